@@ -1,0 +1,96 @@
+"""The closed envelope at the HTTP border: event types, their classes, and one pure check.
+
+The fields and their rules are the JSON Schemas `envelope.v1` and, per event type, the payload's. The gate reads bodies with a
+compiled reader of its own; `check` is the definition both are held to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from assay.contracts import instants
+from assay.contracts.canonical import digest
+from assay.contracts.errors import Quarantine
+from assay.contracts.json_schema import Fault, fault_of
+from assay.contracts.pins import PIN_NAMES
+from assay.contracts.reasons import Reason
+
+SCHEMA_VERSION: Final = "v1"
+
+
+class EventType(NamedTuple):
+    """What an event type means: its class, the topic it ends on, the Avro record it becomes, and who needs `run_id`."""
+
+    event_class: str
+    handle: str
+    record: str
+    needs_run_id: bool
+
+    @property
+    def payload_schema(self) -> str:
+        """Name of the payload's JSON Schema."""
+        return f"{self.record}.{SCHEMA_VERSION}"
+
+
+_PAYMENT: Final = EventType("traffic", "FP_BUS_TRAFFIC_FRAUD_V1", "payment", True)
+
+#: event type → meaning. Both kinds of payment ask for a decision
+EVENT_TYPES: Final[dict[str, EventType]] = {
+    "transaction": _PAYMENT,
+    "AUTH_REQUEST": _PAYMENT,
+    "context_fact": EventType("context", "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1", "context_fact", True),
+    "label_assertion": EventType("label", "FP_BUS_LABELS_EVENTS_V1", "label_assertion", False),
+}
+
+Refusal = tuple[Reason, str]
+
+
+def payload_hash(event_type: str, schema_version: str, payload: Mapping[str, Any]) -> bytes:
+    """sha256, 32 bytes, over what an event says: its type, version and payload; pins and times of transport take no part."""
+    return digest({"event_type": event_type, "schema_version": schema_version, "payload": payload})
+
+
+def check(envelope: Any) -> Refusal | None:
+    """The first reason to refuse an envelope with the detail, None when it conforms."""
+    if isinstance(envelope, dict) and "schema_version" not in envelope:
+        return Reason.SCHEMA_VERSION_REQUIRED, "$.schema_version is missing"
+    fault = fault_of("envelope.v1", envelope)
+    if fault is not None:
+        return _envelope_reason(fault), str(fault)
+    event_type = EVENT_TYPES.get(envelope["event_type"])
+    if event_type is None:
+        return Reason.EVENT_TYPE_UNKNOWN, f"$.event_type is {envelope['event_type']!r}, expected one of {', '.join(EVENT_TYPES)}"
+    if envelope["schema_version"] != SCHEMA_VERSION:
+        return Reason.SCHEMA_VERSION_NOT_ALLOWED, f"$.schema_version is {envelope['schema_version']!r}, expected {SCHEMA_VERSION!r}"
+    if event_type.needs_run_id and "run_id" not in envelope:
+        return Reason.PINS_MISSING, "$.run_id is missing"
+    return _payload_refusal(event_type, envelope) or _time_refusal(event_type, envelope)
+
+
+def _envelope_reason(fault: Fault) -> Reason:
+    if fault.path.removeprefix("$.") in (*PIN_NAMES, "run_id"):
+        return Reason.PINS_MISSING if fault.keyword == "required" else Reason.PINS_INVALID
+    return Reason.ENVELOPE_INVALID
+
+
+def _payload_refusal(event_type: EventType, envelope: Mapping[str, Any]) -> Refusal | None:
+    fault = fault_of(event_type.payload_schema, envelope["payload"])
+    if fault is None:
+        return None
+    out_of_range = fault.path == "$.amount_minor" and fault.keyword in ("minimum", "exclusiveMaximum")
+    return Reason.AMOUNT_OUT_OF_RANGE if out_of_range else Reason.SCHEMA_FAIL, str(fault).replace("$", "$.payload", 1)
+
+
+def _time_refusal(event_type: EventType, envelope: Mapping[str, Any]) -> Refusal | None:
+    """Days that no calendar has pass a pattern; parsing finds them."""
+    times = {"$.ts_utc": envelope["ts_utc"], "$.emitted_at_utc": envelope.get("emitted_at_utc")}
+    if event_type.event_class == "label":
+        times["$.payload.subject_ts_utc"] = envelope["payload"]["subject_ts_utc"]
+    for path, text in times.items():
+        try:
+            if text is not None:
+                instants.parse(text)
+        except Quarantine as refused:
+            return (Reason.SCHEMA_FAIL if "payload" in path else Reason.ENVELOPE_INVALID), f"{path}: {refused.what}"
+    return None

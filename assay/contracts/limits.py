@@ -1,0 +1,15 @@
+"""Every bound on what comes in, with its unit in its name."""
+
+from __future__ import annotations
+
+from typing import Final
+
+#: amounts are `0 <= amount_minor < AMOUNT_MINOR_END`: squares of sums stay inside two int64 limbs
+AMOUNT_MINOR_END: Final = 10**11
+ID_CHARS_MAX: Final = 256
+LABEL_CHARS_MAX: Final = 128
+ATTRIBUTE_CHARS_MAX: Final = 1024
+ENTITIES_MAX: Final = 32
+ATTRIBUTES_MAX: Final = 128
+#: Avro's long is signed; a seed above it could not travel
+SEED_MAX: Final = 2**63 - 1

@@ -1,0 +1,1 @@
+"""Record types shared by components."""

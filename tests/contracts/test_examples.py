@@ -1,0 +1,89 @@
+"""Every example is a test case: of the JSON Schema, of the check at the border, and of the Avro record where there is one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jsonschema
+import pytest
+
+from assay.codecs.single_object import pack, unpack
+from assay.contracts import instants
+from assay.contracts.envelope import EVENT_TYPES, check, payload_hash
+from assay.contracts.examples import Example, examples
+from assay.contracts.json_schema import fault_of, names, schema
+from assay.contracts.pins import Pins
+
+ALL = list(examples())
+PAYLOADS = {"payment": "transaction", "context_fact": "context_fact", "label_assertion": "label_assertion"}
+GOOD = next(example.value for example in examples("envelope") if example.name == "transaction")
+#: what a pattern cannot see: days that no calendar has. The check finds them, the schema lets them pass
+ONLY_PARSING = "_of_no_calendar"
+#: what the envelope's schema leaves to the tables of event types and versions
+ONLY_TABLES = {"event_type_unknown", "event_type_in_other_case", "schema_version_unknown", "run_id_missing"}
+
+
+def posted(example: Example) -> Any:
+    """The example as a gate would see it: a payload in an envelope that is otherwise right."""
+    if example.document not in PAYLOADS:
+        return example.value
+    return {**GOOD, "event_type": PAYLOADS[example.document], "payload": example.value}
+
+
+@pytest.mark.parametrize("example", ALL, ids=str)
+def test_the_schema_says_of_an_example_what_the_reference_reader_of_json_schema_says(example: Example) -> None:
+    """Our reader enforces a subset of the draft; on every example it agrees with the library."""
+    name = f"{example.document}.{example.version}"
+    ours = fault_of(name, example.value) is None
+    assert ours == jsonschema.Draft202012Validator(schema(name)).is_valid(example.value)
+    if not example.name.endswith(ONLY_PARSING) and example.name not in ONLY_TABLES:
+        assert ours == (example.reason is None)
+
+
+@pytest.mark.parametrize("example", [e for e in ALL if e.document in (*PAYLOADS, "envelope")], ids=str)
+def test_the_border_accepts_or_refuses_an_example_for_its_reason(example: Example) -> None:
+    """The check of the closed envelope, payload included."""
+    refusal = check(posted(example))
+    assert (refusal[0] if refusal else None) == example.reason, refusal
+
+
+@pytest.mark.parametrize("example", [e for e in ALL if e.document in (*PAYLOADS, "envelope") and e.reason is None], ids=str)
+def test_an_accepted_event_goes_through_avro_unchanged(example: Example) -> None:
+    """What the border takes, the bus can carry."""
+    envelope = posted(example)
+    name, record = unpack(pack(EVENT_TYPES[envelope["event_type"]].record, avro(envelope)))
+    assert name == EVENT_TYPES[envelope["event_type"]].record
+    assert Pins.from_avro(record["pins"]) == Pins.of(envelope)
+    assert (record["event_id"], record["event_type"]) == (envelope["event_id"], envelope["event_type"])
+    if "entities" in record:
+        present = {n: i for n, i in envelope["payload"]["entities"].items() if i is not None}
+        assert {entity["name"]: entity["id"] for entity in record["entities"]} == present
+
+
+def avro(envelope: dict[str, Any]) -> dict[str, Any]:
+    """The Avro record of an accepted envelope, written without the gate's code."""
+    payload = envelope["payload"]
+    record = {
+        name: payload[name] for name in ("kind", "amount_minor", "currency", "subject_event_id", "label", "source") if name in payload
+    }
+    if "entities" in payload:
+        record["entities"] = [{"name": name, "id": value} for name, value in sorted(payload["entities"].items()) if value is not None]
+        record["attributes"] = payload.get("attributes", {})
+        record["run_id"] = bytes.fromhex(envelope["run_id"])
+    if "subject_ts_utc" in payload:
+        record["subject_ts_utc"] = instants.parse(payload["subject_ts_utc"])
+    return record | {
+        "event_id": envelope["event_id"],
+        "event_type": envelope["event_type"],
+        "ts_utc": instants.parse(envelope["ts_utc"]),
+        "pins": Pins.of(envelope).as_avro(),
+        "producer": envelope.get("producer", ""),
+        "payload_hash": payload_hash(envelope["event_type"], envelope["schema_version"], payload),
+    }
+
+
+def test_every_schema_has_examples_of_both_kinds() -> None:
+    """A document without a refused example proves nothing about its schema."""
+    for name in names():
+        document = name.split(".")[0]
+        assert {example.reason is None for example in examples(document)} == {True, False}, document
