@@ -1,0 +1,1 @@
+"""How things look as bytes: canonical JSON, digests, Avro and columns."""

@@ -1,0 +1,130 @@
+"""The decode program of a schema: flat instructions, the columns they fill and the list levels those belong to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import numpy as np
+
+from assay.codecs.avro_schema import Node, Op, Schema, parse
+from assay.codecs.columns import I64
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+#: Columns of the instruction array. A slot of -1 reads past the value without keeping it.
+OP, SLOT, SIZE, BODY, EXIT, LEVEL, CHILD = range(7)
+#: Buffers a column lives in: 8-byte cells, 4-byte cells, bytes.
+WIDE, NARROW, SMALL = range(3)
+
+
+class Slot(NamedTuple):
+    """One column to fill: its path inside its level, the operation that fills it, and bytes per row in `SMALL`."""
+
+    path: str
+    op: Op
+    level: int
+    size: int = 0
+    child: int = 0
+    """The level of the items, for a list."""
+
+
+class AvroPlan(NamedTuple):
+    """A compiled schema. `code` is int64[instructions, 7]; `levels` counts list levels, level 0 being the records."""
+
+    root: Node
+    code: I64
+    slots: tuple[Slot, ...]
+    levels: int
+    depth: int
+
+
+def compile_schema(schema: Schema, only: Collection[str] | None = None) -> AvroPlan:
+    """Compile a record schema; with `only`, fields outside those dotted paths are skipped and give no column.
+
+    A path chooses everything below it; below a list, write "entities.name". Skipped text is not checked to be UTF-8.
+    Raises Stop(SCHEMA_UNSUPPORTED) for a schema outside the supported subset or a path that chooses nothing.
+    """
+    root = parse(schema)
+    compiler = _Compiler(None if only is None else frozenset(only))
+    compiler.emit(root, 0, "", 0)
+    compiler.refuse_unused()
+    code = np.array(compiler.code or [[Op.SKIP, -1, 0, 0, 1, 0, 0]], np.int64)
+    return AvroPlan(root, code, tuple(compiler.slots), compiler.levels, compiler.depth)
+
+
+class _Compiler:
+    def __init__(self, only: frozenset[str] | None) -> None:
+        self.only = only
+        self.unused = set(only or ())
+        self.code: list[list[int]] = []
+        self.slots: list[Slot] = []
+        self.levels = 1
+        self.depth = 0
+
+    def emit(self, node: Node, level: int, prefix: str, depth: int) -> None:
+        """Append the instructions of a node; `prefix` is the full path of the list it is in."""
+        full = f"{prefix}.{node.path}" if prefix and node.path else prefix or node.path
+        if node.op is Op.RECORD:
+            for part in node.parts:
+                self.emit(part, level, prefix, depth)
+        elif node.op is Op.ARRAY:
+            self._list(node, level, full, depth)
+        elif node.op is Op.OPTION:
+            self._option(node, level, prefix, full, depth)
+        elif self._wanted(full):
+            self._append(node.op, self._slot(node.op, node.path, level, node.size), node.size, level)
+        else:
+            self._skip(node, level)
+
+    def refuse_unused(self) -> None:
+        """A path in `only` that chose nothing is a spelling mistake."""
+        if self.unused:
+            raise Stop(Reason.SCHEMA_UNSUPPORTED, f"no field at {sorted(self.unused)}", where="only")
+
+    def _list(self, node: Node, level: int, full: str, depth: int) -> None:
+        child, self.levels = self.levels, self.levels + 1
+        self.depth = max(self.depth, depth + 1)
+        slot = self._slot(Op.ARRAY, node.path, level, 0, child) if self._wanted(full, inside=True) else -1
+        opening = self._append(Op.ARRAY, slot, 0, level, child)
+        for part in node.parts:
+            self.emit(part, child, full, depth + 1)
+        closing = self._append(Op.END, slot, 0, level, child)
+        for at in (opening, closing):
+            self.code[at][BODY], self.code[at][EXIT] = opening + 1, closing + 1
+
+    def _option(self, node: Node, level: int, prefix: str, full: str, depth: int) -> None:
+        masked = node.parts[0].op not in (Op.STRING, Op.BYTES) and self._wanted(full, inside=True)
+        slot = self._slot(Op.OPTION, f"{node.path}?", level, 1) if masked else -1
+        at = self._append(Op.OPTION, slot, node.size, level)
+        self.emit(node.parts[0], level, prefix, depth)
+        self.code[at][EXIT] = len(self.code)
+        self.barrier = len(self.code)
+
+    barrier = 0
+
+    def _skip(self, node: Node, level: int) -> None:
+        width = {Op.DOUBLE: 8, Op.FLOAT: 4, Op.FIXED: node.size}.get(node.op)
+        if width is None:
+            self._append(node.op, -1, node.size, level)
+        elif len(self.code) > self.barrier and self.code[-1][OP] == Op.SKIP:
+            self.code[-1][SIZE] += width
+        else:
+            self._append(Op.SKIP, -1, width, level)
+
+    def _append(self, op: Op, slot: int, size: int, level: int, child: int = 0) -> int:
+        self.code.append([op, slot, size, 0, len(self.code) + 1, level, child])
+        return len(self.code) - 1
+
+    def _slot(self, op: Op, path: str, level: int, size: int, child: int = 0) -> int:
+        self.slots.append(Slot(path, op, level, size, child))
+        return len(self.slots) - 1
+
+    def _wanted(self, full: str, *, inside: bool = False) -> bool:
+        """True if the path, something above it or (with `inside`) something below it was chosen."""
+        if self.only is None:
+            return True
+        parts = full.split(".")
+        above = {".".join(parts[: i + 1]) for i in range(len(parts))} & self.only
+        self.unused -= above
+        return bool(above) or (inside and any(path.startswith(f"{full}.") for path in self.only))

@@ -1,0 +1,149 @@
+"""SHA-256 (FIPS 180-4) of sixteen rows side by side, laid out so that the compiler turns lanes into vector registers.
+
+All working words are in one array `x` of uint32: word w of lane k is `x[16 * w + k]`; words 0..7 are the hash so far,
+8..15 the working variables, 16 a scratch row, 32..95 the message schedule.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from assay.codecs.kernel import kernel
+
+LANES = 16
+HASH, WORKING, SCRATCH, SCHEDULE, WORDS = 0, 8 * 16, 16 * 16, 32 * 16, 96 * 16
+
+
+@kernel
+def _turn(value: Any, right: int) -> Any:
+    return np.uint32(value >> np.uint32(right)) | np.uint32(value << np.uint32(32 - right))
+
+
+@kernel
+def _round(x: Any, a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: int) -> None:
+    """One round for all lanes; the scratch row holds the message word plus the round's constant."""
+    for k in range(16):
+        ve = x[e + k]
+        va = x[a + k]
+        choice = (ve & x[f + k]) ^ (~ve & x[g + k])
+        first = np.uint32(x[h + k] + (_turn(ve, 6) ^ _turn(ve, 11) ^ _turn(ve, 25)) + choice + x[256 + k])
+        majority = (va & x[b + k]) ^ (va & x[c + k]) ^ (x[b + k] & x[c + k])
+        x[d + k] = np.uint32(x[d + k] + first)
+        x[h + k] = np.uint32(first + (_turn(va, 2) ^ _turn(va, 13) ^ _turn(va, 22)) + majority)
+
+
+@kernel
+def _feed(x: Any, constants: Any, t: int) -> None:
+    """Scratch row = message word t + constant t."""
+    constant = constants[t]
+    for k in range(16):
+        x[256 + k] = np.uint32(x[512 + 16 * t + k] + constant)
+
+
+@kernel
+def compress(x: Any, constants: Any) -> None:
+    """Fold one block per lane, whose first 16 words are in the schedule, into the working hash (words 0..7)."""
+    for t in range(16, 64):
+        for k in range(16):
+            at = 512 + 16 * t + k
+            w2 = x[at - 32]
+            w15 = x[at - 240]
+            s0 = _turn(w15, 7) ^ _turn(w15, 18) ^ (w15 >> np.uint32(3))
+            s1 = _turn(w2, 17) ^ _turn(w2, 19) ^ (w2 >> np.uint32(10))
+            x[at] = np.uint32(x[at - 256] + s0 + x[at - 112] + s1)
+    for i in range(128):
+        x[128 + i] = x[i]
+    for t in range(0, 64, 8):
+        _feed(x, constants, t)
+        _round(x, 128, 144, 160, 176, 192, 208, 224, 240)
+        _feed(x, constants, t + 1)
+        _round(x, 240, 128, 144, 160, 176, 192, 208, 224)
+        _feed(x, constants, t + 2)
+        _round(x, 224, 240, 128, 144, 160, 176, 192, 208)
+        _feed(x, constants, t + 3)
+        _round(x, 208, 224, 240, 128, 144, 160, 176, 192)
+        _feed(x, constants, t + 4)
+        _round(x, 192, 208, 224, 240, 128, 144, 160, 176)
+        _feed(x, constants, t + 5)
+        _round(x, 176, 192, 208, 224, 240, 128, 144, 160)
+        _feed(x, constants, t + 6)
+        _round(x, 160, 176, 192, 208, 224, 240, 128, 144)
+        _feed(x, constants, t + 7)
+        _round(x, 144, 160, 176, 192, 208, 224, 240, 128)
+    for i in range(128):
+        x[128 + i] = np.uint32(x[128 + i] + x[i])
+
+
+@kernel
+def swapped(word: Any) -> Any:
+    """The word with its bytes in the opposite order."""
+    low = np.uint32(word << np.uint32(24)) | np.uint32((word & np.uint32(0xFF00)) << np.uint32(8))
+    return low | np.uint32((word >> np.uint32(8)) & np.uint32(0xFF00)) | np.uint32(word >> np.uint32(24))
+
+
+@kernel
+def hash_rows(
+    tail: Any,
+    before: int,
+    state: Any,
+    data: Any,
+    starts: Any,
+    lengths: Any,
+    more: Any,
+    message: Any,
+    words: Any,
+    constants: Any,
+    found: Any,
+) -> None:
+    """Digest of prefix + row + `more[row]` for every row.
+
+    `state` is the hash after the `before` prefix bytes that fill whole blocks and `tail` the rest of the prefix;
+    `message` is room for the open blocks of sixteen rows, `words` the same memory as native 32-bit words.
+    """
+    n = starts.shape[0]
+    x = np.zeros(1536, np.uint32)
+    blocks = np.zeros(16, np.int64)
+    head = tail.shape[0]
+    for group in range(0, n, 16):
+        lanes = min(16, n - group)
+        most = 0
+        for k in range(lanes):
+            row = group + k
+            size = max(lengths[row], 0)
+            begin = starts[row]
+            for i in range(head):
+                message[k, i] = tail[i]
+            for i in range(size):
+                message[k, head + i] = data[begin + i]
+            size += head
+            for i in range(more.shape[1]):
+                message[k, size + i] = more[row, i]
+            size += more.shape[1]
+            blocks[k] = (size + 72) // 64
+            end = 64 * blocks[k]
+            message[k, size] = 128
+            for i in range(size + 1, end - 8):
+                message[k, i] = 0
+            bits = 8 * (before + size)
+            for i in range(8):
+                message[k, end - 1 - i] = (bits >> (8 * i)) & 255
+            most = max(most, blocks[k])
+            for i in range(8):
+                x[16 * i + k] = state[i]
+        for block in range(most):
+            for k in range(lanes):
+                if block < blocks[k]:
+                    for t in range(16):
+                        x[512 + 16 * t + k] = swapped(words[k, 16 * block + t])
+            compress(x, constants)
+            for k in range(lanes):
+                if block < blocks[k]:
+                    for i in range(8):
+                        x[16 * i + k] = x[128 + 16 * i + k]
+        for k in range(lanes):
+            for i in range(8):
+                word = x[16 * i + k]
+                for b in range(4):
+                    found[group + k, 4 * i + b] = np.uint8((word >> np.uint32(24 - 8 * b)) & np.uint32(255))

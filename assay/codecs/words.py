@@ -1,0 +1,117 @@
+"""Unaligned 8-byte loads, stores and short copies inside kernels: what array indexing cannot say.
+
+Bytes are little-endian, as on every machine numba supports. With the JIT disabled each operation is plain Python.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from assay.codecs.kernel import kernel
+
+#: What `survey` says of rows in a buffer.
+OUTSIDE, INSIDE, SAME = range(3)
+
+
+def _load64_python(array: Any, at: Any) -> Any:
+    return np.uint64(int.from_bytes(array[at : at + 8].tobytes(), "little"))
+
+
+def _store64_python(array: Any, at: Any, word: Any) -> None:
+    array[at : at + 8] = np.frombuffer(int(word).to_bytes(8, "little"), np.uint8)
+
+
+def _move_python(into: Any, at: Any, data: Any, begin: Any, size: Any) -> None:
+    into[at : at + size] = data[begin : begin + size]
+
+
+def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
+    return builder.gep(context.make_array(kind)(context, builder, array).data, [at])
+
+
+def _load64_machine(_typing: Any, array: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _address(context, builder, signature.args[0], args[0], args[1])
+        return builder.load(builder.bitcast(place, ir.IntType(64).as_pointer()), align=1)
+
+    return types.uint64(array, types.int64), generate
+
+
+def _store64_machine(_typing: Any, array: Any, at: Any, word: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _address(context, builder, signature.args[0], args[0], args[1])
+        builder.store(args[2], builder.bitcast(place, ir.IntType(64).as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64, types.uint64), generate
+
+
+def _move_machine(_typing: Any, into: Any, at: Any, data: Any, begin: Any, size: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        target = _address(context, builder, signature.args[0], args[0], args[1])
+        source = _address(context, builder, signature.args[2], args[2], args[3])
+        byte, flag = ir.IntType(8).as_pointer(), ir.IntType(1)
+        name = "llvm.memcpy.p0i8.p0i8.i64"
+        kind = ir.FunctionType(ir.VoidType(), [byte, byte, ir.IntType(64), flag])
+        copy = builder.module.declare_intrinsic(name, fnty=kind)
+        builder.call(copy, [target, source, args[4], flag(0)])
+        return context.get_dummy_value()
+
+    return types.void(into, types.int64, data, types.int64, types.int64), generate
+
+
+def _either(machine: Any, python: Any) -> Any:
+    return python if numba.config.DISABLE_JIT else intrinsic(machine)  # type: ignore[attr-defined]  # set while numba is imported
+
+
+load64: Any = _either(_load64_machine, _load64_python)
+store64: Any = _either(_store64_machine, _store64_python)
+move: Any = _either(_move_machine, _move_python)
+
+
+@kernel
+def copy(into: Any, at: int, data: Any, begin: int, size: int) -> None:
+    """Copy bytes between two arrays. The caller has checked both ranges; nothing outside of them is touched."""
+    if size > 32:
+        move(into, at, data, begin, size)
+    elif size > 16:
+        a = load64(data, begin)
+        b = load64(data, begin + 8)
+        c = load64(data, begin + size - 16)
+        d = load64(data, begin + size - 8)
+        store64(into, at, a)
+        store64(into, at + 8, b)
+        store64(into, at + size - 16, c)
+        store64(into, at + size - 8, d)
+    elif size >= 8:
+        a = load64(data, begin)
+        b = load64(data, begin + size - 8)
+        store64(into, at, a)
+        store64(into, at + size - 8, b)
+    else:
+        for i in range(size):
+            into[at + i] = data[begin + i]
+
+
+@kernel
+def gather(into: Any, places: Any, data: Any, starts: Any, lengths: Any) -> None:
+    """Copy `lengths[i]` bytes at `starts[i]` to `places[i]`, for every i. The caller has checked all ranges."""
+    for i in range(starts.shape[0]):
+        copy(into, places[i], data, starts[i], lengths[i])
+
+
+@kernel
+def survey(starts: Any, lengths: Any, size: int) -> int:
+    """OUTSIDE if a row leaves a buffer of `size` bytes, SAME if all rows are one and the same place, else INSIDE."""
+    same = starts.shape[0] > 0
+    for i in range(starts.shape[0]):
+        if starts[i] < 0 or starts[i] > size or lengths[i] > size - starts[i]:
+            return 0
+        same = same and starts[i] == starts[0] and lengths[i] == lengths[0]
+    return 2 if same else 1
