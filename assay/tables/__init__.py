@@ -1,0 +1,1 @@
+"""What is remembered, and how a record changes it: pure folds over columns."""

@@ -1,0 +1,231 @@
+"""Seen ids: the lane's memory of event ids, beyond offsets, for the gate's idempotency horizon.
+
+Ids are kept as 128 bits of two independent hashes instead of their text: 16 bytes whatever their length, nothing to
+compact when they expire, and a chance of two of 10^9 ids meeting of about 10^-21. An id is NEW, a DUPLICATE (same payload hash) or a
+MISMATCH (other payload hash). Each new id gets an ordinal, counted from 0 in folding order; the oldest ordinals are
+forgotten, row by row, once their event-time mark is `horizon_us` behind the latest time folded or more than `max_rows`
+ids are held. So what is remembered depends on the folded rows alone, never on how they were batched.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.codecs.columns import I32, I64, U8, Columns, Strings
+from assay.codecs.kernel import frozen
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.tables.growth import power_of_two
+from assay.tables.lean_kernel import Int, inlined, lean_kernel
+from assay.tables.row_kinds import LABEL, PAYMENT
+from assay.tables.state_bytes import pack, unpack
+from assay.tables.text_hash import hash128
+
+NEW, DUPLICATE, MISMATCH = 0, 1, 2
+#: words of an entry: 128 bits of the id, 128 bits of the payload hash, the latest time folded when it came, where it was first
+FIRST, SECOND, PAYLOAD, PAYLOAD_REST, MARK, OFFSET, PLACE, ENTRY_WORDS = 0, 1, 2, 3, 4, 5, 6, 7
+#: state: oldest ordinal held, next ordinal, latest time folded, index words in use
+_BASE, _NEXT, _LATEST, _USED = 0, 1, 2, 3
+_ORDINAL_BITS = 40
+_ORDINAL_MASK = 2**40 - 1
+_FIRST_IDS = 64
+
+
+class SeenBatch(NamedTuple):
+    """One row per input row. `ordinals` is -1 unless the row is NEW and has an id; `subjects` is the ordinal of the payment
+    a label speaks of, -1 when it is not known. Ordinals lie in [floor, end) once the batch is folded."""
+
+    verdicts: NDArray[np.int8]
+    ordinals: I64
+    subjects: I64
+    floor: int
+    end: int
+
+
+@inlined
+def _find(first: np.uint64, second: np.uint64, entries: I64, index: I64, base: Int) -> tuple[Int, Int]:
+    """(ordinal, -1) of an id that is held, else (-1, place in the index where it would go)."""
+    mask = len(index) - 1
+    tag = np.int64(first >> np.uint64(_ORDINAL_BITS))
+    at = np.int64(first) & mask
+    free = np.int64(-1)
+    while index[at] != 0:
+        ordinal = (index[at] & _ORDINAL_MASK) - 1
+        if ordinal < base:
+            free = at if free < 0 else free
+        elif ((index[at] >> _ORDINAL_BITS) & 0xFFFFFF) == tag:
+            row = ordinal & (len(entries) - 1)
+            if entries[row, FIRST] == np.int64(first) and entries[row, SECOND] == np.int64(second):
+                return ordinal, np.int64(-1)
+        at = (at + 1) & mask
+    return np.int64(-1), at if free < 0 else free
+
+
+@lean_kernel
+def _fold(
+    ids: tuple[U8, I64, I32],
+    subject_ids: tuple[U8, I64, I32],
+    kinds: NDArray[np.int8],
+    times: I64,
+    payloads: I64,
+    places: I64,
+    offsets: I64,
+    skip: NDArray[np.bool_],
+    limits: tuple[int, int],
+    entries: I64,
+    index: I64,
+    state: I64,
+    verdicts: NDArray[np.int8],
+    ordinals: I64,
+    subjects: I64,
+) -> None:
+    data, starts, lengths = ids
+    subject_data, subject_starts, subject_lengths = subject_ids
+    horizon_us, max_rows = limits
+    mask = len(entries) - 1
+    for i in range(len(kinds)):
+        if skip[i] or kinds[i] < LABEL:
+            continue
+        if kinds[i] == LABEL and subject_lengths[i] >= 0:
+            first, second = hash128(subject_data, subject_starts[i], np.int64(subject_lengths[i]), PAYMENT)
+            subjects[i] = _find(first, second, entries, index, state[_BASE])[0]
+        if lengths[i] < 0:
+            continue
+        first, second = hash128(data, starts[i], np.int64(lengths[i]), np.int64(kinds[i]))
+        ordinal, at = _find(first, second, entries, index, state[_BASE])
+        if ordinal >= 0:
+            row = ordinal & mask
+            same = entries[row, PAYLOAD] == payloads[i, 0] and entries[row, PAYLOAD_REST] == payloads[i, 1]
+            verdicts[i] = DUPLICATE if same else MISMATCH
+            subjects[i] = -1
+            continue
+        ordinal = state[_NEXT]
+        state[_LATEST] = max(state[_LATEST], times[i])
+        state[_USED] += index[at] == 0
+        index[at] = np.int64((first >> np.uint64(_ORDINAL_BITS)) << np.uint64(_ORDINAL_BITS)) | (ordinal + 1)
+        row = ordinal & mask
+        entries[row, FIRST], entries[row, SECOND] = np.int64(first), np.int64(second)
+        entries[row, PAYLOAD], entries[row, PAYLOAD_REST] = payloads[i, 0], payloads[i, 1]
+        entries[row, MARK], entries[row, OFFSET], entries[row, PLACE] = state[_LATEST], offsets[i], places[i]
+        ordinals[i] = ordinal
+        state[_NEXT] = ordinal + 1
+        while state[_BASE] <= ordinal and (
+            entries[state[_BASE] & mask, MARK] < state[_LATEST] - horizon_us or state[_NEXT] - state[_BASE] > max_rows
+        ):
+            state[_BASE] += 1
+
+
+@lean_kernel
+def _reindex(entries: I64, base: int, end: int, index: I64) -> None:
+    mask = len(index) - 1
+    for ordinal in range(base, end):
+        first = np.uint64(entries[ordinal & (len(entries) - 1), FIRST])
+        at = np.int64(first) & mask
+        while index[at] != 0:
+            at = (at + 1) & mask
+        index[at] = np.int64((first >> np.uint64(_ORDINAL_BITS)) << np.uint64(_ORDINAL_BITS)) | (ordinal + 1)
+
+
+class SeenIds:
+    """Event ids within the horizon. Ids of labels, context facts and payments are separate name spaces."""
+
+    def __init__(self, horizon_us: int, max_rows: int) -> None:
+        if horizon_us < 0 or max_rows < 1:
+            raise Stop(
+                Reason.SETTING_INVALID, f"the idempotency horizon is {horizon_us} us and {max_rows} rows", remedy="Give positive numbers."
+            )
+        self.horizon_us = horizon_us
+        self.max_rows = max_rows
+        self._entries = np.zeros((_FIRST_IDS, ENTRY_WORDS), np.int64)
+        self._index = np.zeros(2 * _FIRST_IDS, np.int64)
+        self._state = np.array([0, 0, -(2**62), 0], np.int64)
+
+    @property
+    def count(self) -> int:
+        """Ids held."""
+        return int(self._state[_NEXT] - self._state[_BASE])
+
+    @property
+    def bytes_per_id(self) -> float:
+        """Bytes of memory per id held, spare room included; 0.0 when empty."""
+        return (self._entries.nbytes + self._index.nbytes) / self.count if self.count else 0.0
+
+    def fold(self, columns: Columns, skip: NDArray[np.bool_] | None = None) -> SeenBatch:
+        """Fold lane rows in order. Rows of other kinds, with a null id or in `skip` are NEW and remembered nowhere."""
+        kinds = np.asarray(columns["kind"])
+        n = len(kinds)
+        self._reserve(n)
+        batch = SeenBatch(np.zeros(n, np.int8), np.full(n, -1, np.int64), np.full(n, -1, np.int64), 0, 0)
+        payloads = np.ascontiguousarray(np.asarray(columns["payload_hash"])[:, :16]).view(np.int64)
+        places = np.asarray(columns["topic"]).astype(np.int64) << 32 | np.asarray(columns["partition"]).astype(np.int64)
+        _fold(
+            _text(columns["event_id"]),
+            _text(columns["subject_event_id"]),
+            frozen(kinds, np.int8),
+            frozen(np.asarray(columns["ts_us"]), np.int64),
+            frozen(payloads, np.int64),
+            frozen(places, np.int64),
+            frozen(np.asarray(columns["offset"]), np.int64),
+            frozen(np.zeros(n, np.bool_) if skip is None else skip, np.bool_),
+            (self.horizon_us, self.max_rows),
+            self._entries,
+            self._index,
+            self._state,
+            batch.verdicts,
+            batch.ordinals,
+            batch.subjects,
+        )
+        return batch._replace(floor=int(self._state[_BASE]), end=int(self._state[_NEXT]))
+
+    def first_place(self, ordinal: int) -> tuple[int, int, int]:
+        """(topic index, partition, offset) where the id of an ordinal was first met."""
+        entry = self._entries[ordinal & (len(self._entries) - 1)]
+        return int(entry[PLACE] >> 32), int(entry[PLACE] & 0xFFFFFFFF), int(entry[OFFSET])
+
+    def to_bytes(self) -> bytes:
+        """The whole state; equal state gives equal bytes."""
+        base, end = int(self._state[_BASE]), int(self._state[_NEXT])
+        rows = self._entries[np.arange(base, end) & (len(self._entries) - 1)]
+        header = {
+            "table": "seen_ids",
+            "horizon_us": self.horizon_us,
+            "max_rows": self.max_rows,
+            "base": base,
+            "latest": int(self._state[_LATEST]),
+        }
+        return pack(header, {"entries": rows})
+
+    @classmethod
+    def from_bytes(cls, value: bytes) -> SeenIds:
+        """The inverse of `to_bytes`. Raises Stop(STATE_UNREADABLE)."""
+        header, arrays = unpack(value)
+        table = cls(header["horizon_us"], header["max_rows"])
+        rows = arrays["entries"]
+        base, end = header["base"], header["base"] + len(rows)
+        table._state[:] = base, base, header["latest"], 0
+        table._reserve(len(rows))
+        table._entries[np.arange(base, end) & (len(table._entries) - 1)] = rows
+        table._state[_NEXT], table._state[_USED] = end, len(rows)
+        _reindex(table._entries, base, end, table._index)
+        return table
+
+    def _reserve(self, more: int) -> None:
+        """Room for `more` ids, so that the kernel never has to stop; forgotten ids leave the index here."""
+        base, end = int(self._state[_BASE]), int(self._state[_NEXT])
+        if self.count + more > len(self._entries):
+            held = np.arange(base, end)
+            entries = np.zeros((power_of_two(self.count + more), ENTRY_WORDS), np.int64)
+            entries[held & (len(entries) - 1)] = self._entries[held & (len(self._entries) - 1)]
+            self._entries = entries
+        if 3 * (int(self._state[_USED]) + more) > 2 * len(self._index):
+            self._index = np.zeros(power_of_two(2 * (self.count + more)), np.int64)
+            _reindex(self._entries, base, end, self._index)
+            self._state[_USED] = self.count
+
+
+def _text(column: object) -> tuple[U8, I64, I32]:
+    assert isinstance(column, Strings)
+    return frozen(column.data, np.uint8), frozen(column.starts, np.int64), frozen(column.lengths, np.int32)

@@ -1,0 +1,73 @@
+"""Exact distinct members: for each (key, member) pair the latest payment time.
+
+A member is in a window exactly when its latest bucket is, so one number per pair is enough; the windows keep per bucket
+how many members were last paid in it. Pairs that left every window are dropped when the table would have to grow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.codecs.columns import I32, I64
+from assay.codecs.kernel import frozen
+from assay.tables.growth import power_of_two
+from assay.tables.lean_kernel import lean_kernel
+from assay.tables.windows import NEVER, NO_MEMBER
+
+_FIRST_PAIRS = 64
+_EMPTY = -1
+
+
+@lean_kernel
+def _previous(keys: I32, members: I32, times: I64, pairs: I64, used: I64, previous: I64, column: int) -> None:
+    """previous[i, column] = latest time of the pair of row i before it; NEVER if none, NO_MEMBER if the row has no member."""
+    mask = np.uint64(len(pairs) - 1)
+    for i in range(len(keys)):
+        previous[i, column] = NO_MEMBER
+        if keys[i] < 0 or members[i] < 0:
+            continue
+        pair = np.int64(keys[i]) << 32 | np.int64(members[i])
+        mixed = np.uint64(pair) * np.uint64(0x9E3779B97F4A7C15)
+        at = (mixed ^ (mixed >> np.uint64(29))) & mask
+        while pairs[at, 0] != pair and pairs[at, 0] != _EMPTY:
+            at = (at + np.uint64(1)) & mask
+        if pairs[at, 0] == _EMPTY:
+            pairs[at, 0] = pair
+            pairs[at, 1] = times[i]
+            previous[i, column] = NEVER
+            used[0] += 1
+        else:
+            previous[i, column] = pairs[at, 1]
+            pairs[at, 1] = max(pairs[at, 1], times[i])
+
+
+class PairTable:
+    """Latest payment time of every (key slot, member slot)."""
+
+    def __init__(self) -> None:
+        self._pairs = np.full((_FIRST_PAIRS, 2), _EMPTY, np.int64)
+        self._used = np.zeros(1, np.int64)
+
+    def has_room(self, more: int) -> bool:
+        """True while `more` new pairs leave the table at most half full."""
+        return 2 * (int(self._used[0]) + more) <= len(self._pairs)
+
+    def fold(self, keys: I32, members: I32, times: I64, previous: I64, column: int) -> None:
+        """Fold rows in order; rows whose key or member is -1 change nothing. Needs `has_room(len(keys))`."""
+        _previous(frozen(keys, np.int32), frozen(members, np.int32), frozen(times, np.int64), self._pairs, self._used, previous, column)
+
+    def held(self) -> I64:
+        """All pairs as int64 (n, 3): key slot, member slot, latest time; in no particular order."""
+        pairs = self._pairs[self._pairs[:, 0] != _EMPTY]
+        return np.stack([pairs[:, 0] >> 32, pairs[:, 0] & 0xFFFFFFFF, pairs[:, 1]], axis=1)
+
+    def rebuild(self, held: NDArray[Any], more: int) -> None:
+        """Hold exactly these pairs, with room for `more`."""
+        size = max(_FIRST_PAIRS, power_of_two(2 * (len(held) + more)))
+        self._pairs = np.full((size, 2), _EMPTY, np.int64)
+        self._used[0] = 0
+        keys, members = held[:, 0].astype(np.int32), held[:, 1].astype(np.int32)
+        self.fold(keys, members, held[:, 2], np.empty((len(held), 1), np.int64), 0)

@@ -1,0 +1,152 @@
+"""The window fold in plain Python: what the kernel must equal, written for reading and sharing none of its layout.
+
+Per key it keeps every bucket ever filled as a dictionary and answers a feature by adding up the buckets of its window.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Final, NamedTuple
+
+from assay.contracts.limits import AMOUNT_MINOR_END
+from assay.tables.feature_document import ROW_OPS, Feature, FeatureDocument
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Payment(NamedTuple):
+    """A payment as the reference sees it; `entities` maps a name to an id or None."""
+
+    event_id: str
+    ts_us: int
+    amount_minor: int
+    entities: dict[str, str | None]
+
+
+class Fraud(NamedTuple):
+    """A fraud label for the payment with this id."""
+
+    subject_event_id: str
+
+
+@dataclass
+class _Bucket:
+    amounts: list[int] = field(default_factory=list)
+    frauds: int = 0
+    members: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+
+@dataclass
+class _Key:
+    latest_us: int | None = None
+    #: resolution → bucket number → what is in it
+    buckets: dict[int, dict[int, _Bucket]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(_Bucket)))
+
+
+Row = Payment | Fraud
+Values = dict[str, int | float]
+#: answers of the reference that stand for a refusal
+UNKNOWN_SUBJECT: Final = "LABEL_SUBJECT_UNKNOWN"
+BAD_AMOUNT: Final = "AMOUNT_OUT_OF_RANGE"
+
+
+class ReferenceFeatures:
+    """Folds one row at a time. Overflow is not modelled: Python integers have none."""
+
+    def __init__(self, document: FeatureDocument) -> None:
+        self.document = document
+        self._keys: dict[tuple[str, str], _Key] = defaultdict(_Key)
+        self._payments: dict[str, Payment] = {}
+        self._frauds: set[str] = set()
+        self._resolutions = {
+            entity: {f.resolution_us for f in document.features if f.entity == entity and f.window_buckets} for entity in document.entities
+        }
+
+    def fold(self, row: Row) -> Values | str | None:
+        """Values of a payment, None for a label that is folded, or the reason of a refusal."""
+        if isinstance(row, Fraud):
+            return self._fold_fraud(row)
+        if not 0 <= row.amount_minor < AMOUNT_MINOR_END:
+            return BAD_AMOUNT
+        self._payments[row.event_id] = row
+        keys = {name: self._keys[name, id_] for name in self.document.entities if (id_ := row.entities.get(name)) is not None}
+        since = {name: -1 if key.latest_us is None else max(0, row.ts_us - key.latest_us) for name, key in keys.items()}
+        for key in keys.values():
+            key.latest_us = row.ts_us if key.latest_us is None else max(key.latest_us, row.ts_us)
+        before = {f.name: _value(f, row, keys, since) for f in self.document.features if not f.include_current}
+        for name, key in keys.items():
+            self._add(name, key, row)
+        after = {f.name: _value(f, row, keys, since) for f in self.document.features if f.include_current}
+        return before | after
+
+    def _fold_fraud(self, row: Fraud) -> str | None:
+        payment = self._payments.get(row.subject_event_id)
+        if payment is None:
+            return UNKNOWN_SUBJECT
+        if row.subject_event_id not in self._frauds:
+            self._frauds.add(row.subject_event_id)
+            for name in self.document.label_entities:
+                id_ = payment.entities.get(name)
+                for resolution in self._resolutions[name] if id_ is not None else ():
+                    self._keys[name, str(id_)].buckets[resolution][payment.ts_us // resolution].frauds += 1
+        return None
+
+    def _add(self, name: str, key: _Key, row: Payment) -> None:
+        for resolution in self._resolutions[name]:
+            bucket = key.buckets[resolution][row.ts_us // resolution]
+            bucket.amounts.append(row.amount_minor)
+            for other, id_ in row.entities.items():
+                if id_ is not None:
+                    bucket.members[other].add(id_)
+
+
+_EMPTY: Final = (0, 0.0)
+
+
+def _value(feature: Feature, row: Payment, keys: dict[str, _Key], since: dict[str, int]) -> int | float:
+    if feature.op in ROW_OPS:
+        return _row_value(feature, row)
+    if feature.op == "since_last":
+        elapsed_us = since.get(feature.entity, -1)
+        return elapsed_us if elapsed_us < 0 else elapsed_us // feature.unit_us
+    key = keys.get(feature.entity)
+    return _window_value(feature, row.amount_minor, _window(feature, key)) if key else _EMPTY[feature.is_double]
+
+
+def _window(feature: Feature, key: _Key) -> list[_Bucket]:
+    """The buckets a feature reads, at the key's current bucket."""
+    assert key.latest_us is not None
+    newest = key.latest_us // feature.resolution_us - feature.delay_buckets
+    held = key.buckets[feature.resolution_us]
+    return [held[b] for b in list(held) if newest - feature.window_buckets < b <= newest]
+
+
+def _window_value(feature: Feature, amount: int, window: list[_Bucket]) -> int | float:
+    amounts = [held for bucket in window for held in bucket.amounts]
+    frauds = sum(bucket.frauds for bucket in window)
+    if not feature.is_double:
+        members = {id_ for bucket in window for id_ in bucket.members[feature.of]}
+        return {"count": len(amounts), "sum": sum(amounts), "fraud_count": frauds, "distinct": len(members)}[feature.op]
+    if not amounts:
+        return 0.0
+    if feature.op == "fraud_rate":
+        return float(frauds) / float(len(amounts))
+    mean = float(sum(amounts)) / float(len(amounts))
+    return mean if feature.op == "mean" else _zscore(float(amount), mean, amounts)
+
+
+def _zscore(amount: float, mean: float, amounts: list[int]) -> float:
+    squares = sum(held * held for held in amounts)
+    second = float(squares >> 32) * 4294967296.0 + float(squares & 0xFFFFFFFF)
+    var = second / float(len(amounts)) - mean * mean
+    return 0.0 if var <= 0.0 else (amount - mean) / math.sqrt(var)
+
+
+def _row_value(feature: Feature, row: Payment) -> int:
+    if feature.op == "amount":
+        return row.amount_minor
+    at = _EPOCH + timedelta(microseconds=row.ts_us)
+    return int(at.hour <= feature.to_hour) if feature.op == "night" else int(at.isoweekday() >= 6)

@@ -1,0 +1,123 @@
+"""Seen ids: new, duplicate or mismatch; and what is forgotten depends on the folded rows alone."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from feature_worlds import LaneRow, assertion, fact, lane_columns, pay
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, SeenIds
+from assay.tables.row_kinds import LABEL, PAYMENT, POSTURE
+
+ROWS = st.lists(
+    st.builds(
+        lambda kind, number, ts, payload, subject: LaneRow(
+            kind, f"id-{number:03}" * 3, ts, payload=payload, subject=f"id-{subject:03}" * 3
+        ),
+        st.sampled_from([LABEL, PAYMENT, PAYMENT]),
+        st.integers(0, 30),
+        st.integers(-50, 200),
+        st.integers(0, 1),
+        st.integers(0, 30),
+    ),
+    max_size=120,
+)
+
+
+def by_dictionary(rows: list[LaneRow], horizon_us: int, max_rows: int) -> list[tuple[int, int]]:
+    """(verdict, ordinal of the subject or -1) of each row, by an ordered dictionary."""
+    held: OrderedDict[tuple[int, str], tuple[int, int, int]] = OrderedDict()
+    latest, ordinal, answers = -(10**18), 0, []
+    for row in rows:
+        entry = held.get((row.kind, row.event_id))
+        spoken = held.get((PAYMENT, str(row.subject))) if row.kind == LABEL else None
+        if entry is not None:
+            answers.append((DUPLICATE if entry[1] == row.payload else MISMATCH, -1))
+            continue
+        answers.append((NEW, spoken[0] if spoken else -1))
+        latest = max(latest, row.ts_us)
+        held[row.kind, row.event_id] = (ordinal, row.payload, latest)
+        ordinal += 1
+        while held and (next(iter(held.values()))[2] < latest - horizon_us or len(held) > max_rows):
+            held.popitem(last=False)
+    return answers
+
+
+@settings(max_examples=200, deadline=None)
+@given(ROWS, st.integers(0, 120), st.integers(1, 40), st.lists(st.integers(1, 119), max_size=5))
+def test_verdicts_equal_an_ordered_dictionary_for_any_cut(rows: list[LaneRow], horizon_us: int, max_rows: int, cuts: list[int]) -> None:
+    whole, parts = SeenIds(horizon_us, max_rows), SeenIds(horizon_us, max_rows)
+    batch = whole.fold(lane_columns(rows, []))
+    assert list(zip(batch.verdicts.tolist(), batch.subjects.tolist(), strict=True)) == by_dictionary(rows, horizon_us, max_rows)
+    edges = [0, *sorted(set(cuts)), max(len(rows), 120)]
+    met = [parts.fold(lane_columns(rows[a:b], [], a)) for a, b in pairwise(edges)]
+    for name in ("verdicts", "ordinals", "subjects"):
+        np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in met]), getattr(batch, name))
+    assert parts.to_bytes() == whole.to_bytes()
+    assert (met[-1].floor, met[-1].end) == (batch.floor, batch.end)
+
+
+def test_the_same_id_is_a_duplicate_with_its_payload_and_a_mismatch_with_another() -> None:
+    seen = SeenIds(1000, 10)
+    again = [pay("p", 0), pay("p", 5), pay("p", 5)._replace(payload=9), pay("q", 6)]
+    assert seen.fold(lane_columns(again, [])).verdicts.tolist() == [NEW, DUPLICATE, MISMATCH, NEW]
+
+
+def test_payments_labels_and_facts_are_separate_name_spaces() -> None:
+    rows = [pay("x", 0), assertion("x", 1, "x"), fact("x", 2)]
+    batch = SeenIds(1000, 10).fold(lane_columns(rows, []))
+    assert batch.verdicts.tolist() == [NEW, NEW, NEW]
+    assert batch.subjects.tolist() == [-1, 0, -1]
+
+
+def test_skipped_rows_and_control_rows_are_remembered_nowhere() -> None:
+    seen = SeenIds(1000, 10)
+    seen.fold(lane_columns([pay("x", 0), LaneRow(POSTURE, "y", 0)], []), np.array([True, False]))
+    assert seen.count == 0
+    assert seen.fold(lane_columns([pay("x", 1)], [])).verdicts.tolist() == [NEW]
+
+
+def test_a_mismatch_far_in_the_future_makes_nothing_be_forgotten() -> None:
+    seen = SeenIds(1000, 10)
+    seen.fold(lane_columns([pay("x", 0), pay("x", 10**12)._replace(payload=1)], []))
+    assert seen.fold(lane_columns([pay("x", 0)], [])).verdicts.tolist() == [DUPLICATE]
+
+
+def test_the_first_place_of_an_id_is_kept() -> None:
+    seen = SeenIds(1000, 10)
+    columns = lane_columns([pay("x", 0)], [], first_offset=77) | {"topic": np.array([3], np.int16), "partition": np.array([2], np.int32)}
+    ordinal = int(seen.fold(columns).ordinals[0])
+    assert seen.first_place(ordinal) == (3, 2, 77)
+
+
+def test_memory_per_id_is_bounded_and_forgotten_ids_give_theirs_back() -> None:
+    seen = SeenIds(10**9, 5000)
+    for start in range(0, 60_000, 3000):
+        seen.fold(lane_columns([pay(f"event-{i}", i) for i in range(start, start + 3000)], []))
+    assert seen.count == 5000
+    assert seen.bytes_per_id < 200
+
+
+def test_state_reads_back_equal_and_goes_on_equal() -> None:
+    rows = [pay(f"p{i % 70}", i) for i in range(100)]
+    seen = SeenIds(50, 60)
+    seen.fold(lane_columns(rows, []))
+    back = SeenIds.from_bytes(seen.to_bytes())
+    assert back.to_bytes() == seen.to_bytes()
+    more = lane_columns([pay(f"p{i}", 100) for i in range(70)], [])
+    np.testing.assert_array_equal(back.fold(more).verdicts, seen.fold(more).verdicts)
+    assert back.to_bytes() == seen.to_bytes()
+
+
+@pytest.mark.parametrize(("horizon_us", "max_rows"), [(-1, 10), (10, 0)])
+def test_a_horizon_that_holds_nothing_is_refused(horizon_us: int, max_rows: int) -> None:
+    with pytest.raises(Stop) as refused:
+        SeenIds(horizon_us, max_rows)
+    assert refused.value.reason is Reason.SETTING_INVALID

@@ -1,0 +1,45 @@
+"""The hashes against their definition in plain Python: they are part of what two machines must agree on."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.codecs.columns import I64, U8
+from assay.tables.lean_kernel import lean_kernel
+from assay.tables.text_hash import hash64, hash128
+
+SIXTY_FOUR = 2**64
+SEEDS = (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F)
+PRIMES = (0xFF51AFD7ED558CCD, 0x9FB21C651E98DF25)
+
+
+def by_definition(text: bytes, seed: int) -> list[int]:
+    hashes = []
+    for lane, (start, prime) in enumerate(zip(SEEDS, PRIMES, strict=True)):
+        h = start ^ (len(text) * prime % SIXTY_FOUR) ^ seed
+        for at in range(0, len(text), 8):
+            word = int.from_bytes(text[at : at + 8], "little")
+            h = h ^ word if lane == 0 else (h + word) % SIXTY_FOUR
+            h = ((h << 29 | h >> 35) % SIXTY_FOUR) * prime % SIXTY_FOUR
+        h = (h ^ h >> 30) * 0xBF58476D1CE4E5B9 % SIXTY_FOUR
+        h = (h ^ h >> 27) * 0x94D049BB133111EB % SIXTY_FOUR
+        hashes.append(h ^ h >> 31)
+    return hashes
+
+
+@lean_kernel
+def _hashes(data: U8, length: int, seed: int, out: I64) -> None:
+    out[0] = np.int64(hash64(data, 0, length, seed))
+    first, second = hash128(data, 0, length, seed)
+    out[1], out[2] = np.int64(first), np.int64(second)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=40), st.integers(0, 9))
+def test_hashes_equal_their_definition(text: bytes, seed: int) -> None:
+    out = np.zeros(3, np.int64)
+    _hashes(np.frombuffer(text, np.uint8), len(text), seed, out)
+    first, second = by_definition(text, seed)
+    assert out.view(np.uint64).tolist() == [first, first, second]
