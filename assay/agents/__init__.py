@@ -1,0 +1,1 @@
+"""What each component decides: pure steps, the topology value, and the one Faust shell."""

@@ -1,0 +1,248 @@
+"""Decision log and audit: a decision joined with what became of its action, appended once to a hash chain.
+
+The segments are this lane's journal. Creating segment n is atomic and can succeed once, which keeps two writers apart;
+its header carries the offsets it covers, so a restart reads the segments and goes on. A decision and its outcome share a
+partition and its outcome comes later, so the join holds only decisions whose action is under way.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from assay.agents.audit_join import AuditJoin
+from assay.agents.audit_segment import GENESIS, Bodies, Segment, bodies_of, read_segment, write_segment
+from assay.agents.coverage import Coverage, runs
+from assay.agents.step import Chunk, EffectResults, Emission, Entry, Outcome, Place
+from assay.codecs.avro_encode import encode
+from assay.codecs.columns import I64, Columns, Strings, concat, rows, take
+from assay.codecs.digests import sha256_fixed, sha256_rows
+from assay.codecs.partitioner import partitions_of
+from assay.codecs.quarantine import quarantine_value
+from assay.codecs.single_object import frame, pins_body, plan_of, split
+from assay.contracts.errors import Stop
+from assay.contracts.ids import AUDIT_ID_TAG
+from assay.contracts.pins import Pins
+from assay.contracts.reasons import Reason
+
+RTDL, AUDIT, QUARANTINE = "FP_BUS_RTDL_V1", "FP_BUS_AUDIT_V1", "FP_BUS_QUARANTINE_V1"
+#: a segment is closed at this many records, or when its oldest has waited this long
+RECORDS_MAX = 20_000
+WAIT_MAX_US = 500_000
+#: nothing more is fetched while this many pairs wait for a segment
+READY_MAX = 4 * RECORDS_MAX
+ACTION_ID = "decision.intent.action_id"
+
+
+class AuditMachine:
+    """The audit lane without I/O; see `Machine` in `agents/step.py`."""
+
+    name = "audit"
+
+    def __init__(self, pins: Pins, places: Sequence[Place], audit_partitions: int, horizon_rows: int) -> None:
+        self._pins = pins
+        self._audit_partitions = audit_partitions
+        self._places = list(places)
+        self._coverage = {place: Coverage() for place in places}
+        self._next_unseen = dict.fromkeys(places, 0)
+        self._join = AuditJoin(horizon_rows, pins_body(pins.as_avro()))
+        self._ready: deque[Columns] = deque()
+        self._ready_rows = 0
+        self._passed: dict[Place, list[I64]] = {}
+        self._orphans: list[tuple[str, int, int]] = []
+        self._waiting_since: int | None = None
+        self._next_sequence = self._next_audit = 0
+        self._previous_written = self._previous_applied = GENESIS
+        # segments made here and not folded yet: they are folded without reading them again
+        self._written: deque[tuple[bytes, Segment]] = deque()
+        self._emitted_through = -1
+        self._applied: deque[tuple[int, dict[Place, int]]] = deque()
+        self._committable: dict[Place, int] = {}
+        self._tail: deque[tuple[int, Outcome]] = deque()
+
+    # -- join
+
+    def receive(self, chunk: Chunk) -> None:
+        place, unseen = chunk.place, self._next_unseen[chunk.place]
+        fresh = np.flatnonzero((chunk.offsets >= unseen) & ~self._coverage[place].done(chunk.offsets))
+        at = int(np.searchsorted(chunk.offsets, unseen))
+        if at == len(chunk.offsets):
+            return
+        if chunk.offsets[at] > unseen:
+            raise Stop(
+                Reason.INPUT_GAP,
+                f"lane {self.name}: {chunk.handle} goes on at offset {chunk.offsets[at]}, expected {unseen}",
+                where=f"{chunk.handle}[{chunk.partition}]",
+                remedy="Decisions were deleted before they were audited; restore them or start a new run.",
+            )
+        self._next_unseen[place] = int(chunk.offsets[-1]) + 1
+        if not len(fresh):
+            return
+        mine = Chunk(chunk.handle, chunk.partition, chunk.offsets[fresh], chunk.values.take(fresh))
+        joined = self._join.take(mine, split(mine.values), self._places.index(place))
+        if done := [offsets for offsets in (joined.passed, joined.orphans) if len(offsets)]:
+            self._passed.setdefault(place, []).extend(done)
+        self._orphans += [(*place, offset) for offset in joined.orphans.tolist()]
+        if joined.pairs is not None:
+            self._ready.append(joined.pairs)
+            self._ready_rows += rows(joined.pairs)
+
+    def read_first(self, ends: Mapping[Place, int]) -> None:
+        """One input: there is nothing to read before it."""
+
+    def wants(self, place: Place) -> bool:
+        return self._ready_rows < READY_MAX
+
+    def finished(self) -> bool:
+        """Nothing waits: every decision seen has its outcome in a segment."""
+        return not (self._ready or self._orphans or self._join.waiting)
+
+    # -- segments
+
+    def next_entry(self, wall_us: int) -> Entry | None:
+        if not (self._ready or self._orphans or self._passed):
+            return None  # repeats alone are worth a segment too: else the position would stand before them for ever
+        if self._waiting_since is None:
+            self._waiting_since = wall_us
+        if self._ready_rows < RECORDS_MAX and wall_us - self._waiting_since < WAIT_MAX_US:
+            return None
+        self._waiting_since = None
+        pairs = self._pop()
+        orphans, self._orphans = self._orphans, []
+        header = {
+            "sequence": self._next_sequence,
+            "previous": self._previous_written,
+            "first_audit": self._next_audit,
+            "recorded_at_us": wall_us,
+            "emitted_through": self._emitted_through,
+            "ranges": self._ranges(pairs),
+            "orphans": [list(orphan) for orphan in orphans],
+            "run": self._pins.as_json(),
+        }
+        n = rows(pairs)
+        value, segment = write_segment(header, self._records(pairs, wall_us) if n else Strings.of([]))
+        self._next_sequence += 1
+        self._next_audit += n
+        self._previous_written = segment.digest
+        self._written.append((value, segment))
+        return Entry(segment.sequence, value, n)
+
+    def _pop(self) -> Columns:
+        """The oldest pairs, at most a segment of them."""
+        parts: list[Columns] = []
+        room = RECORDS_MAX
+        while self._ready and room:
+            part = self._ready.popleft()
+            if rows(part) > room:
+                self._ready.appendleft(take(part, np.arange(room, rows(part))))
+                part = take(part, np.arange(room))
+            parts.append(part)
+            room -= rows(part)
+        self._ready_rows -= RECORDS_MAX - room
+        return concat(parts) if parts else {}
+
+    def _records(self, pairs: Columns, wall_us: int) -> Strings:
+        n = rows(pairs)
+        outcomes = pairs["outcome"]
+        assert isinstance(outcomes, Strings)
+        digests = np.hstack([np.asarray(pairs["sha256"]), sha256_rows(b"", outcomes.data, outcomes.starts, outcomes.lengths)])
+        bodies = encode(plan_of("audit_record"), {
+            "audit_id": sha256_fixed(AUDIT_ID_TAG, digests),
+            "sequence": np.arange(self._next_audit, self._next_audit + n, dtype=np.int64),
+            "recorded_at_utc": np.broadcast_to(np.int64(wall_us), n),
+            "decision": pairs["decision"],
+            "outcome": outcomes,
+        })  # fmt: skip
+        return frame("audit_record", bodies)
+
+    def _ranges(self, pairs: Columns) -> list[list[object]]:
+        done, self._passed = self._passed, {}
+        for side in ("decision", "outcome") if pairs else ():
+            numbers, offsets = np.asarray(pairs[f"{side}_place"]), np.asarray(pairs[f"{side}_offset"])
+            for number in np.unique(numbers).tolist():
+                done.setdefault(self._places[number], []).append(offsets[numbers == number])
+        return [
+            [topic, partition, first, last]
+            for (topic, partition), parts in sorted(done.items())
+            for first, last in runs(np.concatenate(parts))
+        ]
+
+    # -- fold
+
+    def apply(self, value: bytes) -> Outcome:
+        segment: Segment | None = None
+        while segment is None and self._written:
+            made, written = self._written.popleft()
+            segment = written if made is value else None
+        segment = segment or read_segment(value)
+        return self._fold(segment, bodies_of(segment.values))
+
+    def _fold(self, segment: Segment, bodies: Bodies) -> Outcome:
+        if segment.header["previous"] != self._previous_applied:
+            raise Stop(
+                Reason.AUDIT_CHAIN_BROKEN,
+                f"audit segment {segment.sequence} does not follow the one before it",
+                remedy="Run `assay audit verify`; it names the segment that was changed.",
+            )
+        self._previous_applied = segment.digest
+        for topic, partition, first, last in segment.header["ranges"]:
+            self._coverage[(topic, partition)].add(first, last)
+        self._applied.append((segment.sequence, self.position()))
+        keys = bodies.event_ids
+        records = Emission(AUDIT, partitions_of(keys, self._audit_partitions), keys, segment.values)
+        return Outcome([emission for emission in (records, *_dead_letters(segment)) if len(emission.partitions)])
+
+    def recover(self, value: bytes) -> None:
+        segment = read_segment(value)
+        bodies = bodies_of(segment.values, frozenset({ACTION_ID}))
+        outcome = self._fold(segment, bodies)
+        held = bodies.decisions
+        self._join.remember(np.asarray(bodies.decoded.columns[ACTION_ID]), sha256_rows(b"", held.data, held.starts, held.lengths))
+        self._emitted_through = max(self._emitted_through, int(segment.header["emitted_through"]))
+        self._next_sequence, self._previous_written = segment.sequence + 1, segment.digest
+        self._next_audit = int(segment.header["first_audit"]) + len(segment.values.lengths)
+        self._tail.append((segment.sequence, outcome))
+        while self._tail and self._tail[0][0] <= self._emitted_through:
+            self._tail.popleft()
+
+    def unemitted(self) -> Sequence[tuple[int, Outcome]]:
+        self._next_unseen = self.position()
+        tail = list(self._tail)
+        self._tail.clear()
+        self.emitted(self._emitted_through)
+        return tail
+
+    def claim_entry(self, wall_us: int) -> Entry | None:
+        """None: creating a segment under the next sequence is what keeps writers apart."""
+        return None
+
+    def results_entry(self, results: EffectResults, wall_us: int) -> Entry:
+        raise Stop(Reason.PRODUCE_FAILED, f"the audit lane has no effects, yet {len(results.attempts)} results at {wall_us}")
+
+    def emitted(self, sequence: int) -> None:
+        self._emitted_through = max(self._emitted_through, sequence)
+        while self._applied and self._applied[0][0] <= sequence:
+            self._committable = self._applied.popleft()[1]
+
+    def position(self) -> dict[Place, int]:
+        return {place: coverage.base for place, coverage in self._coverage.items()}
+
+    def committable(self) -> dict[Place, int]:
+        return dict(self._committable)
+
+    def table(self, name: str) -> Mapping[str, object] | None:
+        """The audit lane keeps no projection."""
+        return None
+
+
+def _dead_letters(segment: Segment) -> list[Emission]:
+    """Outcomes of no known decision, set aside by their place."""
+    orphans = segment.header.get("orphans", [])
+    if not orphans:
+        return []
+    reason, wall_us = Reason.OUTCOME_WITHOUT_DECISION, int(segment.header["recorded_at_us"])
+    keys = Strings.of([f"{topic}:{partition}:{offset}" for topic, partition, offset in orphans])
+    values = Strings.of([quarantine_value(t, p, o, reason, "no decision asked for this action", wall_us, b"") for t, p, o in orphans])
+    return [Emission(QUARANTINE, np.zeros(len(orphans), np.int32), keys, values)]

@@ -1,0 +1,50 @@
+"""Which offsets of one partition are done: a base and the few runs beyond it."""
+
+from __future__ import annotations
+
+from bisect import insort
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.codecs.columns import I64
+
+
+class Coverage:
+    """Every offset below `base` is done, and so are the runs in `ahead`; the next fetch starts at `base`."""
+
+    def __init__(self, base: int = 0) -> None:
+        self.base = base
+        self.ahead: list[tuple[int, int]] = []
+
+    def add(self, first: int, last: int) -> None:
+        """Offsets first..last (inclusive) are done. Adding a done offset again changes nothing."""
+        if last < self.base:
+            return
+        insort(self.ahead, (max(first, self.base), last))
+        while self.ahead and self.ahead[0][0] <= self.base:
+            self.base = max(self.base, self.ahead.pop(0)[1] + 1)
+
+    def done(self, offsets: I64) -> NDArray[np.bool_]:
+        """For each offset whether it is done."""
+        mask = offsets < self.base
+        for first, last in self.ahead:
+            mask |= (offsets >= first) & (offsets <= last)
+        return mask
+
+    def copy(self) -> Coverage:
+        """An independent copy."""
+        twin = Coverage(self.base)
+        twin.ahead = list(self.ahead)
+        return twin
+
+
+def runs(offsets: I64) -> list[tuple[int, int]]:
+    """Sorted runs (first, last) that together hold exactly these offsets."""
+    if not len(offsets):
+        return []
+    ordered = np.sort(offsets)
+    cuts = np.flatnonzero(np.diff(ordered) > 1)
+    firsts = ordered[np.concatenate(([0], cuts + 1))]
+    lasts = ordered[np.concatenate((cuts, [len(ordered) - 1]))]
+    return list(zip(firsts.tolist(), lasts.tolist(), strict=True))

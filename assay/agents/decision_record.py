@@ -1,0 +1,206 @@
+"""The decision_response record of a batch: which column fills which field, with everything constant written once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.codecs.avro_encode import encode
+from assay.codecs.avro_plan import AvroPlan, compile_schema
+from assay.codecs.columns import I64, U8, Columns, Ragged, Strings, take
+from assay.codecs.digests import sha256_rows
+from assay.codecs.single_object import HEADER_BYTES, record_type
+from assay.contracts.outcomes import OUTCOMES
+from assay.contracts.pins import Pins
+from assay.tables.posture import Posture
+from assay.tables.rule_plan import RulePlan
+from assay.tables.rule_score import Scored
+
+#: the only topic whose records trigger a decision
+TRIGGER_TOPIC = "FP_BUS_TRAFFIC_FRAUD_V1"
+
+
+class Stamp(Protocol):
+    """Where a batch stands; `offsets` is the basis: (topic, partition, next offset)."""
+
+    @property
+    def shard(self) -> int:
+        """Number of the lane's part."""
+
+    @property
+    def epoch(self) -> int:
+        """Writer that made the journal record."""
+
+    @property
+    def sequence(self) -> int:
+        """Position of the journal record."""
+
+    @property
+    def wall_us(self) -> int:
+        """Wall time of the journal record."""
+
+    @property
+    def offsets(self) -> Sequence[tuple[str, int, int]]:
+        """(topic, partition, next offset)."""
+
+
+class FeatureSet(Protocol):
+    """Which features the values are: a compiled plan or a checked document."""
+
+    @property
+    def feature_set(self) -> str:
+        """Id of the set."""
+
+    @property
+    def revision(self) -> str:
+        """Revision of the document."""
+
+    @property
+    def digest(self) -> bytes:
+        """sha256 of the document."""
+
+
+class Batchwide(NamedTuple):
+    """What rows of a batch share: its stamp, the postures met in it and, per decision, which was in force."""
+
+    stamp: Stamp
+    postures: Sequence[Posture]
+    in_force: I64
+
+
+class Decided(NamedTuple):
+    """Per decision: its row in the batch, ids, and what the rules said."""
+
+    rows: I64
+    decision_id: U8
+    idempotency_key: U8
+    action_id: U8
+    scored: Scored
+
+
+class DecisionWriter:
+    """Writes decisions of one run under one policy."""
+
+    def __init__(self, rules: RulePlan, features: FeatureSet, pins: Pins, bundle_ref: tuple[str, str], run_config_digest: bytes) -> None:
+        self._plan = _framed_plan()
+        self._features_plan = _field_plan("features")
+        self._basis_plan = _field_plan("basis")
+        self._codes = Strings.of(rules.all_codes)
+        self._outcomes = Strings.of(OUTCOMES)
+        self._feature_digest = features.digest
+        self._constants: dict[str, bytes | int] = {
+            **{f"pins.{name}": _bytes(value) for name, value in pins.as_avro().items()},
+            "feature_set.policy_id": features.feature_set.encode(),
+            "feature_set.revision": features.revision.encode(),
+            "feature_set.content_digest": features.digest,
+            "policy.policy_id": rules.policy_id.encode(),
+            "policy.revision": rules.revision.encode(),
+            "policy.content_digest": rules.digest,
+            "bundle_ref.bundle_id": bundle_ref[0].encode(),
+            "bundle_ref.bundle_version": bundle_ref[1].encode(),
+            "run_config_digest": run_config_digest,
+            "source_event.topic": TRIGGER_TOPIC.encode(),
+            "header": record_type("decision_response").header,
+        }
+
+    def write(self, columns: Columns, longs: I64, doubles: NDArray[np.float64], decided: Decided, batchwide: Batchwide) -> Strings:
+        """Single-object values of the decisions. `longs` and `doubles` hold their feature rows only."""
+        m = len(decided.rows)
+        if not m:
+            return Strings.of([])
+        features = encode(self._features_plan, {"longs": _matrix(longs), "doubles": _matrix(doubles)})
+        outcomes = self._outcomes.take(decided.scored.outcome)
+        source = take({n: columns[n] for n in ("event_id", "event_type", "ts_us", "partition", "offset")}, decided.rows)
+        stamp = batchwide.stamp
+        record: Columns = {
+            "decision_id": np.ascontiguousarray(decided.decision_id),
+            "source_event.event_id": source["event_id"],
+            "source_event.event_type": source["event_type"],
+            "source_event.ts_utc": source["ts_us"],
+            "source_event.partition": source["partition"],
+            "source_event.offset": source["offset"],
+            "outcome": outcomes,
+            "score": decided.scored.score,
+            "reasons": self._reasons(decided.scored.fired),
+            "features": features,
+            "snapshot_hash": sha256_rows(self._feature_digest, features.data, features.starts, features.lengths),
+            "intent.action_id": decided.action_id,
+            "intent.action_kind": outcomes,
+            "intent.idempotency_key": decided.idempotency_key,
+            "row": decided.rows,
+            "decided_at_utc": np.broadcast_to(np.int64(stamp.wall_us), m),
+            "basis": Strings.repeat(self._basis(stamp), m),
+            **_posture_columns(batchwide),
+            **{path: _constant(value, m, path) for path, value in self._constants.items()},
+        }
+        return encode(self._plan, record)
+
+    def _reasons(self, fired: NDArray[np.uint64]) -> Ragged:
+        """Codes of the bits set, in document order."""
+        bits = np.arange(len(self._codes.lengths), dtype=np.uint64)
+        row, code = np.nonzero((fired[:, None] >> bits) & np.uint64(1))
+        offsets = np.zeros(len(fired) + 1, np.int64)
+        np.cumsum(np.bincount(row, minlength=len(fired)), out=offsets[1:])
+        return Ragged(offsets, {"item": self._codes.take(code)})
+
+    def _basis(self, stamp: Stamp) -> bytes:
+        offsets = stamp.offsets
+        columns: Columns = {
+            "shard": np.array([stamp.shard], np.int64),
+            "epoch": np.array([stamp.epoch], np.int64),
+            "sequence": np.array([stamp.sequence], np.int64),
+            "offsets": Ragged(
+                np.array([0, len(offsets)], np.int64),
+                {
+                    "topic": Strings.of([topic for topic, _, _ in offsets]),
+                    "partition": np.array([partition for _, partition, _ in offsets], np.int64),
+                    "next_offset": np.array([at for _, _, at in offsets], np.int64),
+                },
+            ),
+        }
+        body = encode(self._basis_plan, columns).row(0)
+        assert body is not None
+        return body
+
+
+def _posture_columns(batchwide: Batchwide) -> Columns:
+    postures, at = batchwide.postures, batchwide.in_force
+    return {
+        "posture.mode": Strings.of([posture.mode for posture in postures]).take(at),
+        "posture.posture_seq": np.array([posture.posture_seq for posture in postures], np.int64)[at],
+        "posture.policy_rev": Strings.of([posture.policy_rev for posture in postures]).take(at),
+        "posture.trust": Strings.of([posture.trust for posture in postures]).take(at),
+    }
+
+
+def _framed_plan() -> AvroPlan:
+    """The plan of a decision with its ten-byte header as a first field, so that framing costs no second pass."""
+    schema = record_type("decision_response").schema
+    header = {"name": "header", "type": {"type": "fixed", "name": "header", "size": HEADER_BYTES}}
+    return compile_schema({**schema, "fields": [header, *schema["fields"]]})
+
+
+def _field_plan(name: str) -> AvroPlan:
+    """The plan of one record field of a decision, whose bytes are spliced into it."""
+    fields: list[dict[str, Any]] = record_type("decision_response").schema["fields"]
+    return compile_schema(next(field["type"] for field in fields if field["name"] == name))
+
+
+def _matrix(values: NDArray[Any]) -> Ragged:
+    n, width = values.shape
+    return Ragged(np.arange(n + 1, dtype=np.int64) * width, {"item": np.ascontiguousarray(values).reshape(-1)})
+
+
+def _bytes(value: str | int | bytes) -> bytes | int:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _constant(value: bytes | int, m: int, path: str) -> Strings | NDArray[Any]:
+    if isinstance(value, int):
+        return np.broadcast_to(np.int64(value), m)
+    if path.endswith(("digest", "hash", "fingerprint", "scenario_run_id", "header")):
+        return np.broadcast_to(np.frombuffer(value, np.uint8), (m, len(value)))
+    return Strings.repeat(value, m)

@@ -1,0 +1,39 @@
+"""Dedupe: an event id counts once within the idempotency horizon, whatever its offset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from assay.agents.batch import Batch
+from assay.agents.plans import Plans
+from assay.agents.step import Emission
+from assay.contracts.reasons import Reason
+from assay.tables.dedupe import MISMATCH, NEW, SeenIds
+
+
+class DedupeStep:
+    """The first step of the lane. Leaves `results["seen"]`; rows that are not new are no longer live.
+
+    The same payload again is folded nowhere; another payload under a known id is set aside and the first one stands.
+    """
+
+    name = "dedupe"
+
+    def __init__(self, plans: Plans) -> None:
+        self._seen = SeenIds(plans.horizon_us, plans.horizon_rows)
+
+    def handle(self, batch: Batch) -> Sequence[Emission]:
+        seen = self._seen.fold(batch.columns)
+        batch.results["seen"] = seen
+        batch.live &= seen.verdicts == NEW
+        for row in np.flatnonzero(seen.verdicts == MISMATCH).tolist():
+            batch.refused.append((row, Reason.PAYLOAD_HASH_MISMATCH, "another payload was admitted under this event id before"))
+        return ()
+
+    def to_bytes(self) -> bytes:
+        return self._seen.to_bytes()
+
+    def from_bytes(self, value: bytes) -> None:
+        self._seen = SeenIds.from_bytes(value)

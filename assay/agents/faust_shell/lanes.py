@@ -1,0 +1,192 @@
+"""The lanes of one worker: which are owned, where each stands in its input, and what reaches it.
+
+Nothing here knows Faust. The transport asks what to fetch, where to seek and what to commit; the agents hand over what
+was fetched; the table manager says which lanes the group gave to this worker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from assay.agents.step import Chunk, Place
+from assay.codecs.columns import I64
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+class Rows(Protocol):
+    """One table of a lane as the web view reads it."""
+
+    def row(self, key: str) -> dict[str, Any] | None:
+        """The row of this key, None when there is none."""
+
+
+class Lane(Protocol):
+    """What the shell drives: it moves chunks in and offsets out, the lane does everything else."""
+
+    @property
+    def machine(self) -> Any:
+        """The pure side of the lane; the shell asks it for nothing but `table(name)`, which gives `Rows` or None."""
+
+    async def recover(self) -> None:
+        """Fold the journal. Called once, before anything is fetched; raising ends the worker."""
+
+    def feed(self, chunk: Chunk) -> None:
+        """Take fetched records, in offset order within a partition, each row once."""
+
+    def wants(self, place: Place) -> bool:
+        """False while enough of this partition is buffered."""
+
+    def position(self) -> dict[Place, int]:
+        """Next offset per input partition that is not yet in the journal."""
+
+    def committable(self) -> dict[Place, int]:
+        """Next offset per input partition whose outputs are acknowledged."""
+
+    async def run(self) -> None:
+        """Work until cancelled. Raises on a broken promise, never returns."""
+
+    async def close(self) -> None:
+        """Let go of everything held outside the process."""
+
+
+class LaneSpec(NamedTuple):
+    """A lane and its inputs: `topics` maps a topic's real name to its handle."""
+
+    name: str
+    topics: Mapping[str, str]
+    lane: Lane
+
+
+class Run(NamedTuple):
+    """A chunk and the position it was read from: offsets `begins` up to the chunk's last are covered by it."""
+
+    begins: int
+    chunk: Chunk
+
+
+class Lanes:
+    """All lanes this process may own. Cursors are next offsets to feed; they start at the lane's position."""
+
+    def __init__(self, specs: Sequence[LaneSpec]) -> None:
+        self.specs = {spec.name: spec for spec in specs}
+        self._handles = {topic: handle for spec in specs for topic, handle in spec.topics.items()}
+        self._consumers: dict[str, list[str]] = {}
+        for spec in specs:
+            for handle in spec.topics.values():
+                self._consumers.setdefault(handle, []).append(spec.name)
+        self._cursors: dict[str, dict[Place, int]] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.rows_fed = dict.fromkeys(self.specs, 0)
+
+    @property
+    def owned(self) -> list[str]:
+        """Names of the lanes that have recovered here and run."""
+        return list(self._cursors)
+
+    @property
+    def broken(self) -> asyncio.Task[None] | None:
+        """The first lane task that ended, None while all run."""
+        return next((task for task in self._tasks.values() if task.done()), None)
+
+    def place(self, topic: str, partition: int) -> Place:
+        """The place a topic partition has in code."""
+        return (self._handles[topic], partition)
+
+    async def own(self, names: Iterable[str]) -> None:
+        """Recover and start the lanes not owned yet, in the order they were declared.
+
+        Raises Stop(LANE_TAKEN_OVER) when an owned lane is missing from `names`: the group gave it to another worker.
+        """
+        given = set(names)
+        self.keep(given)
+        for name, spec in self.specs.items():
+            if name in given and name not in self._cursors:
+                await spec.lane.recover()
+                self._cursors[name] = dict(spec.lane.position())
+                self._tasks[name] = asyncio.create_task(_run(spec), name=f"lane {name}")
+
+    def keep(self, given: Iterable[str]) -> None:
+        """Raises Stop(LANE_TAKEN_OVER) when an owned lane is not among those given."""
+        lost = sorted(set(self._cursors) - set(given))
+        if lost:
+            raise Stop(
+                Reason.LANE_TAKEN_OVER,
+                f"another worker was given {', '.join(lost)}",
+                remedy="Nothing is lost: the lane goes on there; this worker may be started again as its standby.",
+            )
+
+    async def failure(self) -> None:
+        """Wait until a lane ends and raise what ended it."""
+        while True:
+            await asyncio.wait([*self._tasks.values(), asyncio.create_task(asyncio.sleep(0.2))], return_when="FIRST_COMPLETED")
+            if self.broken is not None:
+                if self.broken.cancelled():  # Faust takes a cancelled task for one that was asked to stop
+                    raise Stop(Reason.LANE_ENDED, f"{self.broken.get_name()} was cancelled")
+                self.broken.result()
+
+    async def close(self) -> None:
+        """Stop every lane where it stands; the journal says where to go on."""
+        tasks, self._tasks = list(self._tasks.values()), {}  # what ends from here on was asked to
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for name in self._cursors:
+            await self.specs[name].lane.close()
+
+    def wants(self, place: Place) -> bool:
+        """Whether every owned lane that reads this partition has room for more of it."""
+        readers = [name for name in self._consumers.get(place[0], ()) if name in self._cursors]
+        return bool(readers) and all(self.specs[name].lane.wants(place) for name in readers)
+
+    def cursor(self, place: Place, beginning: int) -> int:
+        """Where fetching goes on: the lowest next offset of the lanes that read this partition."""
+        readers = [name for name in self._consumers.get(place[0], ()) if name in self._cursors]
+        return min((self._cursors[name].get(place, beginning) for name in readers), default=beginning)
+
+    def feed(self, name: str, run: Run) -> None:
+        """Hand the rows a lane has not had to it. Raises Stop(INPUT_GAP) when rows before them never came."""
+        cursors, chunk = self._cursors[name], run.chunk
+        cursor = cursors.get(chunk.place, run.begins)
+        if run.begins > cursor:
+            raise Stop(
+                Reason.INPUT_GAP,
+                f"lane {name} expects offset {cursor}, the fetch begins at {run.begins}",
+                where=f"{chunk.handle}[{chunk.partition}]",
+                remedy="Restart the worker; it reads again from its journal's position.",
+            )
+        first = int(np.searchsorted(chunk.offsets, cursor))
+        if first < len(chunk.offsets):
+            fresh = chunk if first == 0 else _tail(chunk, first)
+            self.specs[name].lane.feed(fresh)
+            self.rows_fed[name] += len(fresh.offsets)
+        cursors[chunk.place] = max(cursor, int(chunk.offsets[-1]) + 1)
+
+    def committable(self) -> dict[Place, int]:
+        """Next offset per partition that every owned lane reading it has finished with."""
+        offsets: dict[Place, int] = {}
+        reported = {name: self.specs[name].lane.committable() for name in self._cursors}
+        for place in {place for report in reported.values() for place in report}:
+            readers = [name for name in self._consumers.get(place[0], ()) if name in reported]
+            if all(place in reported[name] for name in readers):
+                offsets[place] = min(reported[name][place] for name in readers)
+        return offsets
+
+    def table(self, name: str) -> Rows | None:
+        """The table of this name in the first owned lane that has it."""
+        found = (self.specs[lane].lane.machine.table(name) for lane in self._cursors)
+        return next((table for table in found if table is not None), None)
+
+
+def _tail(chunk: Chunk, first: int) -> Chunk:
+    index: I64 = np.arange(first, len(chunk.offsets), dtype=np.int64)
+    return Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index))
+
+
+async def _run(spec: LaneSpec) -> None:
+    await spec.lane.run()
+    raise Stop(Reason.LANE_ENDED, f"lane {spec.name} returned, a lane runs until it is cancelled")

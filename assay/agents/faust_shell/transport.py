@@ -1,0 +1,201 @@
+"""The transport below the agents: one message per partition and fetch, and no offset bookkeeping of its own.
+
+Where fetching goes on is the lanes' cursor (the journal is the position of record), never the group's committed offset;
+the commit says what the lanes have finished with, for lag tools. A contract test stands on every part of Faust and
+aiokafka that is overridden or reached into here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import faust
+import numpy as np
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.types import TP
+
+from assay.agents.faust_shell.fetching import Fetched, fetch_runs
+from assay.agents.faust_shell.lanes import Lanes, Run
+from assay.agents.step import Chunk, Place
+from assay.codecs.columns import Strings
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+#: A partition left out of a fetch (its lane is full) waits for that fetch to come back; Faust's own 1.5 s would stall it.
+FETCH_WAIT_MAX_MS = 50
+#: How long aiokafka holds other partitions back while one is fetched but not taken; its own 100 ms would stall a merge.
+PREFETCH_BACKOFF_S = 0.01
+#: How often a full lane is asked again.
+FULL_POLL_S = 0.005
+PARTLY_FULL_POLL_S = 0.02
+
+
+class Message(NamedTuple):
+    """What the stock consumer takes for one record: `offset` is the last of the run, `value` the whole run."""
+
+    topic: str
+    partition: int
+    offset: int
+    value: Run
+    timestamp: int | None = None
+    timestamp_type: int | None = None
+    headers: None = None
+    key: bytes | None = None
+    checksum: None = None
+    serialized_key_size: int = 0
+    serialized_value_size: int = 0
+
+
+def to_chunk(place: Place, records: list[Any]) -> Chunk:
+    """What was fetched of one partition as a chunk: one run, or aiokafka's records where batches were not plain."""
+    if isinstance(records[0], Fetched):
+        return Chunk(*place, records[0].offsets, records[0].values)
+    values = [record.value for record in records]
+    offsets = np.array([record.offset for record in records], np.int64)
+    if None in values:
+        return Chunk(*place, offsets, Strings.of(values))
+    lengths = np.array([len(value) for value in values], np.int32)
+    ends = np.cumsum(lengths, dtype=np.int64)
+    return Chunk(*place, offsets, Strings(np.frombuffer(b"".join(values), np.uint8), ends - lengths, lengths))
+
+
+class LaneConsumerThread(AIOKafkaConsumerThread):
+    """The thread aiokafka runs in, with fetch waits fit for several partitions under backpressure."""
+
+    async def on_start(self) -> None:
+        await super().on_start()
+        fetcher = self._ensure_consumer()._fetcher
+        fetcher._fetch_max_wait_ms = FETCH_WAIT_MAX_MS
+        fetcher._prefetch_backoff = PREFETCH_BACKOFF_S
+        fetch_runs(fetcher)
+
+
+class LaneConsumer(Consumer):
+    """Fetches what the lanes want from where they stand."""
+
+    app: Any  # a LaneApp; Faust declares its own app type
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.lanes: Lanes = self.app.lanes
+        self._positions: dict[TP, int] = {}
+        self._committed: dict[TP, int] = {}
+        # A fetch that began before a seek must be over when the seek is made: its records are older than the cursor.
+        self._seek_lock = asyncio.Lock()
+
+    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+        return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    def place(self, tp: TP) -> Place:
+        """Where a topic partition is in code."""
+        return self.lanes.place(tp.topic, tp.partition)
+
+    async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
+        """Forget every position: nothing is fetched again before it is sought."""
+        self._positions = {}
+        self._committed = {}
+        await super().on_partitions_assigned(assigned, generation_id)
+
+    async def perform_seek(self) -> None:
+        """Seek every owned partition to the lanes' cursor. Crashes the worker when that offset is not there."""
+        try:
+            async with self._seek_lock:
+                await self._seek_to_cursors()
+        except Exception as error:
+            await self.crash(error)  # one caller in Faust logs and goes on
+            raise
+
+    async def _seek_to_cursors(self) -> None:
+        owned = self.assignment()
+        beginnings, ends = await self.earliest_offsets(*owned), await self.highwaters(*owned)
+        cursors = {tp: self.lanes.cursor(self.place(tp), beginnings[tp]) for tp in owned}
+        for tp, cursor in cursors.items():
+            if not beginnings[tp] <= cursor <= ends[tp]:
+                raise _lost(tp, cursor, beginnings[tp], ends[tp])
+        await self.seek_wait(cursors)
+        self._read_offset.update({tp: cursor or None for tp, cursor in cursors.items()})
+        self._positions = cursors
+
+    async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
+        if self.flow_active and not self._get_active_partitions():
+            await asyncio.sleep(PARTLY_FULL_POLL_S)  # stock: one second, which an idle worker would add to a takeover
+            return {}, set()
+        return await super()._wait_next_records(timeout)
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> dict[TP, list[Message]]:
+        async with self._seek_lock:
+            positions = self._positions
+            sought = [tp for tp in active_partitions or () if tp in positions]
+            wanted = {tp for tp in sought if self.lanes.wants(self.place(tp))}
+            if not wanted:
+                await asyncio.sleep(FULL_POLL_S)
+                return {}
+            records = await super()._getmany(wanted, timeout if len(wanted) == len(sought) else PARTLY_FULL_POLL_S)
+            if positions is not self._positions:  # assigned anew meanwhile: all of it is fetched again from the cursor
+                return {}
+            return {tp: [await self._run(TP(*tp), found)] for tp, found in records.items()}
+
+    async def _run(self, tp: TP, records: list[Any]) -> Message:
+        begins, chunk = self._positions[tp], to_chunk(self.place(tp), records)
+        if chunk.offsets[0] > begins:
+            await self._refuse_loss(tp, begins)
+        last = int(chunk.offsets[-1])
+        self._positions[tp] = last + 1
+        return Message(tp.topic, tp.partition, last, Run(begins, chunk))
+
+    async def _refuse_loss(self, tp: TP, begins: int) -> None:
+        """Offsets without a record (transaction markers) are no loss; records deleted under the reader are."""
+        beginning = (await self.earliest_offsets(tp))[tp]
+        if beginning > begins:
+            raise _lost(tp, begins, beginning, self.highwater(tp))
+
+    async def force_commit(self, topics: Iterable[Any] | None = None, start_new_transaction: bool = True) -> bool:
+        """Commit what the lanes have finished with. A failed commit ends the worker; a failed worker commits no more."""
+        offsets = {} if self.crashed else self._new_offsets()
+        if not offsets:
+            return False
+        committed = await self._commit_offsets(offsets, start_new_transaction=start_new_transaction)
+        if committed:
+            self._committed.update(offsets)
+        elif self._thread.crashed:
+            await self.crash(self._thread.crash_reason or RuntimeError("commit failed"))
+        return committed
+
+    def lag(self) -> dict[Place, int]:
+        """End of the topic minus the next offset to finish, per owned partition."""
+        finished = self.lanes.committable()
+        return {(p := self.place(tp)): max(0, (self.highwater(tp) or 0) - finished.get(p, at)) for tp, at in self._positions.items()}
+
+    def _new_offsets(self) -> dict[TP, int]:
+        finished = self.lanes.committable()
+        places = {tp: self.place(tp) for tp in self._positions}
+        return {tp: finished[p] for tp, p in places.items() if p in finished and finished[p] > self._committed.get(tp, 0)}
+
+
+class LaneTransport(Transport):
+    """Faust's aiokafka transport with our consumer."""
+
+    Consumer = LaneConsumer
+
+
+class LaneMonitor(faust.Monitor):
+    """Faust's own counters, counting rows where the stock ones would count fetches."""
+
+    def on_stream_event_in(self, tp: TP, offset: int, stream: Any, event: Any) -> dict[str, Any] | None:
+        """Count the rows of the run."""
+        state = super().on_stream_event_in(tp, offset, stream, event)
+        more = len(event.value.chunk.offsets) - 1
+        self.events_total += more
+        self.events_by_stream[self.stream_lookup[stream]] += more
+        return state
+
+
+def _lost(tp: TP, cursor: int, beginning: int, end: int) -> Stop:
+    return Stop(
+        Reason.INPUT_OFFSET_LOST,
+        f"the next offset to decide is {cursor}, the topic holds {beginning} to {end}",
+        where=f"{tp.topic}[{tp.partition}]",
+        remedy="Records were deleted, or the topic was made anew, before they were decided: restore it or start a new run.",
+    )

@@ -1,0 +1,272 @@
+"""A lane: steps in one ordered loop over the same state, and the order journal → outputs → commit as a pure machine.
+
+`next_entry` fixes the processing order and makes the journal record; `apply` folds a journal record and is the only way
+to change state, so a live worker, a recovering worker and a replay run the same code over the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from assay.agents.batch import Batch, Context, LaneIdentity, Reader, Step
+from assay.agents.coverage import Coverage
+from assay.agents.intake import Refused, fitting, refused_columns
+from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalReader, JournalRecord, other_code, other_policy
+from assay.agents.merge import Merge, Policy
+from assay.agents.step import Chunk, EffectResults, Entry, Outcome, Place
+from assay.codecs.columns import Columns, rows
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+#: an idle lane records that its outputs are out after this long
+NOTE_AFTER_US = 1_000_000
+#: the dead-letter path has a limit: this many refusals in a row stop the lane instead of draining its input
+REFUSALS_IN_A_ROW_MAX = 10_000
+#: refused records travel whole through the journal; these many bytes of them fit one record beside its rows
+REFUSED_BYTES_MAX = 4 * 1024 * 1024
+
+
+class Lane:
+    """The machine (see `agents/step.py`) of a lane with several inputs and a chain of steps."""
+
+    def __init__(
+        self,
+        name: str,
+        identity: LaneIdentity,
+        inputs: Mapping[str, int],
+        partitions: Mapping[str, int],
+        policy: Policy,
+        intake: Reader,
+        make_steps: Callable[[], Sequence[Step]],
+        rows_max: int = 5_000,
+    ) -> None:
+        self.name = name
+        self._identity = identity
+        places = [(handle, p) for handle in inputs for p in range(partitions[handle])]
+        self._handles = list(inputs)
+        self._merge = Merge(inputs, places, policy)
+        self._intake = intake
+        self.steps = list(make_steps())
+        self._rows_max = rows_max
+        self._reader = JournalReader(identity.shard)
+        self._coverage = {place: Coverage() for place in places}
+        self._marks: dict[Place, int] = {}
+        self._refused: list[Refused] = []
+        self._refused_in_a_row = 0
+        self._last_refused: Refused | None = None
+        self._next_sequence = 0
+        self._emitted_through = self._recorded_through = self._last_work = -1
+        self._last_wall_us = 0
+        self._noted = False
+        self._applied: deque[tuple[int, dict[Place, int]]] = deque()
+        self._committable: dict[Place, int] = {}
+        self._tail: deque[tuple[JournalRecord, Outcome]] = deque()
+
+    # -- input side: what is fetched, and the order it folds in
+
+    def receive(self, chunk: Chunk) -> None:
+        place = chunk.place
+        fresh = chunk.offsets >= self._merge.next_unseen(place)
+        if not fresh.any():
+            return
+        first = int(chunk.offsets[np.argmax(fresh)])
+        if first > self._merge.next_unseen(place):
+            raise Stop(
+                Reason.INPUT_GAP,
+                f"lane {self.name}: {chunk.handle} goes on at offset {first}, expected {self._merge.next_unseen(place)}",
+                where=f"{chunk.handle}[{chunk.partition}]",
+                remedy="Records were deleted before they were decided; restore them or start a new run.",
+            )
+        self._merge.saw(place, int(chunk.offsets[-1]) + 1)
+        index = np.flatnonzero(fresh & ~self._merge.journaled(place, chunk.offsets))
+        if len(index):
+            self._take(Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index)))
+
+    def _take(self, chunk: Chunk) -> None:
+        taken = self._intake.take(chunk, self._merge.floor(chunk.place))
+        self._merge.add(chunk.place, taken.rows or {}, taken.marks)
+        self._merge.resolve(chunk.place, np.array(taken.resolved, np.int64))
+        self._refused.extend(taken.refused)
+        self._refused_in_a_row = 0 if taken.rows is not None else self._refused_in_a_row + len(taken.refused)
+        self._last_refused = taken.refused[-1] if taken.refused else self._last_refused
+
+    def _stop_draining(self) -> None:
+        """Too many refusals in a row: they are journaled by now, so that a restart goes on behind them."""
+        last = self._last_refused
+        assert last is not None
+        raise Stop(
+            Reason.TOO_MANY_REFUSALS,
+            f"lane {self.name}: {self._refused_in_a_row} refusals in a row, last {last.reason.value}: {last.detail}",
+            where=f"{last.handle}[{last.partition}]@{last.offset}",
+            remedy="Find the producer of these records; the lane goes on behind them once it is restarted.",
+        )
+
+    def read_first(self, ends: Mapping[Place, int]) -> None:
+        """What the inputs held when the lane started; see `Merge.read_first`."""
+        self._merge.read_first(ends)
+
+    def wants(self, place: Place) -> bool:
+        return self._refused_in_a_row <= REFUSALS_IN_A_ROW_MAX and self._merge.wants(place)
+
+    def finished(self) -> bool:
+        """Every input ended and everything received is in the journal."""
+        return self._merge.finished() and not self._refused
+
+    def next_entry(self, wall_us: int) -> Entry | None:
+        refused = self._next_refused()
+        taken = self._merge.take(self._rows_max)
+        if taken is None and self._refused_in_a_row > REFUSALS_IN_A_ROW_MAX:
+            self._stop_draining()
+        if taken is None:
+            return self._note(wall_us)
+        columns = {f"row.{name}": column for name, column in (taken.columns or {}).items()}
+        if refused:
+            columns |= refused_columns(refused, self._handles)
+        record = self._record(BATCH, wall_us, taken.ranges, taken.marks, rows(taken.columns or {}), columns)
+        return Entry(record.sequence, record.to_bytes(), record.rows)
+
+    def _note(self, wall_us: int) -> Entry | None:
+        """Records of an idle lane: one for what waits for time to pass (changelog rows), one that says that all outputs are out.
+
+        The second is a clean point to upgrade at.
+        """
+        if self._recorded_through >= self._last_work or self._emitted_through < self._last_work:
+            return None
+        if wall_us - self._last_wall_us < NOTE_AFTER_US:
+            return None
+        record = self._record(BATCH, wall_us, [], [], 0, {})
+        if not self._noted:
+            self._noted, self._last_work = True, record.sequence
+        return Entry(record.sequence, record.to_bytes(), 0)
+
+    def _next_refused(self) -> list[Refused]:
+        """The oldest refusals that fit one journal record; their offsets are covered by it."""
+        n = fitting(self._refused, REFUSED_BYTES_MAX)
+        refused, self._refused = self._refused[:n], self._refused[n:]
+        for r in refused:
+            self._merge.resolve((r.handle, r.partition), np.array([r.offset], np.int64))
+        return refused
+
+    def claim_entry(self, wall_us: int) -> Entry:
+        """A new writer's first record; other code makes it an UPGRADE, which is allowed only when nothing is unemitted."""
+        kind = CLAIM if self._last_digest in (None, self._identity.code_digest) else UPGRADE
+        self._claimed_epoch = self._reader.epoch + 1
+        record = self._record(kind, wall_us, [], [], 0, {})
+        return Entry(record.sequence, record.to_bytes(), 0)
+
+    _last_digest: bytes | None = None
+    _claimed_epoch = 0
+
+    def _record(self, kind: str, wall_us: int, ranges: Any, marks: Any, count: int, columns: Columns) -> JournalRecord:
+        sequence, self._next_sequence = self._next_sequence, self._next_sequence + 1
+        self._recorded_through, self._last_wall_us = self._emitted_through, wall_us
+        if columns or ranges:
+            self._noted, self._last_work = False, sequence
+        identity = self._identity
+        return JournalRecord(
+            identity.shard, self._claimed_epoch, sequence, kind, wall_us, self._emitted_through,
+            identity.code_digest, identity.run_config_digest, ranges, marks, count, columns,
+        )  # fmt: skip
+
+    # -- fold side: the only place where state changes
+
+    def apply(self, value: bytes) -> Outcome:
+        record = JournalRecord.from_bytes(value)
+        return self._apply(record)
+
+    def _apply(self, record: JournalRecord) -> Outcome:
+        if not self._reader.accept(record):
+            return Outcome(())
+        self._last_digest = record.code_digest
+        for topic, partition, first, last in record.ranges:
+            self._coverage[(topic, partition)].add(first, last)
+        for topic, partition, ts_us in record.marks:
+            self._marks[(topic, partition)] = max(ts_us, self._marks.get((topic, partition), ts_us))
+        position = {place: coverage.base for place, coverage in self._coverage.items()}
+        self._applied.append((record.sequence, position))
+        if record.kind not in (BATCH, RESULT):
+            return Outcome(())
+        batch = self._batch(record, position)
+        handle = "handle" if record.kind == BATCH else "answer"
+        # a record of marks and refusals alone has no columns; only what handles refusals sees it
+        steps = self.steps if record.rows else [step for step in self.steps if getattr(step, "takes_no_rows", False)]
+        called = [getattr(step, handle) for step in steps if hasattr(step, handle)]
+        emissions = [emission for call in called for emission in call(batch) if len(emission.partitions)]
+        return Outcome(emissions, batch.effects)
+
+    def _batch(self, record: JournalRecord, position: Mapping[Place, int]) -> Batch:
+        columns = {n[4:]: column for n, column in record.columns.items() if n.startswith("row.")}
+        offsets = [(topic, partition, at) for (topic, partition), at in position.items()]
+        context = Context(record.shard, record.epoch, record.sequence, record.wall_us, offsets)
+        batch = Batch(columns, context, np.ones(record.rows, np.bool_))
+        batch.set_aside = {n[8:]: column for n, column in record.columns.items() if n.startswith("refused.")}
+        return batch
+
+    # -- recovery
+
+    def recover(self, value: bytes) -> None:
+        """Fold the next record of the journal at start; outcomes that may be unemitted are kept.
+
+        Raises Stop(RUN_CONFIG_MISMATCH) for a record of another policy: folded under this one it would decide otherwise.
+        """
+        record, before = JournalRecord.from_bytes(value), self._reader.sequence
+        outcome = self._apply(record)
+        if self._reader.sequence == before:
+            return  # of a writer that had lost the lane: what it answered or emitted does not count either
+        if record.run_config_digest != self._identity.run_config_digest:
+            raise other_policy(self.name, record, self._identity.run_config_digest)
+        self._emitted_through = max(self._emitted_through, record.emitted_through)
+        self._tail.append((record, outcome))
+        while self._tail and self._tail[0][0].sequence <= self._emitted_through:
+            self._tail.popleft()
+
+    def unemitted(self) -> Sequence[tuple[int, Outcome]]:
+        """After the last record: (sequence, outcome) still to be published, oldest first, and the merge starts here.
+
+        Raises Stop(CODE_DIGEST_MISMATCH) when that tail was journaled by other code.
+        """
+        self._merge.restore(self._coverage, self._marks)
+        self._next_sequence = self._reader.sequence + 1
+        # effects are unanswered while no RESULT follows: answers are journaled before the next batch
+        asking = max((r.sequence for r, o in self._tail if o.effects), default=-1)
+        answered = max((r.sequence for r, _ in self._tail if r.kind == RESULT), default=-1)
+        tail: list[tuple[int, Outcome]] = []
+        for record, outcome in self._tail:
+            asked = outcome.effects if record.sequence == asking > answered else None
+            left = outcome._replace(effects=asked._replace(ask_first=True) if asked else None)
+            if not left.emissions and left.effects is None:
+                continue
+            if record.code_digest != self._identity.code_digest:
+                raise other_code(self.name, record, self._identity.code_digest)
+            tail.append((record.sequence, left))
+        self._tail.clear()
+        self.emitted(self._emitted_through)
+        return tail
+
+    def emitted(self, sequence: int) -> None:
+        self._emitted_through = max(self._emitted_through, sequence)
+        while self._applied and self._applied[0][0] <= sequence:
+            self._committable = self._applied.popleft()[1]
+
+    def results_entry(self, results: EffectResults, wall_us: int) -> Entry:
+        columns: Columns = {f"row.{name}": column for name, column in results._asdict().items()}
+        record = self._record(RESULT, wall_us, [], [], len(results.attempts), columns)
+        return Entry(record.sequence, record.to_bytes(), record.rows)
+
+    def position(self) -> dict[Place, int]:
+        return {place: coverage.base for place, coverage in self._coverage.items()}
+
+    def committable(self) -> dict[Place, int]:
+        return dict(self._committable)
+
+    def table(self, name: str) -> Any:
+        """The projection of this name for the web view, None if this lane has no such table."""
+        for step in self.steps:
+            found = getattr(step, "tables", {}).get(name)
+            if found is not None:
+                return found
+        return None

@@ -1,0 +1,270 @@
+"""Merge policy: in which order the rows of several topics and partitions fold.
+
+`event_time`: by (ts, rank of the topic, event id); a row waits until every other input's mark has passed it, so pacing,
+partition counts and delays change nothing. `arrival`: as rows come. A mark M on a partition promises that all rows
+before M have been published there; the final mark is the end of time.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from assay.agents.coverage import Coverage, runs
+from assay.agents.step import Place
+from assay.codecs.columns import I64, Columns, Strings, concat, cut, rows, take
+
+#: the mark that nothing follows
+END_OF_TIME = int(np.iinfo(np.int64).max)
+#: no mark seen yet
+START_OF_TIME = int(np.iinfo(np.int64).min)
+
+#: texts of the rows in one slice, so that its journal record stays below what a broker takes; longer ids mean fewer rows
+TEXT_BYTES_MAX = 8 * 1024 * 1024
+
+#: marks alone are journaled when this many wait
+MARKS_WAITING_MAX = 512
+
+Policy = Literal["event_time", "arrival"]
+#: (topic, partition, first, last)
+Range = tuple[str, int, int, int]
+
+
+class Mark(NamedTuple):
+    """A watermark at an offset of a partition."""
+
+    offset: int
+    ts_us: int
+
+
+class Slice(NamedTuple):
+    """What one journal record takes from the merge: rows in processing order, and what else is done with them."""
+
+    columns: Columns | None
+    ranges: list[Range]
+    marks: list[tuple[str, int, int]]
+
+
+class _Input:
+    """One partition: how far it was read, what of it is journaled, and which marks wait for earlier rows."""
+
+    def __init__(self, coverage: Coverage, mark: int) -> None:
+        self.coverage = coverage
+        self.next_unseen = coverage.base
+        self.mark = mark
+        self.floor = mark
+        self.waiting: deque[Mark] = deque()
+        self.held = 0
+
+
+class Merge:
+    """Buffers rows until their order is certain. Holds nothing that a restart would miss."""
+
+    def __init__(self, ranks: Mapping[str, int], places: Sequence[Place], policy: Policy, hold_max: int = 50_000) -> None:
+        self._handles = list(ranks)
+        self._rank = np.array([ranks[handle] for handle in self._handles], np.int64)
+        self._policy = policy
+        self._hold_max = hold_max
+        self._inputs = {place: _Input(Coverage(), START_OF_TIME) for place in places}
+        self._pending: list[Columns] = []
+        self._ready: deque[Columns] = deque()
+        self._done: dict[Place, list[I64]] = {}
+        self._first: dict[Place, int] = {}
+
+    def restore(self, coverage: Mapping[Place, Coverage], marks: Mapping[Place, int]) -> None:
+        """Start where the journal ends."""
+        for place in self._inputs:
+            self._inputs[place] = _Input(coverage.get(place, Coverage()).copy(), marks.get(place, START_OF_TIME))
+
+    def read_first(self, ends: Mapping[Place, int]) -> None:
+        """Under `arrival`, what control and posture held when the lane started is read before anything else is fetched."""
+        lowest = min(self._rank)
+        of_first_rank = {handle for handle, rank in zip(self._handles, self._rank, strict=True) if rank == lowest}
+        if self._policy == "arrival" and len(of_first_rank) < len(self._handles):
+            self._first = {place: end for place, end in ends.items() if place[0] in of_first_rank}
+
+    def next_unseen(self, place: Place) -> int:
+        """The offset expected next from this partition."""
+        return self._inputs[place].next_unseen
+
+    def saw(self, place: Place, next_offset: int) -> None:
+        """All offsets below this one were received."""
+        self._inputs[place].next_unseen = next_offset
+
+    def journaled(self, place: Place, offsets: I64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which of these offsets an earlier process has already journaled."""
+        return self._inputs[place].coverage.done(offsets)
+
+    def floor(self, place: Place) -> int:
+        """Rows of this partition with a time before this one are late."""
+        return self._inputs[place].floor
+
+    def add(self, place: Place, columns: Columns, marks: Sequence[Mark]) -> None:
+        """Take rows of one partition, in offset order, and the marks among them."""
+        state = self._inputs[place]
+        if rows(columns):
+            state.held += rows(columns)
+            self._pending.append(columns)
+        for mark in marks:
+            state.waiting.append(mark)
+            state.floor = max(state.floor, mark.ts_us)
+            state.mark = max(state.mark, mark.ts_us)
+
+    def resolve(self, place: Place, offsets: I64) -> None:
+        """These offsets need no order (refused records, tombstones); they go into the next journal record."""
+        if len(offsets):
+            self._done.setdefault(place, []).append(offsets)
+
+    def wants(self, place: Place) -> bool:
+        """A partition that others wait for is always wanted; one that is far ahead is not."""
+        state = self._inputs[place]
+        self._first = {p: end for p, end in self._first.items() if self._inputs[p].next_unseen < end}
+        if self._first and place not in self._first:
+            return False
+        if state.held < self._hold_max:
+            return True
+        return self._policy == "event_time" and not self._ready and state.mark <= self._threshold()
+
+    def finished(self) -> bool:
+        """Every input has had its final mark and nothing waits."""
+        return self._threshold() == END_OF_TIME and not self._pending and not self._ready
+
+    def take(self, rows_max: int) -> Slice | None:
+        """The next rows whose order is certain, or None. Offsets resolved so far travel along."""
+        if not self._ready:
+            self._release()
+        columns = self._pop(rows_max)
+        if columns is None and not self._done and not self._marks_worth_recording():
+            return None
+        done, self._done = self._done, {}
+        if columns is not None:
+            self._account(columns, done)
+        ranges = self._cover(done)
+        return Slice(columns, *self._settle(ranges))
+
+    def _threshold(self) -> int:
+        return min((state.mark for state in self._inputs.values()), default=END_OF_TIME)
+
+    def _marks_worth_recording(self) -> bool:
+        """Marks alone are journaled at the end of time, or when many wait, so that an idle topic's position moves.
+
+        Only marks with nothing unjournaled before them count: a record for the others would hold nothing.
+        """
+        settled = sum(_next_marks(state) for state in self._inputs.values())
+        return settled >= MARKS_WAITING_MAX or (settled > 0 and not self._pending and self._threshold() == END_OF_TIME)
+
+    def _release(self) -> None:
+        if not self._pending:
+            return
+        if self._policy == "arrival":
+            self._ready.extend(self._pending)
+            self._pending = []
+            return
+        threshold = self._threshold()
+        certain: list[Columns] = []
+        waiting: list[Columns] = []
+        for block in self._pending:
+            before = np.asarray(block["ts_us"]) < threshold
+            if before.all():
+                certain.append(block)
+            elif before.any():
+                certain.append(take(block, np.flatnonzero(before)))
+                waiting.append(take(block, np.flatnonzero(~before)))
+            else:
+                waiting.append(block)
+        self._pending = waiting
+        if certain:
+            together = concat(certain)
+            self._ready.append(take(together, self._order(together)))
+
+    def _order(self, columns: Columns) -> I64:
+        """Positions of rows by (ts, rank, event id)."""
+        ts = np.asarray(columns["ts_us"])
+        rank = self._rank[np.asarray(columns["topic"])]
+        order = np.lexsort((rank, ts))
+        tied = (np.diff(ts[order]) == 0) & (np.diff(rank[order]) == 0)
+        if tied.any():
+            _order_ties(order, tied, columns)
+        return order
+
+    def _pop(self, rows_max: int) -> Columns | None:
+        parts: list[Columns] = []
+        room = TEXT_BYTES_MAX
+        while self._ready and rows_max > 0:
+            block = self._ready.popleft()
+            head = cut(block, 0, rows_max) if rows(block) > rows_max else block
+            n, size = _fitting(head, room)
+            n = n or int(not parts)
+            if n < rows(block):
+                self._ready.appendleft(cut(block, n, rows(block)))
+                head = cut(block, 0, n)
+            if not n:
+                break
+            parts.append(head)
+            rows_max, room = rows_max - n, room - size
+        return concat(parts) if parts else None
+
+    def _account(self, columns: Columns, done: dict[Place, list[I64]]) -> None:
+        topic, partition, offset = (np.asarray(columns[name]) for name in ("topic", "partition", "offset"))
+        for number, handle in enumerate(self._handles):
+            of_topic = topic == number
+            for p in np.unique(partition[of_topic]).tolist():
+                offsets = offset[of_topic & (partition == p)]
+                self._inputs[(handle, p)].held -= len(offsets)
+                done.setdefault((handle, p), []).append(offsets)
+
+    def _cover(self, done: Mapping[Place, list[I64]]) -> list[Range]:
+        ranges: list[Range] = []
+        for (handle, partition), parts in done.items():
+            for first, last in runs(np.concatenate(parts)):
+                self._inputs[(handle, partition)].coverage.add(first, last)
+                ranges.append((handle, partition, first, last))
+        return ranges
+
+    def _settle(self, ranges: list[Range]) -> tuple[list[Range], list[tuple[str, int, int]]]:
+        """Marks with nothing unjournaled before them are done too; later ones are read again after a restart."""
+        marks: list[tuple[str, int, int]] = []
+        for (handle, partition), state in self._inputs.items():
+            settled = START_OF_TIME
+            while state.waiting and state.waiting[0].offset <= state.coverage.base:
+                mark = state.waiting.popleft()
+                state.coverage.add(mark.offset, mark.offset)
+                ranges.append((handle, partition, mark.offset, mark.offset))
+                settled = max(settled, mark.ts_us)
+            if settled != START_OF_TIME:
+                marks.append((handle, partition, settled))
+        return ranges, marks
+
+
+def _fitting(columns: Columns, room: int) -> tuple[int, int]:
+    """How many rows from the first on have texts of at most `room` bytes together, and how many bytes these are."""
+    lengths = [np.maximum(column.lengths, 0) for column in columns.values() if isinstance(column, Strings)]
+    size = sum(int(column.sum(dtype=np.int64)) for column in lengths)
+    if size <= room:
+        return rows(columns), size
+    ends = np.cumsum(np.sum(lengths, axis=0, dtype=np.int64))
+    n = int(np.searchsorted(ends, room, "right"))
+    return n, int(ends[n - 1]) if n else 0
+
+
+def _next_marks(state: _Input) -> int:
+    """How many waiting marks follow what is journaled without a row between."""
+    base, count = state.coverage.base, 0
+    for mark in state.waiting:
+        if mark.offset > base:
+            break
+        base, count = max(base, mark.offset + 1), count + 1
+    return count
+
+
+def _order_ties(order: I64, tied: np.ndarray[tuple[int], np.dtype[np.bool_]], columns: Columns) -> None:
+    """Sort each run of equal (ts, rank) by event id, in place; two payloads under one id by the payload's hash."""
+    ids, hashes = columns["event_id"], np.asarray(columns["payload_hash"])
+    assert isinstance(ids, Strings)
+    starts = np.flatnonzero(tied & ~np.concatenate(([False], tied[:-1])))
+    ends = np.flatnonzero(tied & ~np.concatenate((tied[1:], [False]))) + 2
+    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+        order[start:end] = sorted(order[start:end].tolist(), key=lambda row: (ids.row(row) or b"", hashes[row].tobytes()))

@@ -1,0 +1,117 @@
+"""The vocabulary of a component: what comes in, what goes out, and the promise in between.
+
+A `Machine` is the pure side of a lane. The shell (Faust or the simulator) moves bytes and time in and out of it and
+never decides anything; the order journal → acknowledged → outputs → acknowledged → commit is in `agents/lane.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+from assay.codecs.columns import I32, I64, U8, Strings
+
+#: (topic handle, partition)
+Place: TypeAlias = tuple[str, int]
+
+
+class Chunk(NamedTuple):
+    """Records of one topic partition as fetched, in offset order. `values` may hold null (a tombstone)."""
+
+    handle: str
+    partition: int
+    offsets: I64
+    values: Strings
+
+    @property
+    def place(self) -> Place:
+        return (self.handle, self.partition)
+
+
+class Emission(NamedTuple):
+    """Records for one topic, in order. Within one partition they are published in this order."""
+
+    handle: str
+    partitions: I32
+    keys: Strings
+    values: Strings
+
+
+class Effects(NamedTuple):
+    """Calls to the world outside, n of them in order, made only after their journal record is acknowledged."""
+
+    idempotency_key: U8
+    """uint8 (n, 32): the world outside is asked by it and acts once for it."""
+    action_kind: Strings
+    source_event_id: Strings
+    ask_first: bool
+    """True after a restart: a call may have been made already, so the effector is asked by its key."""
+
+
+class EffectResults(NamedTuple):
+    """What became of effects, in their order. `status` is EXECUTED, FAILED or UNCERTAIN_COMMIT."""
+
+    status: Strings
+    attempts: I32
+    reason: Strings
+    provider_ref: Strings
+
+
+class Outcome(NamedTuple):
+    """What folding one journal record gives."""
+
+    emissions: Sequence[Emission]
+    effects: Effects | None = None
+
+
+class Entry(NamedTuple):
+    """A journal record before it has bytes on the broker: its sequence and the bytes to append."""
+
+    sequence: int
+    value: bytes
+    rows: int
+
+
+class Machine(Protocol):
+    """A lane without I/O, clock or randomness. State is a fold of its journal: `apply` is the only way to change it."""
+
+    name: str
+
+    def receive(self, chunk: Chunk) -> None:
+        """Take fetched records. Offsets already journaled are skipped, so redelivery is harmless."""
+
+    def read_first(self, ends: Mapping[Place, int]) -> None:
+        """Next offsets of the inputs when the lane started, for inputs that must be read before the others are."""
+
+    def wants(self, place: Place) -> bool:
+        """False while enough of this partition is buffered; the shell stops fetching it."""
+
+    def next_entry(self, wall_us: int) -> Entry | None:
+        """The next journal record (processing order is fixed here), or None when nothing can be ordered yet."""
+
+    def apply(self, value: bytes) -> Outcome:
+        """Fold one journal record. The same bytes give the same outcome on every machine."""
+
+    def results_entry(self, results: EffectResults, wall_us: int) -> Entry:
+        """The journal record that holds what effects answered. Its `apply` gives the outcome records."""
+
+    def emitted(self, sequence: int) -> None:
+        """Outputs of this sequence and all before it are acknowledged by the broker."""
+
+    def recover(self, value: bytes) -> None:
+        """Fold the next record of the journal, from its first to its last, before anything is received."""
+
+    def unemitted(self) -> Sequence[tuple[int, Outcome]]:
+        """After the last record: (sequence, outcome) not known to be emitted, oldest first."""
+
+    def claim_entry(self, wall_us: int) -> Entry | None:
+        """The first record of a new writer: it ends every older epoch. None where the journal itself keeps writers apart."""
+
+    def position(self) -> dict[Place, int]:
+        """Next offset per input partition that is not yet in the journal: where to seek after a restart."""
+
+    def committable(self) -> dict[Place, int]:
+        """Next offset per input partition whose outputs are acknowledged: what the group may commit."""
+
+    def table(self, name: str) -> Any:
+        """The projection of this name (an object with `row(key)`) for the web view, None when there is none."""

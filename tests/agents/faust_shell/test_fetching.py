@@ -1,0 +1,72 @@
+"""A fetch as one run holds what aiokafka's own records hold, and aiokafka still is what was read."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult, PartitionRecords
+from aiokafka.consumer.fetcher import Fetcher as StockFetcher
+from aiokafka.errors import CorruptRecordException
+from aiokafka.record.default_records import DefaultRecordBatchBuilder
+from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.structs import TopicPartition
+
+from assay.agents.faust_shell.fetching import Fetched, RawBatches, RunOfRecords, fetch_runs
+
+PLACE = TopicPartition("t", 0)
+
+
+def batch(base: int, values: list[bytes | None], compression: int = 0, transactional: int = 0) -> bytes:
+    builder = DefaultRecordBatchBuilder(2, compression, transactional, 5, 1, 0, 10**6)
+    for i, value in enumerate(values):
+        builder.append(i, 1_700_000_000_000, b"key", value, [])
+    return base.to_bytes(8, "big") + bytes(builder.build())[8:]
+
+
+def read(kind: Any, records: Any, offset: int, isolation: int) -> tuple[list[Any], int]:
+    found = kind(PLACE, records, [], offset, None, None, True, isolation)
+    return list(found), found.next_fetch_offset
+
+
+@pytest.mark.parametrize("isolation", [READ_COMMITTED, READ_UNCOMMITTED])
+@pytest.mark.parametrize("offset", [40, 42, 46])
+@pytest.mark.parametrize("options", [{}, {"compression": 1}, {"transactional": 1}])
+def test_a_run_holds_what_the_stock_records_hold(options: dict[str, int], offset: int, isolation: int) -> None:
+    raw = batch(40, [b"a", None, b"", b"d" * 300, b"e"], **options) + batch(47, [b"f"])
+    stock, position = read(PartitionRecords, MemoryRecords(raw), offset, isolation)
+    ours, our_position = read(RunOfRecords, RawBatches(raw), offset, isolation)
+    if options:
+        assert [(r.offset, r.value) for r in ours] == [(r.offset, r.value) for r in stock]
+    else:
+        (run,) = ours
+        assert isinstance(run, Fetched)
+        assert list(zip(run.offsets.tolist(), run.values.tolist(), strict=True)) == [(r.offset, r.value) for r in stock]
+    assert our_position == position
+
+
+def test_a_damaged_batch_is_the_error_aiokafka_gives() -> None:
+    raw = bytearray(batch(0, [b"a" * 50]))
+    raw[-3] ^= 1
+    for kind, records in ((PartitionRecords, MemoryRecords(bytes(raw))), (RunOfRecords, RawBatches(bytes(raw)))):
+        with pytest.raises(CorruptRecordException):
+            read(kind, records, 0, READ_UNCOMMITTED)
+
+
+def test_the_stock_coroutine_looks_up_the_two_names_that_are_replaced() -> None:
+    stock = StockFetcher._proc_fetch_request
+    assert {"MemoryRecords", "PartitionRecords"} <= set(stock.__code__.co_names)
+    assert stock.__code__.co_freevars == ()
+    assert list(inspect.signature(PartitionRecords.__init__).parameters)[1:5] == ["tp", "records", "aborted_transactions", "fetch_offset"]
+    assert inspect.isgeneratorfunction(PartitionRecords._unpack_records)
+    assert "next_fetch_offset" in inspect.getsource(FetchResult._update_position)
+
+
+def test_only_the_fetcher_given_is_changed() -> None:
+    fetcher, other = object.__new__(StockFetcher), object.__new__(StockFetcher)
+    fetcher._closed = other._closed = True  # what its destructor asks
+    fetch_runs(fetcher)
+    assert inspect.iscoroutinefunction(fetcher._proc_fetch_request)
+    assert fetcher._proc_fetch_request.__globals__["PartitionRecords"] is RunOfRecords
+    assert other._proc_fetch_request.__globals__["PartitionRecords"] is PartitionRecords

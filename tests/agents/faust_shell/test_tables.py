@@ -1,0 +1,108 @@
+"""Tables of the app are the lane's state: read by text key, written by nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from assay.agents.faust_shell.agents import LaneApp, LaneSpec, Shell, build_app, exit_code
+from assay.agents.faust_shell.tables import LaneTable
+from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.reasons import Reason
+
+
+class Held:
+    """A lane whose only table holds one row."""
+
+    def __init__(self) -> None:
+        self.machine = self
+
+    def table(self, name: str) -> Held | None:
+        return self if name == "features" else None
+
+    def row(self, key: str) -> dict[str, Any] | None:
+        return {"count": 3} if key == "customer:7" else None
+
+    async def recover(self) -> None:
+        """Nothing to fold."""
+
+    def feed(self, chunk: object) -> None:
+        """Takes nothing."""
+
+    def wants(self, place: object) -> bool:
+        return True
+
+    def position(self) -> dict[tuple[str, int], int]:
+        return {}
+
+    def committable(self) -> dict[tuple[str, int], int]:
+        return {}
+
+    async def run(self) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+
+def make_app(directory: Path) -> LaneApp:
+    shell = Shell("group", "one:9092,two:9093", directory)
+    return build_app(shell, [LaneSpec("held", {"in": "IN"}, Held())], lambda app: {"/healthz": lambda: (b"{}", "application/json")})
+
+
+def table_of(app: LaneApp, name: str) -> LaneTable:
+    """A table of the app under its own type."""
+    return cast("LaneTable", app.tables[name])
+
+
+def test_rows_are_there_once_the_lane_is_owned(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        app = make_app(tmp_path)
+        features = table_of(app, "features")
+        assert "customer:7" not in features
+        await app.lanes.own(["held"])
+        assert features["customer:7"] == {"count": 3}
+        assert "customer:7" in features
+        for table, key in (("features", "customer:8"), ("entities", "customer:7"), ("decisions", "x")):
+            with pytest.raises(KeyError):
+                table_of(app, table)[key]
+        assert (len(features), list(features)) == (0, [])
+        await app.lanes.close()
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("write", ["set", "delete"])
+def test_writing_a_table_is_refused(tmp_path: Path, write: str) -> None:
+    async def scenario() -> None:
+        features = table_of(make_app(tmp_path), "features")
+        if write == "set":
+            features["customer:7"] = {"count": 4}
+        else:
+            del features["customer:7"]
+
+    with pytest.raises(Stop) as stopped:
+        asyncio.run(scenario())
+    assert stopped.value.reason is Reason.TABLE_READ_ONLY
+
+
+def test_faust_knows_no_changelog_and_discovers_nothing(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        app = make_app(tmp_path)
+        assert app.tables.changelog_topics == set()
+        assert getattr(app.conf, "autodiscover") is False  # Faust types it as a method
+        assert list(app.agents) == ["lane.held"]
+        assert [str(url) for url in app.conf.broker] == ["aiokafka://one:9092", "aiokafka://two:9093"]
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("reason", "code"),
+    [(Stop(Reason.LANE_ENDED, ""), 70), (Quarantine(Reason.DUPLICATE, ""), 65), (ValueError(), 1), (KeyboardInterrupt(), 1)],
+)
+def test_a_crashed_worker_never_ends_with_zero(reason: BaseException, code: int) -> None:
+    assert exit_code(reason) == code

@@ -1,0 +1,56 @@
+"""The audit lane's position: nothing on the topic holds it back for ever."""
+
+from __future__ import annotations
+
+from records import OTHER_PINS, PINS, RTDL, chunk, decision, outcome
+
+from assay.agents.audit import AuditMachine
+from assay.agents.audit_segment import read_segment
+
+WALL_US = 1_800_000_000_000_000
+LATER_US = WALL_US + 1_000_000
+
+
+def machine() -> AuditMachine:
+    """An audit lane of one partition."""
+    return AuditMachine(PINS, [(RTDL, 0)], 1, 1_000)
+
+
+def drain(lane: AuditMachine) -> list[bytes]:
+    """Segments of everything that is ready, folded."""
+    segments: list[bytes] = []
+    while (entry := lane.next_entry(WALL_US) or lane.next_entry(LATER_US)) is not None:
+        lane.apply(entry.value)
+        segments.append(entry.value)
+    return segments
+
+
+def records(segments: list[bytes]) -> int:
+    """How many audit records these segments hold."""
+    return sum(len(read_segment(segment).values.lengths) for segment in segments)
+
+
+def test_no_outcome_is_waited_for_where_the_action_lane_sets_the_decision_aside() -> None:
+    """Else the position would stand before it for ever, and every restart would read the topic again from there."""
+    lane, torn = machine(), decision("aaaa").replace(b"aaaa", b"aa\xff\xfe")
+    lane.receive(chunk(RTDL, [decision("other", pins=OTHER_PINS), torn, decision("b"), outcome("b")]))
+    segments = drain(lane)
+    assert records(segments) == 1
+    assert lane.finished()
+    assert lane.position() == {(RTDL, 0): 4}
+
+
+def test_the_position_moves_past_repeats_with_nothing_behind_them() -> None:
+    """What a crash makes the other lanes emit again may be the last thing on the topic."""
+    lane = machine()
+    lane.receive(chunk(RTDL, [decision("a"), outcome("a")]))
+    first = drain(lane)
+    lane.receive(chunk(RTDL, [decision("a"), outcome("a")], 2))
+    repeats = drain(lane)
+    assert records(repeats) == 0
+    assert lane.position() == {(RTDL, 0): 4}
+    again = machine()
+    for segment in first + repeats:
+        again.recover(segment)
+    assert again.position() == {(RTDL, 0): 4}
+    assert records(drain(again)) == 0

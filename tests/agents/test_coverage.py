@@ -1,0 +1,34 @@
+"""Coverage: which offsets are done."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.agents.coverage import Coverage, runs
+
+
+@given(st.lists(st.integers(0, 60)))
+def test_coverage_knows_exactly_the_offsets_it_was_given(offsets: list[int]) -> None:
+    coverage = Coverage()
+    for offset in offsets:
+        coverage.add(offset, offset)
+    every = np.arange(64, dtype=np.int64)
+    assert set(every[coverage.done(every)].tolist()) == set(offsets)
+    assert coverage.base == min(set(range(64)) - set(offsets))
+
+
+@given(st.sets(st.integers(0, 60)))
+def test_runs_hold_exactly_their_offsets(offsets: set[int]) -> None:
+    found = runs(np.array(sorted(offsets, reverse=True), np.int64))
+    assert [n for first, last in found for n in range(first, last + 1)] == sorted(offsets)
+    assert all(a[1] + 1 < b[0] for a, b in zip(found, found[1:], strict=False))
+
+
+def test_a_copy_is_independent() -> None:
+    coverage = Coverage()
+    coverage.add(3, 4)
+    twin = coverage.copy()
+    twin.add(0, 2)
+    assert (coverage.base, twin.base) == (0, 5)

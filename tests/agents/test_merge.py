@@ -1,0 +1,202 @@
+"""The merge policy: order does not depend on how records arrive, and a restart misses nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from records import CONTEXT, INPUTS, LABELS, PINS, TRAFFIC, chunk, label, mark, payment
+
+from assay.agents.intake import Intake
+from assay.agents.merge import END_OF_TIME, MARKS_WAITING_MAX, Merge, Slice
+from assay.agents.step import Place
+from assay.codecs.columns import Strings, rows
+from assay.contracts.reasons import Reason
+
+RANKS = {LABELS: 1, TRAFFIC: 3}
+ACCEPTS = {LABELS: ("label_assertion",), TRAFFIC: ("payment",), CONTEXT: ("context_fact",)}
+
+
+def intake() -> Intake:
+    return Intake(list(RANKS), ACCEPTS, PINS, ["customer", "terminal"])
+
+
+def ids(slices: Sequence[Slice]) -> list[bytes | None]:
+    found: list[bytes | None] = []
+    for taken in slices:
+        if taken.columns is not None:
+            column = taken.columns["event_id"]
+            assert isinstance(column, Strings)
+            found.extend(column.tolist())
+    return found
+
+
+def drain(merge: Merge, rows_max: int = 1_000) -> list[Slice]:
+    slices = []
+    while (taken := merge.take(rows_max)) is not None:
+        slices.append(taken)
+    return slices
+
+
+World = list[tuple[int, str, bytes]]
+
+
+def world(seed: int, n: int) -> World:
+    """(ts, topic, record) in event-time order, with many equal times."""
+    random = Random(seed)
+    events: World = []
+    for i in range(n):
+        ts = random.randrange(12) * 1_000
+        handle = random.choice([LABELS, TRAFFIC])
+        name = f"{random.randrange(10_000):04d}-{i}"
+        events.append((ts, handle, payment(name, ts) if handle == TRAFFIC else label(name, ts, "x", 0)))
+    return sorted(events, key=lambda event: event[0])
+
+
+def logs(events: World, partitions: int, marks_every: int, seed: int) -> dict[Place, list[bytes]]:
+    """The topics as the gate writes them: each topic in event-time order, marks on every partition after earlier events."""
+    random = Random(seed)
+    written: dict[Place, list[bytes]] = {(handle, p): [] for handle in RANKS for p in range(partitions)}
+    for i, (ts, handle, record) in enumerate(events):
+        if i % marks_every == 0:
+            for place, values in written.items():
+                values.append(mark(*place, ts))
+        written[(handle, random.randrange(partitions))].append(record)
+    for place, values in written.items():
+        values.append(mark(*place, 0, final=True))
+    return written
+
+
+def merged(written: dict[Place, list[bytes]], seed: int, rows_max: int) -> list[bytes | None]:
+    """Feed the partitions in random pieces and random turns."""
+    random = Random(seed)
+    merge, reader, slices = Merge(RANKS, list(written), "event_time"), intake(), []
+    at = dict.fromkeys(written, 0)
+    while any(at[place] < len(written[place]) for place in written):
+        place = random.choice([place for place in written if at[place] < len(written[place])])
+        piece = chunk(place[0], written[place][at[place] : at[place] + random.randint(1, 9)], at[place], place[1])
+        taken = reader.take(piece, merge.floor(place))
+        assert not taken.refused
+        merge.add(place, taken.rows or {}, taken.marks)
+        at[place] += len(piece.offsets)
+        slices += drain(merge, rows_max)
+    assert merge.finished()
+    return ids(slices)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 3), st.integers(1, 40), st.integers(1, 50))
+def test_the_order_is_the_same_for_any_partitions_marks_and_pieces(seed: int, partitions: int, every: int, rows_max: int) -> None:
+    events = world(seed, 60)
+    expected = [r for _, _, r in sorted((ts, RANKS[handle], _id(record)) for ts, handle, record in events)]
+    assert merged(logs(events, partitions, every, seed), seed + 1, rows_max) == expected
+
+
+def _id(record: bytes) -> bytes:
+    length = record[10] >> 1
+    return record[11 : 11 + length]
+
+
+def test_a_row_waits_until_every_other_input_has_passed_it() -> None:
+    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
+    taken = reader.take(chunk(TRAFFIC, [payment("a", 5), mark(TRAFFIC, 0, 100)]), merge.floor((TRAFFIC, 0)))
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    assert drain(merge) == []
+    taken = reader.take(chunk(LABELS, [mark(LABELS, 0, 5)]), merge.floor((LABELS, 0)))
+    merge.add((LABELS, 0), {}, taken.marks)
+    assert drain(merge) == [], "a label at 5 may still come and goes before a payment at 5"
+    taken = reader.take(chunk(LABELS, [mark(LABELS, 0, 6)], 1), merge.floor((LABELS, 0)))
+    merge.add((LABELS, 0), {}, taken.marks)
+    assert ids(drain(merge)) == [b"a"]
+
+
+def test_a_row_behind_its_mark_is_refused_and_one_before_it_in_the_log_is_not() -> None:
+    values = [payment("early", 5), mark(TRAFFIC, 0, 10), payment("late", 9), payment("on-time", 10)]
+    taken = intake().take(chunk(TRAFFIC, values), -1)
+    assert [(r.offset, r.reason) for r in taken.refused] == [(2, Reason.LATE_BEYOND_WATERMARK)]
+    assert taken.rows is not None and rows(taken.rows) == 2
+
+
+def test_a_mark_is_journaled_only_when_every_earlier_record_of_its_partition_is() -> None:
+    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
+    taken = reader.take(chunk(TRAFFIC, [payment("a", 5), payment("b", 50), mark(TRAFFIC, 0, 60)]), -1)
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    merge.add((LABELS, 0), {}, reader.take(chunk(LABELS, [mark(LABELS, 0, 20)]), -1).marks)
+    first = drain(merge)
+    assert ids(first) == [b"a"]
+    assert (TRAFFIC, 0, 60) not in [m for s in first for m in s.marks], "b is not journaled, so the mark must be read again"
+    merge.add((LABELS, 0), {}, reader.take(chunk(LABELS, [mark(LABELS, 0, 0, final=True)], 1), -1).marks)
+    second = drain(merge)
+    assert ids(second) == [b"b"]
+    assert (TRAFFIC, 0, 60) in [m for s in second for m in s.marks]
+
+
+def test_marks_behind_rows_that_wait_make_no_journal_record_however_many_they_are() -> None:
+    """They cannot be settled before the rows are, so a record of them would hold nothing, and another would follow at once."""
+    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
+    values = [payment("a", 5), *(mark(TRAFFIC, 0, 6 + n) for n in range(MARKS_WAITING_MAX + 1))]
+    taken = reader.take(chunk(TRAFFIC, values), -1)
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    assert merge.take(100) is None
+
+
+def test_many_marks_of_an_idle_topic_are_journaled_while_rows_of_another_wait() -> None:
+    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
+    taken = reader.take(chunk(TRAFFIC, [payment("a", 10**6)]), -1)
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    idle = reader.take(chunk(LABELS, [mark(LABELS, 0, 6 + n) for n in range(MARKS_WAITING_MAX)]), -1)
+    merge.add((LABELS, 0), {}, idle.marks)
+    (only,) = drain(merge)
+    assert only.columns is None
+    assert only.marks == [(LABELS, 0, 5 + MARKS_WAITING_MAX)]
+
+
+def test_rows_that_tie_in_all_but_their_payload_fold_in_one_order() -> None:
+    """Two payments under one event id in different partitions: which of them counts is not left to the fetch."""
+    records = [payment("same", 5, amount) for amount in (100, 200, 300)]
+    orders = set()
+    for turn in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
+        merge, reader = Merge(RANKS, [(TRAFFIC, p) for p in range(3)], "event_time"), intake()
+        for p in turn:
+            taken = reader.take(chunk(TRAFFIC, [records[p], mark(TRAFFIC, p, 0, final=True)], 0, p), -1)
+            merge.add((TRAFFIC, p), taken.rows or {}, taken.marks)
+        (only,) = drain(merge)
+        assert only.columns is not None
+        orders.add(tuple(np.asarray(only.columns["amount_minor"]).tolist()))
+    assert len(orders) == 1
+
+
+def test_ranges_and_marks_of_all_slices_cover_every_offset_once() -> None:
+    written = logs(world(3, 80), 2, 7, 5)
+    merge, reader, slices = Merge(RANKS, list(written), "event_time"), intake(), []
+    for place, values in written.items():
+        taken = reader.take(chunk(place[0], values, 0, place[1]), merge.floor(place))
+        merge.add(place, taken.rows or {}, taken.marks)
+        slices += drain(merge, 11)
+    covered = [(t, p, n) for s in slices for t, p, a, z in s.ranges for n in range(a, z + 1)]
+    assert sorted(covered) == sorted((t, p, n) for (t, p), values in written.items() for n in range(len(values)))
+
+
+def test_a_partition_far_ahead_is_not_wanted_but_the_one_others_wait_for_always_is() -> None:
+    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time", hold_max=10), intake()
+    values = [payment(f"p{i}", i) for i in range(20)] + [mark(TRAFFIC, 0, 20)]
+    taken = reader.take(chunk(TRAFFIC, values), -1)
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    assert (merge.wants((TRAFFIC, 0)), merge.wants((LABELS, 0))) == (False, True)
+
+
+def test_arrival_folds_as_records_come() -> None:
+    merge, reader = Merge(INPUTS, [(TRAFFIC, 0)], "arrival"), Intake(list(INPUTS), {TRAFFIC: ("payment",)}, PINS, ["customer"])
+    for first, name, ts in ((0, "b", 9), (1, "a", 3)):
+        taken = reader.take(chunk(TRAFFIC, [payment(name, ts)], first), merge.floor((TRAFFIC, 0)))
+        merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    assert ids(drain(merge)) == [b"b", b"a"]
+
+
+def test_a_final_mark_is_the_end_of_time() -> None:
+    taken = intake().take(chunk(TRAFFIC, [mark(TRAFFIC, 0, 0, final=True)]), -1)
+    assert [m.ts_us for m in taken.marks] == [END_OF_TIME]
+    assert np.iinfo(np.int64).max == END_OF_TIME
