@@ -1,0 +1,1 @@
+"""What you can start: command line, worker, simulator, front-ends, stores, jobs and reports."""

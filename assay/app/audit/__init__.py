@@ -1,0 +1,1 @@
+"""Proof that an audit chain is whole."""

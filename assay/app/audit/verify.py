@@ -1,0 +1,219 @@
+"""Verify an audit chain: every byte of it vouched for by the next segment, the last one by the head.
+
+What is checked, per segment in order: its name, its digest as the next segment (or the head) has it, its header under
+the schema, the digest of its body, the number, order and ids of its records, and that its offsets were not covered before.
+A damaged segment makes its neighbour's digest wrong too; the one whose own attester is in order is the one at fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from assay.agents.audit_segment import GENESIS, Segment, bodies_of, read_segment
+from assay.agents.coverage import Coverage
+from assay.agents.step import Place
+from assay.app.report.evidence import AuditEvidence
+from assay.app.stores.objects import ObjectStore
+from assay.app.stores.segment_journal import HEAD, SEGMENTS, Head, read_head, segment_key
+from assay.codecs.digests import sha256_fixed, sha256_rows
+from assay.codecs.single_object import split, type_index
+from assay.contracts.errors import Stop
+from assay.contracts.ids import AUDIT_ID_TAG
+from assay.contracts.json_schema import fault_of
+from assay.contracts.pins import Pins
+
+PROBLEMS_MAX = 100
+#: records, segments and bytes read so far
+Progress = Callable[[int, int, int], None]
+
+
+class _Link(NamedTuple):
+    """A segment's digest and the one it has for the segment before it (None if it cannot be parsed)."""
+
+    key: str
+    sha256: str
+    previous: object
+
+
+@dataclass
+class _Chain:
+    """What is known of the chain so far. `problems` are (position in the chain, text)."""
+
+    run: object
+    records: int = 0
+    bytes: int = 0
+    covered: dict[Place, Coverage] = field(default_factory=dict)
+    links: list[_Link] = field(default_factory=list)
+    problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def say(self, key: str, what: str) -> None:
+        """Note a problem of a segment."""
+        self.problems.append((_sequence_of(key), f"{key}: {what}"))
+
+    def texts(self) -> tuple[str, ...]:
+        """Problems in the order of the chain, the first ones."""
+        return tuple(text for _, text in sorted(self.problems)[:PROBLEMS_MAX])
+
+
+def verify_chain(store: ObjectStore, pins: Pins, progress: Progress = lambda records, segments, size: None) -> AuditEvidence:
+    """Read and judge every segment of the run with these pins, and write the verdict to the evidence.
+
+    The first problem names the first segment at fault.
+    """
+    started = time.monotonic()
+    chain = _Chain(pins.as_json())
+    head = _head(store, chain)
+    keys = list(store.keys(SEGMENTS))
+    _judge_names(keys, head, chain)
+    for key in keys:
+        _judge(key, store.read(key), chain)
+        progress(chain.records, len(chain.links), chain.bytes)
+    _judge_links(chain, head)
+    evidence = AuditEvidence(
+        verified=not chain.problems,
+        records=chain.records,
+        segments=len(keys),
+        head=head.sha256 if head else "",
+        problems=chain.texts(),
+        wall_s=time.monotonic() - started,
+    )
+    evidence.write(store)
+    return evidence
+
+
+def _head(store: ObjectStore, chain: _Chain) -> Head | None:
+    try:
+        head = read_head(store)
+    except Stop as damage:
+        chain.say(HEAD, damage.what)
+        return None
+    if head is None:
+        chain.say(HEAD, "there is no head that closes a chain")
+    return head
+
+
+def _judge_names(keys: Sequence[str], head: Head | None, chain: _Chain) -> None:
+    """All segments from 0 up to the head's must be there, and no other object."""
+    if head is None:
+        return
+    needed = [segment_key(sequence) for sequence in range(head.sequence + 1)]
+    present = set(keys)
+    missing = [key for key in needed if key not in present]
+    if missing:
+        at_the_end = missing == needed[-len(missing) :]
+        chain.say(missing[0], f"is missing; {len(missing)} segments are cut off at the end" if at_the_end else "is missing in the middle")
+    for key in present - set(needed):
+        chain.say(key, "lies beyond the head that closes the chain")
+
+
+def _judge(key: str, data: bytes, chain: _Chain) -> None:
+    """Note the first thing wrong inside one segment."""
+    chain.bytes += len(data)
+    try:
+        segment = read_segment(data, key)
+    except Stop as damage:
+        chain.links.append(_Link(key, hashlib.sha256(data).hexdigest(), None))
+        chain.say(key, damage.what + _record_at_fault(data))
+        return
+    chain.links.append(_Link(key, segment.digest, segment.header.get("previous")))
+    fault = fault_of("audit_segment.v1", segment.header)
+    what = f"header {fault}" if fault else _out_of_place(segment, key, chain) or _records(segment)
+    if what:
+        chain.say(key, what)
+    chain.records += len(segment.values.lengths)
+
+
+def _judge_links(chain: _Chain, head: Head | None) -> None:
+    """Each segment must have the digest that the next one, or the head, has for it."""
+    blamed = {text.partition(": ")[0] for _, text in chain.problems}
+    links = chain.links
+    if links and links[0].previous not in (GENESIS, None) and links[0].key not in blamed:
+        chain.say(links[0].key, "is not the first of a chain: it follows another segment")
+    vouched = [_vouched(links, at, head) for at in range(len(links))]
+    for at, link in enumerate(links):
+        if vouched[at] or link.key in blamed:
+            continue
+        following = at + 1 < len(links)
+        if following and not vouched[at + 1]:
+            continue  # the one that says so is itself at fault
+        by = links[at + 1].key if following else "the head"
+        chain.say(link.key, f"its bytes do not have the digest that {by} has for them")
+
+
+def _vouched(links: Sequence[_Link], at: int, head: Head | None) -> bool:
+    """False if the next segment, or the head, has another digest for this one. A gap after it vouches for nothing."""
+    sequence = _sequence_of(links[at].key)
+    if at + 1 < len(links):
+        after = links[at + 1]
+        return after.previous in (None, links[at].sha256) or _sequence_of(after.key) != sequence + 1
+    return head is None or head.sequence != sequence or head.sha256 == links[at].sha256
+
+
+def _out_of_place(segment: Segment, key: str, chain: _Chain) -> str:
+    """What is wrong with a segment's place in the chain, "" if nothing."""
+    header = segment.header
+    if segment_key(segment.sequence) != key:
+        return f"holds segment {segment.sequence}: segments were moved or swapped"
+    if header["first_audit"] != chain.records and not chain.problems:
+        return f"begins with audit record {header['first_audit']}, expected {chain.records}"
+    if header["run"] != chain.run:
+        return "belongs to another run"
+    if not header["emitted_through"] < segment.sequence:
+        return f"says that segment {header['emitted_through']} was emitted before it"
+    return _covered_twice(segment, chain)
+
+
+def _covered_twice(segment: Segment, chain: _Chain) -> str:
+    for topic, partition, first, last in segment.header["ranges"]:
+        coverage = chain.covered.setdefault((topic, partition), Coverage())
+        ends = np.array([first, last], np.int64)
+        if last < first or coverage.done(ends).any():
+            return f"covers {topic}[{partition}] {first}..{last}, which an earlier one has covered"
+        coverage.add(first, last)
+    return ""
+
+
+def _records(segment: Segment) -> str:
+    """What is wrong with its records, by position, "" if nothing."""
+    values = segment.values
+    wrong_type = np.flatnonzero(split(values) != type_index("audit_record"))
+    if len(wrong_type):
+        return f"record {wrong_type[0]} is no audit record"
+    bodies = bodies_of(values, frozenset({"audit_id", "sequence", "recorded_at_utc"}))
+    found = bodies.decoded
+    digests = [sha256_rows(b"", part.data, part.starts, part.lengths) for part in (bodies.decisions, bodies.outcomes)]
+    expected = sha256_fixed(AUDIT_ID_TAG, np.hstack(digests))
+    sequence = np.asarray(found.columns["sequence"])
+    n = len(values.lengths)
+    checks = (
+        (found.verdict != 0, "cannot be decoded"),
+        ((expected != np.asarray(found.columns["audit_id"])).any(axis=1), "has another id than its content gives"),
+        (sequence != segment.header["first_audit"] + np.arange(n), "is out of sequence"),
+        (np.asarray(found.columns["recorded_at_utc"]) != segment.header["recorded_at_us"], "has another time than its segment"),
+    )
+    for wrong, what in checks:
+        if wrong.any():
+            at = int(np.argmax(wrong))
+            return f"record {at} (audit record {segment.header['first_audit'] + at}) {what}"
+    return ""
+
+
+def _record_at_fault(data: bytes) -> str:
+    """Where only the body has another digest: the record whose id no longer fits, in words."""
+    try:
+        what = _records(read_segment(data, check_body=False))
+    except Stop:
+        return ""
+    return f"; {what}" if what else ""
+
+
+def _sequence_of(key: str) -> int:
+    """The sequence in a segment's name; any other object comes after all segments."""
+    digits = key.rsplit("/", 1)[1].removesuffix(".seg")
+    return int(digits) if digits.isdigit() else 2**62

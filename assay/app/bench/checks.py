@@ -1,0 +1,111 @@
+"""What a round has left on the bus, against the same input folded in this process; a figure of wrong outputs is no figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from assay.agents.decision_digest import DecisionDigest
+from assay.agents.step import Chunk
+from assay.agents.topology import TOPOLOGY
+from assay.app.bench.bus import BenchBus
+from assay.app.lanes import build_lane, partition_counts
+from assay.app.replay.compare import compare, decisions_of
+from assay.app.replay.topic_reader import read_topic
+from assay.app.replay.verify import read_journal, recompute
+from assay.app.run_directory import Run, RunConfig
+from assay.codecs.avro_decode import decode
+from assay.codecs.columns import I64, Ragged, Strings
+from assay.codecs.single_object import HEADER_BYTES, plan_of
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic
+from assay.tables.feature_plan import compile_plan
+
+TRAFFIC, DECISIONS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"
+_BLOCK = 10_000
+#: the last feature of the workload counts distinct merchants exactly
+DISTINCT = -1
+
+
+def decisions_in_memory(config: RunConfig, records: Sequence[tuple[bytes | None, bytes]]) -> Iterator[Strings]:
+    """Decisions of a lane that is fed the records in order and has no process, broker or journal topic."""
+    lane = build_lane(TOPOLOGY.lane("rtdl"), config, partition_counts(1))
+    lane.unemitted()
+    claim = lane.claim_entry(0)
+    lane.apply(claim.value)
+    for start in range(0, len(records), _BLOCK):
+        values = Strings.of([value for _, value in records[start : start + _BLOCK]])
+        lane.receive(Chunk(TRAFFIC, 0, np.arange(start, start + len(values.lengths), dtype=np.int64), values))
+        while (entry := lane.next_entry(0)) is not None:
+            outcome = lane.apply(entry.value)
+            lane.emitted(entry.sequence)
+            yield from (emission.values for emission in outcome.emissions if emission.handle == DECISIONS)
+
+
+def check_lane(bus: BenchBus, run: Run, records: Sequence[tuple[bytes | None, bytes]]) -> dict[str, Any]:
+    """Decisions on the topic: each exactly once, byte-equal to the journal's, and deciding as the lane in memory does.
+
+    Raises Stop(BENCH_INVALID) when anything differs.
+    """
+    _check_values(bus.read(topic(TRAFFIC).name(run.namespace)), records, "the input topic")
+    on_topic = [decisions_of(chunk.values) for chunk in read_topic(run.bootstrap, DECISIONS, run.namespace)]
+    journal = list(read_journal(run))
+    result = compare(lambda: recompute(run.config, journal, 1), lambda: iter(on_topic), compile_plan(run.config.features))
+    if result.differing or result.repeated or result.on_topic != len(records):
+        raise Stop(Reason.BENCH_INVALID, f"decisions of the lane are not those of its journal: {result}")
+    theirs, ours = _digest(on_topic), _digest(decisions_in_memory(run.config, records))
+    if theirs != ours:
+        raise Stop(Reason.BENCH_INVALID, f"the worker decided {theirs}, the lane in memory {ours}")
+    return {
+        "decisions": result.on_topic,
+        "byte_equal_to_journal": result.recomputed,
+        "decision_digest": theirs,
+        "equal_in_memory": True,
+        "journal_records": len(journal),
+        "journal_bytes": sum(map(len, journal)),
+    }
+
+
+def check_copy(bus: BenchBus, target: str, records: Sequence[tuple[bytes | None, bytes]]) -> dict[str, Any]:
+    """A raw copy holds the input's bytes."""
+    copied = bus.read(target)
+    _check_values(copied, records, target)
+    return {"records_equal": len(copied)}
+
+
+def _check_values(found: Sequence[bytes], records: Sequence[tuple[bytes | None, bytes]], where: str) -> None:
+    differing = sum(copy != value for copy, (_, value) in zip(found, records, strict=False)) + abs(len(found) - len(records))
+    if differing:
+        raise Stop(Reason.BENCH_INVALID, f"{differing} of {len(records)} records in {where} are not those of its input")
+
+
+def check_stock_faust(bus: BenchBus, target: str, config: RunConfig, records: Sequence[tuple[bytes | None, bytes]]) -> dict[str, Any]:
+    """Stock Faust computed the values that the lane computes, distinct counts included."""
+    theirs = [msgspec.json.decode(value)["values"] for value in bus.read(target)]
+    longs = np.concatenate([feature_longs(values) for values in decisions_in_memory(config, records[: len(theirs)])])
+    if not np.array_equal(np.array(theirs, np.int64), longs):
+        at = int(np.argmax((np.array(theirs, np.int64) != longs).any(axis=1)))
+        raise Stop(Reason.BENCH_INVALID, f"event {at}: stock Faust has {theirs[at]}, the lane {longs[at].tolist()}")
+    return {"events_equal_to_the_lane": len(theirs), "largest_distinct_count": int(longs[:, DISTINCT].max())}
+
+
+def feature_longs(decisions: Strings) -> I64:
+    """Integer feature values of decisions, int64 (n, L)."""
+    decoded = decode(
+        plan_of("decision_response", frozenset({"features"})), decisions.data, decisions.starts, decisions.lengths, HEADER_BYTES
+    )
+    lists = decoded.columns["features.longs"]
+    assert isinstance(lists, Ragged)
+    values: I64 = lists.children["item"]
+    return values.reshape(len(decisions.lengths), -1)
+
+
+def _digest(batches: Sequence[Strings] | Iterator[Strings]) -> str:
+    digest = DecisionDigest()
+    for values in batches:
+        digest.update(values)
+    return digest.hexdigest()

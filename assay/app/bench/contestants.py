@@ -1,0 +1,93 @@
+"""Who is measured by `assay bench lane`, and one measured round of any of them.
+
+Every contestant is a process of its own that reads one topic and writes another. A round warms it up on the first part of
+the input, freezes it while the rest is written (so that no producer competes with it), and lets it go: that instant is the
+start, the end is when the broker has acknowledged the last output. What it has committed is checked afterwards.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from assay.app.bench.bus import BenchBus, wait_until
+from assay.app.substrate import Server
+from assay.app.substrate.processes import Launch
+
+Pairs = Sequence[tuple[bytes | None, bytes]]
+
+
+class Contestant(NamedTuple):
+    """A program with its topics. `check` looks at what one round has left on the bus and says what was compared."""
+
+    name: str
+    argv: Sequence[str]
+    group: str
+    source: str
+    target: str
+    pairs: Pairs
+    warm: int
+    check: Callable[[], dict[str, Any]]
+
+
+def python(*arguments: str) -> list[str]:
+    """The argument vector of a Python module run as a program."""
+    return [sys.executable, "-m", *arguments]
+
+
+def measure(contestant: Contestant, bus: BenchBus, broker: psutil.Process | None, room: Path) -> dict[str, Any]:
+    """One round: events, wall and CPU seconds, and the rates they give."""
+    room.mkdir(parents=True, exist_ok=True)
+    bus.write(contestant.source, contestant.pairs[: contestant.warm])
+    launch = Launch(list(contestant.argv), Path.cwd(), room / f"{contestant.name}.log", signal.SIGTERM, 20.0, inherit_environment=True)
+    with Server(contestant.name, 0, "", log=launch.log, launch=launch).start() as process:
+        _await_done(contestant, bus, process, contestant.warm)
+        process.pause()
+        bus.write(contestant.source, contestant.pairs[contestant.warm :])
+        figures = _race(contestant, bus, process, broker)
+        _await_done(contestant, bus, process, len(contestant.pairs))
+    return {"contestant": contestant.name, **figures, "checked": contestant.check()}
+
+
+def _race(contestant: Contestant, bus: BenchBus, process: Server, broker: psutil.Process | None) -> dict[str, Any]:
+    total, events = len(contestant.pairs), len(contestant.pairs) - contestant.warm
+    watched = {"process": psutil.Process(process.pid), "bench": psutil.Process()} | ({"broker": broker} if broker else {})
+    before, busy = {name: cpu_s(one) for name, one in watched.items()}, busy_s()
+    started = time.perf_counter()
+    process.resume()
+    wait_until(lambda: bus.end(contestant.target) >= total, f"written {total} records", process)
+    wall_s = time.perf_counter() - started
+    used = {name: round(cpu_s(one) - before[name], 3) for name, one in watched.items()}
+    used["rest_of_machine"] = round(max(0.0, busy_s() - busy - sum(used.values())), 3)
+    return {
+        "events": events,
+        "wall_s": round(wall_s, 3),
+        "cpu_s": used,
+        "events_per_s": round(events / wall_s),
+        "events_per_process_cpu_s": round(events / max(used["process"], 1e-9)),
+    }
+
+
+def _await_done(contestant: Contestant, bus: BenchBus, process: Server, count: int) -> None:
+    """Everything written and committed."""
+    wait_until(lambda: bus.end(contestant.target) >= count, f"written {count} records", process)
+    group, source = contestant.group, contestant.source
+    wait_until(lambda: bus.committed(group, source) >= count, f"committed {count} offsets", process)
+
+
+def cpu_s(process: psutil.Process) -> float:
+    """CPU seconds of a process, all its threads."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def busy_s() -> float:
+    """CPU seconds that anything on this machine has used: a figure beside a busy rest is a figure of that, too."""
+    times = psutil.cpu_times()
+    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))

@@ -1,0 +1,200 @@
+"""`assay bench ingest`: HTTP batches into a real gate, until each is admitted with its receipt durable.
+
+The gate is a process of its own over real Kafka and PostgreSQL; the client posts bodies framed beforehand, over a few kept-alive
+connections, from this process. Counted is what the gate answered ADMIT, checked against the bus at the end of every round.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from argparse import ArgumentParser, Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import psutil
+from confluent_kafka import Consumer, TopicPartition
+
+from assay.app.gate.server import KEY_HEADER
+from assay.app.run_directory import Run, RunConfig
+from assay.app.settings import load_settings
+from assay.app.substrate import Server, kafka_at, postgres_at
+from assay.app.topics import create_topics, partitions_of
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic
+
+PAYMENTS = "FP_BUS_TRAFFIC_FRAUD_V1"
+KEY = "bench-key"
+
+
+def run(arguments: list[str]) -> dict[str, Any]:
+    """Measure and give the figures: wall and CPU seconds per process and round, items admitted, rates with their spread."""
+    given = _arguments(arguments)
+    settings = load_settings()
+    with ExitStack() as stack:
+        room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
+        stack.callback(shutil.rmtree, room, ignore_errors=True)
+        kafka = kafka_at(room / "kafka", settings)
+        stack.callback(kafka.stop)
+        postgres = postgres_at(room / "postgres", settings)
+        stack.callback(postgres.stop)
+        servers = {"kafka": kafka, "postgres": postgres}
+        rounds = [_round(given, room / f"round{n}", servers, n) for n in range(given.rounds)]
+    rates = [float(one["admitted_per_s"]) for one in rounds]
+    return {
+        "bench": "ingest",
+        "items_per_round": given.items,
+        "items_per_call": given.batch,
+        "connections": given.connections,
+        "rounds": rounds,
+        "admitted_per_s": {"min": min(rates), "median": statistics.median(rates), "max": max(rates)},
+        "parts": {"bus": "Apache Kafka", "sql": "PostgreSQL", "objects": "directory"},
+        "counted": "ADMIT answers, each with an fsynced receipt and a settled index row; the topics hold exactly as many records",
+    }
+
+
+def _arguments(arguments: list[str]) -> Namespace:
+    parser = ArgumentParser(prog="assay bench ingest", description=__doc__)
+    parser.add_argument("--items", type=int, default=200_000, help="events per round")
+    parser.add_argument("--batch", type=int, default=1_000, help="events per call")
+    parser.add_argument("--connections", type=int, default=8, help="calls at a time")
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args(arguments)
+
+
+def _round(given: Namespace, directory: Path, servers: dict[str, Server], number: int) -> dict[str, Any]:
+    bench = _bench_run(directory, servers, number)
+    create_topics(bench.bootstrap, bench.namespace)
+    bodies = list(_bodies(bench, given.items, given.batch))
+    with gate_of(bench) as (process, url):
+        watched = {"gate": psutil.Process(process.pid), "client": psutil.Process(), **_processes(servers)}
+        before = {name: _cpu_s(one) for name, one in watched.items()}
+        started = time.perf_counter()
+        admitted = asyncio.run(_post_all(url, bodies, given.connections))
+        wall_s = time.perf_counter() - started
+        cpu_s = {name: round(_cpu_s(one) - before[name], 3) for name, one in watched.items()}
+    on_bus = _records_on_bus(bench)
+    if not admitted == on_bus == given.items:
+        raise Stop(Reason.BENCH_INVALID, f"{given.items} events were posted, {admitted} admitted, {on_bus} lie on the bus")
+    rate = admitted / wall_s
+    return {"admitted": admitted, "wall_s": round(wall_s, 3), "cpu_s": cpu_s, "admitted_per_s": round(rate)}
+
+
+def _bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
+    config = RunConfig(
+        platform_run_id=f"platform_20260101T{number:06d}Z",
+        scenario_run_id="5" * 32,
+        manifest_fingerprint="a" * 64,
+        parameter_hash="b" * 64,
+        scenario_id="bench",
+        seed=7,
+        run_id="c" * 32,
+        features={},
+        policy={},
+    )
+    made = Run(
+        directory=directory,
+        config=config,
+        namespace=f"bench{number}.",
+        bootstrap=servers["kafka"].address,
+        dsn=servers["postgres"].address,
+        api_key=KEY,
+    )
+    made.save()
+    return made
+
+
+def _bodies(bench: Run, items: int, batch: int) -> Iterator[bytes]:
+    """Payments shaped as the Handbook's, ids as a streamer makes them."""
+    scope = {**bench.config.pins.as_json(), "run_id": bench.config.run_id, "producer": "world_streamer"}
+    for start in range(0, items, batch):
+        yield msgspec.json.encode([_envelope(i, scope) for i in range(start, min(start + batch, items))])
+
+
+def _envelope(i: int, scope: dict[str, Any]) -> dict[str, Any]:
+    spread = (i * 2_654_435_761) % (1 << 32)
+    return {
+        "event_id": hashlib.sha256(str(i).encode()).hexdigest(),
+        "event_type": "transaction",
+        "schema_version": "v1",
+        "ts_utc": f"2018-04-{1 + i // 40_000 % 28:02d}T{i // 3_600 % 24:02d}:{i // 60 % 60:02d}:{i % 60:02d}.000000Z",
+        **scope,
+        "payload": {
+            "kind": "purchase",
+            "amount_minor": 100 + spread % 30_000,
+            "currency": "EUR",
+            "entities": {"customer": str(spread % 5_000), "terminal": str(spread // 7 % 10_000)},
+            "attributes": {"tx_time_seconds": str(i), "tx_time_days": str(i // 86_400)},
+        },
+    }
+
+
+@contextmanager
+def gate_of(bench: Run) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A gate process for a run, and its address. Raises Stop(BENCH_INVALID) when it does not start."""
+    command = [sys.executable, "-m", "assay", "gate", "--run", str(bench.directory), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        if "listening on " not in line:
+            raise Stop(Reason.BENCH_INVALID, f"the gate did not start: {line.strip() or 'it ended'}")
+        yield process, line.split("listening on ")[1].split()[0]
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+async def _post_all(url: str, bodies: list[bytes], connections: int) -> int:
+    """Post every body; how many items were admitted. A call to be tried again is tried again."""
+    waiting = iter(bodies)
+    async with aiohttp.ClientSession(headers={KEY_HEADER: KEY}, connector=aiohttp.TCPConnector(limit=connections)) as session:
+
+        async def post_some() -> int:
+            admitted = 0
+            for body in waiting:
+                status = 503
+                while status == 503:
+                    async with session.post(f"{url}/v1/ingest/batch?results=exceptions", data=body) as response:
+                        status, answer = response.status, await response.json()
+                if status != 200:
+                    raise Stop(Reason.BENCH_INVALID, f"the gate answered {status}: {answer}")
+                admitted += answer["counts"].get("ADMIT", 0)
+            return admitted
+
+        return sum(await asyncio.gather(*(post_some() for _ in range(connections))))
+
+
+def _processes(servers: dict[str, Server]) -> dict[str, psutil.Process]:
+    return {name: psutil.Process(server.pid) for name, server in servers.items() if server.pid}
+
+
+def _cpu_s(process: psutil.Process) -> float:
+    """CPU seconds of a process and its children, those that ended too."""
+    times = process.cpu_times()
+    own = times.user + times.system
+    if process.pid == psutil.Process().pid:
+        return own
+    living = sum(child.cpu_times().user + child.cpu_times().system for child in process.children(recursive=True))
+    return own + living + times.children_user + times.children_system
+
+
+def _records_on_bus(bench: Run) -> int:
+    name = topic(PAYMENTS).name(bench.namespace)
+    consumer = Consumer({"bootstrap.servers": bench.bootstrap, "group.id": "bench"})
+    try:
+        count = partitions_of(bench.bootstrap, bench.namespace)[PAYMENTS]
+        return sum(consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)[1] for partition in range(count))
+    finally:
+        consumer.close()

@@ -1,0 +1,182 @@
+"""`assay bench lane`: the shipped decision lane in its worker process on workload W, beside stock Faust and a raw copy.
+
+All run in turn, round after round, on one broker with one partition. The lane does all it does in production: merge, dedupe,
+journal acknowledged before output, decisions acknowledged before commit, changelog rows. What it wrote is compared with what
+a fresh process-free lane makes of the same input, and with its own journal, byte for byte.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import tempfile
+from argparse import ArgumentParser, Namespace
+from contextlib import ExitStack
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import psutil
+import yaml
+
+from assay.app.bench import workload_w
+from assay.app.bench.bus import BenchBus
+from assay.app.bench.checks import check_copy, check_lane, check_stock_faust
+from assay.app.bench.contestants import Contestant, Pairs, measure, python
+from assay.app.bench.stats import spread
+from assay.app.run_directory import Run, RunConfig
+from assay.app.settings import load_settings
+from assay.app.substrate import kafka_at
+from assay.app.substrate.jars import listed
+from assay.app.substrate.ports import free_port
+from assay.app.topics import create_topics
+from assay.contracts.topics import topic
+
+TRAFFIC, DECISIONS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"
+CONTESTANTS = ("lane", "passthrough", "stock_faust")
+
+
+class Inputs:
+    """The events of all rounds, made once: bus records and, for the peer that reads JSON, documents."""
+
+    def __init__(self, given: Namespace) -> None:
+        self.config = bench_config()
+        self.payments = workload_w.draw(given.warm + given.events)
+        blocks = workload_w.records(self.payments, self.config.pins, self.config.run_id)
+        self.records: Pairs = [
+            (key, value or b"") for keys, values in blocks for key, value in zip(keys.tolist(), values.tolist(), strict=True)
+        ]
+        few = workload_w.Payments(*(_first(part, given.faust_warm + given.faust_events) for part in self.payments))
+        self.documents = list(workload_w.documents(few)) if "stock_faust" in given.contestants else []
+
+
+def run(arguments: list[str]) -> dict[str, Any]:
+    """Measure and give the figures with their spread; every round's outputs are checked before it counts.
+
+    Raises Stop(BENCH_INVALID) when an output differs or does not come.
+    """
+    given = _arguments(arguments)
+    inputs = Inputs(given)
+    with ExitStack() as stack:
+        room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
+        stack.callback(shutil.rmtree, room, ignore_errors=True)
+        kafka = kafka_at(room / "kafka", load_settings())
+        stack.callback(kafka.stop)
+        bus = BenchBus(kafka.address)
+        stack.callback(bus.close)
+        broker = psutil.Process(kafka.pid) if kafka.pid else None
+        rounds = []
+        for number in range(given.rounds):
+            for name in given.contestants:
+                prefix = f"bench{number}.{name}."
+                contestant = _contestant(name, prefix, bus, inputs, given, room / prefix)
+                rounds.append({"round": number, **measure(contestant, bus, broker, room / prefix)})
+                bus.delete(prefix)
+                if given.progress:
+                    print(f"round {number + 1}: {name} {rounds[-1]['events_per_s']:,} events/s", flush=True)
+    return _figures(given, rounds)
+
+
+def bench_config() -> RunConfig:
+    """A run under workload W's documents: rows fold as they come, as in live operation."""
+    return RunConfig(
+        platform_run_id="platform_20260101T000000Z",
+        scenario_run_id="5" * 32,
+        manifest_fingerprint="a" * 64,
+        parameter_hash="b" * 64,
+        scenario_id="workload_w",
+        seed=7,
+        run_id="c" * 32,
+        merge_policy="arrival",
+        features=_document("features.yaml"),
+        policy=_document("rules.yaml"),
+    )
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on."""
+    return {
+        "cpu": _cpu_model(),
+        "cores": psutil.cpu_count(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "kafka": next((jar.version for jar in listed() if jar.artifact.startswith("kafka_")), ""),
+        **{name: metadata.version(name) for name in ("faust-streaming", "aiokafka", "numba", "numpy")},
+    }
+
+
+def _contestant(name: str, prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Path) -> Contestant:
+    if name == "lane":
+        return _lane(prefix, bus, inputs, given, room)
+    source, target, group = f"{prefix}in", f"{prefix}out", f"{prefix}group"
+    bus.create(source, target)
+    if name == "passthrough":
+        argv = python("assay.app.bench.peers.passthrough", bus.bootstrap, group, source, target)
+        pairs: Pairs = inputs.records
+        return Contestant(name, argv, group, source, target, pairs, given.warm, lambda: check_copy(bus, target, pairs))
+    argv = python("assay.app.bench.peers.stock_faust", bus.bootstrap, group, source, target, str(room / "faust"), str(free_port()))
+    documents: Pairs = [(key, value) for (key, _), value in zip(inputs.records, inputs.documents, strict=False)]
+    return Contestant(
+        name,
+        argv,
+        group,
+        source,
+        target,
+        documents,
+        given.faust_warm,
+        lambda: check_stock_faust(bus, target, inputs.config, inputs.records),
+    )
+
+
+def _lane(prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Path) -> Contestant:
+    made = Run(directory=room / "run", config=inputs.config, namespace=prefix, bootstrap=bus.bootstrap, dsn="", partitions=1)
+    made.save()
+    create_topics(bus.bootstrap, prefix, 1)
+    argv = python("assay", "worker", "--run", str(made.directory), "--pack", "rtdl_core")
+    group = f"{prefix}{made.platform_run_id}"
+    source, target = (topic(handle).name(prefix) for handle in (TRAFFIC, DECISIONS))
+    return Contestant("lane", argv, group, source, target, inputs.records, given.warm, lambda: check_lane(bus, made, inputs.records))
+
+
+def _figures(given: Namespace, rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    of = {name: [one for one in rounds if one["contestant"] == name] for name in given.contestants}
+    return {
+        "bench": "lane",
+        "machine": machine(),
+        "workload": "W: 5 keys, 36 feature values and a score per event, 1 partition",
+        "warm_up_events": given.warm,
+        "rounds": rounds,
+        "events_per_s": {name: spread([one["events_per_s"] for one in ones]) for name, ones in of.items()},
+        "events_per_process_cpu_s": {name: spread([one["events_per_process_cpu_s"] for one in ones]) for name, ones in of.items()},
+    }
+
+
+def _arguments(arguments: list[str]) -> Namespace:
+    parser = ArgumentParser(prog="assay bench lane", description=__doc__)
+    parser.add_argument("--events", type=int, default=300_000, help="measured events of the lane and the raw copy")
+    parser.add_argument("--warm", type=int, default=100_000, help="events before them, so that state is not empty")
+    parser.add_argument("--faust-events", type=int, default=6_000, help="measured events of stock Faust, which is slow")
+    parser.add_argument("--faust-warm", type=int, default=2_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument("--progress", action="store_true", help="print a line per measurement")
+    return parser.parse_args(arguments)
+
+
+def _first(part: Any, count: int) -> Any:
+    return {name: values[:count] for name, values in part.items()} if isinstance(part, dict) else part[:count]
+
+
+def _document(name: str) -> dict[str, Any]:
+    text = resources.files("assay.contracts").joinpath("policies", "workload_w", name).read_text(encoding="utf-8")
+    document: dict[str, Any] = yaml.safe_load(text)
+    return document
+
+
+def _cpu_model() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

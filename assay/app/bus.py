@@ -1,0 +1,188 @@
+"""The two ways a lane writes to Kafka, and the one way it reads its journal back.
+
+Both writers have a producer of their own (acks=all, idempotent, no linger): Faust's swallows failed sends. A write
+returns when the broker has every record of it, or the lane stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from assay.agents.step import Emission, Place
+from assay.app.finished_batch import FinishedBatch, lots_of
+from assay.codecs.record_batch import RecordBatch
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+#: a journal record's largest value; the topic's `max.message.bytes` allows for the batch around it
+JOURNAL_VALUE_BYTES_MAX = 16 * 1024 * 1024 - 1024
+OUTPUT_BATCH_BYTES_MAX = 1_000_000
+_REQUEST_BYTES_MAX = 16 * 1024 * 1024
+
+
+class KafkaJournal:
+    """A lane's journal topic: one partition, appended in order, read whole at start.
+
+    `client` are further aiokafka arguments (TLS, SASL).
+    """
+
+    def __init__(self, bootstrap: str, topic: str, partition: int = 0, client: Mapping[str, Any] | None = None) -> None:
+        self._client: dict[str, Any] = {**(client or {}), "bootstrap_servers": bootstrap}
+        self._topic = topic
+        self._partition = partition
+        self._producer: AIOKafkaProducer | None = None
+        self.bytes_appended = 0
+
+    async def start(self) -> None:
+        """Connect. Raises Stop(PRODUCE_FAILED) when the broker does not answer."""
+        self._producer = await _producer(self._client, self._topic, JOURNAL_VALUE_BYTES_MAX)
+
+    async def close(self) -> None:
+        """Let go of the connection; appends under way are waited for."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
+        """Send one record; the awaitable gives the offset the broker acknowledged.
+
+        Records reach the log in the order of the calls. Both the call and the awaitable raise Stop(PRODUCE_FAILED) when
+        the record is not known to be in the log.
+        """
+        try:
+            sent = await _started(self._producer).send(self._topic, value, partition=self._partition, timestamp_ms=wall_ms)
+        except KafkaError as error:
+            raise _failed(self._topic, error) from error
+        self.bytes_appended += len(value)
+        return asyncio.ensure_future(self._acknowledged(sent))
+
+    async def _acknowledged(self, sent: Awaitable[Any]) -> int:
+        try:
+            return int((await sent).offset)
+        except KafkaError as error:
+            raise _failed(self._topic, error) from error
+
+    async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Every record from the first the topic holds to the last it held at the call, as (offset, value).
+
+        Raises Stop(JOURNAL_SEQUENCE_GAP) when an offset is missing in between.
+        """
+        place = TopicPartition(self._topic, self._partition)
+        consumer = AIOKafkaConsumer(
+            **self._client,
+            enable_auto_commit=False,
+            isolation_level="read_uncommitted",
+            max_partition_fetch_bytes=_REQUEST_BYTES_MAX,
+        )
+        await consumer.start()
+        try:
+            consumer.assign([place])
+            expected = (await consumer.beginning_offsets([place]))[place]
+            end = (await consumer.end_offsets([place]))[place]
+            consumer.seek(place, expected)
+            while expected < end:
+                for record in (await consumer.getmany(place, timeout_ms=1_000)).get(place, ()):
+                    if record.offset != expected:
+                        raise _gap(self._topic, expected, record.offset)
+                    if expected == end:
+                        break
+                    expected += 1
+                    yield record.offset, record.value
+        finally:
+            await consumer.stop()
+
+
+async def end_offsets(client: Mapping[str, Any], topics: Mapping[str, str]) -> dict[Place, int]:
+    """Next offset of every partition of these topics (real name → handle), by place."""
+    consumer = AIOKafkaConsumer(*topics, **client, enable_auto_commit=False)
+    await consumer.start()
+    try:
+        places = [TopicPartition(name, p) for name in topics for p in consumer.partitions_for_topic(name) or ()]
+        ends = await consumer.end_offsets(places)
+        return {(topics[place.topic], place.partition): end for place, end in ends.items()}
+    finally:
+        await consumer.stop()
+
+
+class KafkaOutputs:
+    """Where a lane's emissions go. `topics` maps handles to real topic names, `client` are further aiokafka arguments."""
+
+    def __init__(self, bootstrap: str, topics: Mapping[str, str], client: Mapping[str, Any] | None = None) -> None:
+        self._client: dict[str, Any] = {**(client or {}), "bootstrap_servers": bootstrap}
+        self._topics = dict(topics)
+        self._producer: AIOKafkaProducer | None = None
+        self.records_written = 0
+
+    async def start(self) -> None:
+        """Connect. Raises Stop(PRODUCE_FAILED) when the broker does not answer."""
+        self._producer = await _producer(self._client, ", ".join(self._topics.values()), OUTPUT_BATCH_BYTES_MAX)
+
+    async def close(self) -> None:
+        """Let go of the connection; batches under way are waited for."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def publish(self, emissions: Sequence[Emission], wall_ms: int) -> None:
+        """Write all records, in order within each partition; return when the broker has acknowledged every one.
+
+        Raises Stop(PRODUCE_FAILED) when one is not known to be written; some of the others may be.
+        """
+        lots = await asyncio.to_thread(lots_of, emissions, wall_ms, OUTPUT_BATCH_BYTES_MAX)
+        places: dict[tuple[str, int], list[RecordBatch]] = {}
+        for lot in lots:
+            places.setdefault((self._topics[lot.handle], lot.partition), []).extend(lot.batches)
+        await asyncio.gather(*(self._write(topic, partition, batches) for (topic, partition), batches in places.items()))
+        self.records_written += sum(batch.records for batches in places.values() for batch in batches)
+
+    async def _write(self, topic: str, partition: int, batches: Sequence[RecordBatch]) -> None:
+        producer = _started(self._producer)
+        try:
+            sent = [await producer.send_batch(FinishedBatch(batch), topic, partition=partition) for batch in batches]
+            await asyncio.gather(*sent)
+        except (KafkaError, AssertionError) as error:  # aiokafka asserts that the partition exists
+            raise _failed(topic, error) from error
+
+
+async def _producer(client: Mapping[str, Any], what: str, batch_bytes: int) -> AIOKafkaProducer:
+    producer = AIOKafkaProducer(
+        **client,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=0,
+        max_batch_size=batch_bytes,
+        max_request_size=_REQUEST_BYTES_MAX,
+    )
+    try:
+        await producer.start()
+    except (KafkaError, OSError) as error:
+        await producer.stop()
+        raise _failed(what, error) from error
+    return producer
+
+
+def _started(producer: AIOKafkaProducer | None) -> AIOKafkaProducer:
+    if producer is None:
+        raise Stop(Reason.PRODUCE_FAILED, "the producer was not started", remedy="Call start() first.")
+    return producer
+
+
+def _failed(topic: str, error: BaseException) -> Stop:
+    return Stop(
+        Reason.PRODUCE_FAILED,
+        f"a record is not known to be written: {type(error).__name__}: {error}",
+        where=topic,
+        remedy="The lane stops before it emits more; start the worker again once the broker answers.",
+    )
+
+
+def _gap(topic: str, expected: int, found: int) -> Stop:
+    return Stop(
+        Reason.JOURNAL_SEQUENCE_GAP,
+        f"offset {expected} is missing, the next record is {found}",
+        where=topic,
+        remedy="A journal is never compacted and only truncated to a snapshot; restore the topic.",
+    )

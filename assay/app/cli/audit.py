@@ -1,0 +1,60 @@
+"""`assay audit verify`: read every audit segment of a run and say whether the chain is whole."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from assay.app.audit.verify import verify_chain
+from assay.app.cli.plain_app import plain_app
+from assay.app.progress import ProgressLine
+from assay.app.run_directory import Run
+from assay.app.stores.segment_journal import read_head
+from assay.contracts.errors import Stop
+
+MB = 1_000_000
+
+app = plain_app("Verify the audit chain of a run.", no_args_is_help=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay audit`."""
+    return int(app(arguments, standalone_mode=False, prog_name="assay audit") or 0)
+
+
+@app.callback()
+def audit() -> None:
+    """Verify the audit chain of a run."""
+
+
+@app.command(short_help="read every segment and say whether the chain is whole")
+def verify(run: Annotated[Path, typer.Option(help="directory of the run")]) -> int:
+    """Read every segment in order; exit code 1 and the first segment at fault when the chain is broken."""
+    wired, console = Run.load(run), Console()
+    with ProgressLine("audit segments", _expected(wired), console, time.monotonic) as line:
+
+        def show(records: int, segments: int, size: int) -> None:
+            line.show(segments, f"{records:,} records, {size / MB:,.0f} MB")
+
+        evidence = verify_chain(wired.store, wired.config.pins, show)
+    if evidence.verified:
+        console.print(f"  audit verified: {evidence.records:,} records in {evidence.segments:,} segments", highlight=False)
+        console.print(f"  head {evidence.head}", highlight=False)
+        return 0
+    console.print(f"  audit BROKEN: {evidence.records:,} records in {evidence.segments:,} segments read", highlight=False)
+    for problem in evidence.problems:
+        console.print(f"  {problem}", highlight=False, soft_wrap=True)
+    return 1
+
+
+def _expected(run: Run) -> int:
+    """Segments that the head speaks of."""
+    try:
+        head = read_head(run.store)
+    except Stop:
+        return 0
+    return 0 if head is None else head.sequence + 1

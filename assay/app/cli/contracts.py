@@ -1,0 +1,68 @@
+"""`assay contracts`: check contracts, release schemas, write their documentation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.app.cli.plain_app import plain_app
+from assay.app.contract_docs import contracts_page, topology_page
+from assay.contracts import compatibility
+from assay.contracts.avro_schemas import RELEASED, current, fingerprint_hex, released
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.contracts.topics import Topic, check_topology, edges, topics
+
+app = plain_app("Check contracts and write their documentation.", no_args_is_help=True)
+
+FolderOption = Annotated[Path, typer.Option("--folder", help="folder of the generated pages")]
+
+
+@app.command(short_help="check topic files, key vectors and schemas")
+def check() -> None:
+    """Check topic files, key vectors and schemas against what was released."""
+    check_topology(edges())
+    vectors = check_golden_vectors(topics().values())
+    compatibility.check(current(), released())
+    print(f"{len(topics())} topics, {vectors} key vectors, {len(current())} record schemas, {len(released())} released: all hold")
+
+
+@app.command(short_help="keep a copy of every schema that is not released yet")
+def release() -> None:
+    """Keep a copy of every schema that is not released yet, under its fingerprint. Commit the files."""
+    for record, schema in current().items():
+        path = RELEASED / f"{fingerprint_hex(schema)}.avsc"
+        if path.stem not in released():
+            path.write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            print(f"released {record} as {path.stem}")
+
+
+@app.command(short_help="write contracts.md and topology.md")
+def docs(folder: FolderOption = Path("docs")) -> None:
+    """Write contracts.md and topology.md."""
+    for name, page in (("contracts.md", contracts_page()), ("topology.md", topology_page())):
+        (folder / name).write_text(page, encoding="utf-8")
+        print(f"wrote {folder / name}")
+
+
+def check_golden_vectors(declared: Iterable[Topic]) -> int:
+    """Recompute every key vector of topic files; raises Stop(TOPIC_FILE_INVALID). Gives their number."""
+    checked = 0
+    for found in declared:
+        for vector in found.golden:
+            name, fields, partitions = vector["record"], vector["fields"], vector["partitions"]
+            computed = (found.key(name, fields).decode(), found.partition(name, fields, partitions))
+            if computed != (vector["key"], vector["partition"]):
+                what = f"the vector of {name} gives {computed}, written {(vector['key'], vector['partition'])}"
+                raise Stop(Reason.TOPIC_FILE_INVALID, what, where=f"{found.topic}.yaml")
+            checked += 1
+    return checked
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay contracts` with the remaining arguments."""
+    return app(arguments, prog_name="assay contracts", standalone_mode=False) or 0

@@ -1,0 +1,42 @@
+"""`assay gate`: run the ingestion gate of one run."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.app.bus_properties import read_bus_properties
+from assay.app.cli.plain_app import plain_app
+from assay.app.gate.process import build, serve
+from assay.app.run_directory import Run
+from assay.app.settings import load_settings
+
+app = plain_app()
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay gate`."""
+    return app(arguments, standalone_mode=False, prog_name="assay gate") or 0
+
+
+@app.command()
+def serve_gate(
+    run: Annotated[Path, typer.Option(help="directory of the run")],
+    host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
+    port: Annotated[int | None, typer.Option(help="port to listen on; 0 takes a free one")] = None,
+) -> None:
+    """Admit events over HTTP until SIGTERM; what was taken is finished first. GET /healthz says what is missing."""
+    settings = load_settings()
+    host = settings.gate_host if host is None else host
+    wired = Run.load(run)
+    gate = build(wired, read_bus_properties(settings.bus_properties))
+
+    def listening(bound: int) -> None:
+        print(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}", flush=True)
+        for reason in gate.health.reasons():
+            print(f"gate is RED: {reason}", flush=True)
+
+    asyncio.run(serve(gate, host, settings.gate_port if port is None else port, listening))

@@ -1,0 +1,85 @@
+"""`assay oracle`: import a file of payments as a sealed world, generate such a file, check a sealed world."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from assay.app.cli.plain_app import plain_app
+from assay.app.oracle.generator import SHAPES, generate
+from assay.app.oracle.importer import import_world
+from assay.app.oracle.mapping import load_mapping, shipped_mappings
+from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.progress import ProgressLine
+from assay.app.stores.objects import DirectoryStore
+from assay.contracts import instants
+
+app = plain_app("Turn files of payments into sealed worlds.", no_args_is_help=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay oracle`."""
+    return app(arguments, standalone_mode=False, prog_name="assay oracle") or 0
+
+
+@app.command("import", short_help="check, sort and seal a file of payments")
+def import_file(
+    file: Annotated[Path, typer.Argument(help="a .parquet or .csv file of payments")],
+    mapping: Annotated[str, typer.Option(help=f"a YAML file, or one of: {', '.join(shipped_mappings())}")],
+    out: Annotated[Path, typer.Option(help="root folder of the object store")],
+) -> None:
+    """Check, sort and seal a file of payments. The same file and mapping give the same world."""
+    console = Console()
+    started_s = time.monotonic()
+
+    def step(what: str, done: int, total: int) -> None:
+        console.print(f"  {time.monotonic() - started_s:6.1f} s  {what} ({done} of {total} steps)", highlight=False)
+
+    world = import_world(file, load_mapping(mapping), DirectoryStore(out), time.time_ns() // 1_000, step)
+    _describe(world, console)
+    console.print(f"  rate                  {world.manifest.rows / max(time.monotonic() - started_s, 1e-9):,.0f} rows/s", highlight=False)
+
+
+@app.command("generate", short_help="write a file of generated payments")
+def generate_file(
+    out: Annotated[Path, typer.Option(help="the .parquet or .csv file to write")],
+    shape: Annotated[str, typer.Option(help=f"one of: {', '.join(sorted(SHAPES))}")] = "handbook",
+    rows: Annotated[int, typer.Option(help="number of payments, over nine weeks")] = 100_000,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same rows on every machine")] = 1,
+) -> None:
+    """Write a file of generated payments; import it with the mapping of the same name."""
+    frame = generate(shape, rows, seed, out)
+    Console().print(f"wrote {len(frame):,} rows to {out}; import it with --mapping {shape}", highlight=False)
+
+
+@app.command("check", short_help="check seal, digests, row counts and order of a world")
+def check(
+    fingerprint: Annotated[str, typer.Argument(help="the world's manifest_fingerprint")],
+    store: Annotated[Path, typer.Option(help="root folder of the object store")],
+) -> None:
+    """Check seal, digests, row counts and order of a sealed world."""
+    console = Console()
+    world = open_world(DirectoryStore(store), fingerprint)
+    parts = len(world.manifest.stream_view) + len(world.manifest.truth)
+    with ProgressLine("checked parts", parts, console, time.monotonic) as line:
+        for done, _ in enumerate(world.verify(), start=1):
+            line.show(done)
+    _describe(world, console)
+
+
+def _describe(world: SealedWorld, console: Console) -> None:
+    manifest, truth = world.manifest, world.manifest.truth_summary
+    facts = {
+        "manifest_fingerprint": manifest.manifest_fingerprint,
+        "rows": f"{manifest.rows:,}",
+        "from": instants.text(manifest.min_ts_us),
+        "to": instants.text(manifest.max_ts_us),
+        "kinds": ", ".join(f"{kind} {count:,}" for kind, count in manifest.kinds.items()),
+        "labels": f"{truth.rows:,}, {truth.positives:,} of them fraud, {truth.emitted:,} told later" if truth else "none",
+    }
+    for name, value in facts.items():
+        console.print(f"  {name:<21} {value}", highlight=False, soft_wrap=True)

@@ -1,0 +1,36 @@
+"""`assay report`: what a run did and what is proven about it, on the terminal and as one HTML page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from assay.app.cli.plain_app import plain_app
+from assay.app.report.page import page
+from assay.app.report.summary import summarize
+from assay.app.report.terminal import show
+from assay.app.run_directory import Run
+
+app = plain_app()
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay report`. Exit code 1 when a verdict is refuted."""
+    return int(app(arguments, standalone_mode=False, prog_name="assay report") or 0)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Option(help="directory of the run")],
+    output: Annotated[Path | None, typer.Option(help="where to write the page; report.html in the run by default")] = None,
+) -> int:
+    """Print the summary of a run and write its page."""
+    summary = summarize(Run.load(run))
+    show(summary, Console())
+    path = output or run / "report.html"
+    path.write_text(page(summary), "utf-8")
+    Console().print(f"page: {path}", highlight=False, soft_wrap=True)
+    return 1 if any(proven is False for _, proven, _ in summary.verdicts) else 0

@@ -1,0 +1,85 @@
+"""`assay topic`: print any topic, and create the topics."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.app import topics
+from assay.app.bus_properties import read_bus_properties
+from assay.app.cli.plain_app import plain_app
+from assay.app.record_view import shown
+from assay.app.run_directory import Run
+from assay.app.settings import load_settings
+from assay.contracts.topics import topic
+
+app = plain_app("Print any topic; create the topics.", no_args_is_help=True)
+
+RunOption = Annotated[Path | None, typer.Option("--run", help="directory of a run: its broker and namespace")]
+BootstrapOption = Annotated[str, typer.Option(help="Kafka bootstrap servers, host:port[,host:port]")]
+NamespaceOption = Annotated[str, typer.Option(help="put before every topic name")]
+
+
+@app.command(short_help="print the records of a topic, one a line")
+def cat(
+    handle: Annotated[str, typer.Argument(help="topic handle, for example FP_BUS_RTDL_V1")],
+    *,
+    first: Annotated[int, typer.Option("--from", help="first offset")] = 0,
+    last: Annotated[int | None, typer.Option("--to", help="last offset, inclusive")] = None,
+    partition: Annotated[int | None, typer.Option(help="this partition only")] = None,
+    limit: Annotated[int | None, typer.Option(help="at most so many records")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON object per line")] = False,
+    run: RunOption = None,
+    bootstrap: BootstrapOption = "",
+    namespace: NamespaceOption = "",
+) -> None:
+    """Print the records of a topic, one a line: partition@offset, key, record name, fields."""
+    topic(handle)
+    address, prefix, properties = _wiring(run, bootstrap, namespace)
+    records = topics.read_topic(address, prefix, handle, partition=partition, first=first, last=last, limit=limit, properties=properties)
+    for record in records:
+        print(line(record, as_json=as_json))
+
+
+@app.command(short_help="create every topic that is not there")
+def create(
+    *,
+    run: RunOption = None,
+    bootstrap: BootstrapOption = "",
+    namespace: NamespaceOption = "",
+    partitions: Annotated[int | None, typer.Option(min=1, help="partitions of the topics that scale")] = None,
+) -> None:
+    """Create every topic that is not there; refuse one that is there in another shape."""
+    address, prefix, properties = _wiring(run, bootstrap, namespace)
+    created = topics.create_topics(address, prefix, partitions, properties)
+    print("\n".join(f"created {name}" for name in created) or "all topics are there")
+
+
+def line(record: topics.Record, *, as_json: bool) -> str:
+    """One record as one line."""
+    name, value = shown(record.value)
+    key = None if record.key is None else record.key.decode(errors="backslashreplace")
+    if as_json:
+        whole = {"partition": record.partition, "offset": record.offset, "key": key, "record": name, "value": value}
+        return json.dumps(whole, ensure_ascii=False)
+    return f"{record.partition}@{record.offset}\t{key if key is not None else '-'}\t{name}\t{json.dumps(value, ensure_ascii=False)}"
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay topic` with the remaining arguments."""
+    return app(arguments, prog_name="assay topic", standalone_mode=False) or 0
+
+
+def _wiring(run: Path | None, bootstrap: str, namespace: str) -> tuple[str, str, dict[str, str]]:
+    """(bootstrap, namespace, client properties): an option wins over the run, the run over the settings."""
+    settings = load_settings()
+    properties = read_bus_properties(settings.bus_properties)
+    if run is not None:
+        loaded = Run.load(run)
+        return bootstrap or loaded.bootstrap, namespace or loaded.namespace, properties
+    if not (bootstrap or settings.bus):
+        raise typer.BadParameter("give --run DIRECTORY or --bootstrap HOST:PORT, or set ASSAY_BUS")
+    return bootstrap or settings.bus, namespace or settings.namespace, properties

@@ -1,0 +1,103 @@
+"""`assay up`: Kafka, PostgreSQL, gate and worker, deciding payments as they are posted."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import threading
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from assay.app.bus_properties import read_bus_properties
+from assay.app.cli.plain_app import plain_app
+from assay.app.demo import members
+from assay.app.demo.new_run import live_config, run_id_at, wire
+from assay.app.demo.stages import Stages
+from assay.app.own_command import own_command
+from assay.app.publisher import KafkaPublisher
+from assay.app.run_directory import Run
+from assay.app.runner.live import announce
+from assay.app.settings import Settings, load_settings
+from assay.app.substrate import Substrate
+from assay.app.substrate.ports import free_port
+from assay.app.topics import create_topics
+
+app = plain_app()
+LOOK_EVERY_S = 0.5
+#: after this long without a process ending, earlier restarts are forgotten
+SETTLED_S = 60.0
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay up`."""
+    return app(arguments, standalone_mode=False, prog_name="assay up") or 0
+
+
+@app.command()
+def up(
+    run: Annotated[Path | None, typer.Option(help="directory of the run; the same directory goes on where it stopped")] = None,
+    policy: Annotated[str, typer.Option(help="features and rules: a shipped name")] = "handbook",
+) -> int:
+    """Start everything and decide what is posted, until SIGINT or SIGTERM."""
+    settings, console = load_settings(), Console()
+    properties = read_bus_properties(settings.bus_properties)
+    directory = run or settings.runs / "live"
+    directory.mkdir(parents=True, exist_ok=True)
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    stages = Stages(console)
+    with ExitStack() as stack:
+        with stages.stage("start PostgreSQL and Kafka"):
+            servers = stack.enter_context(Substrate(directory, settings))
+        wired = _wired(directory, policy, settings, servers)
+        with stages.stage("start gate and worker"):
+            create_topics(wired.bootstrap, wired.namespace, wired.partitions, properties)
+            publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties)
+            announce(wired.config, publisher, time.time_ns() // 1_000)
+            running = [stack.enter_context(members.gate(wired)), stack.enter_context(members.worker(wired))]
+        _explain(console, wired)
+        kept = members.Kept([*servers.servers, *running], stages.say)
+        alive_since = time.monotonic()
+        while not stop.wait(LOOK_EVERY_S):
+            if not all(member.alive for member in kept.members if member.owned):
+                alive_since = time.monotonic()
+            elif time.monotonic() - alive_since > SETTLED_S:
+                kept.progressed()
+            kept.look()
+        console.print("stopping; the same command goes on with this run")
+    return 0
+
+
+def _wired(directory: Path, policy: str, settings: Settings, servers: Substrate) -> Run:
+    known = Run.load(directory) if (directory / "run.json").is_file() else None
+    config = known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy)
+    ports = settings.gate_port or free_port(), settings.web_port or free_port()
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
+
+
+def _explain(console: Console, run: Run) -> None:
+    entities = ", ".join(f'"{name}": "{name[0]}-1"' for name in run.config.features["entities"])
+    body = f'{{"event_id": "pay-1", "amount_minor": 25000, "currency": "EUR", "entities": {{{entities}}}}}'
+    command, directory = own_command(), shlex.quote(str(run.directory))
+    lines = (
+        f"run {run.platform_run_id} in {run.directory}, logs in {run.logs}",
+        "",
+        "post a payment:",
+        f"  curl -sw '\\n' {run.gate_url}/v1/payments -H 'X-IG-Api-Key: {run.api_key}' -H 'Content-Type: application/json' -d '{body}'",
+        "read its decision, with reasons:",
+        f"  curl -sw '\\n' {run.worker_url}/table/decisions/pay-1",
+        f"  {command} decision show pay-1 --run {directory}",
+        "prove all decisions so far:",
+        f"  {command} replay --verify --run {directory}",
+        f"  {command} audit verify --run {directory}",
+        "",
+        f"metrics: {run.gate_url}/metrics and {run.worker_url}/metrics",
+        "Ctrl-C stops everything.",
+    )
+    console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

@@ -1,0 +1,25 @@
+"""`assay warm`: compile every kernel for this processor, so that no process compiles when it starts."""
+
+from __future__ import annotations
+
+import time
+
+import typer
+
+from assay.app.cli.plain_app import plain_app
+from assay.app.warm import warm
+
+app = plain_app("Compile every kernel for this processor (NUMBA_CPU_NAME=generic: for any).")
+
+
+@app.command()
+def run() -> None:
+    """Send a small world through all lanes in memory and replay it."""
+    started = time.perf_counter()
+    compiled = warm()
+    typer.echo(f"{compiled} kernels ready, small world decided and replayed, {time.perf_counter() - started:.1f} s")
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay warm`."""
+    return app(arguments, prog_name="assay warm", standalone_mode=False) or 0

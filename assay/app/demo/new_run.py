@@ -1,0 +1,121 @@
+"""Identity, policy and wiring of a new run."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from assay.app.oracle.sealed_world import Manifest
+from assay.app.run_directory import Run, RunConfig
+from assay.app.settings import Settings
+from assay.contracts.errors import Stop
+from assay.contracts.ids import scenario_run_id
+from assay.contracts.reasons import Reason
+
+
+def run_id_at(now_us: int) -> str:
+    """A platform_run_id, from the wall clock to the second."""
+    return datetime.fromtimestamp(now_us / 1e6, UTC).strftime("platform_%Y%m%dT%H%M%SZ")
+
+
+def document(name_or_path: str, part: Literal["features", "rules"]) -> dict[str, Any]:
+    """A shipped policy document by its folder's name, or a YAML file. Raises Stop(POLICY_MISSING)."""
+    path = Path(name_or_path)
+    shipped = resources.files("assay.contracts").joinpath("policies", name_or_path, f"{part}.yaml")
+    if path.suffix in (".yaml", ".yml") and path.is_file():
+        text = path.read_text()
+    elif shipped.is_file():
+        text = shipped.read_text("utf-8")
+    else:
+        raise Stop(Reason.POLICY_MISSING, f"no {part} document '{name_or_path}'", remedy="Name a shipped policy or a YAML file.")
+    loaded: dict[str, Any] = yaml.safe_load(text)
+    return loaded
+
+
+def world_config(platform_run_id: str, manifest: Manifest, policy: str, label_delay_us: int | None = None) -> RunConfig:
+    """Config of a run over a sealed world. Raises Stop(POLICY_MISSING, POLICY_ENTITY_ABSENT)."""
+    features = document(policy, "features")
+    absent = [name for name in features.get("entities", []) if name not in manifest.entities]
+    if absent:
+        raise Stop(
+            Reason.POLICY_ENTITY_ABSENT,
+            f"the features of policy '{policy}' are kept per {absent[0]}, which no payment of this world names",
+            where=f"entities of the world: {', '.join(manifest.entities)}",
+            remedy="Name the column in the mapping, or take another --policy.",
+        )
+    run = scenario_run_id(f"{platform_run_id}|{manifest.manifest_fingerprint}")
+    if label_delay_us is None and manifest.truth_summary is not None:
+        label_delay_us = manifest.truth_summary.delay_us  # as the world's mapping says
+    delay = {} if label_delay_us is None else {"label_delay_us": label_delay_us}
+    return RunConfig(
+        platform_run_id=platform_run_id,
+        scenario_run_id=run,
+        manifest_fingerprint=manifest.manifest_fingerprint,
+        parameter_hash=manifest.parameter_hash,
+        scenario_id=manifest.scenario_id,
+        seed=manifest.seed,
+        run_id=run,
+        merge_policy="event_time",
+        features=features,
+        policy=document(policy, "rules"),
+        **delay,  # type: ignore[arg-type]
+    )
+
+
+def live_config(platform_run_id: str, policy: str) -> RunConfig:
+    """Config of a run over whatever is posted: its world is the policy it is decided under."""
+    features, rules = document(policy, "features"), document(policy, "rules")
+    world = hashlib.sha256(f"live|{platform_run_id}".encode()).hexdigest()
+    run = scenario_run_id(f"{platform_run_id}|live")
+    return RunConfig(
+        platform_run_id=platform_run_id,
+        scenario_run_id=run,
+        manifest_fingerprint=world,
+        parameter_hash=hashlib.sha256(policy.encode()).hexdigest(),
+        scenario_id="live",
+        seed=0,
+        run_id=run,
+        merge_policy="arrival",
+        features=features,
+        policy=rules,
+    )
+
+
+def wire(directory: Path, config: RunConfig, settings: Settings, bootstrap: str, dsn: str, gate_port: int, web_port: int) -> Run:
+    """Wiring of a run, kept across restarts but for addresses that changed."""
+    known = Run.load(directory) if (directory / "run.json").is_file() else None
+    run = Run(
+        directory=directory,
+        config=config,
+        # on a Kafka that others use, every run has topics of its own
+        namespace=known.namespace if known else settings.namespace or (f"{config.platform_run_id}." if settings.bus else ""),
+        bootstrap=bootstrap,
+        dsn=dsn,
+        gate_url=f"http://{settings.gate_host}:{gate_port}",
+        worker_url=f"http://{settings.web_host}:{web_port}",
+        api_key=known.api_key if known else settings.api_key or secrets.token_urlsafe(24),
+        partitions=known.partitions if known else settings.partitions,
+    )
+    run.save()
+    return run
+
+
+def refuse_other_config(directory: Path, config: RunConfig) -> None:
+    """Raises Stop(RUN_SCOPE_MISMATCH) when the directory's run was begun with other input, mapping or policy."""
+    if not (directory / "run.json").is_file():
+        return
+    before, now = Run.load(directory).config.model_dump(mode="json"), config.model_dump(mode="json")
+    changed = ", ".join(name for name in before if before[name] != now[name])
+    if changed:
+        raise Stop(
+            Reason.RUN_SCOPE_MISMATCH,
+            f"this run was begun with another {changed}",
+            where=str(directory / "run.json"),
+            remedy="Resume it with the input, mapping and policy it began with, or leave out --run to begin another.",
+        )

@@ -1,0 +1,106 @@
+"""How far a run is, read from outside its processes: rates for people, and the condition that it is done."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from assay.app.demo.members import Kept
+from assay.app.replay.topic_reader import read_topic
+from assay.app.run_directory import Run
+from assay.app.stores.segment_journal import read_head, segment_key
+from assay.app.substrate.processes import Server
+from assay.codecs.single_object import unpack
+from assay.contracts.envelope import EVENT_TYPES
+from assay.contracts.errors import Quarantine, Stop
+
+#: nothing moved for this long after the stream ended: the run is as complete as it will be
+STALLED_S = 30.0
+LOOK_EVERY_S = 0.5
+#: the streamer's input or the gate's answer is wrong, and will be the next time
+FINAL_CODES = frozenset({Quarantine.exit_code, Stop.exit_code})
+TRAFFIC, QUARANTINE = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_QUARANTINE_V1"
+
+
+class Counts(NamedTuple):
+    """What was set aside: every dead letter by reason, and how many of them were payments."""
+
+    by_reason: dict[str, int]
+    payments: int
+
+
+def worker_counters(run: Run) -> dict[str, float]:
+    """Metric samples of the worker as `name{label value}` → value; empty while it does not answer."""
+    try:
+        with urllib.request.urlopen(f"{run.worker_url}/metrics", timeout=2) as answer:  # noqa: S310 - our own process
+            text = answer.read().decode()
+    except OSError:
+        return {}
+    samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
+    return {f"{s.name}{{{','.join(s.labels.values())}}}": s.value for s in samples}
+
+
+def audited(run: Run) -> int:
+    """Records in the audit chain so far."""
+    head = read_head(run.store)
+    if head is None:
+        return 0
+    with (run.store_root / segment_key(head[0])).open("rb") as file:
+        start = file.read(64 * 1024)
+    at = start.index(b"{")
+    header = json.loads(start[at : at + int.from_bytes(start[at - 4 : at], "big")])
+    return int(header["first_audit"]) + int(header["records"])
+
+
+def set_aside(run: Run, properties: Mapping[str, str] | None = None) -> Counts:
+    """Dead letters of the gate (its quarantine segments) and of the lanes (their topic; `properties` are Kafka's)."""
+    reasons: Counter[str] = Counter()
+    payments: set[str] = set()
+    triggers = {name for name, meaning in EVENT_TYPES.items() if meaning.handle == TRAFFIC}
+    for key in run.store.keys("ig/quarantine"):
+        for line in run.store.read(key).splitlines():
+            record = json.loads(line)
+            reasons[record["reason_codes"][0]] += 1
+            envelope = record.get("envelope") or {}
+            if envelope.get("event_type") in triggers and "DUPLICATE" not in record["reason_codes"]:
+                payments.add(str(envelope.get("event_id")))
+    seen: set[tuple[str, int, int]] = set()
+    for chunk in read_topic(run.bootstrap, QUARANTINE, run.namespace, properties):
+        for value in chunk.values.tolist():
+            letter = unpack(value or b"")[1]
+            place = (letter["topic"], letter["partition"], letter["offset"])
+            if place not in seen:
+                seen.add(place)
+                reasons[letter["reason"]] += 1
+                if letter["topic"] == TRAFFIC:
+                    payments.add(f"{place}")
+    return Counts(dict(reasons), len(payments))
+
+
+def until_done(run: Run, rows: int, kept: Kept, stream: Server, show: Callable[[int, str], None]) -> None:
+    """Return when the stream ended and as many decisions are audited as the world has rows, or nothing moves any more.
+
+    What ended before its time is started again. Raises Stop(RUN_INCOMPLETE) when that does not help.
+    """
+    done, moved_at = -1, time.monotonic()
+    streamed = Kept([stream], kept.say, final=FINAL_CODES)
+    while True:
+        kept.look()
+        if stream.exit_code:
+            streamed.look()
+        now_done = audited(run)
+        if now_done != done:
+            done, moved_at = now_done, time.monotonic()
+            kept.progressed()
+            streamed.progressed()
+        folded = int(worker_counters(run).get("assay_lane_rows_total{rtdl}", 0))
+        show(done, f"folded {folded:,}")
+        if not stream.alive and not stream.exit_code and (done >= rows or time.monotonic() - moved_at > STALLED_S):
+            return
+        time.sleep(LOOK_EVERY_S)

@@ -1,0 +1,70 @@
+"""Finished record batches through aiokafka's producer, which knows only batches it builds itself, record by record.
+
+`FinishedBatch` stands in for its `BatchBuilder` (aiokafka 0.14): what `send_batch` and the sender call on one is here, and a
+contract test holds the list. The sender gives producer id, epoch and sequence right before it asks for the bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from assay.agents.step import Emission
+from assay.codecs.record_batch import RecordBatch, record_batches, sealed
+
+
+class FinishedBatch:
+    """One batch on its way."""
+
+    def __init__(self, batch: RecordBatch) -> None:
+        self._batch = batch
+        self._state = (-1, -1, -1)
+        self._bytes: bytes | None = None
+
+    def append(self, **record: object) -> None:
+        """None, as a full batch answers."""
+
+    def close(self) -> None:
+        """It never was open."""
+
+    def closed(self) -> bool:
+        return True
+
+    def size(self) -> int:
+        return len(self._batch.data)
+
+    def record_count(self) -> int:
+        return self._batch.records
+
+    def _set_producer_state(self, producer_id: int, producer_epoch: int, base_sequence: int) -> None:
+        self._state, self._bytes = (producer_id, producer_epoch, base_sequence), None
+
+    def _build(self) -> bytes:
+        """The same bytes for every try, so that the broker knows a repeated batch."""
+        if self._bytes is None:
+            self._bytes = sealed(self._batch, *self._state)
+        return self._bytes
+
+
+class Lot(NamedTuple):
+    """What goes to one partition, in order."""
+
+    handle: str
+    partition: int
+    batches: list[RecordBatch]
+
+
+def lots_of(emissions: Sequence[Emission], wall_ms: int, bytes_max: int) -> list[Lot]:
+    """Emissions framed, one lot per partition and emission, in their order."""
+    lots: list[Lot] = []
+    for emission in emissions:
+        partitions = np.unique(emission.partitions)
+        for partition in partitions.tolist():
+            keys, values = emission.keys, emission.values
+            if len(partitions) > 1:
+                index = np.flatnonzero(emission.partitions == partition)
+                keys, values = keys.take(index), values.take(index)
+            lots.append(Lot(emission.handle, partition, record_batches(keys, values, wall_ms, bytes_max)))
+    return lots

@@ -1,0 +1,1 @@
+"""Ingestion Gate: the only way in."""

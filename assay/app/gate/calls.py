@@ -1,0 +1,53 @@
+"""What the HTTP side and the admission threads hand each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from assay.contracts.errors import AssayError
+
+
+def _running() -> Future[Any]:
+    """A future that a waiter who gives up cannot cancel: the work goes on."""
+    made: Future[Any] = Future()
+    made.set_running_or_notify_cancel()
+    return made
+
+
+#: what a caller is told about one item: event_id, decision, reason_codes and, where they exist, receipt_id, eb_ref, detail
+Outcome: TypeAlias = dict[str, Any]
+RETRY = "RETRY"
+
+
+@dataclass(slots=True)
+class Answer:
+    """How many items ended how, and the outcomes asked for. `retry` is set when some have to be sent again."""
+
+    counts: Counter[str]
+    results: list[Outcome]
+    retry: AssayError | None = None
+
+
+@dataclass(slots=True)
+class IngestCall:
+    """One call waiting for its answer. `exceptions_only` leaves admitted items out of the results."""
+
+    items: list[bytes]
+    exceptions_only: bool
+    answer: Future[Answer] = field(default_factory=_running)
+
+
+@dataclass(slots=True)
+class MarkCall:
+    """A watermark to write to every partition of some classes' topics, after everything admitted before it."""
+
+    classes: tuple[str, ...]
+    ts_us: int
+    final: bool
+    answer: Future[dict[str, Any]] = field(default_factory=_running)
+
+
+Call: TypeAlias = IngestCall | MarkCall

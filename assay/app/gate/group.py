@@ -1,0 +1,94 @@
+"""One admission group: the items of the calls that are admitted together, and what becomes of each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from assay.app.gate.admission import Admissible, Place, Refused, Standing, Verdict, judge
+from assay.app.gate.publication import Publication
+
+PUBLISHED = (Verdict.ADMIT, Verdict.REPUBLISH)
+
+
+class Leader(NamedTuple):
+    """The item whose id is on its way: a later one with the same id ends as it does."""
+
+    group: Group
+    item: int
+
+
+class Group:
+    """Items admitted together under one batch number, each named by its position.
+
+    `fresh` are the items that claim their id, in the order of their ordinals; `verdicts[i]` is None for a refused item;
+    `publication.places[i]` is where item i, or the first event with its id, lies.
+    """
+
+    def __init__(self, examined: Sequence[Admissible | Refused], batch: int) -> None:
+        self.examined = examined
+        self.batch = batch
+        self.fresh: list[int] = []
+        self.verdicts: list[Verdict | None] = [None] * len(examined)
+        self.publication = Publication(len(examined))
+        self._followers: dict[int, Leader] = {}
+        self._authority: dict[int, bytes] = {}
+
+    def gather(self, flights: Mapping[bytes, Leader]) -> list[Admissible]:
+        """The items that claim their id: the first of each id that is not on its way already."""
+        mine: dict[bytes, Leader] = {}
+        claiming = []
+        for i, item in enumerate(self.examined):
+            if isinstance(item, Refused):
+                continue
+            leader = flights.get(item.dedupe_key) or mine.get(item.dedupe_key)
+            if leader is not None:
+                self._followers[i] = leader
+                continue
+            mine[item.dedupe_key] = Leader(self, i)
+            self.fresh.append(i)
+            self.verdicts[i] = Verdict.ADMIT
+            claiming.append(item)
+        return claiming
+
+    def weigh(self, standing: Mapping[int, Standing]) -> None:
+        """Judge the claims the index knew already (by ordinal), then the items that follow another."""
+        for ordinal, known in standing.items():
+            i = self.fresh[ordinal]
+            self.verdicts[i] = judge(self._hash(i), known)
+            self._authority[i] = known.payload_hash
+            self.publication.places[i] = known.place
+        for i, leader in self._followers.items():
+            same = leader.group.authority(leader.item) == self._hash(i)
+            self.verdicts[i] = Verdict.DUPLICATE if same else Verdict.MISMATCH
+
+    def authority(self, i: int) -> bytes:
+        """The payload hash that counts for item i's id: the first one's."""
+        return self._authority.get(i) or self._hash(i)
+
+    def leaders(self) -> dict[bytes, Leader]:
+        """Dedupe key → item for everything this group has on its way."""
+        return {item.dedupe_key: Leader(self, i) for i in self.fresh if isinstance(item := self.examined[i], Admissible)}
+
+    def again(self) -> list[int]:
+        """Ordinals of claims that another batch made and this one publishes again."""
+        return [ordinal for ordinal, i in enumerate(self.fresh) if self.verdicts[i] is Verdict.REPUBLISH]
+
+    def outgoing(self) -> dict[str, list[int]]:
+        """Event class → items to publish, in their order."""
+        found: dict[str, list[int]] = {}
+        for i in self.fresh:
+            item = self.examined[i]
+            if self.verdicts[i] in PUBLISHED and isinstance(item, Admissible):
+                found.setdefault(item.event_class, []).append(i)
+        return found
+
+    def landed(self) -> list[Place | None]:
+        """Place of each claim by ordinal, once the publication is over; None where it is unknown or was not this batch's to make."""
+        for i, leader in self._followers.items():
+            self.publication.places[i] = leader.group.publication.places[leader.item]
+        return [self.publication.places[i] if self.verdicts[i] in PUBLISHED else None for i in self.fresh]
+
+    def _hash(self, i: int) -> bytes:
+        item = self.examined[i]
+        return b"" if isinstance(item, Refused) else item.payload_hash

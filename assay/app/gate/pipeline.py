@@ -1,0 +1,182 @@
+"""Two threads admit: one examines, claims and publishes, the other waits, writes receipts and settles. Calls share groups.
+
+While one group waits for the bus the next is examined, and calls that arrive meanwhile are admitted together: round trips are
+shared without anybody waiting for company. Groups end in the order they began.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from assay.app.gate.admission import Admissible, Examiner
+from assay.app.gate.calls import Call, IngestCall, MarkCall
+from assay.app.gate.group import Group, Leader
+from assay.app.gate.health import Health
+from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.marks import Marks
+from assay.app.gate.policy import TOPIC_OF_CLASS
+from assay.app.gate.publisher import BusPublisher
+from assay.app.gate.records import records_of
+from assay.app.gate.settling import Settler
+from assay.app.metrics import GATE_DECISIONS, GATE_GROUP_ITEMS, GATE_REASONS
+from assay.contracts.errors import AssayError, Retry, Stop
+from assay.contracts.pins import Pins
+from assay.contracts.reasons import Reason
+
+GROUP_ITEMS = 5_000
+GROUPS_AHEAD = 3
+BACKLOG_ITEMS = 100_000
+REST_AFTER_S = 1.0
+
+
+class Pipeline:
+    """Admits the calls submitted to it. `index` is the claiming thread's own; the settler has another. `halt` is told of a Stop."""
+
+    def __init__(
+        self,
+        *,
+        examiner: Examiner,
+        index: AdmissionIndex,
+        publisher: BusPublisher,
+        settler: Settler,
+        marks: Marks,
+        health: Health,
+        run: tuple[Pins, str],
+        clock: Callable[[], int],
+        halt: Callable[[Stop], None],
+    ) -> None:
+        self._examiner, self._index, self._publisher = examiner, index, publisher
+        self._settler, self._marks, self._health = settler, marks, health
+        self._pins, self._run_id = run
+        self._clock, self._halt = clock, halt
+        self._arrived: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
+        self._begun: queue.Queue[tuple[Group, list[IngestCall]] | MarkCall | None] = queue.Queue(GROUPS_AHEAD)
+        self._set_back: list[Call | None] = []
+        self._flights: dict[bytes, Leader] = {}
+        self._backlog = 0
+        self._backlog_lock = threading.Lock()
+        self._taking = threading.Lock()
+        self._draining = False
+        self._threads = [
+            threading.Thread(target=self._begin_all, name="gate-claim", daemon=True),
+            threading.Thread(target=self._end_all, name="gate-settle", daemon=True),
+        ]
+
+    def start(self) -> None:
+        """Begin to admit."""
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, call: Call) -> None:
+        """Take a call; its `answer` is completed later. Raises Retry(GATE_DRAINING | GATE_OVERLOADED). One thread calls this."""
+        with self._taking:  # a call put behind the sentinel of `drain` would never be answered
+            self._take(call)
+
+    def _take(self, call: Call) -> None:
+        if self._draining:
+            raise Retry(Reason.GATE_DRAINING, "the gate is stopping", remedy="Send the same call again when it is back.")
+        if self._backlog >= BACKLOG_ITEMS:
+            raise Retry(Reason.GATE_OVERLOADED, f"{self._backlog} items are waiting", remedy="Send the same call again, more slowly.")
+        if isinstance(call, IngestCall):
+            size = len(call.items)
+            self._weigh(size)
+            call.answer.add_done_callback(lambda _: self._weigh(-size))
+        self._arrived.put(call)
+
+    def drain(self) -> None:
+        """Take nothing more, finish what was taken, stop the threads."""
+        with self._taking:
+            self._draining = True
+            self._arrived.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _weigh(self, items: int) -> None:
+        with self._backlog_lock:
+            self._backlog += items
+
+    def _begin_all(self) -> None:
+        while (call := self._next()) is not None:
+            if isinstance(call, MarkCall):
+                self._begun.put(call)
+            else:
+                calls = [call, *self._companions(len(call.items))]
+                self._guarded(calls, partial(self._begin, calls))
+        self._begun.put(None)
+
+    def _next(self) -> Call | None:
+        return self._set_back.pop() if self._set_back else self._arrived.get()
+
+    def _companions(self, size: int) -> Iterator[IngestCall]:
+        """Calls that are waiting already, until a group is full or something else is next."""
+        while size < GROUP_ITEMS and not self._arrived.empty():
+            following = self._arrived.get()
+            if not isinstance(following, IngestCall):
+                self._set_back.append(following)
+                return
+            size += len(following.items)
+            yield following
+
+    def _begin(self, calls: list[IngestCall]) -> None:
+        GATE_GROUP_ITEMS.observe(sum(len(call.items) for call in calls))
+        now_us, examine = self._clock(), self._examiner.examine
+        group = Group([examine(raw, now_us) for call in calls for raw in call.items], self._index.next_batch())
+        claiming = group.gather(self._flights)
+        claims = [Claim(item.dedupe_key, item.payload_hash) for item in claiming]
+        group.weigh(self._index.claim(claims, group.batch) if claims else {})
+        again = [(ordinal, claims[ordinal]) for ordinal in group.again()]
+        if again:
+            self._index.retake(again, group.batch)
+        for event_class, items in group.outgoing().items():
+            handle = TOPIC_OF_CLASS[event_class]
+            admissible = [item for i in items if isinstance(item := group.examined[i], Admissible)]
+            records = records_of(event_class, admissible, self._pins, self._run_id, self._publisher.partitions(handle))
+            self._publisher.publish(handle, records, group.publication, items)
+        self._flights.update(group.leaders())
+        self._begun.put((group, calls))
+
+    def _end_all(self) -> None:
+        while True:
+            try:
+                begun = self._begun.get(timeout=REST_AFTER_S)
+            except queue.Empty:
+                self._settler.rest()
+                continue
+            if begun is None:
+                return
+            if isinstance(begun, MarkCall):
+                self._mark(begun)
+            else:
+                self._end(*begun)
+
+    def _end(self, group: Group, calls: list[IngestCall]) -> None:
+        def settle() -> None:
+            GATE_REASONS.add(self._settler.end(group, calls))
+            for call in calls:
+                GATE_DECISIONS.add(call.answer.result().counts)
+
+        if not self._guarded(calls, settle):
+            group.publication.places = [None] * len(group.examined)  # nobody may be told of what was not settled
+        for key in group.leaders():
+            self._flights.pop(key, None)
+
+    def _mark(self, call: MarkCall) -> None:
+        self._guarded([call], lambda: call.answer.set_result(self._marks.write(call)))
+
+    def _guarded(self, calls: Sequence[Call], work: Callable[[], None]) -> bool:
+        """Do the work, or answer its calls with what went wrong; whether it was done."""
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001 - whatever it was, its calls are told and the next group goes on
+            if isinstance(error, AssayError):
+                self._health.report(error)
+            if isinstance(error, Stop):
+                self._halt(error)
+            for call in calls:
+                if not call.answer.done():
+                    call.answer.set_exception(error)
+            return False
+        return True

@@ -1,0 +1,77 @@
+"""The gate's policy: which event types and versions it admits and which columns it never lets through, with a digest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from typing import Any
+
+import yaml
+
+from assay.contracts import instants
+from assay.contracts.canonical import document_digest
+from assay.contracts.envelope import EVENT_TYPES
+from assay.contracts.pins import PIN_NAMES
+from assay.contracts.truth_names import plain_name
+
+#: the classes an event can have; `label` is handed to the label store, the others are published by the gate itself
+TRAFFIC, CONTEXT, LABEL = "traffic", "context", "label"
+
+#: event class → handle of the topic its events end on
+TOPIC_OF_CLASS = {meaning.event_class: meaning.handle for meaning in EVENT_TYPES.values()}
+
+
+@dataclass(frozen=True, slots=True)
+class EventRule:
+    """What an event of one type must look like: class, payload record, versions allowed and pins required."""
+
+    event_class: str
+    payload: str
+    schema_versions: frozenset[str]
+    required_pins: frozenset[str]
+
+
+@dataclass(frozen=True)
+class GatePolicy:
+    """The policy document, read together with the contract's event types. Times in microseconds."""
+
+    document: Mapping[str, Any]
+
+    @cached_property
+    def events(self) -> dict[str, EventRule]:
+        """Event type → rule. A type that is not here is refused, never defaulted."""
+        return {name: _rule(name, versions) for name, versions in self.document["event_types"].items()}
+
+    @cached_property
+    def truth_columns(self) -> frozenset[str]:
+        """Plain names of attributes and entities that no live row may carry."""
+        return frozenset(plain_name(name) for name in self.document["truth_columns"])
+
+    @cached_property
+    def future_tolerance_us(self) -> int:
+        """How far ahead of the gate's clock an event time may be."""
+        return instants.duration_us(self.document["future_tolerance"])
+
+    @cached_property
+    def digest(self) -> str:
+        """hex64 of the document: `run_config_digest` of every receipt."""
+        return document_digest(self.document).hex()
+
+    @cached_property
+    def revision(self) -> dict[str, str]:
+        """`policy_rev` of every receipt."""
+        return {"policy_id": self.document["policy_id"], "revision": self.document["revision"], "content_digest": self.digest}
+
+
+def shipped_policy() -> GatePolicy:
+    """The policy in this package."""
+    text = resources.files("assay.contracts").joinpath("policies/gate/policy.yaml").read_text("utf-8")
+    return GatePolicy(yaml.safe_load(text))
+
+
+def _rule(event_type: str, versions: list[str]) -> EventRule:
+    meaning = EVENT_TYPES[event_type]
+    required = (*PIN_NAMES, "run_id") if meaning.needs_run_id else PIN_NAMES
+    return EventRule(meaning.event_class, meaning.record, frozenset(versions), frozenset(required))

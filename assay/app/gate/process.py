@@ -1,0 +1,147 @@
+"""A running gate: its parts wired for one run, started in order and drained on the way out."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+from aiohttp import web
+
+from assay.app.gate.admission import Examiner
+from assay.app.gate.health import Health
+from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.marks import Marks
+from assay.app.gate.pipeline import Pipeline
+from assay.app.gate.policy import TOPIC_OF_CLASS, GatePolicy, shipped_policy
+from assay.app.gate.publisher import BusPublisher
+from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
+from assay.app.gate.segments import SegmentLog
+from assay.app.gate.server import GateServer, wall_clock_us
+from assay.app.gate.settling import Settler
+from assay.app.run_directory import Run
+from assay.contracts.errors import Retry, Stop
+from assay.contracts.topics import topic
+
+PROBE_EVERY_S = 1.0
+GC_THRESHOLDS = (100_000, 50, 50)
+
+
+class Halted:
+    """The first Stop that a thread of the gate met, and who wants to know."""
+
+    def __init__(self) -> None:
+        self.stop: Stop | None = None
+        self.tell: Callable[[], object] = lambda: None
+
+    def __call__(self, stop: Stop) -> None:
+        """Remember a Stop and pass it on."""
+        self.stop = self.stop or stop
+        self.tell()
+
+
+@dataclass
+class Gate:
+    """The parts that are started and stopped together."""
+
+    server: GateServer
+    pipeline: Pipeline
+    health: Health
+    publisher: BusPublisher
+    indexes: tuple[AdmissionIndex, ...]
+    logs: tuple[SegmentLog, ...]
+    halted: Halted
+
+    def start(self) -> None:
+        """Begin to look and to admit. A missing broker or database is not an error here: the gate is RED until it comes.
+
+        Raises Stop(GATE_ALREADY_RUNNING).
+        """
+        with suppress(Retry):
+            self.indexes[0].ready()
+        self.health.look()
+        self.health.start()
+        self.pipeline.start()
+
+    def stop(self) -> None:
+        """Finish what was taken, seal the segments, give everything back."""
+        self.pipeline.drain()
+        self.health.stop()
+        self.publisher.close()
+        for log in self.logs:
+            log.close()
+        for index in self.indexes:
+            index.close()
+
+
+def build(
+    run: Run,
+    bus_properties: Mapping[str, str] | None = None,
+    policy: GatePolicy | None = None,
+    clock: Callable[[], int] = wall_clock_us,
+) -> Gate:
+    """Wire a gate for a run. Nothing is connected yet."""
+    policy = policy or shipped_policy()
+    pins = run.config.pins
+    scope = {**pins.as_json(), "run_id": run.config.run_id}
+    names = {handle: topic(handle).name(run.namespace) for handle in TOPIC_OF_CLASS.values()}
+    publisher = BusPublisher(run.bootstrap, names, bus_properties)
+    claims = AdmissionIndex(run.dsn, durable=False, guard=pins.platform_run_id)
+    settled, probed = AdmissionIndex(run.dsn), AdmissionIndex(run.dsn)
+    spool = run.directory / "spool"
+    logs = (SegmentLog(run.store, RECEIPTS, spool / "receipts.ndjson"), SegmentLog(run.store, QUARANTINE, spool / "quarantine.ndjson"))
+    writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in TOPIC_OF_CLASS.items()})
+    health = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
+    halted = Halted()
+    settler = Settler(settled, publisher, writer, logs, clock)
+    examiner, marks = Examiner(policy, scope), Marks(settled, publisher, pins)
+    pipeline = Pipeline(
+        examiner=examiner,
+        index=claims,
+        publisher=publisher,
+        settler=settler,
+        marks=marks,
+        health=health,
+        run=(pins, run.config.run_id),
+        clock=clock,
+        halt=halted,
+    )
+    server = GateServer(pipeline, health, scope, run.api_key, clock)
+    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
+
+
+async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:
+    """Serve until SIGTERM or SIGINT, then drain. `listening` is told the port once calls are taken. Raises what halted the gate."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    gate.halted.tell = partial(loop.call_soon_threadsafe, stopping.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    runner = web.AppRunner(gate.server.application(), access_log=None)
+    await runner.setup()
+    site = web.TCPSite(runner, host, port)
+    await loop.run_in_executor(None, gate.start)
+    _calm_collector()
+    await site.start()
+    listening(bound_port(runner))
+    await stopping.wait()
+    await loop.run_in_executor(None, gate.stop)
+    await runner.cleanup()
+    if gate.halted.stop is not None:
+        raise gate.halted.stop
+
+
+def _calm_collector() -> None:
+    """Admission makes many objects and no cycles: look for cycles seldom, and never among what was there at the start."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
+
+
+def bound_port(runner: web.AppRunner) -> int:
+    """The port a started server listens on."""
+    return int(runner.addresses[0][1])

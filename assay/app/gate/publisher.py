@@ -1,0 +1,102 @@
+"""The gate's one way to Kafka: an idempotent producer with acks=all."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from assay.app.gate.admission import Place
+from assay.app.gate.publication import Publication
+from assay.app.gate.records import BusRecords
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
+
+#: the producer gives a record up after this long, so a waiting call is answered before its client gives up
+DELIVERY_TIMEOUT_MS = 8_000
+WAIT_S = 12.0
+_PROBE_S = 2.0
+_PRODUCER = {
+    "enable.idempotence": True,
+    "acks": "all",
+    "linger.ms": 2,
+    "batch.num.messages": 10_000,
+    "batch.size": 1 << 20,
+    "queue.buffering.max.messages": 1_000_000,
+    "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
+    "request.timeout.ms": 5_000,
+    "reconnect.backoff.max.ms": 1_000,
+    "log_level": 2,
+}
+
+
+class BusPublisher:
+    """Produces from one thread, waits in one other. `names` maps topic handles to names on this broker;
+    `properties` are further librdkafka properties (TLS, SASL)."""
+
+    def __init__(self, bootstrap: str, names: Mapping[str, str], properties: Mapping[str, str] | None = None) -> None:
+        self._config = {**(properties or {}), **_PRODUCER, "bootstrap.servers": bootstrap}
+        self.names = dict(names)
+        self._partitions: dict[str, int] = {}
+        self._fatal = threading.Event()
+        self._producer = self._open()
+
+    def partitions(self, handle: str) -> int:
+        """How many partitions a topic has, asked once. Raises Retry(BUS_UNAVAILABLE)."""
+        if handle not in self._partitions:
+            self.probe()
+        if handle not in self._partitions:
+            raise Retry(
+                Reason.BUS_UNAVAILABLE, f"topic {self.names[handle]} is not on the broker", remedy="Create the topics: assay topic create."
+            )
+        return self._partitions[handle]
+
+    def probe(self) -> None:
+        """Ask the broker for the gate's topics. Raises Retry(BUS_UNAVAILABLE)."""
+        try:
+            found = self._producer.list_topics(timeout=_PROBE_S).topics
+        except KafkaException as error:
+            raise Retry(
+                Reason.BUS_UNAVAILABLE,
+                f"Kafka does not answer: {error.args[0].str()}",
+                where=str(self._config["bootstrap.servers"]),
+                remedy="The gate resumes by itself when the broker is back; send the same call again.",
+            ) from None
+        counts = {handle: len(found[name].partitions) for handle, name in self.names.items() if name in found}
+        self._partitions = {handle: count for handle, count in counts.items() if count}
+
+    def publish(self, handle: str, records: BusRecords, publication: Publication, ordinals: Sequence[int]) -> None:
+        """Hand records to the producer; record i of them is the publication's `ordinals[i]`. Does not wait."""
+        produce, topic, delivered = self._producer.produce, self.names[handle], publication.delivered
+        rows = zip(records.keys, records.values, records.partitions, ordinals, strict=True)
+        for key, value, partition, ordinal in rows:
+            try:
+                produce(topic, value, key, partition, on_delivery=partial(delivered, ordinal))
+            except (BufferError, KafkaException):  # not accepted: its place stays unknown and its event is tried again
+                continue
+            publication.pending += 1
+
+    def wait(self, publication: Publication) -> list[Place | None]:
+        """Serve delivery reports until all of a publication's are in or the time is up; its places."""
+        deadline = time.monotonic() + WAIT_S
+        while publication.pending > 0 and time.monotonic() < deadline:
+            self._producer.poll(0.05)
+        publication.end()
+        if self._fatal.is_set():
+            self._fatal.clear()
+            self._producer = self._open()
+        return publication.places
+
+    def close(self) -> None:
+        """Wait for what is still on its way."""
+        self._producer.flush(WAIT_S)
+
+    def _open(self) -> Producer:
+        return Producer({**self._config, "error_cb": self._noticed})
+
+    def _noticed(self, error: KafkaError) -> None:
+        if error.fatal():  # an idempotent producer that lost its sequence can only be replaced
+            self._fatal.set()

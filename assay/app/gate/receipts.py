@@ -1,0 +1,100 @@
+"""Receipts and quarantine records as lines: one durable line for every call's every item."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any
+
+import msgspec
+
+from assay.app.gate.admission import Admissible, Place, Refused, Verdict
+from assay.app.gate.policy import GatePolicy
+from assay.contracts.ids import receipt_id
+from assay.contracts.pins import Pins
+from assay.contracts.reasons import Reason
+
+RECEIPTS, QUARANTINE = "ig/receipts", "ig/quarantine"
+UNKNOWN_ID = "unknown"
+
+
+class ReceiptWriter:
+    """Builds lines for one run under one policy. `topics` maps event classes to topic names on the broker."""
+
+    def __init__(self, policy: GatePolicy, pins: Pins, topics: Mapping[str, str]) -> None:
+        self._topics = dict(topics)
+        constant = {
+            "platform_run_id": pins.platform_run_id,
+            "scenario_run_id": pins.scenario_run_id,
+            "manifest_fingerprint": pins.manifest_fingerprint,
+            "run_config_digest": policy.digest,
+            "policy_rev": {"policy_id": policy.revision["policy_id"], "revision": policy.revision["revision"]},
+        }
+        self._constant = msgspec.json.encode(constant).decode()[1:]
+        self._policy_rev = policy.revision
+        self._manifest_fingerprint = pins.manifest_fingerprint
+
+    def admitted(self, item: Admissible, verdict: Verdict, place: Place, at: str) -> tuple[str, str]:
+        """(receipt id, line) of an ADMIT or, with the place of the first, a DUPLICATE. `at` is an instant's text."""
+        duplicate = verdict is Verdict.DUPLICATE
+        decision = "DUPLICATE" if duplicate else "ADMIT"
+        envelope = item.envelope
+        receipt = receipt_id(decision, envelope.event_id)
+        return receipt, (
+            f'{{"receipt_id":"{receipt}","decision":"{decision}","event_id":{quoted(envelope.event_id)},'
+            f'"event_type":"{envelope.event_type}","event_class":"{item.event_class}","ts_utc":"{envelope.ts_utc}",'
+            f'"schema_version":"{envelope.schema_version}","payload_hash":"{item.payload_hash.hex()}",'
+            f'"eb_ref":{self.eb_ref(item.event_class, place)},'
+            f'"reason_codes":[{_DUPLICATE if duplicate else ""}],"admitted_at_utc":"{at}",{self._constant}'
+        )
+
+    def eb_ref(self, event_class: str, place: Place) -> str:
+        """Where an event lies on the bus, as JSON; the offset is text, as in the reference."""
+        topic = self._topics[event_class]
+        return f'{{"topic":"{topic}","partition":{place.partition},"offset":"{place.offset}","offset_kind":"kafka_offset"}}'
+
+    def quarantined(self, refused: Refused, at: str) -> tuple[str, str, str]:
+        """(receipt id, receipt line, quarantine line). The quarantine line holds the whole item as it came."""
+        event_id = refused.event_id or UNKNOWN_ID
+        receipt = receipt_id("QUARANTINE", event_id)
+        named = {
+            "event_id": event_id,
+            "event_type": refused.event_type or UNKNOWN_ID,
+            "event_class": refused.event_class or UNKNOWN_ID,
+            "ts_utc": refused.ts_utc,
+            "reason_codes": [refused.reason.value],
+            "detail": refused.detail,
+        }
+        record: dict[str, Any] = {"quarantine_id": receipt, "decision": "QUARANTINE", "received_at_utc": at, **named}
+        record |= {"manifest_fingerprint": self._manifest_fingerprint, "policy_rev": self._policy_rev, **_as_it_came(refused.raw)}
+        evidence = [{"kind": "quarantine_record", "ref": f"{QUARANTINE}#{receipt}"}]
+        line = {"receipt_id": receipt, "decision": "QUARANTINE", **named, "admitted_at_utc": at, "evidence_refs": evidence}
+        return receipt, f"{_json(line)[:-1]},{self._constant}", _json(record)
+
+
+def mismatch(item: Admissible) -> Refused:
+    """The refusal of an event whose id was admitted before with another payload; the first stays authoritative."""
+    envelope = item.envelope
+    detail = f"event_id was admitted before with another payload; this one has payload_hash {item.payload_hash.hex()}"
+    return Refused(
+        item.raw, Reason.PAYLOAD_HASH_MISMATCH, detail, envelope.event_id, envelope.event_type, item.event_class, envelope.ts_utc
+    )
+
+
+_DUPLICATE = f'"{Reason.DUPLICATE.value}"'
+
+
+def _as_it_came(raw: bytes) -> dict[str, Any]:
+    """An object as itself, on one line and with its numbers' own text; anything else as base64."""
+    try:
+        if isinstance(json.loads(raw), dict):
+            return {"envelope": msgspec.Raw(msgspec.json.format(raw, indent=-1))}
+    except (ValueError, RecursionError, msgspec.DecodeError):
+        pass
+    return {"item_base64": base64.b64encode(raw).decode()}
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,111 @@
+"""Admitted events as records of the bus: columns, then Avro single-object values, with key and partition."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from msgspec import UNSET
+
+from assay.app.gate.admission import Admissible
+from assay.app.gate.policy import CONTEXT, LABEL, TRAFFIC
+from assay.app.labels.store import accept
+from assay.codecs.avro_encode import encode
+from assay.codecs.columns import Columns, Ragged, Strings
+from assay.codecs.partitioner import partitions_of
+from assay.codecs.single_object import frame, plan_of
+from assay.contracts.keys import entity_key
+from assay.contracts.pins import Pins
+
+#: event class → Avro record
+RECORD_OF_CLASS = {TRAFFIC: "payment", CONTEXT: "context_fact", LABEL: "label_assertion"}
+
+
+class BusRecords(NamedTuple):
+    """n records ready to be produced, in the order of their events."""
+
+    keys: list[bytes]
+    values: list[bytes]
+    partitions: list[int]
+
+
+def records_of(event_class: str, items: Sequence[Admissible], pins: Pins, run_id: str, partitions: int) -> BusRecords:
+    """The bus form of events of one class in one run. `partitions` is how many the class's topic has."""
+    columns, keys = _COLUMNS[event_class](items)
+    n = len(items)
+    columns |= _head(items) | _pin_columns(pins, n)
+    columns["run_id"] = _fixed(bytes.fromhex(run_id), n)
+    name = RECORD_OF_CLASS[event_class]
+    packed = frame(name, encode(plan_of(name), columns))
+    data, starts = packed.data.tobytes(), packed.starts.tolist()
+    ends = (packed.starts + packed.lengths).tolist()
+    values = [data[start:end] for start, end in zip(starts, ends, strict=True)]
+    return BusRecords(keys, values, partitions_of(Strings.of(keys), partitions).tolist())
+
+
+def _payments(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
+    columns, keys = _facts(items)
+    columns["kind"] = _texts([item.payload.kind for item in items])
+    columns["amount_minor"] = np.array([item.payload.amount_minor for item in items], np.int64)
+    columns["currency"] = _texts([item.payload.currency for item in items])
+    return columns, keys
+
+
+def _facts(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
+    """Entities and attributes, each sorted by name: the order of keys in a JSON object carries no meaning."""
+    entities = [sorted(_present(item).items()) for item in items]
+    attributes = [sorted(given.items()) if (given := item.payload.attributes) is not UNSET else [] for item in items]
+    keys = [entity_key(dict(pairs), item.envelope.event_id) for pairs, item in zip(entities, items, strict=True)]
+    return {"entities": _pairs(entities, "name", "id"), "attributes": _pairs(attributes, "key", "value")}, keys
+
+
+def _labels(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
+    """Handed over to the label store, the only maker of such records."""
+    return accept([item.payload for item in items])
+
+
+_COLUMNS: dict[str, Callable[[Sequence[Admissible]], tuple[Columns, list[bytes]]]] = {TRAFFIC: _payments, CONTEXT: _facts, LABEL: _labels}
+
+
+def _head(items: Sequence[Admissible]) -> Columns:
+    hashes = np.frombuffer(b"".join([item.payload_hash for item in items]), np.uint8).reshape(-1, 32)
+    return {
+        "event_id": Strings.of([item.envelope.event_id for item in items]),
+        "event_type": _texts([item.envelope.event_type for item in items]),
+        "ts_utc": np.array([item.ts_us for item in items], np.int64),
+        "producer": _texts(["" if item.envelope.producer is UNSET else item.envelope.producer for item in items]),
+        "payload_hash": hashes,
+    }
+
+
+def _pin_columns(pins: Pins, n: int) -> Columns:
+    record = pins.as_avro()
+    return {f"pins.{name}": _constant(value, n) for name, value in record.items()}
+
+
+def _constant(value: str | int | bytes, n: int) -> Strings | np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
+    if isinstance(value, bytes):
+        return _fixed(value, n)
+    return Strings.repeat(value.encode(), n) if isinstance(value, str) else np.broadcast_to(np.int64(value), (n,))
+
+
+def _fixed(value: bytes, n: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.broadcast_to(np.frombuffer(value, np.uint8), (n, len(value)))
+
+
+def _texts(values: list[str]) -> Strings:
+    """A column that is often the same in every row is stored once then."""
+    first = values[0]
+    return Strings.repeat(first.encode(), len(values)) if values.count(first) == len(values) else Strings.of(values)
+
+
+def _present(item: Admissible) -> dict[str, str]:
+    return {name: value for name, value in item.payload.entities.items() if value is not None}
+
+
+def _pairs(lists: Sequence[Sequence[tuple[str, str]]], first: str, second: str) -> Ragged:
+    offsets = np.zeros(len(lists) + 1, np.int64)
+    np.cumsum([len(pairs) for pairs in lists], out=offsets[1:])
+    flat = [pair for pairs in lists for pair in pairs]
+    return Ragged(offsets, {first: Strings.of([a for a, _ in flat]), second: Strings.of([b for _, b in flat])})

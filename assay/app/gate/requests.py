@@ -1,0 +1,85 @@
+"""Bodies other than batches: marks, and the short form in which people post a payment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from assay.app.gate.border import UNREADABLE, Attributes, Entities, Id, ShortText
+from assay.app.gate.calls import MarkCall
+from assay.app.gate.policy import TOPIC_OF_CLASS
+from assay.contracts import instants
+from assay.contracts.canonical import hex64
+from assay.contracts.errors import Quarantine
+from assay.contracts.pins import PIN_NAMES
+from assay.contracts.reasons import Reason
+
+PERSON = "payments_endpoint"
+
+
+class MarkBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """`ts_utc`: every event of these classes before this instant has been posted. No `classes` means all of them."""
+
+    platform_run_id: str
+    scenario_run_id: str
+    manifest_fingerprint: str
+    parameter_hash: str
+    scenario_id: str
+    seed: int
+    ts_utc: str
+    final: bool = False
+    classes: list[str] | None = None
+
+
+class PaymentBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """A payment as a person writes it. With an `event_id` the same post may be repeated; without, every post is a new payment."""
+
+    amount_minor: int
+    currency: str
+    entities: Entities
+    attributes: Attributes | UnsetType = UNSET
+    kind: ShortText = "purchase"
+    event_id: Id | UnsetType = UNSET
+
+
+_MARK = msgspec.json.Decoder(MarkBody)
+_PAYMENT = msgspec.json.Decoder(PaymentBody)
+
+
+def mark_of(body: bytes, run_pins: Mapping[str, str | int]) -> MarkCall:
+    """Read a mark. Raises Quarantine(MARK_INVALID | RUN_SCOPE_MISMATCH)."""
+    try:
+        mark = _MARK.decode(body)
+        ts_us = instants.parse(mark.ts_utc)
+    except UNREADABLE as error:
+        raise Quarantine(Reason.MARK_INVALID, f"the body is not a mark: {error}") from None
+    except Quarantine as refusal:
+        raise Quarantine(Reason.MARK_INVALID, refusal.what) from None
+    for name in PIN_NAMES:
+        if getattr(mark, name) != run_pins[name]:
+            what = f"pin {name} is {getattr(mark, name)!r}, this gate writes marks for {run_pins[name]!r}"
+            raise Quarantine(Reason.RUN_SCOPE_MISMATCH, what)
+    classes = tuple(TOPIC_OF_CLASS) if mark.classes is None else tuple(dict.fromkeys(mark.classes))
+    unknown = [name for name in classes if name not in TOPIC_OF_CLASS]
+    if unknown or not classes:
+        raise Quarantine(Reason.MARK_INVALID, f"classes {list(classes)} are not among {list(TOPIC_OF_CLASS)}")
+    return MarkCall(classes, ts_us, mark.final)
+
+
+def payment_envelope(body: bytes, run_pins: Mapping[str, str | int], now_us: int) -> bytes:
+    """Frame a posted payment as an AUTH_REQUEST of this run that happens now. Raises Quarantine(BODY_INVALID)."""
+    try:
+        given = _PAYMENT.decode(body)
+    except UNREADABLE as error:
+        raise Quarantine(
+            Reason.BODY_INVALID, f"the body is not a payment: {error}", remedy="Give amount_minor, currency and entities."
+        ) from None
+    payload: dict[str, Any] = {name: getattr(given, name) for name in ("kind", "amount_minor", "currency", "entities")}
+    payload["attributes"] = {} if given.attributes is UNSET else given.attributes
+    ts_utc = instants.text(now_us)
+    head = {"event_type": "AUTH_REQUEST", "schema_version": "v1", "ts_utc": ts_utc, "producer": PERSON, **run_pins}
+    event_id = given.event_id if given.event_id is not UNSET else hex64({**head, "payload": payload})
+    return msgspec.json.encode({"event_id": event_id, **head, "payload": payload})

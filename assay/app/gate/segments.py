@@ -1,0 +1,130 @@
+"""Append-only lines that are durable before anybody is told: one open file, sealed into create-only objects.
+
+The open file lives beside the store until it is full, then becomes `<prefix>/seg-<first line>-<lines>.ndjson`. After a crash the
+open file is read again and a torn last line cut off; a line written twice is harmless, its reader knows it by its id.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from assay.app.stores.objects import ObjectExists, ObjectStore
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
+
+SEGMENT_BYTES = 8 << 20
+
+
+class SegmentLog:
+    """Lines under one prefix of an object store. One writer."""
+
+    def __init__(self, store: ObjectStore, prefix: str, spool: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
+        self._store = store
+        self._prefix = prefix
+        self._path = spool
+        self._segment_bytes = segment_bytes
+        self._file = -1
+        self._first = self._lines = self._bytes = 0
+        self._recover()
+
+    def append(self, lines: Sequence[str]) -> None:
+        """Write lines (no newline in them) and return when they are durable; all or none. Raises Retry(RECEIPT_NOT_DURABLE)."""
+        if not lines:
+            return
+        data = ("\n".join(lines) + "\n").encode()
+        try:
+            if self._file < 0:
+                self._recover()
+            if self._bytes >= self._segment_bytes:
+                self.seal()
+            _write_all(self._file, data)
+            os.fdatasync(self._file)
+        except OSError as error:
+            self._cut_back()
+            what = f"{len(lines)} lines under {self._prefix} could not be made durable: {error.strerror}"
+            remedy = "Nothing was acknowledged; free space and send the call again."
+            raise Retry(Reason.RECEIPT_NOT_DURABLE, what, where=str(self._path), remedy=remedy) from None
+        self._bytes += len(data)
+        self._lines += len(lines)
+
+    def probe(self) -> None:
+        """Write and flush a page beside the open file. Raises Retry(RECEIPT_NOT_DURABLE)."""
+        beside = self._path.with_suffix(".probe")
+        try:
+            with beside.open("wb") as file:
+                file.write(b"\0" * 4096)
+                file.flush()
+                os.fdatasync(file.fileno())
+        except OSError as error:
+            raise Retry(Reason.RECEIPT_NOT_DURABLE, f"nothing can be written: {error.strerror}", where=str(beside)) from None
+
+    def seal(self) -> None:
+        """Turn the open file into an object of the store and begin a new one."""
+        if self._file < 0 or not self._lines:
+            return
+        with suppress(ObjectExists):  # sealed before a crash that came before the open file was emptied
+            self._store.create(f"{self._prefix}/seg-{self._first:012d}-{self._lines:06d}.ndjson", self._path.read_bytes())
+        os.ftruncate(self._file, 0)
+        os.fsync(self._file)
+        self._first, self._lines, self._bytes = self._first + self._lines, 0, 0
+
+    def close(self) -> None:
+        """Seal what is open and let the file go. Lines that cannot be sealed now stay in the open file, and are at the next start."""
+        if self._file < 0:
+            return
+        with suppress(OSError):
+            self.seal()
+        os.close(self._file)
+        self._file = -1
+
+    def _recover(self) -> None:
+        """Open the file again: cut a torn line, drop lines that are sealed already. An OSError leaves it closed and untouched."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            _sync_entry(self._path)
+            sealed = sorted(self._store.keys(self._prefix))
+            held = self._path.read_bytes()
+            held = held[: held.rfind(b"\n") + 1]
+            if sealed and held and self._store.read(sealed[-1]) == held:
+                held = b""
+            os.ftruncate(file, len(held))
+        except OSError:
+            os.close(file)
+            raise
+        self._file = file
+        self._first = _end_of(sealed[-1]) if sealed else 0
+        self._lines, self._bytes = held.count(b"\n"), len(held)
+
+    def _cut_back(self) -> None:
+        """Back to what is durable; where even that fails, the file is opened again before the next line."""
+        if self._file < 0:  # it could not even be opened
+            return
+        try:
+            os.ftruncate(self._file, self._bytes)
+        except OSError:
+            os.close(self._file)
+            self._file = -1
+
+
+def _end_of(key: str) -> int:
+    first, lines = key.rpartition("/")[2].removeprefix("seg-").removesuffix(".ndjson").split("-")
+    return int(first) + int(lines)
+
+
+def _sync_entry(path: Path) -> None:
+    """A new file is found again after a power cut only when its directory was flushed too."""
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(file, view) :]

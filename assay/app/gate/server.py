@@ -1,0 +1,164 @@
+"""The gate's HTTP surface: who may post, how much, and how each answer reads."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from concurrent.futures import Future
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+from aiohttp import web
+
+from assay.app.gate.border import items_of, one_item
+from assay.app.gate.calls import Answer, IngestCall
+from assay.app.gate.health import Health, State
+from assay.app.gate.pipeline import Pipeline
+from assay.app.gate.requests import mark_of, payment_envelope
+from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
+from assay.contracts.errors import AssayError, Quarantine, Retry
+from assay.contracts.reasons import Reason
+
+BODY_BYTES_MAX = 16 << 20
+ITEMS_MAX = 5_000
+RETRY_AFTER_S = 1
+ANSWER_WITHIN_S = 30
+KEY_HEADER = "X-IG-Api-Key"
+STATUS = {
+    Reason.UNAUTHORISED: 401,
+    Reason.BODY_OVER_LIMIT: 413,
+    Reason.MARK_BACKWARDS: 409,
+    Reason.GATE_OVERLOADED: 429,
+}
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+T = TypeVar("T")
+log = logging.getLogger("assay.gate")
+
+
+class GateServer:
+    """Routes of one gate. `pins` are the run's six and its `run_id`."""
+
+    def __init__(self, pipeline: Pipeline, health: Health, pins: Mapping[str, str | int], api_key: str, clock: Callable[[], int]) -> None:
+        self._pipeline = pipeline
+        self._health = health
+        self._pins = pins
+        self._key = api_key.encode()
+        self._clock = clock
+
+    def application(self) -> web.Application:
+        """The aiohttp application."""
+        made = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._answer_refusals])
+        made.add_routes(
+            [
+                web.post("/v1/ingest/batch", self.batch),
+                web.post("/v1/ingest/push", self.push),
+                web.post("/v1/ingest/marks", self.marks),
+                web.post("/v1/payments", self.payments),
+                web.get("/healthz", self.healthz),
+                web.get("/metrics", self.metrics),
+            ]
+        )
+        return made
+
+    async def batch(self, request: web.Request) -> web.Response:
+        """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
+        items = items_of(await self._body(request), ITEMS_MAX)
+        answer = await self._admit(items, request.query.get("results") == "exceptions")
+        body: dict[str, Any] = {"counts": answer.counts, "results": answer.results}
+        if answer.retry is None:
+            return _json(200, body)
+        return _json(503, {**_refusal(answer.retry), **body}, {"Retry-After": str(RETRY_AFTER_S)})
+
+    async def push(self, request: web.Request) -> web.Response:
+        """One envelope."""
+        return self._single(await self._admit([one_item(await self._body(request))], False))
+
+    async def payments(self, request: web.Request) -> web.Response:
+        """One payment in the short form."""
+        envelope = payment_envelope(await self._body(request), self._pins, self._clock())
+        return self._single(await self._admit([envelope], False))
+
+    async def marks(self, request: web.Request) -> web.Response:
+        """A watermark; see `requests.MarkBody`."""
+        call = mark_of(await self._body(request), self._pins)
+        self._pipeline.submit(call)
+        return _json(200, await _answered(call.answer))
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """State and reasons; 503 while RED."""
+        state = self._health.state
+        return _json(503 if state is State.RED else 200, {"state": state, "reasons": self._health.reasons()})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Prometheus."""
+        GATE_RED.set(self._health.state is State.RED)
+        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE})
+
+    async def _admit(self, items: list[bytes], exceptions_only: bool) -> Answer:
+        with GATE_CALL_SECONDS.time():
+            call = IngestCall(items, exceptions_only)
+            self._pipeline.submit(call)
+            return await _answered(call.answer)
+
+    async def _body(self, request: web.Request) -> bytes:
+        """The body of somebody who may post, while the gate can take it."""
+        given = request.headers.get(KEY_HEADER, "").encode("utf-8", "surrogateescape")
+        if not self._key or not hmac.compare_digest(given, self._key):
+            raise Quarantine(
+                Reason.UNAUTHORISED, f"header {KEY_HEADER} is missing or wrong", remedy="The key of a run is api_key in its run.json."
+            )
+        if self._health.state is State.RED:
+            raise self._health.first_fault()
+        try:
+            return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            raise Quarantine(Reason.BODY_OVER_LIMIT, f"the body is over {BODY_BYTES_MAX} bytes", remedy="Send smaller batches.") from None
+        except web.RequestPayloadError as error:
+            what = f"the body does not arrive as its headers say: {error}"
+            raise Quarantine(Reason.BODY_INVALID, what, remedy="Nothing was taken; correct the call.") from None
+
+    def _single(self, answer: Answer) -> web.Response:
+        outcome = answer.results[0]
+        if answer.retry is not None:
+            return _json(503, {**_refusal(answer.retry), **outcome}, {"Retry-After": str(RETRY_AFTER_S)})
+        return _json(200, outcome)
+
+    @web.middleware
+    async def _answer_refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except AssayError as error:
+            GATE_REFUSED_CALLS.add({error.reason.value: 1})
+            retryable = isinstance(error, Retry)
+            status = STATUS.get(error.reason, 503 if retryable else 400)
+            return _json(status, _refusal(error), {"Retry-After": str(RETRY_AFTER_S)} if retryable else {})
+        except web.HTTPException as error:
+            return _json(error.status, {"error": error.reason, "detail": f"{request.method} {request.path}"})
+        except Exception:
+            log.exception("a call to %s failed in a way that was not foreseen", request.path)
+            return _json(500, {"error": "INTERNAL", "detail": "see the gate's log"})
+
+
+async def _answered(answer: Future[T]) -> T:
+    """The answer, or Retry(GATE_OVERLOADED) when it takes longer than a client waits; what was taken is admitted all the same."""
+    waiting = asyncio.wrap_future(answer)
+    if not (await asyncio.wait([waiting], timeout=ANSWER_WITHIN_S))[0]:
+        what = f"no answer within {ANSWER_WITHIN_S} s"
+        raise Retry(Reason.GATE_OVERLOADED, what, remedy="Send the same call again: what was admitted comes back as a duplicate.")
+    return await waiting
+
+
+def _refusal(error: AssayError) -> dict[str, Any]:
+    return {"error": error.reason.value, "detail": error.what, "where": error.where, "remedy": error.remedy}
+
+
+def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers)
+
+
+def wall_clock_us() -> int:
+    """The clock of a real gate, microseconds."""
+    return time.time_ns() // 1_000

@@ -1,0 +1,114 @@
+"""The second half of admission: wait for the bus, make receipts durable, settle the index, answer."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+
+import msgspec
+
+from assay.app.gate.admission import Admissible, Refused, Verdict
+from assay.app.gate.calls import RETRY, Answer, IngestCall, Outcome
+from assay.app.gate.group import PUBLISHED, Group
+from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.publisher import BusPublisher
+from assay.app.gate.receipts import ReceiptWriter, mismatch
+from assay.app.gate.segments import SegmentLog
+from assay.contracts import instants
+from assay.contracts.errors import AssayError, Retry
+from assay.contracts.reasons import Reason
+
+
+class Settler:
+    """Ends admission groups in the order they were begun. Receipts come before the index: a crash between leads to a repeated
+    receipt, never to an admission without one."""
+
+    def __init__(
+        self, index: AdmissionIndex, publisher: BusPublisher, writer: ReceiptWriter, logs: Sequence[SegmentLog], clock: Callable[[], int]
+    ) -> None:
+        self._index = index
+        self._publisher = publisher
+        self._writer = writer
+        self._receipts, self._quarantine = logs
+        self._clock = clock
+
+    def end(self, group: Group, calls: Sequence[IngestCall]) -> Counter[str]:
+        """Bring a group to its end and answer its calls; the reasons met, counted. Raises Retry, with nothing answered."""
+        self._publisher.wait(group.publication)
+        places = group.landed()
+        outcomes = _Outcomes(group, self._writer, instants.text(self._clock()), calls)
+        self._quarantine.append(outcomes.quarantine)
+        self._receipts.append(outcomes.receipts)
+        if any(place is not None for place in places):
+            self._index.settle(group.batch, places)
+        for call, answer in zip(calls, outcomes.answers, strict=True):
+            call.answer.set_result(answer)
+        return outcomes.reasons
+
+    def rest(self) -> None:
+        """Nothing is on its way: what was set aside becomes readable in the store."""
+        with suppress(OSError):  # the lines are durable where they are; the next append meets the same disk and says so
+            self._quarantine.seal()
+
+
+class _Outcomes:
+    """Receipt lines, quarantine lines and answers of one group."""
+
+    def __init__(self, group: Group, writer: ReceiptWriter, at: str, calls: Sequence[IngestCall]) -> None:
+        self.receipts: list[str] = []
+        self.quarantine: list[str] = []
+        self.answers: list[Answer] = []
+        self.reasons: Counter[str] = Counter()
+        self._group, self._writer, self._at = group, writer, at
+        start = 0
+        for call in calls:
+            self.answers.append(self._answer(range(start, start + len(call.items)), call.exceptions_only))
+            start += len(call.items)
+
+    def _answer(self, items: range, exceptions_only: bool) -> Answer:
+        counts: Counter[str] = Counter()
+        results: list[Outcome] = []
+        retry: AssayError | None = None
+        admitted = 0
+        for i in items:
+            item, verdict, place = self._group.examined[i], self._group.verdicts[i], self._group.publication.places[i]
+            if isinstance(item, Refused) or verdict is Verdict.MISMATCH:
+                outcome = self._set_aside(item if isinstance(item, Refused) else mismatch(item))
+            elif place is None or verdict is None:
+                retry = _ambiguous(item)
+                outcome = {"event_id": item.envelope.event_id, "decision": RETRY, "reason_codes": [retry.reason.value]}
+            else:
+                receipt, line = self._writer.admitted(item, verdict, place, self._at)
+                self.receipts.append(line)
+                if verdict in PUBLISHED:
+                    admitted += 1
+                    if exceptions_only:
+                        continue
+                outcome = self._told(item, verdict, receipt, self._writer.eb_ref(item.event_class, place))
+            counts[outcome["decision"]] += 1
+            self.reasons.update(outcome["reason_codes"])
+            results.append(outcome)
+        if admitted:
+            counts["ADMIT"] = admitted
+        return Answer(counts, results, retry)
+
+    def _told(self, item: Admissible, verdict: Verdict, receipt: str, eb_ref: str) -> Outcome:
+        decision, reasons = ("ADMIT", []) if verdict in PUBLISHED else ("DUPLICATE", [Reason.DUPLICATE.value])
+        outcome = {"event_id": item.envelope.event_id, "decision": decision, "reason_codes": reasons, "receipt_id": receipt}
+        return {**outcome, "eb_ref": msgspec.Raw(eb_ref.encode())}
+
+    def _set_aside(self, refused: Refused) -> Outcome:
+        receipt, line, record = self._writer.quarantined(refused, self._at)
+        self.receipts.append(line)
+        self.quarantine.append(record)
+        outcome = {"event_id": refused.event_id, "decision": "QUARANTINE", "reason_codes": [refused.reason.value]}
+        return {**outcome, "receipt_id": receipt, "detail": refused.detail}
+
+
+def _ambiguous(item: Admissible) -> Retry:
+    return Retry(
+        Reason.PUBLISH_AMBIGUOUS,
+        f"the bus did not acknowledge event {item.envelope.event_id}",
+        remedy="Send the same call again: what was admitted comes back as a duplicate.",
+    )

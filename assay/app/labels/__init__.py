@@ -1,0 +1,1 @@
+"""Label store: sole writer of the labels topic."""

@@ -1,0 +1,221 @@
+"""The imperative side of a lane: bytes and time in and out of a machine, in the order the law asks for.
+
+Journal record appended → acknowledged at the expected offset → outputs → acknowledged → committable. Record k+2 travels
+while k+1 is folded in a thread and the outputs of k are on their way. A failed or unknown append or produce stops the lane;
+it is never only logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import NamedTuple, Protocol
+
+from assay.agents.step import Chunk, EffectResults, Effects, Emission, Entry, Machine, Outcome, Place
+from assay.app.failpoints import Failpoints
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+#: a machine that groups records by time is asked again this often
+LOOK_AGAIN_S = 0.2
+#: journal records between their making and the acknowledgement of their outputs: one per stage and one that waits
+AHEAD_MAX = 4
+
+
+class Journal(Protocol):
+    """An append-only log with offsets; on Kafka one partition of a journal topic."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+
+    async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
+        """Send one record; awaiting the result gives its acknowledged offset."""
+
+    def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Every record from the first offset to the end, in order."""
+
+
+class Outputs(Protocol):
+    """Where a lane's records go."""
+
+    async def start(self) -> None:
+        """Connect."""
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+
+    async def publish(self, emissions: Sequence[Emission], wall_ms: int) -> None:
+        """Returns when every record is acknowledged; raises when any is not."""
+
+
+class Effector(Protocol):
+    """Executes effects in the world outside."""
+
+    async def execute(self, effects: Effects) -> EffectResults:
+        """One result per effect, in order. Raises nothing: a failure is a result."""
+
+
+class _InFlight(NamedTuple):
+    entry: Entry
+    acknowledged: Awaitable[int]
+    expected_offset: int
+    made_us: int
+
+
+class LaneDriver:
+    """Runs one machine. `feed` takes fetched chunks; `run` never returns while promises hold."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        journal: Journal,
+        outputs: Outputs,
+        wall_us: Callable[[], int],
+        failpoints: Failpoints,
+        effector: Effector | None = None,
+        on_batch: Callable[[Entry, Outcome, float], None] = lambda entry, outcome, latency_s: None,
+        input_ends: Callable[[], Awaitable[Mapping[Place, int]]] | None = None,
+    ) -> None:
+        self.machine = machine
+        self._journal = journal
+        self._outputs = outputs
+        self._wall_us = wall_us
+        self._failpoints = failpoints
+        self._effector = effector
+        self._on_batch = on_batch
+        self._input_ends = input_ends
+        self._compute = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{machine.name}")
+        self._fed = asyncio.Event()
+        self._ahead: asyncio.Queue[_InFlight] = asyncio.Queue()
+        self._folded: asyncio.Queue[tuple[_InFlight, Outcome]] = asyncio.Queue()
+        # answers of effects are journaled before the next batch, so a lane with effects has one record under way
+        self._room = asyncio.Semaphore(AHEAD_MAX if effector is None else 1)
+        self._next_offset = 0
+
+    def feed(self, chunk: Chunk) -> None:
+        """Take fetched records."""
+        self.machine.receive(chunk)
+        self._fed.set()
+
+    def wants(self, place: Place) -> bool:
+        return self.machine.wants(place)
+
+    def position(self) -> dict[Place, int]:
+        return self.machine.position()
+
+    def committable(self) -> dict[Place, int]:
+        return self.machine.committable()
+
+    async def recover(self) -> None:
+        """Fold the journal, claim the lane, publish what may be unemitted, and claim again to record that it is out."""
+        loop = asyncio.get_running_loop()
+        await self._journal.start()
+        await self._outputs.start()
+        await self._failpoints.reach("recovering")
+        async for offset, value in self._journal.read_all():
+            await loop.run_in_executor(self._compute, self.machine.recover, value)
+            self._next_offset = offset + 1
+        tail = self.machine.unemitted()
+        claimed = await self._claim()
+        for sequence, outcome in tail:
+            await self._settle(sequence, outcome)
+        if tail:
+            claimed = await self._claim()
+        self.machine.emitted(claimed)
+        if self._input_ends is not None:
+            self.machine.read_first(await self._input_ends())
+
+    async def _claim(self) -> int:
+        """End older epochs: from here on, no other writer's record counts. The sequence of the claim, -1 without one."""
+        entry = self.machine.claim_entry(self._wall_us())
+        if entry is None:
+            return -1
+        await self._confirm(await self._send(entry))
+        self.machine.apply(entry.value)
+        return entry.sequence
+
+    async def run(self) -> None:
+        """Journal and fold until something breaks a promise; then raise."""
+        stages = (self._journal_ahead(), self._fold_behind(), self._emit_behind())
+        tasks = {asyncio.create_task(stage) for stage in stages}
+        try:
+            # no stage returns, and one that was cancelled from below counts as broken: the others must not go on without it
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                if task.cancelled():
+                    raise Stop(Reason.LANE_ENDED, f"lane {self.machine.name}: a stage of it was cancelled")
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def close(self) -> None:
+        """Release the thread and the connections."""
+        self._compute.shutdown(wait=True)
+        await self._journal.close()
+        await self._outputs.close()
+
+    async def _journal_ahead(self) -> None:
+        while True:
+            await self._room.acquire()
+            while (entry := self.machine.next_entry(self._wall_us())) is None:
+                self._fed.clear()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._fed.wait(), LOOK_AGAIN_S)
+            self._ahead.put_nowait(await self._send(entry))
+
+    async def _send(self, entry: Entry) -> _InFlight:
+        expected, self._next_offset = self._next_offset, self._next_offset + 1
+        made_us = self._wall_us()
+        acknowledged = await self._journal.append(entry.value, made_us // 1_000)
+        return _InFlight(entry, acknowledged, expected, made_us)
+
+    async def _confirm(self, flight: _InFlight) -> None:
+        """Wait for the acknowledgement; another writer's record in between means that this one has lost the lane."""
+        await self._failpoints.reach("before_journal_acknowledged")
+        offset = await flight.acknowledged
+        if offset != flight.expected_offset:
+            raise Stop(
+                Reason.JOURNAL_OFFSET_UNEXPECTED,
+                f"lane {self.machine.name}: journal record {flight.entry.sequence} landed at offset {offset}, "
+                f"expected {flight.expected_offset}",
+                remedy="Another worker writes this journal. This one stops before it emits anything.",
+            )
+
+    async def _fold_behind(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            flight = await self._ahead.get()
+            outcome = await loop.run_in_executor(self._compute, self.machine.apply, flight.entry.value)
+            self._folded.put_nowait((flight, outcome))
+
+    async def _emit_behind(self) -> None:
+        """Outputs of record k travel while k+1 is folded; they leave in order, each after its own record's acknowledgement."""
+        while True:
+            flight, outcome = await self._folded.get()
+            await self._confirm(flight)
+            await self._settle(flight.entry.sequence, outcome)
+            self._on_batch(flight.entry, outcome, (self._wall_us() - flight.made_us) / 1e6)
+            self._room.release()
+
+    async def _settle(self, sequence: int, outcome: Outcome) -> None:
+        """Outputs of an acknowledged journal record: publish, execute effects, journal what they answered."""
+        await self._failpoints.reach("after_journal_before_produce")
+        if outcome.effects is not None and self._effector is not None:
+            results = await self._effector.execute(outcome.effects)
+            await self._failpoints.reach("after_effects_before_results")
+            entry = self.machine.results_entry(results, self._wall_us())
+            flight = await self._send(entry)
+            await self._confirm(flight)
+            answered = self.machine.apply(entry.value)
+            await self._outputs.publish([*outcome.emissions, *answered.emissions], self._wall_us() // 1_000)
+            sequence = entry.sequence
+        elif outcome.emissions:
+            await self._outputs.publish(outcome.emissions, self._wall_us() // 1_000)
+        await self._failpoints.reach("after_produce_before_commit")
+        self.machine.emitted(sequence)

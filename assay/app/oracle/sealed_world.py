@@ -1,0 +1,196 @@
+"""A sealed world in the object store: what its manifest says, and the checks before anybody reads it.
+
+Below `oracle/<manifest_fingerprint>/`: `stream_view/part-NNNNNN.parquet` (live columns, in event-time order),
+`truth/part-NNNNNN.parquet` (labels apart), `_oracle_pack_manifest.json`, and `_SEALED.json`, which is written last.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from assay.app.oracle.world_identity import manifest_fingerprint
+from assay.app.stores.objects import ObjectStore
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+SEALED_OK = "SEALED_OK"
+_REIMPORT = "Remove the world's folder and import it again from its input file; a sealed world is never repaired."
+
+
+class Part(BaseModel):
+    """One object of a world: its key below the world, rows, digest, first and last time (µs)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    key: str
+    rows: int
+    sha256: str
+    min_ts_us: int
+    max_ts_us: int
+
+
+class TruthSummary(BaseModel):
+    """How truth is told: which labels become assertions, after which delay (None: each has a time of its own)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    rows: int
+    positives: int
+    emitted: int
+    emit: str
+    source: str
+    delay_us: int | None
+
+
+class Manifest(BaseModel):
+    """What a world consists of. `rows` is the denominator of every later count."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    version: str
+    oracle_pack_id: str
+    manifest_fingerprint: str
+    parameter_hash: str
+    scenario_id: str
+    seed: int
+    output_id: str
+    mapping: dict[str, Any]
+    rows: int
+    min_ts_us: int
+    max_ts_us: int
+    entities: list[str]
+    attributes: list[str]
+    kinds: dict[str, int]
+    column_digests: dict[str, str]
+    stream_view: list[Part]
+    truth: list[Part]
+    truth_summary: TruthSummary | None
+
+    def to_bytes(self) -> bytes:
+        """The manifest as it stands in the store."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1).encode() + b"\n"
+
+    @property
+    def digest(self) -> str:
+        """sha256 hex of the manifest's bytes."""
+        return hashlib.sha256(self.to_bytes()).hexdigest()
+
+
+class SealedWorld:
+    """A world that is sealed and whose manifest is consistent; `verify` also reads every row."""
+
+    def __init__(self, store: ObjectStore, manifest: Manifest) -> None:
+        self.store = store
+        self.manifest = manifest
+        self.root = world_root(manifest.manifest_fingerprint)
+
+    def stream_part(self, part: Part) -> pl.DataFrame:
+        """Live rows of one part. Raises Stop(OBJECT_MISSING, DIGEST_MISMATCH)."""
+        return pl.read_parquet(io.BytesIO(self._checked(part)))
+
+    def truth(self) -> pl.DataFrame:
+        """All of truth: event_id, ts_us, label (1 FRAUD, 0 LEGIT), observed_ts_us (null: after the delay), truth.<column>."""
+        parts = [pl.read_parquet(io.BytesIO(self._checked(part))) for part in self.manifest.truth]
+        return pl.concat(parts) if parts else pl.DataFrame(schema={"event_id": pl.String, "ts_us": pl.Int64, "label": pl.Int8})
+
+    def verify(self) -> Iterator[Part]:
+        """Check digest, rows, time range and order of every part, giving each part when it is done.
+
+        Raises Stop: OBJECT_MISSING, DIGEST_MISMATCH, MANIFEST_MISMATCH, STREAM_VIEW_UNSORTED.
+        """
+        last: tuple[int, str] = (-(2**63), "")
+        for part in self.manifest.stream_view:
+            frame = self.stream_part(part)
+            if [len(frame), frame["ts_us"].min(), frame["ts_us"].max()] != [part.rows, part.min_ts_us, part.max_ts_us]:
+                raise self._refusal(Reason.MANIFEST_MISMATCH, "rows or times of the part are not those of the manifest", part.key)
+            last = self._check_order(frame, last, part)
+            yield part
+        for part in self.manifest.truth:
+            self._checked(part)
+            yield part
+
+    def _check_order(self, frame: pl.DataFrame, last: tuple[int, str], part: Part) -> tuple[int, str]:
+        ts, ids = frame["ts_us"], frame["event_id"]
+        before_ts, before_id = ts.shift(1, fill_value=last[0]), ids.shift(1, fill_value=last[1])
+        behind = (ts < before_ts) | ((ts == before_ts) & (ids <= before_id))
+        if behind.any():
+            raise self._refusal(Reason.STREAM_VIEW_UNSORTED, f"row {behind.arg_max()} stands behind its predecessor", part.key)
+        return int(ts[-1]), str(ids[-1])
+
+    def _checked(self, part: Part) -> bytes:
+        data = _read(self.store, f"{self.root}/{part.key}")
+        if hashlib.sha256(data).hexdigest() != part.sha256:
+            raise self._refusal(Reason.DIGEST_MISMATCH, "the part is not the one that was sealed", part.key)
+        return data
+
+    def _refusal(self, reason: Reason, what: str, key: str) -> Stop:
+        return Stop(reason, what, where=f"{self.root}/{key}", remedy=_REIMPORT)
+
+
+def world_root(fingerprint: str) -> str:
+    """Key prefix of a world."""
+    return f"oracle/{fingerprint}"
+
+
+def seal_document(manifest: Manifest) -> bytes:
+    """`_SEALED.json`: which pack is sealed, and the digest of its manifest."""
+    seal = {"version": manifest.version, "oracle_pack_id": manifest.oracle_pack_id, "manifest_sha256": manifest.digest}
+    return json.dumps({**seal, "seal_status": SEALED_OK}, sort_keys=True, indent=1).encode() + b"\n"
+
+
+def open_world(store: ObjectStore, fingerprint: str) -> SealedWorld:
+    """Open a world by the fingerprint of its manifest.
+
+    Raises Stop: PACK_NOT_FOUND, PACK_NOT_SEALED, PACK_MANIFEST_INVALID, MANIFEST_MISMATCH.
+    """
+    root = world_root(fingerprint)
+    if next(iter(store.keys(root)), None) is None:
+        raise Stop(Reason.PACK_NOT_FOUND, f"there is no world {fingerprint}", where=root, remedy="Import it with `assay oracle import`.")
+    try:
+        seal = json.loads(store.read(f"{root}/_SEALED.json"))
+        status = seal.get("seal_status")
+    except (FileNotFoundError, ValueError, AttributeError):
+        status = None
+    if status != SEALED_OK:
+        raise Stop(
+            Reason.PACK_NOT_SEALED,
+            f"the world has no valid seal (seal_status {status})",
+            where=f"{root}/_SEALED.json",
+            remedy="Run the import again; it goes on where it was cut off.",
+        )
+    manifest = _manifest(store, root)
+    _check_manifest(manifest, fingerprint, seal, root)
+    return SealedWorld(store, manifest)
+
+
+def _manifest(store: ObjectStore, root: str) -> Manifest:
+    key = f"{root}/_oracle_pack_manifest.json"
+    try:
+        return Manifest.model_validate_json(_read(store, key))
+    except ValidationError as error:
+        what = f"the manifest is not valid: {error.errors()[0]['msg']}"
+        raise Stop(Reason.PACK_MANIFEST_INVALID, what, where=key, remedy=_REIMPORT) from None
+
+
+def _check_manifest(manifest: Manifest, fingerprint: str, seal: dict[str, Any], root: str) -> None:
+    computed = manifest_fingerprint(manifest.rows, manifest.column_digests, manifest.parameter_hash)
+    found = {
+        "the fingerprint of its content": computed == manifest.manifest_fingerprint == fingerprint,
+        "the number of rows of its parts": sum(part.rows for part in manifest.stream_view) == manifest.rows,
+        "the manifest that was sealed": seal.get("manifest_sha256") == manifest.digest,
+    }
+    for name, equal in found.items():
+        if not equal:
+            where = f"{root}/_oracle_pack_manifest.json"
+            raise Stop(Reason.MANIFEST_MISMATCH, f"the manifest does not agree with {name}", where=where, remedy=_REIMPORT)
+
+
+def _read(store: ObjectStore, key: str) -> bytes:
+    try:
+        return store.read(key)
+    except FileNotFoundError:
+        raise Stop(Reason.OBJECT_MISSING, "an object of the world is missing", where=key, remedy=_REIMPORT) from None

@@ -1,0 +1,1 @@
+"""Recompute a run from its journal."""

@@ -1,0 +1,174 @@
+"""Evidence of a run in its object store: what each stage proved, in files that are closed and checked on reading.
+
+Keys and forms:
+
+* `evidence/run.json` (`RunEvidence`): stages with wall times, real parts, processes, quarantine, latency, digests;
+* `evidence/replay.json` (`ReplayEvidence`): the verdict of a replay in a fresh process;
+* `evidence/audit.json` (`AuditEvidence`): the verdict on the audit chain and its head;
+* `evidence/decisions.parquet` (`decision_frame`): one row per decision.
+
+A file that is not there is evidence that was not given. Readers get None and say "not proven", never zero.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from itertools import pairwise
+from typing import ClassVar, Literal, Self
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from assay.app.stores.objects import ObjectStore
+from assay.codecs.avro_decode import decode
+from assay.codecs.columns import Column, Ragged, Strings
+from assay.codecs.single_object import HEADER_BYTES, plan_of
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+Claim = Literal["smoke", "parity", "managed"]
+#: weakest first; a run is called by its weakest part
+CLAIMS: tuple[Claim, ...] = ("smoke", "parity", "managed")
+DECISIONS_KEY = "evidence/decisions.parquet"
+_FIELDS = frozenset({"source_event.event_id", "source_event.ts_utc", "decided_at_utc", "score", "outcome", "reasons", "decision_id"})
+
+
+class _Evidence(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    KEY: ClassVar[str]
+
+    def write(self, store: ObjectStore) -> None:
+        """Put this evidence under its key, replacing an earlier run of the same stage."""
+        store.replace(self.KEY, self.model_dump_json(indent=1).encode() + b"\n")
+
+    @classmethod
+    def read(cls, store: ObjectStore) -> Self | None:
+        """The evidence of a run, None if it was not given. Raises Stop(EVIDENCE_INVALID)."""
+        try:
+            return cls.model_validate_json(store.read(cls.KEY))
+        except FileNotFoundError:
+            return None
+        except ValidationError as error:
+            first = error.errors()[0]
+            what = f"{'.'.join(map(str, first['loc'])) or 'the file'}: {first['msg']}"
+            raise Stop(Reason.EVIDENCE_INVALID, what, where=cls.KEY, remedy="Run the stage that writes it again.") from None
+
+
+class Part(BaseModel):
+    """A real part of the run. `role` is bus, SQL or objects; `name` and `version` are the server's own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    role: Literal["bus", "SQL", "objects"]
+    claim: Claim
+    name: str
+    version: str = ""
+
+
+class Stage(BaseModel):
+    """One stage with its wall time; `rows` is what it handled, for a rate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    wall_s: float
+    rows: int | None = None
+
+
+class Process(BaseModel):
+    """One process of the run and where to look at it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    name: str
+    pid: int | None = None
+    port: int | None = None
+    log: str = ""
+    data: str = ""
+
+
+class RunEvidence(_Evidence):
+    """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_triggers` counts payments among them:
+    eligible triggers are the sealed rows (of a live run: `admitted_triggers`) without these. `latency_ms` maps a percentile's name
+    (p50, p99) to milliseconds.
+    """
+
+    KEY: ClassVar[str] = "evidence/run.json"
+    started_utc: str
+    finished_utc: str
+    machine: str
+    stages: tuple[Stage, ...]
+    parts: tuple[Part, ...]
+    processes: tuple[Process, ...] = ()
+    quarantined: dict[str, int] = {}
+    refused_triggers: int = 0
+    admitted_triggers: int | None = None
+    duplicates: int | None = None
+    latency_ms: dict[str, float] | None = None
+    digests: dict[str, str] = {}
+
+
+class ReplayEvidence(_Evidence):
+    """`differences` holds a line per difference found, the first hundred at most; `differing` counts them all."""
+
+    KEY: ClassVar[str] = "evidence/replay.json"
+    verified: bool
+    compared: int
+    differing: int
+    differences: tuple[str, ...] = ()
+    decision_digest: str
+    wall_s: float
+
+
+class AuditEvidence(_Evidence):
+    """`head` is the hex digest that closes the chain; `problems` is empty for a chain that verifies."""
+
+    KEY: ClassVar[str] = "evidence/audit.json"
+    verified: bool
+    records: int
+    segments: int
+    head: str
+    problems: tuple[str, ...] = ()
+    wall_s: float
+
+
+def decision_frame(values: Strings) -> pl.DataFrame:
+    """Columns event_id, decision_id (hex), ts_us, decided_at_us, score, outcome, reasons (list) of decision_response values."""
+    columns = decode(plan_of("decision_response", _FIELDS), values.data, values.starts, values.lengths, HEADER_BYTES).columns
+    hexes = columns["decision_id"].tobytes().hex()  # type: ignore[union-attr]  # a fixed is an array
+    frame = pl.DataFrame(
+        {
+            "event_id": _text(columns["source_event.event_id"]),
+            "decision_id": pl.Series([hexes[at : at + 32] for at in range(0, len(hexes), 32)], dtype=pl.String),
+            "ts_us": columns["source_event.ts_utc"],
+            "decided_at_us": columns["decided_at_utc"],
+            "score": columns["score"],
+            "outcome": _text(columns["outcome"]),
+        }
+    )
+    return frame.with_columns(reasons=_lists(columns["reasons"]))
+
+
+def write_decisions(store: ObjectStore, frames: Iterable[pl.DataFrame]) -> None:
+    """Put the decisions of a run in evidence, ordered by event time and id."""
+    buffer = io.BytesIO()
+    pl.concat(frames).sort("ts_us", "event_id").write_parquet(buffer)
+    store.replace(DECISIONS_KEY, buffer.getvalue())
+
+
+def read_decisions(store: ObjectStore) -> pl.DataFrame | None:
+    """The decisions in evidence, None if they were not given."""
+    try:
+        return pl.read_parquet(io.BytesIO(store.read(DECISIONS_KEY)))
+    except FileNotFoundError:
+        return None
+
+
+def _text(column: Column) -> pl.Series:
+    assert isinstance(column, Strings)
+    return pl.Series(column.text(), dtype=pl.String)
+
+
+def _lists(column: Column) -> pl.Series:
+    assert isinstance(column, Ragged)
+    items = column.children["item"].text()
+    ends = column.offsets.tolist()
+    return pl.Series([items[a:b] for a, b in pairwise(ends)], dtype=pl.List(pl.String))

@@ -1,0 +1,241 @@
+"""What a run's report says: figures computed from its evidence and its sealed world, with None for what is not proven."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+
+from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.report.evidence import CLAIMS, AuditEvidence, ReplayEvidence, RunEvidence, read_decisions
+from assay.app.report.quality import DAY_US, DELAY_DAYS, TEST_DAYS, TRAIN_DAYS, Quality, measure, rows_of_test_week
+from assay.app.run_directory import Run
+from assay.contracts.errors import Stop
+from assay.contracts.outcomes import OUTCOMES
+from assay.contracts.reasons import Reason
+
+BINS = 60
+LATENCY_OF = "a batch's journal record to its outputs acknowledged, while streaming"
+_MEANING = {"smoke": "no hardening claimed", "parity": "the server used in production", "managed": "run by a provider"}
+
+
+@dataclass(frozen=True)
+class OutcomeRow:
+    """One outcome or one reason: how often, and what truth said later. `frauds` is None without truth."""
+
+    name: str
+    count: int
+    frauds: int | None
+
+    @property
+    def precision(self) -> float | None:
+        """Share of confirmed fraud, None without truth or without rows."""
+        return None if self.frauds is None or not self.count else self.frauds / self.count
+
+
+@dataclass(frozen=True)
+class Series:
+    """Counts per bin of equal width; `width_s` in seconds, starting at `start_us`."""
+
+    start_us: int
+    width_s: float
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class QualityRow:
+    """Quality over a named set of decided payments."""
+
+    name: str
+    entity: str
+    quality: Quality
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """Everything the terminal and the page show. Optional fields are None where evidence is missing."""
+
+    run_id: str
+    world: str
+    sealed_rows: int | None
+    eligible: int | None
+    decisions: int | None
+    audits: int | None
+    frauds: int | None
+    missed_frauds: int | None
+    outcomes: Sequence[OutcomeRow]
+    reasons: Sequence[OutcomeRow]
+    throughput: Series | None
+    quality: Sequence[QualityRow]
+    run: RunEvidence | None
+    replay: ReplayEvidence | None
+    audit: AuditEvidence | None
+    identity: Mapping[str, str]
+
+    @property
+    def complete(self) -> bool | None:
+        """True if every eligible payment was decided and audited, False if two figures differ, else None while one is missing."""
+        figures = {self.eligible, self.decisions, self.audits}
+        if len(figures - {None}) > 1:
+            return False
+        return None if None in figures else True
+
+    @property
+    def claim(self) -> str | None:
+        """The claim level of the weakest part."""
+        return None if self.run is None or not self.run.parts else min((p.claim for p in self.run.parts), key=CLAIMS.index)
+
+    @property
+    def claim_text(self) -> str | None:
+        """The claim level with the parts it comes from and what it means."""
+        if self.run is None or self.claim is None:
+            return None
+        weakest = ", ".join(f"{part.role}: {part.name}" for part in self.run.parts if part.claim == self.claim)
+        return f"{self.claim} ({weakest}; {_MEANING[self.claim]})"
+
+    @property
+    def verdicts(self) -> Sequence[tuple[str, bool | None, str]]:
+        """(what, proven or refuted or None, in figures)."""
+        counted = f"{_n(self.eligible)} eligible · {_n(self.decisions)} decided · {_n(self.audits)} audited"
+        if self.complete:
+            counted = f"{_n(self.eligible)} eligible, all decided, all audited"
+        replay, audit = self.replay, self.audit
+        replayed = f"{replay.compared:,} decisions recomputed, {replay.differing:,} differ" if replay else "no replay was recorded"
+        chained = (
+            f"{audit.records:,} records in {audit.segments:,} segment{'s' if audit.segments != 1 else ''}"
+            if audit
+            else "no verification was recorded"
+        )
+        return (
+            ("Every payment decided and audited", self.complete, counted),
+            ("Replay gives the same decisions", replay.verified if replay else None, replayed),
+            ("Audit chain is whole", audit.verified if audit else None, chained),
+        )
+
+
+def summarize(run: Run) -> RunSummary:
+    """Read the evidence of a run. Raises Stop(EVIDENCE_INVALID) for evidence that cannot be read."""
+    store = run.store
+    evidence, replay, audit = RunEvidence.read(store), ReplayEvidence.read(store), AuditEvidence.read(store)
+    world, decisions = _world(run), read_decisions(store)
+    truth = _truth(world)
+    judged = _judged(decisions, truth)
+    sealed = world.manifest.rows if world else None
+    return RunSummary(
+        run_id=run.platform_run_id,
+        world=run.config.scenario_id,
+        sealed_rows=sealed,
+        eligible=_eligible(sealed, evidence),
+        decisions=None if decisions is None else len(decisions),
+        audits=audit.records if audit else None,
+        frauds=None if judged is None or truth is None else int(judged["fraud"].sum()),
+        missed_frauds=None if judged is None or truth is None else int(judged.filter("fraud", outcome="ALLOW").height),
+        outcomes=() if judged is None else _by_outcome(judged, known=truth is not None),
+        reasons=() if judged is None else _by_reason(judged, known=truth is not None),
+        throughput=None if decisions is None else _throughput(decisions),
+        quality=() if judged is None or truth is None or world is None else _quality(judged, world),
+        run=evidence,
+        replay=replay,
+        audit=audit,
+        identity=_identity(run, evidence),
+    )
+
+
+def _eligible(sealed: int | None, evidence: RunEvidence | None) -> int | None:
+    """Payments that had to be decided: the sealed ones, or those the gate admitted of a live run, without refused ones."""
+    if evidence is None:
+        return None
+    came_in = evidence.admitted_triggers if sealed is None else sealed
+    return None if came_in is None else came_in - evidence.refused_triggers
+
+
+def _world(run: Run) -> SealedWorld | None:
+    try:
+        return open_world(run.store, run.config.manifest_fingerprint)
+    except Stop as refusal:
+        if refusal.reason is Reason.PACK_NOT_FOUND:
+            return None
+        raise
+
+
+def _truth(world: SealedWorld | None) -> pl.DataFrame | None:
+    if world is None or not world.manifest.truth:
+        return None
+    return world.truth().select("event_id", fraud=pl.col("label") == 1)
+
+
+def _judged(decisions: pl.DataFrame | None, truth: pl.DataFrame | None) -> pl.DataFrame | None:
+    """Decisions with a column `fraud`: what truth says of a payment, false where it says nothing."""
+    if decisions is None:
+        return None
+    if truth is None:
+        return decisions.with_columns(fraud=pl.lit(False))
+    return decisions.join(truth, on="event_id", how="left", maintain_order="left").with_columns(pl.col("fraud").fill_null(False))
+
+
+def _by_outcome(judged: pl.DataFrame, *, known: bool) -> list[OutcomeRow]:
+    found = {row[0]: row[1:] for row in judged.group_by("outcome").agg(pl.len(), pl.col("fraud").sum()).iter_rows()}
+    return [OutcomeRow(str(name), *_counts(found.get(str(name), (0, 0)), known=known)) for name in OUTCOMES]
+
+
+def _by_reason(judged: pl.DataFrame, *, known: bool) -> list[OutcomeRow]:
+    flat = judged.select("reasons", "fraud").explode("reasons").drop_nulls("reasons")
+    found = flat.group_by("reasons").agg(pl.len().alias("count"), pl.col("fraud").sum())
+    found = found.sort(["count", "reasons"], descending=[True, False])
+    return [OutcomeRow(str(row[0]), *_counts(row[1:], known=known)) for row in found.iter_rows()]
+
+
+def _counts(found: Sequence[int], *, known: bool) -> tuple[int, int | None]:
+    return int(found[0]), int(found[1]) if known else None
+
+
+def _throughput(decisions: pl.DataFrame) -> Series | None:
+    if decisions.is_empty():
+        return None
+    at = decisions["decided_at_us"].to_numpy()
+    start, end = int(at.min()), int(at.max())
+    width_us = max(1, -(-(end - start + 1) // BINS))
+    counts = np.bincount((at - start) // width_us, minlength=(end - start) // width_us + 1)
+    return Series(start, width_us / 1e6, tuple(int(count) for count in counts))
+
+
+def _quality(judged: pl.DataFrame, world: SealedWorld) -> list[QualityRow]:
+    """Over all decisions and, if the world is long enough, over the last test week of the published protocol."""
+    entity = "customer" if "customer" in world.manifest.entities else world.manifest.entities[0]
+    owners = pl.concat([world.stream_part(part).select("event_id", f"entity.{entity}") for part in world.manifest.stream_view])
+    rows = judged.join(owners, on="event_id", how="left", maintain_order="left")
+    day = rows["ts_us"].to_numpy() // DAY_US
+    owner = rows[f"entity.{entity}"].fill_null("").rank("dense").cast(pl.Int64).to_numpy()
+    fraud, score = rows["fraud"].to_numpy(), rows["score"].to_numpy()
+    found = [QualityRow("all decided", entity, measure(day, owner, fraud, score))]
+    last_day = world.manifest.max_ts_us // DAY_US
+    first = last_day - (TRAIN_DAYS + DELAY_DAYS + TEST_DAYS) + 1
+    if not len(day) or first < int(day.min()):
+        return found
+    keep = rows_of_test_week(day, owner, fraud, first)
+    if keep.any():
+        name = f"test week from {_date(last_day - TEST_DAYS + 1)}"
+        found.insert(0, QualityRow(name, entity, measure(day[keep], owner[keep], fraud[keep], score[keep])))
+    return found
+
+
+def _identity(run: Run, evidence: RunEvidence | None) -> dict[str, str]:
+    pins = {name: str(value) for name, value in run.config.pins.as_json().items()}
+    policy = {
+        "merge_policy": run.config.merge_policy,
+        "features": f"{run.config.features.get('feature_set')} r{run.config.features.get('revision')}",
+        "policy": f"{run.config.policy.get('policy_id')} r{run.config.policy.get('revision')}",
+        "run_config_digest": run.config.digest.hex(),
+    }
+    return {**pins, **policy, **(evidence.digests if evidence else {})}
+
+
+def _date(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y-%m-%d")
+
+
+def _n(value: int | None) -> str:
+    return "?" if value is None else f"{value:,}"

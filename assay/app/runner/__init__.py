@@ -1,0 +1,1 @@
+"""Scenario Runner: check a sealed world, publish READY."""

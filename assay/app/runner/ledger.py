@@ -1,0 +1,107 @@
+"""The Scenario Runner's ledger below `sr/`: a plan and facts that never change, an append-only record, a status that only moves on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+from assay.app.stores.objects import ObjectExists, ObjectStore
+from assay.contracts import instants
+from assay.contracts.canonical import canonical, hex64
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+class State(StrEnum):
+    """Where a run stands."""
+
+    OPEN = "OPEN"
+    PLANNED = "PLANNED"
+    READY = "READY"
+    FAILED = "FAILED"
+
+
+#: state → states it may move to; a state may always be written again
+MOVES: Final[dict[State, frozenset[State]]] = {
+    State.OPEN: frozenset({State.PLANNED, State.FAILED}),
+    State.PLANNED: frozenset({State.READY, State.FAILED}),
+    State.READY: frozenset(),
+    State.FAILED: frozenset(),
+}
+
+
+class Ledger:
+    """One run's ledger. Writing the same thing again changes nothing."""
+
+    def __init__(self, store: ObjectStore, scenario_run_id: str) -> None:
+        self._store = store
+        self._id = scenario_run_id
+
+    @property
+    def facts_view_ref(self) -> str:
+        """Key of the facts view: what READY refers to."""
+        return f"sr/run_facts_view/{self._id}.json"
+
+    def write_plan(self, plan: Mapping[str, Any]) -> None:
+        """Write once. Raises Stop(PLAN_DRIFT) when another plan stands there."""
+        self._write_once(f"sr/run_plan/{self._id}.json", plan)
+
+    def write_facts(self, facts: Mapping[str, Any]) -> None:
+        """Write once. Raises Stop(PLAN_DRIFT) when other facts stand there."""
+        self._write_once(self.facts_view_ref, facts)
+
+    def record(self, event_kind: str, details: Mapping[str, Any], now_us: int) -> str:
+        """Append an event. Its id is its content without the time, so the same event is recorded once; gives the id."""
+        event_id = hex64({"event_kind": event_kind, "run_id": self._id, "details": dict(details)})
+        taken = self.events()
+        if event_id in (event["event_id"] for event in taken):
+            return event_id
+        body = {
+            "event_id": event_id,
+            "event_kind": event_kind,
+            "run_id": self._id,
+            "ts_utc": instants.text(now_us),
+            "details": dict(details),
+        }
+        self._store.create(f"sr/run_record/{self._id}/{len(taken):06d}.json", canonical(body) + b"\n")
+        return event_id
+
+    def events(self) -> list[dict[str, Any]]:
+        """Everything recorded, in order."""
+        return [json.loads(self._store.read(key)) for key in self._store.keys(f"sr/run_record/{self._id}")]
+
+    def state(self) -> State | None:
+        """Where the run stands; None before it is opened."""
+        try:
+            return State(json.loads(self._store.read(self._status_key))["state"])
+        except FileNotFoundError:
+            return None
+
+    def move(self, state: State, now_us: int, reason: str = "") -> None:
+        """Write the status. Raises Stop(RUN_STATE_FORBIDDEN) for a move the state machine does not have."""
+        at = self.state()
+        if at == state:
+            return
+        allowed = frozenset({State.OPEN}) if at is None else MOVES[at]
+        if state not in allowed:
+            what = f"a run that is {at} cannot become {state}"
+            raise Stop(Reason.RUN_STATE_FORBIDDEN, what, where=self._status_key, remedy="Start another run.")
+        status = {"run_id": self._id, "state": state.value, "updated_at_utc": instants.text(now_us), "reason": reason}
+        self._store.replace(self._status_key, canonical(status) + b"\n")
+
+    @property
+    def _status_key(self) -> str:
+        return f"sr/run_status/{self._id}.json"
+
+    def _write_once(self, key: str, value: Mapping[str, Any]) -> None:
+        data = canonical(dict(value)) + b"\n"
+        try:
+            self._store.create(key, data)
+        except ObjectExists:
+            if self._store.read(key) != data:
+                what = "this run was planned with other content"
+                raise Stop(
+                    Reason.PLAN_DRIFT, what, where=key, remedy="A run keeps its world and configuration; start another run."
+                ) from None

@@ -1,0 +1,16 @@
+"""READY and posture of a live run: there is no world to check, only a policy to decide under."""
+
+from __future__ import annotations
+
+from assay.app.publisher import Publisher
+from assay.app.run_directory import RunConfig
+from assay.app.runner.signals import CONTROL, POSTURE, bus_record, normal_posture, run_ready
+from assay.contracts.topics import topic
+
+
+def announce(config: RunConfig, publisher: Publisher, now_us: int) -> None:
+    """Publish READY and the NORMAL posture. Doing it again changes nothing in effect: ids and sequence are the same, the time is not."""
+    ready = run_ready(config.pins, config.run_id, now_us, config.digest, "0" * 64, "live")
+    publisher.publish(CONTROL, [bus_record(CONTROL, "run_ready", ready, topic(CONTROL).partition_count())])
+    posture = normal_posture(config.pins, now_us)
+    publisher.publish(POSTURE, [bus_record(POSTURE, "posture", posture, topic(POSTURE).partition_count())])

@@ -1,0 +1,60 @@
+"""What the Scenario Runner publishes: READY, the first posture, and the marks that nothing follows, as records with stable ids."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from assay.app.publisher import Record
+from assay.codecs.single_object import pack
+from assay.contracts.ids import ready_message_id
+from assay.contracts.pins import Pins
+from assay.contracts.posture import MASKS, Mode
+from assay.contracts.topics import topic
+
+CONTROL, POSTURE = "FP_BUS_CONTROL_V1", "FP_BUS_POSTURE_V1"
+POSTURE_POLICY_REV = "bootstrap.1"
+
+
+def run_ready(pins: Pins, run_id: str, ts_us: int, run_config_digest: bytes, bundle_hash: str, facts_view_ref: str) -> dict[str, Any]:
+    """READY: the world is checked and may be streamed. The same run and world give the same ids."""
+    message_id = ready_message_id(pins.platform_run_id, pins.scenario_run_id, bundle_hash)
+    return {
+        "event_id": message_id,
+        "event_type": "run_ready",
+        "ts_utc": ts_us,
+        "pins": pins.as_avro(),
+        "run_id": bytes.fromhex(run_id),
+        "message_id": bytes.fromhex(message_id),
+        "run_config_digest": run_config_digest,
+        "bundle_hash": bytes.fromhex(bundle_hash),
+        "facts_view_ref": facts_view_ref,
+    }
+
+
+def normal_posture(pins: Pins, ts_us: int) -> dict[str, Any]:
+    """The degrade ladder's first record: NORMAL from the world's first instant on."""
+    name = f"posture|{pins.platform_run_id}|{pins.scenario_run_id}|0"
+    return {
+        "event_id": hashlib.sha256(name.encode()).hexdigest(),
+        "event_type": "posture",
+        "ts_utc": ts_us,
+        "pins": pins.as_avro(),
+        "mode": Mode.NORMAL.value,
+        "posture_seq": 0,
+        "policy_rev": POSTURE_POLICY_REV,
+        **MASKS[Mode.NORMAL].as_json(),
+        "reason": "the run starts with every capability",
+    }
+
+
+def final_mark(pins: Pins, handle: str, partition: int, ts_us: int) -> dict[str, Any]:
+    """Nothing follows in this topic partition."""
+    return {"pins": pins.as_avro(), "topic": handle, "partition": partition, "ts_utc": ts_us, "final": True}
+
+
+def bus_record(handle: str, name: str, record: Mapping[str, Any], partitions: int) -> Record:
+    """A record under its topic's key rule."""
+    place = topic(handle)
+    return Record(place.key(name, record), pack(name, dict(record)), place.partition(name, record, partitions))

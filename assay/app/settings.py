@@ -1,0 +1,138 @@
+"""Every setting, declared once. Settings say where things are (wiring); what is decided and how is policy, and lives in documents.
+
+Sources, first wins: arguments, environment variables `ASSAY_<NAME>`, the YAML file named by `ASSAY_WIRING`, the default here.
+This is the only module that reads the environment.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+PREFIX = "ASSAY_"
+BOOTSTRAP = r"^(|((\[[0-9a-fA-F:]+\]|[^\s,:]+):\d{1,5})(,(\[[0-9a-fA-F:]+\]|[^\s,:]+):\d{1,5})*)$"
+
+
+class Settings(BaseSettings):
+    """The wiring of one process, frozen."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
+
+    wiring: Path | None = Field(None, description="YAML file with settings by their lower-case names; the environment wins over it")
+
+    bus: str = Field("", pattern=BOOTSTRAP, description="Kafka bootstrap servers, `host:port[,host:port]`; empty starts one")
+    bus_properties: Path | None = Field(
+        None, description="file of Kafka client properties (librdkafka names; `key=value` lines or JSON) for TLS and SASL"
+    )
+    sql: str = Field("", repr=False, pattern=r"^(|postgres(ql)?://.+)$", description="PostgreSQL connection URI; empty starts one")
+    namespace: str = Field("", pattern=r"^[a-zA-Z0-9._-]{0,100}$", description="put before every topic name, so runs can share a Kafka")
+    partitions: int = Field(3, ge=1, le=1000, description="partitions of the topics that have more than one")
+
+    runs: Path = Field(Path("runs"), description="directory that holds the runs")
+    run: Path | None = Field(None, description="directory of the run this process belongs to")
+    tier3_data: Path | None = Field(None, description="directory of the large data sets; tests of tier 3 need it")
+
+    gate_host: str = Field("127.0.0.1", description="address the ingestion gate listens on")
+    gate_port: int = Field(0, ge=0, le=65535, description="port of the ingestion gate; 0 takes a free one")
+    api_key: str = Field("", repr=False, description="key that clients of the gate present; empty makes one per run")
+    web_host: str = Field("127.0.0.1", description="address of the worker's web view")
+    web_port: int = Field(0, ge=0, le=65535, description="port of the worker's web view; 0 takes a free one")
+
+    substrate: Path = Field(Path(".assay/substrate"), description="directory of the servers of `assay substrate up`")
+    servers: str = Field("packages", pattern="^(packages|container)$", description="how missing servers start: `packages` or `container`")
+    cache: Path = Field(default_factory=lambda: Path.home() / ".cache" / "assay", description="directory for jars and their class path")
+    kafka_heap_mb: int = Field(512, ge=256, le=65536, description="heap of a Kafka started here, MB")
+    maven_settings: Path = Field(
+        default_factory=lambda: Path.home() / ".m2" / "settings.xml",
+        description="Maven settings whose mirrors and servers are used for jars",
+    )
+    maven_mirror: str = Field("", repr=False, description="address of a Maven repository to use for jars instead of all others")
+
+    webhook_url: str = Field(
+        "", pattern=r"^(|https?://.+)$", description="actions are posted to this URL and asked for at URL/key; empty records them in a file"
+    )
+    packs: str = Field("", description="packs a worker runs, separated by commas; empty runs all")
+    failpoint: str = Field("", description="name of the failpoint at which the worker waits; for crash tests")
+    failpoint_file: Path | None = Field(None, description="file the worker writes when it waits at the failpoint")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Arguments, then environment, then the wiring file named by either of them."""
+        wiring = init_settings().get("wiring") or env_settings().get("wiring")
+        if not wiring:
+            return init_settings, env_settings
+        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=Path(wiring))
+
+
+def load_settings(**given: Any) -> Settings:
+    """Settings from all sources; `given` wins.
+
+    Raises Stop(SETTING_INVALID) naming the setting: unknown name (in the environment or the file), wrong value, unreadable file.
+    """
+    _refuse_unknown_variables()
+    wiring = given.get("wiring") or os.environ.get(f"{PREFIX}WIRING")
+    if wiring and not Path(wiring).is_file():
+        raise _invalid("wiring", f"there is no file {wiring}")
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise _invalid(name, _explain(name, first["type"], first["msg"])) from None
+    except (yaml.YAMLError, TypeError, ValueError) as error:
+        raise _invalid("wiring", f"{wiring} is not a YAML mapping of settings: {error}") from None
+
+
+def _explain(name: str, kind: str, message: str) -> str:
+    """A pattern is no help to a reader; what the setting holds is."""
+    described = Settings.model_fields.get(name)
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+        return "no such setting" + (f"; did you mean {near[0]}?" if near else "")
+    if kind == "string_pattern_mismatch" and described is not None:
+        return f"the value does not fit; it is: {described.description}"
+    return message
+
+
+def inherited() -> dict[str, str]:
+    """The environment to hand to a child process."""
+    return dict(os.environ)
+
+
+def expand_environment(text: str) -> str:
+    """Maven's `${env.NAME}` references replaced by the variables' values; an unset one becomes empty."""
+    while "${env." in text:
+        before, _, rest = text.partition("${env.")
+        name, _, after = rest.partition("}")
+        text = before + os.environ.get(name, "") + after
+    return text
+
+
+def _refuse_unknown_variables() -> None:
+    known = {f"{PREFIX}{name}".upper() for name in Settings.model_fields}
+    for variable in os.environ:
+        if variable.startswith(PREFIX) and variable not in known:
+            near = difflib.get_close_matches(variable, known, n=1)
+            raise _invalid(variable, "no such setting" + (f"; did you mean {near[0]}?" if near else ""))
+
+
+def _invalid(name: str, why: str) -> Stop:
+    return Stop(
+        Reason.SETTING_INVALID, f"setting {name}: {why}", where="environment and wiring file", remedy="docs/settings.md lists them."
+    )

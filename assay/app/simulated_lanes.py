@@ -1,0 +1,66 @@
+"""The lanes of the topology for the simulator: the product's machines, and an effector that acts in memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from assay.agents.audit import AuditMachine
+from assay.agents.step import EffectResults, Effects, Machine
+from assay.agents.topology import TOPOLOGY
+from assay.app.lanes import build_lane
+from assay.app.run_directory import RunConfig
+from assay.app.simulator import SimulatedLane
+from assay.codecs.columns import Strings
+
+#: where the model log keeps the segments that are the audit lane's journal
+SEGMENTS = "audit/segments"
+
+
+class KeyedEffector:
+    """Acts once per key and can be asked by it. Lives outside of every process, so no crash forgets what it did."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[bytes] = Counter()
+        self.executed: dict[bytes, str] = {}
+
+    def execute(self, effects: Effects) -> EffectResults:
+        """Act on every key, or on those that are not done yet if asked first."""
+        keys = [row.tobytes() for row in effects.idempotency_key]
+        for key, kind in zip(keys, effects.action_kind.text(), strict=True):
+            if not (effects.ask_first and key in self.executed):
+                self.calls[key] += 1
+                self.executed[key] = str(kind)
+        n = len(keys)
+        return EffectResults(
+            Strings.repeat(b"EXECUTED", n),
+            np.ones(n, np.int32),
+            Strings.repeat(b"", n),
+            Strings.of([f"model:{key.hex()[:16]}" for key in keys]),
+        )
+
+
+def simulated_lanes(
+    config: RunConfig,
+    partitions: Mapping[str, int],
+    execute: Callable[[Effects], EffectResults],
+    rows_max: int = 5_000,
+    code: bytes | None = None,
+) -> list[SimulatedLane]:
+    """The lanes rtdl, act and audit of one run. `partitions` counts partitions per topic handle."""
+    lanes: list[SimulatedLane] = []
+    for spec in TOPOLOGY.lanes:
+        places = [(handle, p) for handle in spec.ranks for p in range(partitions[handle])]
+
+        def make(name: str = spec.name) -> Machine:
+            chosen = TOPOLOGY.lane(name)
+            if chosen.journal is None:
+                inputs = [(handle, p) for handle in chosen.ranks for p in range(partitions[handle])]
+                return AuditMachine(config.pins, inputs, partitions["FP_BUS_AUDIT_V1"], config.idempotency_horizon.rows)
+            return build_lane(chosen, config, partitions, rows_max, code)
+
+        journal = (spec.journal or SEGMENTS, 0)
+        lanes.append(SimulatedLane(spec.name, make, places, journal, execute if spec.name == "act" else None))
+    return lanes

@@ -1,0 +1,76 @@
+"""Object store port and its directory form: create-only writes, atomic replacement, listing in key order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+
+class ObjectExists(Exception):
+    """A create-only write met an object of that key."""
+
+
+class ObjectStore(Protocol):
+    """Keys are relative paths with forward slashes."""
+
+    def create(self, key: str, data: bytes) -> None:
+        """Write once, durably. Raises ObjectExists."""
+
+    def replace(self, key: str, data: bytes) -> None:
+        """Write or overwrite atomically, durably."""
+
+    def read(self, key: str) -> bytes:
+        """The whole object. Raises FileNotFoundError."""
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """Keys below a prefix in ascending order."""
+
+
+class DirectoryStore:
+    """Objects as files below a root. Claim level `smoke`."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self, key: str, data: bytes) -> None:
+        temporary = self._write_beside(key, data)
+        try:
+            os.link(temporary, self.root / key)
+        except FileExistsError:
+            raise ObjectExists(key) from None
+        finally:
+            temporary.unlink()
+        sync_directory((self.root / key).parent)
+
+    def replace(self, key: str, data: bytes) -> None:
+        self._write_beside(key, data).replace(self.root / key)
+        sync_directory((self.root / key).parent)
+
+    def read(self, key: str) -> bytes:
+        return (self.root / key).read_bytes()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        base = self.root / prefix
+        found = (path for path in base.rglob("*") if path.is_file() and not path.name.startswith("."))
+        yield from sorted(path.relative_to(self.root).as_posix() for path in found)
+
+    def _write_beside(self, key: str, data: bytes) -> Path:
+        path = self.root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.parent / f".{path.name}.{os.getpid()}"
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        return temporary
+
+
+def sync_directory(path: Path) -> None:
+    """Make entries created in a directory durable."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

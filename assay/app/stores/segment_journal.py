@@ -1,0 +1,114 @@
+"""The audit chain in an object store: segment n is created once, and the head says where the chain ends."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable
+from typing import NamedTuple
+
+from assay.app.stores.objects import ObjectExists, ObjectStore
+from assay.contracts.canonical import canonical
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+SEGMENTS = "audit/segments"
+HEAD = "evidence/audit_head.json"
+
+
+class Head(NamedTuple):
+    """The last segment of a chain: its sequence and the hex digest of its bytes."""
+
+    sequence: int
+    sha256: str
+
+
+def segment_key(sequence: int) -> str:
+    """Object key of a segment; keys sort by sequence."""
+    return f"{SEGMENTS}/{sequence:010d}.seg"
+
+
+class SegmentJournal:
+    """The journal of the audit lane: offset n is segment n."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+        self._next = 0
+
+    async def start(self) -> None:
+        """Nothing to connect."""
+
+    async def close(self) -> None:
+        """Nothing to let go of."""
+
+    async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
+        """Create the next segment durably. Raises Stop(AUDIT_CHAIN_BROKEN) when another writer was there first."""
+        offset, self._next = self._next, self._next + 1
+        await asyncio.get_running_loop().run_in_executor(None, self._create, offset, value)
+        acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        acknowledged.set_result(offset)
+        return acknowledged
+
+    async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
+        """Every segment in order; a head that a crash left one segment behind is moved on.
+
+        Raises Stop(AUDIT_CHAIN_BROKEN) for a missing segment and Stop(AUDIT_HEAD_MISMATCH) when chain and head do not end alike.
+        """
+        before: Head | None = None
+        last: Head | None = None
+        for key in self._store.keys(SEGMENTS):
+            if key != segment_key(self._next):
+                raise _broken(f"segment {self._next} is missing: {key} comes after {self._next} segments")
+            value = self._store.read(key)
+            before, last = last, Head(self._next, hashlib.sha256(value).hexdigest())
+            self._next += 1
+            yield last.sequence, value
+        self._close_chain(before, last)
+
+    def _close_chain(self, before: Head | None, last: Head | None) -> None:
+        head = read_head(self._store)
+        if head == last:
+            return
+        if last is None or head != before:
+            raise Stop(
+                Reason.AUDIT_HEAD_MISMATCH,
+                f"the head names {_named(head)}, the chain ends with {_named(last)}",
+                where=HEAD,
+                remedy="Run `assay audit verify`; restore segments or head from a copy that verifies.",
+            )
+        self._write_head(last)  # the process died between a segment and its head
+
+    def _create(self, offset: int, value: bytes) -> None:
+        try:
+            self._store.create(segment_key(offset), value)
+        except ObjectExists:
+            raise _broken(f"segment {offset} exists already: another worker writes this audit") from None
+        self._write_head(Head(offset, hashlib.sha256(value).hexdigest()))
+
+    def _write_head(self, head: Head) -> None:
+        self._store.replace(HEAD, canonical(head._asdict()))
+
+
+def read_head(store: ObjectStore) -> Head | None:
+    """The end of the chain, None while there is none. Raises Stop(AUDIT_HEAD_MISMATCH) for a head that cannot be read."""
+    try:
+        data = store.read(HEAD)
+    except FileNotFoundError:
+        return None
+    try:
+        fields = json.loads(data)
+        head = Head(fields["sequence"], fields["sha256"])
+        if type(head.sequence) is not int or data != canonical(head._asdict()):
+            raise ValueError("not as it was written")
+    except (ValueError, KeyError, TypeError) as error:
+        raise Stop(Reason.AUDIT_HEAD_MISMATCH, f"the head of the audit chain is damaged: {error}", where=HEAD) from None
+    return head
+
+
+def _named(head: Head | None) -> str:
+    return "nothing" if head is None else f"segment {head.sequence} ({head.sha256[:12]}…)"
+
+
+def _broken(what: str) -> Stop:
+    return Stop(Reason.AUDIT_CHAIN_BROKEN, what, where=SEGMENTS, remedy="Run `assay audit verify`; it says what is wrong with the chain.")

@@ -1,0 +1,1 @@
+"""World Streamer: a READY world, in event-time order, through the gate."""

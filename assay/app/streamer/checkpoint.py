@@ -1,0 +1,42 @@
+"""How far a run has been streamed, kept in the object store so that a rerun goes on where the last one stopped."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from assay.app.stores.objects import ObjectStore
+from assay.contracts.canonical import canonical
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+class Cursor(NamedTuple):
+    """`position` rows of the sequence are acknowledged; `complete` when the final marks are too."""
+
+    position: int = 0
+    complete: bool = False
+
+
+class Checkpoint:
+    """One run's cursor. `scope` names the run, its world and its configuration."""
+
+    def __init__(self, store: ObjectStore, scenario_run_id: str, scope: str) -> None:
+        self._store, self._scope = store, scope
+        self._key = f"wsp/checkpoints/{scenario_run_id}.json"
+
+    def load(self, total: int) -> Cursor:
+        """The cursor, at the beginning when there is none. Raises Stop(CHECKPOINT_MISMATCH) for another scope or world."""
+        try:
+            held = json.loads(self._store.read(self._key))
+        except FileNotFoundError:
+            return Cursor()
+        if held["scope"] != self._scope or not 0 <= held["position"] <= total:
+            remedy = "A run keeps its world and configuration; start another run."
+            raise Stop(Reason.CHECKPOINT_MISMATCH, "the checkpoint belongs to another run or world", where=self._key, remedy=remedy)
+        return Cursor(held["position"], held["complete"])
+
+    def save(self, cursor: Cursor) -> None:
+        """Write the cursor durably."""
+        document = {"scope": self._scope, "position": cursor.position, "complete": cursor.complete}
+        self._store.replace(self._key, canonical(document) + b"\n")

@@ -1,0 +1,96 @@
+"""Frames rows of a sealed world as envelopes: JSON text built by column, the run's constants written once per batch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import polars as pl
+
+from assay.contracts.pins import Pins
+
+PRODUCER = "world_streamer"
+_INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
+
+
+class Framer:
+    """Envelopes of one run. Only live columns go into a payment: truth is not among them."""
+
+    def __init__(self, pins: Pins, run_id: str) -> None:
+        self._scope = json.dumps({**pins.as_json(), "run_id": run_id, "producer": PRODUCER}, separators=(",", ":"))[1:-1]
+        self._world = f"{pins.manifest_fingerprint}|{pins.parameter_hash}|{pins.seed}|{pins.scenario_id}"
+
+    def payments(self, frame: pl.DataFrame) -> pl.Series:
+        """One envelope per row of a stream view: kind, amount, currency, entities and attributes that are not null."""
+        payload = pl.concat_str(
+            pl.lit('{"kind":'),
+            _quoted("kind"),
+            pl.lit(',"amount_minor":'),
+            pl.col("amount_minor").cast(pl.String),
+            pl.lit(',"currency":"'),
+            "currency",
+            pl.lit('","entities":{'),
+            _members(frame, "entity."),
+            pl.lit('},"attributes":{'),
+            _members(frame, "attribute."),
+            pl.lit("}}}"),
+        )
+        return frame.select(self._envelope("transaction", pl.col("event_id"), "ts_us", payload).alias("envelope"))["envelope"]
+
+    def labels(self, frame: pl.DataFrame, source: str) -> pl.Series:
+        """One envelope per row of truth: event_id is the payment's, observed_ts_us the time the label is known from."""
+        told = frame["label"].replace_strict({1: "FRAUD", 0: "LEGIT"}, return_dtype=pl.String)
+        ids = pl.Series("label_id", self.label_ids(frame["event_id"].to_list(), told.to_list()), pl.String)
+        payload = pl.concat_str(
+            pl.lit('{"subject_event_id":"'),
+            "event_id",
+            pl.lit('","subject_ts_utc":"'),
+            _instant("ts_us"),
+            pl.lit('","label":"'),
+            "told",
+            pl.lit(f'","source":{json.dumps(source)}}}}}'),
+        )
+        framed = frame.with_columns(ids, told.alias("told"))
+        return framed.select(self._envelope("label_assertion", pl.col("label_id"), "observed_ts_us", payload).alias("envelope"))["envelope"]
+
+    def label_ids(self, subjects: list[str], told: list[str]) -> list[str]:
+        """sha256 hex of `label|subject|label|` and the world's pins: a world's label keeps its id in every run."""
+        sha256, world = hashlib.sha256, self._world
+        return [sha256(f"label|{subject}|{label}|{world}".encode()).hexdigest() for subject, label in zip(subjects, told, strict=True)]
+
+    def _envelope(self, event_type: str, event_id: pl.Expr, time: str, payload: pl.Expr) -> pl.Expr:
+        return pl.concat_str(
+            pl.lit('{"event_id":"'),
+            event_id,
+            pl.lit(f'","event_type":"{event_type}","schema_version":"v1","ts_utc":"'),
+            _instant(time),
+            pl.lit(f'",{self._scope},"payload":'),
+            payload,
+        )
+
+
+def body_of(envelopes: pl.Series) -> bytes:
+    """A JSON array of envelopes."""
+    return f"[{envelopes.str.join(',').item()}]".encode()
+
+
+def _instant(column: str) -> pl.Expr:
+    return pl.from_epoch(pl.col(column), time_unit="us").dt.strftime(_INSTANT)
+
+
+def _quoted(column: str) -> pl.Expr:
+    return pl.struct(pl.col(column).alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
+
+
+def _members(frame: pl.DataFrame, prefix: str) -> pl.Expr:
+    """`"name":"value"` of the columns with this prefix, joined by commas; nulls are left out."""
+    names = [name for name in frame.columns if name.startswith(prefix)]
+    if not names:
+        return pl.lit("")
+    members = [pl.when(pl.col(name).is_not_null()).then(_member(name, name.removeprefix(prefix))) for name in names]
+    return pl.concat_str(members, separator=",", ignore_nulls=True)
+
+
+def _member(column: str, name: str) -> pl.Expr:
+    encoded = pl.struct(pl.col(column).alias(name)).struct.json_encode()
+    return encoded.str.strip_prefix("{").str.strip_suffix("}")

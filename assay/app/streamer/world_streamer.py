@@ -1,0 +1,160 @@
+"""World Streamer: a READY world goes through the gate in event-time order, with marks, and goes on where it was interrupted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+from assay.app.progress import unseen
+from assay.app.streamer.checkpoint import Checkpoint, Cursor
+from assay.app.streamer.gate_client import Interrupted
+from assay.app.streamer.merged_view import Batch, MergedView
+from assay.app.streamer.pacing import Pace
+
+#: the longest nap while nothing is due, so that a request to stop is seen
+NAP_MAX_S = 0.25
+#: paced rows are sent together when they are due within this much wall time
+PACED_TICK_US = 20_000
+
+
+class Gate(Protocol):
+    """What the streamer asks of the gate; each call returns when the gate has taken everything."""
+
+    async def ingest(self, body: bytes) -> dict[str, Any]:
+        """A batch of envelopes."""
+
+    async def mark(self, ts_us: int, *, final: bool) -> None:
+        """A watermark of every class: traffic, labels and the idle context alike."""
+
+
+class StreamOptions(NamedTuple):
+    """How to stream. None of it changes what the lanes compute."""
+
+    batch_rows: int = 2_000
+    in_flight: int = 2
+    batches_per_mark: int = 4
+    speedup: float = 0.0
+
+
+class Streamed(NamedTuple):
+    """What became of the sequence: rows acknowledged in all, whether it is complete, and the gate's counts in this process."""
+
+    position: int
+    total: int
+    complete: bool
+    counts: Counter[str]
+
+
+class WorldStreamer:
+    """Streams one sequence. `show(position)` is told of every acknowledged batch; `wall_us` is the clock paced streaming follows."""
+
+    def __init__(
+        self,
+        view: MergedView,
+        gate: Gate,
+        checkpoint: Checkpoint,
+        options: StreamOptions,
+        stop: asyncio.Event,
+        show: Callable[[int], None] = unseen,
+        wall_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
+    ) -> None:
+        self._view, self._gate, self._checkpoint, self._options = view, gate, checkpoint, options
+        self._stop, self._show, self._wall_us = stop, show, wall_us
+        self._flying: deque[tuple[Batch, asyncio.Task[dict[str, Any]]]] = deque()
+        self._counts: Counter[str] = Counter()
+        self._since_mark = 0
+        self._position = self._sent = 0
+        self._next_us: int | None = None
+
+    async def run(self) -> Streamed:
+        """Stream from the checkpoint to the end, or until `stop` is set: then what is on its way is finished and kept.
+
+        Raises what the gate client raises; the checkpoint then holds every batch acknowledged before.
+        """
+        cursor = self._checkpoint.load(self._view.total)
+        self._position = self._sent = cursor.position
+        self._next_us = self._view.next_us(cursor.position)
+        if cursor.complete:
+            return self._streamed(complete=True)
+        try:
+            if cursor.position:
+                await self._mark()  # the last process may have stopped between its checkpoint and its mark
+            await self._send_all()
+            while self._flying:
+                await self._settle_oldest()
+            if self._position == self._view.total:
+                await self._finish()
+                return self._streamed(complete=True)
+        except Interrupted:
+            pass
+        finally:
+            await self._let_go()
+        return self._streamed(complete=False)
+
+    async def _send_all(self) -> None:
+        pace = Pace(self._next_us or 0, self._wall_us(), self._options.speedup)
+        while not self._stop.is_set():
+            batch = self._view.take(self._sent, self._options.batch_rows, pace.due_us(self._wall_us()))
+            if batch is not None:
+                await self._send(batch)
+                continue
+            next_us = self._view.next_us(self._sent)
+            if next_us is None:
+                return
+            await self._idle(max(PACED_TICK_US, pace.wait_us(next_us, self._wall_us())) / 1_000_000)
+
+    async def _send(self, batch: Batch) -> None:
+        while len(self._flying) >= self._options.in_flight:
+            await self._settle_oldest()
+        self._flying.append((batch, asyncio.ensure_future(self._gate.ingest(batch.body))))
+        self._sent = batch.end
+        await asyncio.sleep(0)  # the call goes out before the next batch is framed
+
+    async def _idle(self, seconds: float) -> None:
+        """Nothing is due: settle what is on its way, let the marks follow, rest a little."""
+        if self._flying:
+            await self._settle_oldest()
+        elif self._since_mark:
+            await self._keep_and_mark()
+        else:
+            await asyncio.sleep(min(seconds, NAP_MAX_S))
+
+    async def _settle_oldest(self) -> None:
+        batch, call = self._flying[0]
+        answer = await call
+        self._flying.popleft()
+        self._counts.update(answer.get("counts", {}))
+        self._position, self._next_us = batch.end, batch.next_us
+        self._since_mark += 1
+        self._show(self._position)
+        if self._since_mark >= self._options.batches_per_mark:
+            await self._keep_and_mark()
+
+    async def _keep_and_mark(self) -> None:
+        """Checkpoint first: marks never go backwards when the same run is streamed again from it."""
+        self._checkpoint.save(Cursor(self._position))
+        self._since_mark = 0
+        await self._mark()
+
+    async def _mark(self) -> None:
+        """Mark with the time of the first row that is not acknowledged: the lanes wait for the slowest class anyway."""
+        final = self._next_us is None
+        await self._gate.mark(self._view.end_us if self._next_us is None else self._next_us, final=final)
+
+    async def _finish(self) -> None:
+        await self._keep_and_mark()
+        self._checkpoint.save(Cursor(self._position, complete=True))
+
+    async def _let_go(self) -> None:
+        """After a failure: wait for the calls still on their way, and keep what was acknowledged in order."""
+        calls = [call for _, call in self._flying]
+        self._flying.clear()
+        await asyncio.gather(*calls, return_exceptions=True)
+        if self._since_mark:
+            self._checkpoint.save(Cursor(self._position))
+
+    def _streamed(self, *, complete: bool) -> Streamed:
+        return Streamed(self._position, self._view.total, complete, self._counts)

