@@ -1,0 +1,240 @@
+"""What users get wrong most often, through the command line: one line that names thing, place and remedy, and a documented exit code."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+import pytest
+from assay_command import Ended, assay
+from gated_worlds import config_over, generated_world
+from small_worlds import ROWS, write
+
+from assay.app.cli import main
+from assay.app.oracle.generator import generate
+from assay.app.run_directory import Run
+
+RUN = "platform_20260101T000000Z"
+#: nothing listens here: a port below 1024 that no test opens
+NOWHERE = {"ASSAY_BUS": "127.0.0.1:9", "ASSAY_SQL": "postgresql://nobody@127.0.0.1:9/none"}
+MAPPING = """\
+mapping: small
+revision: "1"
+output_id: payments
+id: id
+time: {column: at}
+amount: {column: amount, minor_unit_exponent: 2}
+currency: {constant: EUR}
+entities: {customer: who, merchant: shop}
+kind: {column: kind}
+"""
+
+
+class Mistake(NamedTuple):
+    """A command and what has to come of it. `make` prepares a folder and gives the arguments."""
+
+    make: Callable[[Path], list[str | Path]]
+    code: int
+    reason: str
+    says: str
+
+
+def imported(folder: Path, mapping: str = MAPPING, **columns: list[object]) -> list[str | Path]:
+    """Import the small file with some columns replaced."""
+    (folder / "mapping.yaml").write_text(mapping)
+    file = write(folder / "in.parquet", pl.DataFrame({**ROWS, **columns}))
+    return ["oracle", "import", file, "--mapping", folder / "mapping.yaml", "--out", folder / "store"]
+
+
+def missing_file(folder: Path) -> list[str | Path]:
+    return ["oracle", "import", folder / "none.parquet", "--mapping", "handbook", "--out", folder / "store"]
+
+
+def demo_of_a_missing_file(folder: Path) -> list[str | Path]:
+    return ["demo", "--input", folder / "none.parquet"]
+
+
+def wrong_kind_of_file(folder: Path) -> list[str | Path]:
+    (folder / "in.parquet").write_text("not parquet")
+    return ["demo", "--input", folder / "in.parquet"]
+
+
+def wrong_column(folder: Path) -> list[str | Path]:
+    return imported(folder, MAPPING.replace("amount: {column: amount,", "amount: {column: amuont,"))
+
+
+def unknown_mapping(folder: Path) -> list[str | Path]:
+    return ["demo", "--input", write(folder / "in.parquet", ROWS), "--mapping", "handbok"]
+
+
+def unknown_policy(folder: Path) -> list[str | Path]:
+    return ["demo", "--rows", "50", "--policy", "handbok"]
+
+
+def policy_of_another_world(folder: Path) -> list[str | Path]:
+    return ["demo", "--rows", "50", "--policy", "transfers"]
+
+
+def naive_time(folder: Path) -> list[str | Path]:
+    return imported(folder, at=["2018-04-01 00:00:31"] * 4)
+
+
+def future_time(folder: Path) -> list[str | Path]:
+    return imported(folder, at=["2999-04-01T00:00:31Z"] * 4)
+
+
+def negative_amount(folder: Path) -> list[str | Path]:
+    return imported(folder, amount=["57.16", "-1", "2", "3"])
+
+
+def broken_minor_unit(folder: Path) -> list[str | Path]:
+    return imported(folder, amount=["57.16", "1.005", "2", "3"])
+
+
+def same_id_twice(folder: Path) -> list[str | Path]:
+    return imported(folder, id=["p1", "p1", "p3", "p4"])
+
+
+def sealed(folder: Path) -> tuple[Path, list[str | Path]]:
+    """A world's folder, and the command that checks it."""
+    world = generated_world(folder, "handbook", 50, 1)
+    return folder / "store" / world.root, ["oracle", "check", world.manifest.manifest_fingerprint, "--store", folder / "store"]
+
+
+def altered_view(folder: Path) -> list[str | Path]:
+    root, check = sealed(folder)
+    part = root / "stream_view" / "part-000000.parquet"
+    frame = pl.read_parquet(part)
+    part.chmod(0o644)
+    frame.with_columns(pl.col("amount_minor") + 1).write_parquet(part)
+    return check
+
+
+def altered_manifest(folder: Path) -> list[str | Path]:
+    root, check = sealed(folder)
+    path = root / "_oracle_pack_manifest.json"
+    document = json.loads(path.read_text())
+    document["rows"] += 1
+    path.chmod(0o644)
+    path.write_text(json.dumps(document))
+    return check
+
+
+def missing_part(folder: Path) -> list[str | Path]:
+    root, check = sealed(folder)
+    (root / "stream_view" / "part-000000.parquet").unlink()
+    return check
+
+
+def run_in(folder: Path) -> Path:
+    """A run whose Kafka and PostgreSQL are not there."""
+    world = generated_world(folder / RUN, "handbook", 50, 1)
+    run = Run(directory=folder / RUN, config=config_over(world, "handbook"), bootstrap="127.0.0.1:9", dsn=NOWHERE["ASSAY_SQL"])
+    run.save()
+    return run.directory
+
+
+def no_run(folder: Path) -> list[str | Path]:
+    return ["replay", "--verify", "--run", folder]
+
+
+def a_mistyped_run(folder: Path) -> list[str | Path]:
+    return ["demo", "--run", folder / "platform_20260101T000001Z"]
+
+
+def another_input_for_a_run(folder: Path) -> list[str | Path]:
+    directory = run_in(folder)
+    generate("handbook", 40, 2, folder / "other.parquet")
+    return ["demo", "--run", directory, "--input", folder / "other.parquet"]
+
+
+def replay_without_a_broker(folder: Path) -> list[str | Path]:
+    return ["replay", "--verify", "--run", run_in(folder)]
+
+
+def worker_without_a_broker(folder: Path) -> list[str | Path]:
+    return ["worker", "--run", run_in(folder), "--web-port", "0"]
+
+
+def demo_on_an_absent_database(folder: Path) -> list[str | Path]:
+    return ["demo", "--rows", "50"]
+
+
+def a_mistyped_option(folder: Path) -> list[str | Path]:
+    return ["demo", "--row", "50"]
+
+
+def a_mistyped_command(folder: Path) -> list[str | Path]:
+    return ["dmeo"]
+
+
+MISTAKES = [
+    Mistake(missing_file, 65, "INPUT_FILE_MISSING", "none.parquet"),
+    Mistake(demo_of_a_missing_file, 65, "INPUT_FILE_MISSING", "none.parquet"),
+    Mistake(wrong_kind_of_file, 65, "INPUT_FILE_UNREADABLE", "in.parquet"),
+    Mistake(wrong_column, 65, "INPUT_COLUMN_MISSING", "amuont"),
+    Mistake(unknown_mapping, 70, "INPUT_FILE_MISSING", "handbok"),
+    Mistake(unknown_policy, 70, "POLICY_MISSING", "handbok"),
+    Mistake(policy_of_another_world, 70, "POLICY_ENTITY_ABSENT", "account"),
+    Mistake(naive_time, 65, "TIME_ZONE_MISSING", "at"),
+    Mistake(future_time, 65, "TIME_IN_FUTURE", "at"),
+    Mistake(negative_amount, 65, "AMOUNT_OUT_OF_RANGE", "amount"),
+    Mistake(broken_minor_unit, 65, "AMOUNT_NOT_WHOLE_MINOR_UNIT", "amount"),
+    Mistake(same_id_twice, 65, "INPUT_ID_DUPLICATE", "id"),
+    Mistake(altered_view, 70, "DIGEST_MISMATCH", "part-000000.parquet"),
+    Mistake(altered_manifest, 70, "MANIFEST_MISMATCH", "_oracle_pack_manifest.json"),
+    Mistake(missing_part, 70, "OBJECT_MISSING", "part-000000.parquet"),
+    Mistake(no_run, 70, "RUN_MISSING", "run.json"),
+    Mistake(a_mistyped_run, 70, "RUN_MISSING", "platform_20260101T000001Z"),
+    Mistake(another_input_for_a_run, 70, "RUN_SCOPE_MISMATCH", "manifest_fingerprint"),
+    Mistake(demo_on_an_absent_database, 70, "SERVER_SILENT", "postgres does not answer"),
+    Mistake(a_mistyped_option, 2, "", "--rows"),
+    Mistake(a_mistyped_command, 2, "", "dmeo"),
+]
+
+
+#: each of these waits for a broker for as long as it may be starting
+WAITING = [
+    Mistake(replay_without_a_broker, 75, "BROKER_UNREACHABLE", "fp.bus.rtdl.v1"),
+    Mistake(worker_without_a_broker, 75, "BROKER_UNREACHABLE", "127.0.0.1:9"),
+]
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.make.__name__)
+def test_a_mistake_is_answered_with_one_clear_line(
+    mistake: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    arguments = mistake.make(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for name, value in (NOWHERE if arguments[0] == "demo" else {}).items():
+        monkeypatch.setenv(name, value)
+    capfd.readouterr()
+    with pytest.raises(SystemExit) as end:
+        main([str(argument) for argument in arguments])
+    assert isinstance(end.value.code, int)
+    assert_clear(Ended(end.value.code, *capfd.readouterr()), mistake)
+
+
+@pytest.mark.tier2
+@pytest.mark.parametrize("mistake", WAITING, ids=lambda mistake: mistake.make.__name__)
+def test_a_command_without_its_broker_says_so(mistake: Mistake, tmp_path: Path) -> None:
+    assert_clear(assay(*mistake.make(tmp_path), cwd=tmp_path), mistake)
+
+
+def test_a_process_ends_with_the_code_of_its_refusal_and_nothing_else_on_standard_error(tmp_path: Path) -> None:
+    ended = assay("oracle", "import", tmp_path / "none.parquet", "--mapping", "handbook", "--out", tmp_path)
+    assert_clear(ended, MISTAKES[0])
+    assert len(ended.err.splitlines()) == 1
+
+
+def assert_clear(ended: Ended, mistake: Mistake) -> None:
+    """No traceback; the last thing on standard error is the refusal, and it names the reason and the thing."""
+    assert "Traceback" not in ended.text, ended.text
+    assert ended.code == mistake.code, ended.text
+    line = ended.err.strip()
+    assert re.match(rf"assay ?\w*: .*{mistake.reason}", line.splitlines()[0]), line
+    assert mistake.says in line, line

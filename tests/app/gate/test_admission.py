@@ -1,0 +1,168 @@
+"""Admission as tables: every way an item is refused, and every state the index can know it in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from gate_events import CONTEXT, LABEL, NOW_US, SCOPE, event, examined, paid, raw
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assay.app.gate.admission import Admissible, Examiner, Place, Refused, Standing, Verdict, judge, payload_hash
+from assay.app.gate.border import PAYLOADS
+from assay.app.gate.policy import shipped_policy
+from assay.app.oracle.mapping import load_mapping, shipped_mappings
+from assay.contracts import envelope, instants
+from assay.contracts.examples import Example, examples
+from assay.contracts.ids import dedupe_key
+from assay.contracts.reasons import Reason
+
+REFUSED: list[tuple[str, Any, Reason]] = [
+    ("a number is no envelope", 7, Reason.ENVELOPE_INVALID),
+    ("no id", event(event_id=None), Reason.ENVELOPE_INVALID),
+    ("an empty id", event(event_id=""), Reason.ENVELOPE_INVALID),
+    ("an unknown key", event(surprise=1), Reason.ENVELOPE_INVALID),
+    ("milliseconds", event(ts_utc="2018-04-01T00:00:31.000Z"), Reason.ENVELOPE_INVALID),
+    ("a naive time", event(ts_utc="2018-04-01T00:00:31.000000"), Reason.ENVELOPE_INVALID),
+    ("a day no calendar has", event(ts_utc="2018-02-30T00:00:31.000000Z"), Reason.ENVELOPE_INVALID),
+    ("no payload", {k: v for k, v in event().items() if k != "payload"}, Reason.ENVELOPE_INVALID),
+    ("not UTF-8", b'{"event_id":"\xff"}', Reason.ENVELOPE_INVALID),
+    ("nested without end", b'{"payload":' + b"[" * 5_000 + b"]" * 5_000 + b"}", Reason.ENVELOPE_INVALID),
+    ("a malformed pin", event(run_id="EF" * 16), Reason.PINS_INVALID),
+    ("a negative seed", event(seed=-1), Reason.PINS_INVALID),
+    ("a type nobody knows", event("e-1", "refund"), Reason.EVENT_TYPE_UNKNOWN),
+    ("a pin missing", event(parameter_hash=None), Reason.PINS_MISSING),
+    ("no run_id on traffic", event(run_id=None), Reason.PINS_MISSING),
+    ("another run's pins", event(platform_run_id="platform_20260101T000001Z"), Reason.RUN_SCOPE_MISMATCH),
+    ("another world", event(manifest_fingerprint="00" * 32), Reason.RUN_SCOPE_MISMATCH),
+    ("no version", event(schema_version=None), Reason.SCHEMA_VERSION_REQUIRED),
+    ("another version", event(schema_version="v2"), Reason.SCHEMA_VERSION_NOT_ALLOWED),
+    ("amount as text", event(payload=paid(amount_minor="12")), Reason.SCHEMA_FAIL),
+    ("amount with a fraction", event(payload=paid(amount_minor=12.5)), Reason.SCHEMA_FAIL),
+    ("an unknown field", event(payload=paid(colour="red")), Reason.SCHEMA_FAIL),
+    ("a currency and a newline", event(payload=paid(currency="EUR\n")), Reason.SCHEMA_FAIL),
+    ("a label for a payment", event("e-1", "label_assertion", paid()), Reason.SCHEMA_FAIL),
+    ("a label of no time", event("e-1", "label_assertion", {**LABEL, "subject_ts_utc": "x"}), Reason.SCHEMA_FAIL),
+    ("a negative amount", event(payload=paid(amount_minor=-1)), Reason.AMOUNT_OUT_OF_RANGE),
+    ("an amount that would overflow", event(payload=paid(amount_minor=10**11)), Reason.AMOUNT_OUT_OF_RANGE),
+    ("an amount beyond 64 bits", event(payload=paid(amount_minor=2**63)), Reason.AMOUNT_OUT_OF_RANGE),
+    ("six minutes from now", event(ts_utc=instants.text(NOW_US + 360_000_000)), Reason.TIME_IN_FUTURE),
+    ("the truth", event(payload=paid(attributes={"fraud_flag": "1"})), Reason.TRUTH_COLUMN_IN_LIVE_ROW),
+    ("the truth in capitals", event(payload=paid(attributes={"TX_FRAUD": "1"})), Reason.TRUTH_COLUMN_IN_LIVE_ROW),
+    ("the truth with a dash", event(payload=paid(attributes={"Fraud-Flag": "1"})), Reason.TRUTH_COLUMN_IN_LIVE_ROW),
+    ("the truth in wide letters", event(payload=paid(attributes={"ｆｒａｕｄ": "1"})), Reason.TRUTH_COLUMN_IN_LIVE_ROW),
+    ("the truth as an entity", event(payload=paid(entities={"fraud_flag": "1"})), Reason.TRUTH_COLUMN_IN_LIVE_ROW),
+    ("the truth in context", event("e-1", "context_fact", {**CONTEXT, "attributes": {"label": "1"}}), Reason.TRUTH_COLUMN_IN_LIVE_ROW),
+]
+
+
+@pytest.mark.parametrize(("document", "reason"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
+def test_an_item_is_refused_for_its_first_fault(document: Any, reason: Reason) -> None:
+    item = examined(document)
+    assert isinstance(item, Refused)
+    assert item.reason is reason
+    assert item.detail
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        event(),
+        event(event_type="AUTH_REQUEST", trace_id="t", span_id="s", parent_event_id="p", producer="x", emitted_at_utc=event()["ts_utc"]),
+        event("ä" * 256, "context_fact"),
+        event("e-1", "label_assertion", run_id=None),
+        event(ts_utc=instants.text(NOW_US + 300_000_000)),
+        event(payload=paid(amount_minor=0, entities={"customer": None}, attributes={})),
+        event(payload=paid(amount_minor=10**11 - 1)),
+    ],
+)
+def test_a_good_item_is_admissible(document: dict[str, Any]) -> None:
+    item = examined(document)
+    assert isinstance(item, Admissible), item
+    assert item.ts_us == instants.parse(document["ts_utc"])
+    assert item.payload_hash == envelope.payload_hash(document["event_type"], "v1", document["payload"])
+    assert item.dedupe_key == dedupe_key(str(SCOPE["platform_run_id"]), item.event_class, document["event_id"])
+
+
+def test_a_refused_item_keeps_the_ids_that_can_still_be_read() -> None:
+    item = examined(event("e-9", surprise=1))
+    assert isinstance(item, Refused)
+    assert (item.event_id, item.event_type, item.ts_utc) == ("e-9", "transaction", "2018-04-01T00:00:31.000000Z")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        event(ts_utc="9" * 100_000),
+        event(platform_run_id="9" * 100_000),
+        event(payload=paid(amount_minor=10**400)),
+        {**event(), "9" * 100_000: 1},
+        event(event_id="9" * 100_000),
+    ],
+)
+def test_what_is_said_about_an_item_does_not_grow_with_it(document: dict[str, Any]) -> None:
+    item = examined(document)
+    assert isinstance(item, Refused)
+    assert len(item.detail) <= 500
+    assert all(len(text or "") <= 256 for text in (item.event_id, item.event_type, item.ts_utc))
+    assert item.raw == raw(document), "the whole item is set aside"
+
+
+@pytest.mark.parametrize("name", shipped_mappings())
+def test_the_gate_knows_the_truth_of_every_shipped_mapping(name: str) -> None:
+    truth = load_mapping(name).truth
+    assert truth is not None
+    for column in truth.columns():
+        item = examined(event(payload=paid(attributes={column.swapcase(): "1"})))
+        assert isinstance(item, Refused)
+        assert item.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
+
+
+BORDER = [e for e in examples() if e.document in ("envelope", "payment", "context_fact", "label_assertion")]
+GOOD = next(e.value for e in BORDER if e.name == "transaction")
+
+
+@pytest.mark.parametrize("example", BORDER, ids=str)
+def test_the_compiled_reader_says_of_an_example_what_the_contract_says(example: Example) -> None:
+    """The gate has a run where the contract has none: an accepted example's own, else that of the good example."""
+    document, pins = example.value, GOOD
+    if example.document != "envelope":
+        kind = "transaction" if example.document == "payment" else example.document
+        document = {**GOOD, "event_type": kind, "payload": document}
+    elif example.reason is None:
+        pins = {**GOOD, **document}
+    item = Examiner(shipped_policy(), {name: pins[name] for name in SCOPE}).examine(raw(document), NOW_US)
+    assert (item.reason if isinstance(item, Refused) else None) == example.reason, item
+
+
+TEXT = st.text(max_size=12)
+PAYLOAD = st.fixed_dictionaries(
+    {
+        "kind": st.text(min_size=1, max_size=8),
+        "amount_minor": st.integers(0, 10**11 - 1),
+        "currency": st.just("EUR"),
+        "entities": st.dictionaries(st.text(min_size=1, max_size=8), st.none() | st.text(min_size=1, max_size=8), max_size=4),
+    },
+    optional={"attributes": st.dictionaries(st.text(min_size=1, max_size=8), TEXT, max_size=4)},
+)
+
+
+@given(PAYLOAD)
+def test_the_fast_payload_hash_is_the_contracts(payload: dict[str, Any]) -> None:
+    typed = PAYLOADS["payment"].decode(raw(payload))
+    assert payload_hash("transaction", "v1", typed) == envelope.payload_hash("transaction", "v1", payload)
+
+
+@pytest.mark.parametrize(
+    ("standing", "verdict"),
+    [
+        (None, Verdict.ADMIT),
+        (Standing(b"h", Place(0, 5)), Verdict.DUPLICATE),
+        (Standing(b"h", None), Verdict.REPUBLISH),
+        (Standing(b"x", Place(0, 5)), Verdict.MISMATCH),
+        (Standing(b"x", None), Verdict.MISMATCH),
+    ],
+)
+def test_what_is_known_of_an_id_decides(standing: Standing | None, verdict: Verdict) -> None:
+    assert judge(b"h", standing) is verdict

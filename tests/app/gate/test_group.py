@@ -1,0 +1,57 @@
+"""One group's rules: the first of an id leads, later ones follow, and nobody is told of what did not land."""
+
+from __future__ import annotations
+
+import pytest
+from gate_events import admissible, event, paid
+
+from assay.app.gate.admission import Admissible, Place, Standing, Verdict
+from assay.app.gate.group import Group
+
+A, B = admissible(event("a")), admissible(event("b"))
+OTHER_A = admissible(event("a", payload=paid(amount_minor=9)))
+SEEN = Place(1, 41)
+
+
+def begun(items: list[Admissible], standing: dict[int, Standing] | None = None, ahead: Group | None = None) -> Group:
+    group = Group(items, 1)
+    group.gather(ahead.leaders() if ahead else {})
+    group.weigh(standing or {})
+    return group
+
+
+@pytest.mark.parametrize(
+    ("items", "standing", "verdicts"),
+    [
+        ([A, B], {}, [Verdict.ADMIT, Verdict.ADMIT]),
+        ([A, A], {}, [Verdict.ADMIT, Verdict.DUPLICATE]),
+        ([A, OTHER_A], {}, [Verdict.ADMIT, Verdict.MISMATCH]),
+        ([A, B], {1: Standing(B.payload_hash, SEEN)}, [Verdict.ADMIT, Verdict.DUPLICATE]),
+        ([A], {0: Standing(A.payload_hash, None)}, [Verdict.REPUBLISH]),
+        ([OTHER_A, A], {0: Standing(A.payload_hash, SEEN)}, [Verdict.MISMATCH, Verdict.DUPLICATE]),
+    ],
+)
+def test_verdicts(items: list[Admissible], standing: dict[int, Standing], verdicts: list[Verdict]) -> None:
+    assert begun(items, standing).verdicts == verdicts
+
+
+def test_an_item_on_its_way_in_an_earlier_group_is_followed_there() -> None:
+    first = begun([B, A])
+    later = begun([A, OTHER_A], ahead=first)
+    first.publication.places[1] = SEEN
+    first.landed()
+    assert later.verdicts == [Verdict.DUPLICATE, Verdict.MISMATCH]
+    assert later.outgoing() == {}
+    assert later.landed() == []
+    assert later.publication.places[0] == SEEN
+
+
+def test_only_what_this_group_published_is_settled_by_it() -> None:
+    group = begun([A, B], {0: Standing(A.payload_hash, SEEN)})
+    group.publication.places[1] = Place(0, 7)
+    assert group.outgoing() == {"traffic": [1]}
+    assert group.landed() == [None, Place(0, 7)]
+
+
+def test_what_another_batch_left_unknown_is_taken_over() -> None:
+    assert begun([B, A], {1: Standing(A.payload_hash, None)}).again() == [1]

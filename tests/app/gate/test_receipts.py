@@ -1,0 +1,71 @@
+"""Receipts say what was decided about which event under which policy, and a quarantine record holds the item as it came."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from gate_events import SCOPE, admissible, event, examined, paid
+
+from assay.app.gate.admission import Place, Refused, Verdict
+from assay.app.gate.policy import shipped_policy
+from assay.app.gate.receipts import ReceiptWriter, mismatch
+from assay.contracts.ids import receipt_id
+from assay.contracts.pins import Pins
+
+AT = "2026-01-01T00:00:00.000001Z"
+WRITER = ReceiptWriter(shipped_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"})
+
+
+@pytest.mark.parametrize("event_id", ["e-1", 'quote"back\\slash', "ünï\x00\x1f\u2028💳"])
+def test_a_receipt_of_an_admission_is_one_line_with_all_required_fields(event_id: str) -> None:
+    item = admissible(event(event_id))
+    receipt, line = WRITER.admitted(item, Verdict.ADMIT, Place(2, 77), AT)
+    read = json.loads(line)
+    assert "\n" not in line
+    assert receipt == read["receipt_id"] == receipt_id("ADMIT", event_id)
+    assert read["eb_ref"] == {"topic": "ns.traffic", "partition": 2, "offset": "77", "offset_kind": "kafka_offset"}
+    assert read["run_config_digest"] == shipped_policy().digest
+    assert read["policy_rev"] == {"policy_id": "ig_policy", "revision": "1"}
+    expected = {"decision": "ADMIT", "event_id": event_id, "event_class": "traffic", "admitted_at_utc": AT, "reason_codes": []}
+    pins = {name: SCOPE[name] for name in ("platform_run_id", "scenario_run_id", "manifest_fingerprint")}
+    assert {**read, **expected, **pins} == read
+    assert read["payload_hash"] == item.payload_hash.hex()
+
+
+def test_a_duplicate_points_to_the_place_of_the_first() -> None:
+    receipt, line = WRITER.admitted(admissible(event("e-1")), Verdict.DUPLICATE, Place(0, 3), AT)
+    read = json.loads(line)
+    assert (read["decision"], read["reason_codes"], read["eb_ref"]["offset"]) == ("DUPLICATE", ["DUPLICATE"], "3")
+    assert receipt == receipt_id("DUPLICATE", "e-1")
+
+
+def test_a_quarantine_keeps_the_whole_item() -> None:
+    refused = examined(event("e-1", surprise="ä"))
+    assert isinstance(refused, Refused)
+    _, line, record = WRITER.quarantined(refused, AT)
+    assert json.loads(record)["envelope"] == event("e-1", surprise="ä")
+    assert json.loads(line)["evidence_refs"][0]["ref"].endswith(json.loads(record)["quarantine_id"])
+
+
+@pytest.mark.parametrize("item", [b'{"event_id":"\xff"}', b"7", b"[" * 5_000 + b"]" * 5_000])
+def test_what_is_no_object_of_text_is_kept_too(item: bytes) -> None:
+    refused = examined(item)
+    assert isinstance(refused, Refused)
+    record = json.loads(WRITER.quarantined(refused, AT)[2])
+    assert base64.b64decode(record["item_base64"]) == item
+    assert record["event_id"] == "unknown"
+
+
+def test_an_item_on_many_lines_is_kept_on_one_with_its_numbers_as_they_were() -> None:
+    refused = examined(b'{\n "seed": 1e2,\n "event_id": "e-1"\n}')
+    assert isinstance(refused, Refused)
+    record = WRITER.quarantined(refused, AT)[2]
+    assert "\n" not in record
+    assert '"seed":1e2' in record
+
+
+def test_a_mismatch_names_the_payload_that_came_second() -> None:
+    item = admissible(event("e-1", payload=paid(amount_minor=9)))
+    assert item.payload_hash.hex() in mismatch(item).detail

@@ -1,0 +1,84 @@
+"""A mapping is read strictly: every unknown key, wrong value and truth column in a live place is refused by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import yaml
+
+from assay.app.oracle.generator import SHAPES
+from assay.app.oracle.mapping import Mapping, load_mapping, parse_mapping, shipped_mappings
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+DOCUMENT: dict[str, Any] = {
+    "mapping": "small",
+    "revision": "1",
+    "output_id": "payments",
+    "id": "id",
+    "time": {"column": "at", "zone": "UTC"},
+    "amount": {"column": "amount", "minor_unit_exponent": 2},
+    "currency": {"constant": "EUR"},
+    "entities": {"customer": "who"},
+    "kind": {"constant": "card_payment"},
+    "truth": {"column": "fraud", "positive": [1], "delay": "7d"},
+}
+
+
+def test_every_generated_shape_has_a_shipped_mapping() -> None:
+    assert shipped_mappings() == sorted(SHAPES)
+    for name in shipped_mappings():
+        assert load_mapping(name).mapping == name
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "named"),
+    [
+        ({"surprise": 1}, Reason.MAPPING_INVALID, "surprise"),
+        ({"id": None}, Reason.MAPPING_INVALID, "id"),
+        ({"time": {"column": "at", "zone": "Mars/North"}}, Reason.MAPPING_INVALID, "Mars/North"),
+        ({"time": {"column": "at", "unit": "minutes"}}, Reason.MAPPING_INVALID, "time.unit"),
+        ({"amount": {"column": "amount", "minor_unit_exponent": "2"}}, Reason.MAPPING_INVALID, "minor_unit_exponent"),
+        ({"amount": {"column": "amount", "minor_unit_exponent": -1}}, Reason.MAPPING_INVALID, "minor_unit_exponent"),
+        ({"currency": {}}, Reason.MAPPING_INVALID, "currency"),
+        ({"kind": {"column": "kind", "constant": "card"}}, Reason.MAPPING_INVALID, "kind"),
+        ({"entities": {}}, Reason.MAPPING_INVALID, "entities"),
+        ({"entities": {"Customer Id": "who"}}, Reason.MAPPING_INVALID, "entities"),
+        ({"truth": {"column": "fraud", "positive": [1]}}, Reason.MAPPING_INVALID, "delay"),
+        ({"truth": {"column": "fraud", "positive": [], "delay": "7d"}}, Reason.MAPPING_INVALID, "positive"),
+        ({"truth": {"column": "fraud", "positive": [1], "delay": "0s"}}, Reason.MAPPING_INVALID, "delay"),
+        ({"truth": {"column": "fraud", "positive": [1], "delay": "7d", "also": ["label"]}}, Reason.MAPPING_INVALID, "label"),
+        ({"truth": {"column": "fraud", "positive": [1], "delay": "7d", "also": ["why", "why"]}}, Reason.MAPPING_INVALID, "also"),
+        ({"attributes": ["x" * 129]}, Reason.MAPPING_INVALID, "attributes"),
+        ({"attributes": ["FRAUD"]}, Reason.TRUTH_COLUMN_IN_LIVE_ROW, "mapped to attributes"),
+        ({"entities": {"fraud": "who"}}, Reason.TRUTH_COLUMN_IN_LIVE_ROW, "entities.fraud"),
+        ({"seed": -1}, Reason.MAPPING_INVALID, "seed"),
+        ({"attributes": ["fraud"]}, Reason.TRUTH_COLUMN_IN_LIVE_ROW, "'fraud' is also mapped to attributes"),
+        ({"entities": {"customer": "fraud"}}, Reason.TRUTH_COLUMN_IN_LIVE_ROW, "entities.customer"),
+    ],
+)
+def test_a_wrong_mapping_is_refused_by_name(change: dict[str, Any], reason: Reason, named: str) -> None:
+    with pytest.raises(Stop) as refusal:
+        parse_mapping(yaml.safe_dump({**DOCUMENT, **change}), "here.yaml")
+    assert refusal.value.reason == reason
+    assert named in str(refusal.value)
+    assert refusal.value.where == "here.yaml"
+    assert refusal.value.remedy
+
+
+def test_text_that_is_not_yaml_is_refused() -> None:
+    with pytest.raises(Stop, match="MAPPING_INVALID: not YAML"):
+        parse_mapping("mapping: [", "here.yaml")
+
+
+def test_a_mapping_that_does_not_exist_is_refused_with_the_shipped_ones() -> None:
+    with pytest.raises(Stop, match=r"INPUT_FILE_MISSING.*handbook, transfers"):
+        load_mapping("nowhere")
+
+
+def test_the_digest_is_of_the_meaning_not_of_the_text() -> None:
+    terse = parse_mapping(yaml.safe_dump(DOCUMENT), "a")
+    spelled_out = Mapping.model_validate(terse.model_dump())
+    assert terse.digest == spelled_out.digest
+    assert terse.digest != parse_mapping(yaml.safe_dump({**DOCUMENT, "seed": 1}), "b").digest

@@ -1,0 +1,188 @@
+"""`assay decision show` over a small audit chain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assay.agents.audit_segment import GENESIS, read_segment, write_segment
+from assay.app.cli.decision import main
+from assay.app.report.decision_search import find
+from assay.app.report.decision_view import facts
+from assay.app.run_directory import Run, RunConfig
+from assay.app.stores.segment_journal import HEAD, segment_key
+from assay.codecs.columns import Strings
+from assay.codecs.single_object import pack
+from assay.contracts.canonical import canonical
+from assay.contracts.errors import Retry, Stop
+from assay.contracts.reasons import Reason
+from assay.tables.feature_document import parse_document
+from assay.tables.rule_plan import compile_rules
+
+FEATURES: dict[str, Any] = {
+    "feature_set": "sample",
+    "revision": "1",
+    "entities": ["customer"],
+    "label_entities": [],
+    "features": [
+        {"name": "count_1d", "entity": "customer", "op": "count", "window": "1d", "resolution": "1h", "include_current": True},
+        {
+            "name": "mean_1d",
+            "entity": "customer",
+            "op": "mean",
+            "value": "amount_minor",
+            "window": "1d",
+            "resolution": "1h",
+            "include_current": True,
+        },
+        {"name": "is_night", "op": "night", "to_hour": 6},
+    ],
+}
+POLICY: dict[str, Any] = {
+    "policy_id": "p",
+    "revision": "1",
+    "rules": [
+        {"code": "MANY", "points": 30, "when": [{"feature": "count_1d", "ge": 3}]},
+        {"code": "NIGHT", "points": 5, "when": [{"feature": "is_night", "eq": 1}, {"feature": "amount_minor", "gt": 10}]},
+    ],
+    "thresholds": {"STEP_UP": 30},
+}
+DECISION_ID = "04" * 16
+
+
+def outcome_of(decision: dict[str, Any]) -> dict[str, Any]:
+    """What became of a decision's intent."""
+    return {
+        "outcome_id": b"\x10" * 16,
+        "decision_id": decision["decision_id"],
+        "action_id": decision["intent"]["action_id"],
+        "idempotency_key": decision["intent"]["idempotency_key"],
+        "source_event_id": "pay-1",
+        "action_kind": "STEP_UP",
+        "status": "EXECUTED",
+        "attempts": 1,
+        "reason": "",
+        "provider_ref": "ref",
+        "completed_at_utc": 9,
+        "authz_policy_rev": "r1",
+        "pins": decision["pins"],
+    }
+
+
+@pytest.fixture
+def run(tmp_path: Path, decision_record: dict[str, Any]) -> Run:
+    """A run with one audited decision in segment 1, held by the head."""
+    config = RunConfig(
+        platform_run_id="platform_20260101T000000Z",
+        scenario_run_id="0" * 32,
+        manifest_fingerprint="1" * 64,
+        parameter_hash="2" * 64,
+        scenario_id="sample",
+        seed=7,
+        run_id="3" * 32,
+        features=FEATURES,
+        policy=POLICY,
+    )
+    found = Run(directory=tmp_path, config=config, bootstrap="localhost:1", dsn="")
+    found.save()
+    digest = compile_rules(POLICY, parse_document(FEATURES)).digest
+    decision = {**decision_record, "policy": {"policy_id": "p", "revision": "1", "content_digest": digest}}
+    other = {**decision, "decision_id": b"\x11" * 16, "source_event": {**decision["source_event"], "event_id": "pay-10"}}
+    record = {"audit_id": b"\x12" * 32, "sequence": 1, "recorded_at_utc": 10, "outcome": outcome_of(decision)}
+    previous = GENESIS
+    for sequence, held in enumerate((other, decision)):
+        values = Strings.of([pack("audit_record", {**record, "decision": held})])
+        data, _ = write_segment({"sequence": sequence, "previous": previous}, values)
+        found.store.create(segment_key(sequence), data)
+        previous = read_segment(data).digest
+    found.store.replace(HEAD, canonical({"sequence": 1, "sha256": previous}))
+    return found
+
+
+@pytest.mark.parametrize("wanted", ["pay-1", DECISION_ID])
+def test_a_decision_is_found_by_event_and_by_its_own_id(run: Run, wanted: str) -> None:
+    found = find(run, wanted)
+    assert found.decision["source_event"]["event_id"] == "pay-1"
+    assert found.proof is not None
+    assert (found.proof.segment, found.proof.position, found.proof.held_by) == (segment_key(1), 0, "the head of the chain")
+
+
+def test_an_earlier_segment_is_held_by_the_next_one(run: Run) -> None:
+    proof = find(run, "pay-10").proof
+    assert proof is not None
+    assert (proof.previous, proof.held_by) == (GENESIS, segment_key(1))
+
+
+def test_a_segment_nothing_vouches_for_says_so(run: Run) -> None:
+    run.store.replace(HEAD, canonical({"sequence": 1, "sha256": "0" * 64}))
+    proof = find(run, "pay-1").proof
+    assert proof is not None
+    assert proof.held_by == ""
+
+
+def test_show_prints_reasons_with_their_rules_and_values(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
+    assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
+    printed = capsys.readouterr().out
+    for expected in (
+        "STEP_UP  score 35",
+        "count_1d >= 3",
+        "count_1d = 4",
+        "is_night = 1 and amount_minor > 10",
+        "amount_minor = ?",
+        "NORMAL, sequence 1, policy r, trusted",
+        "T[0] < 10",
+        "EXECUTED after 1 attempt(s)",
+        "the head of the chain",
+        DECISION_ID,
+    ):
+        assert expected in printed
+
+
+def test_no_digest_is_broken_at_any_width(run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    main(["show", "pay-1", "--run", str(run.directory)])
+    printed = capsys.readouterr().out
+    for digest in ("05" * 32, "07" * 32, "12" * 32):
+        assert digest in printed
+
+
+def test_show_prints_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", DECISION_ID, "--run", str(run.directory), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["decision"]["score"] == 35
+    assert printed["outcome"]["status"] == "EXECUTED"
+
+
+def test_what_is_not_audited_yet_is_found_on_the_bus_without_proof(run: Run, decision_record: dict[str, Any]) -> None:
+    fresh = {**decision_record, "source_event": {**decision_record["source_event"], "event_id": "pay-2"}}
+    found = find(run, "pay-2", lambda _: [None, pack("decision_response", decision_record), pack("decision_response", fresh)])
+    assert found.decision["source_event"]["event_id"] == "pay-2"
+    assert (found.outcome, found.proof) == (None, None)
+    assert facts(found)["proof"].startswith("not proven")
+    assert facts(found)["action"].startswith("not proven")
+
+
+@pytest.mark.parametrize("wanted", ["pay-2", "zz" * 16, "ff" * 16, "pay"])
+def test_an_id_that_nothing_holds_is_not_found(run: Run, wanted: str) -> None:
+    with pytest.raises(Stop) as refusal:
+        find(run, wanted, lambda _: [])
+    assert refusal.value.reason is Reason.DECISION_NOT_FOUND
+
+
+def _silent(_: Run) -> Iterator[bytes | None]:
+    raise Retry(Reason.BROKER_UNREACHABLE, "nothing answers")
+
+
+def test_a_silent_broker_matters_only_to_a_run_without_segments(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(Stop):
+        find(run, "pay-2", _silent)
+    bare = run.model_copy(update={"directory": tmp_path / "bare"})
+    with pytest.raises(Retry):
+        find(bare, "pay-1", _silent)

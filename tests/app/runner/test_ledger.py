@@ -1,0 +1,52 @@
+"""The ledger never forgets and never goes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assay.app.runner.ledger import MOVES, Ledger, State
+from assay.app.stores.objects import DirectoryStore
+from assay.contracts.errors import Stop
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Ledger:
+    return Ledger(DirectoryStore(tmp_path), "5" * 32)
+
+
+@pytest.mark.parametrize("at", [None, *State])
+@pytest.mark.parametrize("to", list(State))
+def test_a_status_moves_only_along_the_state_machine(ledger: Ledger, at: State | None, to: State) -> None:
+    ways = {State.OPEN: [], State.PLANNED: [State.OPEN], State.READY: [State.OPEN, State.PLANNED], State.FAILED: [State.OPEN]}
+    for state in [*(ways[at] if at else []), *([at] if at else [])]:
+        ledger.move(state, 1)
+    allowed = to == State.OPEN if at is None else to == at or to in MOVES[at]
+    if allowed:
+        ledger.move(to, 2)
+        assert ledger.state() == to
+    else:
+        with pytest.raises(Stop, match="RUN_STATE_FORBIDDEN"):
+            ledger.move(to, 2)
+        assert ledger.state() == at
+
+
+def test_an_event_is_recorded_once_whatever_the_time(ledger: Ledger) -> None:
+    first = ledger.record("RUN_ACCEPTED", {"a": "1"}, 1)
+    assert ledger.record("RUN_ACCEPTED", {"a": "1"}, 2) == first
+    ledger.record("RUN_ACCEPTED", {"a": "2"}, 3)
+    assert [event["details"]["a"] for event in ledger.events()] == ["1", "2"]
+
+
+def test_a_plan_is_written_once_and_another_is_drift(ledger: Ledger) -> None:
+    ledger.write_plan({"outputs": ["a"]})
+    ledger.write_plan({"outputs": ["a"]})
+    with pytest.raises(Stop, match="PLAN_DRIFT"):
+        ledger.write_plan({"outputs": ["b"]})
+
+
+def test_facts_are_written_once_and_others_are_drift(ledger: Ledger) -> None:
+    ledger.write_facts({"rows": 4})
+    with pytest.raises(Stop, match="PLAN_DRIFT"):
+        ledger.write_facts({"rows": 5})

@@ -1,0 +1,161 @@
+"""A run becomes READY once: durable truth first, then the announcement, with ids that a rerun repeats."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from small_runs import KeptRecords, config_of
+from small_worlds import NOW_US, small_world
+
+from assay.app.runner.ledger import Ledger, State
+from assay.app.runner.scenario_runner import run_scenario
+from assay.contracts.errors import Stop
+from assay.contracts.ids import ready_message_id
+from assay.contracts.topics import may_produce, topic
+
+STORY = ["RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED", "READY_PUBLISHED", "MARKS_PUBLISHED"]
+
+
+def test_ready_posture_and_final_marks_are_published(tmp_path: Path) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    config = config_of(world.manifest)
+    run_scenario(config, world.store, bus, NOW_US)
+    read = bus.read()
+    assert [(handle, name) for handle, name, _ in read] == [
+        ("FP_BUS_POSTURE_V1", "posture"),
+        ("FP_BUS_CONTROL_V1", "run_ready"),
+        ("FP_BUS_POSTURE_V1", "mark"),
+        ("FP_BUS_CONTROL_V1", "mark"),
+    ]
+    posture, ready = read[0][2], read[1][2]
+    assert (posture["mode"], posture["action_posture"], posture["ts_utc"]) == ("NORMAL", "NORMAL", world.manifest.min_ts_us)
+    assert ready["ts_utc"] == world.manifest.min_ts_us
+    assert ready["run_config_digest"] == config.digest
+    assert all(record["pins"] == config.pins.as_avro() for _, _, record in read)
+    assert all(record["final"] for _, name, record in read if name == "mark")
+
+
+def test_keys_and_partitions_are_those_of_the_topic(tmp_path: Path) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    run_scenario(config_of(world.manifest), world.store, bus, NOW_US)
+    for handle, record in bus.published:
+        assert record.key == b"platform_20260101T000000Z"
+        assert 0 <= record.partition < topic(handle).partition_count()
+
+
+def test_the_topic_files_name_the_producers(tmp_path: Path) -> None:
+    assert may_produce("scenario_runner", "FP_BUS_CONTROL_V1", "run_ready")
+    assert may_produce("degrade_ladder", "FP_BUS_POSTURE_V1", "posture")
+
+
+def test_arrival_runs_get_no_final_marks(tmp_path: Path) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    run_scenario(config_of(world.manifest, merge_policy="arrival"), world.store, bus, NOW_US)
+    assert [name for _, name, _ in bus.read()] == ["posture", "run_ready"]
+
+
+def test_a_rerun_announces_nothing_behind_a_final_mark_and_changes_no_fact(tmp_path: Path) -> None:
+    world, first, second = small_world(tmp_path), KeptRecords(), KeptRecords()
+    config = config_of(world.manifest)
+    ready = run_scenario(config, world.store, first, NOW_US)
+    events = Ledger(world.store, config.scenario_run_id).events()
+    assert run_scenario(config, world.store, second, NOW_US + 1) == ready
+    assert second.published == []
+    assert Ledger(world.store, config.scenario_run_id).events() == events
+
+
+@pytest.mark.parametrize("published", range(4))
+def test_a_crash_anywhere_in_the_announcement_leaves_no_signal_behind_a_final_mark(tmp_path: Path, published: int) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    config = config_of(world.manifest)
+    bus.room = published
+    with pytest.raises(Stop, match="PRODUCE_FAILED"):
+        run_scenario(config, world.store, bus, NOW_US)
+    bus.room = None
+    run_scenario(config, world.store, bus, NOW_US + 1)
+    for handle in ("FP_BUS_POSTURE_V1", "FP_BUS_CONTROL_V1"):
+        names = [name for of, name, _ in bus.read() if of == handle]
+        assert set(names) > {"mark"}
+        assert names == sorted(names, key="mark".__eq__), "every mark is behind every signal"
+
+
+def test_the_ledger_tells_the_story_in_order(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    config = config_of(world.manifest)
+    ready = run_scenario(config, world.store, KeptRecords(), NOW_US)
+    ledger = Ledger(world.store, config.scenario_run_id)
+    assert [event["event_kind"] for event in ledger.events()] == STORY
+    assert ledger.state() == State.READY
+    facts = json.loads(world.store.read(ready.facts_view_ref))
+    assert facts["rows"] == {"traffic": 4, "context": 0, "label": 3, "truth": 3}
+    assert ready.message_id == ready_message_id(config.platform_run_id, config.scenario_run_id, facts["bundle_hash"])
+
+
+def test_ready_that_could_not_be_published_is_published_by_the_next_run(tmp_path: Path) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    config = config_of(world.manifest)
+    bus.away = True
+    with pytest.raises(Stop, match="PRODUCE_FAILED"):
+        run_scenario(config, world.store, bus, NOW_US)
+    ledger = Ledger(world.store, config.scenario_run_id)
+    assert ledger.state() == State.READY
+    assert ledger.events()[-1]["event_kind"] == "READY_COMMITTED"
+    bus.away = False
+    run_scenario(config, world.store, bus, NOW_US + 1)
+    assert len(bus.published) == 4
+
+
+def test_a_damaged_world_fails_the_run_and_nothing_is_published(tmp_path: Path) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    config = config_of(world.manifest)
+    part = world.manifest.stream_view[0]
+    world.store.replace(f"{world.root}/{part.key}", b"something else")
+    with pytest.raises(Stop, match="DIGEST_MISMATCH"):
+        run_scenario(config, world.store, bus, NOW_US)
+    assert bus.published == []
+    ledger = Ledger(world.store, config.scenario_run_id)
+    assert ledger.state() == State.FAILED
+    assert ledger.events()[-1]["details"]["reason"] == "DIGEST_MISMATCH"
+
+
+def test_pins_that_are_not_the_worlds_are_refused(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    with pytest.raises(Stop, match=r"RUN_SCOPE_MISMATCH.*seed"):
+        run_scenario(config_of(world.manifest, seed=99), world.store, KeptRecords(), NOW_US)
+
+
+def test_a_run_keeps_the_configuration_it_was_planned_with(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    run_scenario(config_of(world.manifest), world.store, KeptRecords(), NOW_US)
+    with pytest.raises(Stop, match="PLAN_DRIFT"):
+        run_scenario(config_of(world.manifest, label_delay_us=1), world.store, KeptRecords(), NOW_US + 1)
+
+
+def test_progress_counts_parts(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    seen: list[tuple[int, int]] = []
+    run_scenario(config_of(world.manifest), world.store, KeptRecords(), NOW_US, lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]
+
+
+def test_a_run_whose_labels_are_still_to_come_is_refused(tmp_path: Path) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    config = config_of(world.manifest)
+    told_us = world.manifest.max_ts_us + config.label_delay_us
+    with pytest.raises(Stop, match=r"TIME_IN_FUTURE.*2018-04-02T00:00:00\.500000Z.*7d after it"):
+        run_scenario(config, world.store, bus, told_us - 1)
+    assert bus.published == []
+    other = config_of(world.manifest, scenario_run_id="7" * 32)
+    run_scenario(other, world.store, bus, told_us)
+
+
+@pytest.mark.parametrize(
+    ("delay_us", "reason"), [(0, "LABEL_NOT_AFTER_PAYMENT"), (-1, "LABEL_NOT_AFTER_PAYMENT"), (2**62, "TIME_IN_FUTURE")]
+)
+def test_a_label_delay_that_no_label_can_keep_is_refused_before_ready(tmp_path: Path, delay_us: int, reason: str) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    with pytest.raises(Stop, match=reason):
+        run_scenario(config_of(world.manifest, label_delay_us=delay_us), world.store, bus, NOW_US)
+    assert bus.published == []

@@ -1,0 +1,192 @@
+"""Streaming can be interrupted, refused and repeated anywhere: everything arrives, and a mark never promises too much."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from small_runs import config_of
+from small_worlds import small_world
+
+from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.streamer.checkpoint import Checkpoint, Cursor
+from assay.app.streamer.envelopes import Framer
+from assay.app.streamer.gate_client import Interrupted
+from assay.app.streamer.merged_view import MergedView
+from assay.app.streamer.world_streamer import Streamed, StreamOptions, WorldStreamer
+from assay.contracts import instants
+from assay.contracts.errors import Retry, Stop
+from assay.contracts.reasons import Reason
+
+ONE_BY_ONE = StreamOptions(batch_rows=1, in_flight=1, batches_per_mark=1)
+
+
+class TakingGate:
+    """Remembers what it took. `fail_at` calls raise; `stop_at` sets `stop` while that call is under way; late calls answer in reverse."""
+
+    def __init__(self, stop: asyncio.Event | None = None, stop_at: int | None = None, fail_at: dict[int, Exception] | None = None) -> None:
+        self.stop, self.stop_at, self.fail_at = stop, stop_at, fail_at or {}
+        self.calls = 0
+        self.taken: dict[str, int] = {}
+        self.marks: list[tuple[int, bool]] = []
+        self.history: list[tuple[str, int]] = []
+
+    async def ingest(self, body: bytes) -> dict[str, Any]:
+        """Take a batch."""
+        self._called()
+        events = json.loads(body)
+        for _ in range(5 - self.calls % 5):
+            await asyncio.sleep(0)
+        fresh = 0
+        for event in events:
+            ts_us = instants.parse(event["ts_utc"])
+            fresh += event["event_id"] not in self.taken
+            self.taken[event["event_id"]] = ts_us
+            self.history.append(("row", ts_us))
+        return {"counts": {"ADMIT": fresh, "DUPLICATE": len(events) - fresh}}
+
+    async def mark(self, ts_us: int, *, final: bool) -> None:
+        """Take a mark; as the real gate does, refuse one that goes backwards."""
+        self._called()
+        if self.marks and ts_us < self.marks[-1][0]:
+            raise Stop(Reason.MARK_BACKWARDS, "behind the last")
+        self.marks.append((ts_us, final))
+        self.history.append(("mark", ts_us))
+
+    def _called(self) -> None:
+        self.calls += 1
+        if self.stop is not None and self.calls == self.stop_at:
+            self.stop.set()
+        if self.calls in self.fail_at:
+            raise self.fail_at[self.calls]
+
+
+def _stream(world: SealedWorld, gate: TakingGate, options: StreamOptions = ONE_BY_ONE, stop: asyncio.Event | None = None) -> Streamed:
+    config = config_of(world.manifest)
+    view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
+    checkpoint = Checkpoint(world.store, config.scenario_run_id, "scope")
+    return asyncio.run(WorldStreamer(view, gate, checkpoint, options, stop or asyncio.Event()).run())
+
+
+def _start_again(world: SealedWorld) -> None:
+    (Path(str(getattr(world.store, "root"))) / "wsp" / "checkpoints" / f"{'5' * 32}.json").unlink(missing_ok=True)
+
+
+def _promises_kept(gate: TakingGate, total: int) -> None:
+    """Every row arrived; a row behind a mark had arrived before it; the last mark is final."""
+    assert len(gate.taken) == total
+    assert gate.marks[-1][1]
+    assert [final for _, final in gate.marks].count(True) >= 1
+    assert [ts_us for ts_us, _ in gate.marks] == sorted(ts_us for ts_us, _ in gate.marks)
+    arrived = 0
+    for kind, ts_us in gate.history:
+        if kind == "mark":
+            assert sum(at < ts_us for at in gate.taken.values()) <= arrived
+        else:
+            arrived += 1
+
+
+def test_everything_arrives_and_the_run_is_complete(tmp_path: Path) -> None:
+    world, gate = small_world(tmp_path), TakingGate()
+    streamed = _stream(world, gate)
+    assert (streamed.position, streamed.total, streamed.complete) == (7, 7, True)
+    assert streamed.counts == {"ADMIT": 7, "DUPLICATE": 0}
+    _promises_kept(gate, 7)
+
+
+def test_the_final_mark_is_after_every_label(tmp_path: Path) -> None:
+    world, gate = small_world(tmp_path), TakingGate()
+    _stream(world, gate)
+    assert gate.marks[-1] == (max(gate.taken.values()) + 1, True)
+
+
+def test_a_complete_run_sends_nothing_again(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    _stream(world, TakingGate())
+    gate = TakingGate()
+    assert _stream(world, gate).complete
+    assert gate.calls == 0
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batch_rows=st.integers(1, 8),
+    in_flight=st.integers(1, 4),
+    batches_per_mark=st.integers(1, 3),
+    stops=st.lists(st.integers(1, 12), max_size=4),
+    failures=st.lists(st.integers(1, 12), max_size=2),
+)
+def test_any_interruption_and_failure_is_made_good_by_running_again(
+    tmp_path: Path, batch_rows: int, in_flight: int, batches_per_mark: int, stops: list[int], failures: list[int]
+) -> None:
+    world, gate = small_world(tmp_path), TakingGate()
+    _start_again(world)
+    options = StreamOptions(batch_rows, in_flight, batches_per_mark)
+    for at in stops:
+        stop = asyncio.Event()
+        gate.stop, gate.stop_at = stop, gate.calls + at
+        _stream(world, gate, options, stop)
+    gate.stop = None
+    for at in failures:
+        gate.fail_at = {gate.calls + at: Retry(Reason.GATE_RETRY_EXHAUSTED, "away")}
+        try:
+            _stream(world, gate, options)
+        except Retry:
+            continue
+    gate.fail_at = {}
+    assert _stream(world, gate, options).complete
+    _promises_kept(gate, 7)
+
+
+def test_an_interruption_keeps_what_was_acknowledged(tmp_path: Path) -> None:
+    world, stop = small_world(tmp_path), asyncio.Event()
+    gate = TakingGate(stop, stop_at=3)
+    streamed = _stream(world, gate, stop=stop)
+    assert not streamed.complete
+    assert streamed.position == len(gate.taken) == 2
+    again = TakingGate()
+    assert _stream(world, again).complete
+    assert len(again.taken) == 5
+
+
+def test_a_call_given_up_because_of_an_interruption_is_sent_again_later(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    streamed = _stream(world, TakingGate(fail_at={3: Interrupted()}))
+    assert (streamed.position, streamed.complete) == (1, False)
+    again = TakingGate()
+    assert _stream(world, again).complete
+    assert len(again.taken) == 6
+
+
+def test_a_refusal_stops_the_stream_and_names_itself(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    with pytest.raises(Stop, match="GATE_REJECTED"):
+        _stream(world, TakingGate(fail_at={1: Stop(Reason.GATE_REJECTED, "no")}))
+
+
+def test_paced_streaming_sends_what_is_due_and_marks_it_while_it_waits(tmp_path: Path) -> None:
+    world, gate = small_world(tmp_path), TakingGate()
+    config = config_of(world.manifest)
+    view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
+    clock = iter(range(0, 10**12, 10**10))
+    options = StreamOptions(batch_rows=100, in_flight=1, batches_per_mark=100, speedup=10.0)
+    checkpoint = Checkpoint(world.store, config.scenario_run_id, "paced")
+    streamer = WorldStreamer(view, gate, checkpoint, options, asyncio.Event(), wall_us=lambda: next(clock))
+    assert asyncio.run(streamer.run()).complete
+    _promises_kept(gate, 7)
+    assert len(gate.marks) > 1, "marks follow while nothing is due"
+
+
+def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
+    store = small_world(tmp_path).store
+    Checkpoint(store, "5" * 32, "mine").save(Cursor(3))
+    assert Checkpoint(store, "5" * 32, "mine").load(7) == Cursor(3)
+    with pytest.raises(Stop, match="CHECKPOINT_MISMATCH"):
+        Checkpoint(store, "5" * 32, "other").load(7)
+    with pytest.raises(Stop, match="CHECKPOINT_MISMATCH"):
+        Checkpoint(store, "5" * 32, "mine").load(2)

@@ -1,0 +1,79 @@
+"""`assay.testing`: rules and features tried in memory, as users do it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from assay.contracts.errors import AssayError
+from assay.contracts.reasons import Reason
+from assay.testing import Simulation, assay_simulation
+
+__all__ = ["assay_simulation"]
+
+BURST: dict[str, Any] = {
+    "policy_id": "burst",
+    "revision": "1",
+    "rules": [{"code": "THIRD_PAYMENT_OF_THE_DAY", "points": 60, "when": [{"feature": "customer_count_1d", "ge": 3}]}],
+    "thresholds": {"STEP_UP": 30, "QUEUE_REVIEW": 60, "DECLINE": 90},
+}
+
+
+# the example of the README
+def test_the_third_payment_of_a_day_is_reviewed(assay_simulation: type[Simulation]) -> None:
+    """A rule of one's own, decided by the lane."""
+    simulation = assay_simulation(features="handbook", rules=BURST)
+    for minute in (1, 2, 3):
+        simulation.payment(amount_minor=2_500, at=f"2026-01-01T00:0{minute}:00.000000Z", customer="c1")
+    simulation.payment(amount_minor=2_500, at="2026-01-01T00:04:00.000000Z", customer="c2")
+    decisions = simulation.run()
+    assert [decision.outcome for decision in decisions] == ["ALLOW", "ALLOW", "QUEUE_REVIEW", "ALLOW"]
+    assert decisions[2].reasons == ("THIRD_PAYMENT_OF_THE_DAY",)
+    assert decisions[2].features["customer_count_1d"] == 3
+
+
+def test_a_label_counts_from_the_time_it_was_known() -> None:
+    """And not before."""
+    simulation = Simulation()
+    fraud = simulation.payment(amount_minor=1_000, at="2026-01-01T00:00:00.000000Z")
+    simulation.payment(amount_minor=1_000, at="2026-01-09T00:00:00.000000Z")
+    simulation.label(fraud, at="2026-01-10T00:00:00.000000Z")
+    simulation.payment(amount_minor=1_000, at="2026-01-11T00:00:00.000000Z")
+    rates = [decision.features["terminal_fraud_rate_7d"] for decision in simulation.run()]
+    assert rates == [0.0, 0.0, 1.0]
+
+
+def test_decisions_come_in_event_time_however_payments_are_posted_and_running_again_changes_nothing() -> None:
+    """The same world twice."""
+    simulation = Simulation()
+    late = simulation.payment(amount_minor=100, at="2026-01-02T00:00:00.000000Z")
+    early = simulation.payment(amount_minor=100, at="2026-01-01T00:00:00.000000Z", event_id="early")
+    assert [decision.event_id for decision in simulation.run()] == [early, late]
+    assert simulation.run() == simulation.run()
+
+
+def test_without_a_posture_decisions_are_fail_safe_and_say_so() -> None:
+    """ALLOW becomes STEP_UP."""
+    simulation = Simulation(posture=None)
+    simulation.payment(amount_minor=100)
+    (decision,) = simulation.run()
+    assert decision.outcome == "STEP_UP"
+    assert "POSTURE_MISSING_FAIL_SAFE" in decision.reasons
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"features": "no_such_policy"}, Reason.POLICY_MISSING),
+        (
+            {"rules": {**BURST, "rules": [{"code": "X", "points": 1, "when": [{"feature": "no_such", "ge": 1}]}]}},
+            Reason.RULES_DOCUMENT_INVALID,
+        ),
+    ],
+)
+def test_a_bad_document_is_refused_by_name(given: dict[str, Any], reason: Reason) -> None:
+    """Before anything is run."""
+    with pytest.raises(AssayError) as refused:
+        Simulation(**given).run()
+    assert refused.value.reason is reason

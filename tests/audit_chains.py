@@ -1,0 +1,65 @@
+"""A small audit chain made by the audit lane, in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from functools import cache
+
+from records import PINS, RTDL, chunk, decision, outcome
+
+from assay.agents.audit import AuditMachine
+from assay.app.stores.objects import ObjectExists
+from assay.app.stores.segment_journal import SegmentJournal
+
+WALL_US = 1_800_000_000_000_000
+
+
+class MemoryStore:
+    """An object store in memory."""
+
+    def __init__(self, objects: dict[str, bytes] | None = None) -> None:
+        self.objects = dict(objects or {})
+
+    def create(self, key: str, data: bytes) -> None:
+        if key in self.objects:
+            raise ObjectExists(key)
+        self.objects[key] = data
+
+    def replace(self, key: str, data: bytes) -> None:
+        self.objects[key] = data
+
+    def read(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise FileNotFoundError(key)
+        return self.objects[key]
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        yield from sorted(key for key in self.objects if key.startswith(prefix + "/"))
+
+
+@cache
+def segments(count: int = 5, first: int = 0) -> tuple[bytes, ...]:
+    """Segments of two records each."""
+    lane, made = AuditMachine(PINS, [(RTDL, 0)], 1, 1_000), []
+    for number in range(count):
+        events = [f"e{first + 2 * number}", f"e{first + 2 * number + 1}"]
+        lane.receive(chunk(RTDL, [v for e in events for v in (decision(e), outcome(e))], 4 * number))
+        entry = lane.next_entry(WALL_US + number) or lane.next_entry(WALL_US + 10**6 + number)
+        assert entry is not None
+        lane.apply(entry.value)
+        made.append(entry.value)
+    return tuple(made)
+
+
+def stored(values: tuple[bytes, ...] | None = None) -> MemoryStore:
+    """A store with this chain and its head."""
+    store = MemoryStore()
+
+    async def write() -> None:
+        journal = SegmentJournal(store)
+        for value in segments() if values is None else values:
+            await (await journal.append(value, 0))
+
+    asyncio.run(write())
+    return store

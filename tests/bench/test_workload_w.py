@@ -1,0 +1,87 @@
+"""Workload W: the same events in every form, and the values every contestant computes of them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from assay.app.bench import workload_w
+from assay.app.bench.checks import decisions_in_memory, feature_longs
+from assay.app.bench.lane import bench_config
+from assay.app.bench.peers import stock_faust
+from assay.app.bench.stats import spread
+from assay.codecs.single_object import unpack
+from assay.tables.feature_plan import compile_plan
+from assay.tables.windows_reference import Payment, ReferenceFeatures
+
+EVENTS = 1_500
+CONFIG = bench_config()
+
+
+@pytest.fixture(scope="module")
+def records() -> list[tuple[bytes | None, bytes]]:
+    blocks = workload_w.records(workload_w.draw(EVENTS), CONFIG.pins, CONFIG.run_id)
+    return [pair for keys, values in blocks for pair in zip(keys.tolist(), [v or b"" for v in values.tolist()], strict=True)]
+
+
+@pytest.fixture(scope="module")
+def documents() -> list[dict[str, Any]]:
+    return [json.loads(text) for text in workload_w.documents(workload_w.draw(EVENTS))]
+
+
+@pytest.fixture(scope="module")
+def decided(records: list[tuple[bytes | None, bytes]]) -> list[dict[str, Any]]:
+    return [unpack(value or b"")[1] for values in decisions_in_memory(CONFIG, records) for value in values.tolist()]
+
+
+def test_records_and_documents_say_the_same(records: list[tuple[bytes | None, bytes]], documents: list[dict[str, Any]]) -> None:
+    for (key, value), document in zip(records, documents, strict=True):
+        record = unpack(value)[1]
+        entities = {entity["name"]: entity["id"] for entity in record["entities"]}
+        known = {"event_id": record["event_id"], "ts_us": record["ts_utc"], "amount_minor": record["amount_minor"], **entities}
+        assert known == document
+        assert key == document["account"].encode()
+
+
+def test_some_events_are_late_and_some_keys_are_busy() -> None:
+    payments = workload_w.draw(50_000)
+    late = np.diff(payments.ts_us) < 0
+    assert 0.005 < late.mean() < 0.02
+    assert np.bincount(payments.numbers["merchant"]).max() > 100
+
+
+def test_the_lane_decides_what_the_reference_computes(documents: list[dict[str, Any]], decided: list[dict[str, Any]]) -> None:
+    plan = compile_plan(CONFIG.features)
+    reference = ReferenceFeatures(plan.document)
+    for document, decision in zip(documents, decided, strict=True):
+        keys = {name: document[name] for name in workload_w.ENTITIES}
+        expected = reference.fold(Payment(document["event_id"], document["ts_us"], document["amount_minor"], keys))
+        assert isinstance(expected, dict)
+        assert dict(zip(plan.long_names, decision["features"]["longs"], strict=True)) == expected
+
+
+def test_stock_faust_computes_the_lanes_values_score_and_outcome(documents: list[dict[str, Any]], decided: list[dict[str, Any]]) -> None:
+    tables: dict[tuple[str, str], dict[str, Any]] = {}
+    for document, decision in zip(documents, decided, strict=True):
+        values: list[int] = []
+        for name in stock_faust.KEYS:
+            state = tables.setdefault((name, document[name]), stock_faust.new_state())
+            values += stock_faust.fold(state, document["ts_us"], document["amount_minor"])
+        account = tables["account", document["account"]]
+        values.append(stock_faust.distinct(account, document["merchant"], document["ts_us"]))
+        assert values == decision["features"]["longs"]
+        score, outcome = stock_faust.score(values, document["amount_minor"])
+        # no posture is published in a benchmark, and the fail-safe one lets nothing pass without a step up
+        assert (score, "STEP_UP" if outcome == "ALLOW" else outcome) == (decision["score"], decision["outcome"])
+
+
+def test_a_cut_into_other_batches_gives_the_same_values(records: list[tuple[bytes | None, bytes]], decided: list[dict[str, Any]]) -> None:
+    longs = np.concatenate([feature_longs(values) for values in decisions_in_memory(CONFIG, records)])
+    assert longs.tolist() == [decision["features"]["longs"] for decision in decided]
+
+
+def test_a_spread_is_lowest_middle_and_highest() -> None:
+    assert spread([3.25, 1.0, 200_000.4]) == {"min": 1.0, "median": 3.25, "max": 200_000}

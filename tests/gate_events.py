@@ -1,0 +1,61 @@
+"""Envelopes for tests of the gate, and a run to admit them into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from assay.app.gate.admission import Admissible, Examiner, Refused
+from assay.app.gate.policy import shipped_policy
+
+SCOPE: dict[str, str | int] = {
+    "platform_run_id": "platform_20260101T000000Z",
+    "scenario_run_id": "5c" * 16,
+    "manifest_fingerprint": "ab" * 32,
+    "parameter_hash": "cd" * 32,
+    "scenario_id": "baseline",
+    "seed": 7,
+    "run_id": "ef" * 16,
+}
+NOW_US = 1_767_225_600_000_000  # 2026-01-01
+PAYMENT = {"kind": "purchase", "amount_minor": 1250, "currency": "EUR", "entities": {"customer": "596", "terminal": "3156"}}
+CONTEXT = {"entities": {"merchant": "m-1"}, "attributes": {"city": "Köln"}}
+LABEL = {"subject_event_id": "e-1", "subject_ts_utc": "2018-04-01T00:00:31.000000Z", "label": "FRAUD", "source": "desk"}
+
+
+def event(event_id: str | None = "e-1", event_type: str = "transaction", payload: Any = None, **changes: Any) -> dict[str, Any]:
+    """A good envelope with changes; a change to None takes the key away."""
+    default = {"context_fact": CONTEXT, "label_assertion": LABEL}.get(event_type, PAYMENT)
+    made = {
+        "event_id": event_id,
+        "event_type": event_type,
+        "schema_version": "v1",
+        "ts_utc": "2018-04-01T00:00:31.000000Z",
+        **SCOPE,
+        "payload": default if payload is None else payload,
+        **changes,
+    }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def paid(**changes: Any) -> dict[str, Any]:
+    """A payment's payload with changes."""
+    return {**PAYMENT, **changes}
+
+
+def raw(document: Any) -> bytes:
+    """As it comes over HTTP."""
+    return msgspec.json.encode(document)
+
+
+def examined(document: Any) -> Admissible | Refused:
+    """One item through the examiner of SCOPE's run."""
+    return Examiner(shipped_policy(), SCOPE).examine(document if isinstance(document, bytes) else raw(document), NOW_US)
+
+
+def admissible(document: Any) -> Admissible:
+    """An item that has to be admissible."""
+    item = examined(document)
+    assert isinstance(item, Admissible), item
+    return item

@@ -1,0 +1,104 @@
+"""A real gate in a process of its own, posted to as a client would."""
+
+from __future__ import annotations
+
+import json
+import resource
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from gate_events import SCOPE
+
+from assay.app.run_directory import Run, RunConfig
+from assay.app.topics import create_topics, read_topic
+from assay.codecs.single_object import unpack
+from assay.contracts.pins import PIN_NAMES
+
+KEY = "a key for tests"
+
+
+def run_in(directory: Path, bootstrap: str, dsn: str, namespace: str, *, topics: bool = True) -> Run:
+    """A run of SCOPE's pins with its topics created."""
+    config = RunConfig.model_validate({**SCOPE, "features": {}, "policy": {}})
+    made = Run(directory=directory, config=config, namespace=namespace, bootstrap=bootstrap, dsn=dsn, api_key=KEY)
+    made.save()
+    if topics:
+        create_topics(bootstrap, namespace, 3)
+    return made
+
+
+class GateProcess:
+    """`assay gate` for one run. `file_bytes_max` is a limit on every file the process writes."""
+
+    def __init__(self, run: Run, file_bytes_max: int | None = None) -> None:
+        self.run = run
+        command = [sys.executable, "-m", "assay", "gate", "--run", str(run.directory), "--port", "0"]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if file_bytes_max is not None:
+            resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert "listening on " in line, line
+        self.url = line.split("listening on ")[1].split()[0]
+
+    def post(self, path: str, body: Any, key: str | None = KEY) -> tuple[int, Any]:
+        """(status, answer) of one call; bytes go as they are, anything else as JSON."""
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data, {} if key is None else {"X-IG-Api-Key": key})
+        return _answer(request)
+
+    def get(self, path: str) -> tuple[int, Any]:
+        """(status, answer) of a GET."""
+        return _answer(urllib.request.Request(self.url + path))
+
+    def batch(self, events: Sequence[Any]) -> tuple[int, Any]:
+        """Post a batch, all results wanted."""
+        return self.post("/v1/ingest/batch", list(events))
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self._process.send_signal(signal.SIGTERM)
+        return self._process.wait(60)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait(60)
+
+    def receipts(self, kind: str = "receipts") -> Iterator[dict[str, Any]]:
+        """All sealed receipts or quarantine records."""
+        for key in self.run.store.keys(f"ig/{kind}"):
+            yield from map(json.loads, self.run.store.read(key).splitlines())
+
+    def on_bus(self, handle: str) -> list[tuple[int, int, str, dict[str, Any]]]:
+        """(partition, offset, record name, record) of everything on a topic."""
+        found = []
+        for record in read_topic(self.run.bootstrap, self.run.namespace, handle):
+            assert record.value is not None
+            found.append((record.partition, record.offset, *unpack(record.value)))
+        return found
+
+    def event_ids(self, handle: str = "FP_BUS_TRAFFIC_FRAUD_V1") -> Counter[str]:
+        """How often each event lies on a topic."""
+        return Counter(record["event_id"] for _, _, name, record in self.on_bus(handle) if name != "mark")
+
+
+def mark(ts_utc: str, **changes: Any) -> dict[str, Any]:
+    """The body of a mark."""
+    return {**{name: SCOPE[name] for name in PIN_NAMES}, "ts_utc": ts_utc, **changes}
+
+
+def _answer(request: urllib.request.Request) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            status, text = response.status, response.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+    return status, json.loads(text) if text[:1] in (b"{", b"[") else text.decode()

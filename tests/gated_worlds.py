@@ -1,0 +1,160 @@
+"""A sealed world as the gate would write it to the bus: the product's own framing, examination, labels and marks, without servers."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from small_runs import KeptRecords
+
+from assay.agents.audit import AuditMachine
+from assay.agents.step import Machine, Place
+from assay.agents.topology import TOPOLOGY, LaneSpec
+from assay.app.demo.new_run import document
+from assay.app.effects.recorder import Recorder
+from assay.app.gate.admission import Admissible, Examiner
+from assay.app.gate.border import items_of
+from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_policy
+from assay.app.gate.records import records_of
+from assay.app.lanes import build_lane, partition_counts
+from assay.app.oracle.generator import generate
+from assay.app.oracle.importer import import_world
+from assay.app.oracle.mapping import load_mapping
+from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.publisher import Record
+from assay.app.run_directory import RunConfig
+from assay.app.runner.scenario_runner import run_scenario
+from assay.app.simulator import Fault, ModelLog, SimulatedLane, Simulator
+from assay.app.simulator import Record as LoggedRecord
+from assay.app.stores.objects import DirectoryStore
+from assay.app.streamer.envelopes import Framer
+from assay.app.streamer.merged_view import MergedView
+from assay.codecs.single_object import pack
+
+NOW_US = 1_893_456_000_000_000
+JOURNAL = "FP_JOURNAL_RTDL_V1"
+
+
+class GatedWorld(NamedTuple):
+    """A run, its world, and every record of its input topics in the order the gate writes them."""
+
+    config: RunConfig
+    world: SealedWorld
+    partitions: int
+    records: list[tuple[str, Record]]
+
+
+def generated_world(folder: Path, shape: str, rows: int, seed: int) -> SealedWorld:
+    """Generate `folder`/in.parquet of a shape and seal it in `folder`/store."""
+    folder.mkdir(parents=True, exist_ok=True)
+    generate(shape, rows, seed, folder / "in.parquet")
+    return import_world(folder / "in.parquet", load_mapping(shape), DirectoryStore(folder / "store"), NOW_US)
+
+
+def config_over(world: SealedWorld, policy: str, **changes: Any) -> RunConfig:
+    """A run of a world under a shipped policy."""
+    manifest = world.manifest
+    values: dict[str, Any] = {
+        "platform_run_id": "platform_20260101T000000Z",
+        "scenario_run_id": "5" * 32,
+        "manifest_fingerprint": manifest.manifest_fingerprint,
+        "parameter_hash": manifest.parameter_hash,
+        "scenario_id": manifest.scenario_id,
+        "seed": manifest.seed,
+        "run_id": "5" * 32,
+        "features": document(policy, "features"),
+        "policy": document(policy, "rules"),
+    }
+    return RunConfig(**{**values, **changes})
+
+
+def gated(world: SealedWorld, config: RunConfig, partitions: int = 3, rows_per_mark: int = 1_500) -> GatedWorld:
+    """READY and posture, then the world in event-time order with a mark of every class after each batch."""
+    bus = KeptRecords()
+    run_scenario(config, world.store, bus, NOW_US)
+    counts = partition_counts(partitions)
+    records = [*bus.published, *_streamed(world, config, counts, rows_per_mark)]
+    return GatedWorld(config, world, partitions, records)
+
+
+def _streamed(world: SealedWorld, config: RunConfig, counts: Mapping[str, int], rows_per_mark: int) -> Iterator[tuple[str, Record]]:
+    examiner = Examiner(shipped_policy(), {**config.pins.as_json(), "run_id": config.run_id})
+    view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
+    position = 0
+    while (batch := view.take(position, rows_per_mark)) is not None:
+        examined = [examiner.examine(raw, NOW_US) for raw in items_of(batch.body, rows_per_mark)]
+        admitted = [item for item in examined if isinstance(item, Admissible)]
+        assert len(admitted) == len(examined), "the gate refuses a row of the world"
+        yield from _published(admitted, config, counts)
+        position = batch.end
+        last = batch.next_us is None
+        yield from _marks(config, counts, view.end_us if batch.next_us is None else batch.next_us, final=last)
+
+
+def _published(admitted: Sequence[Admissible], config: RunConfig, counts: Mapping[str, int]) -> Iterator[tuple[str, Record]]:
+    by_class: dict[str, list[Admissible]] = defaultdict(list)
+    for item in admitted:
+        by_class[item.event_class].append(item)
+    for name, items in by_class.items():
+        handle = TOPIC_OF_CLASS[name]
+        made = records_of(name, items, config.pins, config.run_id, counts[handle])
+        for key, value, place in zip(made.keys, made.values, made.partitions, strict=True):
+            yield handle, Record(key, value, place)
+
+
+def _marks(config: RunConfig, counts: Mapping[str, int], ts_us: int, *, final: bool) -> Iterator[tuple[str, Record]]:
+    key = config.platform_run_id.encode()
+    for handle in TOPIC_OF_CLASS.values():
+        for number in range(counts[handle]):
+            fields = {"pins": config.pins.as_avro(), "topic": handle, "partition": number, "ts_utc": ts_us, "final": final}
+            yield handle, Record(key, pack("mark", fields), number)
+
+
+def logged(given: GatedWorld) -> ModelLog:
+    """The records in a model log."""
+    log = ModelLog()
+    for number, (handle, record) in enumerate(given.records):
+        log.append((handle, record.partition), LoggedRecord(record.key, record.value, NOW_US + number))
+    return log
+
+
+def simulated(given: GatedWorld, faults: Sequence[Fault] = (), seed: int = 0, *, lanes: Sequence[str] = ("rtdl",)) -> Simulator:
+    """The lanes run over the records until nothing moves."""
+    with tempfile.TemporaryDirectory() as room:
+        recorder = Recorder(Path(room) / "recorded.log")
+        chosen = [simulated_lane(TOPOLOGY.lane(name), given, recorder) for name in lanes]
+        simulator = Simulator(chosen, logged(given), seed, faults)
+        simulator.run()
+    return simulator
+
+
+def simulated_lane(spec: LaneSpec, given: GatedWorld, recorder: Recorder) -> SimulatedLane:
+    """One lane of a run, as the worker would build it."""
+    counts = partition_counts(given.partitions)
+    places = [(handle, number) for handle in spec.ranks for number in range(counts[handle])]
+    make = partial(_machine, spec, given, places)
+    return SimulatedLane(spec.name, make, places, (spec.journal or "segments", 0), recorder.record)
+
+
+def _machine(spec: LaneSpec, given: GatedWorld, places: Sequence[Place]) -> Machine:
+    counts = partition_counts(given.partitions)
+    if spec.journal is None:
+        return AuditMachine(given.config.pins, places, counts["FP_BUS_AUDIT_V1"], given.config.idempotency_horizon.rows)
+    return build_lane(spec, given.config, counts)
+
+
+def slices(given: GatedWorld) -> list[list[tuple[str, Record]]]:
+    """The records in pieces that each end with their marks, so each can be decided before the next is there."""
+    found: list[list[tuple[str, Record]]] = [[]]
+    ended = False
+    for handle, record in given.records:
+        is_mark = handle in TOPIC_OF_CLASS.values() and record.key == given.config.platform_run_id.encode()
+        if ended and not is_mark:
+            found.append([])
+        ended = is_mark
+        found[-1].append((handle, record))
+    return found

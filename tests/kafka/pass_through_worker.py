@@ -1,0 +1,131 @@
+"""A worker with real lanes that copy their input to an output topic: what the shell's tests on Kafka start and kill.
+
+Run as `python pass_through_worker.py '<json>' worker --web-port N` with the JSON of `Wiring`. The output topic is the
+lane's position of record: each record is `partition offset value`, and recovery reads them all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from assay.agents.faust_shell.agents import LaneApp, LaneSpec, Shell, build_app
+from assay.agents.step import Chunk, Emission, Place
+from assay.app.bus import KafkaJournal, KafkaOutputs
+from assay.codecs.columns import Strings
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+class Wiring(NamedTuple):
+    """Where the worker runs and how its lane misbehaves."""
+
+    bootstrap: str
+    group: str
+    directory: str
+    inputs: list[str]
+    output: str
+    fault: str = ""
+    unwanted: list[str] = []  # noqa: RUF012 - a JSON value
+    lanes: list[str] = ["pass"]  # noqa: RUF012
+
+
+class PassThrough:
+    """Copies rows in order; wants no more of a partition while 10,000 rows of it wait."""
+
+    def __init__(self, wiring: Wiring) -> None:
+        self.wiring = wiring
+        self.machine = self
+        self._journal = KafkaJournal(wiring.bootstrap, wiring.output)
+        self._outputs = KafkaOutputs(wiring.bootstrap, {"OUT": wiring.output})
+        self._chunks: list[Chunk] = []
+        self._waiting: dict[Place, int] = {}
+        self._position: dict[Place, int] = {}
+        self._news = asyncio.Event()
+
+    async def recover(self) -> None:
+        if self.wiring.fault == "recover":
+            raise Stop(Reason.JOURNAL_UNREADABLE, "this journal cannot be read")
+        async for _, value in self._journal.read_all():
+            handle, partition, offset, _ = value.split(b" ", 3)
+            self._position[(handle.decode(), int(partition))] = int(offset) + 1
+        await self._outputs.start()
+
+    def feed(self, chunk: Chunk) -> None:
+        if self.wiring.fault == "feed":
+            raise Stop(Reason.INPUT_GAP, "this lane refuses its input")
+        self._chunks.append(chunk)
+        self._waiting[chunk.place] = self._waiting.get(chunk.place, 0) + len(chunk.offsets)
+        self._news.set()
+
+    def wants(self, place: Place) -> bool:
+        held = Path(self.wiring.directory, "hold").exists() and place[0] in self.wiring.unwanted
+        return not held and self._waiting.get(place, 0) < 10_000
+
+    def position(self) -> dict[Place, int]:
+        return dict(self._position)
+
+    def committable(self) -> dict[Place, int]:
+        if self.wiring.fault == "commit":
+            return {place: offset + 0.5 for place, offset in self._position.items()}  # type: ignore[misc]  # the fault
+        return dict(self._position)
+
+    async def run(self) -> None:
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            chunks, self._chunks = self._chunks, []
+            for chunk in chunks:
+                if self.wiring.fault == "return":
+                    return
+                if self.wiring.fault in ("run", "hang"):
+                    raise Stop(Reason.PRODUCE_FAILED, "this lane lost its output")
+                await self._copy(chunk)
+
+    async def _copy(self, chunk: Chunk) -> None:
+        heads = [f"{chunk.handle} {chunk.partition} {offset} ".encode() for offset in chunk.offsets.tolist()]
+        values = [head + (value or b"null") for head, value in zip(heads, chunk.values.tolist(), strict=True)]
+        n = len(values)
+        emission = Emission("OUT", np.zeros(n, np.int32), Strings.of([None] * n), Strings.of(values))
+        await self._outputs.publish([emission], int(time.time() * 1000))
+        self._position[chunk.place] = int(chunk.offsets[-1]) + 1
+        self._waiting[chunk.place] -= n
+
+    async def close(self) -> None:
+        if self.wiring.fault == "hang":
+            await asyncio.Event().wait()
+        await self._outputs.close()
+
+    def table(self, name: str) -> Any:
+        return self if name == "features" else None
+
+    def row(self, key: str) -> dict[str, Any] | None:
+        handle, _, partition = key.partition(":")
+        offset = self._position.get((handle, int(partition))) if partition.isdigit() else None
+        return None if offset is None else {"next_offset": offset}
+
+
+def _health(app: LaneApp) -> tuple[bytes, str]:
+    return json.dumps({"lanes": app.lanes.owned, "rows": app.lanes.rows_fed}).encode(), "application/json"
+
+
+def main(arguments: list[str]) -> None:
+    """Run Faust's own command line for the worker described by the first argument."""
+    wiring = Wiring(**json.loads(arguments[0]))
+    grace_s = 2.0 if wiring.fault == "hang" else 15.0
+    shell = Shell(wiring.group, wiring.bootstrap, Path(wiring.directory), commit_interval_s=0.2, crash_grace_s=grace_s)
+    lane = PassThrough(wiring)
+    specs = [LaneSpec(name, {topic: topic.upper() for topic in wiring.inputs}, lane) for name in wiring.lanes]
+    app = build_app(shell, specs, lambda app: {"/healthz": lambda: _health(app)})
+    sys.argv = ["faust", *arguments[1:]]
+    app.main()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,41 @@
+"""One world through gate, streamer, Kafka and worker at two paces and two numbers of partitions: one decision digest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from demo_process import Demo, World, seal
+
+from assay.app.report.evidence import RunEvidence, read_decisions
+from assay.app.run_directory import Run
+from assay.app.substrate import Server
+
+pytestmark = [pytest.mark.tier2, pytest.mark.timeout(300)]
+
+ROWS = 2_000
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A generated file and the digest it has to come to."""
+    return seal(tmp_path_factory.mktemp("world"), seed=51, rows=ROWS)
+
+
+@pytest.mark.parametrize(("speedup", "partitions"), [("0", 3), ("800000", 1)])
+def test_pace_and_partitions_do_not_change_a_decision(
+    speedup: str, partitions: int, tmp_path: Path, world: World, kafka: Server, dsn: str
+) -> None:
+    demo = Demo(tmp_path, world, kafka.address, dsn, speedup, ASSAY_PARTITIONS=str(partitions))
+    try:
+        demo.finish()
+    finally:
+        demo.stop()
+    demo.assert_as_undisturbed(ROWS)
+    run = Run.load(demo.directory)
+    evidence, decisions = RunEvidence.read(run.store), read_decisions(run.store)
+    assert evidence is not None
+    assert evidence.quarantined == {}
+    assert decisions is not None
+    assert decisions["event_id"].n_unique() == len(decisions) == ROWS
+    assert (demo.directory / "report.html").stat().st_size > 10_000

@@ -1,0 +1,154 @@
+"""Runner, streamer, gate, Kafka and PostgreSQL as real processes: interrupted and killed, every row is on the bus once, marks in order."""
+
+from __future__ import annotations
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from small_runs import config_of
+
+from assay.app.oracle.generator import generate
+from assay.app.oracle.importer import import_world
+from assay.app.oracle.mapping import load_mapping
+from assay.app.publisher import KafkaPublisher
+from assay.app.run_directory import Run
+from assay.app.runner.scenario_runner import run_scenario
+from assay.app.stores.objects import DirectoryStore
+from assay.app.substrate import Server
+from assay.app.topics import create_topics, read_topic
+from assay.codecs.single_object import unpack
+from assay.testing import until
+
+NOW_US = 1_893_456_000_000_000
+ROWS = 6_000
+#: nine weeks and the label delay in about eight seconds
+SPEEDUP = "800000"
+
+
+@pytest.fixture
+def run(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Run:
+    """A READY run over a generated world; its gate has an address of its own."""
+    generate("handbook", ROWS, 5, tmp_path / "in.parquet")
+    world = import_world(tmp_path / "in.parquet", load_mapping("handbook"), DirectoryStore(tmp_path / "store"), NOW_US)
+    with closing(socket.socket()) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    made = Run(
+        directory=tmp_path,
+        config=config_of(world.manifest),
+        namespace=namespace,
+        bootstrap=kafka.address,
+        dsn=dsn,
+        gate_url=f"http://127.0.0.1:{port}",
+        api_key="k",
+    )
+    made.save()
+    create_topics(kafka.address, namespace, 3)
+    run_scenario(made.config, made.store, KafkaPublisher(kafka.address, namespace), NOW_US)
+    return made
+
+
+class Processes:
+    """A gate and a streamer of one run, each in a process of its own."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.started: list[subprocess.Popen[bytes]] = []
+
+    def gate(self) -> subprocess.Popen[bytes]:
+        """Start the gate at the run's address."""
+        return self._start("gate", "--port", self.run.gate_url.rsplit(":", 1)[1])
+
+    def streamer(self) -> subprocess.Popen[bytes]:
+        """Start the streamer."""
+        return self._start("stream", "--batch", "150", "--speedup", SPEEDUP)
+
+    def position(self) -> int:
+        """Rows acknowledged, as the checkpoint says."""
+        keys = list(self.run.store.keys("wsp"))
+        return int(json.loads(self.run.store.read(keys[0]))["position"]) if keys else 0
+
+    def reached(self, position: int) -> None:
+        """Wait until so many rows are acknowledged."""
+        until(lambda: self.position() >= position, 60)
+
+    def _start(self, command: str, *options: str) -> subprocess.Popen[bytes]:
+        log = (self.run.directory / f"{command}.log").open("ab")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "assay", command, "--run", str(self.run.directory), *options], stdout=log, stderr=log
+        )
+        self.started.append(process)
+        return process
+
+
+@pytest.fixture
+def processes(run: Run) -> Iterator[Processes]:
+    """Processes that end with the test."""
+    made = Processes(run)
+    yield made
+    for process in made.started:
+        process.kill()
+        process.wait(30)
+
+
+def _on_topic(run: Run, handle: str) -> tuple[Counter[str], set[int]]:
+    """How often each event lies on a topic, and which partitions are final; a row behind its mark fails the test."""
+    events: Counter[str] = Counter()
+    floors: dict[int, int] = {}
+    final: set[int] = set()
+    for record in read_topic(run.bootstrap, run.namespace, handle):
+        name, fields = unpack(record.value or b"")
+        floor = floors.get(record.partition, 0)
+        if name == "mark":
+            assert fields["ts_utc"] >= floor, "marks go forward"
+            floors[record.partition] = fields["ts_utc"]
+            final |= {record.partition} if fields["final"] else set()
+        else:
+            assert fields["ts_utc"] >= floor or fields["event_id"] in events, "a row behind its mark"
+            events[fields["event_id"]] += 1
+    return events, final
+
+
+def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, processes: Processes) -> None:
+    gate = processes.gate()
+    for position in (600, 1_500):
+        streamer = processes.streamer()
+        processes.reached(position)
+        streamer.send_signal(signal.SIGINT)
+        assert streamer.wait(60) == 130
+        assert processes.position() >= position
+    streamer = processes.streamer()
+    processes.reached(2_400)
+    gate.kill()
+    gate.wait(30)
+    gate = processes.gate()
+    processes.reached(3_600)
+    streamer.kill()
+    streamer.wait(30)
+    assert processes.streamer().wait(120) == 0
+    payments, finished = _on_topic(run, "FP_BUS_TRAFFIC_FRAUD_V1")
+    assert len(payments) == ROWS
+    assert finished == {0, 1, 2}
+    labels, finished = _on_topic(run, "FP_BUS_LABELS_EVENTS_V1")
+    world = json.loads(run.store.read(f"oracle/{run.config.manifest_fingerprint}/_oracle_pack_manifest.json"))
+    assert len(labels) == world["truth_summary"]["emitted"]
+    assert finished == {0}
+    assert _on_topic(run, "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1") == (Counter(), {0, 1, 2})
+
+
+def test_a_wrong_key_stops_the_streamer_and_says_so(run: Run, processes: Processes) -> None:
+    processes.gate()
+    until(lambda: "listening" in (run.directory / "gate.log").read_text(), 60)
+    run.model_copy(update={"api_key": "wrong"}).save()
+    streamer = processes.streamer()
+    assert streamer.wait(60) == 70
+    assert "GATE_REJECTED" in (run.directory / "stream.log").read_text()
+    assert "401" in (run.directory / "stream.log").read_text()

@@ -1,0 +1,117 @@
+"""Topics on a real broker: created as their files say, read back, refused in another shape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import ConfigResource
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from assay.app.cli import topic as command
+from assay.app.substrate import Server
+from assay.app.topics import create_topics, partitions_of, read_topic
+from assay.codecs.single_object import pack
+from assay.contracts.errors import Retry, Stop
+from assay.contracts.pins import Pins
+from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic, topics
+from assay.testing import until
+
+PINS = Pins("platform_20260101T000000Z", "a" * 32, "b" * 64, "c" * 64, "x", 1)
+CONTROL = "FP_BUS_CONTROL_V1"
+
+
+def publish(bootstrap: str, name: str, values: Sequence[bytes | None]) -> None:
+    """Write values to partition 0 and wait for them."""
+    producer = Producer({"bootstrap.servers": bootstrap, "acks": "all"})
+    for value in values:
+        producer.produce(name, value=value, key=b"k", partition=0)
+    assert producer.flush(30) == 0
+
+
+def test_all_topics_are_created_with_their_configuration_and_once(kafka: Server, namespace: str) -> None:
+    """A second call creates nothing; the broker holds what the files say."""
+    assert len(create_topics(kafka.address, namespace, 5)) == len(topics())
+    assert create_topics(kafka.address, namespace, 5) == []
+    assert partitions_of(kafka.address, namespace) == {handle: found.partition_count(5) for handle, found in topics().items()}
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    for found in topics().values():
+        resource = ConfigResource(ResourceType.TOPIC, found.name(namespace))
+        held = admin.describe_configs([resource])[resource].result(30)
+        assert {name: held[name].value for name in found.broker_config()} == found.broker_config()
+
+
+def test_a_topic_in_another_shape_is_refused_before_any_is_created(kafka: Server, namespace: str) -> None:
+    """Other partitions, other cleanup."""
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    name = topic(CONTROL).name(namespace)
+    admin.create_topics([NewTopic(name, num_partitions=2, replication_factor=1)])[name].result(30)
+    until(lambda: partitions_of(kafka.address, namespace) == {CONTROL: 2})
+    with pytest.raises(Stop) as refused:
+        create_topics(kafka.address, namespace)
+    assert refused.value.reason is Reason.TOPIC_MISMATCH
+    assert name in refused.value.what
+    assert partitions_of(kafka.address, namespace) == {CONTROL: 2}
+
+
+def test_a_topic_with_another_cleanup_is_refused(kafka: Server, namespace: str) -> None:
+    """Truth that would be compacted."""
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    name = topic(CONTROL).name(namespace)
+    admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1, config={"cleanup.policy": "compact"})])[name].result(30)
+    until(lambda: partitions_of(kafka.address, namespace) == {CONTROL: 1})
+    with pytest.raises(Stop, match="compact") as refused:
+        create_topics(kafka.address, namespace)
+    assert refused.value.reason is Reason.TOPIC_MISMATCH
+
+
+def test_cat_prints_records_refusals_and_tombstones_one_a_line(kafka: Server, namespace: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whatever lies on the topic, within the offsets asked for."""
+    create_topics(kafka.address, namespace)
+    marks = [
+        pack("mark", {"pins": PINS.as_avro(), "topic": CONTROL, "partition": 0, "ts_utc": ts, "final": False}) for ts in (0, 1_000_000)
+    ]
+    publish(kafka.address, topic(CONTROL).name(namespace), [marks[0], b"garbage", None, marks[1]])
+    where = ["--bootstrap", kafka.address, "--namespace", namespace]
+    assert command.main(["cat", CONTROL, *where, "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [(line["offset"], line["key"], line["record"]) for line in lines] == [
+        (0, "k", "mark"),
+        (1, "k", "refused"),
+        (2, "k", "tombstone"),
+        (3, "k", "mark"),
+    ]
+    assert lines[3]["value"]["ts_utc"] == "1970-01-01T00:00:01.000000Z"
+    assert command.main(["cat", CONTROL, *where, "--from", "1", "--to", "2", "--limit", "5"]) == 0
+    assert [line.split("\t")[::2][0] for line in capsys.readouterr().out.splitlines()] == ["0@1", "0@2"]
+
+
+def test_a_limit_ends_the_reading(kafka: Server, namespace: str) -> None:
+    """Across partitions too."""
+    create_topics(kafka.address, namespace)
+    publish(kafka.address, topic(CONTROL).name(namespace), [b"1", b"2", b"3"])
+    assert [record.value for record in read_topic(kafka.address, namespace, CONTROL, limit=2)] == [b"1", b"2"]
+    assert list(read_topic(kafka.address, namespace, CONTROL, first=3)) == []
+
+
+@pytest.mark.parametrize(("partition", "create"), [(None, False), (9, True)])
+def test_a_topic_or_partition_that_is_not_there_is_refused(kafka: Server, namespace: str, partition: int | None, create: bool) -> None:
+    """Not an endless wait."""
+    if create:
+        create_topics(kafka.address, namespace)
+    with pytest.raises(Stop) as refused:
+        list(read_topic(kafka.address, namespace, CONTROL, partition=partition))
+    assert refused.value.reason is Reason.TOPIC_UNKNOWN
+
+
+def test_a_broker_that_is_not_there_is_something_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A closed port, with a short patience."""
+    monkeypatch.setattr("assay.app.topics.TIMEOUT_S", 1.0)
+    with pytest.raises(Retry) as refused:
+        create_topics("127.0.0.1:1")
+    assert refused.value.reason is Reason.BROKER_UNREACHABLE

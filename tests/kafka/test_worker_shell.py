@@ -1,0 +1,248 @@
+"""The Faust shell on a real Kafka, with real worker processes: order, seeking, commits, backpressure, takeover, failures."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+from worker_web import get_json, lanes_at
+
+from assay.app.substrate import Server
+from assay.app.substrate.ports import free_port
+from assay.testing import until
+
+PROGRAM = Path(__file__).with_name("pass_through_worker.py")
+PARTITIONS = 3
+
+
+class Bench:
+    """Topics of one test and the workers it started."""
+
+    def __init__(self, bootstrap: str, namespace: str, directory: Path) -> None:
+        self.bootstrap, self.namespace, self.directory = bootstrap, namespace, directory
+        self.admin = AdminClient({"bootstrap.servers": bootstrap})
+        self.inputs, self.output = [f"{namespace}a", f"{namespace}b"], f"{namespace}out"
+        made = self.admin.create_topics([NewTopic(n, PARTITIONS, 1) for n in self.inputs] + [NewTopic(self.output, 1, 1)])
+        for future in made.values():
+            future.result(20)
+        self.workers: list[subprocess.Popen[bytes]] = []
+
+    def produce(self, topic: str, first: int, n: int) -> None:
+        """n records numbered from `first`, round robin over the partitions; every 100th is a tombstone."""
+        producer = Producer({"bootstrap.servers": self.bootstrap, "queue.buffering.max.messages": 1_000_000, "enable.idempotence": True})
+        producer.list_topics(topic, timeout=10)  # records queued before the partitions are known may change places
+        for i in range(first, first + n):
+            producer.produce(topic, None if i % 100 == 0 else b"v%d" % i, b"k", partition=i % PARTITIONS)
+        assert producer.flush(30) == 0
+
+    def start(self, **changes: Any) -> tuple[subprocess.Popen[bytes], int]:
+        """A worker process and its web port."""
+        port = free_port()
+        wiring = {
+            "bootstrap": self.bootstrap, "group": f"{self.namespace}group", "directory": str(self.directory),
+            "inputs": self.inputs, "output": self.output, **changes,
+        }  # fmt: skip
+        log = (self.directory / f"worker{len(self.workers)}.log").open("wb")
+        command = [sys.executable, str(PROGRAM), json.dumps(wiring), "worker", "--web-port", str(port), "-l", "info"]
+        worker = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+        self.workers.append(worker)
+        return worker, port
+
+    def log(self, number: int) -> str:
+        """What a worker printed."""
+        return (self.directory / f"worker{number}.log").read_text()
+
+    def copied(self) -> dict[tuple[str, int], list[tuple[int, bytes]]]:
+        """The whole output so far: (offset, value) per (topic, partition), in output order."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "none", "enable.auto.commit": False})
+        _, end = consumer.get_watermark_offsets(TopicPartition(self.output, 0), timeout=10)
+        consumer.assign([TopicPartition(self.output, 0, 0)])
+        found: dict[tuple[str, int], list[tuple[int, bytes]]] = {}
+        read = 0
+        while read < end:
+            for message in consumer.consume(min(10_000, end - read), 5):
+                topic, partition, offset, value = (message.value() or b"").split(b" ", 3)
+                found.setdefault((topic.decode().lower(), int(partition)), []).append((int(offset), value))
+                read += 1
+        consumer.close()
+        return found
+
+    def ends(self, *topics: str) -> dict[tuple[str, int], int]:
+        """End offsets per partition."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "none"})
+        places = [(topic, partition) for topic in topics for partition in range(PARTITIONS)]
+        found = {place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)[1] for place in places}
+        consumer.close()
+        return found
+
+    def committed(self) -> dict[tuple[str, int], int]:
+        """What the group has committed."""
+        asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(f"{self.namespace}group")])
+        found = next(iter(asked.values())).result(10).topic_partitions
+        return {(tp.topic, tp.partition): tp.offset for tp in found}
+
+    def lengths(self) -> dict[tuple[str, int], int]:
+        """Number of copied rows per partition."""
+        return {place: len(rows) for place, rows in self.copied().items()}
+
+
+@pytest.fixture
+def bench(kafka: Server, namespace: str, tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(kafka.address, namespace, tmp_path)
+    yield made
+    for worker in made.workers:
+        worker.kill()
+        worker.wait()
+
+
+def test_every_row_arrives_once_in_order_with_its_offset(bench: Bench) -> None:
+    bench.produce(bench.inputs[0], 0, 30_000)
+    bench.start()
+    until(lambda: sum(bench.lengths().values()) == 30_000)
+    for (_, partition), rows in bench.copied().items():
+        expected = [b"null" if i % 100 == 0 else b"v%d" % i for i in range(partition, 30_000, PARTITIONS)]
+        assert rows == list(enumerate(expected))
+
+
+def test_the_group_commits_what_the_lane_has_finished_with(bench: Bench) -> None:
+    bench.produce(bench.inputs[0], 0, 3_000)
+    bench.produce(bench.inputs[1], 0, 300)
+    bench.start()
+    until(lambda: bench.committed() == bench.ends(*bench.inputs))
+
+
+def test_a_full_partition_is_not_fetched_while_others_flow(bench: Bench) -> None:
+    hold = bench.directory / "hold"
+    hold.touch()
+    _, port = bench.start(unwanted=[bench.inputs[1].upper()])
+    bench.produce(bench.inputs[1], 0, 3_000)
+    bench.produce(bench.inputs[0], 0, 3_000)
+    until(lambda: sum(bench.lengths().values()) == 3_000)
+    assert {topic for topic, _ in bench.lengths()} == {bench.inputs[0]}
+    assert get_json(port, "/healthz")["rows"] == {"pass": 3_000}
+    hold.unlink()
+    until(lambda: sum(bench.lengths().values()) == 6_000)
+
+
+def test_a_killed_worker_goes_on_from_the_lanes_position(bench: Bench) -> None:
+    bench.produce(bench.inputs[0], 0, 60_000)
+    first, _ = bench.start()
+    until(lambda: sum(bench.lengths().values()) > 0)
+    first.kill()
+    first.wait()
+    bench.produce(bench.inputs[0], 60_000, 3_000)
+    bench.start()
+    until(lambda: set(bench.lengths().values()) == {21_000}, 60)
+    assert all([offset for offset, _ in rows] == list(range(21_000)) for rows in bench.copied().values())
+
+
+def test_the_groups_committed_offset_is_not_where_reading_starts(bench: Bench) -> None:
+    bench.produce(bench.inputs[0], 0, 3_000)
+    at_the_end = [TopicPartition(topic, p, end) for (topic, p), end in bench.ends(*bench.inputs).items()]
+    request = ConsumerGroupTopicPartitions(f"{bench.namespace}group", at_the_end)
+    next(iter(bench.admin.alter_consumer_group_offsets([request]).values())).result(10)
+    bench.start()
+    until(lambda: sum(bench.lengths().values()) == 3_000)
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        ("recover", 70, "JOURNAL_UNREADABLE"),
+        ("feed", 70, "INPUT_GAP"),
+        ("run", 70, "PRODUCE_FAILED"),
+        ("return", 70, "LANE_ENDED"),
+        ("commit", 1, "not an integer"),
+        ("hang", 70, "PRODUCE_FAILED"),
+    ],
+)
+def test_a_broken_promise_ends_the_process(bench: Bench, fault: str, code: int, said: str) -> None:
+    bench.produce(bench.inputs[0], 0, 300)
+    worker, _ = bench.start(fault=fault)
+    assert worker.wait(60) == code
+    assert said in bench.log(0)
+
+
+def test_a_second_worker_gets_nothing_and_takes_over_when_the_first_is_killed(bench: Bench) -> None:
+    bench.produce(bench.inputs[0], 0, 3_000)
+    first, first_port = bench.start()
+    until(lambda: lanes_at(first_port) == ["pass"])
+    _, second_port = bench.start()
+    until(lambda: lanes_at(second_port) == [])
+    bench.produce(bench.inputs[0], 3_000, 3_000)
+    until(lambda: sum(bench.lengths().values()) == 6_000)
+    assert (lanes_at(first_port), lanes_at(second_port)) == (["pass"], [])
+    first.kill()
+    until(lambda: lanes_at(second_port) == ["pass"])
+    bench.produce(bench.inputs[0], 6_000, 3_000)
+    until(lambda: sum(bench.lengths().values()) == 9_000)
+    assert all([offset for offset, _ in rows] == list(range(3_000)) for rows in bench.copied().values())
+
+
+def test_a_frozen_worker_that_wakes_up_after_a_takeover_ends_itself(bench: Bench) -> None:
+    bench.produce(bench.inputs[0], 0, 300)
+    first, first_port = bench.start()
+    until(lambda: lanes_at(first_port) == ["pass"])
+    _, second_port = bench.start()
+    until(lambda: lanes_at(second_port) == [])
+    first.send_signal(signal.SIGSTOP)
+    until(lambda: lanes_at(second_port) == ["pass"])
+    first.send_signal(signal.SIGCONT)
+    assert first.wait(60) == 70
+    assert "LANE_TAKEN_OVER" in bench.log(0)
+
+
+def test_rebalances_under_load_lose_and_repeat_nothing(bench: Bench) -> None:
+    bench.produce(bench.inputs[0], 0, 30_000)
+    _, port = bench.start()
+    until(lambda: lanes_at(port) == ["pass"])
+    for round_ in range(3):
+        other, other_port = bench.start()
+        until(lambda: lanes_at(other_port) == [])  # noqa: B023 - used at once
+        bench.produce(bench.inputs[0], 30_000 * (round_ + 1), 30_000)
+        other.terminate()
+        assert other.wait(30) == 0
+    until(lambda: sum(bench.lengths().values()) == 120_000, 60)
+    assert all([offset for offset, _ in rows] == list(range(40_000)) for rows in bench.copied().values())
+
+
+@pytest.mark.parametrize("loss", ["deleted", "made anew"])
+def test_input_that_is_gone_stops_the_worker(bench: Bench, loss: str) -> None:
+    topic = bench.inputs[0]
+    bench.produce(topic, 0, 3_000)
+    first, _ = bench.start()
+    until(lambda: sum(bench.lengths().values()) == 3_000)
+    first.kill()
+    first.wait()
+    if loss == "deleted":
+        bench.produce(topic, 3_000, 3_000)
+        for future in bench.admin.delete_records([TopicPartition(topic, p, 1_500) for p in range(PARTITIONS)]).values():
+            future.result(10)
+    else:
+        bench.admin.delete_topics([topic])[topic].result(10)
+        until(lambda: topic not in bench.admin.list_topics(timeout=10).topics)
+        bench.admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(10)
+    second, _ = bench.start()
+    assert second.wait(60) == 70
+    assert "INPUT_OFFSET_LOST" in bench.log(1).splitlines()[-1]
+
+
+def test_a_row_of_the_lanes_state_is_read_over_the_web(bench: Bench) -> None:
+    bench.produce(bench.inputs[0], 0, 300)
+    worker, port = bench.start()
+    key = f"{bench.inputs[0].upper()}:1"
+    until(lambda: get_json(port, f"/table/features/{key}") == {"next_offset": 100})
+    assert get_json(port, f"/table/features/{key}/") == {"next_offset": 100}
+    assert get_json(port, "/table/features/nobody:0")["error"] == "key not found"
+    assert [table["name"] for table in get_json(port, "/table/")] == ["features", "entities", "decisions"]
+    worker.terminate()
+    assert worker.wait(30) == 0

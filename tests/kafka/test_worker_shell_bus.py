@@ -1,0 +1,130 @@
+"""The lane's journal and outputs on a real Kafka: acknowledged offsets, whole reads, order, and failures that stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from assay.agents.step import Emission
+from assay.app.bus import JOURNAL_VALUE_BYTES_MAX, KafkaJournal, KafkaOutputs
+from assay.app.substrate import Server
+from assay.codecs.columns import Strings
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+#: as the journal topics have it
+LARGE = str(16 * 1024 * 1024)
+MakeTopic = Callable[..., str]
+
+
+@pytest.fixture
+def make_topic(kafka: Server, namespace: str) -> MakeTopic:
+    def make(name: str, partitions: int = 1, **config: str) -> str:
+        admin = AdminClient({"bootstrap.servers": kafka.address})
+        settings = {key.replace("_", "."): value for key, value in config.items()}
+        admin.create_topics([NewTopic(namespace + name, partitions, 1, config=settings)])[namespace + name].result(20)
+        return namespace + name
+
+    return make
+
+
+async def _whole(journal: KafkaJournal) -> list[tuple[int, bytes]]:
+    return [record async for record in journal.read_all()]
+
+
+def test_a_journal_gives_the_acknowledged_offset_of_each_record_and_reads_back_whole(kafka: Server, make_topic: MakeTopic) -> None:
+    values = [bytes([i % 251]) * (1 + i * 37) for i in range(300)]
+
+    async def scenario(topic: str) -> tuple[list[int], list[tuple[int, bytes]]]:
+        journal = KafkaJournal(kafka.address, topic)
+        assert await _whole(journal) == []
+        await journal.start()
+        offsets = await asyncio.gather(*[await journal.append(value, 1_700_000_000_000) for value in values])
+        await journal.close()
+        return list(offsets), await _whole(journal)
+
+    offsets, read = asyncio.run(scenario(make_topic("journal", max_message_bytes=LARGE)))
+    assert offsets == list(range(300))
+    assert read == list(enumerate(values))
+
+
+def test_a_journal_takes_records_of_sixteen_megabytes(kafka: Server, make_topic: MakeTopic) -> None:
+    value = np.random.default_rng(1).bytes(JOURNAL_VALUE_BYTES_MAX)
+
+    async def scenario(topic: str) -> list[tuple[int, bytes]]:
+        journal = KafkaJournal(kafka.address, topic)
+        await journal.start()
+        await (await journal.append(value, 1))
+        await (await journal.append(b"next", 1))
+        await journal.close()
+        return await _whole(journal)
+
+    read = asyncio.run(scenario(make_topic("journal", max_message_bytes=LARGE)))
+    assert read == [(0, value), (1, b"next")]
+
+
+def test_a_hole_in_a_journal_stops_the_reader(kafka: Server, make_topic: MakeTopic) -> None:
+    topic = make_topic("journal")
+    producer = Producer({"bootstrap.servers": kafka.address, "transactional.id": topic})
+    producer.init_transactions(20)
+    for value in (b"a", b"b"):  # the marker that ends a transaction takes an offset and holds no record
+        producer.begin_transaction()
+        producer.produce(topic, value)
+        producer.commit_transaction(20)
+    with pytest.raises(Stop) as stopped:
+        asyncio.run(_whole(KafkaJournal(kafka.address, topic)))
+    assert stopped.value.reason is Reason.JOURNAL_SEQUENCE_GAP
+
+
+def test_outputs_keep_their_order_in_each_partition_over_many_batches(kafka: Server, make_topic: MakeTopic) -> None:
+    n = 60_000
+    values = [b"%d-" % i + bytes(40) for i in range(n)]
+    partitions = (np.arange(n) * 7 % 3).astype(np.int32)
+    emission = Emission("OUT", partitions, Strings.of([b"k%d" % (i % 10) for i in range(n)]), Strings.of(values))
+
+    async def scenario(topic: str) -> list[list[tuple[int, bytes]]]:
+        outputs = KafkaOutputs(kafka.address, {"OUT": topic})
+        await outputs.start()
+        await outputs.publish([emission, emission], 1_700_000_000_000)
+        await outputs.close()
+        assert outputs.records_written == 2 * n
+        return [await _whole(KafkaJournal(kafka.address, topic, partition)) for partition in range(3)]
+
+    for partition, read in enumerate(asyncio.run(scenario(make_topic("out", 3)))):
+        once = [value for value, at in zip(values, partitions.tolist(), strict=True) if at == partition]
+        assert read == list(enumerate(once * 2))
+
+
+@pytest.mark.parametrize("what", ["journal too large", "output too large", "no such partition", "not started", "no broker"])
+def test_a_record_not_known_to_be_written_stops_the_lane(kafka: Server, make_topic: MakeTopic, what: str) -> None:
+    topic = make_topic("small", max_message_bytes="2000")
+    large = Emission("OUT", np.zeros(1, np.int32), Strings.of([None]), Strings.of([np.random.default_rng(1).bytes(3_000)]))
+    astray = Emission("OUT", np.full(1, 5, np.int32), Strings.of([None]), Strings.of([b"x"]))
+
+    async def scenario() -> None:
+        bootstrap = "127.0.0.1:1" if what == "no broker" else kafka.address
+        journal, outputs = KafkaJournal(bootstrap, topic), KafkaOutputs(bootstrap, {"OUT": topic})
+        if what != "not started":
+            await journal.start()
+            await outputs.start()
+        try:
+            match what:
+                case "journal too large" | "not started":
+                    await (await journal.append(bytes(3_000), 1))
+                case "output too large":
+                    await outputs.publish([large], 1)
+                case _:
+                    await outputs.publish([astray], 1)
+        finally:
+            await journal.close()
+            await outputs.close()
+
+    with pytest.raises(Stop) as stopped:
+        asyncio.run(scenario())
+    assert stopped.value.reason is Reason.PRODUCE_FAILED

@@ -1,0 +1,161 @@
+"""A real worker in a process of its own over topics that are filled, and what a test asks of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka.admin import AdminClient
+from gated_worlds import GatedWorld
+
+from assay.agents.audit_segment import bodies_of, read_segment
+from assay.agents.journal import JournalRecord
+from assay.app.publisher import KafkaPublisher, Record
+from assay.app.run_directory import Run
+from assay.app.stores.segment_journal import read_head
+from assay.app.topics import create_topics, read_topic
+from assay.codecs.single_object import unpack
+from assay.contracts.topics import topic, topics
+from assay.testing import until
+
+DEADLINE_S = 90.0
+
+
+def filled_run(directory: Path, bootstrap: str, namespace: str, given: GatedWorld) -> Run:
+    """A run whose topics hold the given records. It writes into the world's own store."""
+    run = Run(directory=directory, config=given.config, namespace=namespace, bootstrap=bootstrap, dsn="", partitions=given.partitions)
+    run.save()
+    create_topics(bootstrap, namespace, given.partitions)
+    publish(run, given.records)
+    return run
+
+
+def publish(run: Run, records: Iterable[tuple[str, Record]]) -> None:
+    """Write records to their topics, each topic in order."""
+    by_topic: dict[str, list[Record]] = defaultdict(list)
+    for handle, record in records:
+        by_topic[handle].append(record)
+    publisher = KafkaPublisher(run.bootstrap, run.namespace)
+    for handle, lot in by_topic.items():
+        publisher.publish(handle, lot)
+
+
+class WorkerProcess:
+    """`assay worker` of one run. Armed with a failpoint it waits there to be killed."""
+
+    def __init__(self, run: Run, failpoint: str = "", pack: str = "") -> None:
+        self.run = run
+        self.marker = run.directory / "reached"
+        self.marker.unlink(missing_ok=True)
+        self.log = run.directory / "worker.log"
+        armed = {"ASSAY_FAILPOINT": failpoint, "ASSAY_FAILPOINT_FILE": str(self.marker)} if failpoint else {}
+        packs = ["--pack", pack] if pack else []
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "assay", "worker", "--run", str(run.directory), "--web-port", "0", *packs],
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **armed},
+            )
+
+    def await_failpoint(self) -> None:
+        """Until it waits at its failpoint; a worker that never gets there fails the test."""
+        until(self._reached, DEADLINE_S)
+
+    def _reached(self) -> bool:
+        assert self.process.poll() is None, f"the worker ended before its failpoint:\n{self.tail()}"
+        return self.marker.exists()
+
+    def kill(self) -> None:
+        """SIGKILL, as a power cut would."""
+        self.process.kill()
+        self.process.wait(30)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return self.log.read_text(errors="replace")[-2_000:]
+
+
+def values(run: Run, handle: str) -> list[bytes]:
+    """Every value on a topic."""
+    return [record.value or b"" for record in read_topic(run.bootstrap, run.namespace, handle)]
+
+
+def named(run: Run, handle: str, wanted: str) -> dict[str, Counter[bytes]]:
+    """Event id → how often each form of its record of a type lies on a topic."""
+    found: dict[str, Counter[bytes]] = defaultdict(Counter)
+    for value in values(run, handle):
+        name, fields = unpack(value)
+        if name == wanted:
+            found[event_of(fields)][value] += 1
+    return found
+
+
+def event_of(fields: dict[str, Any]) -> str:
+    """The event a decision or an outcome is about."""
+    source = fields.get("source_event")
+    return str(source["event_id"] if source else fields["source_event_id"])
+
+
+def ends(run: Run, handles: Iterable[str]) -> dict[tuple[str, int], int]:
+    """Next offset of every partition."""
+    consumer = Consumer({"bootstrap.servers": run.bootstrap, "group.id": "test", "log_level": 0})
+    try:
+        found = {}
+        for handle in handles:
+            name = topic(handle).name(run.namespace)
+            for number in consumer.list_topics(name, timeout=30).topics[name].partitions:
+                found[(handle, number)] = consumer.get_watermark_offsets(TopicPartition(name, number), timeout=30)[1]
+        return found
+    finally:
+        consumer.close()
+
+
+def committed(run: Run) -> dict[tuple[str, int], int]:
+    """The group's committed offsets."""
+    group = f"{run.namespace}{run.platform_run_id}"
+    admin = AdminClient({"bootstrap.servers": run.bootstrap, "log_level": 0})
+    answer = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(30)
+    handles = {found.name(run.namespace): handle for handle, found in topics().items()}
+    return {(handles[at.topic], at.partition): at.offset for at in answer.topic_partitions if at.offset >= 0}
+
+
+def journal_position(run: Run, handle: str = "FP_JOURNAL_RTDL_V1") -> dict[tuple[str, int], int]:
+    """Next offset per input partition such that all before it are in the journal; from the ranges, without the lane's code."""
+    taken: dict[tuple[str, int], set[int]] = defaultdict(set)
+    for value in values(run, handle):
+        for name, partition, first, last in JournalRecord.from_bytes(value).ranges:
+            taken[(name, partition)].update(range(first, last + 1))
+    position = {}
+    for place, offsets in taken.items():
+        at = 0
+        while at in offsets:
+            at += 1
+        position[place] = at
+    return position
+
+
+def audited(run: Run) -> list[str]:
+    """Event ids of the audit chain, after following its digests from the first segment to the head."""
+    previous, found = "0" * 64, list[str]()
+    for key in run.store.keys("audit/segments"):
+        segment = read_segment(run.store.read(key), key)
+        assert segment.header["previous"] == previous, f"{key} does not follow the segment before it"
+        previous = segment.digest
+        if len(segment.values.lengths):
+            found += [event for event in bodies_of(segment.values).event_ids.text() if event]
+    head = read_head(run.store)
+    assert head is None or head[1] == previous, "the head is not the last segment"
+    return found

@@ -1,0 +1,120 @@
+"""The admission index on real PostgreSQL: claims, settlements, what is unknown, and races."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from assay.app.gate.admission import Place, Standing
+from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.substrate import Server
+from assay.contracts.errors import Retry, Stop
+from assay.contracts.reasons import Reason
+
+
+def digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+def claims(*names: str, payload: str = "p") -> list[Claim]:
+    return [Claim(digest(name), digest(payload)) for name in names]
+
+
+def test_new_keys_are_claimed_and_known_ones_come_back_with_their_place(dsn: str) -> None:
+    index = AdmissionIndex(dsn)
+    first = index.next_batch()
+    assert index.claim(claims("a", "b"), first) == {}
+    index.settle(first, [Place(2, 40), None])
+    again = index.claim(claims("c", "b", "a"), index.next_batch())
+    assert again == {1: Standing(digest("p"), None), 2: Standing(digest("p"), Place(2, 40))}
+
+
+def test_a_claim_that_was_never_settled_has_no_place(dsn: str) -> None:
+    AdmissionIndex(dsn).claim(claims("a"), 1)
+    assert AdmissionIndex(dsn).claim(claims("a", payload="other"), 2) == {0: Standing(digest("p"), None)}
+
+
+def test_a_retaken_claim_is_settled_by_the_batch_that_took_it(dsn: str) -> None:
+    index = AdmissionIndex(dsn)
+    index.claim(claims("a"), 1)
+    index.claim(claims("b", "a"), 2)
+    index.retake([(1, claims("a")[0])], 2)
+    index.settle(2, [Place(0, 1), Place(0, 2)])
+    assert index.claim(claims("a"), 3) == {0: Standing(digest("p"), Place(0, 2))}
+
+
+def test_the_view_shows_every_state(dsn: str) -> None:
+    index = AdmissionIndex(dsn)
+    index.claim(claims("a", "b"), 1)
+    index.claim(claims("c"), 2)
+    index.settle(1, [Place(1, 5), None])
+    with psycopg.connect(dsn) as connection:
+        rows = connection.execute('SELECT dedupe_key, state, partition, "offset" FROM ig_admissions').fetchall()
+    assert {row[0]: row[1:] for row in rows} == {
+        digest("a").hex(): ("ADMITTED", 1, 5),
+        digest("b").hex(): ("AMBIGUOUS", None, None),
+        digest("c").hex(): ("IN_FLIGHT", None, None),
+    }
+
+
+def test_batches_of_two_processes_never_share_a_number(dsn: str) -> None:
+    one, two = AdmissionIndex(dsn), AdmissionIndex(dsn)
+    assert len({one.next_batch(), one.next_batch(), two.next_batch(), two.next_batch()}) == 4
+
+
+def test_of_racing_claims_each_key_is_won_once(dsn: str) -> None:
+    names = [f"e{i}" for i in range(200)]
+    AdmissionIndex(dsn).ready()
+    start = threading.Barrier(4)
+
+    def race(number: int) -> int:
+        index = AdmissionIndex(dsn)
+        index.ready()
+        batch = index.next_batch()
+        mine = claims(*(names if number % 2 else reversed(names)))
+        start.wait()
+        won = len(mine) - len(index.claim(mine, batch))
+        index.close()
+        return won
+
+    with ThreadPoolExecutor(4) as threads:
+        assert sum(threads.map(race, range(4))) == len(names)
+
+
+def test_marks_are_remembered_by_run_and_class(dsn: str) -> None:
+    index = AdmissionIndex(dsn)
+    index.mark("run-1", "traffic", 5, False)
+    index.mark("run-1", "traffic", 9, True)
+    index.mark("run-2", "traffic", 7, False)
+    assert index.marks("run-1") == {"traffic": 9}
+
+
+def test_one_gate_serves_a_run(dsn: str) -> None:
+    first = AdmissionIndex(dsn, guard="run-1")
+    first.ready()
+    AdmissionIndex(dsn, guard="run-2").ready()
+    with pytest.raises(Stop) as refusal:
+        AdmissionIndex(dsn, guard="run-1", patience_ms=200).ready()
+    assert refusal.value.reason is Reason.GATE_ALREADY_RUNNING
+    first.close()
+    AdmissionIndex(dsn, guard="run-1").ready()
+
+
+def test_an_absent_database_is_to_be_tried_again(postgres: Server) -> None:
+    nowhere = postgres.address.replace(f":{postgres.port}/", ":1/")
+    with pytest.raises(Retry) as refusal:
+        AdmissionIndex(nowhere).ready()
+    assert refusal.value.reason is Reason.INDEX_UNAVAILABLE
+
+
+def test_a_connection_the_server_dropped_is_made_again(dsn: str) -> None:
+    index = AdmissionIndex(make_conninfo(dsn, application_name="to_be_dropped"))
+    index.claim(claims("a"), 1)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'to_be_dropped'")
+    assert index.claim(claims("a", "b"), 2) == {0: Standing(digest("p"), None)}

@@ -1,0 +1,107 @@
+"""Crashes, duplicates, delays and reordering as elements of the input: what is promised holds, and decisions are the same."""
+
+from __future__ import annotations
+
+from functools import cache
+from random import Random
+
+import pytest
+from records import CONTEXT, CONTROL, INPUTS, LABELS, POSTURE, RTDL, TRAFFIC
+from simulated_worlds import LANES, Finished, World, assert_promises, decision_digest, decisions, run, small_world
+
+from assay.app.simulator import BOUNDARIES, Crash, Delay, Duplicate, Fault, Reorder
+from assay.codecs.single_object import unpack
+
+#: boundaries that a lane never comes to
+NOT_REACHED = {("rtdl", "effects_executed"), ("audit", "effects_executed")}
+
+
+@cache
+def world() -> World:
+    return small_world()
+
+
+@cache
+def undisturbed() -> Finished:
+    finished = run(world())
+    assert_promises(world(), finished)
+    return finished
+
+
+def occurrences(lane: str, boundary: str) -> dict[str, int]:
+    """The first, a middle and the last time a lane comes to a boundary when nothing disturbs it."""
+    reached = undisturbed().simulator.reached()[(lane, boundary)]
+    return {"first": 1, "middle": max(1, reached // 2), "late": reached}
+
+
+@pytest.mark.parametrize("when", ["first", "middle", "late"])
+@pytest.mark.parametrize(("lane", "boundary"), [(lane, b) for lane in LANES for b in BOUNDARIES if (lane, b) not in NOT_REACHED])
+def test_a_crash_at_a_boundary_changes_nothing_in_effect(lane: str, boundary: str, when: str) -> None:
+    crash = Crash(lane, boundary, occurrences(lane, boundary)[when])
+    finished = run(world(), [crash])
+    assert finished.simulator.crashes == [crash], "the crash was not reached"
+    assert_promises(world(), finished)
+    assert decision_digest(finished.log) == decision_digest(undisturbed().log)
+
+
+@pytest.mark.parametrize("boundary", BOUNDARIES)
+def test_crashes_during_recovery_change_nothing_in_effect(boundary: str) -> None:
+    """The process dies, and its successors die where they come to a boundary next."""
+    lane = "act" if boundary == "effects_executed" else "rtdl"
+    crashes = [Crash(lane, boundary, occurrences(lane, boundary)["middle"] + again) for again in range(3)]
+    finished = run(world(), crashes)
+    assert finished.simulator.crashes == crashes
+    assert_promises(world(), finished)
+    assert decision_digest(finished.log) == decision_digest(undisturbed().log)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_mixed_faults_change_nothing_in_effect(seed: int) -> None:
+    random = Random(seed)
+    partitions = random.choice((1, 3))
+    crashes = [Crash(random.choice(LANES), random.choice(BOUNDARIES[:6]), random.randint(1, 12)) for _ in range(4)]
+    faults: list[Fault] = [
+        *crashes,
+        Duplicate(random.choice((TRAFFIC, RTDL, LABELS)), random.randint(1, 5)),
+        Delay(random.choice((TRAFFIC, LABELS, CONTEXT, POSTURE, RTDL)), random.randint(1, 20)),
+        Reorder(random.randint(3, 40)),
+    ]
+    finished = run(world(), faults, seed, partitions, random.choice((1, 5, 5_000)))
+    assert_promises(world(), finished)
+    assert decision_digest(finished.log) == decision_digest(undisturbed().log)
+
+
+@pytest.mark.parametrize("rows_max", [1, 10, 5_000])
+@pytest.mark.parametrize("partitions", [1, 3])
+def test_partitions_and_batch_sizes_give_one_digest(partitions: int, rows_max: int) -> None:
+    finished = run(world(), partitions=partitions, rows_max=rows_max)
+    assert_promises(world(), finished)
+    assert decision_digest(finished.log) == decision_digest(undisturbed().log)
+
+
+@pytest.mark.parametrize("partitions", [1, 3])
+@pytest.mark.parametrize("delayed", INPUTS)
+def test_a_delayed_topic_gives_the_same_digest(partitions: int, delayed: str) -> None:
+    finished = run(world(), [Delay(delayed, 30)], partitions=partitions)
+    assert decision_digest(finished.log) == decision_digest(undisturbed().log)
+
+
+@pytest.mark.parametrize("handle", [CONTROL, POSTURE, LABELS, CONTEXT, TRAFFIC, RTDL])
+def test_redelivered_records_change_nothing(handle: str) -> None:
+    finished = run(world(), [Duplicate(handle, 25)])
+    assert_promises(world(), finished)
+    assert finished.log.values("FP_BUS_QUARANTINE_V1") == []
+    assert decision_digest(finished.log) == decision_digest(undisturbed().log)
+
+
+def test_labels_reach_features_with_their_delay() -> None:
+    """The world is worth its name: some decision saw a terminal's fraud."""
+    seen = [unpack(value)[1]["features"]["doubles"] for value in decisions(undisturbed().log).values()]
+    assert len({tuple(values) for values in seen}) > 10
+
+
+def test_a_missing_posture_is_fail_safe_for_every_decision() -> None:
+    finished = run(small_world(with_posture=False))
+    found = [unpack(value)[1] for value in decisions(finished.log).values()]
+    assert all("POSTURE_MISSING_FAIL_SAFE" in record["reasons"] for record in found)
+    assert "ALLOW" not in {record["outcome"] for record in found}
