@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 
 from assay.codecs.avro_encode import encode
 from assay.codecs.avro_plan import AvroPlan, compile_schema
-from assay.codecs.columns import I64, U8, Columns, Ragged, Strings, take
+from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, take
 from assay.codecs.digests import sha256_rows
-from assay.codecs.single_object import HEADER_BYTES, record_type
+from assay.codecs.single_object import HEADER_BYTES, field_plan, pins_body, record_type
 from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.pins import Pins
 from assay.tables.posture import Posture
@@ -85,26 +85,23 @@ class DecisionWriter:
     """Writes decisions of one run under one policy."""
 
     def __init__(self, rules: RulePlan, features: FeatureSet, pins: Pins, bundle_ref: tuple[str, str], run_config_digest: bytes) -> None:
+        bundle_id, bundle_version = bundle_ref
         self._plan = _framed_plan()
-        self._features_plan = _field_plan("features")
-        self._basis_plan = _field_plan("basis")
+        self._features_plan = field_plan("decision_response", "features")
+        self._basis_plan = field_plan("decision_response", "basis")
+        self._posture_plan = field_plan("decision_response", "posture")
         self._codes = Strings.of(rules.all_codes)
         self._outcomes = Strings.of(OUTCOMES)
         self._feature_digest = features.digest
-        self._constants: dict[str, bytes | int] = {
-            **{f"pins.{name}": _bytes(value) for name, value in pins.as_avro().items()},
-            "feature_set.policy_id": features.feature_set.encode(),
-            "feature_set.revision": features.revision.encode(),
-            "feature_set.content_digest": features.digest,
-            "policy.policy_id": rules.policy_id.encode(),
-            "policy.revision": rules.revision.encode(),
-            "policy.content_digest": rules.digest,
-            "bundle_ref.bundle_id": bundle_ref[0].encode(),
-            "bundle_ref.bundle_version": bundle_ref[1].encode(),
-            "run_config_digest": run_config_digest,
+        # whole records that no row changes are written once and spliced
+        self._constants = {
+            "pins": pins_body(pins.as_avro()),
+            "feature_set": _revision(features.feature_set, features.revision, features.digest),
+            "policy": _revision(rules.policy_id, rules.revision, rules.digest),
+            "bundle_ref": _body(field_plan("decision_response", "bundle_ref"), {"bundle_id": bundle_id, "bundle_version": bundle_version}),
             "source_event.topic": TRIGGER_TOPIC.encode(),
-            "header": record_type("decision_response").header,
         }
+        self._fixed = {"header": record_type("decision_response").header, "run_config_digest": run_config_digest}
 
     def write(self, columns: Columns, longs: I64, doubles: NDArray[np.float64], decided: Decided, batchwide: Batchwide) -> Strings:
         """Single-object values of the decisions. `longs` and `doubles` hold their feature rows only."""
@@ -133,8 +130,9 @@ class DecisionWriter:
             "row": decided.rows,
             "decided_at_utc": np.broadcast_to(np.int64(stamp.wall_us), m),
             "basis": Strings.repeat(self._basis(stamp), m),
-            **_posture_columns(batchwide),
-            **{path: _constant(value, m, path) for path, value in self._constants.items()},
+            "posture": self._postures(batchwide),
+            **{path: Strings.repeat(value, m) for path, value in self._constants.items()},
+            **{path: np.broadcast_to(np.frombuffer(value, np.uint8), (m, len(value))) for path, value in self._fixed.items()},
         }
         return encode(self._plan, record)
 
@@ -145,6 +143,12 @@ class DecisionWriter:
         offsets = np.zeros(len(fired) + 1, np.int64)
         np.cumsum(np.bincount(row, minlength=len(fired)), out=offsets[1:])
         return Ragged(offsets, {"item": self._codes.take(code)})
+
+    def _postures(self, batchwide: Batchwide) -> Strings:
+        """The posture stamp of every decision."""
+        names = ("mode", "posture_seq", "policy_rev", "trust")
+        bodies = [_body(self._posture_plan, {name: getattr(posture, name) for name in names}) for posture in batchwide.postures]
+        return Strings.of(bodies).take(batchwide.in_force)
 
     def _basis(self, stamp: Stamp) -> bytes:
         offsets = stamp.offsets
@@ -161,19 +165,7 @@ class DecisionWriter:
                 },
             ),
         }
-        body = encode(self._basis_plan, columns).row(0)
-        assert body is not None
-        return body
-
-
-def _posture_columns(batchwide: Batchwide) -> Columns:
-    postures, at = batchwide.postures, batchwide.in_force
-    return {
-        "posture.mode": Strings.of([posture.mode for posture in postures]).take(at),
-        "posture.posture_seq": np.array([posture.posture_seq for posture in postures], np.int64)[at],
-        "posture.policy_rev": Strings.of([posture.policy_rev for posture in postures]).take(at),
-        "posture.trust": Strings.of([posture.trust for posture in postures]).take(at),
-    }
+        return _only(encode(self._basis_plan, columns))
 
 
 def _framed_plan() -> AvroPlan:
@@ -183,24 +175,28 @@ def _framed_plan() -> AvroPlan:
     return compile_schema({**schema, "fields": [header, *schema["fields"]]})
 
 
-def _field_plan(name: str) -> AvroPlan:
-    """The plan of one record field of a decision, whose bytes are spliced into it."""
-    fields: list[dict[str, Any]] = record_type("decision_response").schema["fields"]
-    return compile_schema(next(field["type"] for field in fields if field["name"] == name))
-
-
 def _matrix(values: NDArray[Any]) -> Ragged:
     n, width = values.shape
     return Ragged(np.arange(n + 1, dtype=np.int64) * width, {"item": np.ascontiguousarray(values).reshape(-1)})
 
 
-def _bytes(value: str | int | bytes) -> bytes | int:
-    return value.encode() if isinstance(value, str) else value
+def _revision(policy_id: str, revision: str, digest: bytes) -> bytes:
+    """The body of a document's revision stamp."""
+    return _body(field_plan("decision_response", "feature_set"), {"policy_id": policy_id, "revision": revision, "content_digest": digest})
 
 
-def _constant(value: bytes | int, m: int, path: str) -> Strings | NDArray[Any]:
-    if isinstance(value, int):
-        return np.broadcast_to(np.int64(value), m)
-    if path.endswith(("digest", "hash", "fingerprint", "scenario_run_id", "header")):
-        return np.broadcast_to(np.frombuffer(value, np.uint8), (m, len(value)))
-    return Strings.repeat(value, m)
+def _body(plan: AvroPlan, fields: Mapping[str, str | int | bytes]) -> bytes:
+    """The Avro body of one flat record; bytes are a fixed."""
+    return _only(encode(plan, {name: _cell(value) for name, value in fields.items()}))
+
+
+def _cell(value: str | int | bytes) -> Column:
+    if isinstance(value, bytes):
+        return np.frombuffer(value, np.uint8)[None]
+    return Strings.of([value]) if isinstance(value, str) else np.array([value], np.int64)
+
+
+def _only(bodies: Strings) -> bytes:
+    body = bodies.row(0)
+    assert body is not None
+    return body

@@ -11,12 +11,13 @@ from assay.codecs.kernel import frozen, kernel
 
 def same_bytes(data: U8, starts: I64, expected: U8) -> NDArray[np.bool_]:
     """For each row whether the bytes from its start on are exactly the expected ones; reads never leave the buffer."""
-    return _same(frozen(data, np.uint8), frozen(starts, np.int64), frozen(expected, np.uint8))
+    same = np.ones(len(starts), np.bool_)
+    _same(frozen(data, np.uint8), frozen(starts, np.int64), frozen(expected, np.uint8), same)
+    return same
 
 
 @kernel
-def _same(data: U8, starts: I64, expected: U8) -> NDArray[np.bool_]:
-    same = np.ones(len(starts), np.bool_)
+def _same(data: U8, starts: I64, expected: U8, same: NDArray[np.bool_]) -> None:
     for i in range(len(starts)):
         start = starts[i]
         if start < 0 or start + len(expected) > len(data):
@@ -26,16 +27,13 @@ def _same(data: U8, starts: I64, expected: U8) -> NDArray[np.bool_]:
             if data[start + k] != expected[k]:
                 same[i] = False
                 break
-    return same
 
 
 @kernel
-def _pick(offsets: I64, data: U8, starts: I64, lengths: I32, name: U8) -> I64:
-    """For each list the child row whose name is the given one, -1 if none; the place in the list before is tried first."""
-    n = len(offsets) - 1
-    picked = np.full(n, -1, np.int64)
+def _pick(offsets: I64, data: U8, starts: I64, lengths: I32, name: U8, picked: I64) -> None:
+    """picked[i] = the child row of list i whose name is the given one; left alone if none. The place in the list before is tried first."""
     hint = 0
-    for i in range(n):
+    for i in range(len(picked)):
         count = offsets[i + 1] - offsets[i]
         for step in range(count):
             child = (hint + step) % count
@@ -51,15 +49,15 @@ def _pick(offsets: I64, data: U8, starts: I64, lengths: I32, name: U8) -> I64:
                 picked[i] = row
                 hint = child
                 break
-    return picked
 
 
 def pick_named(entities: Ragged, name: bytes) -> Strings:
     """The ids of the entity of this name, null where a row has none."""
     names, ids = entities.children["name"], entities.children["id"]
-    picked = _pick(
+    picked = np.full(len(entities.offsets) - 1, -1, np.int64)
+    _pick(
         frozen(entities.offsets, np.int64), frozen(names.data, np.uint8), frozen(names.starts, np.int64),
-        frozen(names.lengths, np.int32), frozen(np.frombuffer(name, np.uint8), np.uint8),
+        frozen(names.lengths, np.int32), frozen(np.frombuffer(name, np.uint8), np.uint8), picked,
     )  # fmt: skip
     absent = picked < 0
     if not len(ids.lengths):

@@ -12,6 +12,7 @@ from assay.codecs.avro_plan import NARROW, SLOT, SMALL, WIDE, AvroPlan, Slot
 from assay.codecs.avro_schema import Op
 from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings
 from assay.codecs.kernel import frozen
+from assay.codecs.words import cells
 from assay.contracts.reasons import Reason
 
 #: What a verdict means; None is a good record.
@@ -33,11 +34,11 @@ def decode(plan: AvroPlan, data: U8, starts: I64, lengths: NDArray[Any], skip: i
     buffers = _Buffers(plan, len(starts))
     frames, saved = np.zeros(plan.depth + 1, np.int64), np.zeros(plan.levels, np.int64)
     verdict = np.zeros(len(starts), np.int8)
-    row = 0
+    row, scratch = 0, cells()
     while row < len(starts):
         row, level = decode_rows(
             data, starts, lengths, skip, row, buffers.code(), frames, buffers.capacity, buffers.counts, saved,
-            buffers.wide, buffers.narrow, buffers.small, verdict,
+            buffers.wide, buffers.narrow, buffers.small, verdict, scratch,
         )  # fmt: skip
         if row < len(starts):
             buffers.grow(level, row, len(starts))

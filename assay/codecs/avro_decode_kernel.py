@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from assay.codecs.kernel import kernel
+from assay.codecs.kernel import kernel, part
 from assay.codecs.words import copy, load64
 
 GOOD, TRUNCATED, OVERSIZED, GARBAGE = range(4)
 
 
-@kernel
+@part
 def read_varint(data: Any, at: int, end: int) -> tuple[Any, int]:
     """One zigzag varint: (value, next position); position -1 when the bytes end first, -3 when it exceeds 64 bits."""
     if at >= end:
@@ -42,7 +42,7 @@ def read_varint(data: Any, at: int, end: int) -> tuple[Any, int]:
     return np.int64(0), -GARBAGE
 
 
-@kernel
+@part
 def is_utf8(data: Any, at: int, end: int) -> bool:
     """True if the bytes are well-formed UTF-8 (Unicode 15, table 3-7)."""
     high = np.uint64(0)
@@ -74,7 +74,7 @@ def is_utf8(data: Any, at: int, end: int) -> bool:
     return True
 
 
-@kernel
+@part
 def blank(code: Any, first: int, last: int, level: int, counts: Any, wide: Any, narrow: Any, small: Any) -> None:
     """Zero, null and empty for the columns of one row that instructions first..last fill."""
     row = counts[level]
@@ -116,13 +116,11 @@ def decode_rows(
     narrow: Any,
     small: Any,
     verdict: Any,
+    cells: Any,
 ) -> tuple[int, int]:
     """Decode rows from `first` on. Returns (n, 0) when done, else (row to continue with, level that is full)."""
     steps = code.shape[0]
-    half = np.zeros(1, np.uint32)
-    real = half.view(np.float32)
-    cell = np.zeros(1, np.int64)
-    double = cell.view(np.float64)
+    half, real, cell, double = cells
     for row in range(first, starts.shape[0]):
         at = starts[row] + skip
         end = starts[row] + lengths[row]

@@ -10,6 +10,7 @@ from assay.codecs.avro_plan import AvroPlan
 from assay.codecs.avro_schema import Op
 from assay.codecs.columns import I64, U8, Columns, Strings, rows
 from assay.codecs.kernel import frozen
+from assay.codecs.words import cells
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -57,9 +58,9 @@ def _run(binding: Binding, code: I64, n: int, pool: U8, wide: I64, shift: int = 
     """Run the kernel. The first rows say how large a buffer all of them need; a later one that is full is doubled."""
     out, ends = np.empty(64 * min(n, SAMPLE_ROWS) + len(pool), np.uint8), np.zeros(n + 1, np.int64)
     frames, index = np.zeros(binding.depth + 1, np.int64), np.zeros(binding.levels, np.int64)
-    row = 0
+    row, scratch = 0, cells()
     while True:
-        row, state, step = encode_rows(frozen(code, np.int64), row, n, frozen(pool, np.uint8), wide, frames, index, out, ends)
+        row, state, step = encode_rows(frozen(code, np.int64), row, n, frozen(pool, np.uint8), wide, frames, index, out, ends, scratch)
         if state == DONE:
             return out[: ends[n]], ends
         if state == MISMATCH:

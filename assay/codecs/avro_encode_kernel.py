@@ -10,13 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from assay.codecs.kernel import kernel
+from assay.codecs.kernel import kernel, part
 from assay.codecs.words import copy, store64
 
 DONE, FULL, MISMATCH = range(3)
 
 
-@kernel
+@part
 def write_varint(out: Any, at: int, value: Any) -> int:
     """One zigzag varint; at most 10 bytes. Returns the next position."""
     bits = (np.uint64(value) << np.uint64(1)) ^ np.uint64(value >> 63)
@@ -30,15 +30,12 @@ def write_varint(out: Any, at: int, value: Any) -> int:
 
 @kernel
 def encode_rows(
-    code: Any, first: int, rows: int, pool: Any, wide: Any, frames: Any, index: Any, out: Any, ends: Any
+    code: Any, first: int, rows: int, pool: Any, wide: Any, frames: Any, index: Any, out: Any, ends: Any, cells: Any
 ) -> tuple[int, int, int]:
     """Encode rows from `first` on; `ends[i + 1]` is where row i ends. Returns (row, state, instruction)."""
     steps = code.shape[0]
     room = out.shape[0]
-    half = np.zeros(1, np.uint32)
-    real = half.view(np.float32)
-    cell = np.zeros(1, np.int64)
-    double = cell.view(np.float64)
+    half, real, cell, double = cells
     at = ends[first]
     for row in range(first, rows):
         index[0] = row

@@ -15,7 +15,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from assay.codecs.columns import U8
-from assay.codecs.kernel import frozen, kernel
+from assay.codecs.kernel import frozen, kernel, part
 from assay.codecs.words import load64
 
 _POLYNOMIAL: Final = 0x82F63B78
@@ -43,7 +43,7 @@ def _has_instruction() -> bool:
     return bool(binding.get_host_cpu_features().get("sse4.2", False))
 
 
-@kernel
+@part
 def _step_by_tables(crc: Any, word: Any) -> Any:
     word ^= crc
     found = np.uint64(0)

@@ -41,7 +41,7 @@ def sha256_rows(prefix: bytes, data: U8, starts: NDArray[np.int64], lengths: NDA
     tail = frozen(np.frombuffer(prefix[kept:], np.uint8), np.uint8)
     hash_rows(
         tail, kept, state, frozen(data, np.uint8), frozen(starts, np.int64), frozen(lengths, np.int64), extra,
-        message, message.view("<u4"), ROUND, found,
+        message, message.view("<u4"), ROUND, np.zeros(WORDS, np.uint32), np.zeros(LANES, np.int64), found,
     )  # fmt: skip
     return found
 

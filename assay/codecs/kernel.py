@@ -1,9 +1,15 @@
-"""The one way a function becomes machine code: compiled on first use, cached on disk, run without the GIL."""
+"""The one way a function becomes machine code: compiled on first use, cached on disk, run without the GIL.
+
+Kernels allocate nothing and are compiled without reference counting: every array a compiled function takes, passes on or
+aliases would otherwise be counted up and down by two calls, which took up to three quarters of a kernel's time and an
+eighth of the whole worker's. `_nrt` is an internal option of numba (versions are pinned); a kernel that does allocate
+fails to compile, so a mistake cannot leak. With the JIT disabled all stay plain Python functions, which is their reference.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import numba
 import numpy as np
@@ -11,14 +17,28 @@ from numba import njit
 from numpy.typing import NDArray
 
 F = TypeVar("F", bound=Callable[..., Any])
+#: an integer inside a kernel: int64 in machine code, a Python int or a NumPy scalar without
+Int: TypeAlias = Any
+_PLAIN: bool = numba.config.DISABLE_JIT  # type: ignore[attr-defined]  # set while numba is imported
+_LEAN: dict[str, Any] = {"_nrt": False}
 
 
 def kernel(function: F) -> F:
-    """Compile an array function. With the JIT disabled it stays the plain Python function, which is its reference."""
-    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]  # set while numba is imported
+    """An entry point over arrays, compiled once."""
+    if _PLAIN:
         # unsigned arithmetic wraps in machine code; NumPy would warn about it
         return np.errstate(over="ignore")(function)
-    return cast(F, njit(cache=True, nogil=True)(function))
+    return cast(F, njit(cache=True, nogil=True, **_LEAN)(function))
+
+
+def part(function: F) -> F:
+    """A function called by kernels."""
+    return function if _PLAIN else cast(F, njit(**_LEAN)(function))
+
+
+def inlined(function: F) -> F:
+    """A small function pasted into a kernel where it is called."""
+    return function if _PLAIN else cast(F, njit(inline="always", **_LEAN)(function))
 
 
 def frozen(array: NDArray[Any], dtype: Any) -> NDArray[Any]:

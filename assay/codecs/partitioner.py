@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from assay.codecs.columns import I32, Strings
-from assay.codecs.kernel import frozen, kernel
+from assay.codecs.kernel import frozen, kernel, part
 
 SEED = 0x9747B28C
 MIX = 0x5BD1E995
 MASK = 0xFFFFFFFF
 
 
-@kernel
+@part
 def murmur2(data: Any, start: int, length: int) -> Any:
     """murmur2 as Kafka's Java client computes it, as an unsigned 32-bit number (held in int64, products masked)."""
     word: Any = SEED ^ length

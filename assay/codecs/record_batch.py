@@ -15,7 +15,7 @@ import numpy as np
 from assay.codecs.avro_encode_kernel import write_varint
 from assay.codecs.columns import U8, Strings
 from assay.codecs.crc32c_kernel import crc32c
-from assay.codecs.kernel import frozen, kernel
+from assay.codecs.kernel import frozen, kernel, part
 from assay.codecs.words import copy
 
 #: base offset, length after this field, leader epoch, magic, checksum, attributes, last offset delta, first and last
@@ -73,7 +73,7 @@ def _until(sizes: Any, row: int, room: int) -> int:
     return row + max(1, int(np.searchsorted(held, room, side="right")))
 
 
-@kernel
+@part
 def _write_bytes(out: Any, at: int, data: Any, start: int, length: Any) -> int:
     """A length and that many bytes; -1 and nothing for null."""
     at = write_varint(out, at, np.int64(length))
@@ -83,7 +83,7 @@ def _write_bytes(out: Any, at: int, data: Any, start: int, length: Any) -> int:
     return at
 
 
-@kernel
+@part
 def _varint_bytes(value: Any) -> int:
     """Bytes of a zigzag varint of a number that is not below -1."""
     bits = (value << 1) ^ (value >> 63)

@@ -12,7 +12,7 @@ import numpy as np
 
 from assay.codecs.columns import I64, Strings
 from assay.codecs.crc32c_kernel import crc32c_of
-from assay.codecs.kernel import frozen, kernel
+from assay.codecs.kernel import frozen, kernel, part
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
@@ -55,7 +55,7 @@ def read_batches(raw: bytes, first_offset: int) -> Fetched | None:
     return Fetched(offsets[:rows], Strings(data, starts[:rows], lengths[:rows]), int(found[2]))
 
 
-@kernel
+@part
 def _big(data: Any, at: int, size: int) -> Any:
     """A signed big-endian number."""
     value = np.int64(np.int8(data[at]))
@@ -88,7 +88,7 @@ def _survey(data: Any, found: Any) -> int:
     return GOOD
 
 
-@kernel
+@part
 def _varint(data: Any, at: int, end: int) -> tuple[Any, int]:
     """(value, next position); the position is past `end` when the bytes end inside."""
     bits = np.uint64(0)

@@ -10,18 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from assay.codecs.kernel import kernel
+from assay.codecs.kernel import kernel, part
 
 LANES = 16
 HASH, WORKING, SCRATCH, SCHEDULE, WORDS = 0, 8 * 16, 16 * 16, 32 * 16, 96 * 16
 
 
-@kernel
+@part
 def _turn(value: Any, right: int) -> Any:
     return np.uint32(value >> np.uint32(right)) | np.uint32(value << np.uint32(32 - right))
 
 
-@kernel
+@part
 def _round(x: Any, a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: int) -> None:
     """One round for all lanes; the scratch row holds the message word plus the round's constant."""
     for k in range(16):
@@ -34,7 +34,7 @@ def _round(x: Any, a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: in
         x[h + k] = np.uint32(first + (_turn(va, 2) ^ _turn(va, 13) ^ _turn(va, 22)) + majority)
 
 
-@kernel
+@part
 def _feed(x: Any, constants: Any, t: int) -> None:
     """Scratch row = message word t + constant t."""
     constant = constants[t]
@@ -76,7 +76,7 @@ def compress(x: Any, constants: Any) -> None:
         x[128 + i] = np.uint32(x[128 + i] + x[i])
 
 
-@kernel
+@part
 def swapped(word: Any) -> Any:
     """The word with its bytes in the opposite order."""
     low = np.uint32(word << np.uint32(24)) | np.uint32((word & np.uint32(0xFF00)) << np.uint32(8))
@@ -95,16 +95,17 @@ def hash_rows(
     message: Any,
     words: Any,
     constants: Any,
+    x: Any,
+    blocks: Any,
     found: Any,
 ) -> None:
     """Digest of prefix + row + `more[row]` for every row.
 
     `state` is the hash after the `before` prefix bytes that fill whole blocks and `tail` the rest of the prefix;
-    `message` is room for the open blocks of sixteen rows, `words` the same memory as native 32-bit words.
+    `message` is room for the open blocks of sixteen rows, `words` the same memory as native 32-bit words,
+    `x` the working words (see above) and `blocks` room for a number per lane.
     """
     n = starts.shape[0]
-    x = np.zeros(1536, np.uint32)
-    blocks = np.zeros(16, np.int64)
     head = tail.shape[0]
     for group in range(0, n, 16):
         lanes = min(16, n - group)

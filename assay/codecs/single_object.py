@@ -64,6 +64,13 @@ def plan_of(name: str, only: frozenset[str] | None = None) -> AvroPlan:
     return compile_schema(record_type(name).schema, only)
 
 
+@cache
+def field_plan(name: str, field: str) -> AvroPlan:
+    """The plan of one record field of a record, whose bytes are spliced into it as a column."""
+    expanded: Any = fastavro.schema.expand_schema(record_type(name).schema)
+    return compile_schema(next(part["type"] for part in expanded["fields"] if part["name"] == field))
+
+
 def split(values: Strings) -> NDArray[np.int32]:
     """Type index per value: -1 where it is null, shorter than a header or of no released schema. Bodies start at +10."""
     index = np.full(len(values.lengths), -1, np.int32)

@@ -1,4 +1,4 @@
-"""Unaligned 8-byte loads, stores and short copies inside kernels: what array indexing cannot say.
+"""Unaligned 8-byte loads, stores, short copies and prefetches inside kernels: what array indexing cannot say.
 
 Bytes are little-endian, as on every machine numba supports. With the JIT disabled each operation is plain Python.
 """
@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from assay.codecs.kernel import kernel
+from assay.codecs.kernel import kernel, part
 
 #: What `survey` says of rows in a buffer.
 OUTSIDE, INSIDE, SAME = range(3)
@@ -66,16 +66,40 @@ def _move_machine(_typing: Any, into: Any, at: Any, data: Any, begin: Any, size:
     return types.void(into, types.int64, data, types.int64, types.int64), generate
 
 
+def _prefetch_machine(_typing: Any, array: Any, at: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        byte, number = ir.IntType(8).as_pointer(), ir.IntType(32)
+        kind = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        fetch = builder.module.declare_intrinsic("llvm.prefetch.p0i8", fnty=kind)
+        place = builder.bitcast(_address(context, builder, signature.args[0], args[0], args[1]), byte)
+        # to write, keep in all caches, data
+        builder.call(fetch, [place, number(1), number(3), number(1)])
+        return context.get_dummy_value()
+
+    return types.void(array, types.int64), generate
+
+
+def _prefetch_python(array: Any, at: Any) -> None:
+    """Nothing to see without machine code."""
+
+
 def _either(machine: Any, python: Any) -> Any:
     return python if numba.config.DISABLE_JIT else intrinsic(machine)  # type: ignore[attr-defined]  # set while numba is imported
 
 
 load64: Any = _either(_load64_machine, _load64_python)
 store64: Any = _either(_store64_machine, _store64_python)
+prefetch: Any = _either(_prefetch_machine, _prefetch_python)
 move: Any = _either(_move_machine, _move_python)
 
 
-@kernel
+def cells() -> tuple[Any, Any, Any, Any]:
+    """Room to see the same bits as an integer and as a number: uint32 and float32, int64 and float64, one of each."""
+    single, double = np.zeros(1, np.uint32), np.zeros(1, np.int64)
+    return single, single.view(np.float32), double, double.view(np.float64)
+
+
+@part
 def copy(into: Any, at: int, data: Any, begin: int, size: int) -> None:
     """Copy bytes between two arrays. The caller has checked both ranges; nothing outside of them is touched."""
     if size > 32:

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8, Columns, Strings
-from assay.codecs.kernel import frozen
+from assay.codecs.kernel import Int, frozen, inlined, kernel
+from assay.codecs.words import prefetch
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.growth import power_of_two
-from assay.tables.lean_kernel import Int, inlined, lean_kernel
 from assay.tables.row_kinds import LABEL, PAYMENT
 from assay.tables.state_bytes import pack, unpack
 from assay.tables.text_hash import hash128
@@ -31,7 +31,10 @@ FIRST, SECOND, PAYLOAD, PAYLOAD_REST, MARK, OFFSET, PLACE, ENTRY_WORDS = 0, 1, 2
 _BASE, _NEXT, _LATEST, _USED = 0, 1, 2, 3
 _ORDINAL_BITS = 40
 _ORDINAL_MASK = 2**40 - 1
+_TAG_MASK = 2**24 - 1
 _FIRST_IDS = 64
+#: rows between asking for an index word and using it
+_AHEAD = 12
 
 
 class SeenBatch(NamedTuple):
@@ -46,25 +49,25 @@ class SeenBatch(NamedTuple):
 
 
 @inlined
-def _find(first: np.uint64, second: np.uint64, entries: I64, index: I64, base: Int) -> tuple[Int, Int]:
+def _find(first: Int, second: Int, entries: I64, index: I64, base: Int) -> tuple[Int, Int]:
     """(ordinal, -1) of an id that is held, else (-1, place in the index where it would go)."""
     mask = len(index) - 1
-    tag = np.int64(first >> np.uint64(_ORDINAL_BITS))
-    at = np.int64(first) & mask
+    tag = (first >> _ORDINAL_BITS) & _TAG_MASK
+    at = first & mask
     free = np.int64(-1)
     while index[at] != 0:
         ordinal = (index[at] & _ORDINAL_MASK) - 1
         if ordinal < base:
             free = at if free < 0 else free
-        elif ((index[at] >> _ORDINAL_BITS) & 0xFFFFFF) == tag:
+        elif ((index[at] >> _ORDINAL_BITS) & _TAG_MASK) == tag:
             row = ordinal & (len(entries) - 1)
-            if entries[row, FIRST] == np.int64(first) and entries[row, SECOND] == np.int64(second):
+            if entries[row, FIRST] == first and entries[row, SECOND] == second:
                 return ordinal, np.int64(-1)
         at = (at + 1) & mask
     return np.int64(-1), at if free < 0 else free
 
 
-@lean_kernel
+@kernel
 def _fold(
     ids: tuple[U8, I64, I32],
     subject_ids: tuple[U8, I64, I32],
@@ -75,6 +78,7 @@ def _fold(
     offsets: I64,
     skip: NDArray[np.bool_],
     limits: tuple[int, int],
+    hashes: I64,
     entries: I64,
     index: I64,
     state: I64,
@@ -86,15 +90,21 @@ def _fold(
     subject_data, subject_starts, subject_lengths = subject_ids
     horizon_us, max_rows = limits
     mask = len(entries) - 1
+    # all hashes come first, so that the index words a row needs can be asked for while earlier rows are looked up
     for i in range(len(kinds)):
+        first, second = hash128(data, starts[i], np.int64(max(lengths[i], 0)), np.int64(kinds[i]))
+        hashes[i, 0], hashes[i, 1] = np.int64(first), np.int64(second)
+    for i in range(len(kinds)):
+        if i + _AHEAD < len(kinds):
+            prefetch(index, hashes[i + _AHEAD, 0] & (len(index) - 1))
         if skip[i] or kinds[i] < LABEL:
             continue
         if kinds[i] == LABEL and subject_lengths[i] >= 0:
-            first, second = hash128(subject_data, subject_starts[i], np.int64(subject_lengths[i]), PAYMENT)
-            subjects[i] = _find(first, second, entries, index, state[_BASE])[0]
+            one, other = hash128(subject_data, subject_starts[i], np.int64(subject_lengths[i]), PAYMENT)
+            subjects[i] = _find(np.int64(one), np.int64(other), entries, index, state[_BASE])[0]
         if lengths[i] < 0:
             continue
-        first, second = hash128(data, starts[i], np.int64(lengths[i]), np.int64(kinds[i]))
+        first, second = hashes[i, 0], hashes[i, 1]
         ordinal, at = _find(first, second, entries, index, state[_BASE])
         if ordinal >= 0:
             row = ordinal & mask
@@ -105,9 +115,9 @@ def _fold(
         ordinal = state[_NEXT]
         state[_LATEST] = max(state[_LATEST], times[i])
         state[_USED] += index[at] == 0
-        index[at] = np.int64((first >> np.uint64(_ORDINAL_BITS)) << np.uint64(_ORDINAL_BITS)) | (ordinal + 1)
+        index[at] = (first & ~np.int64(_ORDINAL_MASK)) | (ordinal + 1)
         row = ordinal & mask
-        entries[row, FIRST], entries[row, SECOND] = np.int64(first), np.int64(second)
+        entries[row, FIRST], entries[row, SECOND] = first, second
         entries[row, PAYLOAD], entries[row, PAYLOAD_REST] = payloads[i, 0], payloads[i, 1]
         entries[row, MARK], entries[row, OFFSET], entries[row, PLACE] = state[_LATEST], offsets[i], places[i]
         ordinals[i] = ordinal
@@ -118,15 +128,25 @@ def _fold(
             state[_BASE] += 1
 
 
-@lean_kernel
+@kernel
+def _move(entries: I64, base: int, end: int, larger: I64) -> None:
+    """Copy the entries of these ordinals to their places in the larger ring."""
+    for ordinal in range(base, end):
+        row, to = ordinal & (len(entries) - 1), ordinal & (len(larger) - 1)
+        for word in range(ENTRY_WORDS):
+            larger[to, word] = entries[row, word]
+
+
+@kernel
 def _reindex(entries: I64, base: int, end: int, index: I64) -> None:
     mask = len(index) - 1
     for ordinal in range(base, end):
-        first = np.uint64(entries[ordinal & (len(entries) - 1), FIRST])
-        at = np.int64(first) & mask
+        prefetch(index, entries[(ordinal + _AHEAD) & (len(entries) - 1), FIRST] & mask)
+        first = entries[ordinal & (len(entries) - 1), FIRST]
+        at = first & mask
         while index[at] != 0:
             at = (at + 1) & mask
-        index[at] = np.int64((first >> np.uint64(_ORDINAL_BITS)) << np.uint64(_ORDINAL_BITS)) | (ordinal + 1)
+        index[at] = (first & ~np.int64(_ORDINAL_MASK)) | (ordinal + 1)
 
 
 class SeenIds:
@@ -171,6 +191,7 @@ class SeenIds:
             frozen(np.asarray(columns["offset"]), np.int64),
             frozen(np.zeros(n, np.bool_) if skip is None else skip, np.bool_),
             (self.horizon_us, self.max_rows),
+            np.empty((n, 2), np.int64),
             self._entries,
             self._index,
             self._state,
@@ -216,9 +237,8 @@ class SeenIds:
         """Room for `more` ids, so that the kernel never has to stop; forgotten ids leave the index here."""
         base, end = int(self._state[_BASE]), int(self._state[_NEXT])
         if self.count + more > len(self._entries):
-            held = np.arange(base, end)
             entries = np.zeros((power_of_two(self.count + more), ENTRY_WORDS), np.int64)
-            entries[held & (len(entries) - 1)] = self._entries[held & (len(self._entries) - 1)]
+            _move(self._entries, base, end, entries)
             self._entries = entries
         if 3 * (int(self._state[_USED]) + more) > 2 * len(self._index):
             self._index = np.zeros(power_of_two(2 * (self.count + more)), np.int64)

@@ -12,16 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64
-from assay.codecs.kernel import frozen
+from assay.codecs.kernel import frozen, kernel
 from assay.tables.growth import power_of_two
-from assay.tables.lean_kernel import lean_kernel
 from assay.tables.windows import NEVER, NO_MEMBER
 
 _FIRST_PAIRS = 64
 _EMPTY = -1
 
 
-@lean_kernel
+@kernel
 def _previous(keys: I32, members: I32, times: I64, pairs: I64, used: I64, previous: I64, column: int) -> None:
     """previous[i, column] = latest time of the pair of row i before it; NEVER if none, NO_MEMBER if the row has no member."""
     mask = np.uint64(len(pairs) - 1)

@@ -13,14 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8, Strings
-from assay.codecs.kernel import frozen
-from assay.codecs.words import load64
+from assay.codecs.kernel import Int, frozen, inlined, kernel
+from assay.codecs.words import load64, prefetch
 from assay.tables.growth import grown
-from assay.tables.lean_kernel import Int, inlined, lean_kernel
 from assay.tables.text_hash import hash64
 
 _SLOT_MASK = 0xFFFFFFFF
 _FIRST_SLOTS = 64
+#: rows between asking for a line and using it
+_AHEAD = 6
 #: words of an entry; two are spare, so that an entry is one cache line
 _HASH, _START, _LENGTH, _FIRST_SEEN, _LAST_SEEN, _EVENTS, _ENTRY_WORDS = 0, 1, 2, 3, 4, 5, 8
 
@@ -39,7 +40,23 @@ def _same_key(data: U8, start: Int, length: Int, arena: U8, at: Int) -> Any:
     return True
 
 
-@lean_kernel
+@inlined
+def _ask_ahead(hashes: I64, i: Int, index: I64, entries: I64, arena: U8) -> None:
+    """Prefetch the index word of a row to come, the entry of a nearer one, the key bytes of the nearest."""
+    mask = len(index) - 1
+    if i + 3 * _AHEAD < len(hashes):
+        prefetch(index, hashes[i + 3 * _AHEAD] & mask)
+    if i + 2 * _AHEAD < len(hashes):
+        slot = (index[hashes[i + 2 * _AHEAD] & mask] & _SLOT_MASK) - 1
+        if slot >= 0:
+            prefetch(entries, slot * _ENTRY_WORDS)
+    if i + _AHEAD < len(hashes):
+        slot = (index[hashes[i + _AHEAD] & mask] & _SLOT_MASK) - 1
+        if slot >= 0:
+            prefetch(arena, entries[slot, _START])
+
+
+@kernel
 def _resolve(
     ids: tuple[U8, I64, I32],
     wanted: NDArray[np.bool_],
@@ -48,18 +65,25 @@ def _resolve(
     entries: I64,
     arena: U8,
     used: I64,
+    hashes: I64,
     slots: I32,
 ) -> None:
-    """slots[i] = slot of id i, -1 where null, not wanted or (without `insert`) unknown. `used` = [slots, arena bytes]."""
+    """slots[i] = slot of id i, -1 where null, not wanted or (without `insert`) unknown. `used` = [slots, arena bytes].
+
+    All hashes come first (into `hashes`), so that the lines a row needs can be asked for while earlier rows are looked up.
+    """
     data, starts, lengths = ids
     mask = len(index) - 1
     for i in range(len(starts)):
+        hashes[i] = np.int64(hash64(data, starts[i], np.int64(lengths[i]), 0)) if wanted[i] and lengths[i] >= 0 else 0
+    for i in range(len(starts)):
+        _ask_ahead(hashes, i, index, entries, arena)
         slots[i] = -1
         length = np.int64(lengths[i])
         if length < 0 or not wanted[i]:
             continue
         start = starts[i]
-        h = np.int64(hash64(data, start, length, 0))
+        h = hashes[i]
         tag = h & ~np.int64(_SLOT_MASK)
         at = h & mask
         while index[at] != 0:
@@ -81,7 +105,7 @@ def _resolve(
             slots[i] = slot
 
 
-@lean_kernel
+@kernel
 def _reindex(entries: I64, count: int, index: I64) -> None:
     mask = len(index) - 1
     for slot in range(count):
@@ -92,7 +116,7 @@ def _reindex(entries: I64, count: int, index: I64) -> None:
         index[at] = (h & ~np.int64(_SLOT_MASK)) | (slot + 1)
 
 
-@lean_kernel
+@kernel
 def _observe(slots: I32, times: I64, entries: I64, touched: U8) -> None:
     for i in range(len(slots)):
         slot = slots[i]
@@ -177,9 +201,9 @@ class EntityTable:
         return table
 
     def _walk(self, ids: Strings, wanted: NDArray[np.bool_], *, insert: bool) -> I32:
-        slots = np.empty(len(ids.lengths), np.int32)
+        slots, hashes = np.empty(len(ids.lengths), np.int32), np.empty(len(ids.lengths), np.int64)
         text = (frozen(ids.data, np.uint8), frozen(ids.starts, np.int64), frozen(ids.lengths, np.int32))
-        _resolve(text, frozen(wanted, np.bool_), insert, self._index, self._entries, self._arena, self._used, slots)
+        _resolve(text, frozen(wanted, np.bool_), insert, self._index, self._entries, self._arena, self._used, hashes, slots)
         return slots
 
     def _reserve(self, more: int, more_bytes: int) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I64
-from assay.codecs.kernel import frozen, kernel
+from assay.codecs.kernel import frozen, kernel, part
 from assay.tables.rule_plan import RulePlan
 
 
@@ -30,7 +30,7 @@ def score(plan: RulePlan, longs: I64, doubles: NDArray[np.float64], amount_minor
     return scored
 
 
-@kernel
+@part
 def _value(source: int, at: int, i: int, longs: Any, doubles: Any, amount_minor: Any) -> Any:
     """The number at a place, 1.0 for none. Source numbers are those of `rule_plan`."""
     if source == 0:
@@ -42,7 +42,7 @@ def _value(source: int, at: int, i: int, longs: Any, doubles: Any, amount_minor:
     return 1.0
 
 
-@kernel
+@part
 def _holds(operator: int, left: float, right: float) -> bool:
     """Operator numbers are positions in `rule_plan.OPERATORS`."""
     if operator == 0:

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8
-from assay.codecs.kernel import kernel
+from assay.codecs.kernel import Int, inlined, kernel, part
+from assay.codecs.words import prefetch
 from assay.tables.feature_plan import (
     BITMAP,
     BUCKETS,
@@ -53,7 +54,6 @@ from assay.tables.feature_plan import (
     WINDOW_TO,
     WORD,
 )
-from assay.tables.lean_kernel import Int, inlined, lean, lean_kernel
 
 #: what a row is to one entity
 NOTHING, PAYS, LABELS = 0, 1, 2
@@ -64,6 +64,8 @@ LIMB = 2**32
 _LIMB_FLOAT = 4294967296.0
 #: position of a lone bit, by the upper six bits of its product with a de Bruijn sequence
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+#: rows between asking for a line and using it
+_AHEAD = 8
 _BIT_OF = np.array([next(b for b in range(64) if ((0x03F79D71B4CB0A89 << b) % 2**64) >> 58 == i) for i in range(64)], np.int64)
 
 
@@ -108,7 +110,7 @@ def _empty(words: I64, cell: Int, fields: Int, bitmap: Int, place: Int) -> None:
     words[bitmap + (place >> 6)] &= ~(np.int64(1) << (place & 63))
 
 
-@lean
+@part
 def _reset(words: I64, base: Int, rings: I64, r: Int, windows: I64) -> None:
     """Everything in the ring is too old: empty it."""
     fields, buckets, bitmap, cells = rings[r, FIELDS], rings[r, BUCKETS], base + rings[r, BITMAP], base + rings[r, CELLS]
@@ -126,7 +128,7 @@ def _reset(words: I64, base: Int, rings: I64, r: Int, windows: I64) -> None:
             words[base + windows[w, RUNNING] + field] = 0
 
 
-@lean
+@part
 def _shift_window(words: I64, base: Int, rings: I64, r: Int, windows: I64, w: Int, current: Int, bucket: Int, place: Int) -> None:
     """Move one window from `current` to the later `bucket`: subtract what leaves, add what its delay lets in."""
     fields, buckets, bitmap, cells = rings[r, FIELDS], rings[r, BUCKETS], base + rings[r, BITMAP], base + rings[r, CELLS]
@@ -268,10 +270,12 @@ def _read(words: I64, base: Int, reads: I64, k: Int, row: Int, amount: Int, long
         doubles[row, reads[k, OUTPUT]] = _zscore(words, word, base + reads[k, OTHER], amount)
 
 
-@lean
+@part
 def _fold_headers(words: I64, width: Int, since: I64, roles: U8, slots: I32, times: I64, longs: I64, touched: U8, fresh: U8) -> None:
     """Latest time and count of every key, time since last, and whether a row is the first payment of its key."""
     for i in range(len(roles)):
+        if i + _AHEAD < len(roles) and slots[i + _AHEAD] >= 0:
+            prefetch(words, np.int64(slots[i + _AHEAD]) * width)
         slot = np.int64(slots[i])
         if slot >= 0 and roles[i] != NOTHING:
             touched[slot] = 1
@@ -290,7 +294,7 @@ def _fold_headers(words: I64, width: Int, since: I64, roles: U8, slots: I32, tim
         words[base + EVENTS] += 1
 
 
-@lean
+@part
 def _fold_ring(
     words: I64,
     width: Int,
@@ -312,6 +316,10 @@ def _fold_ring(
     """All rows of a batch against one ring."""
     read_from, read_middle, read_to = rings[r, READ_FROM], rings[r, READ_MIDDLE], rings[r, READ_TO]
     for i in range(len(roles)):
+        if i + _AHEAD < len(roles) and slots[i + _AHEAD] >= 0:
+            ahead = np.int64(slots[i + _AHEAD]) * width
+            prefetch(words, ahead + rings[r, CURRENT])
+            prefetch(words, ahead + rings[r, CELLS] + places[i + _AHEAD] * rings[r, FIELDS])
         if roles[i] == NOTHING or slots[i] < 0:
             continue
         base, bucket, place = np.int64(slots[i]) * width, buckets[i], places[i]
@@ -333,7 +341,7 @@ def _fold_ring(
             _read(words, base, reads, k, i, amounts[i], longs, doubles)
 
 
-@lean_kernel
+@kernel
 def fold_windows(
     words: I64,
     width: int,

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.codecs.columns import I64, U8
-from assay.tables.lean_kernel import lean_kernel
+from assay.codecs.kernel import kernel
 from assay.tables.text_hash import hash64, hash128
 
 SIXTY_FOUR = 2**64
@@ -29,7 +29,7 @@ def by_definition(text: bytes, seed: int) -> list[int]:
     return hashes
 
 
-@lean_kernel
+@kernel
 def _hashes(data: U8, length: int, seed: int, out: I64) -> None:
     out[0] = np.int64(hash64(data, 0, length, seed))
     first, second = hash128(data, 0, length, seed)

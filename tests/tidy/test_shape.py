@@ -10,12 +10,12 @@ FILE_LINES_MAX = 300
 FUNCTION_LINES_MAX = 40
 #: file → (lines, reason); at most this long, and out of the list once it is short again
 LONG_FILES: dict[str, tuple[int, str]] = {
-    "assay/tables/windows.py": (370, "kernels that are pasted into one another belong to one file for numba's cache"),
+    "assay/tables/windows.py": (375, "kernels that are pasted into one another belong to one file for numba's cache"),
 }
 #: function → (lines, reason)
 LONG_FUNCTIONS: dict[str, tuple[int, str]] = {}
 #: machine code is one loop: calls between kernels cost more than length
-KERNELS = frozenset({"kernel", "lean_kernel", "lean", "inlined"})
+KERNELS = frozenset({"kernel", "part", "inlined"})
 
 
 def too_long(found: dict[str, int], longest: int, listed: dict[str, tuple[int, str]]) -> list[str]:
