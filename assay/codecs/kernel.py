@@ -16,6 +16,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from assay.codecs.source_digest import source_digest
+
 F = TypeVar("F", bound=Callable[..., Any])
 #: an integer inside a kernel: int64 in machine code, a Python int or a NumPy scalar without
 Int: TypeAlias = Any
@@ -28,7 +30,10 @@ def kernel(function: F) -> F:
     if _PLAIN:
         # unsigned arithmetic wraps in machine code; NumPy would warn about it
         return np.errstate(over="ignore")(function)
-    return cast(F, njit(cache=True, nogil=True, **_LEAN)(function))
+    dispatcher: Any = njit(cache=True, nogil=True, **_LEAN)(function)
+    # an internal name of numba too: what a cached kernel must have been compiled from, see `source_digest`
+    dispatcher._cache._cache_file._source_stamp = source_digest(function.__module__)  # noqa: SLF001
+    return cast(F, dispatcher)
 
 
 def part(function: F) -> F:

@@ -5,8 +5,7 @@ its numbers stay in registers and its lines in the cache. Layout: `feature_plan`
 appears only in the last operations of mean, rate and z-score, in a fixed order: mean = float(sum) / float(count);
 var = (hi * 2^32 + lo) / count - mean * mean, below 0 taken as 0; std = sqrt(var); zscore = (amount - mean) / std.
 
-It is one long file because compiled code is cached by the file of its entry point: a part kept elsewhere could change and
-leave the old code in the cache.
+It is one long file because its parts are pasted into one another and read best in one place.
 """
 
 from __future__ import annotations
