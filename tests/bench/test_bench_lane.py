@@ -9,7 +9,7 @@ import pytest
 
 from assay.app.cli import main
 
-SMALL = ["--events", "3000", "--warm", "2000", "--rounds", "1", "--faust-events", "60", "--faust-warm", "40"]
+SMALL = ["--events", "3000", "--warm", "2000", "--rounds", "1", "--uncounted", "0", "--faust-events", "60", "--faust-warm", "40"]
 
 
 @pytest.mark.tier2

@@ -66,14 +66,14 @@ def run(arguments: list[str]) -> dict[str, Any]:
         stack.callback(bus.close)
         broker = psutil.Process(kafka.pid) if kafka.pid else None
         rounds = []
-        for number in range(given.rounds):
+        for number in range(-given.uncounted, given.rounds):
             for name in given.contestants:
                 prefix = f"bench{number}.{name}."
                 contestant = _contestant(name, prefix, bus, inputs, given, room / prefix)
                 rounds.append({"round": number, **measure(contestant, bus, broker, room / prefix)})
                 bus.delete(prefix)
                 if given.progress:
-                    print(f"round {number + 1}: {name} {rounds[-1]['events_per_s']:,} events/s", flush=True)
+                    print(f"round {number + 1} of {given.rounds}: {name} {rounds[-1]['events_per_s']:,} events/s", flush=True)
     return _figures(given, rounds)
 
 
@@ -140,13 +140,15 @@ def _lane(prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Pa
 
 
 def _figures(given: Namespace, rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    of = {name: [one for one in rounds if one["contestant"] == name] for name in given.contestants}
+    counted = [one for one in rounds if one["round"] >= 0]
+    of = {name: [one for one in counted if one["contestant"] == name] for name in given.contestants}
     return {
         "bench": "lane",
         "machine": machine(),
         "workload": "W: 5 keys, 36 feature values and a score per event, 1 partition",
         "warm_up_events": given.warm,
-        "rounds": rounds,
+        "rounds": counted,
+        "uncounted": [one for one in rounds if one["round"] < 0],
         "events_per_s": {name: spread([one["events_per_s"] for one in ones]) for name, ones in of.items()},
         "events_per_process_cpu_s": {name: spread([one["events_per_process_cpu_s"] for one in ones]) for name, ones in of.items()},
     }
@@ -159,6 +161,7 @@ def _arguments(arguments: list[str]) -> Namespace:
     parser.add_argument("--faust-events", type=int, default=6_000, help="measured events of stock Faust, which is slow")
     parser.add_argument("--faust-warm", type=int, default=2_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--uncounted", type=int, default=1, help="rounds before those: a broker's JVM compiles what it runs")
     parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
     parser.add_argument("--progress", action="store_true", help="print a line per measurement")
     return parser.parse_args(arguments)
