@@ -11,12 +11,12 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+from assay.contracts.yaml_documents import read_document
 
 PREFIX = "ASSAY_"
 BOOTSTRAP = r"^(|((\[[0-9a-fA-F:]+\]|[^\s,:]+):\d{1,5})(,(\[[0-9a-fA-F:]+\]|[^\s,:]+):\d{1,5})*)$"
@@ -77,7 +77,8 @@ class Settings(BaseSettings):
         wiring = init_settings().get("wiring") or env_settings().get("wiring")
         if not wiring:
             return init_settings, env_settings
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=Path(wiring))
+        found = read_document(Path(wiring).read_bytes(), Reason.SETTING_INVALID, f"wiring file {wiring}")
+        return init_settings, env_settings, InitSettingsSource(settings_cls, {str(name): value for name, value in found.items()})
 
 
 def load_settings(**given: Any) -> Settings:
@@ -95,8 +96,6 @@ def load_settings(**given: Any) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise _invalid(name, _explain(name, first["type"], first["msg"])) from None
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise _invalid("wiring", f"{wiring} is not a YAML mapping of settings: {error}") from None
 
 
 def _explain(name: str, kind: str, message: str) -> str:
