@@ -20,9 +20,9 @@ from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.requests import mark_of, payment_envelope
 from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
 from assay.contracts.errors import AssayError, Quarantine, Retry
+from assay.contracts.limits import BODY_BYTES_MAX
 from assay.contracts.reasons import Reason
 
-BODY_BYTES_MAX = 16 << 20
 ITEMS_MAX = 5_000
 RETRY_AFTER_S = 1
 ANSWER_WITHIN_S = 30
