@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.sealed_world import Manifest
 from assay.app.run_directory import Run, RunConfig
 from assay.app.settings import Settings
@@ -53,6 +54,7 @@ def world_config(platform_run_id: str, manifest: Manifest, policy: str, label_de
     if label_delay_us is None and manifest.truth_summary is not None:
         label_delay_us = manifest.truth_summary.delay_us  # as the world's mapping says
     delay = {} if label_delay_us is None else {"label_delay_us": label_delay_us}
+    truth = Mapping.model_validate(manifest.mapping).truth
     return RunConfig(
         platform_run_id=platform_run_id,
         scenario_run_id=run,
@@ -62,6 +64,7 @@ def world_config(platform_run_id: str, manifest: Manifest, policy: str, label_de
         seed=manifest.seed,
         run_id=run,
         merge_policy="event_time",
+        truth_columns=tuple(sorted(truth.columns())) if truth else (),
         features=features,
         policy=document(policy, "rules"),
         **delay,  # type: ignore[arg-type]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -90,10 +90,15 @@ def judge(payload_hash: bytes, standing: Standing | None) -> Verdict:
 
 
 class Examiner:
-    """Checks items against one run's pins and the policy. `pins` maps the six pin names and `run_id` to this run's values."""
+    """Checks items against one run's pins and the policy.
 
-    def __init__(self, policy: GatePolicy, run_pins: Mapping[str, str | int]) -> None:
+    `run_pins` maps the six pin names and `run_id` to this run's values; `truth_columns` are names that tell the truth in this
+    run's world, in addition to those of the policy.
+    """
+
+    def __init__(self, policy: GatePolicy, run_pins: Mapping[str, str | int], truth_columns: Iterable[str] = ()) -> None:
         self.policy = policy
+        self._truth = policy.truth_columns.union(map(plain_name, truth_columns))
         self._pins = dict(run_pins)
         self._all_pins = tuple(self._pins[name] for name in (*pins.PIN_NAMES, "run_id"))
         self._prefixes = {name: dedupe_prefix(str(self._pins["platform_run_id"]), name) for name in TOPIC_OF_CLASS}
@@ -150,10 +155,9 @@ class Examiner:
                 raise Quarantine(Reason.RUN_SCOPE_MISMATCH, f"pin {name} is {given!r}, this gate admits {value!r}")
 
     def _check_truth(self, payload: PaymentPayload | ContextPayload) -> None:
-        truth = self.policy.truth_columns
         for what, names in (("attribute", payload.attributes), ("entity", payload.entities)):
             for name in names or ():
-                if plain_name(name) in truth:
+                if plain_name(name) in self._truth:
                     raise Quarantine(Reason.TRUTH_COLUMN_IN_LIVE_ROW, f"{what} {name!r} tells the truth about the payment")
 
 

@@ -98,7 +98,7 @@ def build(
     health = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
     halted = Halted()
     settler = Settler(settled, publisher, writer, logs, clock)
-    examiner, marks = Examiner(policy, scope), Marks(settled, publisher, pins)
+    examiner, marks = Examiner(policy, scope, run.config.truth_columns), Marks(settled, publisher, pins)
     pipeline = Pipeline(
         examiner=examiner,
         index=claims,

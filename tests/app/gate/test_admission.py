@@ -119,6 +119,22 @@ def test_the_gate_knows_the_truth_of_every_shipped_mapping(name: str) -> None:
         assert item.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        event(payload=paid(attributes={"why": "stolen"})),
+        event(payload=paid(attributes={"channel": "web", "W-H-Y": ""})),
+        event(event_type="AUTH_REQUEST", payload=paid(entities={"Why": "c-1"})),
+        event("c-1", "context_fact", {**CONTEXT, "attributes": {"why": "stolen"}}),
+    ],
+)
+def test_the_gate_refuses_what_the_mapping_of_its_world_calls_the_truth(document: dict[str, Any]) -> None:
+    item = Examiner(shipped_policy(), SCOPE, ["why"]).examine(raw(document), NOW_US)
+    assert isinstance(item, Refused)
+    assert item.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
+    assert isinstance(examined(document), Admissible), "in another world it is a name like any other"
+
+
 BORDER = [e for e in examples() if e.document in ("envelope", "payment", "context_fact", "label_assertion")]
 GOOD = next(e.value for e in BORDER if e.name == "transaction")
 
