@@ -139,7 +139,9 @@ class Examiner:
             raise Quarantine(Reason.AMOUNT_OUT_OF_RANGE, what)
         if ts_us > now_us + self.policy.future_tolerance_us:
             raise Quarantine(Reason.TIME_IN_FUTURE, f"ts_utc {envelope.ts_utc} is ahead of the gate's clock {instants.text(now_us)}")
-        if not isinstance(payload, LabelPayload):
+        if isinstance(payload, LabelPayload):
+            _check_label_time(envelope, payload, ts_us)
+        else:
             self._check_truth(payload)
         hashed = payload_hash(envelope.event_type, rule_version(envelope), payload)
         key = hashlib.sha256(self._prefixes[rule.event_class] + envelope.event_id.encode()).digest()
@@ -229,6 +231,13 @@ def _payload(envelope: Envelope, rule: EventRule) -> Payload:
     except AssayError as error:
         raise Quarantine(Reason.SCHEMA_FAIL, f"{rule.payload}: {error.what}") from None
     return payload
+
+
+def _check_label_time(envelope: Envelope, payload: LabelPayload, ts_us: int) -> None:
+    """Whoever labels names the payment's time too: a label that would be known before its payment is seen without looking it up."""
+    if ts_us <= instants.parse(payload.subject_ts_utc):
+        what = f"the label is of {envelope.ts_utc}, not later than its payment of {payload.subject_ts_utc}"
+        raise Quarantine(Reason.LABEL_NOT_AFTER_PAYMENT, what)
 
 
 def _refused_unread(raw: bytes, detail: str) -> Refused:
