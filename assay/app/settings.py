@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assay.contracts.errors import Stop
+from assay.contracts.limits import BODY_TIMEOUT_S
 from assay.contracts.reasons import Reason
 from assay.contracts.yaml_documents import read_document
 
@@ -43,6 +44,12 @@ class Settings(BaseSettings):
 
     gate_host: str = Field("127.0.0.1", description="address the ingestion gate listens on")
     gate_port: int = Field(0, ge=0, le=65535, description="port of the ingestion gate; 0 takes a free one")
+    gate_body_timeout_s: float = Field(
+        BODY_TIMEOUT_S,
+        gt=0,
+        le=3600,
+        description="seconds in which the body of a call to the gate has to arrive; a slower one ends with 408",
+    )
     api_key: str = Field("", repr=False, description="key that clients of the gate present; empty makes one per run")
     web_host: str = Field("127.0.0.1", description="address of the worker's web view")
     web_port: int = Field(0, ge=0, le=65535, description="port of the worker's web view; 0 takes a free one")
