@@ -248,6 +248,8 @@ def _refused_unread(raw: bytes, detail: str) -> Refused:
         seen = None
     named = seen if isinstance(seen, dict) else {}
     event_id, event_type, ts_utc = (_text(named.get(name)) for name in ("event_id", "event_type", "ts_utc"))
+    if event_id != named.get("event_id"):  # a part of a longer text may be another event's id
+        event_id = None
     at = _FAULT_AT.search(detail)
     reason = Reason.PINS_INVALID if at and at[1] in (*pins.PIN_NAMES, "run_id") else Reason.ENVELOPE_INVALID
     return Refused(raw, reason, _short(detail), event_id, event_type, None, ts_utc)
