@@ -27,11 +27,12 @@ LABEL = {"subject_event_id": "e-1", "subject_ts_utc": "2018-04-01T00:00:31.00000
 def event(event_id: str | None = "e-1", event_type: str = "transaction", payload: Any = None, **changes: Any) -> dict[str, Any]:
     """A good envelope with changes; a change to None takes the key away."""
     default = {"context_fact": CONTEXT, "label_assertion": LABEL}.get(event_type, PAYMENT)
+    day = "08" if event_type == "label_assertion" else "01"
     made = {
         "event_id": event_id,
         "event_type": event_type,
         "schema_version": "v1",
-        "ts_utc": "2018-04-01T00:00:31.000000Z",
+        "ts_utc": f"2018-04-{day}T00:00:31.000000Z",
         **SCOPE,
         "payload": default if payload is None else payload,
         **changes,

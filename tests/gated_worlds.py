@@ -82,7 +82,7 @@ def gated(world: SealedWorld, config: RunConfig, partitions: int = 3, rows_per_m
 
 
 def _streamed(world: SealedWorld, config: RunConfig, counts: Mapping[str, int], rows_per_mark: int) -> Iterator[tuple[str, Record]]:
-    examiner = Examiner(shipped_policy(), {**config.pins.as_json(), "run_id": config.run_id})
+    examiner = Examiner(shipped_policy(), {**config.pins.as_json(), "run_id": config.run_id}, config.truth_columns)
     view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
     position = 0
     while (batch := view.take(position, rows_per_mark)) is not None:

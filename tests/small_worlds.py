@@ -44,7 +44,7 @@ ROWS: dict[str, list[Any]] = {
 
 def mapping(**changes: Any) -> Mapping:
     """The small mapping with some keys replaced."""
-    return parse_mapping(yaml.safe_dump({**DOCUMENT, **changes}), "mapping")
+    return parse_mapping(yaml.safe_dump({**DOCUMENT, **changes}, sort_keys=False), "mapping")
 
 
 def write(path: Path, columns: Rows[str, Any] | pl.DataFrame) -> Path:

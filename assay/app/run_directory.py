@@ -40,6 +40,8 @@ class RunConfig(BaseModel):
     run_id: str
     merge_policy: Literal["event_time", "arrival"] = "event_time"
     label_delay_us: int = 7 * 86_400_000_000
+    #: what the world's mapping calls the truth: the gate refuses it in live rows, beside what its policy names
+    truth_columns: tuple[str, ...] = ()
     idempotency_horizon: Horizon = Horizon()
     changelog_interval_ms: int = 1_000
     features: dict[str, Any]

@@ -11,12 +11,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assay.contracts.errors import Stop
+from assay.contracts.limits import BODY_TIMEOUT_S
 from assay.contracts.reasons import Reason
+from assay.contracts.yaml_documents import read_document
 
 PREFIX = "ASSAY_"
 BOOTSTRAP = r"^(|((\[[0-9a-fA-F:]+\]|[^\s,:]+):\d{1,5})(,(\[[0-9a-fA-F:]+\]|[^\s,:]+):\d{1,5})*)$"
@@ -43,6 +44,12 @@ class Settings(BaseSettings):
 
     gate_host: str = Field("127.0.0.1", description="address the ingestion gate listens on")
     gate_port: int = Field(0, ge=0, le=65535, description="port of the ingestion gate; 0 takes a free one")
+    gate_body_timeout_s: float = Field(
+        BODY_TIMEOUT_S,
+        gt=0,
+        le=3600,
+        description="seconds in which the body of a call to the gate has to arrive; a slower one ends with 408",
+    )
     api_key: str = Field("", repr=False, description="key that clients of the gate present; empty makes one per run")
     web_host: str = Field("127.0.0.1", description="address of the worker's web view")
     web_port: int = Field(0, ge=0, le=65535, description="port of the worker's web view; 0 takes a free one")
@@ -77,7 +84,8 @@ class Settings(BaseSettings):
         wiring = init_settings().get("wiring") or env_settings().get("wiring")
         if not wiring:
             return init_settings, env_settings
-        return init_settings, env_settings, YamlConfigSettingsSource(settings_cls, yaml_file=Path(wiring))
+        found = read_document(Path(wiring).read_bytes(), Reason.SETTING_INVALID, f"wiring file {wiring}")
+        return init_settings, env_settings, InitSettingsSource(settings_cls, {str(name): value for name, value in found.items()})
 
 
 def load_settings(**given: Any) -> Settings:
@@ -95,8 +103,6 @@ def load_settings(**given: Any) -> Settings:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise _invalid(name, _explain(name, first["type"], first["msg"])) from None
-    except (yaml.YAMLError, TypeError, ValueError) as error:
-        raise _invalid("wiring", f"{wiring} is not a YAML mapping of settings: {error}") from None
 
 
 def _explain(name: str, kind: str, message: str) -> str:

@@ -65,7 +65,7 @@ def check(envelope: Any) -> Refusal | None:
         return Reason.SCHEMA_VERSION_NOT_ALLOWED, f"$.schema_version is {envelope['schema_version']!r}, expected {SCHEMA_VERSION!r}"
     if event_type.needs_run_id and "run_id" not in envelope:
         return Reason.PINS_MISSING, "$.run_id is missing"
-    return _payload_refusal(event_type, envelope) or _time_refusal(event_type, envelope)
+    return _payload_refusal(event_type, envelope) or _time_refusal(event_type, envelope) or _label_refusal(event_type, envelope)
 
 
 def _envelope_reason(fault: Fault) -> Reason:
@@ -94,3 +94,12 @@ def _time_refusal(event_type: EventType, envelope: Mapping[str, Any]) -> Refusal
         except Quarantine as refused:
             return (Reason.SCHEMA_FAIL if "payload" in path else Reason.ENVELOPE_INVALID), f"{path}: {refused.what}"
     return None
+
+
+def _label_refusal(event_type: EventType, envelope: Mapping[str, Any]) -> Refusal | None:
+    if event_type.event_class != "label":
+        return None
+    observed, subject = envelope["ts_utc"], envelope["payload"]["subject_ts_utc"]
+    if instants.parse(observed) > instants.parse(subject):
+        return None
+    return Reason.LABEL_NOT_AFTER_PAYMENT, f"$.ts_utc is {observed}, not later than $.payload.subject_ts_utc, which is {subject}"

@@ -6,6 +6,10 @@ from typing import Final
 
 #: amounts are `0 <= amount_minor < AMOUNT_MINOR_END`: squares of sums stay inside two int64 limbs
 AMOUNT_MINOR_END: Final = 10**11
+#: one call to the gate: who sends more is refused, so the streamer cuts its calls to it
+BODY_BYTES_MAX: Final = 16 << 20
+#: seconds from the headers of a call to the last byte of its body; a setting may say otherwise
+BODY_TIMEOUT_S: Final = 30.0
 ID_CHARS_MAX: Final = 256
 LABEL_CHARS_MAX: Final = 128
 ATTRIBUTE_CHARS_MAX: Final = 1024

@@ -9,11 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-import yaml
-
 from assay.contracts import keys
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+from assay.contracts.yaml_documents import read_document
 
 FOLDER: Final = Path(__file__).parent / "topics"
 #: (component, "produces" or "consumes", topic handle)
@@ -118,11 +117,10 @@ def edges() -> list[Edge]:
 
 def read(path: Path) -> Topic:
     """One topic file as a value; raises Stop(TOPIC_FILE_INVALID) naming the file and what is wrong with it."""
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    document = read_document(path.read_bytes(), Reason.TOPIC_FILE_INVALID, path.name)
     wanted = {field.name for field in fields(Topic)}
-    if not isinstance(document, dict) or set(document) != wanted:
-        odd = sorted(wanted ^ set(document)) if isinstance(document, dict) else ["not a mapping"]
-        raise _invalid(path, f"fields missing or unknown: {', '.join(odd)}")
+    if set(document) != wanted:
+        raise _invalid(path, f"fields missing or unknown: {', '.join(sorted(wanted ^ set(document)))}")
     document["producers"] = MappingProxyType({who: tuple(what) for who, what in document["producers"].items()})
     document["records"] = MappingProxyType(document["records"])
     for name in ("consumers", "golden"):

@@ -66,7 +66,14 @@ def test_a_wrong_variable_is_refused_by_name(monkeypatch: pytest.MonkeyPatch, va
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("partition: 3", "did you mean partitions?"), ("- a list", "wiring"), ("a: [", "wiring"), ("partitions: x", "partitions")],
+    [
+        ("partition: 3", "did you mean partitions?"),
+        ("- a list", "expected keys and values (at wiring file"),
+        ("a: [", "not YAML"),
+        ("partitions: x", "partitions"),
+        ("partitions: 3\npartitions: 4", "line 2: the key 'partitions' is given a second time, first in line 1"),
+        ("3: partitions", "setting 3: no such setting"),
+    ],
 )
 def test_a_wrong_wiring_file_is_refused(tmp_path: Path, text: str, told: str) -> None:
     wiring = tmp_path / "wiring.yaml"

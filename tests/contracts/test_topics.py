@@ -144,6 +144,16 @@ def test_a_bad_topic_file_is_refused_by_name(tmp_path: Path, change: dict[str, o
     assert refused.value.where == good.name
 
 
+def test_a_topic_file_that_says_a_thing_twice_is_refused(tmp_path: Path) -> None:
+    """The last of them does not win."""
+    good = FOLDER / f"{topic('FP_BUS_TRAFFIC_FRAUD_V1').topic}.yaml"
+    planted = tmp_path / good.name
+    planted.write_text(good.read_text() + "partitions: 9\n")
+    with pytest.raises(Stop, match="the key 'partitions' is given a second time") as refused:
+        read(planted)
+    assert (refused.value.reason, refused.value.where) == (Reason.TOPIC_FILE_INVALID, good.name)
+
+
 def literals(source: str) -> list[str]:
     """Lines that name a topic by its string."""
     return [line for line in source.splitlines() if LITERAL.search(line)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import urllib.error
 import urllib.request
 from collections import Counter
@@ -21,6 +22,7 @@ from gate_process import KEY, GateProcess, mark, run_in
 from assay.app.substrate import Server
 from assay.contracts import instants
 from assay.contracts.keys import entity_key, partition_for
+from assay.contracts.limits import BODY_TIMEOUT_S
 
 TRAFFIC, CONTEXT, LABELS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1", "FP_BUS_LABELS_EVENTS_V1"
 GOOD_MARK = mark("2018-04-02T00:00:00.000000Z", final=True)
@@ -168,6 +170,22 @@ def test_a_body_that_is_not_packed_as_its_headers_say_takes_nothing(shared_gate:
     with pytest.raises(urllib.error.HTTPError) as refusal:
         urllib.request.urlopen(urllib.request.Request(shared_gate.url + "/v1/ingest/batch", b"[]", headers), timeout=60)
     assert (refusal.value.code, json.loads(refusal.value.read())["error"]) == (400, "BODY_INVALID")
+
+
+def test_a_body_that_does_not_arrive_in_the_time_set_takes_nothing(
+    tmp_path: Path, kafka: Server, dsn: str, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSAY_GATE_BODY_TIMEOUT_S", "0.2")
+    gate = GateProcess(run_in(tmp_path / "run", kafka.address, dsn, namespace))
+    host, port = gate.url.removeprefix("http://").split(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=BODY_TIMEOUT_S / 2) as client:
+            client.sendall(f"POST /v1/ingest/push HTTP/1.1\r\nHost: {host}\r\nX-IG-Api-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{".encode())
+            assert client.recv(65_536).startswith(b"HTTP/1.1 408 ")
+        assert 'assay_gate_refused_calls_total{reason="BODY_TOO_SLOW"} 1.0' in gate.get("/metrics")[1]
+        assert gate.post("/v1/ingest/push", event("e-1"))[1]["decision"] == "ADMIT"
+    finally:
+        gate.kill()
 
 
 def test_a_killed_gate_leaves_nothing_that_cannot_be_sent_again(gate: GateProcess) -> None:

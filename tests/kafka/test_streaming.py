@@ -14,10 +14,13 @@ from pathlib import Path
 
 import pytest
 from small_runs import config_of
+from small_worlds import ROWS as SMALL
+from small_worlds import small_world
 
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
+from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.publisher import KafkaPublisher
 from assay.app.run_directory import Run
 from assay.app.runner.scenario_runner import run_scenario
@@ -25,19 +28,46 @@ from assay.app.stores.objects import DirectoryStore
 from assay.app.substrate import Server
 from assay.app.topics import create_topics, read_topic
 from assay.codecs.single_object import unpack
+from assay.contracts.limits import ATTRIBUTE_CHARS_MAX
 from assay.testing import until
 
 NOW_US = 1_893_456_000_000_000
 ROWS = 6_000
 #: nine weeks and the label delay in about eight seconds
 SPEEDUP = "800000"
+#: of nine notes each: 18 MB of JSON
+WIDE_ROWS = 2_000
 
 
 @pytest.fixture
-def run(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Run:
-    """A READY run over a generated world; its gate has an address of its own."""
+def world(tmp_path: Path) -> SealedWorld:
+    """A generated world, sealed in the run's store."""
     generate("handbook", ROWS, 5, tmp_path / "in.parquet")
-    world = import_world(tmp_path / "in.parquet", load_mapping("handbook"), DirectoryStore(tmp_path / "store"), NOW_US)
+    return import_world(tmp_path / "in.parquet", load_mapping("handbook"), DirectoryStore(tmp_path / "store"), NOW_US)
+
+
+@pytest.fixture
+def wide_world(tmp_path: Path) -> SealedWorld:
+    """Rows of which a batch of the usual size is more than the gate takes in one call."""
+    columns = {name: [values[-1]] * WIDE_ROWS for name, values in SMALL.items()}
+    names = [f"note_{number}" for number in range(9)]
+    notes = {name: [f"{row} " + "x" * (ATTRIBUTE_CHARS_MAX - 10) for row in range(WIDE_ROWS)] for name in names}
+    return small_world(tmp_path, {**columns, "id": list(range(WIDE_ROWS)), **notes}, attributes=names, truth=None)
+
+
+@pytest.fixture
+def run(world: SealedWorld, tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Run:
+    """A READY run over the generated world; its gate has an address of its own."""
+    return _ready(world, tmp_path, kafka, dsn, namespace)
+
+
+@pytest.fixture
+def wide_run(wide_world: SealedWorld, tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Run:
+    """The same over the wide world."""
+    return _ready(wide_world, tmp_path, kafka, dsn, namespace)
+
+
+def _ready(world: SealedWorld, tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Run:
     with closing(socket.socket()) as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -67,9 +97,9 @@ class Processes:
         """Start the gate at the run's address."""
         return self._start("gate", "--port", self.run.gate_url.rsplit(":", 1)[1])
 
-    def streamer(self) -> subprocess.Popen[bytes]:
-        """Start the streamer."""
-        return self._start("stream", "--batch", "150", "--speedup", SPEEDUP)
+    def streamer(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start the streamer: small batches, slowly, unless told otherwise."""
+        return self._start("stream", *(options or ("--batch", "150", "--speedup", SPEEDUP)))
 
     def position(self) -> int:
         """Rows acknowledged, as the checkpoint says."""
@@ -92,7 +122,16 @@ class Processes:
 @pytest.fixture
 def processes(run: Run) -> Iterator[Processes]:
     """Processes that end with the test."""
-    made = Processes(run)
+    yield from _ended(Processes(run))
+
+
+@pytest.fixture
+def wide_processes(wide_run: Run) -> Iterator[Processes]:
+    """The same over the wide world."""
+    yield from _ended(Processes(wide_run))
+
+
+def _ended(made: Processes) -> Iterator[Processes]:
     yield made
     for process in made.started:
         process.kill()
@@ -152,3 +191,10 @@ def test_a_wrong_key_stops_the_streamer_and_says_so(run: Run, processes: Process
     assert streamer.wait(60) == 70
     assert "GATE_REJECTED" in (run.directory / "stream.log").read_text()
     assert "401" in (run.directory / "stream.log").read_text()
+
+
+def test_a_batch_of_wide_rows_goes_in_as_many_calls_as_the_gate_needs(wide_run: Run, wide_processes: Processes) -> None:
+    wide_processes.gate()
+    assert wide_processes.streamer("--batch", str(WIDE_ROWS)).wait(120) == 0
+    payments, finished = _on_topic(wide_run, "FP_BUS_TRAFFIC_FRAUD_V1")
+    assert (len(payments), set(payments.values()), finished) == (WIDE_ROWS, {1}, {0, 1, 2})

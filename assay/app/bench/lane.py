@@ -12,18 +12,18 @@ import shutil
 import tempfile
 from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
-from importlib import metadata, resources
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import psutil
-import yaml
 
 from assay.app.bench import workload_w
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.checks import check_copy, check_lane, check_stock_faust
 from assay.app.bench.contestants import Contestant, Pairs, measure, python
 from assay.app.bench.stats import spread
+from assay.app.demo.new_run import document
 from assay.app.run_directory import Run, RunConfig
 from assay.app.settings import load_settings
 from assay.app.substrate import kafka_at
@@ -88,8 +88,8 @@ def bench_config() -> RunConfig:
         seed=7,
         run_id="c" * 32,
         merge_policy="arrival",
-        features=_document("features.yaml"),
-        policy=_document("rules.yaml"),
+        features=document("workload_w", "features"),
+        policy=document("workload_w", "rules"),
     )
 
 
@@ -169,12 +169,6 @@ def _arguments(arguments: list[str]) -> Namespace:
 
 def _first(part: Any, count: int) -> Any:
     return {name: values[:count] for name, values in part.items()} if isinstance(part, dict) else part[:count]
-
-
-def _document(name: str) -> dict[str, Any]:
-    text = resources.files("assay.contracts").joinpath("policies", "workload_w", name).read_text(encoding="utf-8")
-    document: dict[str, Any] = yaml.safe_load(text)
-    return document
 
 
 def _cpu_model() -> str:

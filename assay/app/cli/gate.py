@@ -32,7 +32,7 @@ def serve_gate(
     settings = load_settings()
     host = settings.gate_host if host is None else host
     wired = Run.load(run)
-    gate = build(wired, read_bus_properties(settings.bus_properties))
+    gate = build(wired, read_bus_properties(settings.bus_properties), body_timeout_s=settings.gate_body_timeout_s)
 
     def listening(bound: int) -> None:
         print(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}", flush=True)

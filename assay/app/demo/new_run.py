@@ -9,14 +9,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
+from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.sealed_world import Manifest
 from assay.app.run_directory import Run, RunConfig
 from assay.app.settings import Settings
 from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
+from assay.contracts.yaml_documents import read_document
 
 
 def run_id_at(now_us: int) -> str:
@@ -25,17 +25,18 @@ def run_id_at(now_us: int) -> str:
 
 
 def document(name_or_path: str, part: Literal["features", "rules"]) -> dict[str, Any]:
-    """A shipped policy document by its folder's name, or a YAML file. Raises Stop(POLICY_MISSING)."""
+    """A shipped policy document by its folder's name, or a YAML file.
+
+    Raises Stop(POLICY_MISSING), and Stop(FEATURE_DOCUMENT_INVALID, RULES_DOCUMENT_INVALID) for text that is no such document.
+    """
+    invalid = Reason.FEATURE_DOCUMENT_INVALID if part == "features" else Reason.RULES_DOCUMENT_INVALID
     path = Path(name_or_path)
     shipped = resources.files("assay.contracts").joinpath("policies", name_or_path, f"{part}.yaml")
     if path.suffix in (".yaml", ".yml") and path.is_file():
-        text = path.read_text()
-    elif shipped.is_file():
-        text = shipped.read_text("utf-8")
-    else:
-        raise Stop(Reason.POLICY_MISSING, f"no {part} document '{name_or_path}'", remedy="Name a shipped policy or a YAML file.")
-    loaded: dict[str, Any] = yaml.safe_load(text)
-    return loaded
+        return read_document(path.read_bytes(), invalid, str(path))
+    if shipped.is_file():
+        return read_document(shipped.read_bytes(), invalid, f"{part} of policy {name_or_path}")
+    raise Stop(Reason.POLICY_MISSING, f"no {part} document '{name_or_path}'", remedy="Name a shipped policy or a YAML file.")
 
 
 def world_config(platform_run_id: str, manifest: Manifest, policy: str, label_delay_us: int | None = None) -> RunConfig:
@@ -53,6 +54,7 @@ def world_config(platform_run_id: str, manifest: Manifest, policy: str, label_de
     if label_delay_us is None and manifest.truth_summary is not None:
         label_delay_us = manifest.truth_summary.delay_us  # as the world's mapping says
     delay = {} if label_delay_us is None else {"label_delay_us": label_delay_us}
+    truth = Mapping.model_validate(manifest.mapping).truth
     return RunConfig(
         platform_run_id=platform_run_id,
         scenario_run_id=run,
@@ -62,6 +64,7 @@ def world_config(platform_run_id: str, manifest: Manifest, policy: str, label_de
         seed=manifest.seed,
         run_id=run,
         merge_policy="event_time",
+        truth_columns=tuple(sorted(truth.columns())) if truth else (),
         features=features,
         policy=document(policy, "rules"),
         **delay,  # type: ignore[arg-type]

@@ -6,14 +6,16 @@ import json
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from assay.app.demo.members import Kept
+from assay.app.gate.receipts import QUARANTINE as QUARANTINE_LINES
 from assay.app.replay.topic_reader import read_topic
 from assay.app.run_directory import Run
+from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import read_head, segment_key
 from assay.app.substrate.processes import Server
 from assay.codecs.single_object import unpack
@@ -29,7 +31,7 @@ TRAFFIC, QUARANTINE = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_QUARANTINE_V1"
 
 
 class Counts(NamedTuple):
-    """What was set aside: every dead letter by reason, and how many of them were payments."""
+    """What was set aside, each once however often it was sent: dead letters by reason, and how many of them were payments."""
 
     by_reason: dict[str, int]
     payments: int
@@ -60,27 +62,40 @@ def audited(run: Run) -> int:
 
 def set_aside(run: Run, properties: Mapping[str, str] | None = None) -> Counts:
     """Dead letters of the gate (its quarantine segments) and of the lanes (their topic; `properties` are Kafka's)."""
-    reasons: Counter[str] = Counter()
-    payments: set[str] = set()
+    chunks = read_topic(run.bootstrap, QUARANTINE, run.namespace, properties)
+    letters = (unpack(value or b"")[1] for chunk in chunks for value in chunk.values.tolist())
+    return counted([*refused_at_gate(run.store), *refused_in_lanes(letters)])
+
+
+class Letter(NamedTuple):
+    """A dead letter: what it is known by, why, and whether it was a payment."""
+
+    key: str
+    reason: str
+    payment: bool
+
+
+def counted(letters: Iterable[Letter]) -> Counts:
+    """Letters that say the same of the same thing are one."""
+    distinct = set(letters)
+    payments = {letter.key for letter in distinct if letter.payment}
+    return Counts(dict(Counter(letter.reason for letter in distinct)), len(payments))
+
+
+def refused_at_gate(store: ObjectStore) -> Iterator[Letter]:
+    """A letter per line of the gate's quarantine: a call that is sent again leaves its lines again, with the same ids."""
     triggers = {name for name, meaning in EVENT_TYPES.items() if meaning.handle == TRAFFIC}
-    for key in run.store.keys("ig/quarantine"):
-        for line in run.store.read(key).splitlines():
+    for key in store.keys(QUARANTINE_LINES):
+        for line in store.read(key).splitlines():
             record = json.loads(line)
-            reasons[record["reason_codes"][0]] += 1
-            envelope = record.get("envelope") or {}
-            if envelope.get("event_type") in triggers and "DUPLICATE" not in record["reason_codes"]:
-                payments.add(str(envelope.get("event_id")))
-    seen: set[tuple[str, int, int]] = set()
-    for chunk in read_topic(run.bootstrap, QUARANTINE, run.namespace, properties):
-        for value in chunk.values.tolist():
-            letter = unpack(value or b"")[1]
-            place = (letter["topic"], letter["partition"], letter["offset"])
-            if place not in seen:
-                seen.add(place)
-                reasons[letter["reason"]] += 1
-                if letter["topic"] == TRAFFIC:
-                    payments.add(f"{place}")
-    return Counts(dict(reasons), len(payments))
+            yield Letter(record["quarantine_id"], record["reason_codes"][0], record["event_type"] in triggers)
+
+
+def refused_in_lanes(letters: Iterable[Mapping[str, Any]]) -> Iterator[Letter]:
+    """A letter per quarantine record of the lanes, known by its place: after a restart the same place may be set aside again."""
+    for letter in letters:
+        place = f"{letter['topic']}:{letter['partition']}:{letter['offset']}"
+        yield Letter(place, letter["reason"], letter["topic"] == TRAFFIC)
 
 
 def until_done(run: Run, rows: int, kept: Kept, stream: Server, show: Callable[[int, str], None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -90,10 +90,15 @@ def judge(payload_hash: bytes, standing: Standing | None) -> Verdict:
 
 
 class Examiner:
-    """Checks items against one run's pins and the policy. `pins` maps the six pin names and `run_id` to this run's values."""
+    """Checks items against one run's pins and the policy.
 
-    def __init__(self, policy: GatePolicy, run_pins: Mapping[str, str | int]) -> None:
+    `run_pins` maps the six pin names and `run_id` to this run's values; `truth_columns` are names that tell the truth in this
+    run's world, in addition to those of the policy.
+    """
+
+    def __init__(self, policy: GatePolicy, run_pins: Mapping[str, str | int], truth_columns: Iterable[str] = ()) -> None:
         self.policy = policy
+        self._truth = policy.truth_columns.union(map(plain_name, truth_columns))
         self._pins = dict(run_pins)
         self._all_pins = tuple(self._pins[name] for name in (*pins.PIN_NAMES, "run_id"))
         self._prefixes = {name: dedupe_prefix(str(self._pins["platform_run_id"]), name) for name in TOPIC_OF_CLASS}
@@ -134,7 +139,9 @@ class Examiner:
             raise Quarantine(Reason.AMOUNT_OUT_OF_RANGE, what)
         if ts_us > now_us + self.policy.future_tolerance_us:
             raise Quarantine(Reason.TIME_IN_FUTURE, f"ts_utc {envelope.ts_utc} is ahead of the gate's clock {instants.text(now_us)}")
-        if not isinstance(payload, LabelPayload):
+        if isinstance(payload, LabelPayload):
+            _check_label_time(envelope, payload, ts_us)
+        else:
             self._check_truth(payload)
         hashed = payload_hash(envelope.event_type, rule_version(envelope), payload)
         key = hashlib.sha256(self._prefixes[rule.event_class] + envelope.event_id.encode()).digest()
@@ -150,10 +157,9 @@ class Examiner:
                 raise Quarantine(Reason.RUN_SCOPE_MISMATCH, f"pin {name} is {given!r}, this gate admits {value!r}")
 
     def _check_truth(self, payload: PaymentPayload | ContextPayload) -> None:
-        truth = self.policy.truth_columns
         for what, names in (("attribute", payload.attributes), ("entity", payload.entities)):
             for name in names or ():
-                if plain_name(name) in truth:
+                if plain_name(name) in self._truth:
                     raise Quarantine(Reason.TRUTH_COLUMN_IN_LIVE_ROW, f"{what} {name!r} tells the truth about the payment")
 
 
@@ -227,6 +233,13 @@ def _payload(envelope: Envelope, rule: EventRule) -> Payload:
     return payload
 
 
+def _check_label_time(envelope: Envelope, payload: LabelPayload, ts_us: int) -> None:
+    """Whoever labels names the payment's time too: a label that would be known before its payment is seen without looking it up."""
+    if ts_us <= instants.parse(payload.subject_ts_utc):
+        what = f"the label is of {envelope.ts_utc}, not later than its payment of {payload.subject_ts_utc}"
+        raise Quarantine(Reason.LABEL_NOT_AFTER_PAYMENT, what)
+
+
 def _refused_unread(raw: bytes, detail: str) -> Refused:
     """An envelope that could not be read as a whole: keep the ids that can still be seen."""
     try:
@@ -235,6 +248,8 @@ def _refused_unread(raw: bytes, detail: str) -> Refused:
         seen = None
     named = seen if isinstance(seen, dict) else {}
     event_id, event_type, ts_utc = (_text(named.get(name)) for name in ("event_id", "event_type", "ts_utc"))
+    if event_id != named.get("event_id"):  # a part of a longer text may be another event's id
+        event_id = None
     at = _FAULT_AT.search(detail)
     reason = Reason.PINS_INVALID if at and at[1] in (*pins.PIN_NAMES, "run_id") else Reason.ENVELOPE_INVALID
     return Refused(raw, reason, _short(detail), event_id, event_type, None, ts_utc)

@@ -25,6 +25,7 @@ from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
 from assay.app.run_directory import Run
 from assay.contracts.errors import Retry, Stop
+from assay.contracts.limits import BODY_TIMEOUT_S
 from assay.contracts.topics import topic
 
 PROBE_EVERY_S = 1.0
@@ -83,6 +84,7 @@ def build(
     bus_properties: Mapping[str, str] | None = None,
     policy: GatePolicy | None = None,
     clock: Callable[[], int] = wall_clock_us,
+    body_timeout_s: float = BODY_TIMEOUT_S,
 ) -> Gate:
     """Wire a gate for a run. Nothing is connected yet."""
     policy = policy or shipped_policy()
@@ -98,7 +100,7 @@ def build(
     health = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
     halted = Halted()
     settler = Settler(settled, publisher, writer, logs, clock)
-    examiner, marks = Examiner(policy, scope), Marks(settled, publisher, pins)
+    examiner, marks = Examiner(policy, scope, run.config.truth_columns), Marks(settled, publisher, pins)
     pipeline = Pipeline(
         examiner=examiner,
         index=claims,
@@ -110,7 +112,7 @@ def build(
         clock=clock,
         halt=halted,
     )
-    server = GateServer(pipeline, health, scope, run.api_key, clock)
+    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s)
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quoted
@@ -56,11 +57,13 @@ class ReceiptWriter:
         return f'{{"topic":"{topic}","partition":{place.partition},"offset":"{place.offset}","offset_kind":"kafka_offset"}}'
 
     def quarantined(self, refused: Refused, at: str) -> tuple[str, str, str]:
-        """(receipt id, receipt line, quarantine line). The quarantine line holds the whole item as it came."""
-        event_id = refused.event_id or UNKNOWN_ID
-        receipt = receipt_id("QUARANTINE", event_id)
+        """(receipt id, receipt line, quarantine line). The quarantine line holds the whole item as it came.
+
+        Items without an id are told apart by what they hold, so no two of them share the id of their lines.
+        """
+        receipt = receipt_id("QUARANTINE", refused.event_id or f"{UNKNOWN_ID}:{hashlib.sha256(refused.raw).hexdigest()}")
         named = {
-            "event_id": event_id,
+            "event_id": refused.event_id or UNKNOWN_ID,
             "event_type": refused.event_type or UNKNOWN_ID,
             "event_class": refused.event_class or UNKNOWN_ID,
             "ts_utc": refused.ts_utc,

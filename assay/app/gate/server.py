@@ -20,9 +20,9 @@ from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.requests import mark_of, payment_envelope
 from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
 from assay.contracts.errors import AssayError, Quarantine, Retry
+from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S
 from assay.contracts.reasons import Reason
 
-BODY_BYTES_MAX = 16 << 20
 ITEMS_MAX = 5_000
 RETRY_AFTER_S = 1
 ANSWER_WITHIN_S = 30
@@ -30,6 +30,7 @@ KEY_HEADER = "X-IG-Api-Key"
 STATUS = {
     Reason.UNAUTHORISED: 401,
     Reason.BODY_OVER_LIMIT: 413,
+    Reason.BODY_TOO_SLOW: 408,
     Reason.MARK_BACKWARDS: 409,
     Reason.GATE_OVERLOADED: 429,
 }
@@ -41,12 +42,21 @@ log = logging.getLogger("assay.gate")
 class GateServer:
     """Routes of one gate. `pins` are the run's six and its `run_id`."""
 
-    def __init__(self, pipeline: Pipeline, health: Health, pins: Mapping[str, str | int], api_key: str, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        health: Health,
+        pins: Mapping[str, str | int],
+        api_key: str,
+        clock: Callable[[], int],
+        body_timeout_s: float = BODY_TIMEOUT_S,
+    ) -> None:
         self._pipeline = pipeline
         self._health = health
         self._pins = pins
         self._key = api_key.encode()
         self._clock = clock
+        self._body_timeout_s = body_timeout_s
 
     def application(self) -> web.Application:
         """The aiohttp application."""
@@ -113,7 +123,11 @@ class GateServer:
         if self._health.state is State.RED:
             raise self._health.first_fault()
         try:
-            return await request.read()
+            async with asyncio.timeout(self._body_timeout_s):
+                return await request.read()
+        except TimeoutError:
+            what = f"the body did not arrive within {self._body_timeout_s:g} s"
+            raise Retry(Reason.BODY_TOO_SLOW, what, remedy="Nothing was taken; send the same call again, or a smaller one.") from None
         except web.HTTPRequestEntityTooLarge:
             raise Quarantine(Reason.BODY_OVER_LIMIT, f"the body is over {BODY_BYTES_MAX} bytes", remedy="Send smaller batches.") from None
         except web.RequestPayloadError as error:
@@ -134,7 +148,10 @@ class GateServer:
             GATE_REFUSED_CALLS.add({error.reason.value: 1})
             retryable = isinstance(error, Retry)
             status = STATUS.get(error.reason, 503 if retryable else 400)
-            return _json(status, _refusal(error), {"Retry-After": str(RETRY_AFTER_S)} if retryable else {})
+            answer = _json(status, _refusal(error), {"Retry-After": str(RETRY_AFTER_S)} if retryable else {})
+            if error.reason is Reason.BODY_TOO_SLOW:
+                answer.force_close()  # what is left of the body would be read as the next call
+            return answer
         except web.HTTPException as error:
             return _json(error.status, {"error": error.reason, "detail": f"{request.method} {request.path}"})
         except Exception:

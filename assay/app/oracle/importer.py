@@ -6,15 +6,17 @@ import hashlib
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from assay.app.oracle.label_columns import label_columns
 from assay.app.oracle.live_columns import live_frame
-from assay.app.oracle.mapping import Mapping, Truth
+from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.reading import read_input
-from assay.app.oracle.sealed_world import Manifest, Part, SealedWorld, TruthSummary, open_world, seal_document, world_root
-from assay.app.oracle.world_identity import MANIFEST_VERSION, column_digests, event_ids, manifest_fingerprint, oracle_pack_id
+from assay.app.oracle.sealed_world import Manifest, Part, SealedWorld, open_world, seal_document, world_root
+from assay.app.oracle.world_claims import IDENTITY_ORDER, claims, ids_of, known_truth
+from assay.app.oracle.world_identity import MANIFEST_VERSION
 from assay.app.progress import unseen
 from assay.app.stores.objects import ObjectStore
 from assay.contracts.errors import Stop
@@ -38,69 +40,30 @@ def import_world(path: Path, mapping: Mapping, store: ObjectStore, now_us: int, 
     live = live_frame(frame, mapping, now_us)
     labels = label_columns(frame, mapping.truth, live["ts_us"], now_us) if mapping.truth else live.select()
     progress("sort", 2, 5)
-    world = pl.concat([live, labels], how="horizontal").sort("ts_us", "source_id")
+    world = pl.concat([live, labels], how="horizontal").sort(*IDENTITY_ORDER)
     progress("identify", 3, 5)
-    digests = column_digests(world)
-    fingerprint = manifest_fingerprint(len(world), digests, mapping.digest)
-    ids = event_ids(mapping.output_id, world["source_id"], fingerprint, mapping.digest, mapping.seed, mapping.scenario_id)
-    world = world.with_columns(pl.Series("event_id", ids, pl.String)).sort("ts_us", "event_id")
+    claimed = claims(world, mapping)
+    world = world.with_columns(ids_of(world["source_id"], claimed["manifest_fingerprint"], mapping)).sort("ts_us", "event_id")
     progress("seal", 4, 5)
-    sealed = _seal(store, mapping, fingerprint, world, list(live.columns), digests)
+    sealed = _seal(store, claimed, world.select("event_id", *live.columns), known_truth(world) if mapping.truth else None)
     progress("sealed", 5, 5)
     return sealed
 
 
-def _seal(
-    store: ObjectStore, mapping: Mapping, fingerprint: str, world: pl.DataFrame, live: list[str], digests: dict[str, str]
-) -> SealedWorld:
+def _seal(store: ObjectStore, claimed: dict[str, Any], view: pl.DataFrame, truth: pl.DataFrame | None) -> SealedWorld:
+    fingerprint = claimed["manifest_fingerprint"]
     try:
         return open_world(store, fingerprint)
     except Stop as stop:
         if stop.reason not in (Reason.PACK_NOT_FOUND, Reason.PACK_NOT_SEALED):
             raise
     root = world_root(fingerprint)
-    view = world.select("event_id", *(name for name in live if name != "source_id"))
     stream_parts = _write_parts(store, root, "stream_view", view)
-    truth_parts = _write_parts(store, root, "truth", _truth_rows(world)) if mapping.truth else []
-    manifest = Manifest(
-        version=MANIFEST_VERSION,
-        oracle_pack_id=oracle_pack_id(fingerprint, mapping.digest, mapping.scenario_id, mapping.seed),
-        manifest_fingerprint=fingerprint,
-        parameter_hash=mapping.digest,
-        scenario_id=mapping.scenario_id,
-        seed=mapping.seed,
-        output_id=mapping.output_id,
-        mapping=mapping.document(),
-        rows=len(world),
-        min_ts_us=int(world["ts_us"][0]),
-        max_ts_us=int(world["ts_us"][-1]),
-        entities=list(mapping.entities),
-        attributes=list(mapping.attributes),
-        kinds=dict(sorted(world["kind"].value_counts().iter_rows())),
-        column_digests=digests,
-        stream_view=stream_parts,
-        truth=truth_parts,
-        truth_summary=_summary(world, mapping.truth),
-    )
+    truth_parts = [] if truth is None else _write_parts(store, root, "truth", truth)
+    manifest = Manifest(version=MANIFEST_VERSION, **claimed, stream_view=stream_parts, truth=truth_parts)
     store.replace(f"{root}/_oracle_pack_manifest.json", manifest.to_bytes())
     store.replace(f"{root}/_SEALED.json", seal_document(manifest))  # a seal that cannot be read is no seal: it is written again
     return SealedWorld(store, manifest)
-
-
-def _truth_rows(world: pl.DataFrame) -> pl.DataFrame:
-    known = world.filter(pl.col("truth.label").is_not_null())
-    others = [name for name in world.columns if name.startswith("truth.") and name not in ("truth.label", "truth.observed_ts_us")]
-    return known.select(
-        "event_id", "ts_us", pl.col("truth.label").alias("label"), pl.col("truth.observed_ts_us").alias("observed_ts_us"), *others
-    )
-
-
-def _summary(world: pl.DataFrame, truth: Truth | None) -> TruthSummary | None:
-    if truth is None:
-        return None
-    rows, positives = world["truth.label"].count(), int(world["truth.label"].sum())
-    emitted = positives if truth.emit == "positive" else rows
-    return TruthSummary(rows=rows, positives=positives, emitted=emitted, emit=truth.emit, source=truth.source, delay_us=truth.delay_us)
 
 
 def _write_parts(store: ObjectStore, root: str, folder: str, frame: pl.DataFrame) -> list[Part]:

@@ -11,7 +11,7 @@ from assay.contracts.reasons import Reason
 
 
 def label_columns(frame: pl.DataFrame, truth: Truth, ts_us: pl.Series, now_us: int) -> pl.DataFrame:
-    """truth.label (1, 0, null: nobody knows), truth.observed_ts_us, truth.<further column>.
+    """truth.label (1, 0, null: nobody knows), truth.observed_ts_us, truth.<further column>; without a label the others are null too.
 
     Raises Quarantine: INPUT_COLUMN_TYPE, LABEL_NOT_AFTER_PAYMENT, TIME_IN_FUTURE, INPUT_VALUE_MISSING, and what `instant` raises.
     """
@@ -22,7 +22,8 @@ def label_columns(frame: pl.DataFrame, truth: Truth, ts_us: pl.Series, now_us: i
     if truth.time:
         _refuse_mistimed(frame, truth.time.column, label, observed, ts_us, now_us)
     others = [as_text(frame, column).alias(f"truth.{column}") for column in truth.also]
-    return pl.DataFrame([label.alias("truth.label"), observed.alias("truth.observed_ts_us"), *others])
+    labels = pl.DataFrame([label.alias("truth.label"), observed.alias("truth.observed_ts_us"), *others])
+    return labels.select(pl.when(pl.col("truth.label").is_not_null()).then(pl.all()))
 
 
 def _told(frame: pl.DataFrame, column: str) -> pl.Series:

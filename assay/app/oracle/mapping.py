@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import polars as pl
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from assay.contracts import instants
@@ -16,6 +15,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.limits import ATTRIBUTES_MAX, ENTITIES_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX, SEED_MAX
 from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import plain_name
+from assay.contracts.yaml_documents import read_document
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=LABEL_CHARS_MAX)]
 Column = Annotated[str, Field(min_length=1)]
@@ -138,16 +138,14 @@ class Mapping(Closed):
         return hex64(self.document())
 
 
-def parse_mapping(text: str, where: str) -> Mapping:
+def parse_mapping(text: str | bytes, where: str) -> Mapping:
     """Read a mapping. Raises Stop(MAPPING_INVALID) naming the field, Stop(TRUTH_COLUMN_IN_LIVE_ROW) naming the column."""
     try:
-        mapping = Mapping.model_validate(yaml.safe_load(text))
+        mapping = Mapping.model_validate(read_document(text, Reason.MAPPING_INVALID, where))
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or "the document"
         raise Stop(Reason.MAPPING_INVALID, f"{field}: {first['msg']}", where=where, remedy="Correct this field of the mapping.") from None
-    except yaml.YAMLError as error:
-        raise Stop(Reason.MAPPING_INVALID, f"not YAML: {error}", where=where, remedy="Correct the syntax of the mapping.") from None
     _refuse_truth_in_live_rows(mapping, where)
     return mapping
 
@@ -156,10 +154,10 @@ def load_mapping(name_or_path: str) -> Mapping:
     """A mapping from a file, or a shipped one by its name (`handbook`, `transfers`). Raises as `parse_mapping`."""
     path = Path(name_or_path)
     if path.is_file():
-        return parse_mapping(path.read_text(encoding="utf-8"), str(path))
+        return parse_mapping(path.read_bytes(), str(path))
     shipped = resources.files("assay.app.oracle") / "mappings" / f"{name_or_path}.yaml"
     if "/" not in name_or_path and shipped.is_file():
-        return parse_mapping(shipped.read_text(encoding="utf-8"), f"mapping {name_or_path}")
+        return parse_mapping(shipped.read_bytes(), f"mapping {name_or_path}")
     raise Stop(
         Reason.INPUT_FILE_MISSING,
         f"there is no mapping '{name_or_path}'",

@@ -1,6 +1,6 @@
 """A sealed world in the object store: what its manifest says, and the checks before anybody reads it.
 
-Below `oracle/<manifest_fingerprint>/`: `stream_view/part-NNNNNN.parquet` (live columns, in event-time order),
+Below `oracle/<manifest_fingerprint>/`: `stream_view/part-NNNNNN.parquet` (ids and live columns, in event-time order),
 `truth/part-NNNNNN.parquet` (labels apart), `_oracle_pack_manifest.json`, and `_SEALED.json`, which is written last.
 """
 
@@ -9,18 +9,21 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from assay.app.oracle.mapping import Mapping
+from assay.app.oracle.world_claims import claims, differing, ids_of, stored_rows
 from assay.app.oracle.world_identity import manifest_fingerprint
 from assay.app.stores.objects import ObjectStore
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 SEALED_OK = "SEALED_OK"
+_MANIFEST = "_oracle_pack_manifest.json"
 _REIMPORT = "Remove the world's folder and import it again from its input file; a sealed world is never repaired."
 
 
@@ -81,7 +84,7 @@ class Manifest(BaseModel):
 
 
 class SealedWorld:
-    """A world that is sealed and whose manifest is consistent; `verify` also reads every row."""
+    """A world that is sealed and whose manifest is consistent; `verify` also recomputes everything it says from the rows."""
 
     def __init__(self, store: ObjectStore, manifest: Manifest) -> None:
         self.store = store
@@ -89,29 +92,36 @@ class SealedWorld:
         self.root = world_root(manifest.manifest_fingerprint)
 
     def stream_part(self, part: Part) -> pl.DataFrame:
-        """Live rows of one part. Raises Stop(OBJECT_MISSING, DIGEST_MISMATCH)."""
-        return pl.read_parquet(io.BytesIO(self._checked(part)))
+        """Live rows of one part, each with its event id and the id it has in the file. Raises Stop(OBJECT_MISSING, DIGEST_MISMATCH)."""
+        return self._frame(part)
 
     def truth(self) -> pl.DataFrame:
         """All of truth: event_id, ts_us, label (1 FRAUD, 0 LEGIT), observed_ts_us (null: after the delay), truth.<column>."""
-        parts = [pl.read_parquet(io.BytesIO(self._checked(part))) for part in self.manifest.truth]
+        parts = [self._frame(part) for part in self.manifest.truth]
         return pl.concat(parts) if parts else pl.DataFrame(schema={"event_id": pl.String, "ts_us": pl.Int64, "label": pl.Int8})
 
     def verify(self) -> Iterator[Part]:
-        """Check digest, rows, time range and order of every part, giving each part when it is done.
+        """Check digest, rows, time range and order of every part, giving each part when it is done; then that all of them
+        together are the world of the manifest: a fingerprint is worth what its column digests are.
 
         Raises Stop: OBJECT_MISSING, DIGEST_MISMATCH, MANIFEST_MISMATCH, STREAM_VIEW_UNSORTED.
         """
         last: tuple[int, str] = (-(2**63), "")
+        view, truth = [], []
         for part in self.manifest.stream_view:
-            frame = self.stream_part(part)
-            if [len(frame), frame["ts_us"].min(), frame["ts_us"].max()] != [part.rows, part.min_ts_us, part.max_ts_us]:
-                raise self._refusal(Reason.MANIFEST_MISMATCH, "rows or times of the part are not those of the manifest", part.key)
-            last = self._check_order(frame, last, part)
+            view.append(self._spanned(part))
+            last = self._check_order(view[-1], last, part)
             yield part
         for part in self.manifest.truth:
-            self._checked(part)
+            truth.append(self._spanned(part))
             yield part
+        self._check_claims(view, truth)
+
+    def _spanned(self, part: Part) -> pl.DataFrame:
+        frame = self._frame(part)
+        if [len(frame), frame["ts_us"].min(), frame["ts_us"].max()] != [part.rows, part.min_ts_us, part.max_ts_us]:
+            raise self._refusal(Reason.MANIFEST_MISMATCH, "rows or times of the part are not those of the manifest", part.key)
+        return frame
 
     def _check_order(self, frame: pl.DataFrame, last: tuple[int, str], part: Part) -> tuple[int, str]:
         ts, ids = frame["ts_us"], frame["event_id"]
@@ -120,6 +130,22 @@ class SealedWorld:
         if behind.any():
             raise self._refusal(Reason.STREAM_VIEW_UNSORTED, f"row {behind.arg_max()} stands behind its predecessor", part.key)
         return int(ts[-1]), str(ids[-1])
+
+    def _check_claims(self, view: Sequence[pl.DataFrame], truth: Sequence[pl.DataFrame]) -> None:
+        try:
+            mapping = Mapping.model_validate(self.manifest.mapping)
+            rows = stored_rows(view, truth, mapping)
+            found = claims(rows.drop("event_id"), mapping)
+            same_ids = rows["event_id"].equals(ids_of(rows["source_id"], self.manifest.manifest_fingerprint, mapping))
+        except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
+            what = f"the stored rows are not of the manifest's form: {str(error).splitlines()[0]}"
+            raise self._refusal(Reason.MANIFEST_MISMATCH, what, _MANIFEST) from None
+        wrong = differing(self.manifest.model_dump(mode="json"), found) or ("" if same_ids else "event ids")
+        if wrong:
+            raise self._refusal(Reason.MANIFEST_MISMATCH, f"the stored rows do not have the manifest's {wrong}", _MANIFEST)
+
+    def _frame(self, part: Part) -> pl.DataFrame:
+        return pl.read_parquet(io.BytesIO(self._checked(part)))
 
     def _checked(self, part: Part) -> bytes:
         data = _read(self.store, f"{self.root}/{part.key}")
@@ -168,7 +194,7 @@ def open_world(store: ObjectStore, fingerprint: str) -> SealedWorld:
 
 
 def _manifest(store: ObjectStore, root: str) -> Manifest:
-    key = f"{root}/_oracle_pack_manifest.json"
+    key = f"{root}/{_MANIFEST}"
     try:
         return Manifest.model_validate_json(_read(store, key))
     except ValidationError as error:
@@ -178,14 +204,16 @@ def _manifest(store: ObjectStore, root: str) -> Manifest:
 
 def _check_manifest(manifest: Manifest, fingerprint: str, seal: dict[str, Any], root: str) -> None:
     computed = manifest_fingerprint(manifest.rows, manifest.column_digests, manifest.parameter_hash)
+    truth = manifest.truth_summary
     found = {
         "the fingerprint of its content": computed == manifest.manifest_fingerprint == fingerprint,
         "the number of rows of its parts": sum(part.rows for part in manifest.stream_view) == manifest.rows,
+        "the number of labels of its parts": sum(part.rows for part in manifest.truth) == (truth.rows if truth else 0),
         "the manifest that was sealed": seal.get("manifest_sha256") == manifest.digest,
     }
     for name, equal in found.items():
         if not equal:
-            where = f"{root}/_oracle_pack_manifest.json"
+            where = f"{root}/{_MANIFEST}"
             raise Stop(Reason.MANIFEST_MISMATCH, f"the manifest does not agree with {name}", where=where, remedy=_REIMPORT)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from assay.app.stores.objects import ObjectExists, ObjectStore
@@ -53,11 +55,11 @@ class Ledger:
         self._write_once(self.facts_view_ref, facts)
 
     def record(self, event_kind: str, details: Mapping[str, Any], now_us: int) -> str:
-        """Append an event. Its id is its content without the time, so the same event is recorded once; gives the id."""
+        """Append an event. Its id is its content without the time, so the same event is recorded once; gives the id.
+
+        Several processes may record at a time: whose number is taken meanwhile looks again.
+        """
         event_id = hex64({"event_kind": event_kind, "run_id": self._id, "details": dict(details)})
-        taken = self.events()
-        if event_id in (event["event_id"] for event in taken):
-            return event_id
         body = {
             "event_id": event_id,
             "event_kind": event_kind,
@@ -65,12 +67,18 @@ class Ledger:
             "ts_utc": instants.text(now_us),
             "details": dict(details),
         }
-        self._store.create(f"sr/run_record/{self._id}/{len(taken):06d}.json", canonical(body) + b"\n")
-        return event_id
+        while True:
+            keys = list(self._store.keys(self._record))
+            if event_id in (self._event(key)["event_id"] for key in keys):
+                return event_id
+            number = int(PurePosixPath(keys[-1]).stem) + 1 if keys else 0
+            with suppress(ObjectExists):
+                self._store.create(f"{self._record}/{number:06d}.json", canonical(body) + b"\n")
+                return event_id
 
     def events(self) -> list[dict[str, Any]]:
         """Everything recorded, in order."""
-        return [json.loads(self._store.read(key)) for key in self._store.keys(f"sr/run_record/{self._id}")]
+        return [self._event(key) for key in self._store.keys(self._record)]
 
     def state(self) -> State | None:
         """Where the run stands; None before it is opened."""
@@ -90,6 +98,14 @@ class Ledger:
             raise Stop(Reason.RUN_STATE_FORBIDDEN, what, where=self._status_key, remedy="Start another run.")
         status = {"run_id": self._id, "state": state.value, "updated_at_utc": instants.text(now_us), "reason": reason}
         self._store.replace(self._status_key, canonical(status) + b"\n")
+
+    @property
+    def _record(self) -> str:
+        return f"sr/run_record/{self._id}"
+
+    def _event(self, key: str) -> dict[str, Any]:
+        event: dict[str, Any] = json.loads(self._store.read(key))
+        return event
 
     @property
     def _status_key(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 
+import numpy as np
 import polars as pl
 
 from assay.contracts.pins import Pins
@@ -72,6 +73,13 @@ class Framer:
 def body_of(envelopes: pl.Series) -> bytes:
     """A JSON array of envelopes."""
     return f"[{envelopes.str.join(',').item()}]".encode()
+
+
+def rows_within(envelopes: pl.Series, bytes_max: int) -> int:
+    """How many of the first envelopes make a body of at most so many bytes."""
+    lengths = envelopes.str.len_bytes().to_numpy().astype(np.int64)
+    bodies = np.cumsum(lengths + 1) + 1  # brackets around, commas between
+    return int(np.searchsorted(bodies, bytes_max, side="right"))
 
 
 def _instant(column: str) -> pl.Expr:

@@ -6,6 +6,7 @@ position (a count of rows) means the same in every process, and the time of the 
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 import numpy as np
@@ -13,9 +14,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.app.oracle.sealed_world import SealedWorld
-from assay.app.streamer.envelopes import Framer, body_of
+from assay.app.streamer.envelopes import Framer, body_of, rows_within
 from assay.app.streamer.pacing import END_OF_TIME
 from assay.contracts.errors import Stop
+from assay.contracts.limits import BODY_BYTES_MAX
 from assay.contracts.reasons import Reason
 
 
@@ -52,8 +54,12 @@ class MergedView:
         stretch = self._stretch(position)
         return None if stretch is None else stretch.time_of(position - stretch.start)
 
-    def take(self, position: int, rows_max: int, until_us: int = END_OF_TIME) -> Batch | None:
-        """Up to `rows_max` rows from a position on, none later than `until_us`; None when there is no such row."""
+    def take(self, position: int, rows_max: int, until_us: int = END_OF_TIME, bytes_max: int = BODY_BYTES_MAX) -> Batch | None:
+        """Up to `rows_max` rows from a position on, none later than `until_us`; None when there is no such row.
+
+        Wide rows make a shorter batch: its body has at most `bytes_max` bytes. Raises Stop(BODY_OVER_LIMIT) for a row that is
+        too wide by itself.
+        """
         stretch = self._stretch(position)
         if stretch is None:
             return None
@@ -61,7 +67,11 @@ class MergedView:
         end = min(first + rows_max, len(stretch.ts_us), int(np.searchsorted(stretch.ts_us, until_us, side="right")))
         if end <= first:
             return None
-        body = body_of(stretch.envelopes(self._framer, first, end))
+        envelopes = stretch.envelopes(self._framer, first, end)
+        body = body_of(envelopes)
+        if len(body) > bytes_max:
+            end = first + _rows_that_fit(envelopes, bytes_max, self._world.root)
+            body = body_of(envelopes[: end - first])
         return Batch(stretch.start + end, end - first, body, stretch.time_of(end))
 
     def _stretch(self, position: int) -> _Stretch | None:
@@ -118,6 +128,15 @@ class _Stretch:
         is_label = self._is_label[first:end]
         mixed = np.where(is_label, np.cumsum(is_label) - 1, len(labels) + np.cumsum(~is_label) - 1)
         return pl.concat([labels, payments]).gather(mixed)
+
+
+def _rows_that_fit(envelopes: pl.Series, bytes_max: int, where: str) -> int:
+    fitting = rows_within(envelopes, bytes_max)
+    if not fitting:
+        row = json.loads(envelopes[0])
+        what = f"the {row['event_type']} {row['event_id']} of {row['ts_utc']} makes a call of more than {bytes_max} bytes by itself"
+        raise Stop(Reason.BODY_OVER_LIMIT, what, where=where, remedy="Shorten its values in the file, and import it again.")
+    return fitting
 
 
 def _emitted_labels(world: SealedWorld, label_delay_us: int) -> pl.DataFrame:

@@ -13,6 +13,7 @@ from assay.app.streamer.checkpoint import Checkpoint, Cursor
 from assay.app.streamer.gate_client import Interrupted
 from assay.app.streamer.merged_view import Batch, MergedView
 from assay.app.streamer.pacing import Pace
+from assay.contracts.limits import BODY_BYTES_MAX
 
 #: the longest nap while nothing is due, so that a request to stop is seen
 NAP_MAX_S = 0.25
@@ -37,6 +38,7 @@ class StreamOptions(NamedTuple):
     in_flight: int = 2
     batches_per_mark: int = 4
     speedup: float = 0.0
+    body_bytes_max: int = BODY_BYTES_MAX
 
 
 class Streamed(NamedTuple):
@@ -72,7 +74,8 @@ class WorldStreamer:
     async def run(self) -> Streamed:
         """Stream from the checkpoint to the end, or until `stop` is set: then what is on its way is finished and kept.
 
-        Raises what the gate client raises; the checkpoint then holds every batch acknowledged before.
+        Raises what the gate client raises, and Stop(BODY_OVER_LIMIT) at a row that no call can hold; the checkpoint then holds
+        every batch acknowledged before.
         """
         cursor = self._checkpoint.load(self._view.total)
         self._position = self._sent = cursor.position
@@ -97,7 +100,7 @@ class WorldStreamer:
     async def _send_all(self) -> None:
         pace = Pace(self._next_us or 0, self._wall_us(), self._options.speedup)
         while not self._stop.is_set():
-            batch = self._view.take(self._sent, self._options.batch_rows, pace.due_us(self._wall_us()))
+            batch = self._view.take(self._sent, self._options.batch_rows, pace.due_us(self._wall_us()), self._options.body_bytes_max)
             if batch is not None:
                 await self._send(batch)
                 continue

@@ -18,6 +18,7 @@ from assay.contracts.examples import Example, examples
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 
+LATER = "2018-04-08T00:00:31.000001Z"
 REFUSED: list[tuple[str, Any, Reason]] = [
     ("a number is no envelope", 7, Reason.ENVELOPE_INVALID),
     ("no id", event(event_id=None), Reason.ENVELOPE_INVALID),
@@ -44,6 +45,8 @@ REFUSED: list[tuple[str, Any, Reason]] = [
     ("a currency and a newline", event(payload=paid(currency="EUR\n")), Reason.SCHEMA_FAIL),
     ("a label for a payment", event("e-1", "label_assertion", paid()), Reason.SCHEMA_FAIL),
     ("a label of no time", event("e-1", "label_assertion", {**LABEL, "subject_ts_utc": "x"}), Reason.SCHEMA_FAIL),
+    ("a label of its payment's time", event("e-1", "label_assertion", ts_utc=LABEL["subject_ts_utc"]), Reason.LABEL_NOT_AFTER_PAYMENT),
+    ("a label before its payment", event("e-1", "label_assertion", {**LABEL, "subject_ts_utc": LATER}), Reason.LABEL_NOT_AFTER_PAYMENT),
     ("a negative amount", event(payload=paid(amount_minor=-1)), Reason.AMOUNT_OUT_OF_RANGE),
     ("an amount that would overflow", event(payload=paid(amount_minor=10**11)), Reason.AMOUNT_OUT_OF_RANGE),
     ("an amount beyond 64 bits", event(payload=paid(amount_minor=2**63)), Reason.AMOUNT_OUT_OF_RANGE),
@@ -72,6 +75,7 @@ def test_an_item_is_refused_for_its_first_fault(document: Any, reason: Reason) -
         event(event_type="AUTH_REQUEST", trace_id="t", span_id="s", parent_event_id="p", producer="x", emitted_at_utc=event()["ts_utc"]),
         event("ä" * 256, "context_fact"),
         event("e-1", "label_assertion", run_id=None),
+        event("e-1", "label_assertion", ts_utc="2018-04-01T00:00:31.000001Z"),
         event(ts_utc=instants.text(NOW_US + 300_000_000)),
         event(payload=paid(amount_minor=0, entities={"customer": None}, attributes={})),
         event(payload=paid(amount_minor=10**11 - 1)),
@@ -119,8 +123,24 @@ def test_the_gate_knows_the_truth_of_every_shipped_mapping(name: str) -> None:
         assert item.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
 
 
+@pytest.mark.parametrize(
+    "document",
+    [
+        event(payload=paid(attributes={"why": "stolen"})),
+        event(payload=paid(attributes={"channel": "web", "W-H-Y": ""})),
+        event(event_type="AUTH_REQUEST", payload=paid(entities={"Why": "c-1"})),
+        event("c-1", "context_fact", {**CONTEXT, "attributes": {"why": "stolen"}}),
+    ],
+)
+def test_the_gate_refuses_what_the_mapping_of_its_world_calls_the_truth(document: dict[str, Any]) -> None:
+    item = Examiner(shipped_policy(), SCOPE, ["why"]).examine(raw(document), NOW_US)
+    assert isinstance(item, Refused)
+    assert item.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
+    assert isinstance(examined(document), Admissible), "in another world it is a name like any other"
+
+
 BORDER = [e for e in examples() if e.document in ("envelope", "payment", "context_fact", "label_assertion")]
-GOOD = next(e.value for e in BORDER if e.name == "transaction")
+GOOD, GOOD_LABEL = (next(e.value for e in BORDER if e.name == name) for name in ("transaction", "label_without_run_id"))
 
 
 @pytest.mark.parametrize("example", BORDER, ids=str)
@@ -129,7 +149,7 @@ def test_the_compiled_reader_says_of_an_example_what_the_contract_says(example: 
     document, pins = example.value, GOOD
     if example.document != "envelope":
         kind = "transaction" if example.document == "payment" else example.document
-        document = {**GOOD, "event_type": kind, "payload": document}
+        document = {**(GOOD_LABEL if kind == "label_assertion" else GOOD), "event_type": kind, "payload": document}
     elif example.reason is None:
         pins = {**GOOD, **document}
     item = Examiner(shipped_policy(), {name: pins[name] for name in SCOPE}).examine(raw(document), NOW_US)

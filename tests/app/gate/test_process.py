@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from gate_events import event, raw
+from gate_events import NOW_US, event, paid, raw
 from gate_process import run_in
+from small_worlds import small_world
 
+from assay.app.demo.new_run import world_config
+from assay.app.gate.admission import Admissible, Refused
 from assay.app.gate.calls import IngestCall
 from assay.app.gate.health import State
 from assay.app.gate.pipeline import BACKLOG_ITEMS
 from assay.app.gate.process import Gate, build
+from assay.app.run_directory import Run
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 
@@ -31,6 +35,18 @@ def test_parts_that_are_away_make_it_red_with_a_reason_each(gate: Gate) -> None:
     assert states == [State.AMBER, State.RED]
     assert [reason.split(":")[0] for reason in gate.health.reasons()] == ["BUS_UNAVAILABLE", "INDEX_UNAVAILABLE"]
     assert isinstance(gate.health.first_fault(), Retry)
+
+
+def test_a_gate_knows_the_truth_columns_of_its_runs_world(tmp_path: Path) -> None:
+    manifest = small_world(tmp_path, entities={"customer": "who", "terminal": "shop"}).manifest
+    config = world_config("platform_20260101T000000Z", manifest, "handbook")
+    gate = build(Run(directory=tmp_path, config=config, bootstrap="127.0.0.1:1", dsn="postgresql://nobody@127.0.0.1:1/none"))
+    scope = {**config.pins.as_json(), "run_id": config.run_id}
+    told, plain = (event(payload=paid(attributes={name: "x"}), **scope) for name in ("Why", "channel"))
+    refused = gate.pipeline._examiner.examine(raw(told), NOW_US)
+    assert isinstance(refused, Refused)
+    assert refused.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
+    assert isinstance(gate.pipeline._examiner.examine(raw(plain), NOW_US), Admissible)
 
 
 def test_more_waiting_than_it_can_hold_is_refused(gate: Gate) -> None:

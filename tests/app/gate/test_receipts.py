@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 from gate_events import SCOPE, admissible, event, examined, paid
@@ -56,6 +57,37 @@ def test_what_is_no_object_of_text_is_kept_too(item: bytes) -> None:
     record = json.loads(WRITER.quarantined(refused, AT)[2])
     assert base64.b64decode(record["item_base64"]) == item
     assert record["event_id"] == "unknown"
+
+
+def _quarantined(document: Any) -> tuple[str, str, str]:
+    """The ids of a refused item: told to its sender, of its receipt, of its quarantine record."""
+    refused = examined(document)
+    assert isinstance(refused, Refused)
+    receipt, line, record = WRITER.quarantined(refused, AT)
+    return receipt, json.loads(line)["receipt_id"], json.loads(record)["quarantine_id"]
+
+
+NAMELESS = [
+    7,
+    b"8",
+    b'{"event_id":"\xff"}',
+    event(event_id=None),
+    event(event_id=""),
+    {**event(), "event_id": 1},
+    event("unknown", surprise=1),
+]
+CUT = [event("x" * 256 + last) for last in "ab"]
+
+
+def test_no_two_refused_items_without_an_id_share_one() -> None:
+    ids = [_quarantined(document) for document in [*NAMELESS, *CUT]]
+    assert len(set(ids)) == len(ids)
+    assert all(len(set(same)) == 1 for same in ids), "receipt and record of one item have the same"
+    assert [_quarantined(document) for document in [*NAMELESS, *CUT]] == ids, "and an item sent again has its own again"
+
+
+def test_a_refused_item_with_an_id_has_the_receipt_of_that_id() -> None:
+    assert _quarantined(event("e-1", surprise=1))[0] == receipt_id("QUARANTINE", "e-1")
 
 
 def test_an_item_on_many_lines_is_kept_on_one_with_its_numbers_as_they_were() -> None:

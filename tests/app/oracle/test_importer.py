@@ -31,7 +31,7 @@ def test_rows_come_out_sorted_with_normalised_columns(tmp_path: Path) -> None:
     assert view["ts_us"][0] == 1_522_540_830_000_000
     assert sorted(view["amount_minor"].to_list()) == [0, 5_716, 8_150, 99_999_999_999]
     assert view.columns == [
-        "event_id", "ts_us", "kind", "amount_minor", "currency", "entity.customer", "entity.merchant", "attribute.channel"
+        "event_id", "source_id", "ts_us", "kind", "amount_minor", "currency", "entity.customer", "entity.merchant", "attribute.channel"
     ]  # fmt: skip
     assert view.filter(pl.col("kind") == "transfer")["entity.merchant"].to_list() == [None]
     assert view["attribute.channel"].null_count() == 1
@@ -64,6 +64,11 @@ def test_truth_stands_apart_and_never_in_the_stream_view(tmp_path: Path) -> None
     summary = world.manifest.truth_summary
     assert summary is not None
     assert (summary.rows, summary.positives, summary.emitted, summary.delay_us) == (3, 1, 3, 7 * 86_400_000_000)
+
+
+def test_what_stands_beside_a_label_that_nobody_gave_is_no_part_of_a_world(tmp_path: Path) -> None:
+    told = {**ROWS, "why": [None, "stolen", "a guess", None]}
+    assert small_world(tmp_path / "a", told).manifest == small_world(tmp_path / "b").manifest
 
 
 def test_only_positive_labels_are_emitted_when_asked(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +71,15 @@ def test_a_wrong_mapping_is_refused_by_name(change: dict[str, Any], reason: Reas
 def test_text_that_is_not_yaml_is_refused() -> None:
     with pytest.raises(Stop, match="MAPPING_INVALID: not YAML"):
         parse_mapping("mapping: [", "here.yaml")
+
+
+def test_a_key_given_twice_is_refused_with_file_and_line(tmp_path: Path) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(yaml.safe_dump(DOCUMENT) + "id: other\n")
+    with pytest.raises(Stop) as refusal:
+        load_mapping(str(file))
+    assert (refusal.value.reason, refusal.value.where) == (Reason.MAPPING_INVALID, str(file))
+    assert f"line {len(file.read_text().splitlines())}: the key 'id' is given a second time" in refusal.value.what
 
 
 def test_a_mapping_that_does_not_exist_is_refused_with_the_shipped_ones() -> None:

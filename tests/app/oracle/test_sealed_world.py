@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
-from small_worlds import small_world
+from small_worlds import ROWS, small_world
 
-from assay.app.oracle.sealed_world import Manifest, SealedWorld, open_world, seal_document
+from assay.app.oracle.sealed_world import Manifest, Part, SealedWorld, open_world, seal_document
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -30,23 +31,39 @@ def _flip_a_byte(world: SealedWorld, folder: str) -> None:
     world.store.replace(key, bytes(data))
 
 
-def _unsort(world: SealedWorld) -> None:
-    part = world.manifest.stream_view[0]
-    buffer = io.BytesIO()
-    world.stream_part(part).reverse().write_parquet(buffer)
-    world.store.replace(f"{world.root}/{part.key}", buffer.getvalue())
-    resealed = part.model_copy(update={"sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})
-    _reseal(world, world.manifest.model_copy(update={"stream_view": [resealed]}))
+def _rewrite(change: Callable[[pl.DataFrame], pl.DataFrame], folder: str = "stream_view") -> Callable[[SealedWorld], None]:
+    """Other rows in a world's first part, with the part's own digest, times and number of rows put right."""
+
+    def rewrite(world: SealedWorld) -> None:
+        parts: list[Part] = getattr(world.manifest, folder)
+        key = f"{world.root}/{parts[0].key}"
+        frame, buffer = change(pl.read_parquet(world.store.read(key))), io.BytesIO()
+        frame.write_parquet(buffer)
+        world.store.replace(key, buffer.getvalue())
+        span = {"rows": len(frame), "min_ts_us": frame["ts_us"].min(), "max_ts_us": frame["ts_us"].max()}
+        part = parts[0].model_copy(update={**span, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})
+        _reseal(world, world.manifest.model_copy(update={folder: [part, *parts[1:]]}))
+
+    return rewrite
 
 
-def _repeat_a_row(world: SealedWorld) -> None:
-    part = world.manifest.stream_view[0]
-    frame = world.stream_part(part)
-    buffer = io.BytesIO()
-    pl.concat([frame.head(1), frame.head(len(frame) - 1)]).write_parquet(buffer)
-    world.store.replace(f"{world.root}/{part.key}", buffer.getvalue())
-    times = {"max_ts_us": int(frame["ts_us"][-2]), "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
-    _reseal(world, world.manifest.model_copy(update={"stream_view": [part.model_copy(update=times)]}))
+def _claim(**other: object) -> Callable[[SealedWorld], None]:
+    """A manifest that says something else."""
+    return lambda world: _reseal(world, Manifest.model_validate({**world.manifest.model_dump(), **other}))
+
+
+def _claim_other_truth(world: SealedWorld) -> None:
+    assert world.manifest.truth_summary is not None
+    _claim(truth_summary={**world.manifest.truth_summary.model_dump(), "positives": 2})(world)
+
+
+def _claim_another_mapping(world: SealedWorld) -> None:
+    _claim(mapping={**world.manifest.mapping, "revision": "2"})(world)
+
+
+#: the last payment, of which nobody knows
+LAST = pl.col("ts_us") == pl.col("ts_us").max()
+OTHER_ID = pl.when(LAST).then(pl.lit("f" * 64)).otherwise("event_id").alias("event_id")
 
 
 def _remove(name: str) -> Callable[[SealedWorld], None]:
@@ -65,13 +82,12 @@ def _replace(name: str, change: Callable[[dict[str, object]], dict[str, object]]
     return replace
 
 
-def _claim_more_rows(world: SealedWorld) -> None:
-    _reseal(world, world.manifest.model_copy(update={"rows": world.manifest.rows + 1}))
+def _claim_other_times(folder: str) -> Callable[[SealedWorld], None]:
+    def claim(world: SealedWorld) -> None:
+        parts: list[Part] = getattr(world.manifest, folder)
+        _claim(**{folder: [{**parts[0].model_dump(), "max_ts_us": parts[0].max_ts_us + 1}]})(world)
 
-
-def _claim_other_times(world: SealedWorld) -> None:
-    part = world.manifest.stream_view[0]
-    _reseal(world, world.manifest.model_copy(update={"stream_view": [part.model_copy(update={"max_ts_us": part.max_ts_us + 1})]}))
+    return claim
 
 
 def _verify(world: SealedWorld) -> None:
@@ -83,8 +99,8 @@ def _verify(world: SealedWorld) -> None:
     [
         (lambda world: _flip_a_byte(world, "stream_view"), Reason.DIGEST_MISMATCH, "stream_view/part-000000.parquet"),
         (lambda world: _flip_a_byte(world, "truth"), Reason.DIGEST_MISMATCH, "truth/part-000000.parquet"),
-        (_unsort, Reason.STREAM_VIEW_UNSORTED, "stream_view/part-000000.parquet"),
-        (_repeat_a_row, Reason.STREAM_VIEW_UNSORTED, "stream_view/part-000000.parquet"),
+        (_rewrite(pl.DataFrame.reverse), Reason.STREAM_VIEW_UNSORTED, "stream_view/part-000000.parquet"),
+        (_rewrite(lambda rows: pl.concat([rows.head(1), rows.head(3)])), Reason.STREAM_VIEW_UNSORTED, "stream_view/part-000000.parquet"),
         (_remove("stream_view"), Reason.OBJECT_MISSING, "stream_view/part-000000.parquet"),
         (_remove("truth"), Reason.OBJECT_MISSING, "truth/part-000000.parquet"),
         (_remove("_oracle_pack_manifest"), Reason.OBJECT_MISSING, "_oracle_pack_manifest.json"),
@@ -93,8 +109,9 @@ def _verify(world: SealedWorld) -> None:
         (_replace("_SEALED.json", lambda seal: {**seal, "manifest_sha256": "0" * 64}), Reason.MANIFEST_MISMATCH, "_oracle_pack_manifest"),
         (_replace("_oracle_pack_manifest.json", lambda held: {**held, "seed": 9}), Reason.MANIFEST_MISMATCH, "_oracle_pack_manifest"),
         (_replace("_oracle_pack_manifest.json", lambda held: {"rows": 1}), Reason.PACK_MANIFEST_INVALID, "_oracle_pack_manifest"),
-        (_claim_more_rows, Reason.MANIFEST_MISMATCH, "_oracle_pack_manifest"),
-        (_claim_other_times, Reason.MANIFEST_MISMATCH, "stream_view/part-000000.parquet"),
+        (_claim(rows=5), Reason.MANIFEST_MISMATCH, "_oracle_pack_manifest"),
+        (_claim_other_times("stream_view"), Reason.MANIFEST_MISMATCH, "stream_view/part-000000.parquet"),
+        (_claim_other_times("truth"), Reason.MANIFEST_MISMATCH, "truth/part-000000.parquet"),
     ],
 )
 def test_a_touched_world_is_refused(tmp_path: Path, damage: Callable[[SealedWorld], None], reason: Reason, where: str) -> None:
@@ -106,6 +123,54 @@ def test_a_touched_world_is_refused(tmp_path: Path, damage: Callable[[SealedWorl
     assert refusal.value.reason == reason
     assert where in refusal.value.where
     assert refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("damage", "named"),
+    [
+        (_rewrite(lambda rows: rows.with_columns(pl.col("amount_minor") + 1)), "column_digests (amount_minor)"),
+        (_rewrite(lambda rows: rows.with_columns(pl.col("attribute.channel").reverse())), "column_digests (attribute.channel)"),
+        (_rewrite(lambda rows: rows.with_columns(pl.lit("x").alias("attribute.more"))), "manifest's attributes"),
+        (_rewrite(lambda rows: rows.with_columns(pl.col("source_id") + "0")), "column_digests (source_id)"),
+        (_rewrite(lambda rows: rows.drop("source_id")), "not of the manifest's form: unable to find column"),
+        (_rewrite(lambda rows: rows.with_columns(pl.col("amount_minor").cast(pl.Float64))), "form: column amount_minor holds Float64"),
+        (_rewrite(lambda rows: rows.with_columns(OTHER_ID)), "event ids"),
+        (_rewrite(lambda labels: labels.with_columns((1 - pl.col("label")).alias("label")), "truth"), "column_digests (truth.label)"),
+        (_rewrite(lambda labels: labels.with_columns(pl.col("event_id").reverse()), "truth"), "column_digests (truth.label, truth.why)"),
+        (_rewrite(lambda labels: labels.head(2), "truth"), "the number of labels of its parts"),
+        (_claim(kinds={"card": 2, "transfer": 2}), "kinds (card, transfer)"),
+        (_claim(entities=["customer"]), "entities"),
+        (_claim(min_ts_us=0), "min_ts_us"),
+        (_claim(oracle_pack_id="0" * 64), "oracle_pack_id"),
+        (_claim(seed=9), "manifest's seed"),
+        (_claim(mapping={}), "not of the manifest's form"),
+        (_claim_another_mapping, "manifest's parameter_hash"),
+        (_claim_other_truth, "truth_summary (positives)"),
+    ],
+)
+def test_a_world_whose_rows_are_not_what_its_manifest_says_is_refused(
+    tmp_path: Path, damage: Callable[[SealedWorld], None], named: str
+) -> None:
+    """Every digest that can be put right by whoever alters a world is put right here."""
+    world = small_world(tmp_path)
+    damage(world)
+    with pytest.raises(Stop, match=re.escape(named)) as refusal:
+        _verify(world)
+    assert refusal.value.reason is Reason.MANIFEST_MISMATCH
+    assert "\n" not in refusal.value.what
+
+
+@pytest.mark.parametrize("truth", [None, {"column": "fraud", "positive": ["yes"], "delay": "7d", "also": ["why"]}])
+def test_a_world_of_which_nobody_knows_anything_is_verified_too(tmp_path: Path, truth: dict[str, object] | None) -> None:
+    world = small_world(tmp_path, {**ROWS, "fraud": pl.Series([None] * 4, dtype=pl.String)}, truth=truth)
+    assert world.manifest.truth == []
+    _verify(world)
+
+
+def test_the_order_of_entities_is_the_mappings_and_verified(tmp_path: Path) -> None:
+    world = small_world(tmp_path, entities={"merchant": "shop", "customer": "who"})
+    assert world.manifest.entities == ["merchant", "customer"]
+    _verify(world)
 
 
 def test_an_unknown_world_is_refused(tmp_path: Path) -> None:

@@ -39,6 +39,32 @@ def test_an_event_is_recorded_once_whatever_the_time(ledger: Ledger) -> None:
     assert [event["details"]["a"] for event in ledger.events()] == ["1", "2"]
 
 
+class RacedStore(DirectoryStore):
+    """A store in which other processes record these events, one just before each of our writes."""
+
+    def __init__(self, root: Path, others: list[str]) -> None:
+        super().__init__(root)
+        self.others = others
+
+    def create(self, key: str, data: bytes) -> None:
+        if self.others:
+            Ledger(DirectoryStore(self.root), "5" * 32).record("RUN_ACCEPTED", {"a": self.others.pop(0)}, 1)
+        super().create(key, data)
+
+
+@pytest.mark.parametrize(
+    ("others", "recorded"), [(["1"], ["1"]), (["2"], ["2", "1"]), (["2", "3"], ["2", "3", "1"]), (["2", "1"], ["2", "1"])]
+)
+def test_an_event_that_another_process_records_meanwhile_is_not_recorded_again(
+    tmp_path: Path, others: list[str], recorded: list[str]
+) -> None:
+    ledger = Ledger(RacedStore(tmp_path, others), "5" * 32)
+    first = ledger.record("RUN_ACCEPTED", {"a": "1"}, 2)
+    assert [event["details"]["a"] for event in ledger.events()] == recorded
+    assert [event["event_id"] for event in ledger.events()].count(first) == 1
+    assert ledger.record("RUN_ACCEPTED", {"a": "1"}, 3) == first
+
+
 def test_a_plan_is_written_once_and_another_is_drift(ledger: Ledger) -> None:
     ledger.write_plan({"outputs": ["a"]})
     ledger.write_plan({"outputs": ["a"]})

@@ -146,6 +146,42 @@ def test_any_portions_from_any_position_give_the_same_sequence(
     assert got == whole[start:]
 
 
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(widths=st.lists(st.integers(0, 900), min_size=4, max_size=4), rows_max=st.integers(1, 8), spare=st.integers(0, 2_000))
+def test_a_body_is_never_over_its_limit_and_no_row_is_lost(tmp_path: Path, widths: list[int], rows_max: int, spare: int) -> None:
+    view = _view(small_world(tmp_path, {**ROWS, "channel": ["ü" * width for width in widths]}))
+    alone = [view.take(position, 1) for position in range(view.total)]
+    bytes_max = max(len(batch.body) for batch in alone if batch) + spare
+    position, got = 0, []
+    while (batch := view.take(position, rows_max, bytes_max=bytes_max)) is not None:
+        assert len(batch.body) <= bytes_max
+        assert batch.rows == batch.end - position == len(json.loads(batch.body))
+        assert batch.next_us == view.next_us(batch.end)
+        got += json.loads(batch.body)
+        position = batch.end
+    assert got == _read(view)
+
+
+def test_a_body_of_just_the_limit_is_whole_and_one_byte_less_cuts_the_last_row(tmp_path: Path) -> None:
+    view = _view(small_world(tmp_path))
+    whole = view.take(0, 100)
+    assert whole is not None
+    just, less = (view.take(0, 100, bytes_max=len(whole.body) - spare) for spare in (0, 1))
+    assert just == whole
+    assert less is not None
+    assert less.rows == whole.rows - 1
+
+
+def test_a_row_that_no_call_can_hold_is_refused_by_name_after_those_before_it(tmp_path: Path) -> None:
+    view = _view(small_world(tmp_path, {**ROWS, "channel": ["web", None, "x" * 900, "web"]}))
+    wide = _read(view)[3]
+    taken = [view.take(position, 100, bytes_max=1_500) for position in (0, 2)]
+    assert [batch.rows for batch in taken if batch] == [2, 1]
+    with pytest.raises(Stop, match=f"BODY_OVER_LIMIT: the transaction {wide['event_id']} of {wide['ts_utc']}") as refusal:
+        view.take(3, 100, bytes_max=1_500)
+    assert refusal.value.remedy
+
+
 def test_nothing_later_than_asked_for_is_taken(tmp_path: Path) -> None:
     view = _view(small_world(tmp_path))
     first_us = view.next_us(0)

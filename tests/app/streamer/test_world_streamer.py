@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_runs import config_of
-from small_worlds import small_world
+from small_worlds import ROWS, small_world
 
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.streamer.checkpoint import Checkpoint, Cursor
@@ -21,13 +21,19 @@ from assay.app.streamer.merged_view import MergedView
 from assay.app.streamer.world_streamer import Streamed, StreamOptions, WorldStreamer
 from assay.contracts import instants
 from assay.contracts.errors import Retry, Stop
+from assay.contracts.limits import BODY_BYTES_MAX
 from assay.contracts.reasons import Reason
 
 ONE_BY_ONE = StreamOptions(batch_rows=1, in_flight=1, batches_per_mark=1)
 
 
 class TakingGate:
-    """Remembers what it took. `fail_at` calls raise; `stop_at` sets `stop` while that call is under way; late calls answer in reverse."""
+    """Remembers what it took, and refuses a body over `bytes_max`.
+
+    `fail_at` calls raise; `stop_at` sets `stop` while that call is under way; late calls answer in reverse.
+    """
+
+    bytes_max = BODY_BYTES_MAX
 
     def __init__(self, stop: asyncio.Event | None = None, stop_at: int | None = None, fail_at: dict[int, Exception] | None = None) -> None:
         self.stop, self.stop_at, self.fail_at = stop, stop_at, fail_at or {}
@@ -39,6 +45,8 @@ class TakingGate:
     async def ingest(self, body: bytes) -> dict[str, Any]:
         """Take a batch."""
         self._called()
+        if len(body) > self.bytes_max:
+            raise Stop(Reason.GATE_REJECTED, "HTTP 413")
         events = json.loads(body)
         for _ in range(5 - self.calls % 5):
             await asyncio.sleep(0)
@@ -120,13 +128,15 @@ def test_a_complete_run_sends_nothing_again(tmp_path: Path) -> None:
     batches_per_mark=st.integers(1, 3),
     stops=st.lists(st.integers(1, 12), max_size=4),
     failures=st.lists(st.integers(1, 12), max_size=2),
+    body_bytes_max=st.sampled_from([800, 2_000, BODY_BYTES_MAX]),
 )
 def test_any_interruption_and_failure_is_made_good_by_running_again(
-    tmp_path: Path, batch_rows: int, in_flight: int, batches_per_mark: int, stops: list[int], failures: list[int]
+    tmp_path: Path, batch_rows: int, in_flight: int, batches_per_mark: int, stops: list[int], failures: list[int], body_bytes_max: int
 ) -> None:
     world, gate = small_world(tmp_path), TakingGate()
     _start_again(world)
-    options = StreamOptions(batch_rows, in_flight, batches_per_mark)
+    options = StreamOptions(batch_rows, in_flight, batches_per_mark, body_bytes_max=body_bytes_max)
+    gate.bytes_max = body_bytes_max
     for at in stops:
         stop = asyncio.Event()
         gate.stop, gate.stop_at = stop, gate.calls + at
@@ -167,6 +177,15 @@ def test_a_refusal_stops_the_stream_and_names_itself(tmp_path: Path) -> None:
     world = small_world(tmp_path)
     with pytest.raises(Stop, match="GATE_REJECTED"):
         _stream(world, TakingGate(fail_at={1: Stop(Reason.GATE_REJECTED, "no")}))
+
+
+def test_a_row_that_no_call_can_hold_stops_the_stream_behind_the_rows_before_it(tmp_path: Path) -> None:
+    world, gate = small_world(tmp_path, {**ROWS, "channel": ["web", None, "x" * 900, "web"]}), TakingGate()
+    options = StreamOptions(in_flight=1, body_bytes_max=1_500)
+    for _ in range(2):  # the same command says the same
+        with pytest.raises(Stop, match="BODY_OVER_LIMIT: the transaction"):
+            _stream(world, gate, options)
+        assert len(gate.taken) == 3
 
 
 def test_paced_streaming_sends_what_is_due_and_marks_it_while_it_waits(tmp_path: Path) -> None:

@@ -1,0 +1,53 @@
+"""What a run is planned with: documents are read strictly, whoever wrote them, and the world says what is the truth in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from small_worlds import small_world
+
+from assay.app.demo.new_run import document, world_config
+from assay.app.run_directory import RunConfig
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"), [("features", Reason.FEATURE_DOCUMENT_INVALID), ("rules", Reason.RULES_DOCUMENT_INVALID)], ids=["features", "rules"]
+)
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("revision: '1'\nrevision: '2'\n", "line 2: the key 'revision' is given a second time, first in line 1"),
+        ("rules: [", "not YAML"),
+        ("- a list", "expected keys and values"),
+    ],
+)
+def test_a_policy_document_that_cannot_be_meant_is_refused_with_its_file(
+    tmp_path: Path, part: Literal["features", "rules"], reason: Reason, text: str, named: str
+) -> None:
+    file = tmp_path / "mine.yaml"
+    file.write_text(text)
+    with pytest.raises(Stop) as refusal:
+        document(str(file), part)
+    assert (refusal.value.reason, refusal.value.where) == (reason, str(file))
+    assert named in refusal.value.what
+
+
+@pytest.mark.parametrize(
+    ("truth", "names"),
+    [
+        (None, ()),
+        ({"column": "fraud", "positive": ["yes"], "delay": "7d"}, ("fraud",)),
+        ({"column": "fraud", "positive": ["yes"], "delay": "7d", "also": ["why"]}, ("fraud", "why")),
+    ],
+)
+def test_a_run_knows_what_its_worlds_mapping_calls_the_truth(
+    tmp_path: Path, truth: dict[str, object] | None, names: tuple[str, ...]
+) -> None:
+    manifest = small_world(tmp_path, truth=truth, entities={"customer": "who", "terminal": "shop"}).manifest
+    config = world_config("platform_20260101T000000Z", manifest, "handbook")
+    assert config.truth_columns == names
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
