@@ -21,7 +21,7 @@ from assay.codecs.columns import I64, Columns, Strings, concat, rows, take
 from assay.codecs.digests import sha256_fixed, sha256_rows
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.quarantine import quarantine_value
-from assay.codecs.single_object import frame, pins_body, plan_of, split
+from assay.codecs.single_object import frame, pins_body, plan_of, resolve, split
 from assay.contracts.errors import Stop
 from assay.contracts.ids import AUDIT_ID_TAG
 from assay.contracts.pins import Pins
@@ -80,7 +80,7 @@ class AuditMachine:
         self._next_unseen[place] = int(chunk.offsets[-1]) + 1
         if not len(fresh):
             return
-        mine = Chunk(chunk.handle, chunk.partition, chunk.offsets[fresh], chunk.values.take(fresh))
+        mine = Chunk(chunk.handle, chunk.partition, chunk.offsets[fresh], resolve(chunk.values.take(fresh)))
         joined = self._join.take(mine, split(mine.values), self._places.index(place))
         if done := [offsets for offsets in (joined.passed, joined.orphans) if len(offsets)]:
             self._passed.setdefault(place, []).extend(done)

@@ -17,7 +17,7 @@ import numpy as np
 from assay.codecs.avro_decode import Decoded, decode
 from assay.codecs.columns import I32, I64, U8, Strings, interleave
 from assay.codecs.kernel import frozen, kernel
-from assay.codecs.single_object import HEADER_BYTES, plan_of
+from assay.codecs.single_object import HEADER_BYTES, plan_under, writer_of
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
@@ -92,9 +92,10 @@ def bodies_of(values: Strings, also: frozenset[str] = frozenset()) -> Bodies:
     """Find the two bodies of every audit record; `also` names fields to decode on the way.
 
     A body is what comes before its first string by fixed widths: decision_id (16) in a decision; outcome_id, decision_id,
-    action_id (16 each) and idempotency_key (32) in an outcome. Rows with a verdict other than 0 hold nothing.
+    action_id (16 each) and idempotency_key (32) in an outcome. Rows with a verdict other than 0 hold nothing. A segment has one
+    writer: its records are read under the schema they were written under, so that the bodies are the bytes that were hashed.
     """
-    plan = plan_of("audit_record", _STRINGS | also)
+    plan = plan_under(writer_of("audit_record", values).header, _STRINGS | also)
     decoded = decode(plan, values.data, values.starts, values.lengths, HEADER_BYTES)
     event, source = (decoded.columns[name] for name in ("decision.source_event.event_id", "outcome.source_event_id"))
     assert isinstance(event, Strings)

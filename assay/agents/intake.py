@@ -17,8 +17,8 @@ from assay.agents.picks import pick_named, same_bytes
 from assay.agents.step import Chunk
 from assay.codecs.avro_decode import REASONS, decode
 from assay.codecs.columns import I64, Columns, Ragged, Strings, concat, take
-from assay.codecs.single_object import HEADER_BYTES, pins_body, plan_of, record_types, split, unpack
-from assay.contracts.errors import AssayError
+from assay.codecs.single_object import HEADER_BYTES, older_types, pins_body, plan_of, record_types, split, unpack
+from assay.contracts.errors import AssayError, Quarantine
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT, POSTURE, RUN_READY
@@ -208,6 +208,16 @@ class Intake:
     def _refuse(self, chunk: Chunk, i: int, reason: Reason, detail: str, taken: Taken) -> None:
         raw = chunk.values.row(i) or b""
         taken.refused.append(Refused(chunk.handle, chunk.partition, int(chunk.offsets[i]), reason, detail, raw))
+
+
+def as_it_came(refused: Refused, raw: bytes) -> Refused:
+    """The refusal of a record that was read under today's schema, with its own bytes, and what is wrong with one of an older schema."""
+    try:
+        unpack(raw)
+    except Quarantine as found:
+        if raw[:HEADER_BYTES] in older_types():
+            return refused._replace(raw=raw, reason=found.reason, detail=found.what)
+    return refused._replace(raw=raw)
 
 
 def fitting(refused: Sequence[Refused], bytes_max: int) -> int:

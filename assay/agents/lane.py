@@ -14,11 +14,12 @@ import numpy as np
 
 from assay.agents.batch import Batch, Context, LaneIdentity, Reader, Step
 from assay.agents.coverage import Coverage
-from assay.agents.intake import Refused, fitting, refused_columns
+from assay.agents.intake import Refused, as_it_came, fitting, refused_columns
 from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalReader, JournalRecord, other_code, other_policy
 from assay.agents.merge import Merge, Policy
 from assay.agents.step import Chunk, EffectResults, Entry, Outcome, Place
 from assay.codecs.columns import Columns, rows
+from assay.codecs.single_object import resolve
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -87,7 +88,11 @@ class Lane:
             self._take(Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index)))
 
     def _take(self, chunk: Chunk) -> None:
-        taken = self._intake.take(chunk, self._merge.floor(chunk.place))
+        values = resolve(chunk.values)
+        taken = self._intake.take(chunk._replace(values=values), self._merge.floor(chunk.place))
+        if values is not chunk.values:
+            rows_of = np.searchsorted(chunk.offsets, [r.offset for r in taken.refused]).tolist()
+            taken.refused = [as_it_came(r, chunk.values.row(row) or b"") for r, row in zip(taken.refused, rows_of, strict=True)]
         self._merge.add(chunk.place, taken.rows or {}, taken.marks)
         self._merge.resolve(chunk.place, np.array(taken.resolved, np.int64))
         self._refused.extend(taken.refused)

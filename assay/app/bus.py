@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from assay.agents.step import Emission, Place
@@ -23,6 +24,8 @@ from assay.contracts.reasons import Reason
 JOURNAL_VALUE_BYTES_MAX = 16 * 1024 * 1024 - 1024
 OUTPUT_BATCH_BYTES_MAX = 1_000_000
 _REQUEST_BYTES_MAX = 16 * 1024 * 1024
+#: a broker that gives nothing of what it has for this long is away
+SILENCE_MAX_S = 30.0
 
 
 class KafkaJournal:
@@ -69,43 +72,56 @@ class KafkaJournal:
     async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
         """Every record from the first the topic holds to the last it held at the call, as (offset, value).
 
-        Raises Stop(JOURNAL_SEQUENCE_GAP) when an offset is missing in between.
+        Raises Stop(JOURNAL_SEQUENCE_GAP) when an offset is missing in between, Stop(BROKER_UNREACHABLE) when nothing comes for
+        `SILENCE_MAX_S`: a lane is not started on half of its journal.
         """
         place = TopicPartition(self._topic, self._partition)
-        consumer = AIOKafkaConsumer(
-            **self._client,
-            enable_auto_commit=False,
-            isolation_level="read_uncommitted",
-            max_partition_fetch_bytes=_REQUEST_BYTES_MAX,
-        )
-        await consumer.start()
-        try:
+        async with _reading(self._client, self._topic, max_partition_fetch_bytes=_REQUEST_BYTES_MAX) as consumer:
             consumer.assign([place])
             expected = (await consumer.beginning_offsets([place]))[place]
             end = (await consumer.end_offsets([place]))[place]
             consumer.seek(place, expected)
             while expected < end:
-                for record in (await consumer.getmany(place, timeout_ms=1_000)).get(place, ()):
+                for record in await _next_records(consumer, place, expected, end):
                     if record.offset != expected:
                         raise _gap(self._topic, expected, record.offset)
                     if expected == end:
                         break
                     expected += 1
                     yield record.offset, record.value
-        finally:
-            await consumer.stop()
 
 
 async def end_offsets(client: Mapping[str, Any], topics: Mapping[str, str]) -> dict[Place, int]:
-    """Next offset of every partition of these topics (real name → handle), by place."""
-    consumer = AIOKafkaConsumer(*topics, **client, enable_auto_commit=False)
-    await consumer.start()
-    try:
+    """Next offset of every partition of these topics (real name → handle), by place. Raises Stop(BROKER_UNREACHABLE)."""
+    async with _reading(client, ", ".join(topics), *topics) as consumer:
         places = [TopicPartition(name, p) for name in topics for p in consumer.partitions_for_topic(name) or ()]
         ends = await consumer.end_offsets(places)
         return {(topics[place.topic], place.partition): end for place, end in ends.items()}
+
+
+@asynccontextmanager
+async def _reading(client: Mapping[str, Any], where: str, *topics: str, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer that commits nothing. Raises Stop(BROKER_UNREACHABLE) for whatever the broker does not answer in time."""
+    patience_ms = int(SILENCE_MAX_S * 1_000)
+    consumer = AIOKafkaConsumer(*topics, **client, **options, enable_auto_commit=False, request_timeout_ms=patience_ms)
+    try:
+        await consumer.start()
+        yield consumer
+    except (KafkaError, OSError) as error:
+        raise _away(f"{type(error).__name__}: {error}", where) from error
     finally:
-        await consumer.stop()
+        # while a fetch waits for a broker that is away, `stop` ends in the cancellation of that fetch and leaves the connections open
+        ends: list[object] = await asyncio.gather(consumer.stop(), return_exceptions=True)
+        if ends != [None]:
+            await consumer._client.close()  # noqa: SLF001 - what `stop` does next
+
+
+async def _next_records(consumer: AIOKafkaConsumer, place: TopicPartition, expected: int, end: int) -> Sequence[ConsumerRecord]:
+    """What comes next, waited for; the client itself looks for a broker that is away without end."""
+    records = (await consumer.getmany(place, timeout_ms=int(SILENCE_MAX_S * 1_000))).get(place)
+    if not records:
+        raise _away(f"no record after offset {expected} of {end} came within {SILENCE_MAX_S:g} s", place.topic)
+    return list(records)
 
 
 class KafkaOutputs:
@@ -176,6 +192,15 @@ def _failed(topic: str, error: BaseException) -> Stop:
         f"a record is not known to be written: {type(error).__name__}: {error}",
         where=topic,
         remedy="The lane stops before it emits more; start the worker again once the broker answers.",
+    )
+
+
+def _away(why: str, where: str) -> Stop:
+    return Stop(
+        Reason.BROKER_UNREACHABLE,
+        f"what the lane starts from cannot be read: {why}",
+        where=where,
+        remedy="Nothing was changed; start the worker again once the broker answers, it reads its journal from the beginning.",
     )
 
 

@@ -51,6 +51,12 @@ def create_topics(
     return sorted(created)
 
 
+def claim_namespace(bootstrap: str, namespace: str, properties: Mapping[str, Any] | None = None) -> bool:
+    """Whether this call was the first to create a topic of the namespace: of several at once, one is. Raises Retry(BROKER_UNREACHABLE)."""
+    first = topic("FP_BUS_CONTROL_V1")
+    return bool(_create(AdminClient(_client(bootstrap, properties)), [_new(first.name(namespace), first, None)], bootstrap))
+
+
 def partitions_of(bootstrap: str, namespace: str, properties: Mapping[str, Any] | None = None) -> dict[str, int]:
     """Partitions of every topic of ours that the broker has, by handle. Raises Retry(BROKER_UNREACHABLE)."""
     present = _present(AdminClient(_client(bootstrap, properties)), bootstrap)

@@ -1,14 +1,17 @@
 """Avro single-object encoding: which record type a value holds, by the fingerprint in front of its body.
 
 A value is C3 01, the schema's CRC-64-AVRO fingerprint in 8 little-endian bytes, and the body (Avro 1.12, single-object encoding).
+Values are written under today's schema. Those of an older released one are read by Avro's schema resolution: one by one, since
+they only stand on a topic while a change of schema is rolled out, or in what was kept from before it.
 """
 
 from __future__ import annotations
 
 import io
-import json
+from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
-from importlib import resources
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import fastavro
@@ -20,6 +23,7 @@ from assay.codecs.avro_plan import AvroPlan, compile_schema
 from assay.codecs.columns import I64, Strings
 from assay.codecs.kernel import frozen
 from assay.codecs.words import gather
+from assay.contracts.avro_schemas import current, fingerprint, released
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
@@ -28,10 +32,9 @@ MAGIC = b"\xc3\x01"
 
 
 class RecordType(NamedTuple):
-    """One record type of the bus: its name ("payment"), version ("v1"), schema and the ten bytes before its body."""
+    """One record type of the bus under one schema: its name ("payment"), the schema, and the ten bytes before its body."""
 
     name: str
-    version: str
     schema: dict[str, Any]
     header: bytes
     parsed: Any
@@ -39,23 +42,42 @@ class RecordType(NamedTuple):
 
 @cache
 def record_types() -> tuple[RecordType, ...]:
-    """Every released schema, ordered by name and version; the position is the type index `split` gives."""
-    folder = resources.files("assay.contracts").joinpath("schemas", "avro")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".avsc")), key=lambda file: file.name)
-    return tuple(_load(file.name, file.read_text("utf-8")) for file in files)
+    """Every record type under today's schema, ordered by name; the position is the type index `split` gives."""
+    return tuple(_load(name, schema) for name, schema in current().items())
 
 
-def type_index(name: str, version: str = "v1") -> int:
+@cache
+def older_types() -> Mapping[bytes, RecordType]:
+    """Header → record type of every released schema that is not today's."""
+    todays = {known.header for known in record_types()}
+    loaded = (_load(str(schema["name"]), schema) for schema in released().values())
+    return MappingProxyType({known.header: known for known in loaded if known.header not in todays})
+
+
+def type_index(name: str) -> int:
     """The type index of a record name. Raises Stop(SCHEMA_UNKNOWN)."""
     for index, known in enumerate(record_types()):
-        if (known.name, known.version) == (name, version):
+        if known.name == name:
             return index
-    raise Stop(Reason.SCHEMA_UNKNOWN, f"no schema {name}.{version} ships with this version")
+    raise Stop(Reason.SCHEMA_UNKNOWN, f"no schema of a {name} ships with this version")
 
 
-def record_type(name: str, version: str = "v1") -> RecordType:
-    """The record type of a name. Raises Stop(SCHEMA_UNKNOWN)."""
-    return record_types()[type_index(name, version)]
+def record_type(name: str) -> RecordType:
+    """The record type of a name under today's schema. Raises Stop(SCHEMA_UNKNOWN)."""
+    return record_types()[type_index(name)]
+
+
+def writer_of(name: str, values: Strings) -> RecordType:
+    """The record type under the schema that values of one writer were written under; today's if the first is of no older one."""
+    first = values.row(0) if len(values.lengths) else None
+    older = older_types().get((first or b"")[:HEADER_BYTES])
+    return older if older is not None and older.name == name else record_type(name)
+
+
+def written_as(known: RecordType, values: Strings) -> NDArray[np.bool_]:
+    """Which values have this type's header."""
+    position = _positions(values, np.array([int.from_bytes(known.header[2:], "little")], np.uint64), np.zeros(1, np.int32))
+    return np.equal(position, 0)
 
 
 @cache
@@ -71,18 +93,29 @@ def field_plan(name: str, field: str) -> AvroPlan:
     return compile_schema(next(part["type"] for part in expanded["fields"] if part["name"] == field))
 
 
+@cache
+def plan_under(header: bytes, only: frozenset[str] | None = None) -> AvroPlan:
+    """The compiled schema that a header names, compiled once."""
+    return compile_schema(_by_header()[header].schema, only)
+
+
 def split(values: Strings) -> NDArray[np.int32]:
-    """Type index per value: -1 where it is null, shorter than a header or of no released schema. Bodies start at +10."""
-    index = np.full(len(values.lengths), -1, np.int32)
-    fits = np.flatnonzero((values.lengths >= HEADER_BYTES) & (values.starts >= 0))
-    fits = fits[values.starts[fits] + values.lengths[fits] <= len(values.data)]
-    heads = values.data[values.starts[fits, None] + np.arange(HEADER_BYTES)]
-    marked = (heads[:, 0] == MAGIC[0]) & (heads[:, 1] == MAGIC[1])
-    prints = np.ascontiguousarray(heads[:, 2:]).view("<u8").reshape(-1)
-    known, order = _fingerprints()
-    at = np.minimum(np.searchsorted(known, prints), len(known) - 1)
-    index[fits] = np.where(marked & (known[at] == prints), order[at], -1)
-    return index
+    """Type index per value: -1 where it is null, shorter than a header or not of today's schemas. Bodies start at +10."""
+    return _positions(values, *_fingerprints())
+
+
+def resolve(values: Strings) -> Strings:
+    """Values of older released schemas as they are written under today's; all others, and those that cannot be read, as they are."""
+    if not older_types():
+        return values
+    rows = np.flatnonzero(_positions(values, *_fingerprints(older=True)) >= 0).tolist()
+    if not rows:
+        return values
+    resolved = values.tolist()
+    for row in rows:
+        with suppress(Quarantine):
+            resolved[row] = pack(*unpack(resolved[row] or b""))
+    return Strings.of(resolved)
 
 
 def frame(name: str, bodies: Strings) -> Strings:
@@ -109,16 +142,16 @@ def pack(name: str, record: dict[str, Any]) -> bytes:
 
 
 def unpack(value: bytes) -> tuple[str, dict[str, Any]]:
-    """(record name, record) of one value.
+    """(record name, record) of one value, in the form of today's schema whichever released one it was written under.
 
     Raises Quarantine: SCHEMA_UNKNOWN, BYTES_TRUNCATED, BYTES_OVERSIZED or BYTES_GARBAGE.
     """
     if len(value) < HEADER_BYTES:
         raise Quarantine(Reason.BYTES_TRUNCATED, f"a value of {len(value)} bytes has no header")
-    for known in record_types():
-        if value.startswith(known.header):
-            return known.name, _body(known, value)
-    raise Quarantine(Reason.SCHEMA_UNKNOWN, f"no released schema has the header {value[:HEADER_BYTES].hex()}")
+    known = _by_header().get(value[:HEADER_BYTES])
+    if known is None:
+        raise Quarantine(Reason.SCHEMA_UNKNOWN, f"no released schema has the header {value[:HEADER_BYTES].hex()}")
+    return known.name, _body(known, value)
 
 
 def pins_body(pins: dict[str, Any]) -> bytes:
@@ -132,24 +165,25 @@ def pins_body(pins: dict[str, Any]) -> bytes:
 def _body(known: RecordType, value: bytes) -> dict[str, Any]:
     """The columns codec judges the bytes, so that one value and a batch are refused alike; then they are read."""
     whole = np.frombuffer(value, np.uint8)
-    verdict = int(decode(plan_of(known.name), whole, np.zeros(1, np.int64), np.array([len(value)]), HEADER_BYTES).verdict[0])
+    verdict = int(decode(plan_under(known.header), whole, np.zeros(1, np.int64), np.array([len(value)]), HEADER_BYTES).verdict[0])
     reason = REASONS[verdict]
     if reason is not None:
         raise Quarantine(reason, f"the body of a {known.name} cannot be read", remedy="Look at its producer.")
-    record = fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), known.parsed, None)
+    reader = record_type(known.name)
+    record = fastavro.schemaless_reader(io.BytesIO(value[HEADER_BYTES:]), known.parsed, None if reader is known else reader.parsed)
     assert isinstance(record, dict)
     return record
 
 
-def _load(file: str, text: str) -> RecordType:
-    name, version, _ = file.split(".")
-    schema = json.loads(text)
+@cache
+def _by_header() -> Mapping[bytes, RecordType]:
+    return MappingProxyType({known.header: known for known in record_types()} | dict(older_types()))
+
+
+def _load(name: str, schema: dict[str, Any]) -> RecordType:
     # times stay integers of microseconds, so that the end of time has a value too
     parsed = fastavro.parse_schema(_without_logical_types(schema))
-    # fastavro gives the fingerprint as hex of its 8 bytes, the least significant first
-    canonical = fastavro.schema.to_parsing_canonical_form(schema)
-    fingerprint = bytes.fromhex(fastavro.schema.fingerprint(canonical, "CRC-64-AVRO"))
-    return RecordType(name, version, schema, MAGIC + fingerprint, parsed)
+    return RecordType(name, schema, MAGIC + fingerprint(schema).to_bytes(8, "little"), parsed)
 
 
 def _without_logical_types(schema: Any) -> Any:
@@ -158,8 +192,23 @@ def _without_logical_types(schema: Any) -> Any:
     return [_without_logical_types(item) for item in schema] if isinstance(schema, list) else schema
 
 
+def _positions(values: Strings, known: NDArray[np.uint64], order: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Which of these fingerprints stands before each value, -1 for none."""
+    index = np.full(len(values.lengths), -1, np.int32)
+    fits = np.flatnonzero((values.lengths >= HEADER_BYTES) & (values.starts >= 0))
+    fits = fits[values.starts[fits] + values.lengths[fits] <= len(values.data)]
+    heads = values.data[values.starts[fits, None] + np.arange(HEADER_BYTES)]
+    marked = (heads[:, 0] == MAGIC[0]) & (heads[:, 1] == MAGIC[1])
+    prints = np.ascontiguousarray(heads[:, 2:]).view("<u8").reshape(-1)
+    at = np.minimum(np.searchsorted(known, prints), len(known) - 1)
+    index[fits] = np.where(marked & (known[at] == prints), order[at], -1)
+    return index
+
+
 @cache
-def _fingerprints() -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    prints = np.array([int.from_bytes(known.header[2:], "little") for known in record_types()], np.uint64)
+def _fingerprints(*, older: bool = False) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
+    """Ascending fingerprints of today's or of the older types, and the position of each among them."""
+    types = older_types().values() if older else record_types()
+    prints = np.array([int.from_bytes(known.header[2:], "little") for known in types], np.uint64)
     order = np.argsort(prints)
     return prints[order], order.astype(np.int32)

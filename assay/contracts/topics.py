@@ -109,6 +109,14 @@ def check_topology(wired: Iterable[Edge]) -> None:
             raise Stop(reason, f"{component} {verb} {handle}", where=topic(handle).topic + ".yaml", remedy=remedy)
 
 
+def check_producer(component: str, handle: str, record_name: str) -> None:
+    """Refuse a record that the topic file does not list for its maker: Stop(PRODUCER_UNLISTED)."""
+    if not may_produce(component, handle, record_name):
+        what = f"{component} may not write a {record_name} to {handle}"
+        remedy = f"Add the record to {component} among the producers in the topic's file, or let its producer write it."
+        raise Stop(Reason.PRODUCER_UNLISTED, what, where=topic(handle).topic + ".yaml", remedy=remedy)
+
+
 def edges() -> list[Edge]:
     """Every edge the topic files list: producers, then consumers, by handle."""
     written: list[Edge] = [(who, "produces", found.handle) for found in topics().values() for who in found.producers]

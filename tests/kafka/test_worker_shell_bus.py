@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,9 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from assay.agents.step import Emission
-from assay.app.bus import JOURNAL_VALUE_BYTES_MAX, KafkaJournal, KafkaOutputs
-from assay.app.substrate import Server
+from assay.app.bus import JOURNAL_VALUE_BYTES_MAX, KafkaJournal, KafkaOutputs, end_offsets
+from assay.app.settings import Settings
+from assay.app.substrate import Server, kafka_at
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -128,3 +130,50 @@ def test_a_record_not_known_to_be_written_stops_the_lane(kafka: Server, make_top
     with pytest.raises(Stop) as stopped:
         asyncio.run(scenario())
     assert stopped.value.reason is Reason.PRODUCE_FAILED
+
+
+@pytest.fixture
+def mortal(tmp_path: Path, settings: Settings) -> Iterator[Server]:
+    """A Kafka that one test may end; the one of the settings belongs to somebody."""
+    server = kafka_at(tmp_path / "kafka", settings.model_copy(update={"bus": ""}))
+    yield server
+    server.stop()
+
+
+@pytest.mark.tier2
+def test_a_journal_whose_broker_goes_away_while_it_is_read_stops_the_reader(mortal: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("assay.app.bus.SILENCE_MAX_S", 3.0)
+    admin = AdminClient({"bootstrap.servers": mortal.address})
+    admin.create_topics([NewTopic("journal", 1, 1, config={"max.message.bytes": LARGE})])["journal"].result(20)
+    value, count = np.random.default_rng(1).bytes(1_000_000), 60  # a fetch holds sixteen of them
+
+    read: list[int] = []
+
+    async def scenario() -> None:
+        journal = KafkaJournal(mortal.address, "journal")
+        await journal.start()
+        await asyncio.gather(*[await journal.append(value, 1) for _ in range(count)])
+        await journal.close()
+        async for offset, _ in journal.read_all():
+            read.append(offset)
+            if offset == 0:
+                await asyncio.to_thread(mortal.kill)
+
+    with pytest.raises(Stop, match=r"no record after offset .* of 60.*\(at journal\).*start the worker again") as stopped:
+        asyncio.run(scenario())
+    assert stopped.value.reason is Reason.BROKER_UNREACHABLE
+    assert 0 < len(read) < count
+
+
+@pytest.mark.tier2
+@pytest.mark.parametrize("what", ["journal", "ends of the inputs"])
+def test_a_lane_whose_broker_is_not_there_does_not_start(what: str) -> None:
+    async def scenario() -> None:
+        if what == "journal":
+            await _whole(KafkaJournal("127.0.0.1:1", "journal"))
+        else:
+            await end_offsets({"bootstrap_servers": "127.0.0.1:1"}, {"input": "INPUT"})
+
+    with pytest.raises(Stop) as stopped:
+        asyncio.run(scenario())
+    assert stopped.value.reason is Reason.BROKER_UNREACHABLE

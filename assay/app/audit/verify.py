@@ -22,7 +22,7 @@ from assay.app.report.evidence import AuditEvidence
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import HEAD, SEGMENTS, Head, read_head, segment_key
 from assay.codecs.digests import sha256_fixed, sha256_rows
-from assay.codecs.single_object import split, type_index
+from assay.codecs.single_object import writer_of, written_as
 from assay.contracts.errors import Stop
 from assay.contracts.ids import AUDIT_ID_TAG
 from assay.contracts.json_schema import fault_of
@@ -182,7 +182,7 @@ def _covered_twice(segment: Segment, chain: _Chain) -> str:
 def _records(segment: Segment) -> str:
     """What is wrong with its records, by position, "" if nothing."""
     values = segment.values
-    wrong_type = np.flatnonzero(split(values) != type_index("audit_record"))
+    wrong_type = np.flatnonzero(~written_as(writer_of("audit_record", values), values))
     if len(wrong_type):
         return f"record {wrong_type[0]} is no audit record"
     bodies = bodies_of(values, frozenset({"audit_id", "sequence", "recorded_at_utc"}))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +15,13 @@ from rich.console import Console
 from rich.text import Text
 
 from assay.app.cli.plain_app import plain_app
-from assay.app.demo.new_run import run_id_at
+from assay.app.demo.new_run import new_directory
 from assay.app.demo.run_demo import Wanted, run_demo
+from assay.app.directory_lock import LOCK, held
 from assay.app.oracle.generator import generate
 from assay.app.own_command import own_command
 from assay.app.settings import load_settings
+from assay.app.substrate.state import refuse_running
 from assay.contracts.errors import AssayError, Stop
 from assay.contracts.pins import PLATFORM_RUN_ID
 from assay.contracts.reasons import Reason
@@ -43,23 +48,19 @@ def demo(
     settings, console = load_settings(), Console()
     if run is not None:
         _refuse_no_run(run)
-    platform_run_id = run.name if run else run_id_at(time.time_ns() // 1_000)
-    directory = run or settings.runs / platform_run_id
-    directory.mkdir(parents=True, exist_ok=True)
-    console.print(f"run {platform_run_id} in {directory}", highlight=False, soft_wrap=True)
+    directory = run or new_directory(settings.runs, time.time_ns() // 1_000)
+    console.print(f"run {directory.name} in {directory}", highlight=False, soft_wrap=True)
     file = input or directory / f"{mapping}.parquet"
-    if input is None and not file.exists():
-        unfinished = directory / "unfinished.parquet"
-        generate(mapping, rows, seed, unfinished)
-        unfinished.replace(file)  # a file is there when it is whole
-        console.print(f"  generated {rows:,} payments of shape {mapping}, seed {seed}", highlight=False)
-    wanted = Wanted(file, mapping, policy or mapping, directory, platform_run_id, speedup)
+    wanted = Wanted(file, mapping, policy or mapping, directory, directory.name, speedup)
     try:
-        proven = run_demo(wanted, settings, console)
-    except AssayError:
-        if not any(directory.iterdir()):  # refused before anything was written
-            directory.rmdir()
-        raise
+        with _held(directory):
+            refuse_running(directory, settings)
+            if input is None and not file.exists():
+                unfinished = directory / "unfinished.parquet"
+                generate(mapping, rows, seed, unfinished)
+                unfinished.replace(file)  # a file is there when it is whole
+                console.print(f"  generated {rows:,} payments of shape {mapping}, seed {seed}", highlight=False)
+            proven = run_demo(wanted, settings, console)
     except KeyboardInterrupt:
         source = f"--input {shlex.quote(str(input))}" if input else f"--rows {rows} --seed {seed}"
         given = f"{source} --mapping {mapping}" + (f" --policy {policy}" if policy else "") + (f" --speedup {speedup:g}" if speedup else "")
@@ -67,6 +68,18 @@ def demo(
         console.print(Text(f"\nstopped; nothing is lost. Resume with:\n  {own_command()} demo {at} {given}"), soft_wrap=True)
         return 130
     return 0 if proven else 1
+
+
+@contextmanager
+def _held(directory: Path) -> Iterator[None]:
+    """Hold the run's directory, and take it away again if nothing was written before a refusal."""
+    with held(directory, "assay demo"):
+        try:
+            yield
+        except AssayError:
+            if [path.name for path in directory.iterdir()] == [LOCK]:
+                shutil.rmtree(directory)
+            raise
 
 
 def _refuse_no_run(directory: Path) -> None:

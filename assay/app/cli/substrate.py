@@ -12,6 +12,7 @@ import psutil
 import typer
 
 from assay.app.cli.plain_app import plain_app
+from assay.app.directory_lock import held
 from assay.app.settings import load_settings
 from assay.app.substrate import Server, Substrate, state
 from assay.app.substrate.jars import class_path
@@ -31,7 +32,7 @@ def main(arguments: list[str]) -> int:
 def up(directory: Directory = None) -> int:
     """Start what the settings do not name, and leave it running until `down`. Called again, it only says what runs."""
     room = _room(directory)
-    with state.alone(room):
+    with held(room, "assay substrate up"):
         servers = state.read(room)
         if not servers or not all(server.alive for server in servers if server.owned or server.pid):
             _stop(servers)
@@ -45,7 +46,7 @@ def up(directory: Directory = None) -> int:
 def down(directory: Directory = None) -> int:
     """Stop the servers; their data stays, and the next `up` goes on with it."""
     room = _room(directory)
-    with state.alone(room):
+    with held(room, "assay substrate down"):
         servers = state.read(room)
         stopped = _stop(servers)
         state.forget(room)

@@ -16,8 +16,9 @@ from rich.console import Console
 from assay.app.bus_properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.demo import members
-from assay.app.demo.new_run import live_config, run_id_at, wire
+from assay.app.demo.new_run import claim_topics, live_config, run_id_at, wire
 from assay.app.demo.stages import Stages
+from assay.app.directory_lock import held
 from assay.app.own_command import own_command
 from assay.app.publisher import KafkaPublisher
 from assay.app.run_directory import Run
@@ -25,6 +26,7 @@ from assay.app.runner.live import announce
 from assay.app.settings import Settings, load_settings
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
+from assay.app.substrate.state import refuse_running
 from assay.app.topics import create_topics
 
 app = plain_app()
@@ -47,12 +49,13 @@ def up(
     settings, console = load_settings(), Console()
     properties = read_bus_properties(settings.bus_properties)
     directory = run or settings.runs / "live"
-    directory.mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
     stages = Stages(console)
     with ExitStack() as stack:
+        stack.enter_context(held(directory, "assay up"))
+        refuse_running(directory, settings)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stop.set())
         with stages.stage("start PostgreSQL and Kafka"):
             servers = stack.enter_context(Substrate(directory, settings))
         wired = _wired(directory, policy, settings, servers)
@@ -77,6 +80,7 @@ def up(
 def _wired(directory: Path, policy: str, settings: Settings, servers: Substrate) -> Run:
     known = Run.load(directory) if (directory / "run.json").is_file() else None
     config = known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy)
+    claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
     return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
 

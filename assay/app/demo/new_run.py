@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from importlib import resources
+from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
-from assay.app.oracle.mapping import Mapping
+from assay.app.oracle import mapping
 from assay.app.oracle.sealed_world import Manifest
 from assay.app.run_directory import Run, RunConfig
 from assay.app.settings import Settings
+from assay.app.topics import claim_namespace
 from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
@@ -22,6 +26,36 @@ from assay.contracts.yaml_documents import read_document
 def run_id_at(now_us: int) -> str:
     """A platform_run_id, from the wall clock to the second."""
     return datetime.fromtimestamp(now_us / 1e6, UTC).strftime("platform_%Y%m%dT%H%M%SZ")
+
+
+def new_directory(runs: Path, now_us: int) -> Path:
+    """Make the directory of a new run, named by its id: the second it begins in, or the next in which no run began here.
+
+    An id has no room for less than a second; who makes the directory has it.
+    """
+    runs.mkdir(parents=True, exist_ok=True)
+    for second in count():
+        directory = runs / run_id_at(now_us + second * 1_000_000)
+        with suppress(FileExistsError):
+            directory.mkdir()
+            break
+    return directory
+
+
+def claim_topics(directory: Path, config: RunConfig, settings: Settings, bootstrap: str, properties: Mapping[str, str]) -> None:
+    """Before a new run is wired to a Kafka that others use: its id, which names its topics there, has to be its own.
+
+    Raises Stop(RUN_ID_TAKEN).
+    """
+    if not settings.bus or settings.namespace or (directory / "run.json").is_file():
+        return
+    if not claim_namespace(bootstrap, f"{config.platform_run_id}.", properties):
+        raise Stop(
+            Reason.RUN_ID_TAKEN,
+            f"another run on this Kafka is {config.platform_run_id}: both began in one second",
+            where=bootstrap,
+            remedy="Begin the run again; without --run it gets another id.",
+        )
 
 
 def document(name_or_path: str, part: Literal["features", "rules"]) -> dict[str, Any]:
@@ -54,7 +88,7 @@ def world_config(platform_run_id: str, manifest: Manifest, policy: str, label_de
     if label_delay_us is None and manifest.truth_summary is not None:
         label_delay_us = manifest.truth_summary.delay_us  # as the world's mapping says
     delay = {} if label_delay_us is None else {"label_delay_us": label_delay_us}
-    truth = Mapping.model_validate(manifest.mapping).truth
+    truth = mapping.Mapping.model_validate(manifest.mapping).truth
     return RunConfig(
         platform_run_id=platform_run_id,
         scenario_run_id=run,

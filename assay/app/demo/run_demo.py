@@ -19,7 +19,7 @@ from rich.text import Text
 
 from assay.app.bus_properties import read_bus_properties
 from assay.app.demo import members, versions
-from assay.app.demo.new_run import refuse_other_config, wire, world_config
+from assay.app.demo.new_run import claim_topics, refuse_other_config, wire, world_config
 from assay.app.demo.stages import Stages, in_run, table
 from assay.app.demo.watch import Counts, audited, set_aside, until_done, worker_counters
 from assay.app.oracle.importer import import_world
@@ -60,6 +60,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     with ExitStack() as stack:
         with stages.stage("start PostgreSQL and Kafka"):
             servers = stack.enter_context(Substrate(wanted.directory, settings))
+        claim_topics(wanted.directory, config, settings, servers.bootstrap, properties)
         run = _wired(wanted.directory, config, settings, servers)
         with stages.stage("start gate and worker"):
             create_topics(run.bootstrap, run.namespace, run.partitions, properties)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
 from assay.codecs.digests import sha256_rows
-from assay.codecs.single_object import HEADER_BYTES, plan_of, split, type_index, unpack
+from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index, unpack
 from assay.tables.feature_plan import FeaturePlan
 
 DIFFERENCES_SHOWN = 100
@@ -33,6 +33,7 @@ class Comparison(NamedTuple):
 
 def decisions_of(values: Strings) -> Strings:
     """The decision records among values of the rtdl topic."""
+    values = resolve(values)
     return values.take(np.flatnonzero(split(values) == type_index("decision_response")))
 
 

@@ -12,7 +12,7 @@ from assay.app.oracle.sealed_world import open_world
 from assay.app.run_directory import Run
 from assay.app.stores.segment_journal import SEGMENTS, read_head, segment_key
 from assay.app.topics import read_topic
-from assay.codecs.single_object import record_type, unpack
+from assay.codecs.single_object import unpack, writer_of
 from assay.contracts.errors import AssayError, Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -89,12 +89,12 @@ def amount_of(run: Run, decision: Mapping[str, Any]) -> int | None:
 
 
 def _in_segments(run: Run, needles: list[bytes]) -> Iterator[Found]:
-    header = record_type("audit_record").header
     for key in run.store.keys(SEGMENTS):
         data = run.store.read(key)
         if not any(needle in data for needle in needles):
             continue
         segment = read_segment(data, key)
+        header = writer_of("audit_record", segment.values).header
         for position, value in enumerate(segment.values.tolist()):
             if value is None or not value.startswith(header) or not any(needle in value for needle in needles):
                 continue

@@ -11,8 +11,10 @@ from assay.codecs.single_object import pack
 from assay.contracts.ids import ready_message_id
 from assay.contracts.pins import Pins
 from assay.contracts.posture import MASKS, Mode
-from assay.contracts.topics import topic
+from assay.contracts.topics import check_producer, topic
 
+#: who writes these records, by the name under which the topic files list it
+COMPONENT = "scenario_runner"
 CONTROL, POSTURE = "FP_BUS_CONTROL_V1", "FP_BUS_POSTURE_V1"
 POSTURE_POLICY_REV = "bootstrap.1"
 
@@ -34,7 +36,7 @@ def run_ready(pins: Pins, run_id: str, ts_us: int, run_config_digest: bytes, bun
 
 
 def normal_posture(pins: Pins, ts_us: int) -> dict[str, Any]:
-    """The degrade ladder's first record: NORMAL from the world's first instant on."""
+    """The posture every run starts under: NORMAL from the world's first instant on."""
     name = f"posture|{pins.platform_run_id}|{pins.scenario_run_id}|0"
     return {
         "event_id": hashlib.sha256(name.encode()).hexdigest(),
@@ -55,6 +57,7 @@ def final_mark(pins: Pins, handle: str, partition: int, ts_us: int) -> dict[str,
 
 
 def bus_record(handle: str, name: str, record: Mapping[str, Any], partitions: int) -> Record:
-    """A record under its topic's key rule."""
+    """A record of the runner under its topic's key rule. Raises Stop(PRODUCER_UNLISTED) where the runner may not write it."""
+    check_producer(COMPONENT, handle, name)
     place = topic(handle)
     return Record(place.key(name, record), pack(name, dict(record)), place.partition(name, record, partitions))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
@@ -59,11 +60,16 @@ class DirectoryStore:
     def _write_beside(self, key: str, data: bytes) -> Path:
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.parent / f".{path.name}.{os.getpid()}"
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        # writers are threads, processes, and containers on one volume: no two may share a draft, and a pid is not theirs alone
+        temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        except BaseException:
+            temporary.unlink(missing_ok=True)  # no later write would find and replace it
+            raise
         return temporary
 
 

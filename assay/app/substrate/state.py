@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from assay.app.settings import Settings
 from assay.app.substrate.processes import Server
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -61,23 +59,15 @@ def read(directory: Path) -> list[Server]:
     return [server(Record(**entry)) for entry in json.loads(file.read_text())] if file.exists() else []
 
 
+def refuse_running(directory: Path, settings: Settings) -> None:
+    """Raises Stop(DIRECTORY_BUSY) when a server that a run would start there runs already, left by `assay substrate up`."""
+    given = {"kafka": settings.bus, "postgres": settings.sql}
+    running = " and ".join(server.name for server in read(directory) if server.alive and not given[server.name])
+    if running:
+        what = f"{running} of this directory still run, left running by `assay substrate up`"
+        raise Stop(Reason.DIRECTORY_BUSY, what, where=str(directory), remedy=f"`assay substrate down --dir {directory}` stops them.")
+
+
 def forget(directory: Path) -> None:
     """The servers are down."""
     (directory / FILE).unlink(missing_ok=True)
-
-
-@contextmanager
-def alone(directory: Path) -> Iterator[None]:
-    """Hold the directory against another `up` or `down`; raises Stop(SUBSTRATE_BUSY) if one is at work."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Stop(
-                Reason.SUBSTRATE_BUSY,
-                "another `assay substrate` is starting or stopping these servers",
-                where=str(directory),
-                remedy="Wait for it.",
-            ) from None
-        yield

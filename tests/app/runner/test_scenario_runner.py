@@ -10,7 +10,9 @@ from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
 from assay.app.runner.ledger import Ledger, State
+from assay.app.runner.live import announce
 from assay.app.runner.scenario_runner import run_scenario
+from assay.app.runner.signals import bus_record
 from assay.contracts.errors import Stop
 from assay.contracts.ids import ready_message_id
 from assay.contracts.topics import may_produce, topic
@@ -45,9 +47,21 @@ def test_keys_and_partitions_are_those_of_the_topic(tmp_path: Path) -> None:
         assert 0 <= record.partition < topic(handle).partition_count()
 
 
-def test_the_topic_files_name_the_producers(tmp_path: Path) -> None:
-    assert may_produce("scenario_runner", "FP_BUS_CONTROL_V1", "run_ready")
-    assert may_produce("degrade_ladder", "FP_BUS_POSTURE_V1", "posture")
+def test_the_runner_writes_only_what_the_topic_files_list_for_it(tmp_path: Path) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    config = config_of(world.manifest)
+    run_scenario(config, world.store, bus, NOW_US)
+    announce(config, bus, NOW_US)
+    published = bus.read()
+    assert {(handle, name) for handle, name, _ in published} == {
+        ("FP_BUS_CONTROL_V1", "run_ready"), ("FP_BUS_CONTROL_V1", "mark"),
+        ("FP_BUS_POSTURE_V1", "posture"), ("FP_BUS_POSTURE_V1", "mark"),
+    }  # fmt: skip
+    for handle, name, _ in published:
+        assert may_produce("scenario_runner", handle, name)
+    for handle, name in (("FP_BUS_TRAFFIC_FRAUD_V1", "payment"), ("FP_BUS_CONTROL_V1", "posture"), ("FP_BUS_POSTURE_V1", "run_ready")):
+        with pytest.raises(Stop, match=f"PRODUCER_UNLISTED: scenario_runner may not write a {name}"):
+            bus_record(handle, name, {}, 1)
 
 
 def test_arrival_runs_get_no_final_marks(tmp_path: Path) -> None:

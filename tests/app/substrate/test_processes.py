@@ -235,12 +235,6 @@ def test_a_server_given_by_address_is_never_touched(verb: str) -> None:
     server.stop()
 
 
-def test_a_second_up_on_the_same_directory_is_refused(room: Path) -> None:
-    with state.alone(room), pytest.raises(Stop) as refused, state.alone(room):
-        pass
-    assert refused.value.reason is Reason.SUBSTRATE_BUSY
-
-
 def test_ports_are_kept_for_the_next_start_unless_taken(room: Path) -> None:
     file = room / "ports.json"
     first = ports.claim(file, ["a", "b"])
