@@ -6,7 +6,7 @@ import json
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -19,6 +19,7 @@ from assay.app.substrate.processes import Server
 from assay.codecs.single_object import unpack
 from assay.contracts.envelope import EVENT_TYPES
 from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.reasons import Reason
 
 #: nothing moved for this long after the stream ended: the run is as complete as it will be
 STALLED_S = 30.0
@@ -29,10 +30,11 @@ TRAFFIC, QUARANTINE = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_QUARANTINE_V1"
 
 
 class Counts(NamedTuple):
-    """What was set aside: every dead letter by reason, and how many of them were payments."""
+    """What was set aside: every dead letter by reason, and how many payments among them the gate and the lanes refused."""
 
     by_reason: dict[str, int]
-    payments: int
+    at_gate: int
+    in_lanes: int
 
 
 def worker_counters(run: Run) -> dict[str, float]:
@@ -61,7 +63,8 @@ def audited(run: Run) -> int:
 def set_aside(run: Run, properties: Mapping[str, str] | None = None) -> Counts:
     """Dead letters of the gate (its quarantine segments) and of the lanes (their topic; `properties` are Kafka's)."""
     reasons: Counter[str] = Counter()
-    payments: set[str] = set()
+    at_gate: set[str] = set()
+    in_lanes = 0
     triggers = {name for name, meaning in EVENT_TYPES.items() if meaning.handle == TRAFFIC}
     for key in run.store.keys("ig/quarantine"):
         for line in run.store.read(key).splitlines():
@@ -69,7 +72,7 @@ def set_aside(run: Run, properties: Mapping[str, str] | None = None) -> Counts:
             reasons[record["reason_codes"][0]] += 1
             envelope = record.get("envelope") or {}
             if envelope.get("event_type") in triggers and "DUPLICATE" not in record["reason_codes"]:
-                payments.add(str(envelope.get("event_id")))
+                at_gate.add(str(envelope.get("event_id")))
     seen: set[tuple[str, int, int]] = set()
     for chunk in read_topic(run.bootstrap, QUARANTINE, run.namespace, properties):
         for value in chunk.values.tolist():
@@ -78,21 +81,21 @@ def set_aside(run: Run, properties: Mapping[str, str] | None = None) -> Counts:
             if place not in seen:
                 seen.add(place)
                 reasons[letter["reason"]] += 1
-                if letter["topic"] == TRAFFIC:
-                    payments.add(f"{place}")
-    return Counts(dict(reasons), len(payments))
+                # the payment whose id another one took is itself decided
+                in_lanes += letter["topic"] == TRAFFIC and letter["reason"] != Reason.PAYLOAD_HASH_MISMATCH
+    return Counts(dict(reasons), len(at_gate), in_lanes)
 
 
-def until_done(run: Run, rows: int, kept: Kept, stream: Server, show: Callable[[int, str], None]) -> None:
-    """Return when the stream ended and as many decisions are audited as the world has rows, or nothing moves any more.
+def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show: Callable[[int, str], None]) -> None:
+    """Return when the streams ended and as many decisions are audited as there are rows, or nothing moves any more.
 
     What ended before its time is started again. Raises Stop(RUN_INCOMPLETE) when that does not help.
     """
     done, moved_at = -1, time.monotonic()
-    streamed = Kept([stream], kept.say, final=FINAL_CODES)
+    streamed = Kept(streams, kept.say, final=FINAL_CODES)
     while True:
         kept.look()
-        if stream.exit_code:
+        if any(stream.exit_code for stream in streams):
             streamed.look()
         now_done = audited(run)
         if now_done != done:
@@ -101,6 +104,7 @@ def until_done(run: Run, rows: int, kept: Kept, stream: Server, show: Callable[[
             streamed.progressed()
         folded = int(worker_counters(run).get("assay_lane_rows_total{rtdl}", 0))
         show(done, f"folded {folded:,}")
-        if not stream.alive and not stream.exit_code and (done >= rows or time.monotonic() - moved_at > STALLED_S):
+        ended = not any(stream.alive or stream.exit_code for stream in streams)
+        if ended and (done >= rows or time.monotonic() - moved_at > STALLED_S):
             return
         time.sleep(LOOK_EVERY_S)
