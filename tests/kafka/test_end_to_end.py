@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from demo_process import Demo, World, seal
 from assay.app.report.evidence import RunEvidence, read_decisions
 from assay.app.run_directory import Run
 from assay.app.substrate import Server
+from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(300)]
 
@@ -39,3 +41,26 @@ def test_pace_and_partitions_do_not_change_a_decision(
     assert decisions is not None
     assert decisions["event_id"].n_unique() == len(decisions) == ROWS
     assert (demo.directory / "report.html").stat().st_size > 10_000
+
+
+def test_a_resume_with_nothing_left_keeps_the_latency_of_the_session_that_decided(
+    tmp_path: Path, world: World, kafka: Server, dsn: str
+) -> None:
+    demo = Demo(tmp_path, world, kafka.address, dsn)
+    process = demo.start()
+    try:
+        until(lambda: "replay in a fresh process" in demo.text() or demo.ended(), 120)  # everything is decided, nothing proven
+        process.send_signal(signal.SIGINT)
+        assert process.wait(90) in (130, 0), demo.text()
+        store = Run.load(demo.directory).store
+        first = RunEvidence.read(store)
+        demo.finish()
+    finally:
+        demo.stop()
+    last = RunEvidence.read(store)
+    assert first is not None
+    assert last is not None
+    assert first.latency_ms
+    assert last.started_utc > first.started_utc
+    assert (last.latency_ms, last.latency_utc) == (first.latency_ms, first.started_utc)
+    assert "in the session of" in (demo.directory / "report.html").read_text()

@@ -6,8 +6,10 @@ import shlex
 import signal
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -16,8 +18,11 @@ from rich.console import Console
 from assay.app.bus_properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.demo import members
+from assay.app.demo.closing import reopen, utc_now
+from assay.app.demo.live_run import LiveRun, conclude, serve
 from assay.app.demo.new_run import claim_topics, live_config, run_id_at, wire
 from assay.app.demo.stages import Stages
+from assay.app.demo.watch import audited
 from assay.app.directory_lock import held
 from assay.app.own_command import own_command
 from assay.app.publisher import KafkaPublisher
@@ -30,9 +35,6 @@ from assay.app.substrate.state import refuse_running
 from assay.app.topics import create_topics
 
 app = plain_app()
-LOOK_EVERY_S = 0.5
-#: after this long without a process ending, earlier restarts are forgotten
-SETTLED_S = 60.0
 
 
 def main(arguments: list[str]) -> int:
@@ -45,17 +47,15 @@ def up(
     run: Annotated[Path | None, typer.Option(help="directory of the run; the same directory goes on where it stopped")] = None,
     policy: Annotated[str, typer.Option(help="features and rules: a shipped name")] = "handbook",
 ) -> int:
-    """Start everything and decide what is posted, until SIGINT or SIGTERM."""
+    """Start everything and decide what is posted, until SIGINT or SIGTERM; then prove it. A second signal leaves out the proof."""
     settings, console = load_settings(), Console()
     properties = read_bus_properties(settings.bus_properties)
     directory = run or settings.runs / "live"
-    stop = threading.Event()
-    stages = Stages(console)
+    stop, stages, started_utc = threading.Event(), Stages(console), utc_now()
     with ExitStack() as stack:
         stack.enter_context(held(directory, "assay up"))
         refuse_running(directory, settings)
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+        _on_signals(lambda *_: stop.set())
         with stages.stage("start PostgreSQL and Kafka"):
             servers = stack.enter_context(Substrate(directory, settings))
         wired = _wired(directory, policy, settings, servers)
@@ -63,18 +63,22 @@ def up(
             create_topics(wired.bootstrap, wired.namespace, wired.partitions, properties)
             publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties)
             announce(wired.config, publisher, time.time_ns() // 1_000)
-            running = [stack.enter_context(members.gate(wired)), stack.enter_context(members.worker(wired))]
+            reopen(wired)
+            audited_before = audited(wired)
+            gate, worker = stack.enter_context(members.gate(wired)), stack.enter_context(members.worker(wired))
+        live = LiveRun(wired, settings, stages, started_utc, audited_before, servers.servers, gate, worker)
         _explain(console, wired)
-        kept = members.Kept([*servers.servers, *running], stages.say)
-        alive_since = time.monotonic()
-        while not stop.wait(LOOK_EVERY_S):
-            if not all(member.alive for member in kept.members if member.owned):
-                alive_since = time.monotonic()
-            elif time.monotonic() - alive_since > SETTLED_S:
-                kept.progressed()
-            kept.look()
-        console.print("stopping; the same command goes on with this run")
-    return 0
+        serve(live, stop)
+        _on_signals(signal.default_int_handler)
+        console.print("stopping, and proving what was decided; Ctrl-C once more leaves the proof out")
+        proven = conclude(live)
+    console.print("the same command goes on with this run")
+    return 0 if proven else 1
+
+
+def _on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
 
 
 def _wired(directory: Path, policy: str, settings: Settings, servers: Substrate) -> Run:
@@ -102,6 +106,6 @@ def _explain(console: Console, run: Run) -> None:
         f"  {command} audit verify --run {directory}",
         "",
         f"metrics: {run.gate_url}/metrics and {run.worker_url}/metrics",
-        "Ctrl-C stops everything.",
+        "Ctrl-C stops everything, proves it and writes the report.",
     )
     console.print("\n".join(lines), highlight=False, soft_wrap=True, markup=False)

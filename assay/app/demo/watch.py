@@ -6,7 +6,7 @@ import json
 import time
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
@@ -21,6 +21,7 @@ from assay.app.substrate.processes import Server
 from assay.codecs.single_object import unpack
 from assay.contracts.envelope import EVENT_TYPES
 from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.reasons import Reason
 
 #: nothing moved for this long after the stream ended: the run is as complete as it will be
 STALLED_S = 30.0
@@ -31,10 +32,12 @@ TRAFFIC, QUARANTINE = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_QUARANTINE_V1"
 
 
 class Counts(NamedTuple):
-    """What was set aside, each once however often it was sent: dead letters by reason, and how many of them were payments."""
+    """What was set aside, each once however often it was sent: dead letters by reason, and how many payments the gate and the lanes
+    refused."""
 
     by_reason: dict[str, int]
-    payments: int
+    at_gate: int
+    in_lanes: int
 
 
 def worker_counters(run: Run) -> dict[str, float]:
@@ -64,22 +67,25 @@ def set_aside(run: Run, properties: Mapping[str, str] | None = None) -> Counts:
     """Dead letters of the gate (its quarantine segments) and of the lanes (their topic; `properties` are Kafka's)."""
     chunks = read_topic(run.bootstrap, QUARANTINE, run.namespace, properties)
     letters = (unpack(value or b"")[1] for chunk in chunks for value in chunk.values.tolist())
-    return counted([*refused_at_gate(run.store), *refused_in_lanes(letters)])
+    return counted(refused_at_gate(run.store), refused_in_lanes(letters))
 
 
 class Letter(NamedTuple):
-    """A dead letter: what it is known by, why, and whether it was a payment."""
+    """A dead letter: what it is known by, why, and whether it is a payment that is not decided for it."""
 
     key: str
     reason: str
     payment: bool
 
 
-def counted(letters: Iterable[Letter]) -> Counts:
+def counted(at_gate: Iterable[Letter], in_lanes: Iterable[Letter]) -> Counts:
     """Letters that say the same of the same thing are one."""
-    distinct = set(letters)
-    payments = {letter.key for letter in distinct if letter.payment}
-    return Counts(dict(Counter(letter.reason for letter in distinct)), len(payments))
+    gate, lanes = set(at_gate), set(in_lanes)
+    return Counts(dict(Counter(letter.reason for letter in (*gate, *lanes))), _payments(gate), _payments(lanes))
+
+
+def _payments(letters: Iterable[Letter]) -> int:
+    return len({letter.key for letter in letters if letter.payment})
 
 
 def refused_at_gate(store: ObjectStore) -> Iterator[Letter]:
@@ -95,19 +101,20 @@ def refused_in_lanes(letters: Iterable[Mapping[str, Any]]) -> Iterator[Letter]:
     """A letter per quarantine record of the lanes, known by its place: after a restart the same place may be set aside again."""
     for letter in letters:
         place = f"{letter['topic']}:{letter['partition']}:{letter['offset']}"
-        yield Letter(place, letter["reason"], letter["topic"] == TRAFFIC)
+        # the payment whose id another one took is itself decided
+        yield Letter(place, letter["reason"], letter["topic"] == TRAFFIC and letter["reason"] != Reason.PAYLOAD_HASH_MISMATCH)
 
 
-def until_done(run: Run, rows: int, kept: Kept, stream: Server, show: Callable[[int, str], None]) -> None:
-    """Return when the stream ended and as many decisions are audited as the world has rows, or nothing moves any more.
+def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show: Callable[[int, str], None]) -> None:
+    """Return when the streams ended and as many decisions are audited as there are rows, or nothing moves any more.
 
     What ended before its time is started again. Raises Stop(RUN_INCOMPLETE) when that does not help.
     """
     done, moved_at = -1, time.monotonic()
-    streamed = Kept([stream], kept.say, final=FINAL_CODES)
+    streamed = Kept(streams, kept.say, final=FINAL_CODES)
     while True:
         kept.look()
-        if stream.exit_code:
+        if any(stream.exit_code for stream in streams):
             streamed.look()
         now_done = audited(run)
         if now_done != done:
@@ -116,6 +123,7 @@ def until_done(run: Run, rows: int, kept: Kept, stream: Server, show: Callable[[
             streamed.progressed()
         folded = int(worker_counters(run).get("assay_lane_rows_total{rtdl}", 0))
         show(done, f"folded {folded:,}")
-        if not stream.alive and not stream.exit_code and (done >= rows or time.monotonic() - moved_at > STALLED_S):
+        ended = not any(stream.alive or stream.exit_code for stream in streams)
+        if ended and (done >= rows or time.monotonic() - moved_at > STALLED_S):
             return
         time.sleep(LOOK_EVERY_S)

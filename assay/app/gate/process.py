@@ -19,7 +19,7 @@ from assay.app.gate.marks import Marks
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TOPIC_OF_CLASS, GatePolicy, shipped_policy
 from assay.app.gate.publisher import BusPublisher
-from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
+from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter, spool_of
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
@@ -94,8 +94,8 @@ def build(
     publisher = BusPublisher(run.bootstrap, names, bus_properties)
     claims = AdmissionIndex(run.dsn, durable=False, guard=pins.platform_run_id)
     settled, probed = AdmissionIndex(run.dsn), AdmissionIndex(run.dsn)
-    spool = run.directory / "spool"
-    logs = (SegmentLog(run.store, RECEIPTS, spool / "receipts.ndjson"), SegmentLog(run.store, QUARANTINE, spool / "quarantine.ndjson"))
+    receipts, quarantine = (SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
+    logs = (receipts, quarantine)
     writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in TOPIC_OF_CLASS.items()})
     health = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
     halted = Halted()

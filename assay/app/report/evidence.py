@@ -87,8 +87,9 @@ class Process(BaseModel):
 
 class RunEvidence(_Evidence):
     """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_triggers` counts payments among them:
-    eligible triggers are the sealed rows (of a live run: `admitted_triggers`) without these. `latency_ms` maps a percentile's name
-    (p50, p99) to milliseconds.
+    eligible triggers are the sealed rows (of a live run: `admitted_triggers`, and refused are those of the lanes) without these.
+    `latency_ms` maps a percentile's name (p50, p99) to milliseconds; `latency_utc` is when the session began that measured it, which
+    is an earlier one when the last had nothing left to decide.
     """
 
     KEY: ClassVar[str] = "evidence/run.json"
@@ -103,6 +104,7 @@ class RunEvidence(_Evidence):
     admitted_triggers: int | None = None
     duplicates: int | None = None
     latency_ms: dict[str, float] | None = None
+    latency_utc: str = ""
     digests: dict[str, str] = {}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from importlib import resources
 
-from assay.app.report.summary import LATENCY_OF, OutcomeRow, RunSummary, Series
+from assay.app.report.summary import OutcomeRow, RunSummary, Series
 from assay.contracts import instants
 from assay.contracts.outcomes import OUTCOMES
 
@@ -59,8 +59,9 @@ def _tiles(summary: RunSummary) -> str:
     refused = None if summary.run is None else summary.run.refused_triggers
     latency = (summary.run.latency_ms or {}) if summary.run else {}
     duplicates = summary.run.duplicates if summary.run else None
+    admitted = summary.run.admitted_triggers if summary.run else None
     tiles = [
-        ("sealed payments", _n(summary.sealed_rows)),
+        ("sealed payments", _n(summary.sealed_rows)) if admitted is None else ("admitted payments", _n(admitted)),
         ("refused", _n(refused)),
         ("eligible", _n(summary.eligible)),
         ("decisions", _n(summary.decisions)),
@@ -157,7 +158,7 @@ def _stages(summary: RunSummary) -> str:
         cells = (f"{stage.wall_s:,.1f}", "" if stage.rows is None else f"{stage.rows:,}", rate)
         lines.append(_line(escape(stage.name), cells))
     heads = _heads(("seconds", "rows", "per second"))
-    note = f'<p class="note">Latency: {LATENCY_OF}.</p>'
+    note = f'<p class="note">Latency: {escape(summary.latency_what)}.</p>'
     return _section("Stages", _table(f"<th>stage</th>{heads}", lines) + note)
 
 

@@ -77,11 +77,21 @@ class RunSummary:
 
     @property
     def complete(self) -> bool | None:
-        """True if every eligible payment was decided and audited, False if two figures differ, else None while one is missing."""
+        """True if every eligible payment was decided and audited, False if two figures differ, else None while one is missing.
+
+        Without a denominator nothing is refuted: a live run that goes on was replayed at one moment and verified at another.
+        """
         figures = {self.eligible, self.decisions, self.audits}
-        if len(figures - {None}) > 1:
+        if self.eligible is not None and len(figures - {None}) > 1:
             return False
         return None if None in figures else True
+
+    @property
+    def latency_what(self) -> str:
+        """Latency from what to what, and of which session if the last one measured none."""
+        run = self.run
+        earlier = run is not None and run.latency_utc not in ("", run.started_utc)
+        return LATENCY_OF + (f", in the session of {run.latency_utc[:19].replace('T', ' ')} UTC" if run is not None and earlier else "")
 
     @property
     def claim(self) -> str | None:

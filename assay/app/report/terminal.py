@@ -10,7 +10,7 @@ from rich.text import Text
 
 from assay.app.report.evidence import RunEvidence
 from assay.app.report.fitted_table import Bars, fitted
-from assay.app.report.summary import LATENCY_OF, OutcomeRow, RunSummary
+from assay.app.report.summary import OutcomeRow, RunSummary
 
 NOT_PROVEN = "not proven"
 _STYLE = {"ALLOW": "green", "STEP_UP": "yellow", "QUEUE_REVIEW": "dark_orange", "DECLINE": "red"}
@@ -34,7 +34,7 @@ def show(summary: RunSummary, console: Console) -> None:
         _apart(console, _quality(summary, width))
     if summary.run:
         _apart(console, _stages(summary.run, width))
-        _latency(summary.run, console)
+        _latency(summary.run, summary.latency_what, console)
         _parts(summary.run, console)
     console.print()
     _say(console, _quarantine(summary))
@@ -96,11 +96,11 @@ def _stages(run: RunEvidence, width: int) -> Table:
     return fitted(("stage", "seconds", "rows", "per second"), lines, width)
 
 
-def _latency(run: RunEvidence, console: Console) -> None:
+def _latency(run: RunEvidence, what: str, console: Console) -> None:
     if run.latency_ms is None:
         console.print(f"latency: {NOT_PROVEN}", style="yellow")
         return
-    console.print(f"latency, {LATENCY_OF}:", style="dim", highlight=False)
+    _say(console, Text(f"latency, {what}:", "dim"))
     console.print(
         "  " + " · ".join(f"{name} at most {value:,.0f} ms" for name, value in run.latency_ms.items()), style="dim", highlight=False
     )

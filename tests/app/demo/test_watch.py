@@ -24,15 +24,15 @@ OTHER = mismatch(admissible(event("e-1", payload=paid(amount_minor=9))))
 @pytest.mark.parametrize(
     ("posted", "counts"),
     [
-        ([], Counts({}, 0)),
-        ([FUTURE], Counts({"TIME_IN_FUTURE": 1}, 1)),
-        ([FUTURE, FUTURE], Counts({"TIME_IN_FUTURE": 1}, 1)),
-        ([FUTURE, OTHER, FUTURE], Counts({"TIME_IN_FUTURE": 1, "PAYLOAD_HASH_MISMATCH": 1}, 1)),
-        ([FUTURE, {**FUTURE, "event_id": "e-2"}], Counts({"TIME_IN_FUTURE": 2}, 2)),
-        ([NO_ID, NO_ID], Counts({"ENVELOPE_INVALID": 1}, 1)),
-        ([NO_ID, {**NO_ID, "seed": 8}], Counts({"ENVELOPE_INVALID": 2}, 2)),
-        ([7, b"[", 7], Counts({"ENVELOPE_INVALID": 2}, 0)),
-        ([event("l-1", "label_assertion", {**LABEL, "label": "MAYBE"})] * 2, Counts({"SCHEMA_FAIL": 1}, 0)),
+        ([], Counts({}, 0, 0)),
+        ([FUTURE], Counts({"TIME_IN_FUTURE": 1}, 1, 0)),
+        ([FUTURE, FUTURE], Counts({"TIME_IN_FUTURE": 1}, 1, 0)),
+        ([FUTURE, OTHER, FUTURE], Counts({"TIME_IN_FUTURE": 1, "PAYLOAD_HASH_MISMATCH": 1}, 1, 0)),
+        ([FUTURE, {**FUTURE, "event_id": "e-2"}], Counts({"TIME_IN_FUTURE": 2}, 2, 0)),
+        ([NO_ID, NO_ID], Counts({"ENVELOPE_INVALID": 1}, 1, 0)),
+        ([NO_ID, {**NO_ID, "seed": 8}], Counts({"ENVELOPE_INVALID": 2}, 2, 0)),
+        ([7, b"[", 7], Counts({"ENVELOPE_INVALID": 2}, 0, 0)),
+        ([event("l-1", "label_assertion", {**LABEL, "label": "MAYBE"})] * 2, Counts({"SCHEMA_FAIL": 1}, 0, 0)),
     ],
 )
 def test_an_item_the_gate_refused_counts_once_however_often_it_was_sent(tmp_path: Path, posted: list[Any], counts: Counts) -> None:
@@ -43,7 +43,7 @@ def test_an_item_the_gate_refused_counts_once_however_often_it_was_sent(tmp_path
         assert isinstance(refused, Refused)
         log.append([WRITER.quarantined(refused, f"2026-01-01T00:00:0{number}.000000Z")[2]])
         log.seal()
-    assert counted(refused_at_gate(store)) == counts
+    assert counted(refused_at_gate(store), []) == counts
     log.close()
 
 
@@ -51,4 +51,4 @@ def test_a_record_that_a_lane_set_aside_counts_once_by_its_place() -> None:
     traffic, labels = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_LABELS_EVENTS_V1"
     places = [(traffic, 0, 5), (traffic, 1, 5), (traffic, 0, 5), (labels, 0, 5)]
     letters = [{"topic": handle, "partition": partition, "offset": at, "reason": "BYTES_GARBAGE"} for handle, partition, at in places]
-    assert counted(refused_in_lanes(letters)) == Counts({"BYTES_GARBAGE": 3}, 2)
+    assert counted([], refused_in_lanes(letters)) == Counts({"BYTES_GARBAGE": 3}, 0, 2)

@@ -19,6 +19,7 @@ from assay.app.report.evidence import (
     ReplayEvidence,
     RunEvidence,
     decision_frame,
+    read_decisions,
     write_decisions,
 )
 from assay.app.report.page import page
@@ -160,8 +161,32 @@ def test_a_live_run_counts_what_the_gate_admitted(tmp_path: Path) -> None:
     RunEvidence.model_validate({**common, "admitted_triggers": 9, "refused_triggers": 2}).write(run.store)
     summary = summarize(run)
     assert (summary.eligible, summary.complete) == (7, None)
+    assert "admitted payments" in page(summary)
     AuditEvidence(verified=True, records=6, segments=1, head="cd", wall_s=1).write(run.store)
     assert summarize(run).complete is False
+
+
+def test_without_a_denominator_nothing_is_refuted(world: Path, tmp_path: Path) -> None:
+    """A live run that goes on was replayed at one moment and verified at the next."""
+    run = make_run(tmp_path)
+    decisions = read_decisions(Run.load(world).store)
+    assert decisions is not None
+    write_decisions(run.store, [decisions.head(7)])
+    AuditEvidence(verified=True, records=8, segments=1, head="cd", wall_s=1).write(run.store)
+    assert summarize(run).complete is None
+
+
+@pytest.mark.parametrize(
+    ("latency_utc", "said"),
+    [("", ""), ("2026-01-02T00:00:00.000000Z", ""), ("2026-01-01T10:20:30.000000Z", ", in the session of 2026-01-01 10:20:30 UTC")],
+)
+def test_latency_of_an_earlier_session_is_named_as_such(tmp_path: Path, latency_utc: str, said: str) -> None:
+    run = make_run(tmp_path)
+    common = {"started_utc": "2026-01-02T00:00:00.000000Z", "finished_utc": "f", "machine": "m", "stages": (), "parts": ()}
+    RunEvidence.model_validate({**common, "latency_ms": {"p50": 2.5}, "latency_utc": latency_utc}).write(run.store)
+    summary = summarize(run)
+    assert f"while streaming{said}:" in shown(summary)
+    assert f"while streaming{said}.</p>" in page(summary)
 
 
 def test_evidence_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

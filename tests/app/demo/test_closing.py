@@ -1,0 +1,36 @@
+"""Which session's latency a run's evidence keeps."""
+
+from __future__ import annotations
+
+import pytest
+
+from assay.app.demo.closing import Observed, latency_of
+from assay.app.demo.watch import Counts
+from assay.app.report.evidence import RunEvidence
+
+FIRST, NOW = "2026-01-01T00:00:00.000000Z", "2026-01-03T00:00:00.000000Z"
+FAST, SLOW = {"p50": 1.0}, {"p50": 9.0}
+
+
+def evidence(latency_ms: dict[str, float] | None, latency_utc: str) -> RunEvidence:
+    """Evidence of a session that began between the first and this one."""
+    return RunEvidence(
+        started_utc="2026-01-02T00:00:00.000000Z", finished_utc="", machine="", stages=(), parts=(),
+        latency_ms=latency_ms, latency_utc=latency_utc,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seen", "before", "kept"),
+    [
+        (FAST, None, (FAST, NOW)),
+        (None, None, (None, NOW)),
+        (FAST, evidence(SLOW, FIRST), (FAST, NOW)),
+        (None, evidence(SLOW, FIRST), (SLOW, FIRST)),
+        (None, evidence(SLOW, ""), (SLOW, "2026-01-02T00:00:00.000000Z")),
+    ],
+)
+def test_a_session_that_decided_nothing_keeps_the_latency_of_the_one_that_did(
+    seen: dict[str, float] | None, before: RunEvidence | None, kept: tuple[dict[str, float] | None, str]
+) -> None:
+    assert latency_of(Observed(NOW, (), Counts({}, 0, 0), seen), before) == kept

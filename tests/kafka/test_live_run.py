@@ -1,0 +1,129 @@
+"""`assay up` as users run it: posted to, run twice at once, killed, stopped, and gone on with; its report has real verdicts."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from assay_command import assay, environment
+
+from assay.app.report.evidence import RunEvidence
+from assay.app.report.summary import RunSummary, summarize
+from assay.app.run_directory import Run
+from assay.app.substrate import Server
+from assay.testing import until
+
+pytestmark = [pytest.mark.tier2, pytest.mark.timeout(600)]
+
+
+class Up:
+    """`assay up` in one directory, on the session's Kafka and PostgreSQL."""
+
+    def __init__(self, directory: Path, kafka: str, dsn: str) -> None:
+        self.directory = directory
+        self.kafka, self.dsn = kafka, dsn
+        self.log = directory.with_suffix(".log")
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> int:
+        """Start, or go on; its pid once it takes payments."""
+        with self.log.open("wb") as log:
+            command = [sys.executable, "-m", "assay", "up", "--run", str(self.directory)]
+            self.process = process = subprocess.Popen(
+                command, stdout=log, stderr=log, env=environment({"ASSAY_BUS": self.kafka, "ASSAY_SQL": self.dsn})
+            )
+        until(lambda: "post a payment" in self.text() or process.poll() is not None, 90)
+        assert process.poll() is None, self.text()
+        return process.pid
+
+    def post(self, event_id: str, amount_minor: int = 2_500) -> str:
+        """Post a payment; what the gate decided."""
+        run = Run.load(self.directory)
+        entities = {name: f"{name}-1" for name in run.config.features["entities"]}
+        body = {"event_id": event_id, "amount_minor": amount_minor, "currency": "EUR", "entities": entities}
+        headers = {"X-IG-Api-Key": run.api_key, "Content-Type": "application/json"}
+        request = urllib.request.Request(f"{run.gate_url}/v1/payments", json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return str(json.loads(answer.read())["decision"])
+
+    def end(self, number: int = signal.SIGINT) -> int:
+        """Send a signal; the exit code."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(120)
+
+    def text(self) -> str:
+        """What it printed."""
+        return self.log.read_text(errors="replace")
+
+    def summary(self) -> RunSummary:
+        """Its report."""
+        return summarize(Run.load(self.directory))
+
+
+@pytest.fixture
+def up(tmp_path: Path, kafka: Server, dsn: str) -> Iterator[Up]:
+    made = Up(tmp_path / "live", kafka.address, dsn)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.end(signal.SIGKILL)
+
+
+def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> None:
+    up.start()
+    assert [up.post(f"pay-{number}") for number in range(7)] == ["ADMIT"] * 7
+    assert up.post("pay-3") == "DUPLICATE"
+    assert up.post("negative", -1) == "QUARANTINE"
+    assert up.end() == 0, up.text()
+    first = up.summary()
+    assert (first.eligible, first.decisions, first.audits) == (7, 7, 7)
+    assert [proven for _, proven, _ in first.verdicts] == [True, True, True]
+    assert first.run is not None
+    assert first.run.quarantined == {"AMOUNT_OUT_OF_RANGE": 1}
+    assert first.run.latency_ms
+    at = ("--run", up.directory)
+    for command in (("audit", "verify", *at), ("replay", "--verify", *at), ("report", *at)):
+        ended = assay(*command)
+        assert ended.code == 0, ended.text
+    assert "7 eligible, all decided, all audited" in ended.out
+
+    up.start()
+    while_it_runs = up.summary()
+    assert (while_it_runs.eligible, while_it_runs.complete) == (None, None), "how many come in is not known yet"
+    assert up.end() == 0, up.text()
+    again = up.summary()
+    assert [proven for _, proven, _ in again.verdicts] == [True, True, True]
+    assert again.run is not None
+    assert (again.run.latency_ms, again.run.latency_utc) == (first.run.latency_ms, first.run.started_utc)
+    assert re.search(r"in the session of \d{4}-\d\d-\d\d ", up.text())
+
+
+def test_a_second_up_is_refused_while_the_first_lives_and_takes_over_when_it_was_killed(up: Up) -> None:
+    pid = up.start()
+    assert up.post("pay-1") == "ADMIT"
+    refused = assay("up", "--run", up.directory, ASSAY_BUS=up.kafka, ASSAY_SQL=up.dsn)
+    assert refused.code == 70
+    assert refused.err.startswith(f"assay up: DIRECTORY_BUSY: `assay up`, process {pid} runs in this directory (at {up.directory})")
+    assert up.post("pay-2") == "ADMIT", "the first goes on"
+    up.end(signal.SIGKILL)
+    up.start()
+    assert up.post("pay-3") == "ADMIT"
+    assert up.end(signal.SIGTERM) == 0, up.text()
+    assert up.summary().eligible == 3
+    assert up.summary().complete is True
+
+
+def test_a_run_to_which_nothing_was_posted_proves_nothing_and_ends_well(up: Up) -> None:
+    up.start()
+    assert up.end() == 0, up.text()
+    evidence = RunEvidence.read(Run.load(up.directory).store)
+    assert evidence is not None
+    assert evidence.admitted_triggers == 0
+    assert [proven for _, proven, _ in up.summary().verdicts] == [None, None, None]
