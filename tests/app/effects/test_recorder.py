@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assay.agents.step import Effects
+from assay.app.effects import recorder
 from assay.app.effects.recorder import Recorder
 from assay.codecs.columns import Strings
 
@@ -80,3 +82,22 @@ def test_a_log_that_cannot_be_written_raises(tmp_path: Path) -> None:
     (tmp_path / "log").mkdir()
     with pytest.raises(OSError, match="directory"):
         Recorder(tmp_path / "log").record(effects(1))
+
+
+def test_a_worker_that_slept_through_a_takeover_does_nothing_again(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    sleeper, heir = Recorder(log), Recorder(log)
+    sleeper.record(effects(1))
+    heir.record(effects(2, 3, ask_first=True))
+    assert sleeper.record(effects(2, 3)).status.text() == ["EXECUTED", "EXECUTED"], "it was about to do this when it fell asleep"
+    sleeper.record(effects(4))
+    assert [key for key, _, _ in lines(log)] == [1, 2, 3, 4]
+
+
+def test_a_log_that_another_writer_keeps_to_itself_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder, "TURN_WAIT_S", 0.05)
+    with (tmp_path / "log").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(BlockingIOError):
+            Recorder(tmp_path / "log").record(effects(1))
+    assert Recorder(tmp_path / "log").record(effects(1)).status.text() == ["EXECUTED"]
