@@ -200,7 +200,7 @@ class AuditMachine:
         outcome = self._fold(segment, bodies)
         held = bodies.decisions
         self._join.remember(np.asarray(bodies.decoded.columns[ACTION_ID]), sha256_rows(b"", held.data, held.starts, held.lengths))
-        self._emitted_through = max(self._emitted_through, int(segment.header["emitted_through"]))
+        self.emitted(int(segment.header["emitted_through"]))
         self._next_sequence, self._previous_written = segment.sequence + 1, segment.digest
         self._next_audit = int(segment.header["first_audit"]) + len(segment.values.lengths)
         self._tail.append((segment.sequence, outcome))
@@ -217,6 +217,10 @@ class AuditMachine:
     def claim_entry(self, wall_us: int) -> Entry | None:
         """None: creating a segment under the next sequence is what keeps writers apart."""
         return None
+
+    def still_writes(self, sequence: int, between: Sequence[bytes]) -> bool:
+        """False: segments are created one after another, so nothing can be between two of one writer."""
+        return False
 
     def results_entry(self, results: EffectResults, wall_us: int) -> Entry:
         raise Stop(Reason.PRODUCE_FAILED, f"the audit lane has no effects, yet {len(results.attempts)} results at {wall_us}")

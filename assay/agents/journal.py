@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from assay.codecs.columns import Columns
 from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
 from assay.codecs.single_object import pack, unpack
-from assay.contracts.errors import Stop
+from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 #: rows in processing order; answers of effectors; a new writer; a new writer with other code
@@ -45,7 +45,10 @@ class JournalRecord:
     @classmethod
     def from_bytes(cls, value: bytes) -> JournalRecord:
         """Raises Stop(JOURNAL_UNREADABLE) for anything that is not a journal record."""
-        name, r = unpack(value)
+        try:
+            name, r = unpack(value)
+        except Quarantine as refused:
+            raise Stop(Reason.JOURNAL_UNREADABLE, f"a journal holds what is no record: {refused}") from refused
         if name != "journal_record":
             raise Stop(Reason.JOURNAL_UNREADABLE, f"a journal holds a record of type {name}")
         return cls(

@@ -211,6 +211,15 @@ class Lane:
         batch.set_aside = {n[8:]: column for n, column in record.columns.items() if n.startswith("refused.")}
         return batch
 
+    def still_writes(self, sequence: int, between: Sequence[bytes]) -> bool:
+        """Whether the record of this sequence counts although these records of other writers landed right before it."""
+        reader = JournalReader(self._identity.shard, self._claimed_epoch, sequence - 1)
+        try:
+            accepted = [reader.accept(JournalRecord.from_bytes(value)) for value in between]
+        except Stop:
+            return False
+        return not any(accepted)
+
     # -- recovery
 
     def recover(self, value: bytes) -> None:
@@ -224,14 +233,14 @@ class Lane:
             return  # of a writer that had lost the lane: what it answered or emitted does not count either
         if record.run_config_digest != self._identity.run_config_digest:
             raise other_policy(self.name, record, self._identity.run_config_digest)
-        self._emitted_through = max(self._emitted_through, record.emitted_through)
-        self._tail.append((record, outcome))
-        while self._tail and self._tail[0][0].sequence <= self._emitted_through:
-            self._tail.popleft()
+        self.emitted(record.emitted_through)
+        if record.sequence > self._emitted_through:
+            self._tail.append((record, outcome))
 
     def unemitted(self) -> Sequence[tuple[int, Outcome]]:
         """After the last record: (sequence, outcome) still to be published, oldest first, and the merge starts here.
 
+        May be called again when more records turned up before the claim.
         Raises Stop(CODE_DIGEST_MISMATCH) when that tail was journaled by other code.
         """
         self._merge.restore(self._coverage, self._marks)
@@ -248,14 +257,14 @@ class Lane:
             if record.code_digest != self._identity.code_digest:
                 raise other_code(self.name, record, self._identity.code_digest)
             tail.append((record.sequence, left))
-        self._tail.clear()
-        self.emitted(self._emitted_through)
         return tail
 
     def emitted(self, sequence: int) -> None:
         self._emitted_through = max(self._emitted_through, sequence)
         while self._applied and self._applied[0][0] <= sequence:
             self._committable = self._applied.popleft()[1]
+        while self._tail and self._tail[0][0].sequence <= sequence:
+            self._tail.popleft()
 
     def results_entry(self, results: EffectResults, wall_us: int) -> Entry:
         columns: Columns = {f"row.{name}": column for name, column in results._asdict().items()}

@@ -107,6 +107,9 @@ class Machine(Protocol):
     def claim_entry(self, wall_us: int) -> Entry | None:
         """The first record of a new writer: it ends every older epoch. None where the journal itself keeps writers apart."""
 
+    def still_writes(self, sequence: int, between: Sequence[bytes]) -> bool:
+        """Whether this writer's record counts although these records of other writers landed right before it."""
+
     def position(self) -> dict[Place, int]:
         """Next offset per input partition that is not yet in the journal: where to seek after a restart."""
 

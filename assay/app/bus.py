@@ -7,7 +7,7 @@ returns when the broker has every record of it, or the lane stops.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,6 +26,8 @@ OUTPUT_BATCH_BYTES_MAX = 1_000_000
 _REQUEST_BYTES_MAX = 16 * 1024 * 1024
 #: a broker that gives nothing of what it has for this long is away
 SILENCE_MAX_S = 30.0
+#: how often a standby looks up from a journal in which nothing comes
+FOLLOW_POLL_MS = 100
 
 
 class KafkaJournal:
@@ -39,6 +41,7 @@ class KafkaJournal:
         self._topic = topic
         self._partition = partition
         self._producer: AIOKafkaProducer | None = None
+        self._next = -1
         self.bytes_appended = 0
 
     async def start(self) -> None:
@@ -70,25 +73,55 @@ class KafkaJournal:
             raise _failed(self._topic, error) from error
 
     async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
-        """Every record from the first the topic holds to the last it held at the call, as (offset, value).
+        """Every record not read yet, up to the last the topic held at the call, as (offset, value).
 
         Raises Stop(JOURNAL_SEQUENCE_GAP) when an offset is missing in between, Stop(BROKER_UNREACHABLE) when nothing comes for
         `SILENCE_MAX_S`: a lane is not started on half of its journal.
         """
         place = TopicPartition(self._topic, self._partition)
         async with _reading(self._client, self._topic, max_partition_fetch_bytes=_REQUEST_BYTES_MAX) as consumer:
-            consumer.assign([place])
-            expected = (await consumer.beginning_offsets([place]))[place]
+            await self._seek(consumer, place)
             end = (await consumer.end_offsets([place]))[place]
-            consumer.seek(place, expected)
-            while expected < end:
-                for record in await _next_records(consumer, place, expected, end):
-                    if record.offset != expected:
-                        raise _gap(self._topic, expected, record.offset)
-                    if expected == end:
+            while self._next < end:
+                for record in await _next_records(consumer, place, self._next, end):
+                    if self._next == end:
                         break
-                    expected += 1
-                    yield record.offset, record.value
+                    yield self._taken(record)
+
+    async def read_between(self, first: int, end: int) -> list[bytes]:
+        """The records at offsets `first` up to `end` (exclusive). Raises as `read_all` does."""
+        place = TopicPartition(self._topic, self._partition)
+        values: list[bytes] = []
+        async with _reading(self._client, self._topic, max_partition_fetch_bytes=_REQUEST_BYTES_MAX) as consumer:
+            consumer.assign([place])
+            consumer.seek(place, first)
+            while len(values) < end - first:
+                values += [record.value for record in await _next_records(consumer, place, first + len(values), end)]
+        return values[: end - first]
+
+    async def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
+        """Records not read yet as they come, without end; an empty list now and then while none come.
+
+        Raises as `read_all` does, but for silence, which may be an idle lane.
+        """
+        place = TopicPartition(self._topic, self._partition)
+        async with _reading(self._client, self._topic, max_partition_fetch_bytes=_REQUEST_BYTES_MAX) as consumer:
+            await self._seek(consumer, place)
+            while True:
+                records = await consumer.getmany(place, timeout_ms=FOLLOW_POLL_MS)
+                yield [self._taken(record) for record in records.get(place, ())]
+
+    async def _seek(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
+        consumer.assign([place])
+        if self._next < 0:
+            self._next = (await consumer.beginning_offsets([place]))[place]
+        consumer.seek(place, self._next)
+
+    def _taken(self, record: ConsumerRecord) -> tuple[int, bytes]:
+        if record.offset != self._next:
+            raise _gap(self._topic, self._next, record.offset)
+        self._next += 1
+        return record.offset, record.value
 
 
 async def end_offsets(client: Mapping[str, Any], topics: Mapping[str, str]) -> dict[Place, int]:

@@ -8,9 +8,9 @@ it is never only logged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import NamedTuple, Protocol
 
 from assay.agents.step import Chunk, EffectResults, Effects, Emission, Entry, Machine, Outcome, Place
@@ -22,6 +22,8 @@ from assay.contracts.reasons import Reason
 LOOK_AGAIN_S = 0.2
 #: journal records between their making and the acknowledgement of their outputs: one per stage and one that waits
 AHEAD_MAX = 4
+#: claims that another writer's records may overtake before the lane is left to it
+CLAIMS_MAX = 20
 
 
 class Journal(Protocol):
@@ -37,7 +39,13 @@ class Journal(Protocol):
         """Send one record; awaiting the result gives its acknowledged offset."""
 
     def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
-        """Every record from the first offset to the end, in order."""
+        """Every record not read yet, in order, to the end."""
+
+    async def read_between(self, first: int, end: int) -> list[bytes]:
+        """The records at offsets `first` up to `end` (exclusive)."""
+
+    def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
+        """Records not read yet as they come, without end; an empty list now and then while none come."""
 
 
 class Outputs(Protocol):
@@ -96,6 +104,10 @@ class LaneDriver:
         # answers of effects are journaled before the next batch, so a lane with effects has one record under way
         self._room = asyncio.Semaphore(AHEAD_MAX if effector is None else 1)
         self._next_offset = 0
+        #: records of writers whose epoch is over that landed between this one's
+        self._strangers = 0
+        self._reading = asyncio.Lock()
+        self._taken_over = asyncio.Event()
 
     def feed(self, chunk: Chunk) -> None:
         """Take fetched records."""
@@ -111,17 +123,27 @@ class LaneDriver:
     def committable(self) -> dict[Place, int]:
         return self.machine.committable()
 
+    @property
+    def next_offset(self) -> int:
+        """Where the next journal record is expected: what is folded here."""
+        return self._next_offset + self._strangers
+
+    async def follow(self) -> None:
+        """Stand by: fold the journal as another worker writes it, until this one recovers the lane."""
+        async with self._reading, aclosing(self._journal.follow()) as arriving:
+            async for records in arriving:
+                for offset, value in records:
+                    await self._fold(offset, value)
+                if self._taken_over.is_set():
+                    return
+
     async def recover(self) -> None:
         """Fold the journal, claim the lane, publish what may be unemitted, and claim again to record that it is out."""
-        loop = asyncio.get_running_loop()
+        self._taken_over.set()
         await self._journal.start()
         await self._outputs.start()
         await self._failpoints.reach("recovering")
-        async for offset, value in self._journal.read_all():
-            await loop.run_in_executor(self._compute, self.machine.recover, value)
-            self._next_offset = offset + 1
-        tail = self.machine.unemitted()
-        claimed = await self._claim()
+        tail, claimed = await self._read_and_claim()
         for sequence, outcome in tail:
             await self._settle(sequence, outcome)
         if tail:
@@ -130,12 +152,31 @@ class LaneDriver:
         if self._input_ends is not None:
             self.machine.read_first(await self._input_ends())
 
+    async def _fold(self, offset: int, value: bytes) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._compute, self.machine.recover, value)
+        self._next_offset = offset + 1
+
+    async def _read_and_claim(self) -> tuple[Sequence[tuple[int, Outcome]], int]:
+        """Until the claim lands right behind what was read: the writer it ends may still be writing."""
+        for attempt in range(CLAIMS_MAX):
+            async with self._reading:
+                async for offset, value in self._journal.read_all():
+                    await self._fold(offset, value)
+            tail = self.machine.unemitted()
+            try:
+                return tail, await self._claim()
+            except Stop as late:
+                if late.reason is not Reason.JOURNAL_OFFSET_UNEXPECTED or attempt == CLAIMS_MAX - 1:
+                    raise
+        raise AssertionError("unreachable")
+
     async def _claim(self) -> int:
         """End older epochs: from here on, no other writer's record counts. The sequence of the claim, -1 without one."""
         entry = self.machine.claim_entry(self._wall_us())
         if entry is None:
             return -1
-        await self._confirm(await self._send(entry))
+        flight = await self._send(entry)
+        await self._confirm(flight, alone=True)
         self.machine.apply(entry.value)
         return entry.sequence
 
@@ -175,17 +216,25 @@ class LaneDriver:
         acknowledged = await self._journal.append(entry.value, made_us // 1_000)
         return _InFlight(entry, acknowledged, expected, made_us)
 
-    async def _confirm(self, flight: _InFlight) -> None:
-        """Wait for the acknowledgement; another writer's record in between means that this one has lost the lane."""
+    async def _confirm(self, flight: _InFlight, *, alone: bool = False) -> None:
+        """Wait for the acknowledgement. Another writer's record before it ends this one, unless that writer's epoch is over.
+
+        A claim (`alone`) must land right behind what was read.
+        """
         await self._failpoints.reach("before_journal_acknowledged")
-        offset = await flight.acknowledged
-        if offset != flight.expected_offset:
-            raise Stop(
-                Reason.JOURNAL_OFFSET_UNEXPECTED,
-                f"lane {self.machine.name}: journal record {flight.entry.sequence} landed at offset {offset}, "
-                f"expected {flight.expected_offset}",
-                remedy="Another worker writes this journal. This one stops before it emits anything.",
-            )
+        offset, expected = await flight.acknowledged, flight.expected_offset + self._strangers
+        if offset == expected:
+            return
+        if not alone and offset > expected:
+            between = await self._journal.read_between(expected, offset)
+            if self.machine.still_writes(flight.entry.sequence, between):
+                self._strangers += len(between)
+                return
+        raise Stop(
+            Reason.JOURNAL_OFFSET_UNEXPECTED,
+            f"lane {self.machine.name}: journal record {flight.entry.sequence} landed at offset {offset}, expected {expected}",
+            remedy="Another worker writes this journal. This one stops before it emits anything.",
+        )
 
     async def _fold_behind(self) -> None:
         loop = asyncio.get_running_loop()

@@ -73,10 +73,11 @@ def packs_of(text: str) -> list[str]:
 
 
 def health(app: LaneApp) -> dict[str, Any]:
-    """What the worker runs, what it stands by for, and how far behind its input it is."""
+    """What the worker runs, what it stands by for, how far it has folded each journal, and how far behind its input it is."""
     owned = app.lanes.owned
     lag = [{"topic": handle, "partition": partition, "rows": rows} for (handle, partition), rows in sorted(app.lag().items())]
-    return {"lanes": owned, "standby": [name for name in app.lanes.specs if name not in owned], "lag": lag}
+    journal = {name: spec.lane.next_offset for name, spec in app.lanes.specs.items()}
+    return {"lanes": owned, "standby": [name for name in app.lanes.specs if name not in owned], "journal": journal, "lag": lag}
 
 
 def _pages(app: LaneApp) -> Pages:

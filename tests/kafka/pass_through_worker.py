@@ -42,14 +42,21 @@ class PassThrough:
     def __init__(self, wiring: Wiring) -> None:
         self.wiring = wiring
         self.machine = self
+        self.next_offset = 0
         self._journal = KafkaJournal(wiring.bootstrap, wiring.output)
         self._outputs = KafkaOutputs(wiring.bootstrap, {"OUT": wiring.output})
         self._chunks: list[Chunk] = []
         self._waiting: dict[Place, int] = {}
         self._position: dict[Place, int] = {}
         self._news = asyncio.Event()
+        self._taken_over = asyncio.Event()
+
+    async def follow(self) -> None:
+        """It has no state to keep warm."""
+        await self._taken_over.wait()
 
     async def recover(self) -> None:
+        self._taken_over.set()
         if self.wiring.fault == "recover":
             raise Stop(Reason.JOURNAL_UNREADABLE, "this journal cannot be read")
         async for _, value in self._journal.read_all():

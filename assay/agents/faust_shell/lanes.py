@@ -32,8 +32,15 @@ class Lane(Protocol):
     def machine(self) -> Any:
         """The pure side of the lane; the shell asks it for nothing but `table(name)`, which gives `Rows` or None."""
 
+    @property
+    def next_offset(self) -> int:
+        """Next offset of its journal that is not folded here."""
+
+    async def follow(self) -> None:
+        """Stand by until `recover` is called: fold the journal as its owner writes it."""
+
     async def recover(self) -> None:
-        """Fold the journal. Called once, before anything is fetched; raising ends the worker."""
+        """Fold the journal, or what is left of it. Called once, before anything is fetched; raising ends the worker."""
 
     def feed(self, chunk: Chunk) -> None:
         """Take fetched records, in offset order within a partition, each row once."""
@@ -98,7 +105,7 @@ class Lanes:
         return (self._handles[topic], partition)
 
     async def own(self, names: Iterable[str]) -> None:
-        """Recover and start the lanes not owned yet, in the order they were declared.
+        """Recover and start the lanes not owned yet, in the order they were declared; stand by for the others.
 
         Raises Stop(LANE_TAKEN_OVER) when an owned lane is missing from `names`: the group gave it to another worker.
         """
@@ -106,9 +113,14 @@ class Lanes:
         self.keep(given)
         for name, spec in self.specs.items():
             if name in given and name not in self._cursors:
+                following = self._tasks.pop(name, None)
                 await spec.lane.recover()
+                if following is not None:
+                    await following
                 self._cursors[name] = dict(spec.lane.position())
                 self._tasks[name] = asyncio.create_task(_run(spec), name=f"lane {name}")
+            elif name not in self._tasks:
+                self._tasks[name] = asyncio.create_task(spec.lane.follow(), name=f"standby of lane {name}")
 
     def keep(self, given: Iterable[str]) -> None:
         """Raises Stop(LANE_TAKEN_OVER) when an owned lane is not among those given."""
@@ -131,11 +143,11 @@ class Lanes:
 
     async def close(self) -> None:
         """Stop every lane where it stands; the journal says where to go on."""
-        tasks, self._tasks = list(self._tasks.values()), {}  # what ends from here on was asked to
-        for task in tasks:
+        tasks, self._tasks = self._tasks, {}  # what ends from here on was asked to
+        for task in tasks.values():
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for name in self._cursors:
+        await asyncio.gather(*tasks.values(), return_exceptions=True)
+        for name in tasks:
             await self.specs[name].lane.close()
 
     def wants(self, place: Place) -> bool:

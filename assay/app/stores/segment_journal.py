@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import NamedTuple
 
 from assay.app.stores.objects import ObjectExists, ObjectStore
@@ -15,6 +15,8 @@ from assay.contracts.reasons import Reason
 
 SEGMENTS = "audit/segments"
 HEAD = "evidence/audit_head.json"
+#: how often a standby looks for the next segment
+FOLLOW_POLL_S = 0.2
 
 
 class Head(NamedTuple):
@@ -35,6 +37,8 @@ class SegmentJournal:
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._next = 0
+        self._before: Head | None = None
+        self._last: Head | None = None
 
     async def start(self) -> None:
         """Nothing to connect."""
@@ -51,23 +55,41 @@ class SegmentJournal:
         return acknowledged
 
     async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
-        """Every segment in order; a head that a crash left one segment behind is moved on.
+        """Every segment not read yet, in order; a head that a crash left one segment behind is moved on.
 
         Raises Stop(AUDIT_CHAIN_BROKEN) for a missing segment and Stop(AUDIT_HEAD_MISMATCH) when chain and head do not end alike.
         """
-        before: Head | None = None
-        last: Head | None = None
         for key in self._store.keys(SEGMENTS):
+            if key < segment_key(self._next):
+                continue
             if key != segment_key(self._next):
                 raise _broken(f"segment {self._next} is missing: {key} comes after {self._next} segments")
-            value = self._store.read(key)
-            before, last = last, Head(self._next, hashlib.sha256(value).hexdigest())
-            self._next += 1
-            yield last.sequence, value
-        self._close_chain(before, last)
+            yield self._taken(self._store.read(key))
+        self._close_chain()
 
-    def _close_chain(self, before: Head | None, last: Head | None) -> None:
-        head = read_head(self._store)
+    async def read_between(self, first: int, end: int) -> list[bytes]:
+        """These segments."""
+        return [self._store.read(segment_key(sequence)) for sequence in range(first, end)]
+
+    async def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
+        """Segments not read yet as they come, without end; an empty list now and then while none come. Heads are left alone."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                value = await loop.run_in_executor(None, self._store.read, segment_key(self._next))
+            except FileNotFoundError:
+                yield []
+                await asyncio.sleep(FOLLOW_POLL_S)
+            else:
+                yield [self._taken(value)]
+
+    def _taken(self, value: bytes) -> tuple[int, bytes]:
+        self._before, self._last = self._last, Head(self._next, hashlib.sha256(value).hexdigest())
+        self._next += 1
+        return self._last.sequence, value
+
+    def _close_chain(self) -> None:
+        head, before, last = read_head(self._store), self._before, self._last
         if head == last:
             return
         if last is None or head != before:

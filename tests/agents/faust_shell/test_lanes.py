@@ -23,13 +23,21 @@ class Collector:
 
     def __init__(self, position: dict[Place, int] | None = None, room: int = 1_000_000) -> None:
         self.machine = self
+        self.next_offset = 0
         self.offsets: list[int] = []
         self.values: list[bytes | None] = []
         self.recovered = 0
+        self.followed = False
+        self._taken_over = asyncio.Event()
         self._position = position or {}
         self._room = room
 
+    async def follow(self) -> None:
+        self.followed = True
+        await self._taken_over.wait()
+
     async def recover(self) -> None:
+        self._taken_over.set()
         self.recovered += 1
 
     def feed(self, chunk: Chunk) -> None:
@@ -160,8 +168,12 @@ def test_a_lane_recovers_once_and_only_where_it_is_owned() -> None:
         await lanes.own(["first"])
         await lanes.own(["first"])
         assert (first.recovered, second.recovered, lanes.owned) == (1, 0, ["first"])
+        await asyncio.sleep(0)
+        assert (first.followed, second.followed) == (False, True), "what another worker owns is stood by for"
+        await lanes.own(["first", "second"])
+        assert (first.recovered, second.recovered, lanes.owned) == (1, 1, ["first", "second"])
         await lanes.close()
-        assert (first.recovered, second.recovered) == (-1, 0)
+        assert (first.recovered, second.recovered) == (-1, -1)
 
     asyncio.run(scenario())
 

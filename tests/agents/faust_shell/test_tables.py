@@ -19,12 +19,16 @@ class Held:
 
     def __init__(self) -> None:
         self.machine = self
+        self.next_offset = 0
 
     def table(self, name: str) -> Held | None:
         return self if name == "features" else None
 
     def row(self, key: str) -> dict[str, Any] | None:
         return {"count": 3} if key == "customer:7" else None
+
+    async def follow(self) -> None:
+        """Nothing to keep warm."""
 
     async def recover(self) -> None:
         """Nothing to fold."""

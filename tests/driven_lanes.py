@@ -1,0 +1,156 @@
+"""Lanes under the product's driver over the model log: journals and outputs of it, and a whole drive over an input."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from functools import cache
+
+import numpy as np
+from simulated_worlds import Finished, World, config, run, small_world
+
+from assay.agents.step import Chunk, EffectResults, Effects, Emission, Place
+from assay.app.failpoints import Failpoints
+from assay.app.lane_driver import LaneDriver
+from assay.app.lanes import partition_counts
+from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
+from assay.app.simulator import ModelLog, Record, SimulatedLane
+from assay.codecs.columns import Strings
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
+
+WALL_US = 1_800_000_000_000_000
+DEADLINE_S = 30.0
+
+
+@cache
+def world() -> World:
+    return small_world(payments=40)
+
+
+@cache
+def simulated() -> Finished:
+    return run(world())
+
+
+class LogJournal:
+    """A partition of the model log as a journal. `before_append` is what another writer does meanwhile."""
+
+    def __init__(self, log: ModelLog, place: Place, before_append: Callable[[int], None] = lambda count: None) -> None:
+        self._log, self._place, self._before = log, place, before_append
+        self.appended = self.read = 0
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
+        self._before(self.appended)
+        self.appended += 1
+        acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        acknowledged.set_result(self._log.append(self._place, Record(b"", value, wall_ms * 1_000)))
+        return acknowledged
+
+    async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
+        for one in self._new():
+            yield one
+
+    async def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
+        while True:
+            yield self._new()
+            await asyncio.sleep(0)
+
+    async def read_between(self, first: int, end: int) -> list[bytes]:
+        return [record.value for record in self._log.read(self._place, first, end - first)]
+
+    def _new(self) -> list[tuple[int, bytes]]:
+        first, self.read = self.read, self._log.end(self._place)
+        return [(offset, record.value) for offset, record in enumerate(self._log.read(self._place, first, self.read - first), first)]
+
+
+class LogOutputs:
+    """Publishes to the model log; `fails_at` is the publish that raises instead, counting from 1."""
+
+    def __init__(self, log: ModelLog, fails_at: int = 0) -> None:
+        self._log, self._left = log, fails_at
+        self.published = 0
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def publish(self, emissions: Sequence[Emission], wall_ms: int) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise Retry(Reason.PRODUCE_FAILED, "the broker is gone")
+        self.published += 1
+        for emission in emissions:
+            for partition, key, value in zip(emission.partitions.tolist(), emission.keys.tolist(), emission.values.tolist(), strict=True):
+                self._log.append((emission.handle, partition), Record(key or b"", value or b"", wall_ms * 1_000))
+
+
+class KeyedPort:
+    """The keyed effector as the driver calls it."""
+
+    def __init__(self, effector: KeyedEffector) -> None:
+        self._effector = effector
+
+    async def execute(self, effects: Effects) -> EffectResults:
+        return self._effector.execute(effects)
+
+
+class Clock:
+    """A wall clock that moves by a second whenever it is read."""
+
+    def __init__(self) -> None:
+        self.now_us = WALL_US
+
+    def __call__(self) -> int:
+        self.now_us += 1_000_000
+        return self.now_us
+
+
+def wired(lane: SimulatedLane, log: ModelLog, journal: LogJournal, outputs: LogOutputs, effector: KeyedEffector) -> LaneDriver:
+    acts = KeyedPort(effector) if lane.name == "act" else None
+    return LaneDriver(lane.make(), journal, outputs, Clock(), Failpoints(), acts)
+
+
+async def play(driver: LaneDriver, lane: SimulatedLane, log: ModelLog) -> None:
+    """Recover, feed what the input holds, run until all of it is journaled and out; raises what the driver raises."""
+    await driver.recover()
+    ends = {place: log.end(place) for place in lane.places}
+    for place, end in ends.items():
+        start = driver.position()[place]
+        if end > start:
+            values = [record.value for record in log.read(place, start, end - start)]
+            driver.feed(Chunk(*place, np.arange(start, end, dtype=np.int64), Strings.of(values)))
+    running = asyncio.create_task(driver.run())
+    async with asyncio.timeout(DEADLINE_S):
+        while not running.done() and any(driver.committable().get(place, 0) < end for place, end in ends.items()):
+            await asyncio.sleep(0)
+    if running.done():
+        running.result()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def lanes_of(effector: KeyedEffector) -> dict[str, SimulatedLane]:
+    return {lane.name: lane for lane in simulated_lanes(config(), partition_counts(1), effector.execute, rows_max=7)}
+
+
+def drive(
+    name: str, log: ModelLog, effector: KeyedEffector, journal: LogJournal | None = None, outputs: LogOutputs | None = None
+) -> LogOutputs:
+    """Drive one lane over the log to the end of its input."""
+    lane = lanes_of(effector)[name]
+    wired_outputs = outputs or LogOutputs(log)
+    driver = wired(lane, log, journal or LogJournal(log, lane.journal), wired_outputs, effector)
+
+    async def whole() -> None:
+        try:
+            await play(driver, lane, log)
+        finally:
+            await driver.close()
+
+    asyncio.run(whole())
+    return wired_outputs
