@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -64,15 +64,23 @@ class BenchBus:
 
     def read(self, name: str) -> list[bytes]:
         """Every value of a topic. Raises Stop(BENCH_INVALID) when records stop coming before its end."""
-        end, values = self.end(name), list[bytes]()
+        return [message.value() or b"" for message in self._messages(name)]
+
+    def times_ms(self, name: str) -> list[int]:
+        """The wall time of every record of a topic."""
+        return [message.timestamp()[1] for message in self._messages(name)]
+
+    def _messages(self, name: str) -> Iterator[Message]:
+        end, read = self.end(name), 0
         self._reader.assign([TopicPartition(name, 0, 0)])
-        while len(values) < end:
-            messages = self._reader.consume(min(10_000, end - len(values)), timeout=20)
+        while read < end:
+            messages = self._reader.consume(min(10_000, end - read), timeout=20)
             if not messages:
-                raise Stop(Reason.BENCH_INVALID, f"{name} gave {len(values)} of {end} records")
-            values += [message.value() or b"" for message in messages if message.error() is None]
+                raise Stop(Reason.BENCH_INVALID, f"{name} gave {read} of {end} records")
+            good = [message for message in messages if message.error() is None]
+            read += len(good)
+            yield from good
         self._reader.unassign()
-        return values
 
     def close(self) -> None:
         """Let go of the connections."""

@@ -70,6 +70,19 @@ def check_lane(bus: BenchBus, run: Run, records: Sequence[tuple[bytes | None, by
     }
 
 
+def check_once_in_effect(run: Run, sent: int) -> dict[str, Any]:
+    """Every payment decided as the journal says; what a takeover published again is the same, byte for byte.
+
+    Raises Stop(BENCH_INVALID) when anything differs or is missing.
+    """
+    on_topic = [decisions_of(chunk.values) for chunk in read_topic(run.bootstrap, DECISIONS, run.namespace)]
+    journal = list(read_journal(run))
+    result = compare(lambda: recompute(run.config, journal, 1), lambda: iter(on_topic), compile_plan(run.config.features))
+    if result.differing or result.recomputed != sent or result.on_topic - result.repeated != sent:
+        raise Stop(Reason.BENCH_INVALID, f"of {sent} payments not each is decided once in effect: {result}")
+    return {"decisions": result.recomputed, "published_again_alike": result.repeated}
+
+
 def check_copy(bus: BenchBus, target: str, records: Sequence[tuple[bytes | None, bytes]]) -> dict[str, Any]:
     """A raw copy holds the input's bytes."""
     copied = bus.read(target)
