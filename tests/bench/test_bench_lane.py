@@ -9,7 +9,7 @@ import pytest
 
 from assay.app.cli import main
 
-SMALL = ["--events", "3000", "--warm", "2000", "--rounds", "1", "--uncounted", "0", "--faust-events", "60", "--faust-warm", "40"]
+SMALL = ["--events", "3000", "--warm", "2000", "--rounds", "1", "--uncounted", "0", "--slow-events", "60", "--slow-warm", "40"]
 
 
 @pytest.mark.tier2
@@ -23,6 +23,6 @@ def test_every_contestant_is_checked_and_the_figures_are_written(tmp_path: Path)
     assert checked["lane"]["decisions"] == checked["lane"]["byte_equal_to_journal"] == 5_000
     assert checked["lane"]["equal_in_memory"] is True
     assert checked["passthrough"] == {"records_equal": 5_000}
-    assert checked["stock_faust"]["events_equal_to_the_lane"] == 100
+    assert checked["faust_plain"]["events_equal_to_the_lane"] == 100
     assert figures["machine"]["cores"] > 0
     assert set(figures["events_per_s"]) == set(checked)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from bench.peers import faust_plain
 
 from assay.app.bench import workload_w
 from assay.app.bench.checks import decisions_in_memory, feature_longs
 from assay.app.bench.lane import bench_config
-from assay.app.bench.peers import stock_faust
 from assay.app.bench.stats import spread
 from assay.codecs.single_object import unpack
 from assay.tables.feature_plan import compile_plan
@@ -63,17 +63,17 @@ def test_the_lane_decides_what_the_reference_computes(documents: list[dict[str, 
         assert dict(zip(plan.long_names, decision["features"]["longs"], strict=True)) == expected
 
 
-def test_stock_faust_computes_the_lanes_values_score_and_outcome(documents: list[dict[str, Any]], decided: list[dict[str, Any]]) -> None:
+def test_plain_faust_computes_the_lanes_values_score_and_outcome(documents: list[dict[str, Any]], decided: list[dict[str, Any]]) -> None:
     tables: dict[tuple[str, str], dict[str, Any]] = {}
     for document, decision in zip(documents, decided, strict=True):
         values: list[int] = []
-        for name in stock_faust.KEYS:
-            state = tables.setdefault((name, document[name]), stock_faust.new_state())
-            values += stock_faust.fold(state, document["ts_us"], document["amount_minor"])
+        for name in faust_plain.KEYS:
+            state = tables.setdefault((name, document[name]), faust_plain.new_state())
+            values += faust_plain.fold(state, document["ts_us"], document["amount_minor"])
         account = tables["account", document["account"]]
-        values.append(stock_faust.distinct(account, document["merchant"], document["ts_us"]))
+        values.append(faust_plain.distinct(account, document["merchant"], document["ts_us"]))
         assert values == decision["features"]["longs"]
-        score, outcome = stock_faust.score(values, document["amount_minor"])
+        score, outcome = faust_plain.score(values, document["amount_minor"])
         # no posture is published in a benchmark, and the fail-safe one lets nothing pass without a step up
         assert (score, "STEP_UP" if outcome == "ALLOW" else outcome) == (decision["score"], decision["outcome"])
 

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from assay.agents.decision_digest import DecisionDigest
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench.bus import BenchBus
+from assay.app.bench.peers import Answers
 from assay.app.lanes import build_lane, partition_counts
 from assay.app.replay.compare import compare, decisions_of
 from assay.app.replay.topic_reader import read_topic
 from assay.app.replay.verify import read_journal, recompute
 from assay.app.run_directory import Run, RunConfig
 from assay.codecs.avro_decode import decode
-from assay.codecs.columns import I64, Ragged, Strings
+from assay.codecs.columns import I64, Columns, Ragged, Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -96,25 +96,50 @@ def _check_values(found: Sequence[bytes], records: Sequence[tuple[bytes | None, 
         raise Stop(Reason.BENCH_INVALID, f"{differing} of {len(records)} records in {where} are not those of its input")
 
 
-def check_stock_faust(bus: BenchBus, target: str, config: RunConfig, records: Sequence[tuple[bytes | None, bytes]]) -> dict[str, Any]:
-    """Stock Faust computed the values that the lane computes, distinct counts included."""
-    theirs = [msgspec.json.decode(value)["values"] for value in bus.read(target)]
-    longs = np.concatenate([feature_longs(values) for values in decisions_in_memory(config, records[: len(theirs)])])
-    if not np.array_equal(np.array(theirs, np.int64), longs):
-        at = int(np.argmax((np.array(theirs, np.int64) != longs).any(axis=1)))
-        raise Stop(Reason.BENCH_INVALID, f"event {at}: stock Faust has {theirs[at]}, the lane {longs[at].tolist()}")
-    return {"events_equal_to_the_lane": len(theirs), "largest_distinct_count": int(longs[:, DISTINCT].max())}
+def expected_answers(config: RunConfig, records: Sequence[tuple[bytes | None, bytes]]) -> Answers:
+    """What every peer must answer: the lane's values, scores and outcomes in memory."""
+    fields = frozenset({"source_event.event_id", "features.longs", "score", "outcome"})
+    parts: list[Any] = [_decoded(values, fields) for values in decisions_in_memory(config, records)]
+    ids, outcomes = (Strings.of([row for part in parts for row in part[name].tolist()]) for name in ("source_event.event_id", "outcome"))
+    return Answers(ids, np.concatenate([_longs(part) for part in parts]), np.concatenate([part["score"] for part in parts]), outcomes)
+
+
+def check_peer(found: Answers, expected: Answers, name: str) -> dict[str, Any]:
+    """A peer has answered every event, once and in order, as the lane does; distinct counts included."""
+    count = len(expected.scores)
+    if len(found.scores) != count:
+        raise Stop(Reason.BENCH_INVALID, f"{name} wrote {len(found.scores)} answers to {count} events")
+    # no posture is published in a benchmark, and the lane's fail-safe one lets nothing pass without a step up
+    outcomes = [b"STEP_UP" if outcome == b"ALLOW" else outcome for outcome in found.outcomes.tolist()]
+    equal = np.array([a == b for a, b in zip(found.event_ids.tolist(), expected.event_ids.tolist(), strict=True)])
+    equal &= np.array([a == b for a, b in zip(outcomes, expected.outcomes.tolist(), strict=True)])
+    equal &= (found.values == expected.values).all(axis=1) & (found.scores == expected.scores)
+    if not equal.all():
+        at = int(np.argmin(equal))
+        theirs, ours = (_row(answers, at) for answers in (found, expected))
+        raise Stop(Reason.BENCH_INVALID, f"{count - equal.sum()} answers differ, the first is {at}: {name} has {theirs}, the lane {ours}")
+    return {"events_equal_to_the_lane": count, "largest_distinct_count": int(found.values[:, DISTINCT].max())}
+
+
+def _row(answers: Answers, at: int) -> str:
+    return f"{answers.event_ids.row(at)!r} {answers.values[at].tolist()} {answers.scores[at]} {answers.outcomes.row(at)!r}"
 
 
 def feature_longs(decisions: Strings) -> I64:
     """Integer feature values of decisions, int64 (n, L)."""
-    decoded = decode(
-        plan_of("decision_response", frozenset({"features"})), decisions.data, decisions.starts, decisions.lengths, HEADER_BYTES
-    )
-    lists = decoded.columns["features.longs"]
+    return _longs(_decoded(decisions, frozenset({"features"})))
+
+
+def _decoded(decisions: Strings, fields: frozenset[str]) -> Columns:
+    plan = plan_of("decision_response", fields)
+    return decode(plan, decisions.data, decisions.starts, decisions.lengths, HEADER_BYTES).columns
+
+
+def _longs(decoded: Columns) -> I64:
+    lists = decoded["features.longs"]
     assert isinstance(lists, Ragged)
     values: I64 = lists.children["item"]
-    return values.reshape(len(decisions.lengths), -1)
+    return values.reshape(len(lists.offsets) - 1, -1)
 
 
 def _digest(batches: Sequence[Strings] | Iterator[Strings]) -> str:

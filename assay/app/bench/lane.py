@@ -1,53 +1,65 @@
-"""`assay bench lane`: the shipped decision lane in its worker process on workload W, beside stock Faust and a raw copy.
+"""`assay bench lane`: the shipped decision lane in its worker process on workload W, beside a raw copy and other frameworks.
 
 All run in turn, round after round, on one broker with one partition. The lane does all it does in production: merge, dedupe,
 journal acknowledged before output, decisions acknowledged before commit, changelog rows. What it wrote is compared with what
-a fresh process-free lane makes of the same input, and with its own journal, byte for byte.
+a fresh process-free lane makes of the same input, and with its own journal, byte for byte; what a peer wrote, value for value.
 """
 
 from __future__ import annotations
 
 import platform
 import shutil
+import sys
 import tempfile
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 from contextlib import ExitStack
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 
 from assay.app.bench import workload_w
 from assay.app.bench.bus import BenchBus
-from assay.app.bench.checks import check_copy, check_lane, check_stock_faust
+from assay.app.bench.checks import check_copy, check_lane, check_peer, expected_answers
 from assay.app.bench.contestants import Contestant, Pairs, measure, python
+from assay.app.bench.peers import FOLDER, Answers, Peer, Place, answers_of, known_peers
 from assay.app.bench.stats import spread
 from assay.app.demo.new_run import document
 from assay.app.run_directory import Run, RunConfig
 from assay.app.settings import load_settings
 from assay.app.substrate import kafka_at
 from assay.app.substrate.jars import listed
-from assay.app.substrate.ports import free_port
 from assay.app.topics import create_topics
 from assay.contracts.topics import topic
 
 TRAFFIC, DECISIONS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"
-CONTESTANTS = ("lane", "passthrough", "stock_faust")
+OURS = ("lane", "passthrough")
 
 
 class Inputs:
-    """The events of all rounds, made once: bus records and, for the peer that reads JSON, documents."""
+    """The events of all rounds, made once: bus records, the same as JSON documents, and what peers must answer."""
 
     def __init__(self, given: Namespace) -> None:
         self.config = bench_config()
-        self.payments = workload_w.draw(given.warm + given.events)
+        self.payments = workload_w.draw(given.warm + given.events, step_ms=given.step_ms)
         blocks = workload_w.records(self.payments, self.config.pins, self.config.run_id)
         self.records: Pairs = [
             (key, value or b"") for keys, values in blocks for key, value in zip(keys.tolist(), values.tolist(), strict=True)
         ]
-        few = workload_w.Payments(*(_first(part, given.faust_warm + given.faust_events) for part in self.payments))
-        self.documents = list(workload_w.documents(few)) if "stock_faust" in given.contestants else []
+
+    @cached_property
+    def documents(self) -> Pairs:
+        """The events as JSON under the same keys."""
+        return [(key, value) for (key, _), value in zip(self.records, workload_w.documents(self.payments), strict=True)]
+
+    @cached_property
+    def expected(self) -> Answers:
+        """The answers of the lane in memory to all events."""
+        return expected_answers(self.config, self.records)
 
 
 def run(arguments: list[str]) -> dict[str, Any]:
@@ -56,6 +68,8 @@ def run(arguments: list[str]) -> dict[str, Any]:
     Raises Stop(BENCH_INVALID) when an output differs or does not come.
     """
     given = _arguments(arguments)
+    peers = {name: peer for name, peer in known_peers().items() if name in given.contestants}
+    commands = {name: peer.prepare(load_settings(), _say) for name, peer in peers.items()}
     inputs = Inputs(given)
     with ExitStack() as stack:
         room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
@@ -69,12 +83,15 @@ def run(arguments: list[str]) -> dict[str, Any]:
         for number in range(-given.uncounted, given.rounds):
             for name in given.contestants:
                 prefix = f"bench{number}.{name}."
-                contestant = _contestant(name, prefix, bus, inputs, given, room / prefix)
+                if name in OURS:
+                    contestant = _ours(name, prefix, bus, inputs, given, room / prefix)
+                else:
+                    contestant = _peer(name, peers[name], commands[name], prefix, bus, inputs, given, room / prefix)
                 rounds.append({"round": number, **measure(contestant, bus, broker, room / prefix)})
                 bus.delete(prefix)
                 if given.progress:
                     print(f"round {number + 1} of {given.rounds}: {name} {rounds[-1]['events_per_s']:,} events/s", flush=True)
-    return _figures(given, rounds)
+    return _figures(given, inputs, rounds)
 
 
 def bench_config() -> RunConfig:
@@ -106,46 +123,48 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _contestant(name: str, prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Path) -> Contestant:
-    if name == "lane":
-        return _lane(prefix, bus, inputs, given, room)
-    source, target, group = f"{prefix}in", f"{prefix}out", f"{prefix}group"
-    bus.create(source, target)
+def _ours(name: str, prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Path) -> Contestant:
     if name == "passthrough":
-        argv = python("assay.app.bench.peers.passthrough", bus.bootstrap, group, source, target)
-        pairs: Pairs = inputs.records
-        return Contestant(name, argv, group, source, target, pairs, given.warm, lambda: check_copy(bus, target, pairs))
-    argv = python("assay.app.bench.peers.stock_faust", bus.bootstrap, group, source, target, str(room / "faust"), str(free_port()))
-    documents: Pairs = [(key, value) for (key, _), value in zip(inputs.records, inputs.documents, strict=False)]
-    return Contestant(
-        name,
-        argv,
-        group,
-        source,
-        target,
-        documents,
-        given.faust_warm,
-        lambda: check_stock_faust(bus, target, inputs.config, inputs.records),
-    )
-
-
-def _lane(prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Path) -> Contestant:
+        source, target, group = f"{prefix}in", f"{prefix}out", f"{prefix}group"
+        bus.create(source, target)
+        argv = python("assay.app.bench.passthrough", bus.bootstrap, group, source, target)
+        return Contestant(
+            name, argv, group, source, target, inputs.records, given.warm, lambda: check_copy(bus, target, inputs.records)
+        )  # fmt: skip
     made = Run(directory=room / "run", config=inputs.config, namespace=prefix, bootstrap=bus.bootstrap, dsn="", partitions=1)
     made.save()
     create_topics(bus.bootstrap, prefix, 1)
     argv = python("assay", "worker", "--run", str(made.directory), "--pack", "rtdl_core")
     group = f"{prefix}{made.platform_run_id}"
     source, target = (topic(handle).name(prefix) for handle in (TRAFFIC, DECISIONS))
-    return Contestant("lane", argv, group, source, target, inputs.records, given.warm, lambda: check_lane(bus, made, inputs.records))
+    return Contestant(name, argv, group, source, target, inputs.records, given.warm, lambda: check_lane(bus, made, inputs.records))
 
 
-def _figures(given: Namespace, rounds: list[dict[str, Any]]) -> dict[str, Any]:
+def _peer(
+    name: str, peer: Peer, command: Callable[[Place], list[str]], prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Path
+) -> Contestant:
+    place = Place(bus.bootstrap, f"{prefix}group", f"{prefix}in", f"{prefix}out", room / name)
+    bus.create(place.source, place.target)
+    warm, count = (given.slow_warm, given.slow_warm + given.slow_events) if peer.slow else (given.warm, given.warm + given.events)
+
+    def check() -> dict[str, Any]:
+        found = answers_of(bus.read(place.target), documents=peer.documents)
+        return check_peer(found, inputs.expected.first(count), name)
+
+    return Contestant(
+        name, command(place), place.group, place.source, place.target, (inputs.documents if peer.documents else inputs.records)[:count],
+        warm, check, FOLDER, peer.transactional, peer.commits_when_stopped,
+    )  # fmt: skip
+
+
+def _figures(given: Namespace, inputs: Inputs, rounds: list[dict[str, Any]]) -> dict[str, Any]:
     counted = [one for one in rounds if one["round"] >= 0]
     of = {name: [one for one in counted if one["contestant"] == name] for name in given.contestants}
     return {
         "bench": "lane",
         "machine": machine(),
         "workload": "W: 5 keys, 36 feature values and a score per event, 1 partition",
+        "event_time_days": round(float(np.ptp(inputs.payments.ts_us)) / 86_400e6, 2),
         "warm_up_events": given.warm,
         "rounds": counted,
         "uncounted": [one for one in rounds if one["round"] < 0],
@@ -155,20 +174,33 @@ def _figures(given: Namespace, rounds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _arguments(arguments: list[str]) -> Namespace:
+    known = known_peers()
+    usual = [*OURS, *(name for name, peer in known.items() if not peer.fetched)]
     parser = ArgumentParser(prog="assay bench lane", description=__doc__)
-    parser.add_argument("--events", type=int, default=300_000, help="measured events of the lane and the raw copy")
+    parser.add_argument("--events", type=int, default=300_000, help="measured events of every contestant that is not slow")
     parser.add_argument("--warm", type=int, default=100_000, help="events before them, so that state is not empty")
-    parser.add_argument("--faust-events", type=int, default=6_000, help="measured events of stock Faust, which is slow")
-    parser.add_argument("--faust-warm", type=int, default=2_000)
+    parser.add_argument("--slow-events", type=int, default=6_000, help="measured events of slow contestants (Faust); at most --events")
+    parser.add_argument("--slow-warm", type=int, default=2_000)
+    parser.add_argument(
+        "--step-ms", type=int, default=workload_w.STEP_MS, help="event time between payments; 4320 makes 200000 of them span ten days"
+    )
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--uncounted", type=int, default=1, help="rounds before those: a broker's JVM compiles what it runs")
-    parser.add_argument("--contestants", nargs="+", choices=CONTESTANTS, default=list(CONTESTANTS))
+    parser.add_argument(
+        "--contestants", nargs="+", choices=[*OURS, *known], default=usual, metavar="NAME",
+        help=f"of {', '.join([*OURS, *known])}; without this {', '.join(usual)}. A checkout knows more than a wheel; what a peer needs "
+        "from a package registry is fetched when it is named",
+    )  # fmt: skip
     parser.add_argument("--progress", action="store_true", help="print a line per measurement")
-    return parser.parse_args(arguments)
+    given = parser.parse_args(arguments)
+    if given.slow_warm + given.slow_events > given.warm + given.events:
+        parser.error("--slow-warm and --slow-events are parts of --warm and --events")
+    return given
 
 
-def _first(part: Any, count: int) -> Any:
-    return {name: values[:count] for name, values in part.items()} if isinstance(part, dict) else part[:count]
+def _say(what: str) -> None:
+    """Preparing takes a while the first time; figures may go to standard output."""
+    print(what, file=sys.stderr, flush=True)
 
 
 def _cpu_model() -> str:

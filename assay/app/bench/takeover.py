@@ -43,6 +43,8 @@ from assay.contracts.topics import topic
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 #: decisions flow this long before the active worker is ended, and after the takeover
 CALM_S = 3.0
+#: a worker that starts on a busy machine, compiling nothing, is there long before
+DEADLINE_S = 180.0
 #: where a gap is looked for, around the instant the worker was ended
 BEFORE_MS, AFTER_MS = 500, 60_000
 
@@ -121,10 +123,10 @@ def _rounds(given: Namespace, made: Run, bus: BenchBus, stack: ExitStack) -> tup
     source, decisions = (topic(handle).name(made.namespace) for handle in (TRAFFIC, DECISIONS))
     pairs = _payments(made, given.rate * given.rounds * 60)
     workers = [_start(made, 0, stack)]
-    wait_until(lambda: bool(workers[0].health().get("lanes")), "a lane", workers[0].process)
+    wait_until(lambda: bool(workers[0].health().get("lanes")), "a lane", workers[0].process, DEADLINE_S)
     feeder = Feeder(bus, source, pairs, given.rate)
     feeder.start()
-    wait_until(lambda: bus.end(decisions) > 0, "decided", workers[0].process)
+    wait_until(lambda: bus.end(decisions) > 0, "decided", workers[0].process, DEADLINE_S)
     rounds: list[dict[str, Any]] = []
     for number, how in zip(range(given.rounds), cycle(SIGNALS), strict=False):
         workers.append(_start(made, number + 1, stack))
@@ -133,7 +135,7 @@ def _rounds(given: Namespace, made: Run, bus: BenchBus, stack: ExitStack) -> tup
         if given.progress:
             print(f"round {number + 1} of {given.rounds}: {how.name} done", flush=True)
     sent = feeder.stop()
-    wait_until(lambda: bus.end(source) >= sent and _is_done(workers[-1]), "decided the rest", workers[-1].process)
+    wait_until(lambda: bus.end(source) >= sent and _is_done(workers[-1]), "decided the rest", workers[-1].process, DEADLINE_S)
     times = bus.times_ms(decisions)
     for one in rounds:
         one["gap_s"] = gap_s(times, one.pop("ended_ms"))
@@ -142,11 +144,11 @@ def _rounds(given: Namespace, made: Run, bus: BenchBus, stack: ExitStack) -> tup
 
 def _take_over(active: Worker, standby: Worker, how: signal.Signals) -> int:
     """End the active worker when the standby is ready; the wall time of that, once the standby has gone on for a while."""
-    wait_until(lambda: _follows(active, standby), "the active worker's journal", standby.process)
+    wait_until(lambda: _follows(active, standby), "the active worker's journal", standby.process, DEADLINE_S)
     time.sleep(CALM_S)
     ended_ms = time.time_ns() // 1_000_000
     os.kill(active.process.pid, how)
-    wait_until(lambda: bool(standby.health().get("lanes")), "taken over", standby.process)
+    wait_until(lambda: bool(standby.health().get("lanes")), "taken over", standby.process, DEADLINE_S)
     time.sleep(CALM_S)
     return ended_ms
 

@@ -21,7 +21,7 @@ from assay.contracts.pins import Pins
 #: entity → how many ids it is drawn from; in the order of names the gate writes
 ENTITIES: Final = {"account": 10_000, "card": 15_000, "device": 8_000, "ip": 6_000, "merchant": 2_000}
 START_US: Final = 1_750_000_000_000_000
-#: mean time between payments: half a million of them span three and a half days
+#: mean time between payments: half a million of them span three and a half days. A longer step lets the 7-day windows empty, too
 STEP_MS: Final = 600
 LATE_SHARE: Final = 0.01
 LATE_MAX_MS: Final = 120_000
@@ -37,10 +37,10 @@ class Payments(NamedTuple):
     amount_minor: I64
 
 
-def draw(count: int, seed: int = 7) -> Payments:
-    """The first payments of the workload."""
+def draw(count: int, seed: int = 7, step_ms: int = STEP_MS) -> Payments:
+    """The first payments of the workload, `step_ms` apart on average."""
     random = np.random.default_rng(seed)
-    at_ms = np.cumsum(random.integers(0, 2 * STEP_MS, count)).astype(np.int64)
+    at_ms = np.cumsum(random.integers(0, 2 * step_ms, count)).astype(np.int64)
     late = random.random(count) < LATE_SHARE
     at_ms -= np.where(late, random.integers(0, LATE_MAX_MS, count), 0)
     numbers = {name: (random.beta(0.6, 3.0, count) * size).astype(np.int64) for name, size in ENTITIES.items()}

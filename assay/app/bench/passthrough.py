@@ -1,6 +1,6 @@
 """The floor of an object per record: fetch with aiokafka and write the same bytes again, with no work in between.
 
-`python -m assay.app.bench.peers.passthrough BOOTSTRAP GROUP INPUT OUTPUT`; it commits what the broker has acknowledged.
+`python -m assay.app.bench.passthrough BOOTSTRAP GROUP INPUT OUTPUT`; it commits what the broker has acknowledged.
 """
 
 from __future__ import annotations

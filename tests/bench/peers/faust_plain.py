@@ -1,6 +1,6 @@
 """Workload W as Faust's own documentation would have it: records, tables, one event at a time, one send per event.
 
-`python -m assay.app.bench.peers.stock_faust BOOTSTRAP GROUP INPUT OUTPUT DIRECTORY WEB_PORT`. Windows are buckets in
+`python -m bench.peers.faust_plain BOOTSTRAP GROUP INPUT OUTPUT DIRECTORY WEB_PORT`. Windows are buckets in
 the values of five tables (memory store, changelog topics), because Faust's windowed tables keep wall time and cannot be
 read before the event. Values are those of the lane, in the order of its feature document.
 """

@@ -1,1 +1,0 @@
-"""What the lane is compared with: programs of their own, started by `assay bench lane`."""

@@ -1,0 +1,53 @@
+"""Kafka Streams on workload W, three times: as it comes, exactly once, and with its best settings found here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final, NamedTuple
+
+from bench.peers.jvm import java_program
+
+from assay.app.bench.peers import Peer, Place
+from assay.app.settings import Settings
+
+
+class Tuning(NamedTuple):
+    """Where the stores are, settings of Streams by their names, and flags of the JVM."""
+
+    stores: str
+    settings: dict[str, str]
+    flags: tuple[str, ...] = ()
+
+
+TUNED: Final = {
+    "statestore.cache.max.bytes": str(512 << 20),
+    "producer.batch.size": str(1 << 18),
+    "producer.buffer.memory": str(128 << 20),
+    "max.poll.records": "5000",
+    "buffered.records.per.partition": "10000",
+    "consumer.max.partition.fetch.bytes": str(4 << 20),
+}
+TUNINGS: Final = {
+    "streams_default": Tuning("rocksdb", {}),
+    "streams_eos": Tuning("memory", {**TUNED, "processing.guarantee": "exactly_once_v2", "commit.interval.ms": "200"}),
+    "streams_best": Tuning("memory", {**TUNED, "commit.interval.ms": "1000"}),
+}
+
+
+def prepare(tuning: Tuning, settings: Settings, say: Callable[[str], None]) -> Callable[[Place], list[str]]:
+    """Fetch, compile, and the command."""
+    command = java_program("kafkastreams", "KafkaStreamsPeer", "kafka_streams.sha256", tuning.flags, settings, say)
+    given = [tuning.stores, *(f"{name}={value}" for name, value in tuning.settings.items())]
+    return lambda at: command(at, given)
+
+
+PEERS: Final = {
+    name: Peer(
+        partial(prepare, tuning),
+        fetched=True,
+        transactional="processing.guarantee" in tuning.settings,
+        commits_when_stopped="commit.interval.ms" not in tuning.settings,
+    )
+    for name, tuning in TUNINGS.items()
+}

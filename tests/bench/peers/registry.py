@@ -1,0 +1,27 @@
+"""Every peer of `assay bench lane` by its name, with how it is prepared and started."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from bench.peers import kafka_streams
+
+from assay.app.bench.peers import Peer, Place
+from assay.app.settings import Settings
+from assay.app.substrate.ports import free_port
+
+
+def faust(module: str, settings: Settings, say: Callable[[str], None]) -> Callable[[Place], list[str]]:
+    """Faust is there already: the product stands on it."""
+    return lambda at: [
+        sys.executable, "-m", module, at.bootstrap, at.group, at.source, at.target, str(at.directory), str(free_port()),
+    ]  # fmt: skip
+
+
+PEERS: Final = {
+    **kafka_streams.PEERS,
+    "faust_plain": Peer(partial(faust, "bench.peers.faust_plain"), documents=True, slow=True),
+}
