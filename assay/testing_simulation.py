@@ -15,7 +15,8 @@ from assay.app.demo.new_run import document
 from assay.app.lanes import partition_counts
 from assay.app.run_directory import RunConfig
 from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
-from assay.app.simulator import ModelLog, Record, Simulator
+from assay.app.simulation.log import ModelLog, Record
+from assay.app.simulator import Simulator
 from assay.codecs.single_object import pack, unpack
 from assay.contracts.instants import parse
 from assay.contracts.pins import Pins

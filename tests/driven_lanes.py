@@ -11,16 +11,20 @@ from simulated_worlds import Finished, World, config, run, small_world
 
 from assay.agents.step import Chunk, EffectResults, Effects, Emission, Place
 from assay.app.failpoints import Failpoints
-from assay.app.lane_driver import LaneDriver
+from assay.app.lane_driver import Journal, LaneDriver
 from assay.app.lanes import partition_counts
 from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
-from assay.app.simulator import ModelLog, Record, SimulatedLane
+from assay.app.simulation.log import MemoryStore, ModelLog, Record
+from assay.app.simulation.process import SimulatedLane
+from assay.app.stores.segment_journal import SegmentJournal
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 
 WALL_US = 1_800_000_000_000_000
 DEADLINE_S = 30.0
+#: where the rtdl lane journals
+JOURNAL = ("FP_JOURNAL_RTDL_V1", 0)
 
 
 @cache
@@ -110,7 +114,7 @@ class Clock:
         return self.now_us
 
 
-def wired(lane: SimulatedLane, log: ModelLog, journal: LogJournal, outputs: LogOutputs, effector: KeyedEffector) -> LaneDriver:
+def wired(lane: SimulatedLane, log: ModelLog, journal: Journal, outputs: LogOutputs, effector: KeyedEffector) -> LaneDriver:
     acts = KeyedPort(effector) if lane.name == "act" else None
     return LaneDriver(lane.make(), journal, outputs, Clock(), Failpoints(), acts)
 
@@ -144,7 +148,8 @@ def drive(
     """Drive one lane over the log to the end of its input."""
     lane = lanes_of(effector)[name]
     wired_outputs = outputs or LogOutputs(log)
-    driver = wired(lane, log, journal or LogJournal(log, lane.journal), wired_outputs, effector)
+    own = LogJournal(log, lane.journal) if lane.journal else SegmentJournal(MemoryStore())
+    driver = wired(lane, log, journal or own, wired_outputs, effector)
 
     async def whole() -> None:
         try:

@@ -28,8 +28,11 @@ from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.publisher import Record
 from assay.app.run_directory import RunConfig
 from assay.app.runner.scenario_runner import run_scenario
-from assay.app.simulator import Fault, ModelLog, SimulatedLane, Simulator
-from assay.app.simulator import Record as LoggedRecord
+from assay.app.simulation.faults import Planted
+from assay.app.simulation.log import ModelLog
+from assay.app.simulation.log import Record as LoggedRecord
+from assay.app.simulation.process import SimulatedLane
+from assay.app.simulator import Simulator
 from assay.app.stores.objects import DirectoryStore
 from assay.app.streamer.envelopes import Framer
 from assay.app.streamer.merged_view import MergedView
@@ -122,7 +125,7 @@ def logged(given: GatedWorld) -> ModelLog:
     return log
 
 
-def simulated(given: GatedWorld, faults: Sequence[Fault] = (), seed: int = 0, *, lanes: Sequence[str] = ("rtdl",)) -> Simulator:
+def simulated(given: GatedWorld, faults: Sequence[Planted] = (), seed: int = 0, *, lanes: Sequence[str] = ("rtdl",)) -> Simulator:
     """The lanes run over the records until nothing moves."""
     with tempfile.TemporaryDirectory() as room:
         recorder = Recorder(Path(room) / "recorded.log")
@@ -137,7 +140,8 @@ def simulated_lane(spec: LaneSpec, given: GatedWorld, recorder: Recorder) -> Sim
     counts = partition_counts(given.partitions)
     places = [(handle, number) for handle in spec.ranks for number in range(counts[handle])]
     make = partial(_machine, spec, given, places)
-    return SimulatedLane(spec.name, make, places, (spec.journal or "segments", 0), recorder.record)
+    journal = (spec.journal, 0) if spec.journal else None
+    return SimulatedLane(spec.name, make, places, journal, recorder.record if spec.name == "act" else None)
 
 
 def _machine(spec: LaneSpec, given: GatedWorld, places: Sequence[Place]) -> Machine:

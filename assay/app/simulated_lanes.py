@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 
 import numpy as np
@@ -12,27 +11,26 @@ from assay.agents.step import EffectResults, Effects, Machine
 from assay.agents.topology import TOPOLOGY
 from assay.app.lanes import build_lane
 from assay.app.run_directory import RunConfig
-from assay.app.simulator import SimulatedLane
+from assay.app.simulation.process import SimulatedLane
 from assay.codecs.columns import Strings
-
-#: where the model log keeps the segments that are the audit lane's journal
-SEGMENTS = "audit/segments"
 
 
 class KeyedEffector:
-    """Acts once per key and can be asked by it. Lives outside of every process, so no crash forgets what it did."""
+    """Honours keys: it acts once for each and can be asked by it. It lives outside of every process, so no crash forgets what it did."""
 
     def __init__(self) -> None:
-        self.calls: Counter[bytes] = Counter()
-        self.executed: dict[bytes, str] = {}
+        self.acts: dict[bytes, str] = {}
+        #: keys of actions that were done, and were asked for again by a caller that did not ask first whether they are
+        self.blindly: list[bytes] = []
 
     def execute(self, effects: Effects) -> EffectResults:
-        """Act on every key, or on those that are not done yet if asked first."""
+        """Act on every key that is not done yet."""
         keys = [row.tobytes() for row in effects.idempotency_key]
         for key, kind in zip(keys, effects.action_kind.text(), strict=True):
-            if not (effects.ask_first and key in self.executed):
-                self.calls[key] += 1
-                self.executed[key] = str(kind)
+            if key not in self.acts:
+                self.acts[key] = str(kind)
+            elif not effects.ask_first:
+                self.blindly.append(key)
         n = len(keys)
         return EffectResults(
             Strings.repeat(b"EXECUTED", n),
@@ -61,6 +59,6 @@ def simulated_lanes(
                 return AuditMachine(config.pins, inputs, partitions["FP_BUS_AUDIT_V1"], config.idempotency_horizon.rows)
             return build_lane(chosen, config, partitions, rows_max, code)
 
-        journal = (spec.journal or SEGMENTS, 0)
+        journal = (spec.journal, 0) if spec.journal else None
         lanes.append(SimulatedLane(spec.name, make, places, journal, execute if spec.name == "act" else None))
     return lanes

@@ -1,292 +1,246 @@
-"""The topology in memory: a seeded interpreter with a virtual clock, where faults are elements of the input.
+"""The topology in memory: a seeded world in virtual time where processes run the product's own lanes and drivers.
 
-The log here is a model of Kafka's (partitions, offsets, appends that survive a crash or do not); it cannot be chosen as
-wiring. Lanes run through the same machines and in the same order as under the worker.
+The world is a queue of events, each at its virtual time: records arrive, answers return, timers ring, processes start. Faults
+are elements of the input: they happen where a lane comes to a boundary. The same seed and input give the same run.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
-import numpy as np
-
-from assay.agents.step import Chunk, EffectResults, Effects, Emission, Machine, Outcome, Place
-from assay.codecs.columns import Strings
-
-#: where a process can die; between any two of them nothing observable happens
-BOUNDARIES = (
-    "fetched",
-    "journal_sent",
-    "journal_acknowledged",
-    "computed",
-    "effects_executed",
-    "outputs_sent",
-    "outputs_acknowledged",
-    "committed",
+from assay.agents.step import Machine, Place
+from assay.app.simulation.events import Events
+from assay.app.simulation.faults import (
+    ClockJump,
+    Crash,
+    Delay,
+    Duplicate,
+    FailedProduce,
+    Fault,
+    Freeze,
+    Planted,
+    Poison,
+    Reorder,
+    Rival,
+    UnknownProduce,
 )
+from assay.app.simulation.log import MemoryStore, ModelLog, Record
+from assay.app.simulation.network import Network
+from assay.app.simulation.poison import Planter
+from assay.app.simulation.process import Process, Request, SimulatedLane
+from assay.app.stores.segment_journal import SEGMENTS
+from assay.contracts.errors import AssayError
+
+#: a run is over when nothing has been written for this long: an idle lane's notes come one and two seconds after its work
+QUIET_US = 2_500_000
+#: how long the group takes to miss a member that stands still, and to start another for one that has ended
+SESSION_US, RESTART_US = 200_000, 50_000
+#: what is published while the lanes run comes in lots, and between two of them is at most this long
+FEED_PAUSE_US = 400_000
+#: more processes than this in one run: one ends where the one before it ended
+PROCESSES_MAX = 300
 
 
-#: virtual time that a round in which nothing moves takes
-IDLE_US = 1_000_000
-
-
-class Record(NamedTuple):
-    """One record of the model log."""
-
-    key: bytes
-    value: bytes
-    wall_us: int
-
-
-class Crash(NamedTuple):
-    """The process of a lane dies the n-th time it reaches a boundary (counting from 1)."""
+class Commit(NamedTuple):
+    """What the group was told it may skip of a lane's input, and how long the lane's journal was then."""
 
     lane: str
-    boundary: str
-    occurrence: int
+    offsets: Mapping[Place, int]
+    journal_end: int
 
 
-class Delay(NamedTuple):
-    """Records of a topic become visible only after this many rounds."""
+class End(NamedTuple):
+    """A process that stopped by itself."""
 
-    handle: str
-    rounds: int
-
-
-class Duplicate(NamedTuple):
-    """Each fetch of a topic redelivers this many records before its position."""
-
-    handle: str
-    records: int
-
-
-class Reorder(NamedTuple):
-    """Fetches take partitions in random order and random sizes, at most this many records at once."""
-
-    records_max: int
-
-
-Fault = Crash | Delay | Duplicate | Reorder
-
-
-class Died(Exception):
-    """A planted crash was reached."""
-
-
-class ModelLog:
-    """Topics with partitions of records. Appends are durable unless the crash that interrupts them says otherwise."""
-
-    def __init__(self) -> None:
-        self._records: dict[Place, list[Record]] = defaultdict(list)
-
-    def append(self, place: Place, record: Record) -> int:
-        """Append one record; its offset."""
-        self._records[place].append(record)
-        return len(self._records[place]) - 1
-
-    def read(self, place: Place, offset: int, records_max: int) -> list[Record]:
-        """Records from an offset on."""
-        return self._records[place][offset : offset + records_max]
-
-    def end(self, place: Place) -> int:
-        """The next offset of a partition."""
-        return len(self._records[place])
-
-    def places(self) -> list[Place]:
-        """Partitions that hold records."""
-        return sorted(place for place, records in self._records.items() if records)
-
-    def values(self, handle: str) -> list[bytes]:
-        """All values of a topic, partition by partition."""
-        places = [place for place in self.places() if place[0] == handle]
-        return [record.value for place in places for record in self._records[place]]
-
-
-@dataclass
-class SimulatedLane:
-    """How one lane is built, and where it reads and writes."""
-
-    name: str
-    make: Callable[[], Machine]
-    places: Sequence[Place]
-    journal: Place
-    execute: Callable[[Effects], EffectResults] | None = None
-
-
-@dataclass
-class _Process:
-    """A running incarnation of a lane."""
-
-    machine: Machine
-    fetched: dict[Place, int] = field(default_factory=dict)
-    journal_end: int = 0
+    lane: str
+    process: int
+    error: BaseException
 
 
 class Simulator:
-    """Runs lanes over a model log until nothing moves. The same seed and input give the same run."""
+    """Runs lanes over a model log until nothing moves. `feed` is published while they run, in its order."""
 
     def __init__(
-        self, lanes: Sequence[SimulatedLane], log: ModelLog, seed: int = 0, faults: Iterable[Fault] = (), fetch_max: int = 1_000
+        self,
+        lanes: Sequence[SimulatedLane],
+        log: ModelLog,
+        seed: int = 0,
+        faults: Iterable[Planted] = (),
+        fetch_max: int = 1_000,
+        feed: Sequence[tuple[Place, Record]] = (),
+        lot_max: int = 60,
     ) -> None:
         self.log = log
-        self._lanes = {lane.name: lane for lane in lanes}
-        self._random = Random(seed)
-        self._wall_us = 1_800_000_000_000_000 + seed
-        self._faults = list(faults)
+        self.store = MemoryStore()
+        self.random = Random(seed)
+        self.lanes = {lane.name: lane for lane in lanes}
+        self.met: list[Planted] = []
+        self.commits: list[Commit] = []
+        self.ends: list[End] = []
+        self.poison = Planter(log, self.random)
+        self._events = Events()
+        self._network = Network(self._events, log, self.random)
         self._fetch_max = fetch_max
+        self._feed = list(feed)
+        self._lot_max = lot_max
+        self._fed = 0
+        self._processes: list[Process] = []
+        self._members: dict[str, Process] = {}
         self._reached: dict[tuple[str, str], int] = defaultdict(int)
-        self._processes: dict[str, _Process] = {}
-        self._round = 0
-        self.crashes: list[Crash] = []
+        self._planted: dict[tuple[str, str, int], list[Planted]] = defaultdict(list)
+        self._hidden_until_us: dict[Place, int] = defaultdict(int)
+        self._repeated: dict[str, int] = {}
+        self._shuffled: dict[str, tuple[int, int]] = {}
+        for planted in faults:
+            self._planted[planted[1:]].append(planted)
 
-    def run(self, rounds_max: int = 100_000) -> None:
-        """Until no lane can move. Raises RuntimeError when that takes more than rounds_max rounds."""
-        idle = 0
-        while idle < 2:
-            self._round += 1
-            if self._round > rounds_max:
-                raise RuntimeError(f"the simulation still moves after {rounds_max} rounds")
-            moved = [self._turn(lane) for lane in self._lanes.values()]
-            waiting = any(isinstance(f, Delay) and f.rounds >= self._round for f in self._faults)
-            idle = 0 if any(moved) or waiting else idle + 1
-            if idle:
-                self._wall_us += IDLE_US  # time passes for what is grouped by time
+    def run(self, events_max: int = 2_000_000) -> None:
+        """Until nothing moves. Raises RuntimeError when that takes more than `events_max` events."""
+        for lane in self.lanes.values():
+            self._start(lane)
+        for planted in self._planted.pop(("", "", 0), ()):
+            for process in self._members.values():
+                self._happen(planted.fault, process)
+        self._publish_lot()
+        try:
+            self._until_quiet(events_max)
+        finally:
+            for process in self._processes:
+                process.bury()
+
+    def _until_quiet(self, events_max: int) -> None:
+        while self._events.now_us <= self._events.busy_until_us + QUIET_US:
+            self._events.next()
+            if self._events.count > events_max:
+                raise RuntimeError(f"the simulation still moves after {events_max} events; it stopped {self._last_ends()}")
 
     def machine(self, lane: str) -> Machine:
-        """The running machine of a lane."""
-        return self._processes[lane].machine
+        """The machine of the process that owns a lane."""
+        return self._members[lane].driver.machine
 
-    # -- one turn of one lane; any Died in it is a SIGKILL, and the next turn starts a new process
-
-    def _turn(self, lane: SimulatedLane) -> bool:
-        try:
-            process = self._processes.get(lane.name) or self._start(lane)
-            fetched = self._fetch(lane, process)
-            worked = self._work(lane, process)
-        except Died:
-            self._processes.pop(lane.name, None)
-            return True
-        return fetched or worked
-
-    def _start(self, lane: SimulatedLane) -> _Process:
-        process = _Process(lane.make())
-        for record in self.log.read(lane.journal, 0, self.log.end(lane.journal)):
-            process.machine.recover(record.value)
-        process.journal_end = self.log.end(lane.journal)
-        tail = process.machine.unemitted()
-        claimed = self._claim(lane, process)
-        for sequence, outcome in tail:
-            self._settle(lane, process, sequence, outcome)
-        if tail:
-            claimed = self._claim(lane, process)
-        process.machine.emitted(claimed)
-        process.fetched = {place: process.machine.position()[place] for place in lane.places}
-        self._processes[lane.name] = process
-        return process
-
-    def _claim(self, lane: SimulatedLane, process: _Process) -> int:
-        claim = process.machine.claim_entry(self._now())
-        if claim is None:
-            return -1
-        self._append_journal(lane, process, claim.value)
-        process.machine.apply(claim.value)
-        return claim.sequence
-
-    def _fetch(self, lane: SimulatedLane, process: _Process) -> bool:
-        moved = False
-        places = list(lane.places)
-        reorder = next((f for f in self._faults if isinstance(f, Reorder)), None)
-        if reorder:
-            self._random.shuffle(places)
-        for place in places:
-            records_max = self._random.randint(0, reorder.records_max) if reorder else self._fetch_max
-            if self._is_delayed(place[0]) or not process.machine.wants(place):
-                continue
-            start = process.fetched[place]
-            records = self.log.read(place, start, records_max)
-            if not records:
-                moved |= bool(reorder) and start < self.log.end(place)
-                continue
-            process.fetched[place] = start + len(records)
-            again = min(start, sum(f.records for f in self._faults if isinstance(f, Duplicate) and f.handle == place[0]))
-            process.machine.receive(self._chunk(place, start - again, start + len(records)))
-            self._reach(lane, "fetched")
-            moved = True
-        return moved
-
-    def _chunk(self, place: Place, first: int, end: int) -> Chunk:
-        values = Strings.of([record.value for record in self.log.read(place, first, end - first)])
-        return Chunk(*place, np.arange(first, end, dtype=np.int64), values)
-
-    def _work(self, lane: SimulatedLane, process: _Process) -> bool:
-        moved = False
-        while (entry := process.machine.next_entry(self._now())) is not None:
-            self._append_journal(lane, process, entry.value)
-            self._reach(lane, "journal_acknowledged")
-            outcome = process.machine.apply(entry.value)
-            self._reach(lane, "computed")
-            self._settle(lane, process, entry.sequence, outcome)
-            moved = True
-        return moved
-
-    def _append_journal(self, lane: SimulatedLane, process: _Process, value: bytes) -> None:
-        durable = not self._dies(lane, "journal_sent") or self._random.random() < 0.5
-        if durable:
-            offset = self.log.append(lane.journal, Record(b"", value, self._now()))
-            assert offset == process.journal_end, "another writer"
-            process.journal_end = offset + 1
-        self._reach(lane, "journal_sent")
-
-    def _settle(self, lane: SimulatedLane, process: _Process, sequence: int, outcome: Outcome) -> None:
-        emissions = list(outcome.emissions)
-        if outcome.effects is not None and lane.execute is not None:
-            results = lane.execute(outcome.effects)
-            self._reach(lane, "effects_executed")
-            entry = process.machine.results_entry(results, self._now())
-            self._append_journal(lane, process, entry.value)
-            self._reach(lane, "journal_acknowledged")
-            emissions += process.machine.apply(entry.value).emissions
-            sequence = entry.sequence
-        self._publish(lane, emissions)
-        self._reach(lane, "outputs_acknowledged")
-        process.machine.emitted(sequence)
-        self._reach(lane, "committed")
-
-    def _publish(self, lane: SimulatedLane, emissions: Sequence[Emission]) -> None:
-        records = [
-            ((emission.handle, partition), Record(key or b"", value or b"", self._now()))
-            for emission in emissions
-            for partition, key, value in zip(emission.partitions.tolist(), emission.keys.tolist(), emission.values.tolist(), strict=True)
-        ]
-        survives = self._random.randint(0, len(records)) if self._dies(lane, "outputs_sent") else len(records)
-        for place, record in records[:survives]:
-            self.log.append(place, record)
-        self._reach(lane, "outputs_sent")
-
-    # -- faults and time
-
-    def _now(self) -> int:
-        self._wall_us += 1_000
-        return self._wall_us
-
-    def _is_delayed(self, handle: str) -> bool:
-        return any(isinstance(f, Delay) and f.handle == handle and f.rounds >= self._round for f in self._faults)
-
-    def _dies(self, lane: SimulatedLane, boundary: str) -> bool:
-        """Whether the next reach of this boundary is a planted crash."""
-        return Crash(lane.name, boundary, self._reached[(lane.name, boundary)] + 1) in self._faults
-
-    def _reach(self, lane: SimulatedLane, boundary: str) -> None:
-        dies = self._dies(lane, boundary)
-        self._reached[(lane.name, boundary)] += 1
-        if dies:
-            self.crashes.append(Crash(lane.name, boundary, self._reached[(lane.name, boundary)]))
-            raise Died(boundary)
-
-    def reached(self) -> Mapping[tuple[str, str], int]:
-        """How often each (lane, boundary) was reached: a planted crash that was not is no proof."""
+    def times_reached(self) -> Mapping[tuple[str, str], int]:
+        """How often each (lane, boundary) was reached: a planted fault that was not is no proof."""
         return dict(self._reached)
+
+    # -- what processes ask for
+
+    def now_us(self) -> int:
+        return self._events.now_us
+
+    def wall_us(self) -> int:
+        return self._events.wall_us()
+
+    def schedule(self, after_us: int, action: Callable[[], None]) -> None:
+        self._events.after(after_us, action)
+
+    def transmit(self, request: Request) -> None:
+        self._network.send(request)
+
+    def moved(self) -> None:
+        self._events.moved()
+
+    def commit(self, process: Process, offsets: Mapping[Place, int]) -> None:
+        self.commits.append(Commit(process.lane.name, offsets, self.journal_end(process.lane)))
+
+    def journal_end(self, lane: SimulatedLane) -> int:
+        """How many records the journal of a lane has."""
+        return self.log.end(lane.journal) if lane.journal else sum(1 for _ in self.store.keys(SEGMENTS))
+
+    def fetches(self, process: Process) -> Iterator[tuple[Place, int]]:
+        lane, now_us = process.lane, self._events.now_us
+        places, (until_us, records_max) = list(lane.places), self._shuffled.get(lane.name, (0, 0))
+        if now_us < until_us:
+            self.random.shuffle(places)
+        for place in places:
+            if self._hidden_until_us[place] <= now_us:
+                if place[0] in self._repeated:
+                    process.again[place] = self._repeated[place[0]]
+                yield place, self.random.randint(0, records_max) if now_us < until_us else self._fetch_max
+
+    def ended(self, process: Process, error: BaseException) -> None:
+        """A member that stopped is followed by another. Raises RuntimeError for what is no refusal but a defect."""
+        self.ends.append(End(process.lane.name, process.number, error))
+        self._network.cut(process)
+        if not isinstance(error, AssayError | OSError):
+            raise RuntimeError(f"a process of lane {process.lane.name} broke") from error  # noqa: TRY004  # it is no wrong type
+        if self._members.get(process.lane.name) is process:
+            self._start_later(process.lane, self.random.randint(1_000, RESTART_US))
+
+    def reached(self, process: Process, boundary: str) -> None:
+        key = (process.lane.name, boundary)
+        self._reached[key] += 1
+        for planted in self._planted.pop((*key, self._reached[key]), ()):
+            self.met.append(planted)
+            self._happen(planted.fault, process)
+
+    # -- the group
+
+    def _start(self, lane: SimulatedLane) -> None:
+        if len(self._processes) == PROCESSES_MAX:
+            raise RuntimeError(f"lanes do not come to rest: {self._last_ends()}")
+        self._members[lane.name] = process = Process(self, lane, len(self._processes))
+        self._processes.append(process)
+        self._events.moved()
+        process.start(owns=True)
+
+    def _start_later(self, lane: SimulatedLane, after_us: int) -> None:
+        before = self._members.get(lane.name)
+
+        def start() -> None:
+            if self._members.get(lane.name) is before and (before is None or before.dead or before.frozen):
+                self._start(lane)
+
+        self._events.after(after_us, start, busy=True)
+
+    def _last_ends(self) -> str:
+        return "; ".join(f"{end.lane}: {end.error}" for end in self.ends[-3:])
+
+    def _publish_lot(self) -> None:
+        lot = self._feed[self._fed : self._fed + self.random.randint(1, self._lot_max)]
+        self._fed += len(lot)
+        for place, record in lot:
+            self.log.append(place, record)
+        if self._fed < len(self._feed):
+            self._events.after(self.random.randint(0, FEED_PAUSE_US), self._publish_lot, busy=True)
+
+    # -- faults
+
+    def _happen(self, fault: Fault, process: Process) -> None:
+        lane = process.lane
+        match fault:
+            case Crash():
+                process.kill()
+                self._network.cut(process)
+                self._start_later(lane, self.random.randint(1_000, RESTART_US))
+            case Freeze(us, unsent):
+                process.frozen, process.unsent = True, unsent
+                self._events.after(us, process.thaw, busy=True)
+                self._start_later(lane, SESSION_US)
+            case Rival():
+                self._start(lane)
+            case FailedProduce() | UnknownProduce():
+                process.next_write = fault
+            case ClockJump(us):
+                self._events.jump_us += us
+            case Poison(kind):
+                self.poison.plant(kind, lane.places)
+            case _:
+                self._disturb_input(fault, process)
+
+    def _disturb_input(self, fault: Fault, process: Process) -> None:
+        now_us, lane = self._events.now_us, process.lane
+        match fault:
+            case Duplicate(records, ""):
+                process.again = dict.fromkeys(lane.places, records)
+            case Duplicate(records, handle):
+                self._repeated[handle] = records
+            case Delay(us, handle):
+                for place in lane.places:
+                    if handle in ("", place[0]):
+                        self._hidden_until_us[place] = now_us + us
+                self._events.after(us, self._events.moved, busy=True)
+            case Reorder(records_max, us):
+                self._shuffled[lane.name] = (now_us + us if us else 2**62, records_max)

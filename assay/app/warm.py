@@ -22,7 +22,10 @@ from assay.app.lanes import build_lane, partition_counts
 from assay.app.replay.compare import Comparison, compare, decisions_of
 from assay.app.replay.verify import recompute
 from assay.app.run_directory import RunConfig
-from assay.app.simulator import ModelLog, SimulatedLane, Simulator
+from assay.app.simulation.log import ModelLog
+from assay.app.simulation.process import SimulatedLane
+from assay.app.simulator import Simulator
+from assay.app.stores.segment_journal import SEGMENTS
 from assay.app.warm_world import PAYMENTS, config_of, world
 from assay.codecs.columns import Strings
 from assay.codecs.record_batch import record_batches, sealed
@@ -34,7 +37,6 @@ from assay.tables.feature_plan import compile_plan
 POLICIES = ("handbook", "transfers", "workload_w")
 #: two, because a single partition needs no partitioner
 PARTITIONS = partition_counts(2)
-SEGMENTS = "segments"
 RTDL = "FP_BUS_RTDL_V1"
 
 
@@ -48,8 +50,9 @@ def warm() -> int:
         log = world(config, PARTITIONS)
         with tempfile.TemporaryDirectory() as room:
             recorder = Recorder(Path(room) / "recorded.log")
-            Simulator([_lane(spec, config, recorder) for spec in TOPOLOGY.lanes], log).run()
-        _frame(log)
+            simulator = Simulator([_lane(spec, config, recorder) for spec in TOPOLOGY.lanes], log)
+            simulator.run()
+        _frame(simulator)
         check(_replay(config, log), policy)
     return sum(1 for kernel in kernels().values() if kernel.signatures)
 
@@ -65,7 +68,9 @@ def kernels() -> dict[str, Dispatcher]:
 
 
 def _lane(spec: LaneSpec, config: RunConfig, recorder: Recorder) -> SimulatedLane:
-    return SimulatedLane(spec.name, partial(_machine, spec, config), _places(spec), (spec.journal or SEGMENTS, 0), recorder.record)
+    journal = (spec.journal, 0) if spec.journal else None
+    execute = recorder.record if spec.name == "act" else None
+    return SimulatedLane(spec.name, partial(_machine, spec, config), _places(spec), journal, execute)
 
 
 def _places(spec: LaneSpec) -> list[Place]:
@@ -78,13 +83,13 @@ def _machine(spec: LaneSpec, config: RunConfig) -> Machine:
     return build_lane(spec, config, PARTITIONS)
 
 
-def _frame(log: ModelLog) -> None:
+def _frame(simulator: Simulator) -> None:
     """What a producer and a consumer do with a lane's output, and a reader of the audit chain with its segments."""
-    values = Strings.of(log.values(RTDL))
+    values = Strings.of(simulator.log.values(RTDL))
     for batch in record_batches(values, values, 0, bytes_max=100_000):
         read_batches(sealed(batch, 0, 0, 0), 0)
-    for segment in log.values(SEGMENTS):
-        read_segment(segment)
+    for key in simulator.store.keys(SEGMENTS):
+        read_segment(simulator.store.read(key))
 
 
 def _replay(config: RunConfig, log: ModelLog) -> Comparison:

@@ -10,7 +10,7 @@ from assay.agents.step import Place
 from assay.agents.topology import TOPOLOGY
 from assay.app.demo.new_run import document
 from assay.app.run_directory import RunConfig
-from assay.app.simulator import ModelLog, Record
+from assay.app.simulation.log import ModelLog, Record
 from assay.codecs.single_object import pack
 
 PAYMENTS = 600

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from records import DAY_US, OTHER_PINS, PINS, RTDL, T0_US, chunk, decision, mark, outcome, payment
-from simulated_worlds import QUARANTINE, config
+from simulated_worlds import config
 
 from assay.agents.lane import Lane
 from assay.agents.step import EffectResults, Outcome
@@ -21,6 +21,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 WALL_US = 1_800_000_000_000_000
+QUARANTINE = "FP_BUS_QUARANTINE_V1"
 
 
 class ActLane:

@@ -1,4 +1,4 @@
-"""The driver that gives a lane bytes and time, over the model log: the same decisions, and no output after a broken promise."""
+"""The driver under asyncio's own loop, with threads: decisions as in the simulator, and no output after a broken promise."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Awaitable
 
 import pytest
-from driven_lanes import WALL_US, LogJournal, LogOutputs, drive, lanes_of, simulated, world
+from driven_lanes import JOURNAL, WALL_US, LogJournal, LogOutputs, drive, simulated, world
 from simulated_worlds import LANES, decision_digest, decisions, outcomes, published
 
 from assay.agents.step import EffectResults, Effects
 from assay.app.simulated_lanes import KeyedEffector
-from assay.app.simulator import Record
+from assay.app.simulation.log import Record
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -21,7 +21,7 @@ def test_the_driver_and_the_simulator_decide_alike() -> None:
     for name in LANES:
         drive(name, log, effector)
     assert decision_digest(log) == decision_digest(simulated().log)
-    assert len(outcomes(log)) == len(effector.calls) == len(world().payments)
+    assert len(outcomes(log)) == len(effector.acts) == len(world().payments)
     assert len(log.values("FP_BUS_AUDIT_V1")) == len(world().payments)
 
 
@@ -44,16 +44,14 @@ def test_another_writers_record_in_the_journal_stops_the_lane_before_it_emits_an
     The record behind the other writer's landed at an unexpected offset: neither it nor any later one is emitted.
     """
     log, effector = published(world(), 1), KeyedEffector()
-    lane = lanes_of(effector)["rtdl"]
-    foreign = b"another writer"
 
     def meet(appended: int) -> None:
         if appended == meets_at:
-            log.append(lane.journal, Record(b"", foreign, WALL_US))
+            log.append(JOURNAL, Record(b"", b"another writer", WALL_US))
 
     outputs = LogOutputs(log)
     with pytest.raises(Stop) as stopped:
-        drive("rtdl", log, effector, LogJournal(log, lane.journal, meet), outputs)
+        drive("rtdl", log, effector, LogJournal(log, JOURNAL, meet), outputs)
     assert stopped.value.reason is reason
     assert outputs.published <= max(0, meets_at - 1), "only what was journaled before the other writer came may be out"
 
@@ -81,7 +79,7 @@ class CancelledJournal(LogJournal):
 
 def test_a_cancelled_acknowledgement_ends_the_lane_instead_of_one_of_its_stages() -> None:
     log, effector = published(world(), 1), KeyedEffector()
-    journal = CancelledJournal(log, lanes_of(effector)["rtdl"].journal)
+    journal = CancelledJournal(log, JOURNAL)
     with pytest.raises(Stop) as stopped:
         drive("rtdl", log, effector, journal)
     assert stopped.value.reason is Reason.LANE_ENDED
@@ -105,7 +103,7 @@ def test_an_effector_that_raises_stops_the_lane_and_is_asked_first_afterwards() 
 
     with pytest.raises(OSError, match="full"):
         drive("act", log, Breaks())
-    assert 0 < len(effector.calls) < len(world().payments)
+    assert 0 < len(effector.acts) < len(world().payments)
     drive("act", log, effector)
-    assert set(effector.calls.values()) == {1}, "what was done before the stop is asked for, not done again"
+    assert effector.blindly == [], "what was done before the stop is asked for, not done again"
     assert len(outcomes(log)) == len(world().payments)

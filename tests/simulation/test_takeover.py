@@ -11,7 +11,7 @@ from simulated_worlds import LANES, decision_digest, outcomes, published
 
 from assay.agents.step import Place
 from assay.app.simulated_lanes import KeyedEffector
-from assay.app.simulator import ModelLog
+from assay.app.simulation.log import ModelLog
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -58,12 +58,13 @@ def test_a_standby_takes_over_what_it_followed(lane_name: str, active_goes_on: s
     for name in LANES[: LANES.index(lane_name)]:
         drive(name, log, effector)
     lane = lanes_of(effector)[lane_name]
+    place = lane.journal or ("segments", 0)
 
     async def whole() -> BaseException | None:
         enough = 1 if lane_name == "audit" else 3  # the audit's segments hold many records each
-        held = Held(log, lane.journal, enough)
+        held = Held(log, place, enough)
         active = wired(lane, log, held, LogOutputs(log), effector)
-        standby = wired(lane, log, Claiming(log, lane.journal, held, active_goes_on), LogOutputs(log), effector)
+        standby = wired(lane, log, Claiming(log, place, held, active_goes_on), LogOutputs(log), effector)
         working, following = asyncio.create_task(play(active, lane, log)), asyncio.create_task(standby.follow())
         async with asyncio.timeout(DEADLINE_S):
             while standby.next_offset < enough:
@@ -84,4 +85,4 @@ def test_a_standby_takes_over_what_it_followed(lane_name: str, active_goes_on: s
     for name in LANES[LANES.index(lane_name) + 1 :]:
         drive(name, log, effector)
     assert decision_digest(log) == decision_digest(simulated().log)
-    assert len(set(outcomes(log))) == len(effector.calls) == len(world().payments)
+    assert len(set(outcomes(log))) == len(effector.acts) == len(world().payments)

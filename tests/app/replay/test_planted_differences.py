@@ -15,7 +15,7 @@ from assay.agents.journal import JournalRecord
 from assay.app.replay.compare import DIFFERENCES_SHOWN, Comparison, compare, decisions_of
 from assay.app.replay.verify import Recomputed, findings, recompute
 from assay.app.run_directory import RunConfig
-from assay.app.simulator import Reorder
+from assay.app.simulation.faults import Planted, Reorder
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack, unpack
 from assay.contracts.errors import Stop
@@ -46,7 +46,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Ran:
     """A run in the simulator."""
     world = generated_world(tmp_path_factory.mktemp("world"), "handbook", ROWS, 3)
     config = config_over(world, "handbook")
-    log = simulated(gated(world, config, rows_per_mark=50), [Reorder(40)]).log
+    log = simulated(gated(world, config, rows_per_mark=50), [Planted(Reorder(40))]).log
     decisions = decisions_of(Strings.of(log.values("FP_BUS_RTDL_V1"))).tolist()
     return Ran(config, log.values(JOURNAL), [value for value in decisions if value is not None])
 

@@ -1,0 +1,106 @@
+"""What can go wrong, as values: each fault happens to one lane at one boundary, and any number of them go together."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+#: where a fault can happen to a process; between two of them nothing of it can be seen from outside
+BOUNDARIES = (
+    "recovering",
+    "claiming",
+    "fetched",
+    "journal_sent",
+    "journal_acknowledged",
+    "computed",
+    "effects_asked",
+    "effects_executed",
+    "outputs_sent",
+    "outputs_acknowledged",
+    "committed",
+)
+
+
+class Crash(NamedTuple):
+    """The process is gone at once. What it had sent and the log had not taken arrives up to some record, or not at all."""
+
+
+class Freeze(NamedTuple):
+    """The process stands still and goes on later, as one that believes it still owns its lane.
+
+    Another one is started when the group misses it. `unsent`: what it had under way leaves its machine only when it goes on.
+    """
+
+    us: int
+    unsent: bool
+
+
+class Rival(NamedTuple):
+    """Another process starts as owner of the lane while this one goes on."""
+
+
+class FailedProduce(NamedTuple):
+    """The next write of the process is refused, and so is what it sends to that partition afterwards."""
+
+
+class UnknownProduce(NamedTuple):
+    """The next write of the process has arrived or not, and it is told of an error after this long, never of the truth."""
+
+    arrives: bool
+    silent_us: int
+
+
+class ClockJump(NamedTuple):
+    """The wall clock of the machine is set forwards or backwards."""
+
+    us: int
+
+
+class Poison(NamedTuple):
+    """A record that nobody can read is published to an input of the lane: `garbage`, `truncated` or of an `unknown_schema`."""
+
+    kind: str
+
+
+class Duplicate(NamedTuple):
+    """Fetches deliver again this many records before the position: each fetch of a topic, or the next one of every partition."""
+
+    records: int
+    handle: str = ""
+
+
+class Delay(NamedTuple):
+    """Records of a topic, or of all inputs of the lane, are not delivered for this long."""
+
+    us: int
+    handle: str = ""
+
+
+class Reorder(NamedTuple):
+    """Fetches take partitions in random order and random sizes, at most this many records at once, for this long (0: always)."""
+
+    records_max: int
+    us: int = 0
+
+
+Fault: TypeAlias = Crash | Freeze | Rival | FailedProduce | UnknownProduce | ClockJump | Poison | Duplicate | Delay | Reorder
+#: snapshots do not exist yet: a slow and a torn one will be faults here, and `snapshotting` a boundary above
+FAULTS: tuple[type[Fault], ...] = (
+    Crash, Freeze, Rival, FailedProduce, UnknownProduce, ClockJump, Poison, Duplicate, Delay, Reorder,
+)  # fmt: skip
+
+
+class Planted(NamedTuple):
+    """A fault that happens when a lane comes to a boundary for the n-th time, counting from 1 over all its processes.
+
+    Without a boundary it happens to all lanes before they start.
+    """
+
+    fault: Fault
+    lane: str = ""
+    boundary: str = ""
+    occurrence: int = 0
+
+
+def crash(lane: str, boundary: str, occurrence: int) -> Planted:
+    """The process of a lane dies the n-th time it comes to a boundary."""
+    return Planted(Crash(), lane, boundary, occurrence)

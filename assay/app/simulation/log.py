@@ -1,0 +1,76 @@
+"""Models of what outlives every process: Kafka's log (partitions, offsets) and an object store. Neither can be chosen as wiring."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from assay.agents.step import Place
+from assay.app.stores.objects import ObjectExists
+
+
+class Record(NamedTuple):
+    """One record of the model log."""
+
+    key: bytes
+    value: bytes
+    wall_us: int
+
+
+class ModelLog:
+    """Topics with partitions of records. What is appended stays; whether an append arrives is decided by who sends it."""
+
+    def __init__(self) -> None:
+        self._records: dict[Place, list[Record]] = defaultdict(list)
+
+    def append(self, place: Place, record: Record) -> int:
+        """Append one record; its offset."""
+        return self.extend(place, (record,))
+
+    def extend(self, place: Place, records: Sequence[Record]) -> int:
+        """Append records together, as a broker takes a batch; the offset of the first."""
+        partition = self._records[place]
+        first = len(partition)
+        partition.extend(records)
+        return first
+
+    def read(self, place: Place, offset: int, records_max: int) -> list[Record]:
+        """Records from an offset on."""
+        return self._records[place][offset : offset + records_max]
+
+    def end(self, place: Place) -> int:
+        """The next offset of a partition."""
+        return len(self._records[place])
+
+    def places(self) -> list[Place]:
+        """Partitions that hold records."""
+        return sorted(place for place, records in self._records.items() if records)
+
+    def values(self, handle: str) -> list[bytes]:
+        """All values of a topic, partition by partition."""
+        places = [place for place in self.places() if place[0] == handle]
+        return [record.value for place in places for record in self._records[place]]
+
+
+class MemoryStore:
+    """An object store in memory."""
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+
+    def create(self, key: str, data: bytes) -> None:
+        if key in self.objects:
+            raise ObjectExists(key)
+        self.objects[key] = data
+
+    def replace(self, key: str, data: bytes) -> None:
+        self.objects[key] = data
+
+    def read(self, key: str) -> bytes:
+        if key not in self.objects:
+            raise FileNotFoundError(key)
+        return self.objects[key]
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        yield from sorted(key for key in self.objects if key.startswith(prefix + "/"))

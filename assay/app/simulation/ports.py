@@ -1,0 +1,189 @@
+"""What a simulated process calls instead of a broker, an object store and an effector: the driver's ports over models."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from random import Random
+from typing import Protocol
+
+from assay.agents.step import EffectResults, Effects, Emission, Place
+from assay.app.failpoints import Failpoints
+from assay.app.simulation.faults import FailedProduce, UnknownProduce
+from assay.app.simulation.log import MemoryStore, ModelLog, Record
+from assay.app.stores.segment_journal import SegmentJournal
+
+#: how often a standby looks for new journal records
+FOLLOW_POLL_S = 0.1
+#: the driver's failpoints as boundaries; where two of its points differ in nothing that can be seen from outside, one is enough
+BOUNDARY_OF = {
+    "recovering": "recovering",
+    "after_journal_before_produce": "journal_acknowledged",
+    "after_effects_before_results": "effects_executed",
+    "after_produce_before_commit": "outputs_acknowledged",
+}
+
+
+class Outlasting(Protocol):
+    """What no process takes with it when it ends."""
+
+    log: ModelLog
+    store: MemoryStore
+    random: Random
+
+    def moved(self) -> None:
+        """Something was written."""
+
+
+class Caller(Protocol):
+    """The process a port belongs to."""
+
+    recovering: bool
+    next_write: FailedProduce | UnknownProduce | None
+
+    @property
+    def world(self) -> Outlasting:
+        """Where it lives."""
+
+    async def reach(self, boundary: str) -> None:
+        """Come to a boundary."""
+
+    def send(self, place: Place, records: Sequence[Record]) -> asyncio.Future[int]:
+        """Send records to one partition."""
+
+
+class Boundaries(Failpoints):
+    """The driver's failpoints are boundaries where faults happen."""
+
+    def __init__(self, process: Caller) -> None:
+        super().__init__()
+        self._process = process
+
+    async def reach(self, name: str) -> None:
+        await super().reach(name)
+        if name in BOUNDARY_OF:
+            await self._process.reach(BOUNDARY_OF[name])
+
+
+class _Port:
+    """Nothing to connect to."""
+
+    def __init__(self, process: Caller) -> None:
+        self._process = process
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    @property
+    def _sending(self) -> str:
+        return "claiming" if self._process.recovering else "journal_sent"
+
+
+class LogJournal(_Port):
+    """A partition of the model log as a lane's journal, as `KafkaJournal` is one of Kafka's."""
+
+    def __init__(self, process: Caller, place: Place) -> None:
+        super().__init__(process)
+        self._place = place
+        self._read = 0
+
+    async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
+        acknowledged = self._process.send(self._place, (Record(b"", value, wall_ms * 1_000),))
+        await self._process.reach(self._sending)
+        return acknowledged
+
+    async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
+        for one in self._new():
+            yield one
+
+    async def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
+        while True:
+            yield self._new()
+            await asyncio.sleep(FOLLOW_POLL_S)
+
+    async def read_between(self, first: int, end: int) -> list[bytes]:
+        return [record.value for record in self._process.world.log.read(self._place, first, end - first)]
+
+    def _new(self) -> list[tuple[int, bytes]]:
+        log, first = self._process.world.log, self._read
+        self._read = log.end(self._place)
+        return [(offset, record.value) for offset, record in enumerate(log.read(self._place, first, self._read - first), first)]
+
+
+class StoreJournal(_Port):
+    """The product's segment journal over a store whose writes may fail."""
+
+    def __init__(self, process: Caller) -> None:
+        super().__init__(process)
+        self._segments = SegmentJournal(FailingStore(process))
+
+    async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
+        appending = asyncio.ensure_future(self._segments.append(value, wall_ms))
+        await asyncio.sleep(0)  # the write is under way
+        await self._process.reach(self._sending)
+        return await appending
+
+    def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
+        return self._segments.read_all()
+
+    def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
+        return self._segments.follow()
+
+    async def read_between(self, first: int, end: int) -> list[bytes]:
+        return await self._segments.read_between(first, end)
+
+
+class FailingStore:
+    """The world's store as one process sees it."""
+
+    def __init__(self, process: Caller) -> None:
+        self._process = process
+        self._store = process.world.store
+        self.read = self._store.read
+        self.keys = self._store.keys
+
+    def create(self, key: str, data: bytes) -> None:
+        self._write(self._store.create, key, data)
+
+    def replace(self, key: str, data: bytes) -> None:
+        self._write(self._store.replace, key, data)
+
+    def _write(self, write: Callable[[str, bytes], None], key: str, data: bytes) -> None:
+        fault, self._process.next_write = self._process.next_write, None
+        if fault is None or (isinstance(fault, UnknownProduce) and fault.arrives):
+            write(key, data)
+            self._process.world.moved()
+        if fault is not None:
+            raise OSError(f"planted: {key} is not known to be written")
+
+
+class LogOutputs(_Port):
+    """Publishes to the model log; what goes to one partition travels in one or two batches."""
+
+    async def publish(self, emissions: Sequence[Emission], wall_ms: int) -> None:
+        sent = [self._process.send(place, batch) for emission in emissions for place, batch in self._batches(emission, wall_ms)]
+        await self._process.reach("outputs_sent")
+        await asyncio.gather(*sent)
+
+    def _batches(self, emission: Emission, wall_ms: int) -> Iterator[tuple[Place, Sequence[Record]]]:
+        lots: dict[int, list[Record]] = {}
+        for partition, key, value in zip(emission.partitions.tolist(), emission.keys.tolist(), emission.values.tolist(), strict=True):
+            lots.setdefault(partition, []).append(Record(key or b"", value or b"", wall_ms * 1_000))
+        for partition, records in lots.items():
+            cut = self._process.world.random.randint(1, len(records))
+            for part in (records[:cut], records[cut:]):
+                if part:
+                    yield (emission.handle, partition), part
+
+
+class Acts(_Port):
+    """The world outside: what it did is remembered by no process."""
+
+    def __init__(self, process: Caller, execute: Callable[[Effects], EffectResults]) -> None:
+        super().__init__(process)
+        self._execute = execute
+
+    async def execute(self, effects: Effects) -> EffectResults:
+        await self._process.reach("effects_asked")
+        return self._execute(effects)

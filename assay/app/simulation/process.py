@@ -1,0 +1,268 @@
+"""A simulated process: the product's own lane driver on a loop in virtual time, between ports that the world answers.
+
+The driver, its machine and the segment journal are the code a worker runs. What is modelled is what surrounds them: the
+broker, the object store, the group that starts a successor, and the operating system that may freeze or kill.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Protocol
+
+import numpy as np
+
+from assay.agents.step import Chunk, EffectResults, Effects, Machine, Place
+from assay.app.lane_driver import Journal, LaneDriver
+from assay.app.simulation.faults import FailedProduce, UnknownProduce
+from assay.app.simulation.log import MemoryStore, ModelLog, Record
+from assay.app.simulation.loop import SimulatedLoop
+from assay.app.simulation.ports import Acts, Boundaries, LogJournal, LogOutputs, StoreJournal
+from assay.codecs.columns import Strings
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+#: how long a lane that found nothing, or something, waits before it fetches again
+IDLE_S, MOVING_S = 0.05, 0.002
+
+
+@dataclass
+class SimulatedLane:
+    """How one lane is built, and where it reads and writes. Without a journal topic its journal are segments in the store."""
+
+    name: str
+    make: Callable[[], Machine]
+    places: Sequence[Place]
+    journal: Place | None
+    execute: Callable[[Effects], EffectResults] | None = None
+
+
+@dataclass(eq=False)
+class Request:
+    """Records on their way to one partition; the answer goes to `answered`."""
+
+    process: Process
+    place: Place
+    records: Sequence[Record]
+    answered: asyncio.Future[int]
+    fault: FailedProduce | UnknownProduce | None
+    lost: bool = False
+
+
+class World(Protocol):
+    """What a process lives in."""
+
+    log: ModelLog
+    store: MemoryStore
+    random: Random
+
+    def now_us(self) -> int:
+        """Virtual time."""
+
+    def wall_us(self) -> int:
+        """The wall clock, which a fault may set."""
+
+    def schedule(self, after_us: int, action: Callable[[], None]) -> None:
+        """Do something later."""
+
+    def moved(self) -> None:
+        """Something was written."""
+
+    def reached(self, process: Process, boundary: str) -> None:
+        """A process is at a boundary: planted faults happen now."""
+
+    def transmit(self, request: Request) -> None:
+        """Take records that a process sends."""
+
+    def fetches(self, process: Process) -> Iterator[tuple[Place, int]]:
+        """Partitions to fetch from now, and how many records at most."""
+
+    def commit(self, process: Process, offsets: Mapping[Place, int]) -> None:
+        """Note what the group may skip."""
+
+    def ended(self, process: Process, error: BaseException) -> None:
+        """A process has stopped by itself."""
+
+
+@dataclass(eq=False)
+class Process:
+    """One incarnation of a lane."""
+
+    world: World
+    lane: SimulatedLane
+    number: int
+    dead: bool = False
+    frozen: bool = False
+    #: while frozen, what was sent before waits inside
+    unsent: bool = False
+    recovering: bool = True
+    next_write: FailedProduce | UnknownProduce | None = None
+    refused: set[Place] = field(default_factory=set)
+    again: dict[Place, int] = field(default_factory=dict)
+    fetched: dict[Place, int] = field(default_factory=dict)
+    _held: list[Callable[[], object]] = field(default_factory=list)
+    _committed: dict[Place, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lane = self.lane
+        self.loop = SimulatedLoop(self)
+        self._owns = asyncio.Event()
+        journal: Journal = LogJournal(self, lane.journal) if lane.journal else StoreJournal(self)
+        self.driver = LaneDriver(
+            lane.make(),
+            journal,
+            LogOutputs(self),
+            self.world.wall_us,
+            Boundaries(self),
+            Acts(self, lane.execute) if lane.execute else None,
+            input_ends=self._input_ends,
+        )
+
+    def start(self, *, owns: bool) -> None:
+        """Begin to live, as owner of the lane or to stand by for it."""
+        if owns:
+            self._owns.set()
+        self.loop.call_soon(lambda: self.loop.create_task(self._live()).add_done_callback(self._ended))
+        self._go_on()
+
+    def take_over(self) -> None:
+        """The group has given the lane to this process."""
+        self.inside(self._owns.set)
+
+    def kill(self) -> None:
+        """SIGKILL, where it stands; one that is running is let go of when it comes to its boundary."""
+        self.dead, self.frozen = True, False
+        self._held.clear()
+
+    def bury(self) -> None:
+        """Let go of what a dead process was at."""
+        self.kill()
+        self.loop.end()
+
+    def thaw(self) -> None:
+        """SIGCONT: what came in meanwhile is met now, in its order."""
+        if not self.frozen:
+            return
+        self.frozen = False
+        held, self._held = self._held, []
+        self._go_on()
+        for action in held:
+            self.inside(action)
+
+    def inside(self, action: Callable[[], object]) -> None:
+        """Do something within the process and let it go on from there; later if it is frozen, never if it is dead."""
+        if self.frozen:
+            self._held.append(action)
+        elif not self.dead:
+            action()
+            self._go_on()
+
+    def outlives(self, action: Callable[[], None]) -> None:
+        """Do something that has left the process already, unless it was kept back when the process froze."""
+        if self.frozen and self.unsent:
+            self._held.append(action)
+        else:
+            action()
+
+    def _go_on(self) -> None:
+        self.loop.run_ready(lambda: not (self.dead or self.frozen))
+        if self.dead:
+            self.loop.end()
+
+    async def reach(self, boundary: str) -> None:
+        """Come to a boundary; nothing after it is done by a process that died or froze there."""
+        self.world.reached(self, boundary)
+        if self.dead or self.frozen:
+            await asyncio.sleep(0)
+
+    def send(self, place: Place, records: Sequence[Record]) -> asyncio.Future[int]:
+        """Records leave the process; the future gives the offset of the first, or raises Stop(PRODUCE_FAILED)."""
+        answered: asyncio.Future[int] = self.loop.create_future()
+        fault, self.next_write = self.next_write, None
+        self.world.transmit(Request(self, place, records, answered, fault))
+        return answered
+
+    # -- what its loop asks for
+
+    def now_us(self) -> int:
+        return self.world.now_us()
+
+    def wake(self, after_us: int, action: Callable[[], None]) -> None:
+        self.world.schedule(after_us, lambda: self.inside(action))
+
+    def submit(self, job: Callable[[], object], done: Callable[[object, Exception | None], None], *, of_lane: bool) -> None:
+        """Folds touch nothing outside. Other jobs do: one under way may come to its end although its process does not."""
+
+        def run() -> None:
+            if self.dead and (of_lane or self.world.random.random() < 0.5):
+                return
+            if self.frozen and (of_lane or self.unsent):
+                self._held.append(run)
+                return
+            value, error = _outcome(job)
+            if of_lane and not self.recovering and not self.dead:
+                self.world.reached(self, "computed")
+            self.inside(lambda: done(value, error))
+
+        self.world.schedule(self.world.random.randint(20, 400), run)
+
+    # -- its life
+
+    async def _live(self) -> None:
+        following = None if self._owns.is_set() else asyncio.create_task(self.driver.follow())
+        if following:
+            owning = asyncio.create_task(self._owns.wait())
+            await asyncio.wait((owning, following), return_when=asyncio.FIRST_COMPLETED)
+            if following.done():
+                following.result()
+        await self.driver.recover()
+        if following:
+            await following
+        self.recovering = False
+        self.fetched = dict(self.driver.position())
+        tasks = [asyncio.create_task(self.driver.run()), asyncio.create_task(self._fetch())]
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+
+    def _ended(self, life: asyncio.Task[None]) -> None:
+        error = life.exception() or Stop(Reason.LANE_ENDED, f"lane {self.lane.name} returned")
+        self.kill()
+        self.world.ended(self, error)
+
+    async def _fetch(self) -> None:
+        while True:
+            moved = False
+            for place, records_max in self.world.fetches(self):
+                if records_max and self.driver.wants(place):
+                    moved |= await self._fetch_from(place, records_max)
+            offsets = self.driver.committable()
+            if offsets != self._committed:
+                self._committed = offsets
+                self.world.commit(self, offsets)
+                await self.reach("committed")
+            await asyncio.sleep(MOVING_S if moved else IDLE_S)
+
+    async def _fetch_from(self, place: Place, records_max: int) -> bool:
+        start = self.fetched.get(place, 0)
+        records = self.world.log.read(place, start, records_max)
+        if not records:
+            return False
+        again = min(start, self.again.pop(place, 0))
+        values = Strings.of([record.value for record in self.world.log.read(place, start - again, again + len(records))])
+        self.fetched[place] = start + len(records)
+        self.driver.feed(Chunk(*place, np.arange(start - again, start + len(records), dtype=np.int64), values))
+        await self.reach("fetched")
+        return True
+
+    async def _input_ends(self) -> dict[Place, int]:
+        return {place: self.world.log.end(place) for place in self.lane.places}
+
+
+def _outcome(job: Callable[[], object]) -> tuple[object, Exception | None]:
+    try:
+        return job(), None
+    except Exception as error:  # noqa: BLE001  # whatever it is, it is raised where the job is awaited
+        return None, error
