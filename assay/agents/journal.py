@@ -65,8 +65,8 @@ class JournalReader:
     """Follows a journal: contiguous sequences, and no record of an epoch that a later claim has ended.
 
     `accept` gives False for a record of a superseded epoch (its writer had lost the lane) and for a claim that did not know
-    the records before it (its writer sees an unexpected offset and stops). It raises Stop(JOURNAL_SEQUENCE_GAP) when a
-    record is missing.
+    the records before it, another's claim of the same epoch among them (its writer sees an unexpected offset and stops). It
+    raises Stop(JOURNAL_SEQUENCE_GAP) when a record is missing.
     """
 
     shard: int = 0
@@ -75,10 +75,9 @@ class JournalReader:
 
     def accept(self, record: JournalRecord) -> bool:
         """Whether this record counts; moves to it if so."""
-        claims = record.kind in (CLAIM, UPGRADE) and record.epoch > self.epoch
-        if claims and record.sequence <= self.sequence:
-            return False
-        if claims:
+        if record.kind in (CLAIM, UPGRADE):
+            if record.epoch <= self.epoch or record.sequence <= self.sequence:
+                return False
             self.epoch = record.epoch
         elif record.epoch != self.epoch:
             if record.epoch < self.epoch:
