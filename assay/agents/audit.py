@@ -106,8 +106,8 @@ class AuditMachine:
             return None  # repeats alone are worth a segment too: else the position would stand before them for ever
         if self._waiting_since is None:
             self._waiting_since = wall_us
-        if self._ready_rows < RECORDS_MAX and wall_us - self._waiting_since < WAIT_MAX_US:
-            return None
+        if self._ready_rows < RECORDS_MAX and 0 <= wall_us - self._waiting_since < WAIT_MAX_US:
+            return None  # a clock that was set back must not keep the segment open until it has caught up
         self._waiting_since = None
         pairs = self._pop()
         orphans, self._orphans = self._orphans, []

@@ -141,8 +141,8 @@ class Lane:
         """
         if self._recorded_through >= self._last_work or self._emitted_through < self._last_work:
             return None
-        if wall_us - self._last_wall_us < NOTE_AFTER_US:
-            return None
+        if 0 <= wall_us - self._last_wall_us < NOTE_AFTER_US:
+            return None  # a clock that was set back counts as time that has passed
         record = self._record(BATCH, wall_us, [], [], 0, {})
         if not self._noted:
             self._noted, self._last_work = True, record.sequence

@@ -35,8 +35,8 @@ class ProjectionStep:
 
     def handle(self, batch: Batch) -> Sequence[Emission]:
         context = batch.context
-        if context.wall_us - self._flushed_us < self._interval_us:
-            return ()
+        if 0 <= context.wall_us - self._flushed_us < self._interval_us:
+            return ()  # a clock that was set back must not hold rows until it has caught up
         self._flushed_us = context.wall_us
         table = batch.results["feature_table"]
         return [
