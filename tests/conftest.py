@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 
+import hypothesis
 import pytest
 
 from assay.app.settings import load_settings
 from assay.testing import dsn, kafka, namespace, postgres, server_room, settings
 
 __all__ = ["dsn", "kafka", "namespace", "postgres", "server_room", "settings"]
+
+# a busy machine must not fail a law
+hypothesis.settings.register_profile("no_deadline", deadline=None)
+hypothesis.settings.load_profile("no_deadline")
 
 TIERS = {
     "tier0": "no services",
