@@ -49,8 +49,10 @@ class SegmentJournal:
     async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
         """Create the next segment durably. Raises Stop(AUDIT_CHAIN_BROKEN) when another writer was there first."""
         offset, self._next = self._next, self._next + 1
-        await asyncio.get_running_loop().run_in_executor(None, self._create, offset, value)
-        acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._create, offset, value)
+        await loop.run_in_executor(None, self._write_head, Head(offset, hashlib.sha256(value).hexdigest()))
+        acknowledged: asyncio.Future[int] = loop.create_future()
         acknowledged.set_result(offset)
         return acknowledged
 
@@ -106,7 +108,6 @@ class SegmentJournal:
             self._store.create(segment_key(offset), value)
         except ObjectExists:
             raise _broken(f"segment {offset} exists already: another worker writes this audit") from None
-        self._write_head(Head(offset, hashlib.sha256(value).hexdigest()))
 
     def _write_head(self, head: Head) -> None:
         self._store.replace(HEAD, canonical(head._asdict()))
