@@ -3,39 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from functools import cache
 
 from records import PINS, RTDL, chunk, decision, outcome
 
 from assay.agents.audit import AuditMachine
-from assay.app.stores.objects import ObjectExists
+from assay.app.simulation.log import MemoryStore
 from assay.app.stores.segment_journal import SegmentJournal
 
 WALL_US = 1_800_000_000_000_000
-
-
-class MemoryStore:
-    """An object store in memory."""
-
-    def __init__(self, objects: dict[str, bytes] | None = None) -> None:
-        self.objects = dict(objects or {})
-
-    def create(self, key: str, data: bytes) -> None:
-        if key in self.objects:
-            raise ObjectExists(key)
-        self.objects[key] = data
-
-    def replace(self, key: str, data: bytes) -> None:
-        self.objects[key] = data
-
-    def read(self, key: str) -> bytes:
-        if key not in self.objects:
-            raise FileNotFoundError(key)
-        return self.objects[key]
-
-    def keys(self, prefix: str) -> Iterator[str]:
-        yield from sorted(key for key in self.objects if key.startswith(prefix + "/"))
 
 
 @cache

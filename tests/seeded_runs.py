@@ -38,7 +38,8 @@ def run_seed(seed: int, faults: Sequence[Planted] | None = None) -> Finished:
     log, effector = ModelLog(), KeyedEffector()
     lanes = simulated_lanes(config(), partition_counts(partitions), effector.execute, rows_max)
     planted = schedule(seed) if faults is None else faults
-    simulator = Simulator(lanes, log, seed, planted, fetch_max=200, feed=inputs(given_world, partitions, 20), lot_max=100)
+    feed, standbys = inputs(given_world, partitions, 20), random.random() < 0.5
+    simulator = Simulator(lanes, log, seed, planted, fetch_max=200, feed=feed, lot_max=100, standbys=standbys)
     simulator.run()
     return Finished(log, simulator, effector)
 

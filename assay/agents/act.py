@@ -16,7 +16,7 @@ from assay.agents.intake import Refused, Taken
 from assay.agents.picks import same_bytes
 from assay.agents.plans import Plans
 from assay.agents.step import Chunk, Effects, Emission
-from assay.codecs.avro_decode import REASONS, decode
+from assay.codecs.avro_decode import REASONS, Decoded, decode
 from assay.codecs.avro_encode import encode
 from assay.codecs.columns import I64, U8, Columns, Strings, interleave, rows, take
 from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
@@ -37,14 +37,17 @@ READS = frozenset(
     {"decision_id", "source_event.event_id", "source_event.ts_utc", "intent.action_id", "intent.action_kind", "intent.idempotency_key",
      "pins.platform_run_id"}
 )  # fmt: skip
+#: what the audit lane reads of an outcome, so that both take the same bytes for unreadable
+READS_OF_OUTCOME = frozenset({"action_id", "source_event_id"})
 
 
 class ActIntake:
-    """Decisions of the rtdl topic as rows; outcomes pass by."""
+    """Decisions of the rtdl topic as rows; outcomes pass by, if they are any."""
 
     def __init__(self, handles: Sequence[str], pins: Pins) -> None:
         self._number = {handle: number for number, handle in enumerate(handles)}
         self._plan = plan_of("decision_response", READS)
+        self._outcome_plan = plan_of("action_outcome", READS_OF_OUTCOME)
         self._pins_bytes = np.frombuffer(pins_body(pins.as_avro()), np.uint8)
 
     def take(self, chunk: Chunk, floor: int) -> Taken:
@@ -54,7 +57,7 @@ class ActIntake:
         decision, outcome = type_index("decision_response"), type_index("action_outcome")
         for i in np.flatnonzero((types != decision) & (types != outcome)).tolist():
             self._pass_by(chunk, i, int(types[i]), taken)
-        taken.resolved += chunk.offsets[types == outcome].tolist()
+        self._pass_outcomes(chunk, np.flatnonzero(types == outcome), taken)
         index = np.flatnonzero(types == decision)
         if len(index):
             taken.rows = self._rows(chunk, index, taken)
@@ -68,13 +71,24 @@ class ActIntake:
         else:
             self._refuse(chunk, i, Reason.RECORD_TYPE_UNEXPECTED, f"a {record_types()[number].name} among decisions", taken)
 
+    def _pass_outcomes(self, chunk: Chunk, index: I64, taken: Taken) -> None:
+        """The audit lane joins outcomes that can be read; nobody else would say of the others that they are there."""
+        if len(index):
+            values = chunk.values.take(index)
+            decoded = decode(self._outcome_plan, values.data, values.starts, values.lengths, HEADER_BYTES)
+            self._refuse_unreadable(chunk, index, decoded, "an outcome that cannot be decoded", taken)
+            taken.resolved += chunk.offsets[index[decoded.verdict == 0]].tolist()
+
+    def _refuse_unreadable(self, chunk: Chunk, index: I64, decoded: Decoded, detail: str, taken: Taken) -> None:
+        for i in np.flatnonzero(decoded.verdict != 0).tolist():
+            reason = REASONS[int(decoded.verdict[i])] or Reason.BYTES_GARBAGE
+            self._refuse(chunk, int(index[i]), reason, detail, taken)
+
     def _rows(self, chunk: Chunk, index: I64, taken: Taken) -> Columns | None:
         values = chunk.values.take(index)
         decoded = decode(self._plan, values.data, values.starts, values.lengths, HEADER_BYTES)
         good = decoded.verdict == 0
-        for i in np.flatnonzero(~good).tolist():
-            reason = REASONS[int(decoded.verdict[i])] or Reason.BYTES_GARBAGE
-            self._refuse(chunk, int(index[i]), reason, "a decision that cannot be decoded", taken)
+        self._refuse_unreadable(chunk, index, decoded, "a decision that cannot be decoded", taken)
         run_id = decoded.columns["pins.platform_run_id"]
         assert isinstance(run_id, Strings)
         # the six pins are neighbours in the bytes: one comparison checks them all (the run id's length takes one byte)

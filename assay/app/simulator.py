@@ -41,7 +41,7 @@ SESSION_US, RESTART_US = 200_000, 50_000
 #: what is published while the lanes run comes in lots, and between two of them is at most this long
 FEED_PAUSE_US = 400_000
 #: more processes than this in one run: one ends where the one before it ended
-PROCESSES_MAX = 300
+PROCESSES_MAX = 80
 
 
 class Commit(NamedTuple):
@@ -72,6 +72,8 @@ class Simulator:
         fetch_max: int = 1_000,
         feed: Sequence[tuple[Place, Record]] = (),
         lot_max: int = 60,
+        *,
+        standbys: bool = False,
     ) -> None:
         self.log = log
         self.store = MemoryStore()
@@ -86,8 +88,10 @@ class Simulator:
         self._fetch_max = fetch_max
         self._feed = list(feed)
         self._lot_max = lot_max
-        self._fed = 0
+        self._fed = self._started = 0
         self._processes: list[Process] = []
+        self._with_standbys = standbys
+        self._standbys: dict[str, Process] = {}
         self._members: dict[str, Process] = {}
         self._reached: dict[tuple[str, str], int] = defaultdict(int)
         self._planted: dict[tuple[str, str, int], list[Planted]] = defaultdict(list)
@@ -100,7 +104,7 @@ class Simulator:
     def run(self, events_max: int = 2_000_000) -> None:
         """Until nothing moves. Raises RuntimeError when that takes more than `events_max` events."""
         for lane in self.lanes.values():
-            self._start(lane)
+            self._give(lane)
         for planted in self._planted.pop(("", "", 0), ()):
             for process in self._members.values():
                 self._happen(planted.fault, process)
@@ -167,7 +171,7 @@ class Simulator:
         if not isinstance(error, AssayError | OSError):
             raise RuntimeError(f"a process of lane {process.lane.name} broke") from error  # noqa: TRY004  # it is no wrong type
         if self._members.get(process.lane.name) is process:
-            self._start_later(process.lane, self.random.randint(1_000, RESTART_US))
+            self._give_later(process.lane, self.random.randint(1_000, RESTART_US))
 
     def reached(self, process: Process, boundary: str) -> None:
         key = (process.lane.name, boundary)
@@ -178,22 +182,37 @@ class Simulator:
 
     # -- the group
 
-    def _start(self, lane: SimulatedLane) -> None:
-        if len(self._processes) == PROCESSES_MAX:
+    def _give(self, lane: SimulatedLane) -> None:
+        """Another process owns the lane from now on: its standby if it has one that lives."""
+        standby = self._standbys.pop(lane.name, None)
+        if standby is None or standby.dead:
+            self._members[lane.name] = process = self._process(lane)
+            process.start(owns=True)
+        else:
+            self._members[lane.name] = standby
+            standby.take_over()
+        if self._with_standbys:
+            self._standbys[lane.name] = process = self._process(lane)
+            process.start(owns=False)
+
+    def _process(self, lane: SimulatedLane) -> Process:
+        if self._started == PROCESSES_MAX:
             raise RuntimeError(f"lanes do not come to rest: {self._last_ends()}")
-        self._members[lane.name] = process = Process(self, lane, len(self._processes))
-        self._processes.append(process)
+        self._processes = [process for process in self._processes if not process.dead]
+        self._processes.append(Process(self, lane, self._started))
+        self._started += 1
         self._events.moved()
-        process.start(owns=True)
+        return self._processes[-1]
 
-    def _start_later(self, lane: SimulatedLane, after_us: int) -> None:
-        before = self._members.get(lane.name)
+    def _give_later(self, lane: SimulatedLane, after_us: int) -> None:
+        """The group misses a member after some time, unless it is back by then or another is there already."""
+        before = self._members[lane.name]
 
-        def start() -> None:
-            if self._members.get(lane.name) is before and (before is None or before.dead or before.frozen):
-                self._start(lane)
+        def give() -> None:
+            if self._members[lane.name] is before and (before.dead or before.frozen):
+                self._give(lane)
 
-        self._events.after(after_us, start, busy=True)
+        self._events.after(after_us, give, busy=True)
 
     def _last_ends(self) -> str:
         return "; ".join(f"{end.lane}: {end.error}" for end in self.ends[-3:])
@@ -214,13 +233,13 @@ class Simulator:
             case Crash():
                 process.kill()
                 self._network.cut(process)
-                self._start_later(lane, self.random.randint(1_000, RESTART_US))
+                self._give_later(lane, self.random.randint(1_000, RESTART_US))
             case Freeze(us, unsent):
                 process.frozen, process.unsent = True, unsent
                 self._events.after(us, process.thaw, busy=True)
-                self._start_later(lane, SESSION_US)
+                self._give_later(lane, SESSION_US)
             case Rival():
-                self._start(lane)
+                self._give(lane)
             case FailedProduce() | UnknownProduce():
                 process.next_write = fault
             case ClockJump(us):

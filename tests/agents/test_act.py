@@ -114,6 +114,8 @@ def test_another_decision_that_asks_for_the_same_action_is_set_aside() -> None:
         (b"\xc3\x01garbage and more", "SCHEMA_UNKNOWN"),
         (decision("a")[:40], "BYTES_TRUNCATED"),
         (decision("a") + b"x", "BYTES_OVERSIZED"),
+        (outcome("a")[:60], "BYTES_TRUNCATED"),
+        (outcome("a") + b"x", "BYTES_OVERSIZED"),
         (payment("a", T0_US), "RECORD_TYPE_UNEXPECTED"),
         (mark(RTDL, 0, T0_US), "RECORD_TYPE_UNEXPECTED"),
         (decision("a", pins=OTHER_PINS), "RUN_SCOPE_MISMATCH"),

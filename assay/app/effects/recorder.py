@@ -11,9 +11,7 @@ slept through a takeover must not do again what the next one has done.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,11 +21,10 @@ import numpy as np
 
 from assay.agents.step import EffectResults, Effects
 from assay.app.stores.objects import sync_directory
+from assay.app.stores.turns import take_turn
 from assay.codecs.columns import Strings
 
 _KEY_CHARS = 64
-#: a writer that sleeps with the lock holds others up no longer than this: then their lane stops and asks after a restart
-TURN_WAIT_S = 10.0
 
 
 class Recorder:
@@ -64,7 +61,7 @@ class Recorder:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         created = not self._path.exists()
         with self._path.open("ab") as log:
-            _lock(log)
+            take_turn(log)
             log.seek(0, os.SEEK_END)
             yield log
             self._written_to = log.tell()
@@ -86,14 +83,3 @@ class Recorder:
 
     def _whole_lines(self) -> int:
         return self._path.read_bytes().rfind(b"\n") + 1
-
-
-def _lock(log: BinaryIO) -> None:
-    deadline = time.monotonic() + TURN_WAIT_S
-    while True:
-        try:
-            return fcntl.flock(log, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.01)

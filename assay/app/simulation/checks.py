@@ -15,7 +15,7 @@ import numpy as np
 from assay.agents.audit_segment import read_segment
 from assay.agents.decision_digest import DecisionDigest
 from assay.agents.journal import CLAIM, UPGRADE, JournalRecord
-from assay.agents.step import Place
+from assay.agents.step import Machine, Place
 from assay.app.audit.verify import verify_chain
 from assay.app.simulated_lanes import KeyedEffector
 from assay.app.simulation.faults import Freeze, Rival
@@ -32,6 +32,7 @@ from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
 RTDL, AUDIT, QUARANTINE = "FP_BUS_RTDL_V1", "FP_BUS_AUDIT_V1", "FP_BUS_QUARANTINE_V1"
+FEATURES = "FP_CHANGELOG_FEATURES_V1"
 #: what a process may end with when nothing is wrong with the code: its write failed, or the lane is another's
 ORDERLY = {Reason.PRODUCE_FAILED, Reason.JOURNAL_OFFSET_UNEXPECTED, Reason.AUDIT_CHAIN_BROKEN, Reason.AUDIT_HEAD_MISMATCH}
 SHOWN = 3
@@ -140,7 +141,7 @@ def _journals(simulator: Simulator) -> Iterator[str]:
         try:
             ranges = list(_ranges(simulator, lane))
         except (ValueError, AssayError) as error:
-            yield f"the journal of {lane.name} is not contiguous: {error}"
+            yield f"the journal of {lane.name}: {error}"
             continue
         yield from _offsets_once(simulator, lane, ranges)
         yield from _commits_behind(simulator, lane, ranges)
@@ -152,8 +153,12 @@ def _ranges(simulator: Simulator, lane: SimulatedLane) -> Iterator[tuple[int, st
         for number, key in enumerate(simulator.store.keys(SEGMENTS)):
             yield from ((number, *entry) for entry in read_segment(simulator.store.read(key)).header["ranges"])
         return
+    work = out = -1
     for offset, record in counting(simulator.log.values(lane.journal[0])):
         yield from ((offset, *entry) for entry in record.ranges)
+        work, out = record.sequence if record.ranges else work, record.emitted_through
+    if out < work:
+        raise ValueError(f"at rest it records outputs as out up to {out}, and work up to {work}")
 
 
 def _offsets_once(simulator: Simulator, lane: SimulatedLane, ranges: Sequence[tuple[int, str, int, int, int]]) -> Iterator[str]:
@@ -188,12 +193,14 @@ def _commits_behind(simulator: Simulator, lane: SimulatedLane, ranges: Sequence[
 def _outputs(simulator: Simulator) -> Iterator[str]:
     wanted: dict[str, set[bytes]] = defaultdict(set)
     for lane in simulator.lanes.values():
+        machine = lane.make()
         try:
-            for handle, values in _given_by(simulator, lane):
+            for handle, values in _folded_again(simulator, lane, machine):
                 wanted[handle].update(values)
         except (ValueError, AssayError) as error:
             yield f"the journal of {lane.name} cannot be folded again: {error}"
             return
+        yield from _read_models(simulator.log, machine)
     for found in simulator.poison.planted:
         wanted[found.place[0]].add(simulator.log.read(found.place, found.offset, 1)[0].value)
     outputs = set(wanted) - {handle for lane in simulator.lanes.values() for handle, _ in lane.places} | {RTDL}
@@ -205,8 +212,8 @@ def _outputs(simulator: Simulator) -> Iterator[str]:
             yield f"{len(new)} records of {handle} are given by no journal record that counts"
 
 
-def _given_by(simulator: Simulator, lane: SimulatedLane) -> Iterator[tuple[str, list[bytes]]]:
-    machine = lane.make()
+def _folded_again(simulator: Simulator, lane: SimulatedLane, machine: Machine) -> Iterator[tuple[str, list[bytes]]]:
+    """(topic, values) of everything that the records of a lane's journal which count give, on a machine that knows nothing."""
     if lane.journal is None:
         journal = [simulator.store.read(key) for key in simulator.store.keys(SEGMENTS)]
     else:
@@ -215,6 +222,23 @@ def _given_by(simulator: Simulator, lane: SimulatedLane) -> Iterator[tuple[str, 
     for value in journal:
         for emission in machine.apply(value).emissions:
             yield emission.handle, [found or b"" for found in emission.values.tolist()]
+
+
+def _read_models(log: ModelLog, machine: Machine) -> Iterator[str]:
+    """At rest the newest changelog row of a key is what the lane knows of it."""
+    newest: dict[str, dict[str, Any]] = {}
+    for value in log.values(FEATURES) if machine.table("features") else ():
+        row = unpack(value)[1]
+        before = newest.setdefault(f"{row['entity']}:{row['id']}", row)
+        if (row["epoch"], row["sequence"]) > (before["epoch"], before["sequence"]):
+            newest[f"{row['entity']}:{row['id']}"] = row
+    stale = []
+    for key, row in newest.items():
+        windows = {window.pop("name"): window for window in map(dict, row["windows"])}
+        known = machine.table("features").row(key)
+        if (known["windows"], known["payment_count"]) != (windows, row["event_count"]):
+            stale.append(key)
+    yield from _some("changed rows were never sent: {}", stale)
 
 
 # -- what became of decisions

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from assay.agents.step import Place
-from assay.app.stores.objects import ObjectExists
+from assay.app.stores.objects import ObjectChanged, ObjectExists
 
 
 class Record(NamedTuple):
@@ -56,8 +56,8 @@ class ModelLog:
 class MemoryStore:
     """An object store in memory."""
 
-    def __init__(self) -> None:
-        self.objects: dict[str, bytes] = {}
+    def __init__(self, objects: Mapping[str, bytes] | None = None) -> None:
+        self.objects = dict(objects or {})
 
     def create(self, key: str, data: bytes) -> None:
         if key in self.objects:
@@ -65,6 +65,11 @@ class MemoryStore:
         self.objects[key] = data
 
     def replace(self, key: str, data: bytes) -> None:
+        self.objects[key] = data
+
+    def swap(self, key: str, data: bytes, expected: bytes | None) -> None:
+        if self.objects.get(key) != expected:
+            raise ObjectChanged(key)
         self.objects[key] = data
 
     def read(self, key: str) -> bytes:

@@ -144,15 +144,18 @@ class FailingStore:
         self.keys = self._store.keys
 
     def create(self, key: str, data: bytes) -> None:
-        self._write(self._store.create, key, data)
+        self._write(key, lambda: self._store.create(key, data))
 
     def replace(self, key: str, data: bytes) -> None:
-        self._write(self._store.replace, key, data)
+        self._write(key, lambda: self._store.replace(key, data))
 
-    def _write(self, write: Callable[[str, bytes], None], key: str, data: bytes) -> None:
+    def swap(self, key: str, data: bytes, expected: bytes | None) -> None:
+        self._write(key, lambda: self._store.swap(key, data, expected))
+
+    def _write(self, key: str, write: Callable[[], None]) -> None:
         fault, self._process.next_write = self._process.next_write, None
         if fault is None or (isinstance(fault, UnknownProduce) and fault.arrives):
-            write(key, data)
+            write()
             self._process.world.moved()
         if fault is not None:
             raise OSError(f"planted: {key} is not known to be written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from random import Random
 
 from assay.app.simulation.faults import (
@@ -32,21 +33,25 @@ TIMES = {"rtdl": 8, "act": 8, "audit": 3}
 DAY_US = 86_400_000_000
 
 
+@cache
 def cells() -> list[tuple[type[Fault], str]]:
-    """Every kind of fault at every boundary, in an order in which neighbours differ in both."""
-    return [(FAULTS[(row + column) % len(FAULTS)], BOUNDARIES[column]) for row in range(len(FAULTS)) for column in range(len(BOUNDARIES))]
+    """Every kind of fault at every boundary, in an order that is mixed and always the same."""
+    table = [(kind, boundary) for kind in FAULTS for boundary in BOUNDARIES]
+    Random("cells").shuffle(table)
+    return table
 
 
 def schedule(seed: int) -> list[Planted]:
-    """Three to five faults. One seed goes on in the table of cells where the one before it left off."""
+    """Three faults, where one seed goes on in the table of cells after the one before it, and up to two more of any cell."""
     random, table = Random(f"faults of {seed}"), cells()
+    chosen = [table[(3 * seed + number) % len(table)] for number in range(3)]
+    chosen += random.sample(table, random.randint(0, 2))
     planted: list[Planted] = []
-    for number in range(random.randint(3, 5)):
-        kind, boundary = table[(5 * seed + number) % len(table)]
+    for kind, boundary in chosen:
         lane = random.choice(ONLY.get(boundary, LANES))
         occurrence = random.choice((1, 1, 1, 2)) if boundary in ONCE else random.randint(1, TIMES[lane])
         planted.append(Planted(_drawn(kind, random), lane, boundary, occurrence))
-        if boundary in ONCE and occurrence > 1:
+        if boundary in ONCE and occurrence > 1:  # there is no second start without an end
             planted.append(Planted(Crash(), lane, random.choice(("fetched", "outputs_acknowledged")), random.randint(1, 4)))
     return planted
 

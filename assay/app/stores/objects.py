@@ -8,9 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from assay.app.stores.turns import take_turn
+
 
 class ObjectExists(Exception):
     """A create-only write met an object of that key."""
+
+
+class ObjectChanged(Exception):
+    """A conditional write met another object than the one it was to replace."""
 
 
 class ObjectStore(Protocol):
@@ -21,6 +27,9 @@ class ObjectStore(Protocol):
 
     def replace(self, key: str, data: bytes) -> None:
         """Write or overwrite atomically, durably."""
+
+    def swap(self, key: str, data: bytes, expected: bytes | None) -> None:
+        """Replace the object, atomically and durably, if it is the expected one (None: there is none). Raises ObjectChanged."""
 
     def read(self, key: str) -> bytes:
         """The whole object. Raises FileNotFoundError."""
@@ -48,6 +57,19 @@ class DirectoryStore:
     def replace(self, key: str, data: bytes) -> None:
         self._write_beside(key, data).replace(self.root / key)
         sync_directory((self.root / key).parent)
+
+    def swap(self, key: str, data: bytes, expected: bytes | None) -> None:
+        path = self.root / key
+        temporary = self._write_beside(key, data)
+        try:
+            with (path.parent / f".{path.name}.lock").open("ab") as lock:
+                take_turn(lock)
+                if (path.read_bytes() if path.exists() else None) != expected:
+                    raise ObjectChanged(key)
+                temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        sync_directory(path.parent)
 
     def read(self, key: str) -> bytes:
         return (self.root / key).read_bytes()

@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import NamedTuple
 
-from assay.app.stores.objects import ObjectExists, ObjectStore
+from assay.app.stores.objects import ObjectChanged, ObjectExists, ObjectStore
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -39,6 +39,7 @@ class SegmentJournal:
         self._next = 0
         self._before: Head | None = None
         self._last: Head | None = None
+        self._head: Head | None = None
 
     async def start(self) -> None:
         """Nothing to connect."""
@@ -49,8 +50,10 @@ class SegmentJournal:
     async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
         """Create the next segment durably. Raises Stop(AUDIT_CHAIN_BROKEN) when another writer was there first."""
         offset, self._next = self._next, self._next + 1
-        await asyncio.get_running_loop().run_in_executor(None, self._create, offset, value)
-        acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._create, offset, value)
+        await loop.run_in_executor(None, self._move_head, Head(offset, hashlib.sha256(value).hexdigest()))
+        acknowledged: asyncio.Future[int] = loop.create_future()
         acknowledged.set_result(offset)
         return acknowledged
 
@@ -89,7 +92,8 @@ class SegmentJournal:
         return self._last.sequence, value
 
     def _close_chain(self) -> None:
-        head, before, last = read_head(self._store), self._before, self._last
+        self._head = head = read_head(self._store)
+        before, last = self._before, self._last
         if head == last:
             return
         if last is None or head != before:
@@ -99,17 +103,21 @@ class SegmentJournal:
                 where=HEAD,
                 remedy="Run `assay audit verify`; restore segments or head from a copy that verifies.",
             )
-        self._write_head(last)  # the process died between a segment and its head
+        self._move_head(last)  # the process died between a segment and its head
 
     def _create(self, offset: int, value: bytes) -> None:
         try:
             self._store.create(segment_key(offset), value)
         except ObjectExists:
             raise _broken(f"segment {offset} exists already: another worker writes this audit") from None
-        self._write_head(Head(offset, hashlib.sha256(value).hexdigest()))
 
-    def _write_head(self, head: Head) -> None:
-        self._store.replace(HEAD, canonical(head._asdict()))
+    def _move_head(self, head: Head) -> None:
+        """A worker that slept since it created its segment must not move the head back from where others have moved it."""
+        try:
+            self._store.swap(HEAD, canonical(head._asdict()), canonical(self._head._asdict()) if self._head else None)
+        except ObjectChanged:
+            raise _broken("its head was moved: another worker writes this audit") from None
+        self._head = head
 
 
 def read_head(store: ObjectStore) -> Head | None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from assay.agents.step import Effects
-from assay.app.effects import recorder
 from assay.app.effects.recorder import Recorder
+from assay.app.stores import turns
 from assay.codecs.columns import Strings
 
 
@@ -95,7 +95,7 @@ def test_a_worker_that_slept_through_a_takeover_does_nothing_again(tmp_path: Pat
 
 
 def test_a_log_that_another_writer_keeps_to_itself_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder, "TURN_WAIT_S", 0.05)
+    monkeypatch.setattr(turns, "TURN_WAIT_S", 0.05)
     with (tmp_path / "log").open("ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         with pytest.raises(BlockingIOError):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.app.stores.objects import DirectoryStore, ObjectExists
+from assay.app.stores.objects import DirectoryStore, ObjectChanged, ObjectExists
 
 WRITERS, ROUNDS = 6, 6
 KEY = "evidence/one.json"
@@ -25,7 +25,7 @@ def at_once(write: Callable[[DirectoryStore, bytes], object], root: Path) -> lis
         try:
             write(store, bytes([number]) * 100_000)
             met.append(True)
-        except ObjectExists:
+        except (ObjectExists, ObjectChanged):
             met.append(False)
         except BaseException as error:  # noqa: BLE001 - whatever a writer meets is the finding
             met.append(error)

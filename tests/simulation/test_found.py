@@ -1,0 +1,44 @@
+"""What the simulator found in the lanes, each as the fault that showed it."""
+
+from __future__ import annotations
+
+import pytest
+from seeded_runs import run_seed, violated
+
+from assay.app.simulation.faults import ClockJump, Freeze, Planted, Rival
+
+DAY_US = 86_400_000_000
+
+
+@pytest.mark.parametrize("lane", ["rtdl", "act"])
+@pytest.mark.parametrize("occurrence", [1, 2])
+def test_of_two_claims_at_once_one_counts_and_the_lane_goes_on(lane: str, occurrence: int) -> None:
+    """Both have the same epoch and sequence; the second was taken for a gap, and no worker could start any more."""
+    finished = run_seed(2, [Planted(Rival(), lane, "claiming", 1), Planted(Rival(), lane, "claiming", 1 + occurrence)])
+    assert len(finished.simulator.met) == 2
+    assert violated(2, finished) == []
+
+
+@pytest.mark.parametrize("lane", ["rtdl", "act"])
+def test_a_claim_that_lands_long_after_anothers_counts_for_nothing(lane: str) -> None:
+    """It slept in a frozen process, and was taken for a gap when it landed."""
+    finished = run_seed(2, [Planted(Freeze(1_000_000, unsent=True), lane, "claiming", 1)])
+    assert len(finished.simulator.met) == 1
+    assert violated(2, finished) == []
+
+
+@pytest.mark.parametrize("lane", ["rtdl", "act", "audit"])
+@pytest.mark.parametrize("boundary", ["journal_sent", "committed"])
+def test_a_clock_that_is_set_back_holds_nothing_up(lane: str, boundary: str) -> None:
+    """The open audit segment, changed rows and the notes of an idle lane waited until the clock had caught up."""
+    finished = run_seed(3, [Planted(ClockJump(-DAY_US), lane, boundary, occurrence) for occurrence in (3, 4, 5, 14)])
+    assert finished.simulator.met
+    assert violated(3, finished) == []
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_worker_that_slept_since_it_wrote_a_segment_does_not_move_the_head_back(seed: int) -> None:
+    """Others have gone on meanwhile: the chain did not verify any more, and the audit lane could not start."""
+    finished = run_seed(seed, [Planted(Freeze(1_500_000, unsent=False), "audit", "journal_sent", 2)])
+    assert len(finished.simulator.met) == 1
+    assert violated(seed, finished) == []
