@@ -14,7 +14,7 @@ from assay.tables.dedupe import SeenBatch, SeenIds
 from assay.tables.feature_plan import FeaturePlan
 from assay.tables.features import REFUSALS, FeatureBatch, FeatureTable
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT
-from assay.tables.windows_reference import Fraud, Payment, ReferenceFeatures, Row
+from assay.tables.windows_reference import Fact, Fraud, Payment, ReferenceFeatures, Row
 
 SECOND = 1_000_000
 HORIZON_US, HORIZON_ROWS = 10**15, 10**6
@@ -25,6 +25,7 @@ DOCUMENT: dict[str, Any] = {
     "revision": "1",
     "entities": ["account", "merchant", "device"],
     "label_entities": ["account", "merchant"],
+    "forget_after": "71s",
     "features": [
         {"name": "a_count", "entity": "account", "op": "count", "window": "30s", "resolution": "10s", "include_current": True},
         {"name": "a_sum", "entity": "account", "op": "sum", "value": "amount_minor", "window": "30s", "resolution": "10s"},
@@ -138,9 +139,14 @@ class Folded(NamedTuple):
 
 
 def fold_in_batches(
-    plan: FeaturePlan, rows: Sequence[LaneRow], cuts: Sequence[int], horizon: tuple[int, int] = (HORIZON_US, HORIZON_ROWS)
+    plan: FeaturePlan,
+    rows: Sequence[LaneRow],
+    cuts: Sequence[int],
+    horizon: tuple[int, int] = (HORIZON_US, HORIZON_ROWS),
+    *,
+    reclaim: bool = False,
 ) -> Folded:
-    """Fold the rows, cut into batches at these places."""
+    """Fold the rows, cut into batches at these places; with `reclaim`, slots of forgotten ids are free for others after each."""
     seen, table = SeenIds(*horizon), FeatureTable(plan)
     edges = [0, *sorted({cut for cut in cuts if 0 < cut < len(rows)}), len(rows)]
     met: list[SeenBatch] = []
@@ -149,6 +155,8 @@ def fold_in_batches(
         columns = lane_columns(rows[start:stop], plan.entities, start)
         met.append(seen.fold(columns))
         out.append(table.fold(columns, np.zeros(stop - start, np.bool_), met[-1]))
+        if reclaim:
+            table.take_dead()
     whole = FeatureBatch(*(np.concatenate(parts) for parts in zip(*out, strict=True)))
     verdicts = [int(v) for batch in met for v in batch.verdicts]
     return Folded(seen, table, verdicts, [int(s) for batch in met for s in batch.subjects], whole)
@@ -168,7 +176,7 @@ def assert_equals_reference(plan: FeaturePlan, rows: Sequence[LaneRow], folded: 
     for i, row in enumerate(rows):
         fresh = (row.kind, row.event_id) not in met
         met.add((row.kind, row.event_id))
-        answer = reference.fold(_reference_row(row)) if fresh and row.kind != CONTEXT else None
+        answer = reference.fold(_reference_row(row)) if fresh else None
         if isinstance(answer, str):
             refusal = REFUSALS[folded.batch.refusals[i]]
             assert refusal is not None
@@ -182,6 +190,8 @@ def assert_equals_reference(plan: FeaturePlan, rows: Sequence[LaneRow], folded: 
 def _reference_row(row: LaneRow) -> Row:
     if row.kind == LABEL:
         return Fraud(str(row.subject))
+    if row.kind == CONTEXT:
+        return Fact(row.ts_us, dict(row.entities))
     return Payment(row.event_id, row.ts_us, row.amount_minor, dict(row.entities))
 
 

@@ -215,7 +215,7 @@ def _as_ids(columns: Columns, id_name: str, payload_name: str) -> Columns:
     ids, payload = np.ascontiguousarray(columns[id_name]), np.asarray(columns[payload_name])
     n, width = ids.shape
     text = Strings(ids.reshape(-1), np.arange(n, dtype=np.int64) * width, np.full(n, width, np.int32))
-    none = Strings(np.zeros(0, np.uint8), np.zeros(n, np.int64), np.full(n, -1, np.int32))
+    none = Strings.nulls(n)
     places = {name: columns[name] for name in ("topic", "partition", "offset", "ts_us")}
     return {**places, "event_id": text, "payload_hash": payload, "kind": np.full(n, PAYMENT, np.int8), "subject_event_id": none}
 

@@ -117,7 +117,7 @@ class Intake:
 
     def _lane_columns(self, name: str, chunk: Chunk, index: I64, read: Columns) -> Columns:
         n = len(index)
-        nothing = Strings(np.zeros(0, np.uint8), np.zeros(n, np.int64), np.full(n, -1, np.int32))
+        nothing = Strings.nulls(n)
         zeros = np.zeros(n, np.int64)
         columns: Columns = self._place_columns(chunk, index, READS[name][0])
         columns |= {"ts_us": read["ts_utc"], "event_id": read["event_id"], "event_type": read["event_type"]}

@@ -49,6 +49,11 @@ class Strings(NamedTuple):
         """The same string n times, stored once."""
         return cls(np.frombuffer(bytearray(value), np.uint8), np.zeros(n, np.int64), np.full(n, len(value), np.int32))
 
+    @classmethod
+    def nulls(cls, n: int) -> Strings:
+        """n nulls."""
+        return cls(np.zeros(0, np.uint8), np.zeros(n, np.int64), np.full(n, -1, np.int32))
+
     def row(self, i: int) -> bytes | None:
         """Row i as bytes, None for null."""
         length = int(self.lengths[i])

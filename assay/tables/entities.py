@@ -1,8 +1,8 @@
-"""Entity ids and the entity graph projection: a text id becomes a slot, numbered in the order of first appearance.
+"""Entity ids and the entity graph projection: a text id becomes a slot, and is forgotten when it has been idle for long.
 
-An open-addressing index of 64-bit words (upper half of the hash, slot + 1) points to one entry per slot, 64 bytes: where
-the key's bytes lie in an arena, and the graph row: when the id was first and last seen and in how many events. A match is
-decided by comparing the bytes.
+An id is idle once the table's clock is more than `idle_us` past the time it was last met. It dies when it is met idle (and
+is then a new id), or when a hand that looks at some slots per row comes by, so that what is held does not grow with time.
+Its slot goes to another id only after `reclaim`: until then others may still speak of it.
 """
 
 from __future__ import annotations
@@ -13,206 +13,192 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8, Strings
-from assay.codecs.kernel import Int, frozen, inlined, kernel
-from assay.codecs.words import load64, prefetch
+from assay.codecs.kernel import frozen
+from assay.tables import entity_index
+from assay.tables.entity_index import (
+    BORN,
+    BURIED,
+    BYTES,
+    CHANGED,
+    DEAD,
+    ENTRY_WORDS,
+    EVENTS,
+    FIRST_SEEN,
+    FREE,
+    GONE,
+    HAND,
+    KNOWN,
+    LAST_SEEN,
+    LENGTH,
+    MET,
+    OPEN,
+    SLOTS,
+    START,
+)
 from assay.tables.growth import grown
-from assay.tables.text_hash import hash64
 
-_SLOT_MASK = 0xFFFFFFFF
 _FIRST_SLOTS = 64
-#: rows between asking for a line and using it
-_AHEAD = 6
-#: words of an entry; two are spare, so that an entry is one cache line
-_HASH, _START, _LENGTH, _FIRST_SEEN, _LAST_SEEN, _EVENTS, _ENTRY_WORDS = 0, 1, 2, 3, 4, 5, 8
-
-
-@inlined
-def _same_key(data: U8, start: Int, length: Int, arena: U8, at: Int) -> Any:
-    k = 0
-    while k + 8 <= length:
-        if load64(data, start + k) != load64(arena, at + k):
-            return False
-        k += 8
-    while k < length:
-        if data[start + k] != arena[at + k]:
-            return False
-        k += 1
-    return True
-
-
-@inlined
-def _ask_ahead(hashes: I64, i: Int, index: I64, entries: I64, arena: U8) -> None:
-    """Prefetch the index word of a row to come, the entry of a nearer one, the key bytes of the nearest."""
-    mask = len(index) - 1
-    if i + 3 * _AHEAD < len(hashes):
-        prefetch(index, hashes[i + 3 * _AHEAD] & mask)
-    if i + 2 * _AHEAD < len(hashes):
-        slot = (index[hashes[i + 2 * _AHEAD] & mask] & _SLOT_MASK) - 1
-        if slot >= 0:
-            prefetch(entries, slot * _ENTRY_WORDS)
-    if i + _AHEAD < len(hashes):
-        slot = (index[hashes[i + _AHEAD] & mask] & _SLOT_MASK) - 1
-        if slot >= 0:
-            prefetch(arena, entries[slot, _START])
-
-
-@kernel
-def _resolve(
-    ids: tuple[U8, I64, I32],
-    wanted: NDArray[np.bool_],
-    insert: bool,
-    index: I64,
-    entries: I64,
-    arena: U8,
-    used: I64,
-    hashes: I64,
-    slots: I32,
-) -> None:
-    """slots[i] = slot of id i, -1 where null, not wanted or (without `insert`) unknown. `used` = [slots, arena bytes].
-
-    All hashes come first (into `hashes`), so that the lines a row needs can be asked for while earlier rows are looked up.
-    """
-    data, starts, lengths = ids
-    mask = len(index) - 1
-    for i in range(len(starts)):
-        hashes[i] = np.int64(hash64(data, starts[i], np.int64(lengths[i]), 0)) if wanted[i] and lengths[i] >= 0 else 0
-    for i in range(len(starts)):
-        _ask_ahead(hashes, i, index, entries, arena)
-        slots[i] = -1
-        length = np.int64(lengths[i])
-        if length < 0 or not wanted[i]:
-            continue
-        start = starts[i]
-        h = hashes[i]
-        tag = h & ~np.int64(_SLOT_MASK)
-        at = h & mask
-        while index[at] != 0:
-            slot = (index[at] & _SLOT_MASK) - 1
-            if (index[at] & ~np.int64(_SLOT_MASK)) == tag and entries[slot, _HASH] == h and entries[slot, _LENGTH] == length:
-                same = _same_key(data, start, length, arena, entries[slot, _START])
-                if same:
-                    slots[i] = slot
-                    break
-            at = (at + 1) & mask
-        if slots[i] < 0 and insert:
-            slot = used[0]
-            index[at] = tag | (slot + 1)
-            entries[slot, _HASH], entries[slot, _START], entries[slot, _LENGTH] = h, used[1], length
-            for k in range(length):
-                arena[used[1] + k] = data[start + k]
-            used[0] += 1
-            used[1] += length
-            slots[i] = slot
-
-
-@kernel
-def _reindex(entries: I64, count: int, index: I64) -> None:
-    mask = len(index) - 1
-    for slot in range(count):
-        h = entries[slot, _HASH]
-        at = h & mask
-        while index[at] != 0:
-            at = (at + 1) & mask
-        index[at] = (h & ~np.int64(_SLOT_MASK)) | (slot + 1)
-
-
-@kernel
-def _observe(slots: I32, times: I64, entries: I64, touched: U8) -> None:
-    for i in range(len(slots)):
-        slot = slots[i]
-        if slot < 0:
-            continue
-        if entries[slot, _EVENTS] == 0 or times[i] < entries[slot, _FIRST_SEEN]:
-            entries[slot, _FIRST_SEEN] = times[i]
-        if entries[slot, _EVENTS] == 0 or times[i] > entries[slot, _LAST_SEEN]:
-            entries[slot, _LAST_SEEN] = times[i]
-        entries[slot, _EVENTS] += 1
-        touched[slot] = 1
 
 
 class EntityTable:
-    """Ids and graph rows of one entity. Slots are dense: 0 up to `count`."""
+    """Ids and graph rows of one entity. Ids idle for more than `idle_us` are forgotten."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, idle_us: int) -> None:
         self.name = name
-        self._used = np.zeros(2, np.int64)
+        self.idle_us = idle_us
+        self._used = np.zeros(5, np.int64)
         self._index = np.zeros(2 * _FIRST_SLOTS, np.int64)
-        self._entries = np.zeros((_FIRST_SLOTS, _ENTRY_WORDS), np.int64)
+        self._entries = np.zeros((_FIRST_SLOTS, ENTRY_WORDS), np.int64)
+        self._marks = np.zeros(_FIRST_SLOTS, np.uint8)
+        self._free = np.zeros(_FIRST_SLOTS, np.int32)
         self._arena = np.zeros(_FIRST_SLOTS * 16, np.uint8)
-        self._touched = np.zeros(_FIRST_SLOTS, np.uint8)
+
+    @property
+    def slots(self) -> int:
+        """Slots ever taken: every slot is below this."""
+        return int(self._used[SLOTS])
 
     @property
     def count(self) -> int:
-        """Ids known so far."""
-        return int(self._used[0])
+        """Ids known."""
+        return int(self._used[SLOTS] - self._used[GONE] - self._used[OPEN])
 
     @property
-    def capacity(self) -> int:
-        """Slots there is room for; doubles when passed."""
-        return len(self._entries)
+    def nbytes(self) -> int:
+        """Bytes of memory, spare room included."""
+        return self._index.nbytes + self._entries.nbytes + self._marks.nbytes + self._free.nbytes + self._arena.nbytes
 
-    def resolve(self, ids: Strings, wanted: NDArray[np.bool_]) -> I32:
-        """Slot of each wanted id, int32 (n,); an unknown id gets the next slot, a null or unwanted one -1."""
+    def resolve(self, ids: Strings, wanted: NDArray[np.bool_], rows: I64, clocks: I64) -> I32:
+        """Slot of each wanted id, int32 (n,); an unknown id gets a new one, a null or unwanted one -1.
+
+        `rows` numbers the rows of the lane, `clocks` is the table's clock at each; both never fall.
+        """
         self._reserve(int(np.count_nonzero(wanted)), int(np.maximum(ids.lengths, 0).sum(where=wanted, dtype=np.int64)))
-        return self._walk(ids, wanted, insert=True)
+        slots, hashes = np.empty(len(ids.lengths), np.int32), np.empty(len(ids.lengths), np.int64)
+        entity_index.resolve(
+            _text(ids),
+            frozen(wanted, np.bool_),
+            frozen(rows, np.int64),
+            frozen(clocks, np.int64),
+            self.idle_us,
+            self._index,
+            self._entries,
+            self._arena,
+            self._marks,
+            self._free,
+            self._used,
+            hashes,
+            slots,
+        )
+        return slots
 
     def find(self, ids: Strings) -> I32:
         """Slot of each id, -1 where null or unknown; nothing is added."""
-        return self._walk(ids, np.ones(len(ids.lengths), np.bool_), insert=False)
+        slots = np.empty(len(ids.lengths), np.int32)
+        entity_index.find(_text(ids), self._index, self._entries, self._arena, slots)
+        return slots
 
     def observe(self, slots: I32, times: I64) -> None:
         """Count one event at `times[i]` for each slot that is not -1."""
-        _observe(frozen(slots, np.int32), frozen(times, np.int64), self._entries, self._touched)
+        entity_index.observe(frozen(slots, np.int32), frozen(times, np.int64), self._entries, self._marks)
 
     def ids(self, slots: NDArray[np.integer]) -> Strings:
         """Ids of slots."""
-        return Strings(self._arena, self._entries[slots, _START], self._entries[slots, _LENGTH].astype(np.int32))
+        return Strings(self._arena, self._entries[slots, START], self._entries[slots, LENGTH].astype(np.int32))
 
     def graph(self, slots: NDArray[np.integer]) -> tuple[I64, I64, I64]:
         """first_seen_us, last_seen_us and event counts of slots."""
-        return self._entries[slots, _FIRST_SEEN], self._entries[slots, _LAST_SEEN], self._entries[slots, _EVENTS]
+        return self._entries[slots, FIRST_SEEN], self._entries[slots, LAST_SEEN], self._entries[slots, EVENTS]
 
-    def take_touched(self) -> NDArray[np.intp]:
-        """Slots observed since the last call, ascending."""
-        slots = np.flatnonzero(self._touched[: self.count])
-        self._touched[: self.count] = 0
+    def born(self, slots: NDArray[np.integer]) -> I64:
+        """The row from which on a slot is its id's."""
+        rows: I64 = self._entries[slots, BORN]
+        return rows
+
+    def is_idle(self, slot: int, clock: int) -> bool:
+        """Whether the id of a slot would be a new one, were it met now."""
+        return bool(clock - self._entries[slot, MET] > self.idle_us)
+
+    def lives(self) -> NDArray[np.bool_]:
+        """bool (slots,): whether a slot is that of a known id."""
+        lives: NDArray[np.bool_] = self._marks[: self.slots] <= CHANGED
+        return lives
+
+    def take_changed(self) -> NDArray[np.intp]:
+        """Slots of known ids observed since the last call, ascending."""
+        slots = np.flatnonzero(self._marks[: self.slots] == CHANGED)
+        self._marks[slots] = KNOWN
+        return slots
+
+    def take_dead(self) -> NDArray[np.intp]:
+        """Slots of ids that died since the last call, ascending; their ids can be read until the next `reclaim`."""
+        slots = np.flatnonzero(self._marks[: self.slots] == DEAD)
+        self._marks[slots] = BURIED
+        return slots
+
+    def reclaim(self) -> NDArray[np.intp]:
+        """Slots that new ids may take from now on: those of the dead, once they are a quarter of all, else none."""
+        if 4 * int(self._used[GONE]) < self.slots + _FIRST_SLOTS:
+            return np.empty(0, np.intp)
+        slots = np.flatnonzero(self._marks[: self.slots] == BURIED)
+        self._marks[slots] = FREE
+        first = int(self._used[OPEN])
+        self._free[first : first + len(slots)] = slots[::-1]
+        self._used[OPEN] += len(slots)
+        self._used[GONE] -= len(slots)
+        self._pack_arena()
         return slots
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Arrays that hold the whole state, free of spare room."""
-        n = self.count
+        """Arrays that hold the whole state, free of spare room and of what was known of the dead."""
+        n, marks = self.slots, self._marks[: self.slots]
+        named = marks <= DEAD
+        entries = np.where(named[:, None], self._entries[:n], 0)
         return {
-            "arena": self._arena[: int(self._used[1])],
-            "lengths": self._entries[:n, _LENGTH],
-            "graph": self._entries[:n, _FIRST_SEEN : _EVENTS + 1],
-            "touched": self._touched[:n],
+            "arena": self.ids(np.flatnonzero(named)).compact().data,
+            "lengths": entries[:, LENGTH],
+            "rows": entries[:, FIRST_SEEN : MET + 1],
+            "marks": marks,
+            "free": self._free[: int(self._used[OPEN])],
+            "hand": self._used[HAND : HAND + 1],
         }
 
     @classmethod
-    def from_state(cls, name: str, state: dict[str, NDArray[Any]]) -> EntityTable:
+    def from_state(cls, name: str, idle_us: int, state: dict[str, NDArray[Any]]) -> EntityTable:
         """The inverse of `state`."""
-        table = cls(name)
-        lengths = state["lengths"].astype(np.int64)
-        starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        keys = Strings(state["arena"].astype(np.uint8), starts[:-1], lengths.astype(np.int32))
-        table.resolve(keys, np.ones(len(lengths), np.bool_))
-        n = len(lengths)
-        table._entries[:n, _FIRST_SEEN : _EVENTS + 1], table._touched[:n] = state["graph"], state["touched"]
+        table = cls(name, idle_us)
+        n, lengths, marks = len(state["marks"]), state["lengths"], state["marks"]
+        table._reserve(n, len(state["arena"]))
+        table._arena[: len(state["arena"])] = state["arena"]
+        table._entries[:n, LENGTH] = lengths
+        table._entries[:n, START] = np.cumsum(lengths) - lengths
+        table._entries[:n, FIRST_SEEN : MET + 1], table._marks[:n] = state["rows"], marks
+        table._free[: len(state["free"])] = state["free"]
+        gone = np.count_nonzero((marks == DEAD) | (marks == BURIED))
+        table._used[:] = n, len(state["arena"]), int(state["hand"][0]), gone, len(state["free"])
+        ids = table.ids(np.arange(n))
+        entity_index.hash_keys(_text(ids), table._entries)
+        entity_index.reindex(table._entries, table._marks, n, table._index)
         return table
 
-    def _walk(self, ids: Strings, wanted: NDArray[np.bool_], *, insert: bool) -> I32:
-        slots, hashes = np.empty(len(ids.lengths), np.int32), np.empty(len(ids.lengths), np.int64)
-        text = (frozen(ids.data, np.uint8), frozen(ids.starts, np.int64), frozen(ids.lengths, np.int32))
-        _resolve(text, frozen(wanted, np.bool_), insert, self._index, self._entries, self._arena, self._used, hashes, slots)
-        return slots
+    def _pack_arena(self) -> None:
+        """Drop the bytes of ids whose slots are free."""
+        slots = np.flatnonzero(self._marks[: self.slots] != FREE)
+        packed = self.ids(slots).compact()
+        self._arena[: len(packed.data)] = packed.data
+        self._entries[slots, START] = packed.starts
+        self._used[BYTES] = len(packed.data)
 
     def _reserve(self, more: int, more_bytes: int) -> None:
         """Room for `more` ids of together `more_bytes`, so that the kernel never has to stop."""
-        if int(self._used[1]) + more_bytes > len(self._arena):
-            self._arena = grown(self._arena, int(self._used[1]) + more_bytes)
-        needed = self.count + more
-        if needed <= self.capacity:
+        self._arena = grown(self._arena, int(self._used[BYTES]) + more_bytes)
+        needed = self.slots + more
+        if needed <= len(self._entries):
             return
-        self._entries, self._touched = grown(self._entries, needed), grown(self._touched, needed)
-        self._index = np.zeros(2 * self.capacity, np.int64)
-        _reindex(self._entries, self.count, self._index)
+        self._entries, self._marks, self._free = grown(self._entries, needed), grown(self._marks, needed), grown(self._free, needed)
+        self._index = np.zeros(2 * len(self._entries), np.int64)
+        entity_index.reindex(self._entries, self._marks, self.slots, self._index)
+
+
+def _text(ids: Strings) -> tuple[U8, I64, I32]:
+    return frozen(ids.data, np.uint8), frozen(ids.starts, np.int64), frozen(ids.lengths, np.int32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from assay.codecs.columns import I32, I64, U8
 from assay.codecs.kernel import frozen
 from assay.tables.distinct import PairTable
+from assay.tables.entities import EntityTable
 from assay.tables.feature_plan import BUCKETS, CELLS, CURRENT, EVENTS, FIELDS, RESOLUTION, SQUARES, SUM, TOTAL, EntityPlan
 from assay.tables.growth import grown
 from assay.tables.windows import NO_MEMBER, fold_windows
@@ -21,10 +23,12 @@ LIMB_BITS = 32
 
 
 class EntityWindows:
-    """Lines of one entity, one per slot, and the pairs its distinct counts need."""
+    """Lines of one entity, one per slot, and the pairs its distinct counts need. `ids` are the id tables by entity."""
 
-    def __init__(self, plan: EntityPlan) -> None:
+    def __init__(self, plan: EntityPlan, ids: Mapping[str, EntityTable]) -> None:
         self.plan = plan
+        self._ids = ids[plan.name]
+        self._member_ids = tuple(ids[other] for other in plan.pair_entities)
         self.lines = np.zeros((_FIRST_SLOTS, plan.width), np.int64)
         self.touched = np.zeros(_FIRST_SLOTS, np.uint8)
         self.pairs = tuple(PairTable() for _ in plan.pair_entities)
@@ -69,6 +73,20 @@ class EntityWindows:
         """Room for this many slots."""
         self.lines, self.touched = grown(self.lines, slots), grown(self.touched, slots)
 
+    def reclaim(self, entity: str, slots: NDArray[np.intp]) -> None:
+        """Slots of an entity go to other ids: nothing that was known under them is left."""
+        if entity == self.plan.name:
+            held = slots[slots < len(self.lines)]
+            self.lines[held], self.touched[held] = 0, 0
+        for column, other in enumerate(self.plan.pair_entities):
+            if entity in (self.plan.name, other):
+                self.pairs[column].rebuild(self._live(column), 0)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of memory, spare room included."""
+        return self.lines.nbytes + self.touched.nbytes + sum(pairs.nbytes for pairs in self.pairs)
+
     def largest_totals(self) -> tuple[int, int]:
         """Largest sum and largest upper limb of a sum of squares that any ring of any key holds."""
         sums = [int(self.lines[:, ring[TOTAL] + SUM].max()) for ring in self.plan.rings]
@@ -84,19 +102,20 @@ class EntityWindows:
                 return True
         return False
 
-    def state(self, count: int) -> dict[str, NDArray[Any]]:
-        """Arrays that hold the whole state of `count` slots, free of spare room and of pairs that left every window."""
-        self.reserve(count)
-        arrays: dict[str, NDArray[Any]] = {"lines": self.lines[:count], "touched": self.touched[:count]}
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Arrays that hold the whole state, free of spare room, of lines of the dead and of pairs that left every window."""
+        lives = self._ids.lives()
+        self.reserve(len(lives))
+        arrays: dict[str, NDArray[Any]] = {"lines": self.lines[: len(lives)][lives], "touched": self.touched[: len(lives)] * lives}
         return arrays | {f"pairs.{other}": _in_order(self._live(column)) for column, other in enumerate(self.plan.pair_entities)}
 
     @classmethod
-    def from_state(cls, plan: EntityPlan, state: dict[str, NDArray[Any]]) -> EntityWindows:
+    def from_state(cls, plan: EntityPlan, ids: Mapping[str, EntityTable], state: dict[str, NDArray[Any]]) -> EntityWindows:
         """The inverse of `state`."""
-        table = cls(plan)
-        count = len(state["touched"])
-        table.reserve(count)
-        table.lines[:count], table.touched[:count] = state["lines"], state["touched"]
+        table = cls(plan, ids)
+        lives = table._ids.lives()
+        table.reserve(len(lives))
+        table.lines[: len(lives)][lives], table.touched[: len(lives)] = state["lines"], state["touched"]
         for column, other in enumerate(plan.pair_entities):
             table.pairs[column].rebuild(state[f"pairs.{other}"], 0)
         return table
@@ -106,8 +125,9 @@ class EntityWindows:
             self.pairs[column].rebuild(self._live(column), more)
 
     def _live(self, column: int) -> I64:
-        """Pairs that a ring still counts. A pair outside all rings acts as if it had never been."""
+        """Pairs of known ids that a ring still counts. A pair outside all rings acts as if it had never been."""
         held = self.pairs[column].held()
+        held = held[self._ids.lives()[held[:, 0]] & self._member_ids[column].lives()[held[:, 1]]]
         live = np.zeros(len(held), np.bool_)
         for r in self.plan.pair_rings[column]:
             ring = self.plan.rings[r]

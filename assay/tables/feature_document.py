@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from assay.contracts.canonical import document_digest
 from assay.contracts.errors import AssayError, Stop
-from assay.contracts.instants import UNITS, duration_us
+from assay.contracts.instants import UNITS, duration_text, duration_us
 from assay.contracts.reasons import Reason
 
 WINDOW_OPS: Final = frozenset({"count", "sum", "mean", "zscore", "distinct", "fraud_count", "fraud_rate"})
@@ -27,7 +27,9 @@ BUCKETS_MAX: Final = 4096
 FEATURES_MAX: Final = 512
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _WINDOW_FIELDS = {"window", "resolution", "delay", "include_current"}
-_TOP_FIELDS = {"feature_set", "revision", "entities", "label_entities", "features"}
+_TOP_FIELDS = {"feature_set", "revision", "entities", "label_entities", "forget_after", "features"}
+#: an id is remembered this long at least, unless the document says otherwise
+FORGET_AFTER_US: Final = 30 * UNITS["d"]
 _REMEDY = "The form of a feature document is described in contracts/policies/features.md."
 
 
@@ -52,13 +54,18 @@ class Feature(NamedTuple):
 
 
 class FeatureDocument(NamedTuple):
-    """A checked document. `digest` is the sha256 of its canonical form, 32 bytes."""
+    """A checked document. `digest` is the sha256 of its canonical form, 32 bytes.
+
+    An id that is met by no payment and no context fact for longer than `idle_us` is forgotten. That is never shorter than
+    any window of the document reaches back, so no window sees it: what is lost is the id's graph row and its `since_last`.
+    """
 
     feature_set: str
     revision: str
     entities: tuple[str, ...]
     label_entities: tuple[str, ...]
     features: tuple[Feature, ...]
+    idle_us: int
     digest: bytes
 
     @property
@@ -88,7 +95,18 @@ def parse_document(document: Mapping[str, Any]) -> FeatureDocument:
     features = tuple(_feature(row, f"features[{i}]", entities, label_entities) for i, row in enumerate(rows))
     _refuse_repeats([feature.name for feature in features], "features")
     texts = [_text(document, key) for key in ("feature_set", "revision")]
-    return FeatureDocument(texts[0], texts[1], entities, label_entities, features, document_digest(document))
+    return FeatureDocument(texts[0], texts[1], entities, label_entities, features, _idle_us(document, features), document_digest(document))
+
+
+def _idle_us(document: Mapping[str, Any], features: tuple[Feature, ...]) -> int:
+    reach = max((f.window_buckets + f.delay_buckets + 1) * f.resolution_us for f in features)
+    if "forget_after" not in document:
+        return max(reach, FORGET_AFTER_US)
+    idle = _span(document, "forget_after", "the document")
+    if idle < reach:
+        what = f"is {document['forget_after']!r}; windows reach back {duration_text(reach)}, a bucket more than their delay and length"
+        raise _refusal("the document", "forget_after", what)
+    return idle
 
 
 def _feature(row: Any, where: str, entities: tuple[str, ...], label_entities: tuple[str, ...]) -> Feature:

@@ -89,6 +89,10 @@ class FeaturePlan:
         return self.document.entities
 
     @property
+    def idle_us(self) -> int:
+        return self.document.idle_us
+
+    @property
     def long_names(self) -> tuple[str, ...]:
         return self.document.long_names
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.codecs.columns import I64, Column, Columns, Ragged, Strings, concat
 from assay.tables.entities import EntityTable
@@ -46,9 +47,19 @@ def entity_columns(entities: Sequence[EntityTable]) -> Columns:
     return concat([_entity_part(ids) for ids in entities])
 
 
+def dead_columns(entities: Sequence[EntityTable]) -> Columns:
+    """Entity and id of every id that died since the last call; some may be known again by now."""
+    return concat([_named(ids, ids.take_dead()) for ids in entities])
+
+
+def _named(ids: EntityTable, slots: NDArray[np.intp]) -> Columns:
+    return {"entity": Strings.repeat(ids.name.encode(), len(slots)), "id": ids.ids(slots).compact()}
+
+
 def _feature_part(ids: EntityTable, windows: EntityWindows) -> Columns:
-    slots = np.flatnonzero(windows.touched)
-    windows.touched[slots] = 0
+    lives = ids.lives()
+    touched, windows.touched[:] = windows.touched[: len(lives)].copy(), 0
+    slots = np.flatnonzero(touched & lives[: len(touched)])
     n, names = len(slots), windows.plan.window_names
     counts = _window_counts(windows.plan.window_words, windows.lines[slots]).reshape(-1, 3)
     child: dict[str, Column] = {
@@ -58,8 +69,7 @@ def _feature_part(ids: EntityTable, windows: EntityWindows) -> Columns:
         "fraud_count": counts[:, 2],
     }
     return {
-        "entity": Strings.repeat(ids.name.encode(), n),
-        "id": ids.ids(slots).compact(),
+        **_named(ids, slots),
         "last_ts_utc": windows.lines[slots, LAST_TS],
         "event_count": windows.lines[slots, EVENTS],
         "windows": Ragged(np.arange(n + 1, dtype=np.int64) * len(names), child),
@@ -67,11 +77,10 @@ def _feature_part(ids: EntityTable, windows: EntityWindows) -> Columns:
 
 
 def _entity_part(ids: EntityTable) -> Columns:
-    slots = ids.take_touched()
+    slots = ids.take_changed()
     first, last, events = ids.graph(slots)
     return {
-        "entity": Strings.repeat(ids.name.encode(), len(slots)),
-        "id": ids.ids(slots).compact(),
+        **_named(ids, slots),
         "first_seen_utc": first,
         "last_seen_utc": last,
         "event_count": events,

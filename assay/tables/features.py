@@ -21,7 +21,7 @@ from assay.tables.dedupe import SeenBatch
 from assay.tables.entities import EntityTable
 from assay.tables.entity_windows import SUM_MAX, EntityWindows
 from assay.tables.feature_plan import FeaturePlan
-from assay.tables.feature_rows import entity_columns, feature_columns, feature_row
+from assay.tables.feature_rows import dead_columns, entity_columns, feature_columns, feature_row
 from assay.tables.row_features import fill_row_features
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT
 from assay.tables.state_bytes import pack, unpack
@@ -31,6 +31,7 @@ from assay.tables.windows import LABELS, NOTHING, PAYS, bucket_rows
 #: what a number in `FeatureBatch.refusals` stands for
 REFUSALS: Final = (None, Reason.LABEL_SUBJECT_UNKNOWN, Reason.AMOUNT_OUT_OF_RANGE, Reason.WINDOW_OVERFLOW)
 _NO_SUBJECT, _BAD_AMOUNT, _OVERFLOW = 1, 2, 3
+_NEVER = -(2**62)
 
 
 class FeatureBatch(NamedTuple):
@@ -77,12 +78,15 @@ class FeatureTable:
 
     def __init__(self, plan: FeaturePlan) -> None:
         self.plan = plan
-        self.entities = tuple(EntityTable(name) for name in plan.entities)
-        self.windows = tuple(EntityWindows(entity_plan) for entity_plan in plan.entity_plans)
+        self.entities = tuple(EntityTable(name, plan.idle_us) for name in plan.entities)
+        by_name = {ids.name: ids for ids in self.entities}
+        self.windows = tuple(EntityWindows(entity_plan, by_name) for entity_plan in plan.entity_plans)
         self._labelled = tuple(plan.entities.index(name) for name in plan.document.label_entities)
         self._subjects = Subjects(len(self._labelled))
         #: upper bounds of what any ring holds, so that only a batch that might overflow is looked at row by row
         self._sum_bound = self._square_bound = 0
+        #: latest time of a payment or context fact: what makes an id idle
+        self._clock = _NEVER
 
     def fold(self, columns: Columns, skip: NDArray[np.bool_], seen: SeenBatch) -> FeatureBatch:
         """Fold lane rows in order. Rows in `skip`, and rows that are not NEW in `seen`, change nothing and read zeros."""
@@ -118,13 +122,25 @@ class FeatureTable:
         """Graph rows that changed since the last call, as `changed_features`; columns of `entity_row`."""
         return entity_columns(self.entities)
 
+    def take_dead(self) -> Columns:
+        """Entity and id of ids forgotten since the last call; what they held is free for others from now on.
+
+        Some may be known again: their rows are among the changed ones.
+        """
+        dead = dead_columns(self.entities)
+        for ids in self.entities:
+            slots = ids.reclaim()
+            for windows in self.windows if len(slots) else ():
+                windows.reclaim(ids.name, slots)
+        return dead
+
     def to_bytes(self) -> bytes:
         """The whole state, what is touched included; equal state gives equal bytes."""
         arrays = {f"subjects.{name}": array for name, array in self._subjects.state().items()}
         for ids, windows in zip(self.entities, self.windows, strict=True):
             arrays |= {f"ids.{ids.name}.{name}": array for name, array in ids.state().items()}
-            arrays |= {f"windows.{ids.name}.{name}": array for name, array in windows.state(ids.count).items()}
-        return pack({"table": "features", "plan": self.plan.digest.hex()}, arrays)
+            arrays |= {f"windows.{ids.name}.{name}": array for name, array in windows.state().items()}
+        return pack({"table": "features", "plan": self.plan.digest.hex(), "clock": self._clock}, arrays)
 
     @classmethod
     def from_bytes(cls, plan: FeaturePlan, value: bytes) -> FeatureTable:
@@ -137,8 +153,10 @@ class FeatureTable:
                 remedy="Start with the feature document the state belongs to, or rebuild the state from the journal.",
             )
         table = cls(plan)
-        table.entities = tuple(EntityTable.from_state(name, _under(arrays, f"ids.{name}.")) for name in plan.entities)
-        table.windows = tuple(EntityWindows.from_state(p, _under(arrays, f"windows.{p.name}.")) for p in plan.entity_plans)
+        table.entities = tuple(EntityTable.from_state(name, plan.idle_us, _under(arrays, f"ids.{name}.")) for name in plan.entities)
+        by_name = {ids.name: ids for ids in table.entities}
+        table.windows = tuple(EntityWindows.from_state(p, by_name, _under(arrays, f"windows.{p.name}.")) for p in plan.entity_plans)
+        table._clock = header["clock"]
         table._subjects = Subjects.from_state(len(table._labelled), _under(arrays, "subjects."))
         table._bound_from_lines()
         return table
@@ -148,20 +166,28 @@ class FeatureTable:
         bad = payments & ((rows.amounts < 0) | (rows.amounts >= AMOUNT_MINOR_END))
         rows.out.refusals[bad] = _BAD_AMOUNT
         payments &= ~bad
+        facts = payments | (rows.live & (rows.kinds == CONTEXT))
+        clocks = np.maximum(np.maximum.accumulate(np.where(facts, rows.times, _NEVER)), self._clock)
+        # within what is folded at once no id that was met can become idle: only so are later steps free to look at its end
+        leaps = facts.any() and int(clocks[-1]) - int(clocks[np.argmax(facts)]) > self.plan.idle_us
+        if leaps and len(rows.kinds) > 1:
+            return self._fold_halves(rows)
         if self._may_overflow(rows.amounts[payments]):
             if len(rows.kinds) > 1:
-                middle = len(rows.kinds) // 2
-                self._fold(rows.part(0, middle))
-                self._fold(rows.part(middle, len(rows.kinds)))
-                return
-            if self._overflows(rows):
+                return self._fold_halves(rows)
+            if self._overflows(rows, int(clocks[0])):
                 rows.out.refusals[:] = _OVERFLOW
-                return
-        self._fold_admitted(rows, payments)
+                return None
+        return self._fold_admitted(rows, payments, facts, clocks)
 
-    def _fold_admitted(self, rows: _Rows, payments: NDArray[np.bool_]) -> None:
-        facts = payments | (rows.live & (rows.kinds == CONTEXT))
-        slots = [ids.resolve(text, facts) for ids, text in zip(self.entities, rows.ids, strict=True)]
+    def _fold_halves(self, rows: _Rows) -> None:
+        middle = len(rows.kinds) // 2
+        self._fold(rows.part(0, middle))
+        self._fold(rows.part(middle, len(rows.kinds)))
+
+    def _fold_admitted(self, rows: _Rows, payments: NDArray[np.bool_], facts: NDArray[np.bool_], clocks: I64) -> None:
+        self._clock = int(clocks[-1]) if len(clocks) else self._clock
+        slots = [ids.resolve(text, facts, rows.ordinals, clocks) for ids, text in zip(self.entities, rows.ids, strict=True)]
         for ids, found in zip(self.entities, slots, strict=True):
             ids.observe(found, rows.times)
         paying = [np.where(payments, found, np.int32(-1)) for found in slots]
@@ -197,7 +223,15 @@ class FeatureTable:
         times_of, slots_of = self._subjects.of(rows.subjects[frauds])
         times = rows.times.copy()
         times[frauds] = times_of
-        return frauds, slots_of, times
+        return frauds, self._still_theirs(rows.subjects[frauds], slots_of), times
+
+    def _still_theirs(self, ordinals: I64, slots: I32) -> I32:
+        """Slots of label entities, -1 where another id has taken the slot since the payment of that ordinal."""
+        kept = slots.copy()
+        for column, e in enumerate(self._labelled):
+            held = slots[:, column] >= 0
+            kept[held, column] = np.where(self.entities[e].born(slots[held, column]) > ordinals[held], -1, slots[held, column])
+        return kept
 
     def _may_overflow(self, amounts: I64) -> bool:
         """False when even all of these amounts in one bucket would fit; keeps the bounds it decides by."""
@@ -216,14 +250,14 @@ class FeatureTable:
         self._sum_bound = max((total[0] for total in totals), default=0)
         self._square_bound = max((total[1] for total in totals), default=0)
 
-    def _overflows(self, rows: _Rows) -> bool:
+    def _overflows(self, rows: _Rows, clock: int) -> bool:
         """Whether the one row given is a payment that would overflow a ring of one of its keys."""
         if not rows.live[0] or rows.kinds[0] != PAYMENT or rows.out.refusals[0]:
             return False
         for ids, windows, text in zip(self.entities, self.windows, rows.ids, strict=True):
             slot = int(ids.find(text)[0])
             windows.reserve(slot + 1)
-            if slot >= 0 and windows.overflows(slot, int(rows.times[0]), int(rows.amounts[0])):
+            if slot >= 0 and not ids.is_idle(slot, clock) and windows.overflows(slot, int(rows.times[0]), int(rows.amounts[0])):
                 return True
         return False
 

@@ -1,6 +1,7 @@
 """The window fold in plain Python: what the kernel must equal, written for reading and sharing none of its layout.
 
 Per key it keeps every bucket ever filled as a dictionary and answers a feature by adding up the buckets of its window.
+A key that was idle for too long when it is met is another key.
 """
 
 from __future__ import annotations
@@ -26,6 +27,13 @@ class Payment(NamedTuple):
     entities: dict[str, str | None]
 
 
+class Fact(NamedTuple):
+    """A context fact: ids that are known to be in use."""
+
+    ts_us: int
+    entities: dict[str, str | None]
+
+
 class Fraud(NamedTuple):
     """A fraud label for the payment with this id."""
 
@@ -36,17 +44,18 @@ class Fraud(NamedTuple):
 class _Bucket:
     amounts: list[int] = field(default_factory=list)
     frauds: int = 0
-    members: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    members: dict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
 
 
 @dataclass
 class _Key:
+    met_us: int
     latest_us: int | None = None
     #: resolution → bucket number → what is in it
     buckets: dict[int, dict[int, _Bucket]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(_Bucket)))
 
 
-Row = Payment | Fraud
+Row = Payment | Fact | Fraud
 Values = dict[str, int | float]
 #: answers of the reference that stand for a refusal
 UNKNOWN_SUBJECT: Final = "LABEL_SUBJECT_UNKNOWN"
@@ -58,49 +67,65 @@ class ReferenceFeatures:
 
     def __init__(self, document: FeatureDocument) -> None:
         self.document = document
-        self._keys: dict[tuple[str, str], _Key] = defaultdict(_Key)
-        self._payments: dict[str, Payment] = {}
+        self._clock_us = -(2**62)
+        self._keys: dict[tuple[str, str], _Key] = {}
+        #: time and keys of each payment
+        self._payments: dict[str, tuple[int, dict[str, _Key]]] = {}
         self._frauds: set[str] = set()
         self._resolutions = {
             entity: {f.resolution_us for f in document.features if f.entity == entity and f.window_buckets} for entity in document.entities
         }
 
     def fold(self, row: Row) -> Values | str | None:
-        """Values of a payment, None for a label that is folded, or the reason of a refusal."""
+        """Values of a payment, None for what is folded without any, or the reason of a refusal."""
         if isinstance(row, Fraud):
             return self._fold_fraud(row)
+        if isinstance(row, Fact):
+            self._meet(row.ts_us, row.entities)
+            return None
         if not 0 <= row.amount_minor < AMOUNT_MINOR_END:
             return BAD_AMOUNT
-        self._payments[row.event_id] = row
-        keys = {name: self._keys[name, id_] for name in self.document.entities if (id_ := row.entities.get(name)) is not None}
+        keys = self._meet(row.ts_us, row.entities)
+        self._payments[row.event_id] = row.ts_us, keys
         since = {name: -1 if key.latest_us is None else max(0, row.ts_us - key.latest_us) for name, key in keys.items()}
         for key in keys.values():
             key.latest_us = row.ts_us if key.latest_us is None else max(key.latest_us, row.ts_us)
         before = {f.name: _value(f, row, keys, since) for f in self.document.features if not f.include_current}
         for name, key in keys.items():
-            self._add(name, key, row)
+            self._add(name, keys, key, row)
         after = {f.name: _value(f, row, keys, since) for f in self.document.features if f.include_current}
         return before | after
 
+    def _meet(self, ts_us: int, entities: dict[str, str | None]) -> dict[str, _Key]:
+        """Keys of a row, by entity; those that were idle are new ones."""
+        self._clock_us = max(self._clock_us, ts_us)
+        keys: dict[str, _Key] = {}
+        for name in self.document.entities:
+            if (id_ := entities.get(name)) is not None:
+                key = self._keys.get((name, id_))
+                if key is None or self._clock_us - key.met_us > self.document.idle_us:
+                    key = _Key(self._clock_us)
+                key.met_us = self._clock_us
+                keys[name] = self._keys[name, id_] = key
+        return keys
+
     def _fold_fraud(self, row: Fraud) -> str | None:
-        payment = self._payments.get(row.subject_event_id)
-        if payment is None:
+        if row.subject_event_id not in self._payments:
             return UNKNOWN_SUBJECT
+        ts_us, keys = self._payments[row.subject_event_id]
         if row.subject_event_id not in self._frauds:
             self._frauds.add(row.subject_event_id)
             for name in self.document.label_entities:
-                id_ = payment.entities.get(name)
-                for resolution in self._resolutions[name] if id_ is not None else ():
-                    self._keys[name, str(id_)].buckets[resolution][payment.ts_us // resolution].frauds += 1
+                for resolution in self._resolutions[name] if name in keys else ():
+                    keys[name].buckets[resolution][ts_us // resolution].frauds += 1
         return None
 
-    def _add(self, name: str, key: _Key, row: Payment) -> None:
+    def _add(self, name: str, keys: dict[str, _Key], key: _Key, row: Payment) -> None:
         for resolution in self._resolutions[name]:
             bucket = key.buckets[resolution][row.ts_us // resolution]
             bucket.amounts.append(row.amount_minor)
-            for other, id_ in row.entities.items():
-                if id_ is not None:
-                    bucket.members[other].add(id_)
+            for other, member in keys.items():
+                bucket.members[other].add(id(member))
 
 
 _EMPTY: Final = (0, 0.0)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from journals import journal
 from records import RTDL, TRAFFIC, chunk, mark, payment
-from simulated_worlds import config, run, small_world
+from simulated_worlds import config
 
 from assay.agents import lane as lane_module
 from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalRecord
@@ -26,21 +27,12 @@ from assay.contracts.errors import AssayError, Stop
 from assay.contracts.reasons import Reason
 
 WALL_US = 1_800_000_000_000_000
-FEATURES, ENTITIES = "FP_CHANGELOG_FEATURES_V1", "FP_CHANGELOG_ENTITIES_V1"
 CODE, OTHER_CODE = b"\1" * 32, b"\2" * 32
 
 
 def lane(name: str = "rtdl", code: bytes | None = None) -> Lane:
     """A lane that has read nothing."""
     return build_lane(TOPOLOGY.lane(name), config(), partition_counts(1), code=code)
-
-
-@cache
-def journal(name: str) -> tuple[JournalRecord, ...]:
-    """The journal of an undisturbed run over the small world."""
-    finished = run(small_world(payments=80))
-    handle = TOPOLOGY.lane(name).journal
-    return tuple(JournalRecord.from_bytes(value) for value in finished.log.values(handle or ""))
 
 
 @cache
@@ -258,40 +250,3 @@ def test_a_flood_of_refusals_stops_the_lane_behind_what_it_journaled(
     for value in values:
         again.recover(value)
     assert again.position()[(TRAFFIC, 0)] == 60
-
-
-# -- projections
-
-
-def plain(row: dict[str, Any]) -> dict[str, Any]:
-    """A changelog row in the words of the web view's row."""
-    if "windows" not in row:
-        names = {"first_seen_us": "first_seen_utc", "last_seen_us": "last_seen_utc", "event_count": "event_count"}
-        return {ours: row[theirs] for ours, theirs in names.items()}
-    windows = {w["name"]: {name: w[name] for name in ("count", "sum_minor", "fraud_count")} for w in row["windows"]}
-    return {"last_payment_us": row["last_ts_utc"], "payment_count": row["event_count"], "windows": windows}
-
-
-def test_changelog_rows_are_the_tables_rows_once_per_key_and_interval() -> None:
-    """After a flush the newest changelog row of every key says what the web view reads."""
-    one = lane()
-    newest: dict[str, dict[str, dict[str, Any]]] = {FEATURES: {}, ENTITIES: {}}
-    batches = [r for r in journal("rtdl") if r.kind == BATCH and r.rows]
-    interval_us = config().changelog_interval_ms * 1_000
-    flushes = 0
-    for number, batch in enumerate(batches):
-        last = number == len(batches) - 1
-        wall_us = WALL_US + number * interval_us // 3 + (interval_us if last else 0)
-        moved = replace(batch, epoch=0, sequence=number, wall_us=wall_us, code_digest=CODE, ranges=[], marks=[])
-        out = [emission for emission in one.apply(moved.to_bytes()).emissions if emission.handle in newest]
-        flushes += bool(out)
-        for handle, _, keys, values in out:
-            assert len(set(keys.tolist())) == len(keys.lengths), "a key comes once per interval"
-            newest[handle] |= {key: unpack(value or b"")[1] for key, value in zip(map(str, keys.text()), values.tolist(), strict=True)}
-    assert len(batches) // 3 <= flushes <= len(batches) // 3 + 2
-    assert {key.split(":")[0] for key in newest[FEATURES]} == {"customer", "terminal"}
-    for handle, rows_by_key in newest.items():
-        for key, row in rows_by_key.items():
-            shown = one.table("features" if handle == FEATURES else "entities").row(key)
-            assert plain(row).items() <= shown.items(), key
-            assert (row["entity"], row["id"]) == tuple(key.split(":")) == (shown["entity"], shown["id"])

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from assay.codecs.columns import Strings
 from assay.tables.entities import EntityTable
 
+SECOND = 1_000_000
+FOREVER = 10**15
 IDS = st.one_of(st.none(), st.text("ab\x00é", max_size=10), st.integers(0, 40).map(lambda i: f"customer-with-a-long-id-{i}"))
 
 
@@ -18,43 +20,87 @@ def by_dictionary(ids: list[str | None]) -> list[int]:
     return [-1 if id_ is None else slots.setdefault(id_, len(slots)) for id_ in ids]
 
 
-def all_of(ids: list[str | None]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    return np.ones(len(ids), np.bool_)
+def resolve(table: EntityTable, ids: list[str | None], first_row: int = 0) -> list[int]:
+    """Slots of these ids, met one after another a second apart."""
+    rows = np.arange(first_row, first_row + len(ids))
+    found: list[int] = table.resolve(Strings.of(ids), np.ones(len(ids), np.bool_), rows, rows * SECOND).tolist()
+    return found
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.lists(IDS, max_size=150), st.integers(0, 150))
 def test_slots_equal_a_dictionary_for_any_cut(ids: list[str | None], cut: int) -> None:
-    whole, parts = EntityTable("customer"), EntityTable("customer")
-    slots = whole.resolve(Strings.of(ids), all_of(ids))
-    assert slots.tolist() == by_dictionary(ids)
-    halves = [parts.resolve(Strings.of(half), all_of(half)) for half in (ids[:cut], ids[cut:])]
-    np.testing.assert_array_equal(np.concatenate(halves), slots)
+    whole, parts = EntityTable("customer", FOREVER), EntityTable("customer", FOREVER)
+    slots = resolve(whole, ids)
+    assert slots == by_dictionary(ids)
+    assert resolve(parts, ids[:cut]) + resolve(parts, ids[cut:], cut) == slots
     for name, array in whole.state().items():
         np.testing.assert_array_equal(array, parts.state()[name])
-    assert whole.find(Strings.of(ids)).tolist() == slots.tolist()
+    assert whole.find(Strings.of(ids)).tolist() == slots
     known = [id_ for id_ in dict.fromkeys(ids) if id_ is not None]
     assert whole.ids(np.arange(whole.count)).text() == known
 
 
 def test_many_ids_keep_their_slots_while_the_table_grows() -> None:
-    table = EntityTable("customer")
+    table = EntityTable("customer", FOREVER)
     for start in range(0, 20_000, 1000):
-        ids: list[str | None] = [f"c{i}" for i in range(start, start + 1000)]
-        assert table.resolve(Strings.of(ids), all_of(ids)).tolist() == list(range(start, start + 1000))
+        assert resolve(table, [f"c{i}" for i in range(start, start + 1000)], start) == list(range(start, start + 1000))
     assert table.find(Strings.of(["c0", "c19999", "c20000"])).tolist() == [0, 19_999, -1]
 
 
 def test_an_unwanted_id_is_not_added() -> None:
-    table = EntityTable("customer")
-    assert table.resolve(Strings.of(["a", "b"]), np.array([False, True])).tolist() == [-1, 0]
+    table = EntityTable("customer", FOREVER)
+    rows = np.arange(2)
+    assert table.resolve(Strings.of(["a", "b"]), np.array([False, True]), rows, rows).tolist() == [-1, 0]
 
 
 def test_the_graph_keeps_first_and_last_time_and_counts_late_events() -> None:
-    table = EntityTable("customer")
-    slots = table.resolve(Strings.of(["a", "b", "a", "a"]), np.ones(4, np.bool_))
+    table = EntityTable("customer", FOREVER)
+    slots = np.array(resolve(table, ["a", "b", "a", "a"]), np.int32)
     table.observe(slots, np.array([50, 60, 90, 20]))
     first, last, events = (values.tolist() for values in table.graph(np.arange(2)))
     assert (first, last, events) == ([20, 60], [90, 60], [3, 1])
-    assert table.take_touched().tolist() == [0, 1]
-    assert table.take_touched().tolist() == []
+    assert table.take_changed().tolist() == [0, 1]
+    assert table.take_changed().tolist() == []
+
+
+def test_an_idle_id_is_a_new_one_when_it_is_met_again() -> None:
+    table = EntityTable("customer", 2 * SECOND)
+    assert resolve(table, ["a", "b", "a", "a"]) == [0, 1, 0, 0]
+    assert resolve(table, ["a"], 5) == [0]
+    assert resolve(table, ["a"], 8) == [2]
+    assert table.find(Strings.of(["a", "b"])).tolist() == [2, -1]
+    assert table.ids(table.take_dead()).text() == ["a", "b"]
+    assert table.count == 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(IDS, max_size=150), st.integers(0, 150))
+def test_ids_that_come_and_go_equal_a_dictionary_of_those_met_lately(ids: list[str | None], cut: int) -> None:
+    """Whatever dies, the index still finds all the others."""
+    table, parts = EntityTable("customer", 5 * SECOND), EntityTable("customer", 5 * SECOND)
+    resolve(table, ids)
+    met = {id_: row for row, id_ in enumerate(ids) if id_ is not None}
+    last = len(ids) - 1
+    for id_, row in met.items():
+        slot = int(table.find(Strings.of([id_]))[0])
+        assert (slot >= 0) or last - row > 5
+        assert slot < 0 or table.ids(np.array([slot])).text() == [id_]
+    resolve(parts, ids[:cut])
+    restored = EntityTable.from_state("customer", 5 * SECOND, parts.state())
+    resolve(restored, ids[cut:], cut)
+    for name, array in table.state().items():
+        np.testing.assert_array_equal(array, restored.state()[name])
+
+
+def test_a_stream_of_ids_that_never_come_back_takes_no_more_room_after_a_while() -> None:
+    table = EntityTable("customer", 1_000 * SECOND)
+    for start in range(0, 60_000, 500):
+        resolve(table, [f"c{i}" for i in range(start, start + 500)], start)
+        table.take_dead()
+        table.reclaim()
+    assert table.slots < 3_000
+    assert table.nbytes < 200 * 3_000
+    assert table.count < 2_500
+    assert table.find(Strings.of(["c0", "c57000"])).tolist() == [-1, -1]
+    assert (table.find(Strings.of([f"c{i}" for i in range(59_000, 60_000)])) >= 0).all()

@@ -5,7 +5,7 @@ over its payments in processing order. A payment j is in the window of payment i
 cm_i - delay - length < bucket_j <= cm_i - delay. As cm only grows, j enters at the first payment i >= j with
 cm_i >= bucket_j + delay and leaves at the first with cm_i >= bucket_j + delay + length. So each payment is one +v and one
 -v on its key's rows, and a window is their running sum: int64, or Int128 for squares. A fraud label is +1 and -1 in the
-same way, not before its own place in processing order.
+same way, not before its own place in processing order. An id that is met again after it was forgotten counts as another key.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from assay.contracts.limits import AMOUNT_MINOR_END
 from assay.tables.feature_document import Feature, FeatureDocument, parse_document
 
 PAYMENT: Final = 4
+CONTEXT: Final = 3
 LABEL: Final = 2
 _LIMB: Final = 2**32
 _DAY, _HOUR = 86_400_000_000, 3_600_000_000
@@ -35,7 +36,8 @@ def offline_features(document: Mapping[str, Any], lane: pl.DataFrame) -> pl.Data
     parsed = parse_document(document)
     rows = lane.with_row_index("at").with_columns(pl.col("at").cast(pl.Int64))
     rows = rows.filter(pl.struct("kind", "event_id").is_first_distinct())
-    payments = rows.filter((pl.col("kind") == PAYMENT) & pl.col("amount_minor").is_between(0, AMOUNT_MINOR_END - 1))
+    paid = (pl.col("kind") == PAYMENT) & pl.col("amount_minor").is_between(0, AMOUNT_MINOR_END - 1)
+    payments = _lives(parsed, rows.filter(paid | (pl.col("kind") == CONTEXT))).filter(pl.col("kind") == PAYMENT)
     frauds = _frauds(rows, payments)
     values = payments.select("at", *(_row_value(f) for f in parsed.features if not f.entity))
     for entity in parsed.entities:
@@ -43,6 +45,16 @@ def offline_features(document: Mapping[str, Any], lane: pl.DataFrame) -> pl.Data
         if features:
             values = values.join(_of_entity(entity, features, payments, frauds), on="at", how="left", maintain_order="left")
     return _all_rows(parsed, lane.height, values)
+
+
+def _lives(document: FeatureDocument, facts: pl.DataFrame) -> pl.DataFrame:
+    """Ids with the number of times they had been forgotten: one that was idle for too long when it is met is another id."""
+    facts = facts.with_columns(clock=pl.col("ts_us").cum_max())
+    idle = pl.col("clock") - pl.col("clock").shift(1) > document.idle_us
+    names = [f"entity.{entity}" for entity in document.entities]
+    return facts.with_columns(
+        pl.concat_str(pl.col(name), idle.fill_null(value=False).cum_sum().over(name), separator="\0").alias(name) for name in names
+    )
 
 
 def _frauds(rows: pl.DataFrame, payments: pl.DataFrame) -> pl.DataFrame:

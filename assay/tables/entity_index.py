@@ -1,0 +1,214 @@
+"""Text ids to slots in machine code: an open-addressing index over entries of one cache line; see `entities`.
+
+An index word is the upper half of the hash and slot + 1. An entry says where the key's bytes lie in an arena, what the
+graph row is, from which row on the slot is this id's, and the table's clock when the id was last met. A match is decided by
+comparing the bytes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.codecs.columns import I32, I64, U8
+from assay.codecs.kernel import Int, inlined, kernel, part
+from assay.codecs.words import load64, prefetch
+from assay.tables.text_hash import hash64
+
+_SLOT_MASK = 0xFFFFFFFF
+#: rows between asking for a line and using it
+_AHEAD = 6
+#: words of an entry, one cache line
+HASH, START, LENGTH, FIRST_SEEN, LAST_SEEN, EVENTS, BORN, MET, ENTRY_WORDS = 0, 1, 2, 3, 4, 5, 6, 7, 8
+#: what a slot is: its row is as it was told, or changed since; its id died, and that was told; its line is another's to take
+KNOWN, CHANGED, DEAD, BURIED, FREE = 0, 1, 2, 3, 4
+#: counts of a table: slots ever taken, arena bytes, where the hand is, slots of dead ids, free slots
+SLOTS, BYTES, HAND, GONE, OPEN = 0, 1, 2, 3, 4
+#: slots the hand looks at per row: it has been around before a quarter of them is new
+_LOOKS = 4
+
+
+@inlined
+def _same_key(data: U8, start: Int, length: Int, arena: U8, at: Int) -> Any:
+    k = 0
+    while k + 8 <= length:
+        if load64(data, start + k) != load64(arena, at + k):
+            return False
+        k += 8
+    while k < length:
+        if data[start + k] != arena[at + k]:
+            return False
+        k += 1
+    return True
+
+
+@inlined
+def _ask_ahead(hashes: I64, i: Int, index: I64, entries: I64, arena: U8) -> None:
+    """Prefetch the index word of a row to come, the entry of a nearer one, the key bytes of the nearest."""
+    mask = len(index) - 1
+    if i + 3 * _AHEAD < len(hashes):
+        prefetch(index, hashes[i + 3 * _AHEAD] & mask)
+    if i + 2 * _AHEAD < len(hashes):
+        slot = (index[hashes[i + 2 * _AHEAD] & mask] & _SLOT_MASK) - 1
+        if slot >= 0:
+            prefetch(entries, slot * ENTRY_WORDS)
+    if i + _AHEAD < len(hashes):
+        slot = (index[hashes[i + _AHEAD] & mask] & _SLOT_MASK) - 1
+        if slot >= 0:
+            prefetch(arena, entries[slot, START])
+
+
+@inlined
+def _slot_of(data: U8, start: Int, length: Int, h: Int, index: I64, entries: I64, arena: U8) -> tuple[Int, Int]:
+    """(slot, where the index says so) of an id, (-1, where it would go) if it is unknown."""
+    mask = len(index) - 1
+    tag = h & ~np.int64(_SLOT_MASK)
+    at = h & mask
+    found = np.int64(-1)
+    while index[at] != 0 and found < 0:
+        slot = (index[at] & _SLOT_MASK) - 1
+        if (index[at] & ~np.int64(_SLOT_MASK)) == tag and entries[slot, HASH] == h and entries[slot, LENGTH] == length:
+            same = _same_key(data, start, length, arena, entries[slot, START])
+            if same:
+                found = slot
+        if found < 0:
+            at = (at + 1) & mask
+    return found, at
+
+
+@part
+def _die(slot: Int, index: I64, entries: I64, marks: U8, used: I64) -> None:
+    """Take an id out of the index; those behind it move up, so that a search may still stop at the first empty word."""
+    mask = len(index) - 1
+    hole = entries[slot, HASH] & mask
+    while (index[hole] & _SLOT_MASK) - 1 != slot:
+        hole = (hole + 1) & mask
+    at = (hole + 1) & mask
+    while index[at] != 0:
+        home = entries[(index[at] & _SLOT_MASK) - 1, HASH] & mask
+        if ((at - home) & mask) >= ((at - hole) & mask):
+            index[hole] = index[at]
+            hole = at
+        at = (at + 1) & mask
+    index[hole] = 0
+    marks[slot] = DEAD
+    used[GONE] += 1
+
+
+@inlined
+def _look_around(clock: Int, idle_us: Int, index: I64, entries: I64, marks: U8, used: I64) -> None:
+    for _ in range(_LOOKS):
+        if used[HAND] >= used[SLOTS]:
+            used[HAND] = 0
+        slot = used[HAND]
+        if slot < used[SLOTS] and marks[slot] <= CHANGED and clock - entries[slot, MET] > idle_us:
+            _die(slot, index, entries, marks, used)
+        used[HAND] += 1
+
+
+@inlined
+def _take_slot(free: I32, used: I64) -> Int:
+    slot = used[SLOTS]
+    if used[OPEN] > 0:
+        used[OPEN] -= 1
+        slot = np.int64(free[used[OPEN]])
+    else:
+        used[SLOTS] += 1
+    return slot
+
+
+@kernel
+def resolve(
+    ids: tuple[U8, I64, I32],
+    wanted: NDArray[np.bool_],
+    rows: I64,
+    clocks: I64,
+    idle_us: int,
+    index: I64,
+    entries: I64,
+    arena: U8,
+    marks: U8,
+    free: I32,
+    used: I64,
+    hashes: I64,
+    slots: I32,
+) -> None:
+    """slots[i] = slot of id i, a new one if it is unknown or idle, -1 where null or not wanted.
+
+    All hashes come first (into `hashes`), so that the lines a row needs can be asked for while earlier rows are looked up.
+    """
+    data, starts, lengths = ids
+    for i in range(len(starts)):
+        hashes[i] = np.int64(hash64(data, starts[i], np.int64(lengths[i]), 0)) if wanted[i] and lengths[i] >= 0 else 0
+    for i in range(len(starts)):
+        _ask_ahead(hashes, i, index, entries, arena)
+        slots[i] = -1
+        length = np.int64(lengths[i])
+        if wanted[i]:
+            _look_around(clocks[i], idle_us, index, entries, marks, used)
+        if length < 0 or not wanted[i]:
+            continue
+        slot, at = _slot_of(data, starts[i], length, hashes[i], index, entries, arena)
+        if slot >= 0 and clocks[i] - entries[slot, MET] > idle_us:
+            _die(slot, index, entries, marks, used)
+            slot, at = _slot_of(data, starts[i], length, hashes[i], index, entries, arena)
+        if slot < 0:
+            slot = _take_slot(free, used)
+            index[at] = (hashes[i] & ~np.int64(_SLOT_MASK)) | (slot + 1)
+            entries[slot, HASH], entries[slot, START], entries[slot, LENGTH] = hashes[i], used[BYTES], length
+            entries[slot, BORN], entries[slot, EVENTS], marks[slot] = rows[i], 0, KNOWN
+            for k in range(length):
+                arena[used[BYTES] + k] = data[starts[i] + k]
+            used[BYTES] += length
+        entries[slot, MET] = clocks[i]
+        slots[i] = slot
+
+
+@kernel
+def find(ids: tuple[U8, I64, I32], index: I64, entries: I64, arena: U8, slots: I32) -> None:
+    """slots[i] = slot of id i, -1 where null or unknown."""
+    data, starts, lengths = ids
+    for i in range(len(starts)):
+        slots[i] = -1
+        length = np.int64(lengths[i])
+        if length >= 0:
+            slots[i] = _slot_of(data, starts[i], length, np.int64(hash64(data, starts[i], length, 0)), index, entries, arena)[0]
+
+
+@kernel
+def hash_keys(ids: tuple[U8, I64, I32], entries: I64) -> None:
+    """Fill in the hashes of entries from their ids."""
+    data, starts, lengths = ids
+    for slot in range(len(starts)):
+        entries[slot, HASH] = np.int64(hash64(data, starts[slot], np.int64(lengths[slot]), 0))
+
+
+@kernel
+def reindex(entries: I64, marks: U8, count: int, index: I64) -> None:
+    """Fill an empty index with the slots of known ids."""
+    mask = len(index) - 1
+    for slot in range(count):
+        if marks[slot] > CHANGED:
+            continue
+        h = entries[slot, HASH]
+        at = h & mask
+        while index[at] != 0:
+            at = (at + 1) & mask
+        index[at] = (h & ~np.int64(_SLOT_MASK)) | (slot + 1)
+
+
+@kernel
+def observe(slots: I32, times: I64, entries: I64, marks: U8) -> None:
+    """Count one event for each slot that is not -1."""
+    for i in range(len(slots)):
+        slot = slots[i]
+        if slot < 0:
+            continue
+        if entries[slot, EVENTS] == 0 or times[i] < entries[slot, FIRST_SEEN]:
+            entries[slot, FIRST_SEEN] = times[i]
+        if entries[slot, EVENTS] == 0 or times[i] > entries[slot, LAST_SEEN]:
+            entries[slot, LAST_SEEN] = times[i]
+        entries[slot, EVENTS] += 1
+        marks[slot] = CHANGED

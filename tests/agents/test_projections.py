@@ -1,0 +1,82 @@
+"""Changelog rows: what the tables know, once per key and interval, and taken back when an id is forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+from journals import journal
+from simulated_worlds import config
+
+from assay.agents.journal import BATCH
+from assay.agents.lane import Lane
+from assay.agents.projections import ENTITIES, FEATURES
+from assay.agents.step import Emission
+from assay.agents.topology import TOPOLOGY
+from assay.app.lanes import build_lane, partition_counts
+from assay.codecs.columns import Strings
+from assay.codecs.single_object import unpack
+
+WALL_US = 1_800_000_000_000_000
+
+
+def lane() -> Lane:
+    """A lane that has read nothing."""
+    return build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
+
+
+def plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A changelog row in the words of the web view's row."""
+    if "windows" not in row:
+        names = {"first_seen_us": "first_seen_utc", "last_seen_us": "last_seen_utc", "event_count": "event_count"}
+        return {ours: row[theirs] for ours, theirs in names.items()}
+    windows = {w["name"]: {name: w[name] for name in ("count", "sum_minor", "fraud_count")} for w in row["windows"]}
+    return {"last_payment_us": row["last_ts_utc"], "payment_count": row["event_count"], "windows": windows}
+
+
+def test_changelog_rows_are_the_tables_rows_once_per_key_and_interval() -> None:
+    """After a flush the newest changelog row of every key says what the web view reads."""
+    one = lane()
+    newest: dict[str, dict[str, dict[str, Any]]] = {FEATURES: {}, ENTITIES: {}}
+    batches = [r for r in journal("rtdl") if r.kind == BATCH and r.rows]
+    interval_us = config().changelog_interval_ms * 1_000
+    flushes = 0
+    for number, batch in enumerate(batches):
+        last = number == len(batches) - 1
+        wall_us = WALL_US + number * interval_us // 3 + (interval_us if last else 0)
+        moved = replace(batch, epoch=0, sequence=number, wall_us=wall_us, ranges=[], marks=[])
+        out = [emission for emission in one.apply(moved.to_bytes()).emissions if emission.handle in newest]
+        flushes += bool(out)
+        for handle, _, keys, values in out:
+            assert len(set(keys.tolist())) == len(keys.lengths), "a key comes once per interval"
+            newest[handle] |= {key: unpack(value or b"")[1] for key, value in zip(map(str, keys.text()), values.tolist(), strict=True)}
+    assert len(batches) // 3 <= flushes <= len(batches) // 3 + 2
+    assert {key.split(":")[0] for key in newest[FEATURES]} == {"customer", "terminal"}
+    for handle, rows_by_key in newest.items():
+        for key, row in rows_by_key.items():
+            shown = one.table("features" if handle == FEATURES else "entities").row(key)
+            assert plain(row).items() <= shown.items(), key
+            assert (row["entity"], row["id"]) == tuple(key.split(":")) == (shown["entity"], shown["id"])
+
+
+def test_the_rows_of_forgotten_ids_are_taken_back() -> None:
+    """By a tombstone on both changelogs, before the rows of ids that are known again."""
+    one = lane()
+    batches = [r for r in journal("rtdl") if r.kind == BATCH and r.rows]
+    year_us = 366 * 86_400_000_000
+    out: list[Emission] = []
+    for number, batch in enumerate([*batches, *batches]):
+        columns = dict(batch.columns)
+        if number >= len(batches):  # the same payments a year later, under other ids of their own
+            ids = cast(Strings, columns["row.event_id"])
+            columns["row.event_id"] = Strings.of([None if id_ is None else id_ + "-again" for id_ in ids.text()])
+            columns["row.ts_us"] = np.asarray(columns["row.ts_us"]) + year_us
+        moved = replace(batch, epoch=0, sequence=number, wall_us=WALL_US + number * 10**7, ranges=[], marks=[], columns=columns)
+        out += one.apply(moved.to_bytes()).emissions
+    for handle in (FEATURES, ENTITIES):
+        rows_of: dict[bytes | None, list[bool]] = {}
+        for _, _, keys, values in (emission for emission in out if emission.handle == handle):
+            for key, value in zip(keys.tolist(), values.tolist(), strict=True):
+                rows_of.setdefault(key, []).append(value is not None)
+        assert all(told[0] and told[-1] and told.count(False) == 1 for told in rows_of.values()), handle

@@ -1,0 +1,18 @@
+"""Journals of undisturbed runs, for tests that fold them again."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from simulated_worlds import run, small_world
+
+from assay.agents.journal import JournalRecord
+from assay.agents.topology import TOPOLOGY
+
+
+@cache
+def journal(name: str) -> tuple[JournalRecord, ...]:
+    """The journal of an undisturbed run over the small world."""
+    finished = run(small_world(payments=80))
+    handle = TOPOLOGY.lane(name).journal
+    return tuple(JournalRecord.from_bytes(value) for value in finished.log.values(handle or ""))
