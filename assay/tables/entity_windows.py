@@ -12,6 +12,7 @@ from assay.codecs.kernel import frozen
 from assay.tables.distinct import PairTable
 from assay.tables.feature_plan import BUCKETS, CELLS, CURRENT, EVENTS, FIELDS, RESOLUTION, SQUARES, SUM, TOTAL, EntityPlan
 from assay.tables.growth import grown
+from assay.tables.state_bytes import fill
 from assay.tables.windows import NO_MEMBER, fold_windows
 
 _FIRST_SLOTS = 64
@@ -91,12 +92,13 @@ class EntityWindows:
         return arrays | {f"pairs.{other}": _in_order(self._live(column)) for column, other in enumerate(self.plan.pair_entities)}
 
     @classmethod
-    def from_state(cls, plan: EntityPlan, state: dict[str, NDArray[Any]]) -> EntityWindows:
+    def from_state(cls, plan: EntityPlan, state: dict[str, Any]) -> EntityWindows:
         """The inverse of `state`."""
         table = cls(plan)
         count = len(state["touched"])
         table.reserve(count)
-        table.lines[:count], table.touched[:count] = state["lines"], state["touched"]
+        table.touched[:count] = state["touched"]
+        fill(table.lines[:count], state["lines"])
         for column, other in enumerate(plan.pair_entities):
             table.pairs[column].rebuild(state[f"pairs.{other}"], 0)
         return table
