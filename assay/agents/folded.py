@@ -19,6 +19,16 @@ class Folded:
         self.marks: dict[Place, int] = {}
         self.last_code: bytes | None = None
 
+    @property
+    def sequence(self) -> int:
+        """The last record folded, -1 before the first."""
+        return self.reader.sequence
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the writer that counts."""
+        return self.reader.epoch
+
     def take(self, record: JournalRecord) -> bool:
         """Whether the record counts; if so it is folded. Raises Stop(JOURNAL_SEQUENCE_GAP)."""
         if not self.reader.accept(record):
