@@ -29,7 +29,7 @@ from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, SeenIds
 from assay.tables.row_kinds import PAYMENT
-from assay.tables.state_bytes import pack, unpack
+from assay.tables.state_bytes import State, joined, part
 
 RTDL = "FP_BUS_RTDL_V1"
 AUTHZ_POLICY_REV = "al.authz.v1"
@@ -199,15 +199,13 @@ class ActStep:
         values = frame("action_outcome", encode(plan_of("action_outcome"), columns))
         return Emission(RTDL, partitions_of(event, self._partitions), event, values)
 
-    def to_bytes(self) -> bytes:
-        header = {"table": "action_layer", "parts": 3}
-        parts = (self._started.to_bytes(), self._asked.to_bytes(), columns_to_bytes(self._open))
-        return pack(header, {str(at): np.frombuffer(part, np.uint8) for at, part in enumerate(parts)})
+    def state(self) -> State:
+        under_way = State({}, {"columns": np.frombuffer(columns_to_bytes(self._open), np.uint8)})
+        return joined({"started": self._started.state(), "asked": self._asked.state(), "open": under_way})
 
-    def from_bytes(self, value: bytes) -> None:
-        _, parts = unpack(value)
-        self._started, self._asked = (SeenIds.from_bytes(parts[name].tobytes()) for name in ("0", "1"))
-        self._open = columns_from_bytes(parts["2"].tobytes())
+    def restore(self, state: State) -> None:
+        self._started, self._asked = (SeenIds.from_state(part(state, name)) for name in ("started", "asked"))
+        self._open = columns_from_bytes(part(state, "open").array("columns"))
 
 
 def _as_ids(columns: Columns, id_name: str, payload_name: str) -> Columns:

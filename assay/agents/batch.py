@@ -13,6 +13,7 @@ from assay.agents.intake import Taken
 from assay.agents.step import Chunk, Effects, Emission
 from assay.codecs.columns import Columns
 from assay.contracts.reasons import Reason
+from assay.tables.state_bytes import State
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,11 @@ class Step(Protocol):
     def handle(self, batch: Batch) -> Sequence[Emission]:
         """Fold a batch in row order."""
 
-    def to_bytes(self) -> bytes:
-        """The whole state as one value; equal states give equal bytes."""
+    def state(self) -> State:
+        """The whole state as one value, to be read before the next batch; equal states give equal bytes."""
 
-    def from_bytes(self, value: bytes) -> None:
-        """Take a state that `to_bytes` gave."""
+    def restore(self, state: State) -> None:
+        """Take a state that `state` gave. Raises Stop when it does not fit this step."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from assay.agents.plans import Plans
 from assay.agents.step import Emission
 from assay.codecs.partitioner import partitions_of
 from assay.tables.decisions import RecentDecisions
+from assay.tables.state_bytes import State
 
 DECISIONS = "FP_BUS_RTDL_V1"
 
@@ -34,10 +35,10 @@ class DecideStep:
         partitions = partitions_of(decisions.keys, self._partitions)
         return (Emission(DECISIONS, partitions, decisions.keys, decisions.values),)
 
-    def to_bytes(self) -> bytes:
-        """The posture in force."""
-        return self._decider.to_bytes()
+    def state(self) -> State:
+        """The posture in force; the newest decisions are for people and are not part of it."""
+        return self._decider.state()
 
-    def from_bytes(self, value: bytes) -> None:
-        """Take a state that `to_bytes` gave."""
-        self._decider.from_bytes(value)
+    def restore(self, state: State) -> None:
+        """Take a state that `state` gave."""
+        self._decider.restore(state)

@@ -23,6 +23,7 @@ from assay.tables.posture import FAIL_SAFE_POSTURE, Posture
 from assay.tables.row_kinds import PAYMENT, POSTURE
 from assay.tables.rule_plan import RulePlan
 from assay.tables.rule_score import Scored, score
+from assay.tables.state_bytes import State
 
 ALLOW, STEP_UP = OUTCOMES.index(Outcome.ALLOW), OUTCOMES.index(Outcome.STEP_UP)
 
@@ -79,13 +80,13 @@ class Decider:
         scored = self._clamp(scored, postures, in_force[chosen])
         return self._decisions(columns, features, chosen, scored, Batchwide(stamp, postures, in_force[chosen]))
 
-    def to_bytes(self) -> bytes:
+    def state(self) -> State:
         """The whole state as one value."""
-        return self.posture.to_bytes()
+        return self.posture.state()
 
-    def from_bytes(self, value: bytes) -> None:
-        """Take a state that `to_bytes` gave."""
-        self.posture = Posture.from_bytes(value)
+    def restore(self, state: State) -> None:
+        """Take a state that `state` gave."""
+        self.posture = Posture.from_state(state)
 
     def _fold_postures(self, columns: Columns, kind: NDArray[np.int8]) -> tuple[list[Posture], I64]:
         """Postures in force during this batch, and for each row which of them."""

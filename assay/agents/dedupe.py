@@ -11,6 +11,7 @@ from assay.agents.plans import Plans
 from assay.agents.step import Emission
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import MISMATCH, NEW, SeenIds
+from assay.tables.state_bytes import State
 
 
 class DedupeStep:
@@ -32,8 +33,8 @@ class DedupeStep:
             batch.refused.append((row, Reason.PAYLOAD_HASH_MISMATCH, "another payload was admitted under this event id before"))
         return ()
 
-    def to_bytes(self) -> bytes:
-        return self._seen.to_bytes()
+    def state(self) -> State:
+        return self._seen.state()
 
-    def from_bytes(self, value: bytes) -> None:
-        self._seen = SeenIds.from_bytes(value)
+    def restore(self, state: State) -> None:
+        self._seen = SeenIds.from_state(state)

@@ -12,6 +12,7 @@ from assay.agents.plans import Plans
 from assay.agents.step import Emission
 from assay.codecs.columns import rows
 from assay.tables.features import REFUSALS, FeatureTable
+from assay.tables.state_bytes import State
 
 
 class FeatureStep:
@@ -42,11 +43,11 @@ class FeatureStep:
         batch.results["features"] = features
         return ()
 
-    def to_bytes(self) -> bytes:
-        return self._table.to_bytes()
+    def state(self) -> State:
+        return self._table.state()
 
-    def from_bytes(self, value: bytes) -> None:
-        self._table = FeatureTable.from_bytes(self._plan, value)
+    def restore(self, state: State) -> None:
+        self._table = FeatureTable.from_state(self._plan, state)
 
 
 class _Rows:

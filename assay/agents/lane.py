@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 
 from assay.agents.batch import Batch, Context, LaneIdentity, Reader, Step
-from assay.agents.coverage import Coverage
+from assay.agents.folded import Folded
 from assay.agents.intake import Refused, as_it_came, fitting, refused_columns
 from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalReader, JournalRecord, other_code, other_policy
+from assay.agents.lane_state import parts_of, restored
 from assay.agents.merge import Merge, Policy
 from assay.agents.step import Chunk, EffectResults, Entry, Outcome, Place
 from assay.codecs.columns import Columns, rows
 from assay.codecs.single_object import resolve
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+from assay.tables.state_bytes import State
 
 #: an idle lane records that its outputs are out after this long
 NOTE_AFTER_US = 1_000_000
@@ -46,16 +48,15 @@ class Lane:
         rows_max: int = 5_000,
     ) -> None:
         self.name = name
-        self._identity = identity
+        self.identity = identity
         places = [(handle, p) for handle in inputs for p in range(partitions[handle])]
         self._handles = list(inputs)
         self._merge = Merge(inputs, places, policy)
         self._intake = intake
+        self._make_steps = make_steps
         self.steps = list(make_steps())
         self._rows_max = rows_max
-        self._reader = JournalReader(identity.shard)
-        self._coverage = {place: Coverage() for place in places}
-        self._marks: dict[Place, int] = {}
+        self.folded = Folded(identity.shard, places)
         self._refused: list[Refused] = []
         self._refused_in_a_row = 0
         self._last_refused: Refused | None = None
@@ -158,12 +159,11 @@ class Lane:
 
     def claim_entry(self, wall_us: int) -> Entry:
         """A new writer's first record; other code makes it an UPGRADE, which is allowed only when nothing is unemitted."""
-        kind = CLAIM if self._last_digest in (None, self._identity.code_digest) else UPGRADE
-        self._claimed_epoch = self._reader.epoch + 1
+        kind = CLAIM if self.folded.last_code in (None, self.identity.code_digest) else UPGRADE
+        self._claimed_epoch = self.folded.epoch + 1
         record = self._record(kind, wall_us, [], [], 0, {})
         return Entry(record.sequence, record.to_bytes(), 0)
 
-    _last_digest: bytes | None = None
     _claimed_epoch = 0
 
     def _record(self, kind: str, wall_us: int, ranges: Any, marks: Any, count: int, columns: Columns) -> JournalRecord:
@@ -171,7 +171,7 @@ class Lane:
         self._recorded_through, self._last_wall_us = self._emitted_through, wall_us
         if columns or ranges:
             self._noted, self._last_work = False, sequence
-        identity = self._identity
+        identity = self.identity
         return JournalRecord(
             identity.shard, self._claimed_epoch, sequence, kind, wall_us, self._emitted_through,
             identity.code_digest, identity.run_config_digest, ranges, marks, count, columns,
@@ -184,14 +184,9 @@ class Lane:
         return self._apply(record)
 
     def _apply(self, record: JournalRecord) -> Outcome:
-        if not self._reader.accept(record):
+        if not self.folded.take(record):
             return Outcome(())
-        self._last_digest = record.code_digest
-        for topic, partition, first, last in record.ranges:
-            self._coverage[(topic, partition)].add(first, last)
-        for topic, partition, ts_us in record.marks:
-            self._marks[(topic, partition)] = max(ts_us, self._marks.get((topic, partition), ts_us))
-        position = {place: coverage.base for place, coverage in self._coverage.items()}
+        position = self.folded.position()
         self._applied.append((record.sequence, position))
         if record.kind not in (BATCH, RESULT):
             return Outcome(())
@@ -213,7 +208,7 @@ class Lane:
 
     def still_writes(self, sequence: int, between: Sequence[bytes]) -> bool:
         """Whether the record of this sequence counts although these records of other writers landed right before it."""
-        reader = JournalReader(self._identity.shard, self._claimed_epoch, sequence - 1)
+        reader = JournalReader(self.identity.shard, self._claimed_epoch, sequence - 1)
         try:
             accepted = [reader.accept(JournalRecord.from_bytes(value)) for value in between]
         except Stop:
@@ -222,17 +217,31 @@ class Lane:
 
     # -- recovery
 
+    @property
+    def emitted_through(self) -> int:
+        """Outputs of this sequence and all before it are known to be out."""
+        return self._emitted_through
+
+    def state(self) -> dict[str, State]:
+        """Everything folded, as named parts: views to be read before the next fold."""
+        return parts_of(self.name, self.folded, self.steps)
+
+    def restore(self, parts: Mapping[str, State]) -> None:
+        """Take what `state` gave, once all its outputs were out. Raises Stop when a part does not fit, and changes nothing then."""
+        self.folded, self.steps = restored(parts, self._make_steps)
+        self._emitted_through, self._committable = self.folded.sequence, self.position()
+
     def recover(self, value: bytes) -> None:
         """Fold the next record of the journal at start; outcomes that may be unemitted are kept.
 
         Raises Stop(RUN_CONFIG_MISMATCH) for a record of another policy: folded under this one it would decide otherwise.
         """
-        record, before = JournalRecord.from_bytes(value), self._reader.sequence
+        record, before = JournalRecord.from_bytes(value), self.folded.sequence
         outcome = self._apply(record)
-        if self._reader.sequence == before:
+        if self.folded.sequence == before:
             return  # of a writer that had lost the lane: what it answered or emitted does not count either
-        if record.run_config_digest != self._identity.run_config_digest:
-            raise other_policy(self.name, record, self._identity.run_config_digest)
+        if record.run_config_digest != self.identity.run_config_digest:
+            raise other_policy(self.name, record, self.identity.run_config_digest)
         self.emitted(record.emitted_through)
         if record.sequence > self._emitted_through:
             self._tail.append((record, outcome))
@@ -243,8 +252,8 @@ class Lane:
         May be called again when more records turned up before the claim.
         Raises Stop(CODE_DIGEST_MISMATCH) when that tail was journaled by other code.
         """
-        self._merge.restore(self._coverage, self._marks)
-        self._next_sequence = self._reader.sequence + 1
+        self._merge.restore(self.folded.coverage, self.folded.marks)
+        self._next_sequence = self.folded.sequence + 1
         # effects are unanswered while no RESULT follows: answers are journaled before the next batch
         asking = max((r.sequence for r, o in self._tail if o.effects), default=-1)
         answered = max((r.sequence for r, _ in self._tail if r.kind == RESULT), default=-1)
@@ -254,8 +263,8 @@ class Lane:
             left = outcome._replace(effects=asked._replace(ask_first=True) if asked else None)
             if not left.emissions and left.effects is None:
                 continue
-            if record.code_digest != self._identity.code_digest:
-                raise other_code(self.name, record, self._identity.code_digest)
+            if record.code_digest != self.identity.code_digest:
+                raise other_code(self.name, record, self.identity.code_digest)
             tail.append((record.sequence, left))
         return tail
 
@@ -272,7 +281,7 @@ class Lane:
         return Entry(record.sequence, record.to_bytes(), record.rows)
 
     def position(self) -> dict[Place, int]:
-        return {place: coverage.base for place, coverage in self._coverage.items()}
+        return self.folded.position()
 
     def committable(self) -> dict[Place, int]:
         return dict(self._committable)

@@ -19,6 +19,7 @@ from assay.codecs.avro_encode import encode
 from assay.codecs.columns import Columns, Strings, concat, join, rows
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import frame, plan_of
+from assay.tables.state_bytes import State
 
 FEATURES, ENTITIES = "FP_CHANGELOG_FEATURES_V1", "FP_CHANGELOG_ENTITIES_V1"
 
@@ -55,11 +56,11 @@ class ProjectionStep:
             keys, values = cast(Strings, both["key"]), cast(Strings, both["value"])
         return Emission(handle, partitions_of(keys, self._partitions[handle]), keys, values)
 
-    def to_bytes(self) -> bytes:
-        return str(self._flushed_us).encode()
+    def state(self) -> State:
+        return State({"flushed_us": self._flushed_us})
 
-    def from_bytes(self, value: bytes) -> None:
-        self._flushed_us = int(value)
+    def restore(self, state: State) -> None:
+        self._flushed_us = int(state.header["flushed_us"])
 
 
 def _keys(columns: Columns) -> Strings:

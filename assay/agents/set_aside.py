@@ -12,6 +12,7 @@ from assay.agents.step import Emission
 from assay.codecs.columns import Columns, Strings
 from assay.codecs.quarantine import quarantine_value
 from assay.contracts.reasons import Reason
+from assay.tables.state_bytes import State
 
 QUARANTINE = "FP_BUS_QUARANTINE_V1"
 
@@ -34,10 +35,10 @@ class SetAsideStep:
         values = Strings.of([quarantine_value(h, p, o, r, d, wall_us, raw) for h, p, o, r, d, raw in letters])
         return (Emission(QUARANTINE, np.zeros(len(letters), np.int32), keys, values),)
 
-    def to_bytes(self) -> bytes:
-        return b""
+    def state(self) -> State:
+        return State({})
 
-    def from_bytes(self, value: bytes) -> None:
+    def restore(self, state: State) -> None:
         """Nothing is remembered."""
 
     def _from_intake(self, refused: Columns) -> list[tuple[str, int, int, Reason, str, bytes]]:

@@ -40,9 +40,14 @@ class KafkaJournal:
         self._client: dict[str, Any] = {**(client or {}), "bootstrap_servers": bootstrap}
         self._topic = topic
         self._partition = partition
+        self.place = (topic, partition)
         self._producer: AIOKafkaProducer | None = None
-        self._next = -1
+        self._next = 0
         self.bytes_appended = 0
+
+    def begin_at(self, offset: int) -> None:
+        """Reading begins at this offset: what is before it is in a snapshot."""
+        self._next = offset
 
     async def start(self) -> None:
         """Connect. Raises Stop(PRODUCE_FAILED) when the broker does not answer."""
@@ -113,8 +118,9 @@ class KafkaJournal:
 
     async def _seek(self, consumer: AIOKafkaConsumer, place: TopicPartition) -> None:
         consumer.assign([place])
-        if self._next < 0:
-            self._next = (await consumer.beginning_offsets([place]))[place]
+        first, end = (await consumer.beginning_offsets([place]))[place], (await consumer.end_offsets([place]))[place]
+        if not first <= self._next <= end:
+            raise out_of_reach(self._topic, self._next, first, end)
         consumer.seek(place, self._next)
 
     def _taken(self, record: ConsumerRecord) -> tuple[int, bytes]:
@@ -234,6 +240,16 @@ def _away(why: str, where: str) -> Stop:
         f"what the lane starts from cannot be read: {why}",
         where=where,
         remedy="Nothing was changed; start the worker again once the broker answers, it reads its journal from the beginning.",
+    )
+
+
+def out_of_reach(topic: str, needed: int, first: int, end: int) -> Stop:
+    """A journal that does not hold what a lane must fold next."""
+    return Stop(
+        Reason.JOURNAL_OUT_OF_REACH,
+        f"the journal is needed from offset {needed} on and holds {first} to {end}",
+        where=topic,
+        remedy="It was truncated beyond every usable snapshot, or the topic was made anew: restore a snapshot or the topic.",
     )
 
 

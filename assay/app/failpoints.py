@@ -14,6 +14,7 @@ POINTS = (
     "after_journal_before_produce",
     "after_effects_before_results",
     "after_produce_before_commit",
+    "during_snapshot",
 )
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 from assay.agents.step import Chunk, EffectResults, Effects, Emission, Entry, Machine, Outcome, Place
 from assay.app.failpoints import Failpoints
+from assay.app.snapshots.taking import Snapshots
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -88,6 +89,7 @@ class LaneDriver:
         effector: Effector | None = None,
         on_batch: Callable[[Entry, Outcome, float], None] = lambda entry, outcome, latency_s: None,
         input_ends: Callable[[], Awaitable[Mapping[Place, int]]] | None = None,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.machine = machine
         self._journal = journal
@@ -97,6 +99,8 @@ class LaneDriver:
         self._effector = effector
         self._on_batch = on_batch
         self._input_ends = input_ends
+        self._snapshots = snapshots
+        self._begun = snapshots is None
         self._compute = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{machine.name}")
         self._fed = asyncio.Event()
         self._ahead: asyncio.Queue[_InFlight] = asyncio.Queue()
@@ -130,10 +134,27 @@ class LaneDriver:
 
     async def follow(self) -> None:
         """Stand by: fold the journal as another worker writes it, until this one recovers the lane."""
-        async with self._reading, aclosing(self._journal.follow()) as arriving:
+        async with self._reading:
+            await self._begin()
+            try:
+                await self._follow()
+            finally:
+                if self._snapshots is not None:
+                    await self._snapshots.drop()
+
+    async def _begin(self) -> None:
+        """Take the newest snapshot, if this lane has them and has not begun."""
+        if self._snapshots is not None and not self._begun:
+            self._begun = True
+            self._next_offset = await asyncio.get_running_loop().run_in_executor(self._compute, self._snapshots.start)
+
+    async def _follow(self) -> None:
+        async with aclosing(self._journal.follow()) as arriving:
             async for records in arriving:
                 for offset, value in records:
                     await self._fold(offset, value)
+                    if self._snapshots is not None:
+                        await self._snapshots.between_folds(self._next_offset, self._taken_over)
                 if self._taken_over.is_set():
                     return
 
@@ -160,6 +181,7 @@ class LaneDriver:
         """Until the claim lands right behind what was read: the writer it ends may still be writing."""
         for attempt in range(CLAIMS_MAX):
             async with self._reading:
+                await self._begin()
                 async for offset, value in self._journal.read_all():
                     await self._fold(offset, value)
             tail = self.machine.unemitted()

@@ -68,6 +68,10 @@ class Settings(BaseSettings):
         "", pattern=r"^(|https?://.+)$", description="actions are posted to this URL and asked for at URL/key; empty records them in a file"
     )
     packs: str = Field("", description="packs a worker runs, separated by commas; empty runs all")
+    snapshot_every_s: float = Field(120.0, ge=0, description="seconds after which a standby takes a snapshot of its lane; 0 for never")
+    snapshot_every_records: int = Field(
+        20_000, ge=0, description="journal records after which a standby takes a snapshot of its lane; 0 for never"
+    )
     failpoint: str = Field("", description="name of the failpoint at which the worker waits; for crash tests")
     failpoint_file: Path | None = Field(None, description="file the worker writes when it waits at the failpoint")
 

@@ -18,6 +18,7 @@ from assay.app.bus_properties import aiokafka_arguments, read_bus_properties
 from assay.app.failpoints import Failpoints
 from assay.app.run_directory import Run
 from assay.app.settings import Settings, load_settings
+from assay.app.snapshots.taking import Pace
 from assay.app.substrate.ports import free_port
 from assay.app.worker_lanes import wire
 from assay.contracts.errors import Stop
@@ -51,7 +52,8 @@ def build_worker(settings: Settings) -> LaneApp:
         web_bind=settings.web_host,
         client=client,
     )
-    lanes = wire(run, packs_of(settings.packs), failpoints, client, settings.webhook_url)
+    pace = Pace(settings.snapshot_every_records, settings.snapshot_every_s)
+    lanes = wire(run, packs_of(settings.packs), failpoints, client, settings.webhook_url, pace)
     specs = [LaneSpec(lane.name, lane.topics, lane.driver) for lane in lanes]
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
     return build_app(shell, specs, _pages)

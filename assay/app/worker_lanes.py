@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from assay.agents.audit import AuditMachine
+from assay.agents.lane import Lane
 from assay.agents.step import Machine
 from assay.agents.topology import TOPOLOGY, LaneSpec
 from assay.app.bus import KafkaJournal, KafkaOutputs, end_offsets
@@ -18,6 +19,9 @@ from assay.app.lane_driver import Effector, Journal, LaneDriver
 from assay.app.lane_metrics import BatchMetrics
 from assay.app.lanes import build_lane, partition_counts
 from assay.app.run_directory import Run
+from assay.app.snapshots.manifest import LaneId
+from assay.app.snapshots.store import SnapshotStore
+from assay.app.snapshots.taking import NEVER, Pace, Snapshots
 from assay.app.stores.segment_journal import SegmentJournal
 from assay.contracts.topics import topic
 
@@ -31,10 +35,18 @@ class WiredLane(NamedTuple):
 
 
 def wire(
-    run: Run, packs: Sequence[str], failpoints: Failpoints, client: Mapping[str, Any] | None = None, webhook_url: str = ""
+    run: Run,
+    packs: Sequence[str],
+    failpoints: Failpoints,
+    client: Mapping[str, Any] | None = None,
+    webhook_url: str = "",
+    pace: Pace = NEVER,
 ) -> list[WiredLane]:
-    """Every lane of the chosen packs, not yet started. `client` are further aiokafka arguments (TLS, SASL)."""
-    return [_wire(spec, run, failpoints, client or {}, webhook_url) for spec in TOPOLOGY.of_packs(packs)]
+    """Every lane of the chosen packs, not yet started. `client` are further aiokafka arguments (TLS, SASL).
+
+    `pace` says when a standby takes snapshots; every lane starts from those that are there.
+    """
+    return [_wire(spec, run, failpoints, client or {}, webhook_url, pace) for spec in TOPOLOGY.of_packs(packs)]
 
 
 def effector_of(run: Run, webhook_url: str) -> Effector:
@@ -42,21 +54,25 @@ def effector_of(run: Run, webhook_url: str) -> Effector:
     return Webhook(webhook_url) if webhook_url else Recorder(run.store_root / "actions" / "recorded.log")
 
 
-def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, client: Mapping[str, Any], webhook_url: str) -> WiredLane:
+def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, client: Mapping[str, Any], webhook_url: str, pace: Pace) -> WiredLane:
     partitions = partition_counts(run.partitions)
     produced = {handle for component, verb, handle in TOPOLOGY.edges() if verb == "produces"}
     outputs = KafkaOutputs(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in produced}, client)
     effector = effector_of(run, webhook_url) if spec.name == "act" else None
     topics = {topic(handle).name(run.namespace): handle for handle in spec.ranks}
+    machine, journal, snapshots = _machine(spec, run, partitions), _journal(spec, run, client), None
+    if isinstance(machine, Lane) and isinstance(journal, KafkaJournal):
+        snapshots = Snapshots(machine, snapshot_store(run, machine), journal, pace, time.monotonic, failpoints)
     driver = LaneDriver(
-        _machine(spec, run, partitions),
-        _journal(spec, run, client),
+        machine,
+        journal,
         outputs,
         wall_us,
         failpoints,
         effector,
         BatchMetrics(spec.name),
         partial(end_offsets, {**client, "bootstrap_servers": run.bootstrap}, topics),
+        snapshots,
     )
     return WiredLane(spec.name, topics, driver)
 
@@ -72,6 +88,11 @@ def _journal(spec: LaneSpec, run: Run, client: Mapping[str, Any]) -> Journal:
     if spec.journal is None:
         return SegmentJournal(run.store)
     return KafkaJournal(run.bootstrap, topic(spec.journal).name(run.namespace), client=client)
+
+
+def snapshot_store(run: Run, lane: Lane) -> SnapshotStore:
+    """Where the snapshots of a run's lane are."""
+    return SnapshotStore(run.store, LaneId(lane.name, lane.identity.shard))
 
 
 def wall_us() -> int:

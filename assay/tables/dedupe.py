@@ -21,7 +21,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.growth import power_of_two
 from assay.tables.row_kinds import LABEL, PAYMENT
-from assay.tables.state_bytes import pack, unpack
+from assay.tables.state_bytes import State
 from assay.tables.text_hash import hash128
 
 NEW, DUPLICATE, MISMATCH = 0, 1, 2
@@ -206,8 +206,8 @@ class SeenIds:
         entry = self._entries[ordinal & (len(self._entries) - 1)]
         return int(entry[PLACE] >> 32), int(entry[PLACE] & 0xFFFFFFFF), int(entry[OFFSET])
 
-    def to_bytes(self) -> bytes:
-        """The whole state; equal state gives equal bytes."""
+    def state(self) -> State:
+        """The whole state."""
         base, end = int(self._state[_BASE]), int(self._state[_NEXT])
         rows = self._entries[np.arange(base, end) & (len(self._entries) - 1)]
         header = {
@@ -217,14 +217,13 @@ class SeenIds:
             "base": base,
             "latest": int(self._state[_LATEST]),
         }
-        return pack(header, {"entries": rows})
+        return State(header, {"entries": rows})
 
     @classmethod
-    def from_bytes(cls, value: bytes) -> SeenIds:
-        """The inverse of `to_bytes`. Raises Stop(STATE_UNREADABLE)."""
-        header, arrays = unpack(value)
+    def from_state(cls, state: State) -> SeenIds:
+        """The inverse of `state`."""
+        header, rows = state.header, state.array("entries")
         table = cls(header["horizon_us"], header["max_rows"])
-        rows = arrays["entries"]
         base, end = header["base"], header["base"] + len(rows)
         table._state[:] = base, base, header["latest"], 0
         table._reserve(len(rows))

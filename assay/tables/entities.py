@@ -150,14 +150,13 @@ class EntityTable:
         return slots
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Arrays that hold the whole state, free of spare room and of what was known of the dead."""
+        """Arrays that hold the whole state, free of spare room; ids of the dead are in it until they were told."""
         n, marks = self.slots, self._marks[: self.slots]
         named = marks <= DEAD
-        entries = np.where(named[:, None], self._entries[:n], 0)
         return {
             "arena": self.ids(np.flatnonzero(named)).compact().data,
-            "lengths": entries[:, LENGTH],
-            "rows": entries[:, FIRST_SEEN : MET + 1],
+            "lengths": np.where(named, self._entries[:n, LENGTH], 0),
+            "rows": self._entries[:n, FIRST_SEEN : MET + 1],
             "marks": marks,
             "free": self._free[: int(self._used[OPEN])],
             "hand": self._used[HAND : HAND + 1],

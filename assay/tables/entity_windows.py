@@ -14,6 +14,7 @@ from assay.tables.distinct import PairTable
 from assay.tables.entities import EntityTable
 from assay.tables.feature_plan import BUCKETS, CELLS, CURRENT, EVENTS, FIELDS, RESOLUTION, SQUARES, SUM, TOTAL, EntityPlan
 from assay.tables.growth import grown
+from assay.tables.state_bytes import fill
 from assay.tables.windows import NO_MEMBER, fold_windows
 
 _FIRST_SLOTS = 64
@@ -103,19 +104,20 @@ class EntityWindows:
         return False
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Arrays that hold the whole state, free of spare room, of lines of the dead and of pairs that left every window."""
-        lives = self._ids.lives()
-        self.reserve(len(lives))
-        arrays: dict[str, NDArray[Any]] = {"lines": self.lines[: len(lives)][lives], "touched": self.touched[: len(lives)] * lives}
+        """Arrays that hold the whole state, free of spare room and of pairs that left every window."""
+        slots = self._ids.slots
+        self.reserve(slots)
+        arrays: dict[str, NDArray[Any]] = {"lines": self.lines[:slots], "touched": self.touched[:slots]}
         return arrays | {f"pairs.{other}": _in_order(self._live(column)) for column, other in enumerate(self.plan.pair_entities)}
 
     @classmethod
-    def from_state(cls, plan: EntityPlan, ids: Mapping[str, EntityTable], state: dict[str, NDArray[Any]]) -> EntityWindows:
+    def from_state(cls, plan: EntityPlan, ids: Mapping[str, EntityTable], state: dict[str, Any]) -> EntityWindows:
         """The inverse of `state`."""
         table = cls(plan, ids)
-        lives = table._ids.lives()
-        table.reserve(len(lives))
-        table.lines[: len(lives)][lives], table.touched[: len(lives)] = state["lines"], state["touched"]
+        count = len(state["touched"])
+        table.reserve(count)
+        table.touched[:count] = state["touched"]
+        fill(table.lines[:count], state["lines"])
         for column, other in enumerate(plan.pair_entities):
             table.pairs[column].rebuild(state[f"pairs.{other}"], 0)
         return table

@@ -7,6 +7,7 @@ would give one by one.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from assay.tables.feature_plan import FeaturePlan
 from assay.tables.feature_rows import dead_columns, entity_columns, feature_columns, feature_row
 from assay.tables.row_features import fill_row_features
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT
-from assay.tables.state_bytes import pack, unpack
+from assay.tables.state_bytes import Sparse, State
 from assay.tables.subjects import Subjects
 from assay.tables.windows import LABELS, NOTHING, PAYS, bucket_rows
 
@@ -134,18 +135,18 @@ class FeatureTable:
                 windows.reclaim(ids.name, slots)
         return dead
 
-    def to_bytes(self) -> bytes:
-        """The whole state, what is touched included; equal state gives equal bytes."""
+    def state(self) -> State:
+        """The whole state, what is touched included: views of the tables' memory, so to be read before the next fold."""
         arrays = {f"subjects.{name}": array for name, array in self._subjects.state().items()}
         for ids, windows in zip(self.entities, self.windows, strict=True):
             arrays |= {f"ids.{ids.name}.{name}": array for name, array in ids.state().items()}
             arrays |= {f"windows.{ids.name}.{name}": array for name, array in windows.state().items()}
-        return pack({"table": "features", "plan": self.plan.digest.hex(), "clock": self._clock}, arrays)
+        return State({"table": "features", "plan": self.plan.digest.hex(), "clock": self._clock}, arrays)
 
     @classmethod
-    def from_bytes(cls, plan: FeaturePlan, value: bytes) -> FeatureTable:
-        """The inverse of `to_bytes`. Raises Stop(STATE_UNREADABLE) or, when another plan wrote it, Stop(STATE_OF_ANOTHER_PLAN)."""
-        header, arrays = unpack(value)
+    def from_state(cls, plan: FeaturePlan, state: State) -> FeatureTable:
+        """The inverse of `state`. Raises Stop(STATE_UNREADABLE) or, when another plan wrote it, Stop(STATE_OF_ANOTHER_PLAN)."""
+        header, arrays = state
         if header.get("plan") != plan.digest.hex():
             raise Stop(
                 Reason.STATE_OF_ANOTHER_PLAN,
@@ -267,5 +268,5 @@ def _strings(column: object) -> Strings:
     return column
 
 
-def _under(arrays: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+def _under(arrays: Mapping[str, NDArray[Any] | Sparse], prefix: str) -> dict[str, Any]:
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
-from assay.contracts.canonical import canonical
 from assay.contracts.posture import FAIL_SAFE, MASKS, Mask
+from assay.tables.state_bytes import State
 
 TRUSTED, MISSING = "TRUSTED", "MISSING"
 
@@ -43,16 +43,15 @@ class Posture(NamedTuple):
         mask["allowed_feature_groups"] = tuple(mask["allowed_feature_groups"])
         return Posture(record["mode"], record["posture_seq"], record["policy_rev"], Mask(**mask))
 
-    def to_bytes(self) -> bytes:
+    def state(self) -> State:
         """The posture as one value of a lane's state."""
-        return canonical({**self._asdict(), "mask": self.mask.as_json()})
+        return State({**self._asdict(), "mask": self.mask.as_json()})
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> Posture:
-        """The inverse of `to_bytes`."""
-        state = json.loads(data)
-        groups = tuple(state["mask"].pop("allowed_feature_groups"))
-        return cls(**{**state, "mask": Mask(**state["mask"], allowed_feature_groups=groups)})
+    def from_state(cls, state: State) -> Posture:
+        """The inverse of `state`."""
+        mask = {**state.header["mask"], "allowed_feature_groups": tuple(state.header["mask"]["allowed_feature_groups"])}
+        return cls(**{**state.header, "mask": Mask(**mask)})
 
 
 #: in force until the first posture record

@@ -1,48 +1,180 @@
-"""A table's state as one value: a canonical header and raw little-endian arrays, so equal state has equal bytes."""
+"""A table's state as one value: a canonical header and named arrays. It may be gigabytes, so it is written as a stream of
+blocks and read from a mapped file without a second copy; equal state has equal bytes.
+
+Layout: magic, the arrays in the order of their names, each padded to 8 bytes, the header as canonical JSON, its length, and
+the magic again: what an array takes is known only once it is written. Wide int64 arrays (window lines, mostly zeros) are
+written block by block as a bitmap of the words that are not 0 and these words.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.codecs.columns import U8
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-_PREFIX_BYTES = 8
+#: changes with the layout; another one is refused
+MAGIC: Final = b"ASSTATE1"
+PLAIN, SPARSE = "plain", "sparse"
+_WORD = 8
+#: rows of at least this many words are worth a bitmap
+_SPARSE_FROM_WORDS = 16
+#: bytes of memory turned into one block: small enough that a writer can stop between two
+_BLOCK_BYTES = 2**20
 
 
-def pack(header: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """8 bytes of header length, the header as canonical JSON, then the arrays in the order of their names."""
-    names = sorted(arrays)
-    held = {name: np.ascontiguousarray(arrays[name]) for name in names}
-    forms = {name: {"dtype": held[name].dtype.str, "shape": list(held[name].shape)} for name in names}
-    head = canonical({"state": dict(header), "arrays": forms})
-    return b"".join([len(head).to_bytes(_PREFIX_BYTES, "little"), head, *(held[name].tobytes() for name in names)])
+@dataclass(frozen=True)
+class Sparse:
+    """An int64 array of rows as it lies in the bytes: per block of `block_rows` rows a count, a bitmap and the words."""
+
+    shape: tuple[int, int]
+    block_rows: int
+    body: U8
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def read_into(self, out: NDArray[np.int64]) -> None:
+        """Fill zeroed rows. Raises ValueError when the body is not that of such an array."""
+        at = 0
+        for start in range(0, len(self), self.block_rows):
+            block = out[start : min(start + self.block_rows, len(self))]
+            held = (block.size + 7) // 8
+            words_at = at + _WORD + held + -held % _WORD
+            mask = np.unpackbits(self.body[at + _WORD : at + _WORD + held], count=block.size, bitorder="little").view(np.bool_)
+            count = int.from_bytes(self.body[at : at + _WORD].tobytes(), "little")
+            words = np.frombuffer(self.body, np.int64, count, words_at) if count else np.zeros(0, np.int64)
+            block.reshape(-1)[mask] = words
+            at = words_at + _WORD * count
+        if at != len(self.body):
+            raise ValueError("bytes of a sparse array are left over")
 
 
-def unpack(value: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Header and (read-only) arrays. Raises Stop(STATE_UNREADABLE) when bytes are missing, left over or not ours."""
+class State(NamedTuple):
+    """Header (canonical JSON) and arrays by name: views of the table's memory or, read back, of the bytes."""
+
+    header: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any] | Sparse] = {}
+
+    def array(self, name: str) -> NDArray[Any]:
+        """One array, whole."""
+        held = self.arrays[name]
+        if isinstance(held, np.ndarray):
+            return held
+        whole = np.zeros(held.shape, np.int64)
+        fill(whole, held)
+        return whole
+
+
+def fill(out: NDArray[Any], held: NDArray[Any] | Sparse) -> None:
+    """Write an array of a state into zeroed rows of the same shape, without a copy between. Raises Stop(STATE_UNREADABLE)."""
     try:
-        end = _PREFIX_BYTES + int.from_bytes(value[:_PREFIX_BYTES], "little")
-        head = json.loads(value[_PREFIX_BYTES:end])
-        arrays: dict[str, NDArray[Any]] = {}
-        for name, form in sorted(head["arrays"].items()):
-            dtype, shape = np.dtype(form["dtype"]), tuple(form["shape"])
-            count = int(np.prod(shape, dtype=np.int64))
-            arrays[name] = np.frombuffer(value, dtype, count, end).reshape(shape)
-            end += count * dtype.itemsize
-        state: dict[str, Any] = head["state"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise _refusal("cannot be read") from error
-    if end != len(value):
-        raise _refusal(f"has {len(value)} bytes where its header speaks of {end}")
-    return state, arrays
+        if isinstance(held, np.ndarray):
+            out[:] = held
+        else:
+            held.read_into(out)
+    except (ValueError, IndexError) as error:
+        raise state_refused(f"cannot be read: {error}") from error
 
 
-def _refusal(what: str) -> Stop:
+def joined(parts: Mapping[str, State]) -> State:
+    """Several states as one; `part` takes it apart."""
+    arrays = {f"{name}.{array}": held for name, part in parts.items() for array, held in part.arrays.items()}
+    return State({name: part.header for name, part in parts.items()}, arrays)
+
+
+def part(state: State, name: str) -> State:
+    """One of the states that were joined. Raises Stop(STATE_UNREADABLE) when it is not there."""
+    if name not in state.header:
+        raise state_refused(f"has no part {name}")
+    prefix = f"{name}."
+    return State(state.header[name], {key.removeprefix(prefix): held for key, held in state.arrays.items() if key.startswith(prefix)})
+
+
+def blocks(state: State) -> Iterator[bytes | memoryview]:
+    """The state's bytes, a block at a time, none of them much larger than a megabyte."""
+    yield MAGIC
+    at, forms = len(MAGIC), dict[str, Any]()
+    for name in sorted(state.arrays):
+        array = state.array(name)
+        form: dict[str, Any] = {"dtype": array.dtype.str, "shape": list(array.shape), "at": at}
+        sparse = array.dtype == np.int64 and array.ndim == 2 and array.shape[1] >= _SPARSE_FROM_WORDS
+        rows = max(1, _BLOCK_BYTES // max(1, array.nbytes // max(1, len(array))))
+        start_at = at
+        for start in range(0, len(array), rows):
+            for block in _sparse(array[start : start + rows]) if sparse else _plain(array[start : start + rows]):
+                at += len(block)
+                yield block
+        forms[name] = {**form, "form": SPARSE if sparse else PLAIN, "bytes": at - start_at, "block_rows": rows}
+        if at % _WORD:
+            yield bytes(-at % _WORD)
+            at += -at % _WORD
+    head = canonical({"state": dict(state.header), "arrays": forms})
+    yield head + len(head).to_bytes(_WORD, "little") + MAGIC
+
+
+def _plain(rows: NDArray[Any]) -> Iterator[memoryview]:
+    raw = np.ascontiguousarray(rows).reshape(-1).view(np.uint8)
+    if len(raw):
+        yield raw.data
+
+
+def _sparse(rows: NDArray[np.int64]) -> Iterator[bytes | memoryview]:
+    flat = np.ascontiguousarray(rows).reshape(-1)
+    mask = flat != 0
+    words = flat[mask]
+    held = np.packbits(mask, bitorder="little").tobytes()
+    yield len(words).to_bytes(_WORD, "little") + held + bytes(-len(held) % _WORD)
+    yield from _plain(words)
+
+
+def read_state(value: bytes | memoryview) -> State:
+    """The inverse of `blocks`, over the given bytes (a mapped file will do): its arrays are read-only views of them.
+
+    Raises Stop(STATE_UNREADABLE) when bytes are missing, left over or not ours.
+    """
+    whole = np.frombuffer(value, np.uint8) if len(value) else np.zeros(0, np.uint8)
+    try:
+        if bytes(whole[: len(MAGIC)]) != MAGIC or bytes(whole[-len(MAGIC) :]) != MAGIC:
+            raise state_refused("is cut off or of another form")
+        tail = len(whole) - len(MAGIC) - _WORD
+        head_at = tail - int.from_bytes(bytes(whole[tail : tail + _WORD]), "little")
+        if head_at < len(MAGIC):
+            raise state_refused("has a header longer than itself")
+        head = json.loads(bytes(whole[head_at:tail]))
+        arrays = {name: _array(whole[:head_at], form) for name, form in head["arrays"].items()}
+        header: dict[str, Any] = head["state"]
+        ends = [form["at"] + form["bytes"] for form in head["arrays"].values()]
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        raise state_refused(f"cannot be read: {error}") from error
+    if max(ends, default=len(MAGIC)) + _WORD <= head_at:
+        raise state_refused("has bytes that no array covers")
+    return State(header, arrays)
+
+
+def _array(whole: U8, form: Mapping[str, Any]) -> NDArray[Any] | Sparse:
+    at, size, shape = int(form["at"]), int(form["bytes"]), tuple(int(n) for n in form["shape"])
+    body = whole[at : at + size]
+    if len(body) != size or min(at, size, *shape) < 0:
+        raise ValueError("an array lies outside")
+    if form["form"] == SPARSE:
+        rows, width = shape
+        return Sparse((rows, width), int(form["block_rows"]), body)
+    dtype = np.dtype(form["dtype"])
+    if int(np.prod(shape, dtype=np.int64)) * dtype.itemsize != size:
+        raise ValueError("an array has not the bytes of its shape")
+    array: NDArray[Any] = body.view(dtype).reshape(shape)
+    return array
+
+
+def state_refused(what: str) -> Stop:
+    """A state that cannot be taken."""
     return Stop(Reason.STATE_UNREADABLE, f"a table's state {what}", remedy="Rebuild it from the journal.")

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from records import DAY_US, OTHER_PINS, PINS, RTDL, T0_US, chunk, decision, mark, outcome, payment
 from simulated_worlds import config
+from states import read_back, written
 
 from assay.agents.lane import Lane
 from assay.agents.step import EffectResults, Outcome
@@ -149,8 +150,8 @@ def test_a_state_read_back_goes_on_in_the_middle_of_a_batch() -> None:
     act.answer(act.start(decision("a")))
     started = act.start(decision("b"), decision("c"))
     (step, twin_step) = (lane.steps[0] for lane in (act.lane, twin.lane))
-    twin_step.from_bytes(step.to_bytes())
-    assert twin_step.to_bytes() == step.to_bytes()
+    twin_step.restore(read_back(step))
+    assert written(twin_step) == written(step)
     assert emitted(twin.answer(started)) == emitted(act.answer(started))
     assert keys(twin.start(decision("c"))) == []
 

@@ -13,6 +13,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from states import read_back, written
 
 from assay.agents.decider import Decider, Decisions
 from assay.codecs.avro_encode import encode
@@ -193,11 +194,11 @@ def test_only_live_payments_are_decided() -> None:
 
 def test_posture_survives_writing_and_reading_the_state() -> None:
     first, second = step(), step()
-    assert Posture.from_bytes(FAIL_SAFE_POSTURE.to_bytes()) == FAIL_SAFE_POSTURE
+    assert Posture.from_state(read_back(FAIL_SAFE_POSTURE)) == FAIL_SAFE_POSTURE
     decide(first, [NORMAL])
-    second.from_bytes(first.to_bytes())
+    second.restore(read_back(first))
     assert second.posture == first.posture
-    assert second.to_bytes() == first.to_bytes()
+    assert written(second) == written(first)
 
 
 PAYMENTS = st.fixed_dictionaries(
@@ -225,7 +226,7 @@ def test_any_cut_gives_the_same_decisions_and_each_equals_the_document_read_alon
     for record in [*whole, *parts]:
         del record["row"]
     assert parts == whole
-    assert cut_step.to_bytes() == whole_step.to_bytes()
+    assert written(cut_step) == written(whole_step)
     decided = [r for r in rows if r.get("kind") is None and r["live"]]
     for record, row in zip(whole, decided, strict=True):
         values = {"count_1d": row["count"], "is_night": row["night"], "mean_1d": row["mean"], "amount_minor": row["amount"]}

@@ -10,6 +10,7 @@ import pytest
 from feature_worlds import LaneRow, assertion, fact, lane_columns, pay
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from states import read_back, written
 
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -60,7 +61,7 @@ def test_verdicts_equal_an_ordered_dictionary_for_any_cut(rows: list[LaneRow], h
     met = [parts.fold(lane_columns(rows[a:b], [], a)) for a, b in pairwise(edges)]
     for name in ("verdicts", "ordinals", "subjects"):
         np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in met]), getattr(batch, name))
-    assert parts.to_bytes() == whole.to_bytes()
+    assert written(parts) == written(whole)
     assert (met[-1].floor, met[-1].end) == (batch.floor, batch.end)
 
 
@@ -109,11 +110,11 @@ def test_state_reads_back_equal_and_goes_on_equal() -> None:
     rows = [pay(f"p{i % 70}", i) for i in range(100)]
     seen = SeenIds(50, 60)
     seen.fold(lane_columns(rows, []))
-    back = SeenIds.from_bytes(seen.to_bytes())
-    assert back.to_bytes() == seen.to_bytes()
+    back = SeenIds.from_state(read_back(seen))
+    assert written(back) == written(seen)
     more = lane_columns([pay(f"p{i}", 100) for i in range(70)], [])
     np.testing.assert_array_equal(back.fold(more).verdicts, seen.fold(more).verdicts)
-    assert back.to_bytes() == seen.to_bytes()
+    assert written(back) == written(seen)
 
 
 @pytest.mark.parametrize(("horizon_us", "max_rows"), [(-1, 10), (10, 0)])

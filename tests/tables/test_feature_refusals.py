@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from feature_worlds import DOCUMENT, HORIZON_ROWS, HORIZON_US, SECOND, LaneRow, assertion, fold_in_batches, lane_columns, pay, values_of
+from states import written
 
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import SeenIds
@@ -49,7 +50,7 @@ def test_a_refused_row_names_its_reason_and_changes_nothing(row: LaneRow, reason
     assert not batch.longs.any()
     assert not batch.doubles.any()
     untouched.table._subjects.extend(lane.seen.count)
-    assert lane.table.to_bytes() == untouched.table.to_bytes()
+    assert written(lane.table) == written(untouched.table)
 
 
 def test_a_label_of_a_refused_payment_has_an_unknown_subject() -> None:
@@ -68,7 +69,7 @@ def test_a_skipped_row_changes_nothing_and_reads_zeros() -> None:
     assert not batch.longs.any()
     assert batch.refusals.tolist() == [0]
     untouched.table._subjects.extend(lane.seen.count)
-    assert lane.table.to_bytes() == untouched.table.to_bytes()
+    assert written(lane.table) == written(untouched.table)
 
 
 def nearly_full(lane: Lane, entity: str, *, squares: bool) -> None:
@@ -93,7 +94,7 @@ def test_a_payment_that_would_overflow_a_window_is_refused_and_changes_no_key(en
     refused = lane.fold(pay("p1", T0 + SECOND, bursts, account="a", merchant="m", device="new"))
     assert REFUSALS[int(refused.refusals[0])] is Reason.WINDOW_OVERFLOW
     untouched.table._subjects.extend(lane.seen.count)
-    assert lane.table.to_bytes() == untouched.table.to_bytes()
+    assert written(lane.table) == written(untouched.table)
     batch = lane.fold(
         pay("p2", T0 + SECOND, bursts, account="a", merchant="m"),
         pay("p3", T0 + SECOND, fits, account="a", merchant="m"),

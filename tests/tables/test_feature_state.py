@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from feature_worlds import DOCUMENT, SECOND, assertion, fact, fold_in_batches, lane_columns, pay, random_rows
+from states import read_back, written
 
 from assay.codecs.columns import Columns, Ragged, Strings
 from assay.contracts.errors import Stop
@@ -12,6 +13,7 @@ from assay.contracts.reasons import Reason
 from assay.tables.dedupe import SeenIds
 from assay.tables.feature_plan import compile_plan
 from assay.tables.features import FeatureTable
+from assay.tables.state_bytes import read_state
 
 PLAN = compile_plan(DOCUMENT)
 T0 = 1_520_000_000 * SECOND
@@ -20,14 +22,14 @@ T0 = 1_520_000_000 * SECOND
 def test_state_reads_back_equal_and_goes_on_equal() -> None:
     rows = random_rows(3, 1500)
     folded = fold_in_batches(PLAN, rows[:1000], [400])
-    table, seen = FeatureTable.from_bytes(PLAN, folded.table.to_bytes()), SeenIds.from_bytes(folded.seen.to_bytes())
-    assert table.to_bytes() == folded.table.to_bytes()
+    table, seen = FeatureTable.from_state(PLAN, read_back(folded.table)), SeenIds.from_state(read_back(folded.seen))
+    assert written(table) == written(folded.table)
     columns = lane_columns(rows[1000:], PLAN.entities, 1000)
     left = folded.table.fold(columns, np.zeros(500, np.bool_), folded.seen.fold(columns))
     right = table.fold(columns, np.zeros(500, np.bool_), seen.fold(columns))
     for one, other in zip(left, right, strict=True):
         np.testing.assert_array_equal(one, other)
-    assert table.to_bytes() == folded.table.to_bytes()
+    assert written(table) == written(folded.table)
 
 
 def test_a_short_horizon_forgets_subjects_and_no_cut_can_be_seen() -> None:
@@ -36,23 +38,23 @@ def test_a_short_horizon_forgets_subjects_and_no_cut_can_be_seen() -> None:
     parts = fold_in_batches(PLAN, rows, list(range(0, 800, 37)), horizon=(60 * SECOND, 50))
     np.testing.assert_array_equal(whole.batch.longs, parts.batch.longs)
     np.testing.assert_array_equal(whole.batch.refusals, parts.batch.refusals)
-    assert whole.table.to_bytes() == parts.table.to_bytes()
+    assert written(whole.table) == written(parts.table)
 
 
 def test_state_of_another_document_is_refused() -> None:
-    value = FeatureTable(PLAN).to_bytes()
+    value = FeatureTable(PLAN).state()
     with pytest.raises(Stop) as refused:
-        FeatureTable.from_bytes(compile_plan(DOCUMENT | {"revision": "2"}), value)
+        FeatureTable.from_state(compile_plan(DOCUMENT | {"revision": "2"}), value)
     assert refused.value.reason is Reason.STATE_OF_ANOTHER_PLAN
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda b: b[:-1], lambda b: b + b"\x00", lambda _: b"", lambda b: b"\xff" * len(b), lambda b: b[:8] + b"[]" + b[10:]]
+    "damage", [lambda b: b[:-1], lambda b: b + b"\x00", lambda _: b"", lambda b: b"\xff" * len(b), lambda b: b[:-18] + b"[]" + b[-16:]]
 )
 def test_damaged_state_is_refused(damage: object) -> None:
     assert callable(damage)
     with pytest.raises(Stop) as refused:
-        FeatureTable.from_bytes(PLAN, damage(FeatureTable(PLAN).to_bytes()))
+        FeatureTable.from_state(PLAN, read_state(damage(written(FeatureTable(PLAN)))))
     assert refused.value.reason is Reason.STATE_UNREADABLE
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from feature_worlds import DOCUMENT, SECOND, LaneRow, assert_equals_reference, assertion, fact, fold_in_batches, pay, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from states import written
 
 from assay.tables.feature_plan import compile_plan
 
@@ -46,15 +47,15 @@ def test_cutting_a_lane_into_batches_changes_neither_values_nor_state(rows: list
     assert parts.verdicts == whole.verdicts
     for left, right in zip(parts.batch, whole.batch, strict=True):
         np.testing.assert_array_equal(left, right)
-    assert parts.seen.to_bytes() == whole.seen.to_bytes()
-    assert parts.table.to_bytes() == whole.table.to_bytes()
+    assert written(parts.seen) == written(whole.seen)
+    assert written(parts.table) == written(whole.table)
 
 
 def test_tables_that_grow_and_drop_expired_pairs_equal_the_plain_python_fold() -> None:
     rows = random_rows(9, 4000, spread=60)
     folded = fold_in_batches(PLAN, rows, list(range(0, 4000, 61)))
     assert_equals_reference(PLAN, rows, folded)
-    assert fold_in_batches(PLAN, rows, [1700]).table.to_bytes() == folded.table.to_bytes()
+    assert written(fold_in_batches(PLAN, rows, [1700]).table) == written(folded.table)
     account = folded.table.windows[0]
     assert all(len(table.held()) < 1000 for table in account.pairs)
 
@@ -65,5 +66,5 @@ def test_a_long_lane_with_late_rows_gaps_nulls_and_duplicates_equals_the_plain_p
     assert_equals_reference(PLAN, rows, folded)
     assert {0, 1, 2} <= set(folded.batch.refusals.tolist())
     whole = fold_in_batches(PLAN, rows, [])
-    assert whole.table.to_bytes() == folded.table.to_bytes()
-    assert whole.seen.to_bytes() == folded.seen.to_bytes()
+    assert written(whole.table) == written(folded.table)
+    assert written(whole.seen) == written(folded.seen)

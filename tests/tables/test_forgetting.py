@@ -19,6 +19,7 @@ from feature_worlds import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from states import read_back, written
 
 from assay.codecs.columns import Columns, Strings
 from assay.contracts.errors import Stop
@@ -44,8 +45,8 @@ def test_a_long_lane_in_which_slots_go_from_id_to_id_equals_the_plain_python_fol
     assert_equals_reference(PLAN, rows, folded)
     account = folded.table.entities[0]
     assert account.slots < 700, "of the 1,000 accounts at most 700 are known at a time"
-    restored = FeatureTable.from_bytes(PLAN, folded.table.to_bytes())
-    assert restored.to_bytes() == folded.table.to_bytes()
+    restored = FeatureTable.from_state(PLAN, read_back(folded.table))
+    assert written(restored) == written(folded.table)
 
 
 def fold_more(table: FeatureTable, seen: SeenIds, rows: list[LaneRow]) -> FeatureBatch:
@@ -60,7 +61,7 @@ def test_state_does_not_grow_with_time() -> None:
         part = fold_more(table, seen, rows)
         assert part.refusals.sum() == 0
         table.take_dead()
-        sizes.append(len(table.to_bytes()))
+        sizes.append(len(written(table)))
     assert max(sizes[50:]) <= 1.2 * max(sizes[10:50])
     assert table.entities[0].slots < 1_000
 
@@ -106,7 +107,7 @@ def test_leaps_of_the_clock_within_a_batch_forget_as_they_do_row_by_row() -> Non
     ]
     whole, single = fold_in_batches(PLAN, rows, []), fold_in_batches(PLAN, rows, [1, 2, 3, 4, 5])
     assert_equals_reference(PLAN, rows, whole)
-    assert whole.table.to_bytes() == single.table.to_bytes()
+    assert written(whole.table) == written(single.table)
 
 
 def text(columns: Columns, name: str) -> list[str | None]:

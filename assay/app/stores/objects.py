@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import secrets
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +40,22 @@ class ObjectStore(Protocol):
         """Keys below a prefix in ascending order."""
 
 
+class LargeObjects(ObjectStore, Protocol):
+    """A store for objects that memory should not hold twice."""
+
+    def create_from(self, key: str, blocks: Iterable[bytes | memoryview]) -> None:
+        """Write once, durably, what `blocks` gives; nothing if it raises. Raises ObjectExists."""
+
+    def view(self, key: str) -> memoryview:
+        """The whole object, read as it is looked at. Raises FileNotFoundError."""
+
+    def remove(self, key: str) -> None:
+        """Remove an object that may be gone already."""
+
+    def remove_below(self, folder: str) -> None:
+        """Remove every object below a folder, also what an interrupted write left there."""
+
+
 class DirectoryStore:
     """Objects as files below a root. Claim level `smoke`."""
 
@@ -45,7 +63,10 @@ class DirectoryStore:
         self.root = root
 
     def create(self, key: str, data: bytes) -> None:
-        temporary = self._write_beside(key, data)
+        self.create_from(key, (data,))
+
+    def create_from(self, key: str, blocks: Iterable[bytes | memoryview]) -> None:
+        temporary = self._write_beside(key, blocks)
         try:
             os.link(temporary, self.root / key)
         except FileExistsError:
@@ -55,12 +76,12 @@ class DirectoryStore:
         sync_directory((self.root / key).parent)
 
     def replace(self, key: str, data: bytes) -> None:
-        self._write_beside(key, data).replace(self.root / key)
+        self._write_beside(key, (data,)).replace(self.root / key)
         sync_directory((self.root / key).parent)
 
     def swap(self, key: str, data: bytes, expected: bytes | None) -> None:
         path = self.root / key
-        temporary = self._write_beside(key, data)
+        temporary = self._write_beside(key, (data,))
         try:
             with (path.parent / f".{path.name}.lock").open("ab") as lock:
                 take_turn(lock)
@@ -74,19 +95,32 @@ class DirectoryStore:
     def read(self, key: str) -> bytes:
         return (self.root / key).read_bytes()
 
+    def view(self, key: str) -> memoryview:
+        with (self.root / key).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) if size else memoryview(b"")
+
+    def remove(self, key: str) -> None:
+        path = self.root / key
+        path.unlink(missing_ok=True)
+
+    def remove_below(self, folder: str) -> None:
+        shutil.rmtree(self.root / folder, ignore_errors=True)
+
     def keys(self, prefix: str) -> Iterator[str]:
         base = self.root / prefix
         found = (path for path in base.rglob("*") if path.is_file() and not path.name.startswith("."))
         yield from sorted(path.relative_to(self.root).as_posix() for path in found)
 
-    def _write_beside(self, key: str, data: bytes) -> Path:
+    def _write_beside(self, key: str, blocks: Iterable[bytes | memoryview]) -> Path:
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
         # writers are threads, processes, and containers on one volume: no two may share a draft, and a pid is not theirs alone
         temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
         try:
             with temporary.open("xb") as file:
-                file.write(data)
+                for block in blocks:
+                    file.write(block)
                 file.flush()
                 os.fsync(file.fileno())
         except BaseException:

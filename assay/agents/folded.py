@@ -1,0 +1,68 @@
+"""How far a lane has folded its journal: record and epoch, the offsets it covers, its marks, and whose code wrote last."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from assay.agents.coverage import Coverage
+from assay.agents.journal import JournalReader, JournalRecord
+from assay.agents.step import Place
+
+
+class Folded:
+    """A fold of journal records without their rows. `last_code` is None before the first record."""
+
+    def __init__(self, shard: int, places: Sequence[Place]) -> None:
+        self.reader = JournalReader(shard)
+        self.coverage = {place: Coverage() for place in places}
+        self.marks: dict[Place, int] = {}
+        self.last_code: bytes | None = None
+
+    @property
+    def sequence(self) -> int:
+        """The last record folded, -1 before the first."""
+        return self.reader.sequence
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the writer that counts."""
+        return self.reader.epoch
+
+    def take(self, record: JournalRecord) -> bool:
+        """Whether the record counts; if so it is folded. Raises Stop(JOURNAL_SEQUENCE_GAP)."""
+        if not self.reader.accept(record):
+            return False
+        self.last_code = record.code_digest
+        for topic, partition, first, last in record.ranges:
+            self.coverage[(topic, partition)].add(first, last)
+        for topic, partition, ts_us in record.marks:
+            self.marks[(topic, partition)] = max(ts_us, self.marks.get((topic, partition), ts_us))
+        return True
+
+    def position(self) -> dict[Place, int]:
+        """Next offset per input partition that is not covered."""
+        return {place: coverage.base for place, coverage in self.coverage.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything above as canonical JSON."""
+        return {
+            "shard": self.reader.shard,
+            "epoch": self.reader.epoch,
+            "sequence": self.reader.sequence,
+            "last_code": None if self.last_code is None else self.last_code.hex(),
+            "coverage": [[*place, held.base, [list(run) for run in held.ahead]] for place, held in sorted(self.coverage.items())],
+            "marks": [[*place, ts_us] for place, ts_us in sorted(self.marks.items())],
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Folded:
+        """The inverse of `as_json`."""
+        folded = cls(value["shard"], [(topic, partition) for topic, partition, _, _ in value["coverage"]])
+        folded.reader.epoch, folded.reader.sequence = value["epoch"], value["sequence"]
+        folded.last_code = None if value["last_code"] is None else bytes.fromhex(value["last_code"])
+        for topic, partition, base, ahead in value["coverage"]:
+            held = folded.coverage[(topic, partition)]
+            held.base, held.ahead = base, [(first, last) for first, last in ahead]
+        folded.marks = {(topic, partition): ts_us for topic, partition, ts_us in value["marks"]}
+        return folded

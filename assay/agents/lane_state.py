@@ -1,0 +1,38 @@
+"""What a lane has folded as named parts, one for how far and one per step, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from assay.agents.batch import Step
+from assay.agents.folded import Folded
+from assay.tables.state_bytes import State, state_refused
+
+#: the part that no step has
+LANE = "lane"
+
+
+def parts_of(lane: str, folded: Folded, steps: Sequence[Step]) -> dict[str, State]:
+    """The parts: views to be read before the next fold. Equal journals give equal parts."""
+    return {LANE: State({"lane": lane, **folded.as_json()}), **{name: step.state() for name, step in _named(steps).items()}}
+
+
+def restored(parts: Mapping[str, State], make_steps: Callable[[], Sequence[Step]]) -> tuple[Folded, list[Step]]:
+    """New steps that hold these parts, and how far they have folded.
+
+    Raises Stop(STATE_UNREADABLE, STATE_OF_ANOTHER_PLAN) when a part is missing or does not fit its step.
+    """
+    steps = list(make_steps())
+    named = _named(steps)
+    if parts.keys() != {LANE, *named}:
+        raise state_refused(f"has the parts {', '.join(sorted(parts))}, this lane has {', '.join(sorted((LANE, *named)))}")
+    try:
+        for name, step in named.items():
+            step.restore(parts[name])
+        return Folded.from_json(parts[LANE].header), steps
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise state_refused(f"does not fit this lane: {type(error).__name__}: {error}") from error
+
+
+def _named(steps: Sequence[Step]) -> dict[str, Step]:
+    return {f"{number}-{step.name}": step for number, step in enumerate(steps)}
