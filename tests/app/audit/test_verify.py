@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from audit_chains import MemoryStore, segments, stored
+from audit_chains import segments, stored
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import PINS
@@ -19,6 +19,7 @@ from assay.app.audit.verify import verify_chain
 from assay.app.cli import audit as command
 from assay.app.report.evidence import AuditEvidence
 from assay.app.run_directory import Run
+from assay.app.simulation.log import MemoryStore
 from assay.app.stores.segment_journal import HEAD, segment_key
 from assay.codecs.columns import I64
 from assay.contracts.canonical import canonical

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from audit_chains import MemoryStore, segments, stored
+from audit_chains import segments, stored
 
+from assay.app.simulation.log import MemoryStore
 from assay.app.stores.objects import DirectoryStore
 from assay.app.stores.segment_journal import HEAD, SegmentJournal, read_head, segment_key
 from assay.contracts.errors import Stop
