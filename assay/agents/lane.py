@@ -145,8 +145,6 @@ class Lane:
         if 0 <= wall_us - self._last_wall_us < NOTE_AFTER_US:
             return None  # a clock that was set back counts as time that has passed
         record = self._record(BATCH, wall_us, [], [], 0, {})
-        if not self._noted:
-            self._noted, self._last_work = True, record.sequence
         return Entry(record.sequence, record.to_bytes(), 0)
 
     def _next_refused(self) -> list[Refused]:
@@ -168,14 +166,21 @@ class Lane:
 
     def _record(self, kind: str, wall_us: int, ranges: Any, marks: Any, count: int, columns: Columns) -> JournalRecord:
         sequence, self._next_sequence = self._next_sequence, self._next_sequence + 1
-        self._recorded_through, self._last_wall_us = self._emitted_through, wall_us
-        if columns or ranges:
-            self._noted, self._last_work = False, sequence
         identity = self.identity
-        return JournalRecord(
+        record = JournalRecord(
             identity.shard, self._claimed_epoch, sequence, kind, wall_us, self._emitted_through,
             identity.code_digest, identity.run_config_digest, ranges, marks, count, columns,
         )  # fmt: skip
+        self._stands(record)
+        return record
+
+    def _stands(self, record: JournalRecord) -> None:
+        """The newest record, made here or read at start: what it leaves for a note to say."""
+        self._recorded_through, self._last_wall_us = record.emitted_through, record.wall_us
+        if record.columns or record.ranges:
+            self._noted, self._last_work = False, record.sequence
+        elif record.kind == BATCH and not self._noted:
+            self._noted, self._last_work = True, record.sequence
 
     # -- fold side: the only place where state changes
 
@@ -242,6 +247,7 @@ class Lane:
             return  # of a writer that had lost the lane: what it answered or emitted does not count either
         if record.run_config_digest != self.identity.run_config_digest:
             raise other_policy(self.name, record, self.identity.run_config_digest)
+        self._stands(record)
         self.emitted(record.emitted_through)
         if record.sequence > self._emitted_through:
             self._tail.append((record, outcome))

@@ -6,12 +6,12 @@ are elements of the input: they happen where a lane comes to a boundary. The sam
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
-from assay.agents.step import Machine, Place
+from assay.agents.step import Effects, Machine, Place
 from assay.app.simulation.events import Events
 from assay.app.simulation.faults import (
     ClockJump,
@@ -31,7 +31,6 @@ from assay.app.simulation.log import MemoryStore, ModelLog, Record
 from assay.app.simulation.network import Network
 from assay.app.simulation.poison import Planter
 from assay.app.simulation.process import Process, Request, SimulatedLane
-from assay.app.stores.segment_journal import SEGMENTS
 from assay.contracts.errors import AssayError
 
 #: a run is over when nothing has been written for this long: an idle lane's notes come one and two seconds after its work
@@ -45,11 +44,11 @@ PROCESSES_MAX = 80
 
 
 class Commit(NamedTuple):
-    """What the group was told it may skip of a lane's input, and how long the lane's journal was then."""
+    """What the group was told it may skip of a lane's input, and how many records the log held then."""
 
     lane: str
     offsets: Mapping[Place, int]
-    journal_end: int
+    at: int
 
 
 class End(NamedTuple):
@@ -76,12 +75,16 @@ class Simulator:
         standbys: bool = False,
     ) -> None:
         self.log = log
-        self.store = MemoryStore()
+        self.store = MemoryStore(now=lambda: log.count)
         self.random = Random(seed)
         self.lanes = {lane.name: lane for lane in lanes}
         self.met: list[Planted] = []
         self.commits: list[Commit] = []
         self.ends: list[End] = []
+        #: for each idempotency key, how many records the log held when the world outside first heard of it
+        self.asked: dict[bytes, int] = {}
+        #: how often a lane was given to a process
+        self.owners: Counter[str] = Counter()
         self.poison = Planter(log, self.random)
         self._events = Events()
         self._network = Network(self._events, log, self.random)
@@ -147,11 +150,11 @@ class Simulator:
         self._events.moved()
 
     def commit(self, process: Process, offsets: Mapping[Place, int]) -> None:
-        self.commits.append(Commit(process.lane.name, offsets, self.journal_end(process.lane)))
+        self.commits.append(Commit(process.lane.name, offsets, self.log.count))
 
-    def journal_end(self, lane: SimulatedLane) -> int:
-        """How many records the journal of a lane has."""
-        return self.log.end(lane.journal) if lane.journal else sum(1 for _ in self.store.keys(SEGMENTS))
+    def ask(self, effects: Effects) -> None:
+        for key in effects.idempotency_key:
+            self.asked.setdefault(key.tobytes(), self.log.count)
 
     def fetches(self, process: Process) -> Iterator[tuple[Place, int]]:
         lane, now_us = process.lane, self._events.now_us
@@ -184,6 +187,7 @@ class Simulator:
 
     def _give(self, lane: SimulatedLane) -> None:
         """Another process owns the lane from now on: its standby if it has one that lives."""
+        self.owners[lane.name] += 1
         standby = self._standbys.pop(lane.name, None)
         if standby is None or standby.dead:
             self._members[lane.name] = process = self._process(lane)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from assay.agents.step import Place
@@ -23,6 +23,9 @@ class ModelLog:
 
     def __init__(self) -> None:
         self._records: dict[Place, list[Record]] = defaultdict(list)
+        self._arrivals: dict[Place, list[int]] = defaultdict(list)
+        #: records of all partitions
+        self.count = 0
 
     def append(self, place: Place, record: Record) -> int:
         """Append one record; its offset."""
@@ -33,6 +36,8 @@ class ModelLog:
         partition = self._records[place]
         first = len(partition)
         partition.extend(records)
+        self._arrivals[place].extend(range(self.count, self.count + len(records)))
+        self.count += len(records)
         return first
 
     def read(self, place: Place, offset: int, records_max: int) -> list[Record]:
@@ -42,6 +47,10 @@ class ModelLog:
     def end(self, place: Place) -> int:
         """The next offset of a partition."""
         return len(self._records[place])
+
+    def arrivals(self, place: Place) -> Sequence[int]:
+        """For each record of a partition, how many records there were anywhere before it."""
+        return self._arrivals[place]
 
     def places(self) -> list[Place]:
         """Partitions that hold records."""
@@ -54,23 +63,26 @@ class ModelLog:
 
 
 class MemoryStore:
-    """An object store in memory."""
+    """An object store in memory. `now` says when an object was written, in whatever the caller counts by."""
 
-    def __init__(self, objects: Mapping[str, bytes] | None = None) -> None:
+    def __init__(self, objects: Mapping[str, bytes] | None = None, now: Callable[[], int] = lambda: 0) -> None:
         self.objects = dict(objects or {})
+        self.written_at: dict[str, int] = {}
+        self._now = now
 
     def create(self, key: str, data: bytes) -> None:
         if key in self.objects:
             raise ObjectExists(key)
-        self.objects[key] = data
+        self.replace(key, data)
 
     def replace(self, key: str, data: bytes) -> None:
         self.objects[key] = data
+        self.written_at[key] = self._now()
 
     def swap(self, key: str, data: bytes, expected: bytes | None) -> None:
         if self.objects.get(key) != expected:
             raise ObjectChanged(key)
-        self.objects[key] = data
+        self.replace(key, data)
 
     def read(self, key: str) -> bytes:
         if key not in self.objects:

@@ -34,6 +34,9 @@ class Outlasting(Protocol):
     def moved(self) -> None:
         """Something was written."""
 
+    def ask(self, effects: Effects) -> None:
+        """The world outside hears of these."""
+
 
 class Caller(Protocol):
     """The process a port belongs to."""
@@ -189,4 +192,5 @@ class Acts(_Port):
 
     async def execute(self, effects: Effects) -> EffectResults:
         await self._process.reach("effects_asked")
+        self._process.world.ask(effects)
         return self._execute(effects)

@@ -70,6 +70,9 @@ class World(Protocol):
     def moved(self) -> None:
         """Something was written."""
 
+    def ask(self, effects: Effects) -> None:
+        """The world outside hears of these."""
+
     def reached(self, process: Process, boundary: str) -> None:
         """A process is at a boundary: planted faults happen now."""
 
