@@ -33,11 +33,13 @@ def unpack(value: bytes) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         arrays: dict[str, NDArray[Any]] = {}
         for name, form in sorted(head["arrays"].items()):
             dtype, shape = np.dtype(form["dtype"]), tuple(form["shape"])
+            if min(shape, default=0) < 0:
+                raise ValueError("an array of less than nothing")
             count = int(np.prod(shape, dtype=np.int64))
             arrays[name] = np.frombuffer(value, dtype, count, end).reshape(shape)
             end += count * dtype.itemsize
         state: dict[str, Any] = head["state"]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise _refusal("cannot be read") from error
     if end != len(value):
         raise _refusal(f"has {len(value)} bytes where its header speaks of {end}")

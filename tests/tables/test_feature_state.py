@@ -46,8 +46,23 @@ def test_state_of_another_document_is_refused() -> None:
     assert refused.value.reason is Reason.STATE_OF_ANOTHER_PLAN
 
 
+def headed(head: bytes) -> bytes:
+    """A state that begins with this header."""
+    return len(head).to_bytes(8, "little") + head
+
+
 @pytest.mark.parametrize(
-    "damage", [lambda b: b[:-1], lambda b: b + b"\x00", lambda _: b"", lambda b: b"\xff" * len(b), lambda b: b[:8] + b"[]" + b[10:]]
+    "damage",
+    [
+        lambda b: b[:-1],
+        lambda b: b + b"\x00",
+        lambda _: b"",
+        lambda b: b"\xff" * len(b),
+        lambda b: b[:8] + b"[]" + b[10:],
+        lambda _: headed(b"[" * 5_000),
+        lambda _: headed(b'{"arrays":{"a":{"dtype":"<i8","shape":[-1]}},"state":{}}') + bytes(8),
+        lambda _: headed(b'{"arrays":{"a":{"dtype":"<i8","shape":[99999999999999999999]}},"state":{}}'),
+    ],
 )
 def test_damaged_state_is_refused(damage: object) -> None:
     assert callable(damage)
