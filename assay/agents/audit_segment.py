@@ -69,7 +69,7 @@ def read_segment(data: bytes, where: str = "", *, check_body: bool = True) -> Se
         if check_body and hashlib.sha256(body).hexdigest() != header["body_sha256"]:
             raise ValueError("its body does not have the digest in its header")
         values = _values(body, header["records"])
-    except (ValueError, KeyError, TypeError, Quarantine) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, Quarantine) as error:
         raise Stop(
             Reason.AUDIT_SEGMENT_DAMAGED,
             f"an audit segment is damaged: {error}",

@@ -47,6 +47,7 @@ class JournalRecord:
         """Raises Stop(JOURNAL_UNREADABLE) for anything that is not a journal record."""
         try:
             name, r = unpack(value)
+            columns = columns_from_bytes(r["columns"]) if name == "journal_record" else {}
         except Quarantine as refused:
             raise Stop(Reason.JOURNAL_UNREADABLE, f"a journal holds what is no record: {refused}") from refused
         if name != "journal_record":
@@ -56,7 +57,7 @@ class JournalRecord:
             r["code_digest"], r["run_config_digest"],
             [(x["topic"], x["partition"], x["first"], x["last"]) for x in r["ranges"]],
             [(x["topic"], x["partition"], x["ts_utc"]) for x in r["marks"]],
-            r["rows"], columns_from_bytes(r["columns"]),
+            r["rows"], columns,
         )  # fmt: skip
 
 

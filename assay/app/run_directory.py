@@ -109,7 +109,7 @@ class Run(BaseModel):
 
     @classmethod
     def load(cls, directory: Path) -> Run:
-        """Read `run.json`. Raises Stop(RUN_MISSING) when the directory holds no run."""
+        """Read `run.json`. Raises Stop(RUN_MISSING) when the directory holds no run, or one that cannot be read."""
         path = directory / "run.json"
         if not path.is_file():
             raise Stop(
@@ -118,4 +118,8 @@ class Run(BaseModel):
                 where=str(path),
                 remedy="Give --run the directory printed by `assay demo` or `assay up`.",
             )
-        return cls.model_validate({**json.loads(path.read_text()), "directory": directory})
+        try:
+            return cls.model_validate({**json.loads(path.read_text(encoding="utf-8")), "directory": directory})
+        except (ValueError, TypeError, RecursionError) as error:
+            what = f"run.json cannot be read: {' '.join(str(error).split())}"
+            raise Stop(Reason.RUN_MISSING, what, where=str(path), remedy="Restore it, or start another run.") from None

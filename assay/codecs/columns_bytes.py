@@ -151,7 +151,7 @@ class _Reader:
         offsets = np.zeros(n + 1, np.int64)
         np.cumsum(counts, out=offsets[1:])
         children = self.columns(depth + 1)
-        if any(rows({"": child}) != items for child in children.values()):
+        if any(rows({"": child}) != items for child in children.values()) or (items and not children):
             raise _garbage("a list's columns differ in length")
         return Ragged(offsets, children)
 
@@ -159,7 +159,8 @@ class _Reader:
         size = dtype.itemsize
         for dimension in shape:
             size *= dimension
-        if size > len(self.whole) - self.body or max(shape) > 2**31:
+        # rows without a width take no bytes: what bounds them is that a row costs some elsewhere
+        if size > len(self.whole) - self.body or shape[0] > len(self.whole) or max(shape) > 2**31:
             raise _garbage("an array is larger than the bytes")
         raw = self.whole[self.body : self.body + size]
         self.body += size + -size % 8

@@ -20,7 +20,7 @@ OUTSIDE, INSIDE, SAME = range(3)
 
 
 def _load64_python(array: Any, at: Any) -> Any:
-    return np.uint64(int.from_bytes(array[at : at + 8].tobytes(), "little"))
+    return array[at : at + 8].view(np.uint64)[0]
 
 
 def _store64_python(array: Any, at: Any, word: Any) -> None:

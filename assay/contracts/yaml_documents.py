@@ -19,12 +19,17 @@ def read_document(text: str | bytes, reason: Reason, where: str) -> dict[str, An
         found = _Reader(text).get_single_data()
     except _GivenTwice as twice:
         raise Stop(reason, str(twice), where=where, remedy="Keep one of them.") from None
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: a day that no calendar has
+    except _NOT_YAML as error:
         raise Stop(reason, f"not YAML: {' '.join(str(error).split())}", where=where, remedy="Correct the syntax of the document.") from None
     if not isinstance(found, dict | None):
         what = f"the document holds a {type(found).__name__}, expected keys and values"
         raise Stop(reason, what, where=where, remedy="Write 'key: value' lines.")
     return found or {}
+
+
+#: what YAML's reader raises, and what Python does where it makes a value of text: a day that no calendar has, a number without digits,
+#: a truth value of other words, nesting without end
+_NOT_YAML = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
 class _GivenTwice(Exception):

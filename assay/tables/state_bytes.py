@@ -153,7 +153,7 @@ def read_state(value: bytes | memoryview) -> State:
         arrays = {name: _array(whole[:head_at], form) for name, form in head["arrays"].items()}
         header: dict[str, Any] = head["state"]
         ends = [form["at"] + form["bytes"] for form in head["arrays"].values()]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
         raise state_refused(f"cannot be read: {error}") from error
     if max(ends, default=len(MAGIC)) + _WORD <= head_at:
         raise state_refused("has bytes that no array covers")

@@ -243,6 +243,7 @@ def rewritten(data: bytes, body: Callable[[bytes], bytes], **header: object) -> 
         pytest.param(lambda s: s.replace(b'"records":3', b'"records": 3'), id="not canonical"),
         pytest.param(lambda s: rewritten(s, lambda b: b, records=2), id="fewer records"),
         pytest.param(lambda s: rewritten(s, lambda b: b, records=10**12), id="more records than bytes"),
+        pytest.param(lambda s: MAGIC + (5_000).to_bytes(4, "big") + b"[" * 5_000, id="a header nested without end"),
         pytest.param(lambda s: rewritten(s, lambda b: b, records="3"), id="a count that is text"),
         pytest.param(lambda s: rewritten(s, lambda b: b"\xff\xff\xff\xff" + b[4:]), id="a record longer than the body"),
         pytest.param(lambda s: rewritten(s, lambda b: b[:-2]), id="the last record cut"),

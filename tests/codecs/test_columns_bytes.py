@@ -114,6 +114,26 @@ def test_damaged_bytes_are_columns_or_quarantined(changes: list[tuple[int, int]]
         columns_to_bytes(back)
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param({"a": Ragged(np.array([0, 2**40]), {})}, id="lists of a million million nothings"),
+        pytest.param({"a": np.zeros((2**31, 0), np.uint8)}, id="two thousand million rows without a width"),
+    ],
+)
+def test_rows_that_no_bytes_stand_for_are_refused(columns: Columns) -> None:
+    """Whoever works on them would make room for each."""
+    column = columns["a"]
+    if isinstance(column, Ragged):  # the writer would count the items out; the counts are the last 8 bytes
+        data = bytearray(columns_to_bytes({"a": Ragged(np.array([0, 0]), {})}))
+        data[-8:] = data[16 + 2 + 3 + 1 + 8 : 16 + 2 + 3 + 1 + 16] = int(column.offsets[-1]).to_bytes(8, "little")
+    else:
+        data = bytearray(columns_to_bytes(columns))
+    with pytest.raises(Quarantine) as refusal:
+        columns_from_bytes(bytes(data))
+    assert refusal.value.reason is Reason.BYTES_GARBAGE
+
+
 @given(st.binary(max_size=60))
 @settings(deadline=None, max_examples=100)
 def test_any_header_is_columns_or_quarantined(header: bytes) -> None:

@@ -13,7 +13,7 @@ from assay.contracts.reasons import Reason
 from assay.tables.dedupe import SeenIds
 from assay.tables.feature_plan import compile_plan
 from assay.tables.features import FeatureTable
-from assay.tables.state_bytes import read_state
+from assay.tables.state_bytes import MAGIC, read_state
 
 PLAN = compile_plan(DOCUMENT)
 T0 = 1_520_000_000 * SECOND
@@ -48,8 +48,23 @@ def test_state_of_another_document_is_refused() -> None:
     assert refused.value.reason is Reason.STATE_OF_ANOTHER_PLAN
 
 
+def headed(head: bytes) -> bytes:
+    """A state of no arrays that has this header."""
+    return MAGIC + head + len(head).to_bytes(8, "little") + MAGIC
+
+
 @pytest.mark.parametrize(
-    "damage", [lambda b: b[:-1], lambda b: b + b"\x00", lambda _: b"", lambda b: b"\xff" * len(b), lambda b: b[:-18] + b"[]" + b[-16:]]
+    "damage",
+    [
+        lambda b: b[:-1],
+        lambda b: b + b"\x00",
+        lambda _: b"",
+        lambda b: b"\xff" * len(b),
+        lambda b: b[:-18] + b"[]" + b[-16:],
+        lambda _: headed(b"[" * 5_000),
+        lambda _: headed(b'{"arrays":{"a":{"at":8,"bytes":0,"form":"plain","dtype":"<i8","shape":[-1]}},"state":{}}'),
+        lambda _: headed(b'{"arrays":{"a":{"at":8,"bytes":0,"form":"plain","dtype":"<i8","shape":[99999999999999999999]}},"state":{}}'),
+    ],
 )
 def test_damaged_state_is_refused(damage: object) -> None:
     assert callable(damage)

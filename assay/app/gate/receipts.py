@@ -98,7 +98,9 @@ _DUPLICATE = f'"{Reason.DUPLICATE.value}"'
 def _as_it_came(raw: bytes) -> dict[str, Any]:
     """An object as itself, on one line and with its numbers' own text; anything else as base64."""
     try:
-        if isinstance(json.loads(raw), dict):
+        if isinstance(
+            json.loads(raw.decode()), dict
+        ):  # given bytes, `loads` takes halves of surrogates, and a line with one cannot be read
             return {"envelope": msgspec.Raw(msgspec.json.format(raw, indent=-1))}
     except (ValueError, RecursionError, msgspec.DecodeError):
         pass

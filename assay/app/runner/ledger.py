@@ -35,7 +35,7 @@ MOVES: Final[dict[State, frozenset[State]]] = {
 
 
 class Ledger:
-    """One run's ledger. Writing the same thing again changes nothing."""
+    """One run's ledger. Writing the same thing again changes nothing; what cannot be read is Stop(RUN_STATE_FORBIDDEN)."""
 
     def __init__(self, store: ObjectStore, scenario_run_id: str) -> None:
         self._store = store
@@ -83,9 +83,11 @@ class Ledger:
     def state(self) -> State | None:
         """Where the run stands; None before it is opened."""
         try:
-            return State(json.loads(self._store.read(self._status_key))["state"])
+            return State(self._document(self._status_key, "state")["state"])
         except FileNotFoundError:
             return None
+        except ValueError as error:
+            raise _unreadable(self._status_key, error) from None
 
     def move(self, state: State, now_us: int, reason: str = "") -> None:
         """Write the status. Raises Stop(RUN_STATE_FORBIDDEN) for a move the state machine does not have."""
@@ -104,8 +106,16 @@ class Ledger:
         return f"sr/run_record/{self._id}"
 
     def _event(self, key: str) -> dict[str, Any]:
-        event: dict[str, Any] = json.loads(self._store.read(key))
-        return event
+        return self._document(key, "event_id")
+
+    def _document(self, key: str, field: str) -> dict[str, Any]:
+        """A document of the ledger that has this field. Raises FileNotFoundError, or Stop(RUN_STATE_FORBIDDEN) for a damaged one."""
+        try:
+            document: dict[str, Any] = json.loads(self._store.read(key))
+            document[field]
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise _unreadable(key, error) from None
+        return document
 
     @property
     def _status_key(self) -> str:
@@ -121,3 +131,7 @@ class Ledger:
                 raise Stop(
                     Reason.PLAN_DRIFT, what, where=key, remedy="A run keeps its world and configuration; start another run."
                 ) from None
+
+
+def _unreadable(key: str, error: Exception) -> Stop:
+    return Stop(Reason.RUN_STATE_FORBIDDEN, f"the ledger cannot be read: {error}", where=key, remedy="Restore it, or start another run.")

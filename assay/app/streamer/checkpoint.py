@@ -29,12 +29,18 @@ class Checkpoint:
         """The cursor, at the beginning when there is none. Raises Stop(CHECKPOINT_MISMATCH) for another scope or world."""
         try:
             held = json.loads(self._store.read(self._key))
+            scope, cursor = held["scope"], Cursor(held["position"], held["complete"])
+            if (type(cursor.position), type(cursor.complete)) != (int, bool):
+                raise TypeError("not a position")
         except FileNotFoundError:
             return Cursor()
-        if held["scope"] != self._scope or not 0 <= held["position"] <= total:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            what, remedy = f"the checkpoint cannot be read: {error}", "Restore it, or start another run."
+            raise Stop(Reason.CHECKPOINT_MISMATCH, what, where=self._key, remedy=remedy) from None
+        if scope != self._scope or not 0 <= cursor.position <= total:
             remedy = "A run keeps its world and configuration; start another run."
             raise Stop(Reason.CHECKPOINT_MISMATCH, "the checkpoint belongs to another run or world", where=self._key, remedy=remedy)
-        return Cursor(held["position"], held["complete"])
+        return cursor
 
     def save(self, cursor: Cursor) -> None:
         """Write the cursor durably."""

@@ -50,7 +50,7 @@ def test_a_quarantine_keeps_the_whole_item() -> None:
     assert json.loads(line)["evidence_refs"][0]["ref"].endswith(json.loads(record)["quarantine_id"])
 
 
-@pytest.mark.parametrize("item", [b'{"event_id":"\xff"}', b"7", b"[" * 5_000 + b"]" * 5_000])
+@pytest.mark.parametrize("item", [b'{"event_id":"\xff"}', b'{"\xed\xa0\x80":1}', b"7", b"[" * 5_000 + b"]" * 5_000])
 def test_what_is_no_object_of_text_is_kept_too(item: bytes) -> None:
     refused = examined(item)
     assert isinstance(refused, Refused)

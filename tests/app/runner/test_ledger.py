@@ -76,3 +76,16 @@ def test_facts_are_written_once_and_others_are_drift(ledger: Ledger) -> None:
     ledger.write_facts({"rows": 4})
     with pytest.raises(Stop, match="PLAN_DRIFT"):
         ledger.write_facts({"rows": 5})
+
+
+@pytest.mark.parametrize("held", [b"", b"[]", b"\xff", b"[" * 5_000, b"{}", b'{"state":"GONE"}'])
+def test_a_status_that_cannot_be_read_is_refused(ledger: Ledger, tmp_path: Path, held: bytes) -> None:
+    DirectoryStore(tmp_path).replace(f"sr/run_status/{'5' * 32}.json", held)
+    with pytest.raises(Stop, match="RUN_STATE_FORBIDDEN"):
+        ledger.move(State.OPEN, 1)
+
+
+def test_a_record_that_cannot_be_read_is_refused(ledger: Ledger, tmp_path: Path) -> None:
+    DirectoryStore(tmp_path).replace(f"sr/run_record/{'5' * 32}/000000.json", b"{")
+    with pytest.raises(Stop, match="RUN_STATE_FORBIDDEN"):
+        ledger.record("RUN_ACCEPTED", {}, 1)

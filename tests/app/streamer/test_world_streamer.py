@@ -209,3 +209,13 @@ def test_a_checkpoint_of_another_run_is_refused(tmp_path: Path) -> None:
         Checkpoint(store, "5" * 32, "other").load(7)
     with pytest.raises(Stop, match="CHECKPOINT_MISMATCH"):
         Checkpoint(store, "5" * 32, "mine").load(2)
+
+
+@pytest.mark.parametrize(
+    "held", [b"", b"[]", b"\xff", b"[" * 5_000, b'{"scope":"mine","position":"3","complete":false}', b'{"scope":"mine"}']
+)
+def test_a_checkpoint_that_cannot_be_read_is_refused(tmp_path: Path, held: bytes) -> None:
+    store = small_world(tmp_path).store
+    store.replace(f"wsp/checkpoints/{'5' * 32}.json", held)
+    with pytest.raises(Stop, match="CHECKPOINT_MISMATCH"):
+        Checkpoint(store, "5" * 32, "mine").load(7)

@@ -1,0 +1,18 @@
+"""All targets, and how a campaign's inputs are dealt to them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fuzz import targets_codecs, targets_documents, targets_gate, targets_lane
+from fuzz.engine import Target
+
+TARGETS: Final[dict[str, Target]] = {
+    target.name: target for target in (*targets_codecs.TARGETS, *targets_lane.TARGETS, *targets_gate.TARGETS, *targets_documents.TARGETS)
+}
+
+
+def shares(inputs: int) -> dict[str, int]:
+    """Inputs for each target, by its weight; together `inputs` at least."""
+    whole = sum(target.weight for target in TARGETS.values())
+    return {name: -(-inputs * target.weight // whole) for name, target in TARGETS.items()}

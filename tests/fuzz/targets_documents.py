@@ -1,0 +1,128 @@
+"""Documents: what people write in YAML and CSV, and what runs keep in JSON."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jsonschema
+from fuzz.engine import Target, refusal
+from records import PINS
+
+from assay.app.oracle.mapping import parse_mapping
+from assay.app.run_directory import Run, RunConfig
+from assay.app.runner.ledger import Ledger
+from assay.app.simulation.log import MemoryStore
+from assay.app.stores.segment_journal import HEAD, read_head
+from assay.app.streamer.checkpoint import Checkpoint, Cursor
+from assay.contracts import topics
+from assay.contracts.errors import Stop
+from assay.contracts.examples import examples
+from assay.contracts.json_schema import fault_of, names, schema
+from assay.contracts.reasons import Reason
+from assay.contracts.yaml_documents import read_document
+from assay.tables.feature_plan import compile_plan
+from assay.tables.rule_plan import compile_rules
+
+ROOT: Final = Path(topics.__file__).parent
+RUN: Final = "5" * 32
+
+
+def meet_yaml(text: bytes) -> Any:
+    """Topics, features, rules, mappings: every reader takes a document or names what is wrong with it."""
+    ended: list[Any] = []
+    for read in (_features, _rules, _topic, lambda given: parse_mapping(given, "here")):
+        try:
+            ended.append(type(read(text)).__name__)
+        except Stop as refused:
+            ended.append(refusal(refused))
+    return repr(ended)
+
+
+def _features(text: bytes) -> Any:
+    return compile_plan(read_document(text, Reason.FEATURE_DOCUMENT_INVALID, "here"))
+
+
+@cache
+def _handbook() -> Any:
+    return _features((ROOT / "policies" / "handbook" / "features.yaml").read_bytes())
+
+
+def _rules(text: bytes) -> Any:
+    return compile_rules(read_document(text, Reason.RULES_DOCUMENT_INVALID, "here"), _handbook())
+
+
+def _topic(text: bytes) -> Any:
+    path = _folder() / "fp.bus.audit.v1.yaml"
+    path.write_bytes(text)
+    return topics.read(path)
+
+
+@cache
+def _folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="fuzz"))
+
+
+def _yaml_seeds() -> list[bytes]:
+    mappings = Path(str(parse_mapping.__code__.co_filename)).parent / "mappings"
+    return [path.read_bytes() for folder in (ROOT, mappings) for path in sorted(folder.rglob("*.yaml"))]
+
+
+def meet_schema(text: bytes) -> Any:
+    """Our reader of JSON Schemas and the reference reader take and refuse the same values."""
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return "no JSON"
+    taken = [fault_of(name, value) is None for name in names()]
+    assert taken == [_reference(name).is_valid(value) for name in names()]
+    return tuple(str(fault_of(name, value))[:40] for name in names())
+
+
+@cache
+def _reference(name: str) -> Any:
+    return jsonschema.Draft202012Validator(schema(name))
+
+
+def meet_kept(text: bytes) -> Any:
+    """What a run keeps: checkpoint, ledger, head of the audit chain and its own file, damaged in its store."""
+    store = MemoryStore()
+    for key in (f"wsp/checkpoints/{RUN}.json", f"sr/run_status/{RUN}.json", f"sr/run_record/{RUN}/000000.json", HEAD):
+        store.replace(key, text)
+    (_folder() / "run.json").write_bytes(text)
+    ledger = Ledger(store, RUN)
+    ended: list[Any] = []
+    reads: tuple[Callable[[], Any], ...] = (
+        lambda: Checkpoint(store, RUN, "scope").load(9),
+        ledger.state,
+        lambda: ledger.record("RUN_ACCEPTED", {}, 1),
+        lambda: read_head(store),
+        lambda: Run.load(_folder()),
+    )
+    for read in reads:
+        try:
+            ended.append(type(read()).__name__)
+        except Stop as refused:
+            ended.append(refusal(refused))
+    return repr(ended)
+
+
+def _kept_seeds() -> list[bytes]:
+    store = MemoryStore()
+    Checkpoint(store, RUN, "scope").save(Cursor(3))
+    Ledger(store, RUN).record("RUN_ACCEPTED", {"a": 1}, 1)
+    config = RunConfig.model_validate({**PINS.as_json(), "run_id": RUN, "features": {}, "policy": {}})
+    run = Run(directory=_folder(), config=config, namespace="t.", bootstrap="b", dsn="d", api_key="k")
+    found = [store.read(key) for prefix in ("wsp", "sr") for key in store.keys(prefix)]
+    return [*found, b'{"state":"OPEN"}', b'{"sequence":1,"sha256":"ab"}', run.model_dump_json().encode()]
+
+
+TARGETS: Final = (
+    Target("yaml", _yaml_seeds, meet_yaml, 4, text=True),
+    Target("json_schema", lambda: [json.dumps(e.value).encode() for e in examples()], meet_schema, 16, text=True, document=True),
+    Target("kept", _kept_seeds, meet_kept, 40, text=True, document=True),
+)

@@ -1,0 +1,196 @@
+"""The gate without its servers: bodies, items, whole admission groups. Quarantined and admitted together are what was sent."""
+
+from __future__ import annotations
+
+import base64
+import json
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+from fuzz.engine import Target, refusal
+from gate_events import NOW_US, SCOPE, event, paid, raw
+from gate_process import mark
+
+from assay.app.gate.admission import Admissible, Examiner, Place, Refused
+from assay.app.gate.border import items_of, one_item
+from assay.app.gate.calls import IngestCall
+from assay.app.gate.group import Group
+from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_policy
+from assay.app.gate.receipts import ReceiptWriter
+from assay.app.gate.records import records_of
+from assay.app.gate.requests import mark_of, payment_envelope
+from assay.app.gate.settling import _Outcomes
+from assay.codecs.single_object import unpack
+from assay.contracts import envelope, instants
+from assay.contracts.canonical import canonical
+from assay.contracts.errors import Quarantine
+from assay.contracts.examples import examples
+from assay.contracts.pins import Pins
+
+PINS: Final = Pins.of(SCOPE)
+RUN_ID: Final = str(SCOPE["run_id"])
+BEFORE, AFTER = raw(event("before")), raw(event("after", "context_fact"))
+ITEMS_MAX: Final = 50
+PARTITIONS: Final = 3
+
+
+@cache
+def _examiner() -> Examiner:
+    return Examiner(shipped_policy(), SCOPE)
+
+
+@cache
+def _writer() -> ReceiptWriter:
+    return ReceiptWriter(shipped_policy(), PINS, TOPIC_OF_CLASS)
+
+
+class _Report(NamedTuple):
+    """What a producer says of a record that was written."""
+
+    place: Place
+
+    def partition(self) -> int:
+        return self.place.partition
+
+    def offset(self) -> int:
+        return self.place.offset
+
+
+def meet_item(data: bytes) -> Any:
+    """One item between two good ones, admitted together: a good neighbour is admitted whatever it stands beside."""
+    examined = [_examiner().examine(item, NOW_US) for item in (BEFORE, data, AFTER)]
+    counts, published = _admitted(examined)
+    item = examined[1]
+    assert counts == {"ADMIT": 2 + isinstance(item, Admissible)} | ({"QUARANTINE": 1} if isinstance(item, Refused) else {})
+    if isinstance(item, Refused):
+        _contract_refuses(data, item)
+        return refusal(Quarantine(item.reason, item.detail))
+    name, record = unpack(published[item.envelope.event_id])
+    document = json.loads(data)
+    assert envelope.check(document) is None, "admitted, and the contract refuses it"
+    assert (record["event_id"], record["ts_utc"]) == (document["event_id"], instants.parse(document["ts_utc"]))
+    assert record["payload_hash"] == envelope.payload_hash(document["event_type"], document["schema_version"], document["payload"])
+    return name, len(canonical(document)).bit_length()
+
+
+def _contract_refuses(data: bytes, item: Refused) -> None:
+    """What the gate refuses the contract refuses too, unless it is about this run, the clock or the truth, which it does not know."""
+    if item.reason.value in ("RUN_SCOPE_MISMATCH", "TIME_IN_FUTURE", "TRUTH_COLUMN_IN_LIVE_ROW", "PINS_MISSING"):
+        return
+    try:
+        document = json.loads(data.decode(), parse_constant=_no_number, object_pairs_hook=_once)
+    except (ValueError, RecursionError):
+        return
+    refused = envelope.check(document)
+    assert refused is not None or "\\u" in data.decode(), f"refused ({item.detail}), and the contract takes it"
+
+
+def _no_number(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON allows a name twice; which of two counts is said nowhere, so the readers are not compared."""
+    if len(dict(pairs)) < len(pairs):
+        raise ValueError("twice")
+    return dict(pairs)
+
+
+def _admitted(examined: list[Admissible | Refused]) -> tuple[dict[str, int], dict[str, bytes]]:
+    """A group all of whose ids are new, brought to its end as the gate's threads do it: counts and published values by id."""
+    group = Group(examined, 1)
+    claiming = group.gather({})
+    group.weigh({})
+    published: dict[str, bytes] = {}
+    for event_class, items in group.outgoing().items():
+        chosen = [item for i in items if isinstance(item := examined[i], Admissible)]
+        made = records_of(event_class, chosen, PINS, RUN_ID, PARTITIONS)
+        assert len(made.values) == len(made.keys) == len(made.partitions) == len(items)
+        published |= {item.envelope.event_id: value for item, value in zip(chosen, made.values, strict=True)}
+        for i, partition in zip(items, made.partitions, strict=True):
+            assert 0 <= partition < PARTITIONS
+            group.publication.delivered(i, None, _Report(Place(partition, i)))
+    assert len(group.landed()) == len(claiming)
+    outcomes = _Outcomes(group, _writer(), instants.text(NOW_US), [IngestCall([b""] * len(examined), False)])
+    counts = dict(outcomes.answers[0].counts)
+    assert sum(counts.values()) == len(examined) == len(outcomes.receipts) == len(outcomes.answers[0].results)
+    assert len(outcomes.quarantine) == counts.get("QUARANTINE", 0)
+    for line in outcomes.receipts:
+        assert "\n" not in line and json.loads(line)["receipt_id"]
+    set_aside = [i for i, told in enumerate(outcomes.answers[0].results) if told["decision"] == "QUARANTINE"]
+    for line, i in zip(outcomes.quarantine, set_aside, strict=True):
+        _kept_whole(line, examined[i].raw)
+    return counts, published
+
+
+def _kept_whole(line: str, raw_item: bytes) -> None:
+    """A quarantine line is one line and holds the item as it came."""
+    assert "\n" not in line
+    held = json.loads(line)
+    if "item_base64" in held:
+        assert base64.b64decode(held["item_base64"]) == raw_item
+    else:
+        as_text: dict[str, Any] = {"parse_float": str, "parse_int": str}
+        assert json.dumps(json.loads(line, **as_text)["envelope"]) == json.dumps(json.loads(raw_item, **as_text))
+
+
+def meet_batch(body: bytes) -> Any:
+    """A body of many items: all of them end somewhere, or none is taken."""
+    try:
+        items = items_of(body, ITEMS_MAX)
+    except Quarantine as refused:
+        return refusal(refused)
+    examined = [_examiner().examine(item, NOW_US) for item in items]
+    if not items:
+        return "empty"
+    counts, _ = _admitted(examined)
+    return tuple(sorted(counts)), len(items).bit_length(), tuple(sorted({item.reason for item in examined if isinstance(item, Refused)}))
+
+
+def meet_call(body: bytes) -> Any:
+    """The bodies of the other calls: one envelope, a mark, a payment of a person."""
+    ended: list[Any] = []
+    for read in (one_item, lambda given: mark_of(given, SCOPE), lambda given: payment_envelope(given, SCOPE, NOW_US)):
+        try:
+            taken = read(body)
+        except Quarantine as refused:
+            ended.append(refusal(refused))
+        else:
+            ended.append(type(taken).__name__)
+            if isinstance(taken, bytes):
+                ended.append(sorted(_admitted([_examiner().examine(taken, NOW_US)])[0]))
+    return repr(ended)
+
+
+def _items() -> list[bytes]:
+    """Good items of this run, and every example of the contract as if it were of this run."""
+    own = [
+        event(),
+        event("e-1", "context_fact"),
+        event("e-1", "label_assertion", run_id=None),
+        event(event_type="AUTH_REQUEST", trace_id="t"),
+    ]
+    own += [event(payload=paid(attributes={"a": "b", "ü": "😀"}, entities={"customer": None, "x": "y"}))]
+    given = [{**e.value, **SCOPE} for e in examples("envelope") if isinstance(e.value, dict)]
+    for e in examples():
+        if e.document in ("payment", "context_fact", "label_assertion"):
+            own.append(event("e-2", "transaction" if e.document == "payment" else e.document, e.value))
+    return [raw(document) for document in own + given]
+
+
+def _bodies() -> list[bytes]:
+    good = _items()
+    return [b"[" + b",".join(good[:3]) + b"]", b"[]", b"[" + BEFORE + b", " + AFTER + b"\n, 7, null]"]
+
+
+def _calls() -> list[bytes]:
+    person = {"amount_minor": 1999, "currency": "EUR", "entities": {"customer": "7"}}
+    marks = [mark("2018-04-02T00:00:00.000000Z", final=True), mark("2018-04-02T00:00:00.000000Z", classes=["traffic", "label"])]
+    return [raw(document) for document in (person, {**person, "event_id": "mine", "attributes": {"a": "b"}}, *marks, event())]
+
+
+TARGETS: Final = (
+    Target("gate_items", _items, meet_item, 200, text=True, document=True),
+    Target("gate_batches", _bodies, meet_batch, 60, text=True, document=True),
+    Target("gate_calls", _calls, meet_call, 60, text=True, document=True),
+)
