@@ -18,18 +18,26 @@ from assay.tables.feature_plan import compile_plan
 from assay.tables.windows_reference import Payment, ReferenceFeatures
 
 EVENTS = 1_500
+#: so far apart, the same number of events empties windows of seven days
+SPARSE_MS = 200 * workload_w.STEP_MS
+DAY_US = 86_400_000_000
 CONFIG = bench_config()
 
 
+@pytest.fixture(scope="module", params=[workload_w.STEP_MS, SPARSE_MS])
+def payments(request: pytest.FixtureRequest) -> workload_w.Payments:
+    return workload_w.draw(EVENTS, step_ms=request.param)
+
+
 @pytest.fixture(scope="module")
-def records() -> list[tuple[bytes | None, bytes]]:
-    blocks = workload_w.records(workload_w.draw(EVENTS), CONFIG.pins, CONFIG.run_id)
+def records(payments: workload_w.Payments) -> list[tuple[bytes | None, bytes]]:
+    blocks = workload_w.records(payments, CONFIG.pins, CONFIG.run_id)
     return [pair for keys, values in blocks for pair in zip(keys.tolist(), [v or b"" for v in values.tolist()], strict=True)]
 
 
 @pytest.fixture(scope="module")
-def documents() -> list[dict[str, Any]]:
-    return [json.loads(text) for text in workload_w.documents(workload_w.draw(EVENTS))]
+def documents(payments: workload_w.Payments) -> list[dict[str, Any]]:
+    return [json.loads(text) for text in workload_w.documents(payments)]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +59,17 @@ def test_some_events_are_late_and_some_keys_are_busy() -> None:
     late = np.diff(payments.ts_us) < 0
     assert 0.005 < late.mean() < 0.02
     assert np.bincount(payments.numbers["merchant"]).max() > 100
+
+
+def test_the_fewest_events_a_figure_is_taken_of_span_ten_days() -> None:
+    assert np.ptp(workload_w.draw(200_000).ts_us) > 10 * DAY_US
+
+
+def test_sparse_events_empty_windows_of_every_length() -> None:
+    payments = workload_w.draw(EVENTS, step_ms=SPARSE_MS)
+    merchants = payments.numbers["merchant"]
+    gaps = [np.diff(payments.ts_us[merchants == merchant]).max() for merchant in np.unique(merchants) if (merchants == merchant).sum() > 1]
+    assert max(gaps) > 7 * DAY_US
 
 
 def test_the_lane_decides_what_the_reference_computes(documents: list[dict[str, Any]], decided: list[dict[str, Any]]) -> None:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -17,6 +17,7 @@ from assay.contracts.reasons import Reason
 
 POLL_S = 0.01
 _END = KafkaError._PARTITION_EOF  # noqa: SLF001 (the client's name for an error of its own, not the broker's)
+_NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 class BenchBus:
@@ -52,8 +53,13 @@ class BenchBus:
         return count
 
     def end(self, name: str) -> int:
-        """The next offset of a topic."""
-        return int(self._reader.get_watermark_offsets(TopicPartition(name, 0), timeout=30)[1])
+        """The next offset of a topic; 0 while a broker on a busy machine has no leader for it yet."""
+        try:
+            return int(self._reader.get_watermark_offsets(TopicPartition(name, 0), timeout=30)[1])
+        except KafkaException as error:
+            if error.args[0].code() not in _NO_LEADER:
+                raise
+            return 0
 
     def committed(self, group: str, name: str) -> int:
         """What a group has committed, 0 for nothing."""

@@ -21,8 +21,8 @@ from assay.contracts.pins import Pins
 #: entity → how many ids it is drawn from; in the order of names the gate writes
 ENTITIES: Final = {"account": 10_000, "card": 15_000, "device": 8_000, "ip": 6_000, "merchant": 2_000}
 START_US: Final = 1_750_000_000_000_000
-#: mean time between payments: half a million of them span three and a half days. A longer step lets the 7-day windows empty, too
-STEP_MS: Final = 600
+#: mean time between payments: 200,000 of them span more than ten days, so windows of every length empty as well as fill
+STEP_MS: Final = 4_500
 LATE_SHARE: Final = 0.01
 LATE_MAX_MS: Final = 120_000
 AMOUNT_MINOR_MAX: Final = 5_000_000

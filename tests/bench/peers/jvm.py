@@ -45,7 +45,7 @@ def java_program(
     java = find_java()
     say(f"{package}: jars …")
     needed = class_path(settings, listed(HERE / jars))
-    classes = _compiled(package, needed, java, settings, say)
+    classes = compiled(package, needed, java, settings, say)
     path = ":".join(str(part) for part in (classes, *needed))
 
     def command(at: Place, arguments: Sequence[str]) -> list[str]:
@@ -58,7 +58,8 @@ def java_program(
     return command
 
 
-def _compiled(package: str, needed: list[Path], java: Path, settings: Settings, say: Callable[[str], None]) -> Path:
+def compiled(package: str, needed: Sequence[Path], java: Path, settings: Settings, say: Callable[[str], None]) -> Path:
+    """The directory with the classes of a package and of what all share. Raises Stop(BENCH_INVALID) with what the compiler says."""
     sources = sorted(path for folder in (SHARED, package) for path in (HERE / "java" / folder).glob("*.java"))
     digest = hashlib.sha256("\n".join(str(jar.name) for jar in needed).encode())
     for source in sources:

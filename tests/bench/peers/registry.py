@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from bench.peers import kafka_streams
+from bench.peers import flink, kafka_streams, quix
 
 from assay.app.bench.peers import Peer, Place
 from assay.app.settings import Settings
@@ -22,6 +22,9 @@ def faust(module: str, settings: Settings, say: Callable[[str], None]) -> Callab
 
 
 PEERS: Final = {
+    **flink.PEERS,
     **kafka_streams.PEERS,
+    **quix.PEERS,
+    "faust_tuned": Peer(partial(faust, "bench.peers.faust_tuned"), slow=True),
     "faust_plain": Peer(partial(faust, "bench.peers.faust_plain"), documents=True, slow=True),
 }

@@ -1,0 +1,45 @@
+"""Flink on workload W in a local cluster: state on the heap, a checkpoint a second, its source, operator and sink in one thread or two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+from bench.peers.jvm import java_program
+
+from assay.app.bench.peers import Peer, Place
+from assay.app.settings import Settings
+
+SETTINGS: Final = {
+    "state.backend.type": "hashmap",
+    "execution.checkpointing.storage": "filesystem",
+    "execution.checkpointing.interval": "1 s",
+    "pipeline.object-reuse": "true",
+    "source.max.poll.records": "5000",
+    "source.max.partition.fetch.bytes": str(4 << 20),
+    "sink.acks": "all",
+    "sink.batch.size": str(1 << 18),
+    "sink.buffer.memory": str(128 << 20),
+    "sink.linger.ms": "20",
+}
+#: what Flink's own start script gives a JVM of our version, as far as this job needs it
+FLAGS: Final = (
+    "-Xmx4g",
+    "--add-opens=java.base/java.lang=ALL-UNNAMED",
+    "--add-opens=java.base/java.util=ALL-UNNAMED",
+    "--add-opens=java.base/java.util.concurrent=ALL-UNNAMED",
+    "--add-opens=java.base/java.net=ALL-UNNAMED",
+    "--add-opens=java.base/java.nio=ALL-UNNAMED",
+    "--add-opens=java.base/java.time=ALL-UNNAMED",
+)
+
+
+def prepare(wiring: str, settings: Settings, say: Callable[[str], None]) -> Callable[[Place], list[str]]:
+    """Fetch, compile, and the command."""
+    command = java_program("flink", "FlinkPeer", "flink.sha256", FLAGS, settings, say)
+    given = [wiring, *(f"{name}={value}" for name, value in SETTINGS.items())]
+    return lambda at: command(at, given)
+
+
+PEERS: Final = {f"flink_{wiring}": Peer(partial(prepare, wiring), fetched=True) for wiring in ("chained", "shuffled")}
