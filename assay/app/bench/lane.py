@@ -8,12 +8,9 @@ a fresh process-free lane makes of the same input, and with its own journal, byt
 from __future__ import annotations
 
 import platform
-import shutil
 import sys
-import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from contextlib import ExitStack
 from functools import cached_property
 from importlib import metadata
 from pathlib import Path
@@ -23,17 +20,17 @@ import numpy as np
 import psutil
 
 from assay.app.bench import workload_w
+from assay.app.bench.arena import arena
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.checks import check_copy, check_lane, check_peer, expected_answers
 from assay.app.bench.contestants import Contestant, Pairs, measure, python
 from assay.app.bench.peers import FOLDER, Answers, Peer, Place, answers_of, known_peers
 from assay.app.bench.stats import spread
-from assay.app.demo.new_run import document
 from assay.app.run_directory import Run, RunConfig
 from assay.app.settings import load_settings
-from assay.app.substrate import kafka_at
 from assay.app.substrate.jars import listed
 from assay.app.topics import create_topics
+from assay.app.warm_world import config_of
 from assay.contracts.topics import topic
 
 TRAFFIC, DECISIONS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"
@@ -46,10 +43,7 @@ class Inputs:
     def __init__(self, given: Namespace) -> None:
         self.config = bench_config()
         self.payments = workload_w.draw(given.warm + given.events, step_ms=given.step_ms)
-        blocks = workload_w.records(self.payments, self.config.pins, self.config.run_id)
-        self.records: Pairs = [
-            (key, value or b"") for keys, values in blocks for key, value in zip(keys.tolist(), values.tolist(), strict=True)
-        ]
+        self.records: Pairs = workload_w.pairs(self.payments, self.config)
 
     @cached_property
     def documents(self) -> Pairs:
@@ -71,14 +65,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
     peers = {name: peer for name, peer in known_peers().items() if name in given.contestants}
     commands = {name: peer.prepare(load_settings(), _say) for name, peer in peers.items()}
     inputs = Inputs(given)
-    with ExitStack() as stack:
-        room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
-        stack.callback(shutil.rmtree, room, ignore_errors=True)
-        kafka = kafka_at(room / "kafka", load_settings())
-        stack.callback(kafka.stop)
-        bus = BenchBus(kafka.address)
-        stack.callback(bus.close)
-        broker = psutil.Process(kafka.pid) if kafka.pid else None
+    with arena() as (room, bus, broker, _):
         rounds = []
         for number in range(-given.uncounted, given.rounds):
             for name in given.contestants:
@@ -96,18 +83,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
 
 def bench_config() -> RunConfig:
     """A run under workload W's documents: rows fold as they come, as in live operation."""
-    return RunConfig(
-        platform_run_id="platform_20260101T000000Z",
-        scenario_run_id="5" * 32,
-        manifest_fingerprint="a" * 64,
-        parameter_hash="b" * 64,
-        scenario_id="workload_w",
-        seed=7,
-        run_id="c" * 32,
-        merge_policy="arrival",
-        features=document("workload_w", "features"),
-        policy=document("workload_w", "rules"),
-    )
+    return config_of("workload_w").model_copy(update={"scenario_id": "workload_w", "merge_policy": "arrival"})
 
 
 def machine() -> dict[str, Any]:
