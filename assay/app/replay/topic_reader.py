@@ -56,11 +56,15 @@ def _partition(consumer: Consumer, handle: str, start: TopicPartition, end: int)
         consumer.assign([start])
     while at < end:
         messages = _fetch(consumer, start, at, end)
-        kept = [message for message in messages if _offset(message) < end]
-        if kept:
-            offsets = np.array([_offset(message) for message in kept], np.int64)
-            yield Chunk(handle, start.partition, offsets, Strings.of([message.value() for message in kept]))
-        at = _offset(messages[-1]) + 1
+        first, last = _offset(messages[0]), _offset(messages[-1])
+        if last >= end or last - first + 1 != len(messages):  # an end inside, or offsets without a record
+            messages = [message for message in messages if _offset(message) < end]
+            offsets = np.array([_offset(message) for message in messages], np.int64)
+        else:
+            offsets = np.arange(first, last + 1, dtype=np.int64)
+        if messages:
+            yield Chunk(handle, start.partition, offsets, Strings.of([message.value() for message in messages]))
+        at = last + 1
 
 
 def _fetch(consumer: Consumer, start: TopicPartition, at: int, end: int) -> list[Message]:
@@ -69,11 +73,12 @@ def _fetch(consumer: Consumer, start: TopicPartition, at: int, end: int) -> list
     last = "nothing came"
     while time.monotonic() < deadline:
         messages = consumer.consume(min(RECORDS_MAX, end - at), timeout=FETCH_S)
-        for error in filter(None, (message.error() for message in messages)):
-            last = error.str()
-        records = [message for message in messages if message.error() is None]
-        if records:
-            return records
+        errors = [error for message in messages if (error := message.error()) is not None]
+        if errors:
+            last = errors[-1].str()
+            messages = [message for message in messages if message.error() is None]
+        if messages:
+            return messages
     raise _absent(f"no record after offset {at} of {end} within {SILENCE_MAX_S:g} s: {last}", f"{start.topic}[{start.partition}]")
 
 

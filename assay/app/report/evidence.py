@@ -153,7 +153,7 @@ def decision_frame(values: Strings) -> pl.DataFrame:
 def write_decisions(store: ObjectStore, frames: Iterable[pl.DataFrame]) -> None:
     """Put the decisions of a run in evidence, ordered by event time and id."""
     buffer = io.BytesIO()
-    pl.concat(frames).sort("ts_us", "event_id").write_parquet(buffer)
+    pl.concat(frames).sort("ts_us", "event_id").write_parquet(buffer, compression_level=1)
     store.replace(DECISIONS_KEY, buffer.getvalue())
 
 
