@@ -11,7 +11,7 @@ import platform
 import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Inputs:
     """The events of all rounds, made once: bus records, the same as JSON documents, and what peers must answer."""
 
     def __init__(self, given: Namespace) -> None:
-        self.config = bench_config()
+        self.config, self.warm = bench_config(), given.warm
         self.payments = workload_w.draw(given.warm + given.events, step_ms=given.step_ms)
         self.records: Pairs = workload_w.pairs(self.payments, self.config)
 
@@ -70,8 +70,10 @@ def run(arguments: list[str]) -> dict[str, Any]:
         for number in range(-given.uncounted, given.rounds):
             for name in given.contestants:
                 prefix = f"bench{number}.{name}."
-                if name in OURS:
-                    contestant = _ours(name, prefix, bus, inputs, given, room / prefix)
+                if name == "lane":
+                    contestant = lane_contestant(prefix, bus, inputs, room / prefix)
+                elif name == "passthrough":
+                    contestant = _passthrough(prefix, bus, inputs)
                 else:
                     contestant = _peer(name, peers[name], commands[name], prefix, bus, inputs, given, room / prefix)
                 rounds.append({"round": number, **measure(contestant, bus, broker, room / prefix)})
@@ -99,21 +101,24 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _ours(name: str, prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Path) -> Contestant:
-    if name == "passthrough":
-        source, target, group = f"{prefix}in", f"{prefix}out", f"{prefix}group"
-        bus.create(source, target)
-        argv = python("assay.app.bench.passthrough", bus.bootstrap, group, source, target)
-        return Contestant(
-            name, argv, group, source, target, inputs.records, given.warm, lambda: check_copy(bus, target, inputs.records)
-        )  # fmt: skip
+def lane_contestant(prefix: str, bus: BenchBus, inputs: Inputs, room: Path) -> Contestant:
+    """The shipped worker on a run of its own in `room/run`."""
     made = Run(directory=room / "run", config=inputs.config, namespace=prefix, bootstrap=bus.bootstrap, dsn="", partitions=1)
     made.save()
     create_topics(bus.bootstrap, prefix, 1)
     argv = python("assay", "worker", "--run", str(made.directory), "--pack", "rtdl_core")
     group = f"{prefix}{made.platform_run_id}"
     source, target = (topic(handle).name(prefix) for handle in (TRAFFIC, DECISIONS))
-    return Contestant(name, argv, group, source, target, inputs.records, given.warm, lambda: check_lane(bus, made, inputs.records))
+    check = partial(check_lane, bus, made, inputs.records)
+    return Contestant("lane", argv, group, source, target, inputs.records, inputs.warm, check)
+
+
+def _passthrough(prefix: str, bus: BenchBus, inputs: Inputs) -> Contestant:
+    source, target, group = f"{prefix}in", f"{prefix}out", f"{prefix}group"
+    bus.create(source, target)
+    argv = python("assay.app.bench.passthrough", bus.bootstrap, group, source, target)
+    check = partial(check_copy, bus, target, inputs.records)
+    return Contestant("passthrough", argv, group, source, target, inputs.records, inputs.warm, check)
 
 
 def _peer(

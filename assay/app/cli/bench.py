@@ -1,4 +1,4 @@
-"""`assay bench lane|latency|ingest|takeover`: measure on this machine; figures for people on the terminal, for machines with --json."""
+"""`assay bench WHAT`: measure on this machine; figures for people on the terminal, for machines with --json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 #: what can be measured → module with `run(arguments) -> figures`
-BENCHES = {name: f"assay.app.bench.{name}" for name in ("lane", "latency", "ingest", "takeover")}
+BENCHES = {name: f"assay.app.bench.{name}" for name in ("lane", "latency", "ingest", "replay", "takeover")}
 
 
 def main(arguments: list[str]) -> int:
