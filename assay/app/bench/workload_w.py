@@ -61,10 +61,10 @@ def numbers_of(ids: Strings) -> I64:
     return np.array([int(one[-_NUMBER_CHARS:]) for one in ids.tolist() if one], np.int64)
 
 
-def records(payments: Payments, pins: Pins, run_id: str) -> Iterator[tuple[Strings, Strings]]:
-    """(keys, values) of payment records as the gate publishes them, in blocks."""
+def records(payments: Payments, pins: Pins, run_id: str, first: int = 0) -> Iterator[tuple[Strings, Strings]]:
+    """(keys, values) of payment records as the gate publishes them, in blocks. Their ids are numbered from `first` on."""
     for start in range(0, len(payments.ts_us), _BLOCK):
-        yield _records(payments, start, min(start + _BLOCK, len(payments.ts_us)), pins, run_id)
+        yield _records(payments, start, min(start + _BLOCK, len(payments.ts_us)), pins, run_id, first)
 
 
 def pairs(payments: Payments, config: RunConfig) -> list[tuple[bytes | None, bytes]]:
@@ -94,9 +94,9 @@ def envelopes(payments: Payments, config: RunConfig) -> Iterator[dict[str, Any]]
         yield {**head, "ts_utc": instants.text(paid["ts_us"]), **scope, "payload": payload}
 
 
-def _records(payments: Payments, start: int, stop: int, pins: Pins, run_id: str) -> tuple[Strings, Strings]:
+def _records(payments: Payments, start: int, stop: int, pins: Pins, run_id: str, first: int) -> tuple[Strings, Strings]:
     n = stop - start
-    events = Strings.of(event_ids(start, stop))
+    events = Strings.of(event_ids(first + start, first + stop))
     ids = {name: Strings.of(_ids(name, payments.numbers[name][start:stop])) for name in ENTITIES}
     columns: Columns = {
         "event_id": events,
