@@ -14,6 +14,7 @@ import time
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from statistics import linear_regression
 from typing import Any
 
 import numpy as np
@@ -183,10 +184,8 @@ def _curve(rounds: Sequence[dict[str, Any]], axis: str, what: str) -> dict[int, 
 def _costs(rounds: Sequence[dict[str, Any]]) -> list[float]:
     """Nanoseconds that a feature adds to an event, per round: the slope of a straight line through its points."""
     numbers = sorted({one["round"] for one in rounds})
-    of = [
-        [(one["features"], one["cpu_ns_per_event"]) for one in rounds if "features" in one and one["round"] == number] for number in numbers
-    ]
-    return [float(np.polyfit(*zip(*points, strict=True), 1)[0]) for points in of]
+    of = [[one for one in rounds if "features" in one and one["round"] == number] for number in numbers]
+    return [linear_regression([one["features"] for one in points], [one["cpu_ns_per_event"] for one in points]).slope for points in of]
 
 
 def _charts(found: dict[str, dict[str, dict[int, dict[str, float]]]]) -> dict[str, Chart]:
