@@ -149,10 +149,15 @@ async def _reading(client: Mapping[str, Any], where: str, *topics: str, **option
     except (KafkaError, OSError) as error:
         raise _away(f"{type(error).__name__}: {error}", where) from error
     finally:
-        # while a fetch waits for a broker that is away, `stop` ends in the cancellation of that fetch and leaves the connections open
-        ends: list[object] = await asyncio.gather(consumer.stop(), return_exceptions=True)
-        if ends != [None]:
-            await consumer._client.close()  # noqa: SLF001 - what `stop` does next
+        await let_go(consumer)
+
+
+async def let_go(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer that commits nothing, whatever it is at."""
+    # while a fetch waits for a broker that is away, `stop` ends in the cancellation of that fetch and leaves the connections open
+    ends: list[object] = await asyncio.gather(consumer.stop(), return_exceptions=True)
+    if ends != [None]:
+        await consumer._client.close()  # noqa: SLF001 - what `stop` does next
 
 
 async def _next_records(consumer: AIOKafkaConsumer, place: TopicPartition, expected: int, end: int) -> Sequence[ConsumerRecord]:

@@ -23,6 +23,9 @@ from assay.contracts.reasons import Reason
 LOOK_AGAIN_S = 0.2
 #: journal records between their making and the acknowledgement of their outputs: one per stage and one that waits
 AHEAD_MAX = 4
+#: a record of fewer rows takes the room of two: standing in line behind others gains it nothing, and rows that wait before it
+#: is made share its costs; at 2,000 rows/s two records under way halve the time to a decision
+SMALL_ROWS = 1_000
 #: claims that another writer's records may overtake before the lane is left to it
 CLAIMS_MAX = 20
 
@@ -231,6 +234,8 @@ class LaneDriver:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._fed.wait(), LOOK_AGAIN_S)
             self._ahead.put_nowait(await self._send(entry))
+            if entry.rows < SMALL_ROWS:
+                await self._room.acquire()
 
     async def _send(self, entry: Entry) -> _InFlight:
         expected, self._next_offset = self._next_offset, self._next_offset + 1
@@ -272,7 +277,8 @@ class LaneDriver:
             await self._confirm(flight)
             await self._settle(flight.entry.sequence, outcome)
             self._on_batch(flight.entry, outcome, (self._wall_us() - flight.made_us) / 1e6)
-            self._room.release()
+            for _ in range(2 if flight.entry.rows < SMALL_ROWS else 1):
+                self._room.release()
 
     async def _settle(self, sequence: int, outcome: Outcome) -> None:
         """Outputs of an acknowledged journal record: publish, execute effects, journal what they answered."""

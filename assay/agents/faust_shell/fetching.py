@@ -10,10 +10,13 @@ from collections.abc import Iterator
 from types import FunctionType, MethodType
 from typing import Any
 
+import numpy as np
 from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
+from assay.agents.step import Chunk, Place
+from assay.codecs.columns import Strings
 from assay.codecs.record_batch_read import Fetched, holds_batch, read_batches
 from assay.contracts.errors import Quarantine
 
@@ -61,4 +64,17 @@ def fetch_runs(fetcher: Fetcher) -> None:
     fetcher._proc_fetch_request = MethodType(FunctionType(stock.__code__, names, stock.__name__, stock.__defaults__), fetcher)
 
 
-__all__ = ["Fetched", "fetch_runs"]
+def to_chunk(place: Place, records: list[Any]) -> Chunk:
+    """What was fetched of one partition as a chunk: one run, or aiokafka's records where batches were not plain."""
+    if isinstance(records[0], Fetched):
+        return Chunk(*place, records[0].offsets, records[0].values)
+    values = [record.value for record in records]
+    offsets = np.array([record.offset for record in records], np.int64)
+    if None in values:
+        return Chunk(*place, offsets, Strings.of(values))
+    lengths = np.array([len(value) for value in values], np.int32)
+    ends = np.cumsum(lengths, dtype=np.int64)
+    return Chunk(*place, offsets, Strings(np.frombuffer(b"".join(values), np.uint8), ends - lengths, lengths))
+
+
+__all__ = ["Fetched", "fetch_runs", "to_chunk"]

@@ -12,14 +12,12 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import faust
-import numpy as np
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
-from assay.agents.faust_shell.fetching import Fetched, fetch_runs
+from assay.agents.faust_shell.fetching import fetch_runs, to_chunk
 from assay.agents.faust_shell.lanes import Lanes, Run
-from assay.agents.step import Chunk, Place
-from assay.codecs.columns import Strings
+from assay.agents.step import Place
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -46,19 +44,6 @@ class Message(NamedTuple):
     checksum: None = None
     serialized_key_size: int = 0
     serialized_value_size: int = 0
-
-
-def to_chunk(place: Place, records: list[Any]) -> Chunk:
-    """What was fetched of one partition as a chunk: one run, or aiokafka's records where batches were not plain."""
-    if isinstance(records[0], Fetched):
-        return Chunk(*place, records[0].offsets, records[0].values)
-    values = [record.value for record in records]
-    offsets = np.array([record.offset for record in records], np.int64)
-    if None in values:
-        return Chunk(*place, offsets, Strings.of(values))
-    lengths = np.array([len(value) for value in values], np.int32)
-    ends = np.cumsum(lengths, dtype=np.int64)
-    return Chunk(*place, offsets, Strings(np.frombuffer(b"".join(values), np.uint8), ends - lengths, lengths))
 
 
 class LaneConsumerThread(AIOKafkaConsumerThread):

@@ -8,6 +8,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from assay.app.substrate import Server
@@ -33,6 +35,13 @@ class BenchBus:
     def create(self, *names: str) -> None:
         """New topics."""
         for done in self._admin.create_topics([NewTopic(name, 1, 1) for name in names]).values():
+            done.result(30)
+
+    def stamp_by_broker(self, name: str) -> None:
+        """From now on a record's time is that of its append, by the broker's clock."""
+        entry = ConfigEntry("message.timestamp.type", "LogAppendTime", incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+        for done in self._admin.incremental_alter_configs([resource]).values():
             done.result(30)
 
     def delete(self, prefix: str) -> None:

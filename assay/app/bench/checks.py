@@ -130,6 +130,13 @@ def feature_longs(decisions: Strings) -> I64:
     return _longs(_decoded(decisions, frozenset({"features"})))
 
 
+def event_ids_of(decisions: Strings) -> Strings:
+    """Ids of the payments that decisions are of."""
+    ids = _decoded(decisions, frozenset({"source_event.event_id"}))["source_event.event_id"]
+    assert isinstance(ids, Strings)
+    return ids
+
+
 def _decoded(decisions: Strings, fields: frozenset[str]) -> Columns:
     plan = plan_of("decision_response", fields)
     return decode(plan, decisions.data, decisions.starts, decisions.lengths, HEADER_BYTES).columns

@@ -109,6 +109,15 @@ def cpu_s(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
+def family_cpu_s(process: psutil.Process) -> float:
+    """CPU seconds of a process and its children, those that ended too; of this process its own alone."""
+    if process.pid == psutil.Process().pid:
+        return cpu_s(process)
+    times = process.cpu_times()
+    living = sum(cpu_s(child) for child in process.children(recursive=True))
+    return cpu_s(process) + living + float(times.children_user + times.children_system)
+
+
 def busy_s() -> float:
     """CPU seconds that anything on this machine has used: a figure beside a busy rest is a figure of that, too."""
     times = psutil.cpu_times()

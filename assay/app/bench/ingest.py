@@ -25,6 +25,7 @@ import msgspec
 import psutil
 from confluent_kafka import Consumer, TopicPartition
 
+from assay.app.bench.contestants import family_cpu_s
 from assay.app.gate.server import KEY_HEADER
 from assay.app.run_directory import Run, RunConfig
 from assay.app.settings import load_settings
@@ -79,11 +80,11 @@ def _round(given: Namespace, directory: Path, servers: dict[str, Server], number
     bodies = list(_bodies(bench, given.items, given.batch))
     with gate_of(bench) as (process, url):
         watched = {"gate": psutil.Process(process.pid), "client": psutil.Process(), **_processes(servers)}
-        before = {name: _cpu_s(one) for name, one in watched.items()}
+        before = {name: family_cpu_s(one) for name, one in watched.items()}
         started = time.perf_counter()
         admitted = asyncio.run(_post_all(url, bodies, given.connections))
         wall_s = time.perf_counter() - started
-        cpu_s = {name: round(_cpu_s(one) - before[name], 3) for name, one in watched.items()}
+        cpu_s = {name: round(family_cpu_s(one) - before[name], 3) for name, one in watched.items()}
     on_bus = _records_on_bus(bench)
     if not admitted == on_bus == given.items:
         raise Stop(Reason.BENCH_INVALID, f"{given.items} events were posted, {admitted} admitted, {on_bus} lie on the bus")
@@ -178,16 +179,6 @@ async def _post_all(url: str, bodies: list[bytes], connections: int) -> int:
 
 def _processes(servers: dict[str, Server]) -> dict[str, psutil.Process]:
     return {name: psutil.Process(server.pid) for name, server in servers.items() if server.pid}
-
-
-def _cpu_s(process: psutil.Process) -> float:
-    """CPU seconds of a process and its children, those that ended too."""
-    times = process.cpu_times()
-    own = times.user + times.system
-    if process.pid == psutil.Process().pid:
-        return own
-    living = sum(child.cpu_times().user + child.cpu_times().system for child in process.children(recursive=True))
-    return own + living + times.children_user + times.children_system
 
 
 def _records_on_bus(bench: Run) -> int:

@@ -8,13 +8,10 @@ a fresh process-free lane makes of the same input, and with its own journal, byt
 from __future__ import annotations
 
 import platform
-import shutil
 import sys
-import tempfile
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
-from contextlib import ExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -23,17 +20,17 @@ import numpy as np
 import psutil
 
 from assay.app.bench import workload_w
+from assay.app.bench.arena import arena
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.checks import check_copy, check_lane, check_peer, expected_answers
 from assay.app.bench.contestants import Contestant, Pairs, measure, python
 from assay.app.bench.peers import FOLDER, Answers, Peer, Place, answers_of, known_peers
 from assay.app.bench.stats import spread
-from assay.app.demo.new_run import document
 from assay.app.run_directory import Run, RunConfig
 from assay.app.settings import load_settings
-from assay.app.substrate import kafka_at
 from assay.app.substrate.jars import listed
 from assay.app.topics import create_topics
+from assay.app.warm_world import config_of
 from assay.contracts.topics import topic
 
 TRAFFIC, DECISIONS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"
@@ -44,12 +41,9 @@ class Inputs:
     """The events of all rounds, made once: bus records, the same as JSON documents, and what peers must answer."""
 
     def __init__(self, given: Namespace) -> None:
-        self.config = bench_config()
+        self.config, self.warm = bench_config(), given.warm
         self.payments = workload_w.draw(given.warm + given.events, step_ms=given.step_ms)
-        blocks = workload_w.records(self.payments, self.config.pins, self.config.run_id)
-        self.records: Pairs = [
-            (key, value or b"") for keys, values in blocks for key, value in zip(keys.tolist(), values.tolist(), strict=True)
-        ]
+        self.records: Pairs = workload_w.pairs(self.payments, self.config)
 
     @cached_property
     def documents(self) -> Pairs:
@@ -71,20 +65,15 @@ def run(arguments: list[str]) -> dict[str, Any]:
     peers = {name: peer for name, peer in known_peers().items() if name in given.contestants}
     commands = {name: peer.prepare(load_settings(), _say) for name, peer in peers.items()}
     inputs = Inputs(given)
-    with ExitStack() as stack:
-        room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
-        stack.callback(shutil.rmtree, room, ignore_errors=True)
-        kafka = kafka_at(room / "kafka", load_settings())
-        stack.callback(kafka.stop)
-        bus = BenchBus(kafka.address)
-        stack.callback(bus.close)
-        broker = psutil.Process(kafka.pid) if kafka.pid else None
+    with arena() as (room, bus, broker, _):
         rounds = []
         for number in range(-given.uncounted, given.rounds):
             for name in given.contestants:
                 prefix = f"bench{number}.{name}."
-                if name in OURS:
-                    contestant = _ours(name, prefix, bus, inputs, given, room / prefix)
+                if name == "lane":
+                    contestant = lane_contestant(prefix, bus, inputs, room / prefix)
+                elif name == "passthrough":
+                    contestant = _passthrough(prefix, bus, inputs)
                 else:
                     contestant = _peer(name, peers[name], commands[name], prefix, bus, inputs, given, room / prefix)
                 rounds.append({"round": number, **measure(contestant, bus, broker, room / prefix)})
@@ -96,18 +85,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
 
 def bench_config() -> RunConfig:
     """A run under workload W's documents: rows fold as they come, as in live operation."""
-    return RunConfig(
-        platform_run_id="platform_20260101T000000Z",
-        scenario_run_id="5" * 32,
-        manifest_fingerprint="a" * 64,
-        parameter_hash="b" * 64,
-        scenario_id="workload_w",
-        seed=7,
-        run_id="c" * 32,
-        merge_policy="arrival",
-        features=document("workload_w", "features"),
-        policy=document("workload_w", "rules"),
-    )
+    return config_of("workload_w").model_copy(update={"scenario_id": "workload_w", "merge_policy": "arrival"})
 
 
 def machine() -> dict[str, Any]:
@@ -123,21 +101,24 @@ def machine() -> dict[str, Any]:
     }
 
 
-def _ours(name: str, prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Path) -> Contestant:
-    if name == "passthrough":
-        source, target, group = f"{prefix}in", f"{prefix}out", f"{prefix}group"
-        bus.create(source, target)
-        argv = python("assay.app.bench.passthrough", bus.bootstrap, group, source, target)
-        return Contestant(
-            name, argv, group, source, target, inputs.records, given.warm, lambda: check_copy(bus, target, inputs.records)
-        )  # fmt: skip
+def lane_contestant(prefix: str, bus: BenchBus, inputs: Inputs, room: Path) -> Contestant:
+    """The shipped worker on a run of its own in `room/run`."""
     made = Run(directory=room / "run", config=inputs.config, namespace=prefix, bootstrap=bus.bootstrap, dsn="", partitions=1)
     made.save()
     create_topics(bus.bootstrap, prefix, 1)
     argv = python("assay", "worker", "--run", str(made.directory), "--pack", "rtdl_core")
     group = f"{prefix}{made.platform_run_id}"
     source, target = (topic(handle).name(prefix) for handle in (TRAFFIC, DECISIONS))
-    return Contestant(name, argv, group, source, target, inputs.records, given.warm, lambda: check_lane(bus, made, inputs.records))
+    check = partial(check_lane, bus, made, inputs.records)
+    return Contestant("lane", argv, group, source, target, inputs.records, inputs.warm, check)
+
+
+def _passthrough(prefix: str, bus: BenchBus, inputs: Inputs) -> Contestant:
+    source, target, group = f"{prefix}in", f"{prefix}out", f"{prefix}group"
+    bus.create(source, target)
+    argv = python("assay.app.bench.passthrough", bus.bootstrap, group, source, target)
+    check = partial(check_copy, bus, target, inputs.records)
+    return Contestant("passthrough", argv, group, source, target, inputs.records, inputs.warm, check)
 
 
 def _peer(

@@ -8,100 +8,39 @@ payment must be decided, each decision once in effect, and byte for byte as the 
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import signal
-import tempfile
-import threading
 import time
 from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 from itertools import cycle
-from pathlib import Path
-from typing import Any, NamedTuple
-from urllib.error import URLError
-from urllib.request import urlopen
+from typing import Any
 
 import numpy as np
-from confluent_kafka import Producer
 
+from assay.app.bench.arena import arena
 from assay.app.bench.bus import BenchBus, wait_until
 from assay.app.bench.checks import check_once_in_effect
-from assay.app.bench.contestants import Pairs, python
 from assay.app.bench.lane import DECISIONS, TRAFFIC, bench_config, machine
+from assay.app.bench.open_loop import Feeder
 from assay.app.bench.stats import spread
-from assay.app.bench.workload_w import draw, records
+from assay.app.bench.workers import DEADLINE_S, Worker, start_worker
+from assay.app.bench.workload_w import draw, pairs
 from assay.app.run_directory import Run
-from assay.app.settings import load_settings
-from assay.app.substrate import Server, kafka_at
-from assay.app.substrate.ports import free_port
-from assay.app.substrate.processes import Launch
 from assay.app.topics import create_topics
 from assay.contracts.topics import topic
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 #: decisions flow this long before the active worker is ended, and after the takeover
 CALM_S = 3.0
-#: a worker that starts on a busy machine, compiling nothing, is there long before
-DEADLINE_S = 180.0
 #: where a gap is looked for, around the instant the worker was ended
 BEFORE_MS, AFTER_MS = 500, 60_000
-
-
-class Worker(NamedTuple):
-    """A worker process and where it answers."""
-
-    process: Server
-    port: int
-
-    def health(self) -> dict[str, Any]:
-        """What it says of itself, nothing while it does not answer."""
-        try:
-            with urlopen(f"http://127.0.0.1:{self.port}/healthz", timeout=2) as answer:
-                said: dict[str, Any] = json.load(answer)
-                return said
-        except (URLError, OSError):
-            return {}
-
-
-class Feeder(threading.Thread):
-    """Writes payments at a fixed rate until it is told to stop or none are left; `sent` says how many."""
-
-    def __init__(self, bus: BenchBus, name: str, pairs: Pairs, per_s: int) -> None:
-        super().__init__(name="feeder", daemon=True)
-        self._producer = Producer({"bootstrap.servers": bus.bootstrap, "linger.ms": 0, "enable.idempotence": True, "log_level": 0})
-        self._name, self._pairs, self._per_s = name, pairs, per_s
-        self._over = threading.Event()
-        self.sent = 0
-
-    def run(self) -> None:
-        began = time.monotonic()
-        while not self._over.wait(0.005) and self.sent < len(self._pairs):
-            due = min(len(self._pairs), int((time.monotonic() - began) * self._per_s))
-            for key, value in self._pairs[self.sent : due]:
-                self._producer.produce(self._name, value, key, 0)
-            self.sent = due
-            self._producer.poll(0)
-        self._producer.flush(60)
-
-    def stop(self) -> int:
-        """No more payments; how many were written."""
-        self._over.set()
-        self.join(90)
-        return self.sent
 
 
 def run(arguments: list[str]) -> dict[str, Any]:
     """Measure and give the gaps. Raises Stop(BENCH_INVALID) when a decision is missing or differs."""
     given = _arguments(arguments)
-    with ExitStack() as stack:
-        room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
-        stack.callback(shutil.rmtree, room, ignore_errors=True)
-        kafka = kafka_at(room / "kafka", load_settings())
-        stack.callback(kafka.stop)
-        bus = BenchBus(kafka.address)
-        stack.callback(bus.close)
+    with arena() as (room, bus, _, _), ExitStack() as stack:
         made = Run(directory=room / "run", config=bench_config(), namespace="takeover.", bootstrap=bus.bootstrap, dsn="", partitions=1)
         made.save()
         create_topics(bus.bootstrap, made.namespace, 1)
@@ -121,21 +60,21 @@ def run(arguments: list[str]) -> dict[str, Any]:
 def _rounds(given: Namespace, made: Run, bus: BenchBus, stack: ExitStack) -> tuple[list[dict[str, Any]], int]:
     """The rounds, and how many payments were written."""
     source, decisions = (topic(handle).name(made.namespace) for handle in (TRAFFIC, DECISIONS))
-    pairs = _payments(made, given.rate * given.rounds * 60)
-    workers = [_start(made, 0, stack)]
-    wait_until(lambda: bool(workers[0].health().get("lanes")), "a lane", workers[0].process, DEADLINE_S)
-    feeder = Feeder(bus, source, pairs, given.rate)
+    payments = pairs(draw(given.rate * given.rounds * 60), made.config)
+    workers = [start_worker(made, 0, stack)]
+    wait_until(lambda: workers[0].decides, "a lane", workers[0].process, DEADLINE_S)
+    feeder = Feeder(bus, source, payments, given.rate)
     feeder.start()
     wait_until(lambda: bus.end(decisions) > 0, "decided", workers[0].process, DEADLINE_S)
     rounds: list[dict[str, Any]] = []
     for number, how in zip(range(given.rounds), cycle(SIGNALS), strict=False):
-        workers.append(_start(made, number + 1, stack))
+        workers.append(start_worker(made, number + 1, stack))
         ended_ms = _take_over(workers[-2], workers[-1], how)
         rounds.append({"signal": how.name, "ended_ms": ended_ms, "decisions": bus.end(decisions)})
         if given.progress:
             print(f"round {number + 1} of {given.rounds}: {how.name} done", flush=True)
     sent = feeder.stop()
-    wait_until(lambda: bus.end(source) >= sent and _is_done(workers[-1]), "decided the rest", workers[-1].process, DEADLINE_S)
+    wait_until(lambda: bus.end(source) >= sent and workers[-1].is_done, "decided the rest", workers[-1].process, DEADLINE_S)
     times = bus.times_ms(decisions)
     for one in rounds:
         one["gap_s"] = gap_s(times, one.pop("ended_ms"))
@@ -144,11 +83,11 @@ def _rounds(given: Namespace, made: Run, bus: BenchBus, stack: ExitStack) -> tup
 
 def _take_over(active: Worker, standby: Worker, how: signal.Signals) -> int:
     """End the active worker when the standby is ready; the wall time of that, once the standby has gone on for a while."""
-    wait_until(lambda: _follows(active, standby), "the active worker's journal", standby.process, DEADLINE_S)
+    wait_until(lambda: standby.follows(active), "the active worker's journal", standby.process, DEADLINE_S)
     time.sleep(CALM_S)
     ended_ms = time.time_ns() // 1_000_000
     os.kill(active.process.pid, how)
-    wait_until(lambda: bool(standby.health().get("lanes")), "taken over", standby.process, DEADLINE_S)
+    wait_until(lambda: standby.decides, "taken over", standby.process, DEADLINE_S)
     time.sleep(CALM_S)
     return ended_ms
 
@@ -158,31 +97,6 @@ def gap_s(times_ms: Any, ended_ms: int) -> float:
     times = np.sort(np.asarray(times_ms, np.int64))
     near = times[(times >= ended_ms - BEFORE_MS) & (times <= ended_ms + AFTER_MS)]
     return round(float(np.diff(near).max()) / 1_000, 3)
-
-
-def _payments(made: Run, count: int) -> Pairs:
-    blocks = records(draw(count), made.config.pins, made.config.run_id)
-    return [(key, value or b"") for keys, values in blocks for key, value in zip(keys.tolist(), values.tolist(), strict=True)]
-
-
-def _start(made: Run, number: int, stack: ExitStack) -> Worker:
-    port = free_port()
-    argv = python("assay", "worker", "--run", str(made.directory), "--pack", "rtdl_core", "--web-port", str(port))
-    log = made.directory / f"worker{number}.log"
-    launch = Launch(argv, Path.cwd(), log, signal.SIGTERM, 20.0, inherit_environment=True)
-    process = stack.enter_context(Server(f"worker {number}", 0, "", log=log, launch=launch).start())
-    return Worker(process, port)
-
-
-def _follows(active: Worker, standby: Worker) -> bool:
-    """The standby has folded what the active has written, give or take what is under way."""
-    ours, theirs = standby.health().get("journal", {}).get("rtdl", 0), active.health().get("journal", {}).get("rtdl", 0)
-    return bool(theirs) and ours >= theirs - 10
-
-
-def _is_done(worker: Worker) -> bool:
-    lag = worker.health().get("lag", [])
-    return bool(lag) and all(one["rows"] == 0 for one in lag)
 
 
 def _arguments(arguments: list[str]) -> Namespace:

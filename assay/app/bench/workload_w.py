@@ -12,10 +12,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import orjson
 
+from assay.app.run_directory import RunConfig
 from assay.codecs.avro_encode import encode
 from assay.codecs.columns import I64, Columns, Ragged, Strings
 from assay.codecs.digests import sha256_rows
 from assay.codecs.single_object import frame, plan_of
+from assay.contracts import instants
 from assay.contracts.pins import Pins
 
 #: entity → how many ids it is drawn from; in the order of names the gate writes
@@ -27,6 +29,7 @@ LATE_SHARE: Final = 0.01
 LATE_MAX_MS: Final = 120_000
 AMOUNT_MINOR_MAX: Final = 5_000_000
 _BLOCK: Final = 20_000
+_NUMBER_CHARS: Final = 8
 
 
 class Payments(NamedTuple):
@@ -50,13 +53,24 @@ def draw(count: int, seed: int = 7, step_ms: int = STEP_MS) -> Payments:
 
 def event_ids(start: int, stop: int) -> list[str]:
     """Ids without order, as a gate's clients send them."""
-    return [f"{i * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF:016x}-{i:08d}" for i in range(start, stop)]
+    return [f"{i * 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF:016x}-{i:0{_NUMBER_CHARS}d}" for i in range(start, stop)]
 
 
-def records(payments: Payments, pins: Pins, run_id: str) -> Iterator[tuple[Strings, Strings]]:
-    """(keys, values) of payment records as the gate publishes them, in blocks."""
+def numbers_of(ids: Strings) -> I64:
+    """Which payment each id is of."""
+    return np.array([int(one[-_NUMBER_CHARS:]) for one in ids.tolist() if one], np.int64)
+
+
+def records(payments: Payments, pins: Pins, run_id: str, first: int = 0) -> Iterator[tuple[Strings, Strings]]:
+    """(keys, values) of payment records as the gate publishes them, in blocks. Their ids are numbered from `first` on."""
     for start in range(0, len(payments.ts_us), _BLOCK):
-        yield _records(payments, start, min(start + _BLOCK, len(payments.ts_us)), pins, run_id)
+        yield _records(payments, start, min(start + _BLOCK, len(payments.ts_us)), pins, run_id, first)
+
+
+def pairs(payments: Payments, config: RunConfig) -> list[tuple[bytes | None, bytes]]:
+    """All records of a run as (key, value)."""
+    blocks = records(payments, config.pins, config.run_id)
+    return [(key, value or b"") for keys, values in blocks for key, value in zip(keys.tolist(), values.tolist(), strict=True)]
 
 
 def documents(payments: Payments) -> Iterator[bytes]:
@@ -69,9 +83,20 @@ def documents(payments: Payments) -> Iterator[bytes]:
             yield orjson.dumps({"event_id": event_id, "ts_us": ts_us, "amount_minor": amount, **dict(zip(ENTITIES, ids, strict=True))})
 
 
-def _records(payments: Payments, start: int, stop: int, pins: Pins, run_id: str) -> tuple[Strings, Strings]:
+def envelopes(payments: Payments, config: RunConfig) -> Iterator[dict[str, Any]]:
+    """The same payments as clients of a run's gate post them."""
+    scope = {**config.pins.as_json(), "run_id": config.run_id, "producer": "bench"}
+    for text in documents(payments):
+        paid = orjson.loads(text)
+        payload = {"kind": "purchase", "amount_minor": paid["amount_minor"], "currency": "EUR", "attributes": {"channel": "ecom"}}
+        payload["entities"] = {name: paid[name] for name in ENTITIES}
+        head = {"event_id": paid["event_id"], "event_type": "AUTH_REQUEST", "schema_version": "v1"}
+        yield {**head, "ts_utc": instants.text(paid["ts_us"]), **scope, "payload": payload}
+
+
+def _records(payments: Payments, start: int, stop: int, pins: Pins, run_id: str, first: int) -> tuple[Strings, Strings]:
     n = stop - start
-    events = Strings.of(event_ids(start, stop))
+    events = Strings.of(event_ids(first + start, first + stop))
     ids = {name: Strings.of(_ids(name, payments.numbers[name][start:stop])) for name in ENTITIES}
     columns: Columns = {
         "event_id": events,

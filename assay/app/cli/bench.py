@@ -1,4 +1,4 @@
-"""`assay bench lane|ingest|takeover`: measure on this machine; figures for people on the terminal, for machines with --json."""
+"""`assay bench WHAT`: measure on this machine; figures for people on the terminal, for machines with --json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 #: what can be measured → module with `run(arguments) -> figures`
-BENCHES = {"lane": "assay.app.bench.lane", "ingest": "assay.app.bench.ingest", "takeover": "assay.app.bench.takeover"}
+BENCHES = {name: f"assay.app.bench.{name}" for name in ("lane", "latency", "ingest", "replay", "scale", "takeover")}
 
 
 def main(arguments: list[str]) -> int:
@@ -42,7 +42,8 @@ def _show(figures: dict[str, Any], console: Console) -> None:
             table.add_row(line, *(f"{spread[column]:,}" for column in ("min", "median", "max")))
     console.print(table)
     for one in figures.get("rounds", []):
-        console.print("  " + "  ".join(f"{key} {_plain(value)}" for key, value in one.items()), highlight=False, soft_wrap=True)
+        told = {key: value for key, value in one.items() if key != "curves"}  # those are for the file and for pictures
+        console.print("  " + "  ".join(f"{key} {_plain(value)}" for key, value in told.items()), highlight=False, soft_wrap=True)
     for name, value in figures.get("machine", {}).items():
         console.print(f"  {name}: {value}", highlight=False)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.app.replay.ahead import ahead
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
-from assay.codecs.digests import sha256_rows
+from assay.codecs.keyed_digest import Key, keyed_digests
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index, unpack
 from assay.tables.feature_plan import FeaturePlan
 
@@ -40,28 +45,54 @@ def decisions_of(values: Strings) -> Strings:
 def compare(recomputed: Source, on_topic: Source, plan: FeaturePlan) -> Comparison:
     """Every decision of one side must be on the other, whatever the order and however often.
 
-    Both sides are read again only where they differ, so memory holds 32 bytes per decision.
+    Both sides are read again only where they differ, so memory holds 32 bytes per decision: a digest under a key drawn for this
+    comparison, under which two different records are taken for equal with a chance of 2^-128.
     """
-    ours, theirs = _digests(recomputed()), _digests(on_topic())
+    key = Key(secrets.token_bytes(32))
+    ours, theirs = _both(key, recomputed(), on_topic())
     unique_ours, unique_theirs = np.unique(ours), np.unique(theirs)
     missing = np.setdiff1d(unique_ours, unique_theirs, assume_unique=True)
     extra = np.setdiff1d(unique_theirs, unique_ours, assume_unique=True)
     if len(missing):  # a run that goes on may have written them since
-        missing = np.setdiff1d(missing, _digests(on_topic()))
-    differing, lines = _differences(recomputed, on_topic, missing, extra, plan) if len(missing) or len(extra) else (0, ())
+        missing = np.setdiff1d(missing, _joined([keyed_digests(key, values) for values in on_topic()]))
+    sides = _Sides(key, recomputed, on_topic)
+    differing, lines = _differences(sides, missing, extra, plan) if len(missing) or len(extra) else (0, ())
     return Comparison(len(ours), len(theirs), len(theirs) - len(unique_theirs), differing, tuple(lines))
 
 
-def _differences(
-    recomputed: Source, on_topic: Source, missing: NDArray[Any], extra: NDArray[Any], plan: FeaturePlan
-) -> tuple[int, Sequence[str]]:
+class _Sides(NamedTuple):
+    """What is compared, and the key of this comparison."""
+
+    key: Key
+    recomputed: Source
+    on_topic: Source
+
+
+def _both(key: Key, ours: Iterable[Strings], theirs: Iterable[Strings]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Digests of both sides, each read in a thread of its own and none far ahead of the other."""
+    left: list[NDArray[Any]] = []
+    right: list[NDArray[Any]] = []
+    digest = partial(keyed_digests, key)
+    with closing(ahead(map(digest, ours))) as one, closing(ahead(map(digest, theirs))) as other:
+        for a, b in zip_longest(one, other):
+            left += [] if a is None else [a]
+            right += [] if b is None else [b]
+    return _joined(left), _joined(right)
+
+
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.zeros(0, "V32")
+
+
+def _differences(sides: _Sides, missing: NDArray[Any], extra: NDArray[Any], plan: FeaturePlan) -> tuple[int, Sequence[str]]:
     """How many events differ, and the first of them described, in the order they were processed."""
-    left = _Found(lambda event, kept: kept < DIFFERENCES_SHOWN).search(recomputed(), missing)
-    right = _Found(lambda event, kept: event in left.kept or (event not in left.events and kept < 2 * DIFFERENCES_SHOWN))
-    right.search(on_topic(), extra)
+    left = _Found(sides.key, lambda event, kept: kept < DIFFERENCES_SHOWN).search(sides.recomputed(), missing)
+    right = _Found(sides.key, lambda event, kept: event in left.kept or (event not in left.events and kept < 2 * DIFFERENCES_SHOWN))
+    right.search(sides.on_topic(), extra)
     strangers = {event: None for event in right.events if event not in left.events}
     if strangers:  # a second decision of an event is shown beside the right one
-        left.kept |= _Found(lambda event, kept: event in right.kept and event in strangers).search(recomputed(), None).kept
+        again = _Found(sides.key, lambda event, kept: event in right.kept and event in strangers).search(sides.recomputed(), None)
+        left.kept |= again.kept
     events = list(left.events | strangers)[:DIFFERENCES_SHOWN]
     return len(left.events | strangers), [_line(event, left.record(event), right.record(event), plan) for event in events]
 
@@ -82,15 +113,15 @@ class _Found:
     `keep(event, kept)` says whether to keep an event's decision when so many are kept.
     """
 
-    def __init__(self, keep: Callable[[str, int], bool]) -> None:
+    def __init__(self, key: Key, keep: Callable[[str, int], bool]) -> None:
         self.events: dict[str, None] = {}
         self.kept: dict[str, bytes] = {}
-        self._keep = keep
+        self._key, self._keep = key, keep
 
     def search(self, batches: Iterable[Strings], wanted: NDArray[Any] | None) -> _Found:
         """Decisions with a wanted digest; all of them for None."""
         for values in batches:
-            hit = slice(None) if wanted is None else np.isin(_keys(values), wanted)
+            hit = slice(None) if wanted is None else np.isin(keyed_digests(self._key, values), wanted)
             index = np.arange(len(values.lengths))[hit]
             if len(index):
                 self._note(values.take(index))
@@ -109,16 +140,6 @@ class _Found:
             if event not in self.events and self._keep(event, len(self.kept)):
                 self.kept[event] = values.row(row) or b""
             self.events[event] = None
-
-
-def _digests(batches: Iterable[Strings]) -> NDArray[Any]:
-    parts = [_keys(values) for values in batches]
-    return np.concatenate(parts) if parts else np.zeros(0, "V32")
-
-
-def _keys(values: Strings) -> NDArray[Any]:
-    """sha256 of each value, as one opaque 32-byte item each."""
-    return np.ascontiguousarray(sha256_rows(b"", values.data, values.starts, values.lengths)).view("V32").reshape(-1)
 
 
 def _place(record: Mapping[str, Any]) -> str:

@@ -18,7 +18,7 @@ def is_fresh() -> bool:
     return all(environment.get(name) == value for name, value in GENERIC.items())
 
 
-def run_fresh(arguments: list[str]) -> int:
-    """Run an assay command in such a process; its exit code."""
+def run_fresh(arguments: list[str], stdout: int | None = None) -> int:
+    """Run an assay command in such a process; its exit code. `stdout` as `subprocess.run` takes it."""
     argv = [sys.executable, "-m", "assay", *arguments]
-    return subprocess.run(argv, env={**inherited(), **GENERIC}, check=False).returncode
+    return subprocess.run(argv, env={**inherited(), **GENERIC}, stdout=stdout, check=False).returncode

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Mapping
+import asyncio
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import closing
+from typing import Any
 
+import confluent_kafka
 import numpy as np
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from confluent_kafka import Consumer, KafkaException
 
+from assay.agents.faust_shell.fetching import fetch_runs, to_chunk
 from assay.agents.step import Chunk
-from assay.codecs.columns import Strings
+from assay.app.bus import let_go
+from assay.app.bus_properties import aiokafka_arguments
+from assay.app.replay.ahead import ahead
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 
-RECORDS_MAX = 10_000
-#: a fetch waits until it has all it asked for or this long
-FETCH_S = 0.2
+FETCH_BYTES_MAX = 4 * 1024 * 1024
 SILENCE_MAX_S = 20.0
 METADATA_S = 10.0
 
@@ -31,7 +36,10 @@ def bounds_of(bootstrap: str, handle: str, namespace: str, properties: Mapping[s
     with closing(_consumer(bootstrap, properties)) as consumer:
         try:
             numbers = sorted(consumer.list_topics(name, timeout=METADATA_S).topics[name].partitions)
-            return {number: consumer.get_watermark_offsets(TopicPartition(name, number), timeout=METADATA_S) for number in numbers}
+            return {
+                number: consumer.get_watermark_offsets(confluent_kafka.TopicPartition(name, number), timeout=METADATA_S)
+                for number in numbers
+            }
         except KafkaException as error:
             raise _absent(error.args[0].str(), name) from None
 
@@ -43,44 +51,63 @@ def read_topic(
 
     `properties` are librdkafka's (TLS, SASL). Raises Retry(BROKER_UNREACHABLE).
     """
-    name = topic(handle).name(namespace)
     limits = bounds_of(bootstrap, handle, namespace, properties) if bounds is None else bounds
-    with closing(_consumer(bootstrap, properties)) as consumer:
+    client = {**aiokafka_arguments(dict(properties or {})), "bootstrap_servers": bootstrap}
+    with closing(ahead(_chunks(client, handle, topic(handle).name(namespace), limits))) as chunks:
+        yield from chunks
+
+
+def _chunks(client: Mapping[str, Any], handle: str, name: str, limits: Bounds) -> Iterator[Chunk]:
+    """Made in a thread that has no other event loop."""
+    with asyncio.Runner() as runner:
+        fetching = _fetched(client, handle, name, limits)
+        try:
+            while True:
+                try:
+                    yield runner.run(_next(fetching))
+                except StopAsyncIteration:
+                    return
+                except (KafkaError, OSError) as error:
+                    raise _absent(f"{type(error).__name__}: {error}", name) from error
+        finally:
+            runner.run(fetching.aclose())
+
+
+async def _next(chunks: AsyncGenerator[Chunk]) -> Chunk:
+    return await anext(chunks)
+
+
+async def _fetched(client: Mapping[str, Any], handle: str, name: str, limits: Bounds) -> AsyncGenerator[Chunk]:
+    consumer = AIOKafkaConsumer(
+        **client, enable_auto_commit=False, auto_offset_reset="earliest", isolation_level="read_committed",
+        max_partition_fetch_bytes=FETCH_BYTES_MAX,
+    )  # fmt: skip
+    try:
+        await consumer.start()
+        fetch_runs(consumer._fetcher)  # noqa: SLF001 - as the worker's transport does
         for partition, (first, end) in sorted(limits.items()):
-            yield from _partition(consumer, handle, TopicPartition(name, partition, first), end)
+            if first >= end:
+                continue
+            place = TopicPartition(name, partition)
+            consumer.assign([place])
+            consumer.seek(place, first)
+            async for records in _records(consumer, place, end):
+                chunk = to_chunk((handle, partition), records)
+                kept = int(np.searchsorted(chunk.offsets, end))
+                if kept:
+                    yield Chunk(handle, partition, chunk.offsets[:kept], chunk.values.take(np.arange(kept)))
+    finally:
+        await let_go(consumer)
 
 
-def _partition(consumer: Consumer, handle: str, start: TopicPartition, end: int) -> Iterator[Chunk]:
-    at = start.offset
-    if at < end:
-        consumer.assign([start])
-    while at < end:
-        messages = _fetch(consumer, start, at, end)
-        kept = [message for message in messages if _offset(message) < end]
-        if kept:
-            offsets = np.array([_offset(message) for message in kept], np.int64)
-            yield Chunk(handle, start.partition, offsets, Strings.of([message.value() for message in kept]))
-        at = _offset(messages[-1]) + 1
-
-
-def _fetch(consumer: Consumer, start: TopicPartition, at: int, end: int) -> list[Message]:
-    """The next records; never asks for more than there are, because a fetch waits for all it asked for."""
-    deadline = time.monotonic() + SILENCE_MAX_S
-    last = "nothing came"
-    while time.monotonic() < deadline:
-        messages = consumer.consume(min(RECORDS_MAX, end - at), timeout=FETCH_S)
-        for error in filter(None, (message.error() for message in messages)):
-            last = error.str()
-        records = [message for message in messages if message.error() is None]
+async def _records(consumer: AIOKafkaConsumer, place: TopicPartition, end: int) -> AsyncGenerator[list[Any]]:
+    """What each fetch gives, until the position is behind the end; offsets without a record count as read."""
+    while (at := await consumer.position(place)) < end:
+        records = (await consumer.getmany(place, timeout_ms=int(SILENCE_MAX_S * 1_000))).get(place)
         if records:
-            return records
-    raise _absent(f"no record after offset {at} of {end} within {SILENCE_MAX_S:g} s: {last}", f"{start.topic}[{start.partition}]")
-
-
-def _offset(message: Message) -> int:
-    offset = message.offset()
-    assert offset is not None
-    return offset
+            yield records
+        elif await consumer.position(place) == at:
+            raise _absent(f"no record after offset {at} of {end} within {SILENCE_MAX_S:g} s", f"{place.topic}[{place.partition}]")
 
 
 def _consumer(bootstrap: str, properties: Mapping[str, str] | None) -> Consumer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 
 import polars as pl
@@ -14,6 +15,7 @@ from assay.agents.step import Outcome
 from assay.agents.topology import TOPOLOGY
 from assay.app.code_digest import code_digest
 from assay.app.lanes import build_lane, partition_counts
+from assay.app.replay.ahead import ahead
 from assay.app.replay.compare import DIFFERENCES_SHOWN, Comparison, compare, decisions_of
 from assay.app.replay.selection import Selection
 from assay.app.replay.topic_reader import Bounds, bounds_of, read_topic
@@ -38,16 +40,21 @@ class Recomputed:
 
 def recompute(config: RunConfig, journal: Iterable[bytes], partitions: int | None, found: Recomputed | None = None) -> Iterator[Strings]:
     """Decisions of each journal record in turn. Needs nothing but the run's policy and its journal."""
+    with closing(ahead(_folded(config, journal, partitions))) as folded:
+        for record, decided in folded:
+            if found is not None:
+                _note(found, record, config, decided)
+            if decided is not None:
+                yield decided
+
+
+def _folded(config: RunConfig, journal: Iterable[bytes], partitions: int | None) -> Iterator[tuple[JournalRecord, Strings | None]]:
     lane = build_lane(TOPOLOGY.lane("rtdl"), config, partition_counts(partitions))
     for value in journal:
         record = JournalRecord.from_bytes(value)
         outcome = lane.apply(value)
         lane.emitted(record.sequence)
-        decided = _decided(outcome)
-        if found is not None:
-            _note(found, record, config, decided)
-        if decided is not None:
-            yield decided
+        yield record, _decided(outcome)
 
 
 def _decided(outcome: Outcome) -> Strings | None:

@@ -14,15 +14,15 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from itertools import pairwise
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from assay.app.report.avro_frame import AvroFrame
 from assay.app.stores.objects import ObjectStore
 from assay.codecs.avro_decode import decode
-from assay.codecs.columns import Column, Ragged, Strings
+from assay.codecs.columns import Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -31,7 +31,18 @@ Claim = Literal["smoke", "parity", "managed"]
 #: weakest first; a run is called by its weakest part
 CLAIMS: tuple[Claim, ...] = ("smoke", "parity", "managed")
 DECISIONS_KEY = "evidence/decisions.parquet"
-_FIELDS = frozenset({"source_event.event_id", "source_event.ts_utc", "decided_at_utc", "score", "outcome", "reasons", "decision_id"})
+#: column → where a decision has it, and its type
+_COLUMNS: dict[str, tuple[str, Any]] = {
+    "event_id": ("source_event.event_id", "string"),
+    "decision_id": ("decision_id", {"type": "fixed", "name": "decision_id", "size": 16}),
+    "ts_us": ("source_event.ts_utc", "long"),
+    "decided_at_us": ("decided_at_utc", "long"),
+    "score": ("score", "long"),
+    "outcome": ("outcome", "string"),
+    "reasons": ("reasons", {"type": "array", "items": "string"}),
+}
+_FIELDS = frozenset(field for field, _ in _COLUMNS.values())
+_DECISIONS = AvroFrame({name: kind for name, (_, kind) in _COLUMNS.items()})
 
 
 class _Evidence(BaseModel):
@@ -134,25 +145,15 @@ class AuditEvidence(_Evidence):
 
 def decision_frame(values: Strings) -> pl.DataFrame:
     """Columns event_id, decision_id (hex), ts_us, decided_at_us, score, outcome, reasons (list) of decision_response values."""
-    columns = decode(plan_of("decision_response", _FIELDS), values.data, values.starts, values.lengths, HEADER_BYTES).columns
-    hexes = columns["decision_id"].tobytes().hex()  # type: ignore[union-attr]  # a fixed is an array
-    frame = pl.DataFrame(
-        {
-            "event_id": _text(columns["source_event.event_id"]),
-            "decision_id": pl.Series([hexes[at : at + 32] for at in range(0, len(hexes), 32)], dtype=pl.String),
-            "ts_us": columns["source_event.ts_utc"],
-            "decided_at_us": columns["decided_at_utc"],
-            "score": columns["score"],
-            "outcome": _text(columns["outcome"]),
-        }
-    )
-    return frame.with_columns(reasons=_lists(columns["reasons"]))
+    read = decode(plan_of("decision_response", _FIELDS), values.data, values.starts, values.lengths, HEADER_BYTES).columns
+    frame = _DECISIONS.of({name: read[field] for name, (field, _) in _COLUMNS.items()})
+    return frame.with_columns(pl.col("decision_id").bin.encode("hex"))
 
 
 def write_decisions(store: ObjectStore, frames: Iterable[pl.DataFrame]) -> None:
     """Put the decisions of a run in evidence, ordered by event time and id."""
     buffer = io.BytesIO()
-    pl.concat(frames).sort("ts_us", "event_id").write_parquet(buffer)
+    pl.concat(frames).sort("ts_us", "event_id").write_parquet(buffer, compression_level=1)
     store.replace(DECISIONS_KEY, buffer.getvalue())
 
 
@@ -162,15 +163,3 @@ def read_decisions(store: ObjectStore) -> pl.DataFrame | None:
         return pl.read_parquet(io.BytesIO(store.read(DECISIONS_KEY)))
     except FileNotFoundError:
         return None
-
-
-def _text(column: Column) -> pl.Series:
-    assert isinstance(column, Strings)
-    return pl.Series(column.text(), dtype=pl.String)
-
-
-def _lists(column: Column) -> pl.Series:
-    assert isinstance(column, Ragged)
-    items = column.children["item"].text()
-    ends = column.offsets.tolist()
-    return pl.Series([items[a:b] for a, b in pairwise(ends)], dtype=pl.List(pl.String))

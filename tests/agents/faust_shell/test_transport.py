@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.agents.faust_shell.transport import to_chunk
+from assay.agents.faust_shell.fetching import to_chunk
 
 
 @given(st.lists(st.tuples(st.integers(1, 5), st.one_of(st.none(), st.binary(max_size=20))), min_size=1))

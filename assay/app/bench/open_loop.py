@@ -1,0 +1,119 @@
+"""Payments by a schedule that waits for nobody: what is late is late from the instant it was due, not from when it could be sent.
+
+A client that waits for an answer before it sends again slows down with the system it measures, and hides the worst of it
+(coordinated omission). Here every payment has a due time beforehand, and latency counts from it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Sequence
+
+import aiohttp
+import numpy as np
+from confluent_kafka import Producer
+
+from assay.app.bench.bus import BenchBus
+from assay.app.bench.contestants import Pairs
+from assay.app.gate.server import KEY_HEADER
+from assay.codecs.columns import I64
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+FLUSH_S = 60.0
+
+
+class Schedule(threading.Thread):
+    """Sends `count` items, item i due at `i / per_s` seconds after the start; `sent` says how many, `due_us` when each was due."""
+
+    def __init__(self, name: str, count: int, per_s: float) -> None:
+        super().__init__(name=name, daemon=True)
+        self.count, self._per_s = count, per_s
+        self._over = threading.Event()
+        self._began_us = 0
+        self._late_us = np.zeros(count, np.int64)
+        self.sent = 0
+
+    def due_us(self) -> I64:
+        """Wall time at which each item sent was due."""
+        return self._began_us + (np.arange(self.sent) * 1e6 / self._per_s).astype(np.int64)
+
+    def late_ms(self) -> float:
+        """How much the sender itself was late at worst. It is part of every latency."""
+        return round(float(self._late_us[: self.sent].max(initial=0)) / 1_000, 3)
+
+    def stop(self) -> int:
+        """Send no more; how many were sent."""
+        self._over.set()
+        self.join(FLUSH_S + 30)
+        return self.sent
+
+    def _begin(self) -> None:
+        self._began_us, self._began_s = time.time_ns() // 1_000, time.monotonic()
+
+    def _next(self) -> tuple[range, float]:
+        """The items that are due, and how long nothing is due after them."""
+        now_s = time.monotonic() - self._began_s
+        due = range(self.sent, min(self.count, int(now_s * self._per_s) + 1))
+        for item in due:
+            self._late_us[item] = int((now_s - item / self._per_s) * 1e6)
+        self.sent = max(self.sent, due.stop)
+        return due, max(0.0, self.sent / self._per_s - now_s)
+
+
+class Feeder(Schedule):
+    """Writes payments to a topic."""
+
+    def __init__(self, bus: BenchBus, name: str, pairs: Pairs, per_s: float) -> None:
+        super().__init__("feeder", len(pairs), per_s)
+        self._producer = Producer({"bootstrap.servers": bus.bootstrap, "linger.ms": 0, "enable.idempotence": True, "log_level": 0})
+        self._topic, self._pairs = name, pairs
+
+    def run(self) -> None:
+        """Until all are written or `stop`."""
+        self._begin()
+        wait_s = 0.0
+        while self.sent < self.count and not self._over.wait(wait_s):
+            due, wait_s = self._next()
+            for item in due:
+                key, value = self._pairs[item]
+                self._producer.produce(self._topic, value, key, 0)
+            self._producer.poll(0)
+        self._producer.flush(FLUSH_S)
+
+
+class Caller(Schedule):
+    """Posts bodies to a gate, each as a call of its own beside those that are still unanswered."""
+
+    def __init__(self, url: str, key: str, bodies: Sequence[bytes], per_s: float) -> None:
+        super().__init__("caller", len(bodies), per_s)
+        self._url, self._key, self._bodies = f"{url}/v1/ingest/batch?results=exceptions", key, bodies
+        self.admitted = 0
+        self.failure: BaseException | None = None
+
+    def run(self) -> None:
+        """Until all are answered."""
+        try:
+            asyncio.run(self._post_all())
+        except (Stop, aiohttp.ClientError, OSError, TimeoutError) as error:
+            self.failure = error
+
+    async def _post_all(self) -> None:
+        async with aiohttp.ClientSession(headers={KEY_HEADER: self._key}, connector=aiohttp.TCPConnector(limit=0)) as session:
+            calls: list[asyncio.Task[None]] = []
+            self._begin()
+            wait_s = 0.0
+            while self.sent < self.count and not self._over.is_set():
+                await asyncio.sleep(wait_s)
+                due, wait_s = self._next()
+                calls += [asyncio.create_task(self._post(session, self._bodies[item])) for item in due]
+            await asyncio.gather(*calls)
+
+    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> None:
+        async with session.post(self._url, data=body) as response:
+            answer = await response.json()
+            if response.status != 200:
+                raise Stop(Reason.BENCH_INVALID, f"the gate answered {response.status}: {answer}")
+            self.admitted += answer["counts"].get("ADMIT", 0)
