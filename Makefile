@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-packages setup-kernels demo test test0 test1 test2 test3 test-long simulate fuzz lint docs bench wheel clean
+.PHONY: help setup setup-packages setup-kernels demo test test0 test1 test2 test3 test-long simulate fuzz mutants lint docs bench wheel clean
 
 help: ## say what can be made
 	@echo "usage: make TARGET [ARGS='…'] [PYTHON=/path/to/python3.11] [VENV=.venv]"
@@ -57,6 +57,9 @@ simulate: setup-kernels ## 1,000 seeded runs of all lanes with faults, on every 
 
 fuzz: setup ## a million damaged inputs to every decoder and the gate's admission; prints seed, rate and what it found
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
+
+mutants: setup-kernels ## the seeded runs catch every planted defect (tests/simulation/mutants)
+	@$(PYTEST) tests/simulation/test_mutants.py -m "tier0 or long" -n auto $(ARGS)
 
 lint: setup-packages ## style, types, import directions, generated pages
 	@sh .ci/lint $(BIN)

@@ -88,7 +88,8 @@ def troubled_world(seed: int, payments: int = 280) -> World:
     """
     random, plain = Random(seed), small_world(seed, payments)
     events = list(plain.events)
-    traffic = [event for event in plain.events if event.handle == TRAFFIC]
+    # a mark comes within a day, but not where the pause is next
+    traffic = [event for event in plain.events if event.handle == TRAFFIC and not 4 * DAY_US < event.ts_us - T0_US < 6 * DAY_US]
     for number, event in enumerate(random.sample(traffic, payments // 7)):
         name, ts_us = f"x{number}", event.ts_us
         events.append(random.choice((
