@@ -56,9 +56,14 @@ class Folded:
         }
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> Folded:
-        """The inverse of `as_json`."""
-        folded = cls(value["shard"], [(topic, partition) for topic, partition, _, _ in value["coverage"]])
+    def from_json(cls, value: Mapping[str, Any], places: Sequence[Place]) -> Folded:
+        """The inverse of `as_json`, in the order of these places, which is that of a decision's basis.
+
+        Raises ValueError when it speaks of other places.
+        """
+        if {(topic, partition) for topic, partition, _, _ in value["coverage"]} != set(places):
+            raise ValueError("it has read other topics or partitions")
+        folded = cls(value["shard"], places)
         folded.reader.epoch, folded.reader.sequence = value["epoch"], value["sequence"]
         folded.last_code = None if value["last_code"] is None else bytes.fromhex(value["last_code"])
         for topic, partition, base, ahead in value["coverage"]:

@@ -233,7 +233,7 @@ class Lane:
 
     def restore(self, parts: Mapping[str, State]) -> None:
         """Take what `state` gave, once all its outputs were out. Raises Stop when a part does not fit, and changes nothing then."""
-        self.folded, self.steps = restored(parts, self._make_steps)
+        self.folded, self.steps = restored(parts, self._make_steps, list(self.folded.coverage))
         self._emitted_through, self._committable = self.folded.sequence, self.position()
 
     def recover(self, value: bytes) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from assay.agents.batch import Step
 from assay.agents.folded import Folded
+from assay.agents.step import Place
 from assay.tables.state_bytes import State, state_refused
 
 #: the part that no step has
@@ -17,8 +18,8 @@ def parts_of(lane: str, folded: Folded, steps: Sequence[Step]) -> dict[str, Stat
     return {LANE: State({"lane": lane, **folded.as_json()}), **{name: step.state() for name, step in _named(steps).items()}}
 
 
-def restored(parts: Mapping[str, State], make_steps: Callable[[], Sequence[Step]]) -> tuple[Folded, list[Step]]:
-    """New steps that hold these parts, and how far they have folded.
+def restored(parts: Mapping[str, State], make_steps: Callable[[], Sequence[Step]], places: Sequence[Place]) -> tuple[Folded, list[Step]]:
+    """New steps that hold these parts, and how far they have folded these inputs.
 
     Raises Stop(STATE_UNREADABLE, STATE_OF_ANOTHER_PLAN) when a part is missing or does not fit its step.
     """
@@ -29,7 +30,7 @@ def restored(parts: Mapping[str, State], make_steps: Callable[[], Sequence[Step]
     try:
         for name, step in named.items():
             step.restore(parts[name])
-        return Folded.from_json(parts[LANE].header), steps
+        return Folded.from_json(parts[LANE].header, places), steps
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise state_refused(f"does not fit this lane: {type(error).__name__}: {error}") from error
 

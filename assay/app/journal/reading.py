@@ -1,0 +1,73 @@
+"""A lane's journal read from outside, and where a fold of it can begin."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from assay.agents.lane import Lane
+from assay.agents.topology import TOPOLOGY
+from assay.app.bus import out_of_reach
+from assay.app.lanes import build_lane, partition_counts
+from assay.app.replay.topic_reader import bounds_of, read_topic
+from assay.app.run_directory import Run
+from assay.app.snapshots.manifest import LaneId, Manifest
+from assay.app.snapshots.starting import restore
+from assay.app.snapshots.store import SnapshotStore
+from assay.contracts.errors import Stop
+from assay.contracts.topics import topic
+
+#: lanes whose journal is a topic. The audit lane's segments are its journal and the audit itself: they are never truncated,
+#: and reading them at start is checking them.
+LANES = tuple(lane.name for lane in TOPOLOGY.lanes if lane.journal)
+
+
+class Entry(NamedTuple):
+    """A journal record where it lies."""
+
+    offset: int
+    value: bytes
+
+
+class LaneJournal:
+    """The journal of one lane of a run as it was when this was made. `properties` are Kafka's (TLS, SASL)."""
+
+    def __init__(self, run: Run, lane: str, properties: Mapping[str, str] | None = None) -> None:
+        handle = TOPOLOGY.lane(lane).journal
+        assert handle is not None
+        self.run, self.lane, self.topic = run, lane, topic(handle).name(run.namespace)
+        self._handle, self._properties = handle, properties
+        self.first, self.end = bounds_of(run.bootstrap, handle, run.namespace, properties)[0]
+        self.place = (self.topic, 0)
+
+    def entries(self, first: int) -> Iterator[Entry]:
+        """Records from an offset on. Raises Retry(BROKER_UNREACHABLE)."""
+        bounds = {0: (first, self.end)}
+        for chunk in read_topic(self.run.bootstrap, self._handle, self.run.namespace, self._properties, bounds):
+            for offset, value in zip(chunk.offsets.tolist(), chunk.values.tolist(), strict=True):
+                yield Entry(offset, value or b"")
+
+    def new_lane(self) -> Lane:
+        """A lane that has folded nothing."""
+        return build_lane(TOPOLOGY.lane(self.lane), self.run.config, partition_counts(self.run.partitions))
+
+    def snapshots(self) -> SnapshotStore:
+        """The lane's snapshots."""
+        return SnapshotStore(self.run.store, LaneId(self.lane, 0))
+
+    def oldest_start(self, lane: Lane) -> Manifest | None:
+        """Bring a lane to where the journal's fold can begin: nothing before offset 0, else the oldest snapshot within reach.
+
+        Raises Stop(JOURNAL_OUT_OF_REACH) when the journal was truncated beyond every usable snapshot.
+        """
+        if self.first == 0:
+            return None
+        whole = [one.manifest for one in reversed(self.snapshots().found()) if one.manifest is not None]
+        for manifest in whole:
+            if self.first <= manifest.next_offset <= self.end:
+                try:
+                    restore(lane, self.snapshots(), manifest)
+                except Stop:
+                    continue
+                return manifest
+        raise out_of_reach(self.topic, 0, self.first, self.end)

@@ -1,0 +1,114 @@
+"""What a journal holds, epoch by epoch, and what is wrong with it: a fold of its records without their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from assay.agents.coverage import Coverage
+from assay.agents.journal import CLAIM, UPGRADE, JournalReader, JournalRecord
+from assay.agents.step import Place
+from assay.app.journal.reading import Entry
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+FINDINGS_MAX = 100
+
+
+class Finding(NamedTuple):
+    """Something wrong: its code, and where and what."""
+
+    reason: Reason
+    text: str
+
+
+@dataclass
+class Epoch:
+    """The records of one writer. `began` is CLAIM, UPGRADE, or empty for a journal whose head is gone."""
+
+    number: int
+    began: str
+    first_sequence: int
+    first_offset: int
+    last_sequence: int = -1
+    last_offset: int = -1
+    records: int = 0
+    rows: int = 0
+    bytes: int = 0
+    codes: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Survey:
+    """All epochs, records of writers that had lost the lane, the inputs covered, and findings."""
+
+    run_config_digest: bytes
+    epochs: list[Epoch] = field(default_factory=list)
+    superseded: int = 0
+    emitted_through: int = -1
+    covered: dict[Place, Coverage] = field(default_factory=dict)
+    findings: list[Finding] = field(default_factory=list)
+    _reader: JournalReader | None = None
+
+    def add(self, entry: Entry) -> bool:
+        """Fold one record; whether it counts."""
+        try:
+            record = JournalRecord.from_bytes(entry.value)
+        except Stop as refused:
+            self._find(Reason.JOURNAL_UNREADABLE, f"offset {entry.offset}: {refused.what}")
+            return False
+        if not self._accepts(record, entry.offset):
+            self.superseded += 1
+            return False
+        if record.run_config_digest != self.run_config_digest:
+            self._find(
+                Reason.RUN_CONFIG_MISMATCH, f"record {record.sequence} has run config {record.run_config_digest.hex()[:12]}, not the run's"
+            )
+        self._note(record, entry)
+        for handle, partition, first, last in record.ranges:
+            self._cover((handle, partition), first, last, record.sequence)
+        return True
+
+    def _accepts(self, record: JournalRecord, offset: int) -> bool:
+        if self._reader is None:  # the head may be gone: the first record there is says where it goes on
+            whole = offset == 0
+            self._reader = JournalReader(record.shard, 0 if whole else record.epoch, -1 if whole else record.sequence - 1)
+            if not whole and record.kind in (CLAIM, UPGRADE):
+                self._reader.epoch -= 1
+        try:
+            return self._reader.accept(record)
+        except Stop as gap:
+            self._find(Reason.JOURNAL_SEQUENCE_GAP, f"offset {offset}: {gap.what}")
+            self._reader.epoch, self._reader.sequence = record.epoch, record.sequence
+            return True
+
+    def _note(self, record: JournalRecord, entry: Entry) -> None:
+        if not self.epochs or self.epochs[-1].number != record.epoch:
+            began = record.kind if record.kind in (CLAIM, UPGRADE) else ""
+            self.epochs.append(Epoch(record.epoch, began, record.sequence, entry.offset))
+        epoch = self.epochs[-1]
+        epoch.last_sequence, epoch.last_offset = record.sequence, entry.offset
+        epoch.records += 1
+        epoch.rows += record.rows
+        epoch.bytes += len(entry.value)
+        epoch.codes.add(record.code_digest.hex()[:12])
+        self.emitted_through = max(self.emitted_through, record.emitted_through)
+
+    def _cover(self, place: Place, first: int, last: int, sequence: int) -> None:
+        coverage = self.covered.setdefault(place, Coverage())
+        if first < coverage.base or any(first <= end and last >= start for start, end in coverage.ahead):
+            self._find(Reason.JOURNAL_RANGES_OVERLAP, f"record {sequence} covers {place[0]}[{place[1]}] {first} to {last} once more")
+        coverage.add(first, last)
+
+    def _find(self, reason: Reason, text: str) -> None:
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(Finding(reason, text))
+
+
+def surveyed(entries: Iterable[Entry], run_config_digest: bytes) -> Survey:
+    """The survey of all these records."""
+    survey = Survey(run_config_digest)
+    for entry in entries:
+        survey.add(entry)
+    return survey

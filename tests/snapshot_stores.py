@@ -1,0 +1,58 @@
+"""Journals of a small world, and snapshots made of them in a directory."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from simulated_worlds import config, run, small_world
+
+from assay.agents.journal import JournalRecord
+from assay.agents.lane import Lane
+from assay.agents.topology import TOPOLOGY
+from assay.app.code_digest import code_digest
+from assay.app.lanes import build_lane, partition_counts
+from assay.app.snapshots.manifest import LaneId, Manifest
+from assay.app.snapshots.store import SnapshotStore
+from assay.app.snapshots.taking import manifest_of
+from assay.app.stores.objects import DirectoryStore
+
+CODE = code_digest()
+PLACE = ("journal", 0)
+
+
+@cache
+def journal(name: str) -> tuple[bytes, ...]:
+    """The journal of an undisturbed run over the small world, in small records."""
+    finished = run(small_world(payments=40))
+    return tuple(finished.log.values(TOPOLOGY.lane(name).journal or ""))
+
+
+def lane(name: str = "rtdl", code: bytes = CODE, **changed: object) -> Lane:
+    """A lane that has read nothing."""
+    return build_lane(TOPOLOGY.lane(name), config().model_copy(update=changed), partition_counts(1), code=code)
+
+
+def folded(name: str, count: int) -> Lane:
+    """A lane that has folded the first records of its journal, all of whose outputs are out."""
+    one = lane(name)
+    for value in journal(name)[:count]:
+        one.apply(value)
+        one.emitted(JournalRecord.from_bytes(value).sequence)
+    return one
+
+
+def store(root: Path, name: str = "rtdl") -> SnapshotStore:
+    """The snapshots of a lane below a directory."""
+    return SnapshotStore(DirectoryStore(root), LaneId(name, 0))
+
+
+def snapshot(root: Path, name: str, count: int) -> Manifest:
+    """Publish a snapshot of a lane that has folded so many records."""
+    one = folded(name, count)
+    draft = store(root, name).draft(one.folded.sequence)
+    for part, state in one.state().items():
+        draft.write(part, state)
+    manifest = manifest_of(one, draft, PLACE, count)
+    assert draft.publish(manifest)
+    return manifest
