@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 from assay.agents.step import Chunk, EffectResults, Effects, Emission, Entry, Machine, Outcome, Place
 from assay.app.failpoints import Failpoints
+from assay.app.same_topics import recreated, refuse_cut_short
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -88,6 +89,7 @@ class LaneDriver:
         effector: Effector | None = None,
         on_batch: Callable[[Entry, Outcome, float], None] = lambda entry, outcome, latency_s: None,
         input_ends: Callable[[], Awaitable[Mapping[Place, int]]] | None = None,
+        committed: Callable[[], Awaitable[Mapping[Place, int]]] | None = None,
     ) -> None:
         self.machine = machine
         self._journal = journal
@@ -97,6 +99,7 @@ class LaneDriver:
         self._effector = effector
         self._on_batch = on_batch
         self._input_ends = input_ends
+        self._committed = committed
         self._compute = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{machine.name}")
         self._fed = asyncio.Event()
         self._ahead: asyncio.Queue[_InFlight] = asyncio.Queue()
@@ -158,10 +161,12 @@ class LaneDriver:
 
     async def _read_and_claim(self) -> tuple[Sequence[tuple[int, Outcome]], int]:
         """Until the claim lands right behind what was read: the writer it ends may still be writing."""
+        committed = {} if self._committed is None else await self._committed()  # before the journal, which is never behind it
         for attempt in range(CLAIMS_MAX):
             async with self._reading:
                 async for offset, value in self._journal.read_all():
                     await self._fold(offset, value)
+            refuse_cut_short(self.machine.name, committed, self.machine.position())
             tail = self.machine.unemitted()
             try:
                 return tail, await self._claim()
@@ -176,6 +181,7 @@ class LaneDriver:
         if entry is None:
             return -1
         flight = await self._send(entry)
+        await self._failpoints.reach("claiming")
         await self._confirm(flight, alone=True)
         self.machine.apply(entry.value)
         return entry.sequence
@@ -230,6 +236,8 @@ class LaneDriver:
             if self.machine.still_writes(flight.entry.sequence, between):
                 self._strangers += len(between)
                 return
+        if offset < expected:
+            raise recreated(self.machine.name, f"it acknowledged offset {offset} where {expected} was to come")
         raise Stop(
             Reason.JOURNAL_OFFSET_UNEXPECTED,
             f"lane {self.machine.name}: journal record {flight.entry.sequence} landed at offset {offset}, expected {expected}",

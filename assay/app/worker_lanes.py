@@ -11,6 +11,7 @@ from assay.agents.audit import AuditMachine
 from assay.agents.step import Machine
 from assay.agents.topology import TOPOLOGY, LaneSpec
 from assay.app.bus import KafkaJournal, KafkaOutputs, end_offsets
+from assay.app.bus_properties import aiokafka_arguments
 from assay.app.effects.recorder import Recorder
 from assay.app.effects.webhook import Webhook
 from assay.app.failpoints import Failpoints
@@ -18,6 +19,7 @@ from assay.app.lane_driver import Effector, Journal, LaneDriver
 from assay.app.lane_metrics import BatchMetrics
 from assay.app.lanes import build_lane, partition_counts
 from assay.app.run_directory import Run
+from assay.app.same_topics import committed_of_same_topics
 from assay.app.stores.segment_journal import SegmentJournal
 from assay.contracts.topics import topic
 
@@ -31,10 +33,10 @@ class WiredLane(NamedTuple):
 
 
 def wire(
-    run: Run, packs: Sequence[str], failpoints: Failpoints, client: Mapping[str, Any] | None = None, webhook_url: str = ""
+    run: Run, packs: Sequence[str], failpoints: Failpoints, properties: Mapping[str, str] | None = None, webhook_url: str = ""
 ) -> list[WiredLane]:
-    """Every lane of the chosen packs, not yet started. `client` are further aiokafka arguments (TLS, SASL)."""
-    return [_wire(spec, run, failpoints, client or {}, webhook_url) for spec in TOPOLOGY.of_packs(packs)]
+    """Every lane of the chosen packs, not yet started. `properties` are librdkafka's (TLS, SASL)."""
+    return [_wire(spec, run, failpoints, dict(properties or {}), webhook_url) for spec in TOPOLOGY.of_packs(packs)]
 
 
 def effector_of(run: Run, webhook_url: str) -> Effector:
@@ -42,7 +44,8 @@ def effector_of(run: Run, webhook_url: str) -> Effector:
     return Webhook(webhook_url) if webhook_url else Recorder(run.store_root / "actions" / "recorded.log")
 
 
-def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, client: Mapping[str, Any], webhook_url: str) -> WiredLane:
+def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str, str], webhook_url: str) -> WiredLane:
+    client = aiokafka_arguments(properties)
     partitions = partition_counts(run.partitions)
     produced = {handle for component, verb, handle in TOPOLOGY.edges() if verb == "produces"}
     outputs = KafkaOutputs(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in produced}, client)
@@ -57,6 +60,7 @@ def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, client: Mapping[str,
         effector,
         BatchMetrics(spec.name),
         partial(end_offsets, {**client, "bootstrap_servers": run.bootstrap}, topics),
+        partial(committed_of_same_topics, run, properties, topics, spec.journal),
     )
     return WiredLane(spec.name, topics, driver)
 
