@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-packages setup-kernels demo test test0 test1 test2 test3 test-long simulate fuzz mutants lint docs bench wheel clean
+.PHONY: help setup setup-packages setup-kernels demo test test0 test1 test2 test3 test-long simulate fuzz mutants chaos lint docs bench wheel clean
 
 help: ## say what can be made
 	@echo "usage: make TARGET [ARGS='…'] [PYTHON=/path/to/python3.11] [VENV=.venv]"
@@ -60,6 +60,9 @@ fuzz: setup ## a million damaged inputs to every decoder and the gate's admissio
 
 mutants: setup-kernels ## the seeded runs catch every planted defect (tests/simulation/mutants)
 	@$(PYTEST) tests/simulation/test_mutants.py -m "tier0 or long" -n auto $(ARGS)
+
+chaos: setup ## faults on real Kafka, each five times, then a random schedule of them; writes runs/chaos/chaos.html
+	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 lint: setup-packages ## style, types, import directions, generated pages
 	@sh .ci/lint $(BIN)

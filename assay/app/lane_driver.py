@@ -15,6 +15,7 @@ from typing import NamedTuple, Protocol
 
 from assay.agents.step import Chunk, EffectResults, Effects, Emission, Entry, Machine, Outcome, Place
 from assay.app.failpoints import Failpoints
+from assay.app.same_topics import recreated, refuse_cut_short
 from assay.app.snapshots.taking import Snapshots
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -93,6 +94,7 @@ class LaneDriver:
         on_batch: Callable[[Entry, Outcome, float], None] = lambda entry, outcome, latency_s: None,
         input_ends: Callable[[], Awaitable[Mapping[Place, int]]] | None = None,
         snapshots: Snapshots | None = None,
+        committed: Callable[[], Awaitable[Mapping[Place, int]]] | None = None,
     ) -> None:
         self.machine = machine
         self._journal = journal
@@ -104,6 +106,7 @@ class LaneDriver:
         self._input_ends = input_ends
         self._snapshots = snapshots
         self._begun = snapshots is None
+        self._committed = committed
         self._compute = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{machine.name}")
         self._fed = asyncio.Event()
         self._ahead: asyncio.Queue[_InFlight] = asyncio.Queue()
@@ -182,11 +185,13 @@ class LaneDriver:
 
     async def _read_and_claim(self) -> tuple[Sequence[tuple[int, Outcome]], int]:
         """Until the claim lands right behind what was read: the writer it ends may still be writing."""
+        committed = {} if self._committed is None else await self._committed()  # before the journal, which is never behind it
         for attempt in range(CLAIMS_MAX):
             async with self._reading:
                 await self._begin()
                 async for offset, value in self._journal.read_all():
                     await self._fold(offset, value)
+            refuse_cut_short(self.machine.name, committed, self.machine.position())
             tail = self.machine.unemitted()
             try:
                 return tail, await self._claim()
@@ -201,6 +206,7 @@ class LaneDriver:
         if entry is None:
             return -1
         flight = await self._send(entry)
+        await self._failpoints.reach("claiming")
         await self._confirm(flight, alone=True)
         self.machine.apply(entry.value)
         return entry.sequence
@@ -257,6 +263,8 @@ class LaneDriver:
             if self.machine.still_writes(flight.entry.sequence, between):
                 self._strangers += len(between)
                 return
+        if offset < expected:
+            raise recreated(self.machine.name, f"it acknowledged offset {offset} where {expected} was to come")
         raise Stop(
             Reason.JOURNAL_OFFSET_UNEXPECTED,
             f"lane {self.machine.name}: journal record {flight.entry.sequence} landed at offset {offset}, expected {expected}",

@@ -43,17 +43,17 @@ def build_worker(settings: Settings) -> LaneApp:
         raise Stop(Reason.RUN_MISSING, "no run is named", remedy="Set ASSAY_RUN, or give --run the directory of the run.")
     run = Run.load(settings.run)
     failpoints = Failpoints(settings.failpoint, settings.failpoint_file)
-    client = aiokafka_arguments(read_bus_properties(settings.bus_properties))
+    properties = read_bus_properties(settings.bus_properties)
     shell = Shell(
         group=f"{run.namespace}{run.platform_run_id}",
         bootstrap=run.bootstrap,
         directory=run.directory / "faust",
         web_port=settings.web_port or free_port(),
         web_bind=settings.web_host,
-        client=client,
+        client=aiokafka_arguments(properties),
     )
     pace = Pace(settings.snapshot_every_records, settings.snapshot_every_s)
-    lanes = wire(run, packs_of(settings.packs), failpoints, client, settings.webhook_url, pace)
+    lanes = wire(run, packs_of(settings.packs), failpoints, properties, settings.webhook_url, pace)
     specs = [LaneSpec(lane.name, lane.topics, lane.driver) for lane in lanes]
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
     return build_app(shell, specs, _pages)

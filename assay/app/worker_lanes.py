@@ -12,6 +12,7 @@ from assay.agents.lane import Lane
 from assay.agents.step import Machine
 from assay.agents.topology import TOPOLOGY, LaneSpec
 from assay.app.bus import KafkaJournal, KafkaOutputs, end_offsets
+from assay.app.bus_properties import aiokafka_arguments
 from assay.app.effects.recorder import Recorder
 from assay.app.effects.webhook import Webhook
 from assay.app.failpoints import Failpoints
@@ -19,6 +20,7 @@ from assay.app.lane_driver import Effector, Journal, LaneDriver
 from assay.app.lane_metrics import BatchMetrics
 from assay.app.lanes import build_lane, partition_counts
 from assay.app.run_directory import Run
+from assay.app.same_topics import committed_of_same_topics
 from assay.app.snapshots.manifest import LaneId
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.snapshots.taking import NEVER, Pace, Snapshots
@@ -38,15 +40,15 @@ def wire(
     run: Run,
     packs: Sequence[str],
     failpoints: Failpoints,
-    client: Mapping[str, Any] | None = None,
+    properties: Mapping[str, str] | None = None,
     webhook_url: str = "",
     pace: Pace = NEVER,
 ) -> list[WiredLane]:
-    """Every lane of the chosen packs, not yet started. `client` are further aiokafka arguments (TLS, SASL).
+    """Every lane of the chosen packs, not yet started. `properties` are librdkafka's (TLS, SASL).
 
     `pace` says when a standby takes snapshots; every lane starts from those that are there.
     """
-    return [_wire(spec, run, failpoints, client or {}, webhook_url, pace) for spec in TOPOLOGY.of_packs(packs)]
+    return [_wire(spec, run, failpoints, dict(properties or {}), webhook_url, pace) for spec in TOPOLOGY.of_packs(packs)]
 
 
 def effector_of(run: Run, webhook_url: str) -> Effector:
@@ -54,7 +56,8 @@ def effector_of(run: Run, webhook_url: str) -> Effector:
     return Webhook(webhook_url) if webhook_url else Recorder(run.store_root / "actions" / "recorded.log")
 
 
-def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, client: Mapping[str, Any], webhook_url: str, pace: Pace) -> WiredLane:
+def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str, str], webhook_url: str, pace: Pace) -> WiredLane:
+    client = aiokafka_arguments(properties)
     partitions = partition_counts(run.partitions)
     produced = {handle for component, verb, handle in TOPOLOGY.edges() if verb == "produces"}
     outputs = KafkaOutputs(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in produced}, client)
@@ -72,7 +75,8 @@ def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, client: Mapping[str,
         effector,
         BatchMetrics(spec.name),
         partial(end_offsets, {**client, "bootstrap_servers": run.bootstrap}, topics),
-        snapshots,
+        snapshots=snapshots,
+        committed=partial(committed_of_same_topics, run, properties, topics, spec.journal),
     )
     return WiredLane(spec.name, topics, driver)
 

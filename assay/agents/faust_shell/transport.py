@@ -124,6 +124,8 @@ class LaneConsumer(Consumer):
 
     async def _run(self, tp: TP, records: list[Any]) -> Message:
         begins, chunk = self._positions[tp], to_chunk(self.place(tp), records)
+        if chunk.offsets[0] < begins:  # the client went back by itself: what it stood at is no longer there
+            raise _lost(tp, begins, int(chunk.offsets[0]), self.highwater(tp))
         if chunk.offsets[0] > begins:
             await self._refuse_loss(tp, begins)
         last = int(chunk.offsets[-1])

@@ -23,7 +23,7 @@ def build(bootstrap: str, group: str, source: str, target: str, directory: str, 
         group, broker=f"kafka://{bootstrap}", store="memory://", datadir=directory, web_port=web_port, autodiscover=False,
         broker_max_poll_records=int(E("T_POLL", "4000")), stream_buffer_maxsize=int(E("T_BUF", "8192")),
         consumer_max_fetch_size=4 << 20,
-        stream_wait_empty=False, producer_linger=float(E("T_LINGER", "0.02")), producer_max_batch_size=1 << 18, 
+        stream_wait_empty=False, producer_linger=float(E("T_LINGER", "0.02")), producer_max_batch_size=1 << 18,
         producer_threaded=E("T_THR", "") == "1",
     )  # fmt: skip
     payments = app.topic(source, key_type=bytes, value_type=bytes, value_serializer="raw")

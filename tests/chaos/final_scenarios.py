@@ -1,0 +1,92 @@
+"""Faults that end a run: a topic under it was made anew or emptied. The worker must refuse to go on, and name why."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from chaos.feeding import TRAFFIC, Feeder
+from chaos.scenarios import Scenario
+from chaos.scene import Scene
+from chaos.workers import Member
+from confluent_kafka.admin import AdminClient
+from lane_worker import committed
+
+from assay.app.topics import create_topics, partitions_of
+from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic
+from assay.testing import until
+
+JOURNAL = "FP_JOURNAL_RTDL_V1"
+
+
+def made_anew(scene: Scene, handle: str) -> None:
+    """Delete a topic and create it again."""
+    run = scene.run
+    with scene.marked(f"{handle} recreated"):
+        admin = AdminClient({"bootstrap.servers": run.bootstrap, "log_level": 0})
+        admin.delete_topics([topic(handle).name(run.namespace)])[topic(handle).name(run.namespace)].result(30)
+        until(lambda: handle not in partitions_of(run.bootstrap, run.namespace))
+        create_topics(run.bootstrap, run.namespace, run.partitions)
+
+
+def emptied(scene: Scene, handle: str) -> None:
+    """The broker comes back without the files of a topic's first partition."""
+    kafka = scene.servers.kafka
+    assert kafka.data is not None
+    with scene.marked(f"{handle}[0] emptied"):
+        kafka.kill()
+        shutil.rmtree(kafka.data / f"{topic(handle).name(scene.run.namespace)}-0")
+        kafka.start()
+
+
+def under_the_worker(scene: Scene, harm: Callable[[Scene, str], None], handle: str, reason: Reason) -> None:
+    """While a worker runs: it ends, naming the reason, and so does the next one; neither decides anything more."""
+    active = _working(scene)
+    if handle == TRAFFIC:
+        scene.feeder.stop()
+    harm(scene, handle)
+    if handle == TRAFFIC:  # what comes now lies where something else lay before
+        scene.feeder = Feeder(scene.run, scene.feeder.per_s)
+        scene.feeder.start()
+    scene.keep = 0
+    scene.refused(active, reason)
+    _next_is_refused(scene, reason)
+
+
+def while_none_runs(scene: Scene, harm: Callable[[Scene, str], None], handle: str, reason: Reason) -> None:
+    """While no worker runs: the next one does not start deciding from nothing."""
+    active = _working(scene)
+    scene.keep = 0
+    active.kill()
+    harm(scene, handle)
+    _next_is_refused(scene, reason)
+
+
+def _working(scene: Scene) -> Member:
+    """A worker that has decided and committed."""
+    active = scene.active()
+    scene.goes_on()
+    scene.until(lambda: committed(scene.run), "nothing is committed")
+    return active
+
+
+def _next_is_refused(scene: Scene, reason: Reason) -> None:
+    before = scene.decided()
+    scene.refused(scene.start(), reason)
+    scene.feeder.stop()
+    assert scene.decided() == before, "a refused worker has decided"
+
+
+FINAL: Mapping[str, Scenario] = {
+    name: Scenario(partial(when, harm=harm, handle=handle, reason=reason), final=True)
+    for name, when, harm, handle, reason in (
+        ("journal_recreated", under_the_worker, made_anew, JOURNAL, Reason.JOURNAL_RECREATED),
+        ("journal_recreated_between_workers", while_none_runs, made_anew, JOURNAL, Reason.JOURNAL_RECREATED),
+        ("journal_emptied", under_the_worker, emptied, JOURNAL, Reason.JOURNAL_RECREATED),
+        ("journal_emptied_between_workers", while_none_runs, emptied, JOURNAL, Reason.JOURNAL_RECREATED),
+        ("input_recreated", under_the_worker, made_anew, TRAFFIC, Reason.INPUT_OFFSET_LOST),
+        ("input_emptied", under_the_worker, emptied, TRAFFIC, Reason.INPUT_OFFSET_LOST),
+    )
+}

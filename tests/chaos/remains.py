@@ -1,0 +1,109 @@
+"""What a run on real servers has left: every record of its topics, and what its group has committed beside how long the journals are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from typing import NamedTuple
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from lane_worker import committed
+
+from assay.agents.step import Place
+from assay.agents.topology import TOPOLOGY
+from assay.app.lanes import partition_counts
+from assay.app.run_directory import Run
+from assay.app.stores.segment_journal import SEGMENTS
+from assay.contracts.topics import topic, topics
+from assay.testing import until
+
+ANSWER_S = 60.0
+_END = KafkaError._PARTITION_EOF
+
+
+class Left(NamedTuple):
+    """The values and the wall times (ms) of every record, by partition, in offset order."""
+
+    values_of: Mapping[Place, Sequence[bytes]]
+    times_ms_of: Mapping[Place, Sequence[int]]
+
+    def values(self, handle: str) -> list[bytes]:
+        """All values of a topic."""
+        return [value for place, values in sorted(self.values_of.items()) if place[0] == handle for value in values]
+
+    def published_s(self, handle: str) -> list[float]:
+        """When the records of a topic were published, in seconds since the epoch."""
+        return [ms / 1_000 for place, times in self.times_ms_of.items() if place[0] == handle for ms in times]
+
+
+class Commit(NamedTuple):
+    """What the group might skip of a lane's input, and how many records the lane's journal had then or soon after."""
+
+    lane: str
+    offsets: Mapping[Place, int]
+    journal_end: int
+
+
+def commits_now(run: Run) -> list[Commit]:
+    """One per lane. The journal is looked at after the commit, so it is never taken for shorter than it was."""
+    offsets, made = committed(run), []
+    for lane in TOPOLOGY.lanes:
+        end = watermarks(run, [lane.journal])[(lane.journal, 0)] if lane.journal else sum(1 for _ in run.store.keys(SEGMENTS))
+        made.append(Commit(lane.name, {place: offset for place, offset in offsets.items() if place[0] in lane.ranks}, end))
+    return made
+
+
+def read_all(run: Run, handles: Sequence[str] = ()) -> Left:
+    """Every record of these topics, all topics of the run if none are named."""
+    settings: dict[str, str | int | float | bool] = {"bootstrap.servers": run.bootstrap, "group.id": "chaos.reader", "log_level": 0}
+    consumer = Consumer({**settings, "enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "earliest"})
+    values: dict[Place, list[bytes]] = {}
+    times_ms: dict[Place, list[int]] = {}
+    try:
+        for place, end in watermarks(run, handles or list(topics())).items():
+            read = list(_records(consumer, TopicPartition(topic(place[0]).name(run.namespace), place[1], 0), end))
+            values[place], times_ms[place] = [value for value, _ in read], [ms for _, ms in read]
+    finally:
+        consumer.close()
+    return Left(values, times_ms)
+
+
+def _records(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[tuple[bytes, int]]:
+    consumer.assign([place])
+    read = 0
+    while read < end:
+        messages = consumer.consume(min(10_000, end - read), 30)
+        assert messages, f"{place.topic}[{place.partition}] gives {read} records of {end}"
+        for message in messages:
+            error = message.error()
+            assert error is None or error.code() == _END, error
+            if error is None:
+                read += 1
+                yield message.value() or b"", message.timestamp()[1]
+
+
+def watermarks(run: Run, handles: Sequence[str]) -> dict[Place, int]:
+    """Next offset of every partition, waited for while a broker that has just come back does not lead them yet."""
+    counts = partition_counts(run.partitions)
+    places = [(handle, number) for handle in handles for number in range(counts[handle])]
+
+    def asked() -> dict[Place, int] | None:
+        try:
+            return {place: _end(run, place) for place in places}
+        except KafkaException:
+            return None
+
+    found = until(asked, ANSWER_S)
+    assert found is not None
+    return found
+
+
+def _end(run: Run, place: Place) -> int:
+    at = TopicPartition(topic(place[0]).name(run.namespace), place[1])
+    return int(_asking(run.bootstrap).get_watermark_offsets(at, timeout=5)[1])
+
+
+@cache
+def _asking(bootstrap: str) -> Consumer:
+    """One client for all questions of this process: they are asked many times a second."""
+    return Consumer({"bootstrap.servers": bootstrap, "group.id": "chaos.reader", "log_level": 0})

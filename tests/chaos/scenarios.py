@@ -1,0 +1,191 @@
+"""What is done to a run: each fault once, in words of the field. Every fault leaves a run that can go on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import NamedTuple
+
+from chaos.posting import BATCH, Poster
+from chaos.scene import Scene
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from assay.app.failpoints import POINTS
+from assay.app.substrate import Server
+
+#: how long a frozen worker or a broker is away
+AWAY_S = 20.0
+LONG_AWAY_S = 60.0
+RATE_PER_S, LOAD_PER_S = 300, 5_000
+JOINS = 5
+#: above an index file of the broker, which is laid out with 10 MB
+DISK_BYTES, FILLER_BYTES = 16 * 1024 * 1024, 200_000
+#: points that every lane reaches once at a start, not once per journal record
+AT_START = ("recovering", "claiming")
+
+Inject = Callable[[Scene], None]
+
+
+class Scenario(NamedTuple):
+    """A fault. `long` ones are left to `make chaos`; `final` ones end the run, which must be refused.
+    `posted` ones get their payments through the gate.
+    """
+
+    inject: Inject
+    long: bool = False
+    final: bool = False
+    posted: bool = False
+
+
+# -- workers
+
+
+def killed_at(scene: Scene, point: str) -> None:
+    """SIGKILL of the active worker while it waits at a failpoint; another one goes on."""
+    for member in scene.up():
+        member.kill()
+    turn = scene.random.randint(1, 2 if point in AT_START else 12)
+    scene.keep = 0
+    armed = scene.start(f"{point}:{turn}")
+    scene.until(lambda: armed.marker.exists() or not armed.alive, f"the worker does not come to {point}")
+    with scene.marked(f"SIGKILL at {point}"):
+        armed.kill()
+    scene.note_commits()
+    scene.keep = 1
+    scene.active()
+    scene.goes_on()
+
+
+def joined_and_left(scene: Scene) -> None:
+    """A second worker comes and goes, by SIGTERM and by SIGKILL; the first keeps its lanes all the while."""
+    active = scene.active()
+    for _ in range(JOINS):
+        _, other = scene.pair()
+        scene.keep = 1
+        with scene.marked("standby leaves"):
+            scene.random.choice((other.stop, other.kill))()
+        scene.goes_on()
+    assert scene.active() is active, "the lanes moved though their owner was there"
+
+
+def killed_under_load(scene: Scene) -> None:
+    """SIGKILL of the active worker with a hot standby beside it, which goes on."""
+    active, standby = scene.pair()
+    before_per_s, scene.feeder.per_s = scene.feeder.per_s, LOAD_PER_S
+    scene.goes_on(LOAD_PER_S)
+    with scene.marked(f"SIGKILL of the active at {LOAD_PER_S:,} payments/s"):
+        active.kill()
+        scene.until(standby.is_active, "the standby does not take over")
+    scene.goes_on(LOAD_PER_S)
+    scene.feeder.per_s = before_per_s
+
+
+def frozen(scene: Scene) -> None:
+    """SIGSTOP of the active worker; the standby claims; SIGCONT: the old one ends or stands by, and emits nothing new."""
+    active, standby = scene.pair()
+    with scene.marked("SIGSTOP of the active"):
+        active.freeze()
+        time.sleep(AWAY_S)  # how long it stands still is what is tested
+        scene.until(standby.is_active, "the standby does not take over")
+        scene.goes_on()
+        active.thaw()
+    scene.until(lambda: not active.alive or active.health().get("lanes") == [], "the old worker goes on owning lanes")
+    scene.goes_on()
+
+
+# -- the broker
+
+
+def broker_frozen(scene: Scene, away_s: float) -> None:
+    """SIGSTOP of the broker: its port stays open and nothing answers."""
+    scene.active()
+    scene.goes_on()
+    with scene.marked(f"broker frozen {away_s:g} s"):
+        scene.servers.kafka.pause()
+        time.sleep(away_s)  # the length of the outage is what is tested
+        scene.servers.kafka.resume()
+    scene.goes_on()
+
+
+def broker_stopped(scene: Scene, away_s: float) -> None:
+    """An orderly stop of the broker and a start later."""
+    scene.active()
+    scene.goes_on()
+    with scene.marked(f"broker stopped {away_s:g} s"):
+        scene.servers.kafka.stop()
+        time.sleep(away_s)  # the length of the outage is what is tested
+        scene.servers.kafka.start()
+    scene.goes_on()
+
+
+def broker_killed(scene: Scene) -> None:
+    """SIGKILL of the broker, and its start on the same directory."""
+    scene.active()
+    scene.goes_on()
+    with scene.marked("broker SIGKILLed"):
+        scene.servers.kafka.kill()
+        scene.servers.kafka.start()
+    scene.goes_on()
+
+
+def disk_full(scene: Scene) -> None:
+    """No file of the broker can grow beyond a limit: it ends, as on a full disk; started again with room, all goes on."""
+    kafka, name = scene.servers.kafka, f"{scene.run.namespace}filler"
+    scene.active()
+    scene.goes_on()
+    admin = AdminClient({"bootstrap.servers": kafka.address, "log_level": 0})
+    admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
+    filler = Producer({"bootstrap.servers": kafka.address, "message.timeout.ms": 2_000, "log_level": 0})
+    with scene.marked("disk of the broker full"):
+        kafka.limit_file_size(DISK_BYTES)
+        for _ in range(2 * DISK_BYTES // FILLER_BYTES):
+            filler.produce(name, b"x" * FILLER_BYTES)
+            filler.poll(0)
+        scene.until(lambda: filler.poll(0) is None or not kafka.alive, "the broker takes more than there is room for")
+        kafka.start()
+    filler.purge()
+    scene.goes_on()
+
+
+# -- PostgreSQL under the gate
+
+
+def postgres_restarted(scene: Scene) -> None:
+    """The gate's database is killed and started again: posts get an answer to try again, and are admitted once."""
+    poster = scene.feeder
+    assert isinstance(poster, Poster)
+    assert scene.servers.postgres is not None
+    scene.active()
+    scene.goes_on()
+    for harm in (scene.servers.postgres.kill, scene.servers.postgres.stop):
+        _without_postgres(scene, poster, scene.servers.postgres, harm)
+    scene.goes_on()
+
+
+def _without_postgres(scene: Scene, poster: Poster, postgres: Server, harm: Callable[[], None]) -> None:
+    refused, sent = poster.refused.total(), poster.sent
+    with scene.marked(f"PostgreSQL: {harm.__name__}"):
+        harm()
+        scene.until(lambda: poster.refused.total() > refused, "no post was answered with `try again`")
+        postgres.start()
+    scene.until(lambda: poster.sent > sent + 2 * BATCH, "the gate takes no more posts")
+
+
+WORKERS: Mapping[str, Scenario] = {
+    **{f"killed_{point}": Scenario(partial(killed_at, point=point)) for point in POINTS},
+    "joined_and_left": Scenario(joined_and_left),
+    "killed_under_load": Scenario(killed_under_load),
+    "frozen": Scenario(frozen),
+}
+BROKER: Mapping[str, Scenario] = {
+    "broker_frozen_20s": Scenario(partial(broker_frozen, away_s=AWAY_S)),
+    "broker_stopped_20s": Scenario(partial(broker_stopped, away_s=AWAY_S)),
+    "broker_frozen_60s": Scenario(partial(broker_frozen, away_s=LONG_AWAY_S), long=True),
+    "broker_stopped_60s": Scenario(partial(broker_stopped, away_s=LONG_AWAY_S), long=True),
+    "broker_killed": Scenario(broker_killed),
+    "disk_full": Scenario(disk_full),
+}
+GATE: Mapping[str, Scenario] = {"postgres_restarted": Scenario(postgres_restarted, posted=True)}

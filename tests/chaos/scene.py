@@ -1,0 +1,203 @@
+"""One run under a constant rate of payments: its workers, what is done to it, and the way it comes to rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from chaos.feeding import Feeder
+from chaos.posting import KEY, Poster, schema_in
+from chaos.promises import broken
+from chaos.remains import Commit, Left, commits_now, read_all, watermarks
+from chaos.workers import Member
+from lane_worker import committed
+
+from assay.agents.topology import TOPOLOGY
+from assay.app.bench.lane import bench_config
+from assay.app.run_directory import Run
+from assay.app.substrate import Server
+from assay.app.topics import create_topics
+from assay.contracts.reasons import Reason
+from assay.contracts.topics import topics
+from assay.testing import until
+
+RTDL = "FP_BUS_RTDL_V1"
+PARTITIONS = 2
+DEADLINE_S = 150.0
+POLL_S = 0.25
+#: a run is at rest when nothing was written for this long: an idle lane's notes come one and two seconds after its work
+QUIET_S = 2.5
+#: decisions and outcomes that show that a lane goes on
+SOME = 50
+INPUTS = sorted({handle for lane in TOPOLOGY.lanes for handle in lane.ranks})
+#: what a worker may end with when a fault meets it
+ORDERLY = {
+    Reason.PRODUCE_FAILED, Reason.JOURNAL_OFFSET_UNEXPECTED, Reason.AUDIT_CHAIN_BROKEN, Reason.AUDIT_HEAD_MISMATCH,
+    Reason.LANE_TAKEN_OVER, Reason.BROKER_UNREACHABLE,
+}  # fmt: skip
+
+
+class Servers(NamedTuple):
+    """A Kafka and a PostgreSQL that may be harmed."""
+
+    kafka: Server
+    postgres: Server | None = None
+
+
+class Mark(NamedTuple):
+    """Something that was done, from one time to another, in seconds since the epoch."""
+
+    what: str
+    from_s: float
+    to_s: float
+
+
+@dataclass
+class Scene:
+    """`keep` workers are up at any time: one that ends by itself is followed by another, as a service manager would see to."""
+
+    servers: Servers
+    run: Run
+    feeder: Feeder | Poster
+    random: Random
+    keep: int = 1
+    members: list[Member] = field(default_factory=list)
+    marks: list[Mark] = field(default_factory=list)
+    commits: list[Commit] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    # -- workers
+
+    def start(self, failpoint: str = "") -> Member:
+        """Another worker."""
+        self.members.append(Member(self.run, len(self.members), failpoint))
+        return self.members[-1]
+
+    def up(self) -> list[Member]:
+        """Workers whose process is there."""
+        return [member for member in self.members if member.alive and member.life.ended_s is None]
+
+    def tend(self) -> None:
+        """Note who has ended by itself, and start as many as are missing."""
+        for member in self.members:
+            if not member.alive and member.life.ended_s is None:
+                member.note_end()
+                if member.reason() not in ORDERLY:
+                    self.problems.append(f"{member.life.name} ended with {member.reason() or 'no reason'}:\n{member.tail()}")
+        while len(self.up()) < self.keep:
+            self.start()
+
+    def until(self, holds: Callable[[], object], what: str, deadline_s: float = DEADLINE_S) -> None:
+        """Wait for a condition while the workers are tended."""
+
+        def asked() -> object:
+            self.tend()
+            return holds()
+
+        try:
+            until(asked, deadline_s, every_s=POLL_S)
+        except AssertionError as error:
+            said = "\n".join(f"{member.life.name}: {member.health()} {member.tail()}" for member in self.members[-3:])
+            raise AssertionError(f"{what}: {error}\n{said}") from None
+
+    def active(self) -> Member:
+        """The worker that owns the lanes, waited for."""
+        self.until(lambda: any(member.is_active() for member in self.up()), "no worker owns the lanes")
+        return next((member for member in self.up() if member.is_active()), None) or self.active()
+
+    def pair(self) -> tuple[Member, Member]:
+        """The active worker and a standby that follows it."""
+        self.keep = 2
+        found: list[tuple[Member, Member]] = []
+
+        def paired() -> bool:
+            active = next((member for member in self.up() if member.is_active()), None)
+            found[:] = [(active, other) for other in self.up() if active and other is not active and other.follows(active)]
+            return bool(found)
+
+        self.until(paired, "no standby follows an active worker")
+        return found[0]
+
+    def refused(self, member: Member, reason: Reason) -> None:
+        """Wait until a worker has ended by itself, and see that it named this reason."""
+        self.until(lambda: not member.alive, f"{member.life.name} is not refused")
+        member.note_end()
+        assert member.life.end == reason, f"{member.life.name} ended with {member.life.end or 'no reason'}, not {reason}:\n{member.tail()}"
+
+    # -- the run
+
+    def goes_on(self, more: int = SOME) -> None:
+        """Wait until this many more records are decided or acted on."""
+        target = self.decided() + more
+        self.until(lambda: self.decided() >= target, "nothing more is decided")
+
+    def decided(self) -> int:
+        """Records on the decisions' topic."""
+        return sum(watermarks(self.run, [RTDL]).values())
+
+    def note_commits(self) -> None:
+        """What is committed now may not be ahead of the journal."""
+        self.commits += commits_now(self.run)
+
+    @contextmanager
+    def marked(self, what: str) -> Iterator[None]:
+        """Put what happens inside into the timeline."""
+        began_s = time.time()
+        try:
+            yield
+        finally:
+            self.marks.append(Mark(what, began_s, time.time()))
+
+    def rest(self) -> None:
+        """No more payments; wait until everything is decided, acted on, audited and committed, and nothing is written any more."""
+        self.feeder.stop()
+        last: list[tuple[dict[tuple[str, int], int], float]] = [({}, 0.0)]
+
+        def still() -> bool:
+            ends = watermarks(self.run, list(topics()))
+            if ends != last[0][0]:
+                last[0] = (ends, time.monotonic())
+            done = committed(self.run)
+            finished = all(done.get(place, 0) == end for place, end in ends.items() if place[0] in INPUTS)
+            return finished and time.monotonic() - last[0][1] >= QUIET_S
+
+        self.until(still, "the run does not come to rest", 2 * DEADLINE_S)
+
+    def verdict(self) -> tuple[list[str], Left]:
+        """What is wrong, and everything that is left."""
+        for member in self.up():
+            member.stop()
+            if member.life.active_s is not None and member.exit_code != 0:
+                self.problems.append(f"{member.life.name} ended with code {member.exit_code} when it was told to:\n{member.tail()}")
+        self.note_commits()
+        left = read_all(self.run)
+        problems = [*self.problems, *getattr(self.feeder, "problems", ())]
+        return [*problems, *broken(self.run, left, self.feeder.acknowledged, self.commits)], left
+
+    def close(self) -> None:
+        """Leave no process."""
+        self.feeder.stop()
+        for member in self.members:
+            if member.alive:
+                member.kill()
+
+
+def new_scene(servers: Servers, directory: Path, namespace: str, seed: int, per_s: int, *, posted: bool = False) -> Scene:
+    """A run with its topics, not fed yet and without workers."""
+    dsn = schema_in(servers.postgres.address) if posted and servers.postgres else ""
+    wiring: dict[str, Any] = {
+        "namespace": namespace,
+        "bootstrap": servers.kafka.address,
+        "dsn": dsn,
+        "api_key": KEY,
+        "partitions": PARTITIONS,
+    }
+    run = Run(directory=directory, config=bench_config(), **wiring)
+    run.save()
+    create_topics(run.bootstrap, run.namespace, PARTITIONS)
+    return Scene(servers, run, Poster(run, per_s) if posted else Feeder(run, per_s), Random(seed))
