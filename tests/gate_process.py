@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from gate_events import SCOPE
+from reasons_met import seen
 
 from assay.app.run_directory import Run, RunConfig
 from assay.app.topics import create_topics, read_topic
@@ -45,7 +46,7 @@ class GateProcess:
             resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert "listening on " in line, line
+        assert "listening on " in line, seen(line)
         self.url = line.split("listening on ")[1].split()[0]
 
     def post(self, path: str, body: Any, key: str | None = KEY) -> tuple[int, Any]:
@@ -61,6 +62,11 @@ class GateProcess:
     def batch(self, events: Sequence[Any]) -> tuple[int, Any]:
         """Post a batch, all results wanted."""
         return self.post("/v1/ingest/batch", list(events))
+
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        return self._process.pid
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
@@ -101,4 +107,4 @@ def _answer(request: urllib.request.Request) -> tuple[int, Any]:
             status, text = response.status, response.read()
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read()
-    return status, json.loads(text) if text[:1] in (b"{", b"[") else text.decode()
+    return status, json.loads(seen(text.decode())) if text[:1] in (b"{", b"[") else text.decode()

@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         BODY_TIMEOUT_S,
         gt=0,
         le=3600,
-        description="seconds in which the body of a call to the gate has to arrive; a slower one ends with 408",
+        description="seconds in which the headers of a call to the gate have to arrive, and then its body; a slower body ends with 408",
     )
     api_key: str = Field("", repr=False, description="key that clients of the gate present; empty makes one per run")
     web_host: str = Field("127.0.0.1", description="address of the worker's web view")

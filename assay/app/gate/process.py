@@ -123,7 +123,7 @@ async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], Non
     gate.halted.tell = partial(loop.call_soon_threadsafe, stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
-    runner = web.AppRunner(gate.server.application(), access_log=None)
+    runner = gate.server.runner()
     await runner.setup()
     site = web.TCPSite(runner, host, port)
     await loop.run_in_executor(None, gate.start)

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import Answer, IngestCall
@@ -37,6 +38,23 @@ STATUS = {
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
 log = logging.getLogger("assay.gate")
+
+
+class _NoHttp(logging.Filter):
+    """Bytes that are no call, which aiohttp answers with 400 by itself: counted here, and not logged.
+
+    Its log would hold a traceback and the sender's bytes for each, keys and payments among them, at the will of anybody who can connect.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, HttpProcessingError):
+            GATE_REFUSED_CALLS.add({Reason.BODY_INVALID.value: 1})
+        return not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError)
+
+
+_http_log = logging.getLogger("assay.gate.http")
+_http_log.addFilter(_NoHttp())
 
 
 class GateServer:
@@ -72,6 +90,12 @@ class GateServer:
             ]
         )
         return made
+
+    def runner(self, lingering_time: float = 10.0) -> web.AppRunner:
+        """The application on a server. Headers have as long as a body: aiohttp hangs up on who has not ended them then, or sends no more."""
+        return web.AppRunner(
+            self.application(), access_log=None, logger=_http_log, keepalive_timeout=self._body_timeout_s, lingering_time=lingering_time
+        )
 
     async def batch(self, request: web.Request) -> web.Response:
         """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
@@ -133,6 +157,8 @@ class GateServer:
         except web.RequestPayloadError as error:
             what = f"the body does not arrive as its headers say: {error}"
             raise Quarantine(Reason.BODY_INVALID, what, remedy="Nothing was taken; correct the call.") from None
+        except ConnectionError:
+            raise Quarantine(Reason.BODY_INVALID, "the caller hung up before the end of the body", remedy="Send the call again.") from None
 
     def _single(self, answer: Answer) -> web.Response:
         outcome = answer.results[0]

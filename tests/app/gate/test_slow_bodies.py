@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from aiohttp import web
 from gate_process import KEY, run_in
 
 from assay.app.gate.process import Gate, bound_port, build
+from assay.app.metrics import exposition
 from assay.app.settings import load_settings
 from assay.contracts.limits import BODY_TIMEOUT_S
 
@@ -32,7 +35,7 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
 
 def _served(gate: Gate, work: Callable[[int], Awaitable[Any]]) -> Any:
     async def serve() -> Any:
-        runner = web.AppRunner(gate.server.application(), access_log=None, lingering_time=TIMEOUT_S)
+        runner = gate.server.runner(lingering_time=TIMEOUT_S)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         try:
@@ -93,6 +96,81 @@ def test_a_body_that_goes_on_arriving_byte_by_byte_is_over_its_time_too(gate: Ga
         return await answer
 
     assert b" 408 " in _served(gate, dribble)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"POST /v1/payments HTTP/1.1\r\nHost: gate\r\nX-A: b", id="a part of its headers"),
+        pytest.param(b"GET /healthz HTTP/1.1\r\nHost: gate\r\n\r\nGET /healthz HT", id="a call, and a part of the next"),
+    ],
+)
+def test_who_does_not_end_the_headers_of_a_call_is_let_go(gate: Gate, sent: bytes) -> None:
+    async def call(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        answer = await reader.read()
+        writer.close()
+        return answer
+
+    assert _served(gate, call).count(b"HTTP/1.1 ") == sent.count(b"\r\n\r\n")
+
+
+def test_headers_that_go_on_arriving_byte_by_byte_are_over_their_time_too(gate: Gate) -> None:
+    async def dribble(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: gate\r\nX-A: ")
+        answer = asyncio.ensure_future(reader.read())
+        for _ in range(4_000):  # below what headers may hold
+            if not answer.done():
+                writer.write(b"x")
+                await asyncio.sleep(0)
+        with suppress(ConnectionError):
+            return await answer
+        return b""
+
+    assert _served(gate, dribble) == b""
+
+
+_HEAD = f"POST /v1/payments HTTP/1.1\r\nHost: gate\r\nX-IG-Api-Key: {KEY}\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        pytest.param(b"OPTIONS sip:gate SIP/2.0\r\n\r\n", b"400", id="another protocol"),
+        pytest.param(_HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n{}", b"400", id="two lengths"),
+        pytest.param(_HEAD + b"X-A: " + b"x" * 9_000 + b"\r\n\r\n", b"400", id="a header without end"),
+        pytest.param(_HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n", b"400", id="a chunk of no length"),
+        pytest.param(_HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n{}", b"400", id="packed otherwise than said"),
+        pytest.param(_HEAD + b"Content-Length: 9\r\n\r\n{", None, id="hung up inside of the body"),
+    ],
+)
+def test_bytes_that_are_no_call_are_counted_and_not_logged(
+    gate: Gate, sent: bytes, status: bytes | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each would be a traceback, with what was sent in it, for whoever can connect."""
+
+    def counted() -> float:
+        found = re.search(rb'assay_gate_refused_calls_total\{reason="BODY_INVALID"\} (\S+)', exposition())
+        return float(found[1]) if found else 0.0
+
+    async def call(port: int) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(sent)
+        await writer.drain()
+        if status is None:
+            writer.transport.abort()
+            while counted() == before:
+                await asyncio.sleep(0)
+            return b""
+        return await reader.read()
+
+    before = counted()
+    assert _served(gate, call).split()[1:2] == ([status] if status else [])
+    assert counted() > before
+    assert [record.getMessage() for record in caplog.records if record.name.startswith(("assay", "aiohttp"))] == []
 
 
 def test_a_body_that_ends_in_time_is_read(gate: Gate) -> None:

@@ -1,0 +1,87 @@
+"""Which refusal codes the product has produced while tests ran, and the step of `make test` that fails for those it has not.
+
+A code leaves the product as text: an error builds its message, a record, a receipt or an answer names it. Each of these asks a member
+of `Reason` for its `value`, so that is where this looks on; the code that asks must be the product's own, and no module being imported.
+What another process says is given to `seen` by the helpers that read it. Every test process writes down what it met.
+
+usage: reasons_met.py FOLDER
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+from types import FrameType
+
+from assay.contracts.reasons import Reason
+
+#: they put a code into words for whoever calls them; a test may call them with any
+_ON_BEHALF = ("assay.contracts.errors", "assay.codecs.quarantine")
+#: it compares codes, others have produced them
+_COMPARES = "assay.app.simulation.checks"
+met: set[str] = set()
+
+
+def watch() -> None:
+    """Note every code that the product puts into words in this process from now on. The value stays what it is."""
+
+    def value(reason: Reason) -> str:
+        text: str = reason._value_
+        if text not in met and _is_product(sys._getframe(1)):
+            met.add(text)
+        return text
+
+    setattr(Reason, "value", property(value))  # noqa: B010 - its type says that it cannot be set
+
+
+def _is_product(frame: FrameType | None) -> bool:
+    while frame is not None and frame.f_globals.get("__name__") in _ON_BEHALF:
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_name == "<module>":
+        return False
+    module = str(frame.f_globals.get("__name__"))
+    return module.startswith("assay.") and module != _COMPARES
+
+
+def seen(text: str) -> str:
+    """What another process of the product said, as it is; its codes are noted."""
+    met.update(word for word in re.findall(r"\b[A-Z][A-Z0-9_]+\b", text) if word in Reason.__members__)
+    return text
+
+
+def write(folder: Path) -> None:
+    """Leave what this process met for the last step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{os.getpid()}.txt").write_text("\n".join(sorted(met)), encoding="utf-8")
+
+
+def never_met(folder: Path) -> list[str]:
+    """Codes that no process has met, each with the files that use it."""
+    found = {code for path in folder.glob("*.txt") for code in path.read_text(encoding="utf-8").split()}
+    return [f"{reason.name}: used by {', '.join(_users(reason.name)) or 'nothing'}" for reason in Reason if reason.name not in found]
+
+
+def _users(code: str) -> list[str]:
+    root = Path(__file__).parents[1]
+    files = sorted((root / "assay").rglob("*.py"))
+    using = re.compile(rf"Reason\.{code}\b")
+    return [path.relative_to(root).as_posix() for path in files if using.search(path.read_text(encoding="utf-8"))]
+
+
+def main() -> int:
+    """The last step of `make test`."""
+    folder = Path(sys.argv[1])
+    missing = never_met(folder)
+    for line in missing:
+        print(f"no test produced {line}")
+    if missing:
+        print("Write a row that makes the product refuse with this code, or delete it from assay/contracts/reasons.py.")
+        return 1
+    print(f"every one of {len(Reason)} refusal codes was produced by a test")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
