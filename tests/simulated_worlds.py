@@ -61,16 +61,20 @@ class World(NamedTuple):
     payments: frozenset[str]
 
 
-def small_world(seed: int = 1, payments: int = 60, *, with_posture: bool = True) -> World:
-    """Payments of few customers at few terminals over ten days, context facts, and labels a week after their payments."""
+def small_world(seed: int = 1, payments: int = 60, *, with_posture: bool = True, pause_days: int = 0) -> World:
+    """Payments of few customers at few terminals over ten days, context facts, and labels a week after their payments.
+
+    A pause in the middle is for all to be forgotten; some customers do not come back then.
+    """
     random = Random(seed)
     events = [Event(CONTROL, "run", T0_US, run_ready())]
     if with_posture:
         events.append(Event(POSTURE, "run", T0_US, posture()))
     ids = []
     for i in range(payments):
-        ts_us = T0_US + 1 + i * 10 * DAY_US // payments + random.randrange(3)
-        customer, terminal = f"c{random.randrange(5)}", f"t{random.randrange(4)}"
+        later = pause_days and 2 * i >= payments
+        ts_us = T0_US + 1 + i * 10 * DAY_US // payments + random.randrange(3) + (pause_days * DAY_US if later else 0)
+        customer, terminal = f"c{random.randrange(5) + (2 if later else 0)}", f"t{random.randrange(4)}"
         ids.append(f"e{i}")
         value = payment(f"e{i}", ts_us, random.choice((900, 2_500, 19_000, 25_000)), {"customer": customer, "terminal": terminal})
         events.append(Event(TRAFFIC, customer, ts_us, value))
@@ -84,12 +88,14 @@ def small_world(seed: int = 1, payments: int = 60, *, with_posture: bool = True)
 
 def troubled_world(seed: int, payments: int = 280) -> World:
     """A small world whose producers err: payments come twice, with another payload, of another run, too late, among labels;
-    labels speak of payments nobody knows; the posture changes on the way.
+    labels speak of payments nobody knows; the posture changes on the way, and ids are forgotten in a long pause.
     """
-    random, plain = Random(seed), small_world(seed, payments)
+    random, plain = Random(seed), small_world(seed, payments, pause_days=50)
     events = list(plain.events)
-    # a mark comes within a day, but not where the pause is next
-    traffic = [event for event in plain.events if event.handle == TRAFFIC and not 4 * DAY_US < event.ts_us - T0_US < 6 * DAY_US]
+    # a mark comes within a day, but for the day before the pause and the last one
+    quiet = (4 * DAY_US, 5 * DAY_US), (59 * DAY_US, 60 * DAY_US)
+    traffic = [event for event in plain.events if event.handle == TRAFFIC]
+    traffic = [event for event in traffic if not any(first <= event.ts_us - T0_US <= last for first, last in quiet)]
     for number, event in enumerate(random.sample(traffic, payments // 7)):
         name, ts_us = f"x{number}", event.ts_us
         events.append(random.choice((
