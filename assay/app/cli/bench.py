@@ -1,4 +1,4 @@
-"""`assay bench lane|ingest|takeover`: measure on this machine; figures for people on the terminal, for machines with --json."""
+"""`assay bench lane|ingest|takeover|recovery`: measure on this machine; figures for people on the terminal, for machines with --json."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 #: what can be measured → module with `run(arguments) -> figures`
-BENCHES = {"lane": "assay.app.bench.lane", "ingest": "assay.app.bench.ingest", "takeover": "assay.app.bench.takeover"}
+BENCHES = {
+    "lane": "assay.app.bench.lane",
+    "ingest": "assay.app.bench.ingest",
+    "takeover": "assay.app.bench.takeover",
+    "recovery": "assay.app.bench.recovery",
+}
 
 
 def main(arguments: list[str]) -> int:
