@@ -72,11 +72,15 @@ class Snapshots:
         self._lane, self._store, self._journal = lane, store, journal
         self._pace, self._now_s, self._failpoints = pace, now_s, failpoints
         self._draft: tuple[Draft, Manifest] | None = None
+        #: how long the start took to restore a snapshot
+        self.load_s = 0.0
         self._last_sequence, self._last_s = -1, now_s()
 
     def start(self) -> int:
         """Restore the newest usable snapshot into the lane; the journal offset to go on at, 0 without one."""
+        began_s = self._now_s()
         manifest = start_from_newest(self._lane, self._store)
+        self.load_s = self._now_s() - began_s
         offset = manifest.next_offset if manifest else 0
         self._journal.begin_at(offset)
         self._last_sequence, self._last_s = self._lane.folded.sequence, self._now_s()
