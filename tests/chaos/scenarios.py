@@ -138,13 +138,13 @@ def disk_full(scene: Scene) -> None:
     scene.goes_on()
     admin = AdminClient({"bootstrap.servers": kafka.address, "log_level": 0})
     admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
-    filler = Producer({"bootstrap.servers": kafka.address, "message.timeout.ms": 2_000, "log_level": 0})
+    filler = Producer({"bootstrap.servers": kafka.address, "message.timeout.ms": 120_000, "log_level": 0})
     with scene.marked("disk of the broker full"):
         kafka.limit_file_size(DISK_BYTES)
         for _ in range(2 * DISK_BYTES // FILLER_BYTES):
             filler.produce(name, b"x" * FILLER_BYTES)
             filler.poll(0)
-        scene.until(lambda: filler.poll(0) is None or not kafka.alive, "the broker takes more than there is room for")
+        scene.until(lambda: filler.poll(0) >= 0 and not kafka.alive, "the broker takes more than there is room for")
         kafka.start()
     filler.purge()
     scene.goes_on()
