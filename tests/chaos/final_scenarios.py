@@ -19,6 +19,8 @@ from assay.contracts.topics import topic
 from assay.testing import until
 
 JOURNAL = "FP_JOURNAL_RTDL_V1"
+#: an input that was emptied, and has grown past the reader's place before anybody looks, is taken for the old one
+SLOWLY_PER_S = 20
 
 
 def made_anew(scene: Scene, handle: str) -> None:
@@ -48,7 +50,7 @@ def under_the_worker(scene: Scene, harm: Callable[[Scene, str], None], handle: s
         scene.feeder.stop()
     harm(scene, handle)
     if handle == TRAFFIC:  # what comes now lies where something else lay before
-        scene.feeder = Feeder(scene.run, scene.feeder.per_s)
+        scene.feeder = Feeder(scene.run, SLOWLY_PER_S)
         scene.feeder.start()
     scene.keep = 0
     scene.refused(active, reason)
@@ -73,9 +75,10 @@ def _working(scene: Scene) -> Member:
 
 
 def _next_is_refused(scene: Scene, reason: Reason) -> None:
-    before = scene.decided()
-    scene.refused(scene.start(), reason)
+    """What the last worker wrote to a journal that was emptied follows nothing: that is a reason, too."""
     scene.feeder.stop()
+    before = scene.decided()
+    scene.refused(scene.start(), reason, Reason.JOURNAL_SEQUENCE_GAP)
     assert scene.decided() == before, "a refused worker has decided"
 
 

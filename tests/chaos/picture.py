@@ -9,7 +9,7 @@ from html import escape
 from chaos.scene import Mark
 from chaos.workers import Life
 
-WIDTH, LEFT, RIGHT = 1_000, 90, 20
+WIDTH, LEFT, RIGHT = 1_000, 110, 30
 CHART, BAR, GAP = 160, 16, 6
 TOP = 20
 STYLE = """
@@ -68,8 +68,8 @@ def _rate(published_s: Sequence[float], scale: _Scale, top: int) -> list[str]:
     return [
         f'<polygon class="rate" points="{" ".join(points)}"/>',
         f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{bottom}" y2="{bottom}"/>',
-        f'<text x="{LEFT - 6}" y="{top + 14}" text-anchor="end">{most:,}/s</text>',
-        f'<text x="{LEFT - 6}" y="{bottom}" text-anchor="end">records 0/s</text>',
+        f'<text x="{LEFT - 6}" y="{top + 14}" text-anchor="end">{most:,} records/s</text>',
+        f'<text x="{LEFT - 6}" y="{bottom}" text-anchor="end">0</text>',
         *ticks,
     ]
 

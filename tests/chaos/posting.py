@@ -55,7 +55,11 @@ class Poster(threading.Thread):
     def _post(self, body: list[dict[str, Any]]) -> None:
         self.sent += len(body)
         while True:
-            status, answer = self.gate.batch(body)
+            try:
+                status, answer = self.gate.batch(body)
+            except OSError as error:
+                self.refused[type(error).__name__] += 1
+                continue
             if status == TAKEN:
                 self.acknowledged.update(one["event_id"] for one in body)
                 return

@@ -13,7 +13,6 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
-from assay.app.failpoints import POINTS
 from assay.app.substrate import Server
 
 #: how long a frozen worker or a broker is away
@@ -23,8 +22,15 @@ RATE_PER_S, LOAD_PER_S = 300, 5_000
 JOINS = 5
 #: above an index file of the broker, which is laid out with 10 MB
 DISK_BYTES, FILLER_BYTES = 16 * 1024 * 1024, 200_000
-#: points that every lane reaches once at a start, not once per journal record
-AT_START = ("recovering", "claiming")
+#: failpoint → the kill is at one of its first so many turns; a lane comes once to those of its start, to others with every journal record
+POINTS = {
+    "recovering": 2,
+    "claiming": 2,
+    "before_journal_acknowledged": 12,
+    "after_journal_before_produce": 12,
+    "after_effects_before_results": 12,
+    "after_produce_before_commit": 12,
+}
 
 Inject = Callable[[Scene], None]
 
@@ -47,7 +53,7 @@ def killed_at(scene: Scene, point: str) -> None:
     """SIGKILL of the active worker while it waits at a failpoint; another one goes on."""
     for member in scene.up():
         member.kill()
-    turn = scene.random.randint(1, 2 if point in AT_START else 12)
+    turn = scene.random.randint(1, POINTS[point])
     scene.keep = 0
     armed = scene.start(f"{point}:{turn}")
     scene.until(lambda: armed.marker.exists() or not armed.alive, f"the worker does not come to {point}")
@@ -138,13 +144,13 @@ def disk_full(scene: Scene) -> None:
     scene.goes_on()
     admin = AdminClient({"bootstrap.servers": kafka.address, "log_level": 0})
     admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
-    filler = Producer({"bootstrap.servers": kafka.address, "message.timeout.ms": 2_000, "log_level": 0})
+    filler = Producer({"bootstrap.servers": kafka.address, "message.timeout.ms": 120_000, "log_level": 0})
     with scene.marked("disk of the broker full"):
         kafka.limit_file_size(DISK_BYTES)
         for _ in range(2 * DISK_BYTES // FILLER_BYTES):
             filler.produce(name, b"x" * FILLER_BYTES)
             filler.poll(0)
-        scene.until(lambda: filler.poll(0) is None or not kafka.alive, "the broker takes more than there is room for")
+        scene.until(lambda: filler.poll(0) >= 0 and not kafka.alive, "the broker takes more than there is room for")
         kafka.start()
     filler.purge()
     scene.goes_on()

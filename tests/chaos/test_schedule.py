@@ -25,7 +25,7 @@ def test_no_fault_that_ends_a_run_is_drawn() -> None:
 def test_the_picture_shows_workers_faults_and_the_highest_rate() -> None:
     lives = [Life("worker0", 100.0, 101.0, 105.0, end="SIGKILL"), Life("worker1", 102.0, 107.0, None, [(108.0, 109.0)])]
     drawn = timeline([103.2] * 7 + [104.5], [Mark("a <fault>", 105.0, 107.5), Mark("an instant", 108.0, 108.1)], lives)
-    assert all(text in drawn for text in ("worker0", "worker1", "SIGKILL", "a &lt;fault&gt;", "an instant", "7/s"))
+    assert all(text in drawn for text in ("worker0", "worker1", "SIGKILL", "a &lt;fault&gt;", "an instant", "7 records/s"))
     assert (drawn.count('class="active"'), drawn.count('class="frozen"'), drawn.count('class="fault"')) == (2, 1, 1)
 
 

@@ -16,6 +16,7 @@ from assay.app.substrate.postgres import start_postgres
 
 pytestmark = [
     pytest.mark.tier2,
+    pytest.mark.chaos,
     pytest.mark.timeout(900),
     pytest.mark.skipif(sys.platform != "linux", reason="limits of a running process are Linux's"),
 ]

@@ -15,7 +15,7 @@ from chaos.scene import Servers
 from assay.app.settings import Settings
 from assay.app.substrate.kafka import start_kafka
 
-pytestmark = [pytest.mark.tier2, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.tier2, pytest.mark.chaos, pytest.mark.timeout(900)]
 NAMES = ("killed_recovering", "killed_claiming", "joined_and_left", "killed_under_load", "frozen", "journal_recreated", "input_recreated")
 
 
