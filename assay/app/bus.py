@@ -131,11 +131,32 @@ class KafkaJournal:
 
 
 async def end_offsets(client: Mapping[str, Any], topics: Mapping[str, str]) -> dict[Place, int]:
-    """Next offset of every partition of these topics (real name → handle), by place. Raises Stop(BROKER_UNREACHABLE)."""
+    """Offset after the last record of every partition of these topics (real name → handle), by place; 0 where there is none.
+
+    The log may end later: what closes a transaction takes an offset and is never read. Raises Stop(BROKER_UNREACHABLE).
+    """
     async with _reading(client, ", ".join(topics), *topics) as consumer:
         places = [TopicPartition(name, p) for name in topics for p in consumer.partitions_for_topic(name) or ()]
-        ends = await consumer.end_offsets(places)
-        return {(topics[place.topic], place.partition): end for place, end in ends.items()}
+        beginnings, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
+        return {
+            (topics[place.topic], place.partition): await _after_last(consumer, place, beginnings[place], ends[place]) for place in places
+        }
+
+
+async def _after_last(consumer: AIOKafkaConsumer, place: TopicPartition, beginning: int, end: int) -> int:
+    """Looks back from the end of the log, further each time, until there is a record."""
+    back, first = 1, end
+    while first > beginning:
+        back, first = back * 2, max(beginning, end - back)
+        consumer.seek(place, first)
+        last = -1
+        async with asyncio.timeout(SILENCE_MAX_S):
+            while await consumer.position(place) < end:
+                found = (await consumer.getmany(place, timeout_ms=FOLLOW_POLL_MS)).get(place)
+                last = found[-1].offset if found else last
+        if last >= 0:
+            return last + 1
+    return 0
 
 
 @asynccontextmanager

@@ -93,6 +93,8 @@ class PassThrough:
                     return
                 if self.wiring.fault in ("run", "hang"):
                     raise Stop(Reason.PRODUCE_FAILED, "this lane lost its output")
+                if self.wiring.fault == "bug" and b"v7" in chunk.values.tolist():
+                    raise ZeroDivisionError("nobody thought of v7")
                 await self._copy(chunk)
 
     async def _copy(self, chunk: Chunk) -> None:

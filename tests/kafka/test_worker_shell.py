@@ -172,6 +172,30 @@ def test_a_broken_promise_ends_the_process(bench: Bench, fault: str, code: int, 
     assert said in bench.log(0)
 
 
+def test_code_that_raises_ends_the_process_and_the_row_that_met_it_is_not_passed_over(bench: Bench) -> None:
+    bench.produce(bench.inputs[0], 0, 300)
+    worker, _ = bench.start(fault="bug")
+    assert worker.wait(60) == 1
+    assert "nobody thought of v7" in bench.log(0).splitlines()[-1]
+    assert bench.committed().get((bench.inputs[0], 1), -1) <= 0
+    bench.start()
+    until(lambda: sum(bench.lengths().values()) == 300, 60)
+    assert all([offset for offset, _ in rows] == list(range(100)) for rows in bench.copied().values())
+
+
+def test_a_worker_stopped_and_started_under_load_loses_and_repeats_nothing(bench: Bench) -> None:
+    for round_ in range(3):
+        bench.produce(bench.inputs[0], 30_000 * round_, 30_000)
+        copied = sum(bench.lengths().values())
+        worker, _ = bench.start()
+        until(lambda: sum(bench.lengths().values()) > copied, 90)  # noqa: B023 - used at once
+        worker.terminate()
+        assert worker.wait(30) == 0
+    bench.start()
+    until(lambda: bench.committed() == bench.ends(bench.inputs[0]), 60)
+    assert all([offset for offset, _ in rows] == list(range(30_000)) for rows in bench.copied().values())
+
+
 def test_a_second_worker_gets_nothing_and_takes_over_when_the_first_is_killed(bench: Bench) -> None:
     bench.produce(bench.inputs[0], 0, 3_000)
     first, first_port = bench.start()
@@ -213,6 +237,7 @@ def test_rebalances_under_load_lose_and_repeat_nothing(bench: Bench) -> None:
         assert other.wait(30) == 0
     until(lambda: sum(bench.lengths().values()) == 120_000, 60)
     assert all([offset for offset, _ in rows] == list(range(40_000)) for rows in bench.copied().values())
+    until(lambda: bench.committed() == bench.ends(bench.inputs[0]))
 
 
 @pytest.mark.parametrize("loss", ["deleted", "made anew"])

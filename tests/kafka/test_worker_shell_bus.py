@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -82,6 +82,24 @@ def test_a_hole_in_a_journal_stops_the_reader(kafka: Server, make_topic: MakeTop
     with pytest.raises(Stop) as stopped:
         asyncio.run(_whole(KafkaJournal(kafka.address, topic)))
     assert stopped.value.reason is Reason.JOURNAL_SEQUENCE_GAP
+
+
+def test_the_end_of_an_input_is_after_its_last_record(kafka: Server, make_topic: MakeTopic) -> None:
+    names = [make_topic(name) for name in ("plain", "committed", "twice", "emptied", "empty")]
+    plain = Producer({"bootstrap.servers": kafka.address})
+    for name in (names[0], names[3]):
+        plain.produce(name, b"a")
+    assert plain.flush(20) == 0
+    admin = AdminClient({"bootstrap.servers": kafka.address})
+    admin.delete_records([TopicPartition(names[3], 0, 1)])[TopicPartition(names[3], 0)].result(20)
+    transactional = Producer({"bootstrap.servers": kafka.address, "transactional.id": names[0]})
+    transactional.init_transactions(20)
+    for name in (names[1], names[2], names[2]):  # each takes an offset for its record and one for its end
+        transactional.begin_transaction()
+        transactional.produce(name, b"b")
+        transactional.commit_transaction(20)
+    found = asyncio.run(end_offsets({"bootstrap_servers": kafka.address}, {name: name for name in names}))
+    assert [found[(name, 0)] for name in names] == [1, 1, 3, 0, 0]
 
 
 def test_outputs_keep_their_order_in_each_partition_over_many_batches(kafka: Server, make_topic: MakeTopic) -> None:
