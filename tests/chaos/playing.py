@@ -12,7 +12,12 @@ from chaos.remains import Left, read_all
 from chaos.scenarios import BROKER, GATE, RATE_PER_S, WORKERS, Scenario
 from chaos.scene import RTDL, Mark, Scene, Servers, new_scene
 from chaos.workers import Life
+from confluent_kafka import KafkaException
 
+from assay.contracts.errors import AssayError
+
+#: what a run that cannot go on, or cannot be read any more, raises here
+BROKEN = (AssertionError, AssayError, ValueError, OSError, KafkaException)
 SCENARIOS = {**WORKERS, **BROKER, **GATE, **FINAL}
 
 
@@ -63,8 +68,8 @@ def played(name: str, scene: Scene, seed: int, scenarios: list[Scenario]) -> Pla
         else:
             scene.rest()
             problems, left = scene.verdict()
-    except AssertionError as error:
-        problems = [*scene.problems, str(error)]
+    except BROKEN as error:
+        problems = [*scene.problems, f"{type(error).__name__}: {error}"]
     finally:
         scene.close()
     lives = [member.life for member in scene.members]

@@ -97,9 +97,9 @@ def _replayed(run: Run, payments: int) -> Iterator[str]:
 def _answers_replayed(run: Run, left: Left) -> Iterator[str]:
     """The same for outcomes of actions."""
     spec = TOPOLOGY.lane("act")
-    machine, given = build_lane(spec, run.config, partition_counts(run.partitions)), set[bytes]()
-    for _, record in counting(left.values(spec.journal or "")):
-        for emission in machine.apply(record.to_bytes()).emissions:
+    machine, given, journal = build_lane(spec, run.config, partition_counts(run.partitions)), set[bytes](), left.values(spec.journal or "")
+    for offset, _ in counting(journal):
+        for emission in machine.apply(journal[offset]).emissions:
             if emission.handle == RTDL:
                 given.update(value or b"" for value in emission.values.tolist())
     there = {value for found in forms_of(left, *OUTCOME).values() for value in found}
