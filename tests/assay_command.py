@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from reasons_met import seen
+
 
 class Ended(NamedTuple):
     """How a command ended."""
@@ -29,7 +31,7 @@ def assay(*arguments: str | Path, cwd: Path | None = None, timeout_s: float = 12
         [sys.executable, "-m", "assay", *map(str, arguments)],
         capture_output=True, text=True, cwd=cwd, timeout=timeout_s, env=environment(variables), check=False,
     )  # fmt: skip
-    return Ended(done.returncode, done.stdout, done.stderr)
+    return Ended(done.returncode, done.stdout, seen(done.stderr))
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import hypothesis
 import pytest
+import reasons_met
 
 from assay.app.settings import load_settings
 from assay.testing import dsn, kafka, namespace, postgres, server_room, settings
@@ -28,8 +30,15 @@ skipped: Counter[str] = Counter()
 left_out: Counter[str] = Counter()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Where the refusal codes that the product produces are written down, see tests/reasons_met.py."""
+    parser.addoption("--reasons", type=Path, default=None, metavar="FOLDER", help="write the refusal codes that were produced here")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the tiers."""
+    if config.getoption("reasons") is not None:
+        reasons_met.watch(config.getoption("reasons"))
     for name, what in TIERS.items():
         config.addinivalue_line("markers", f"{name}: {what}")
     config.addinivalue_line("markers", "chaos: one of each fault on real Kafka; make chaos runs all of them, several times")

@@ -14,6 +14,7 @@ from typing import Any
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 from gated_worlds import GatedWorld
+from reasons_met import seen
 
 from assay.agents.audit_segment import bodies_of, read_segment
 from assay.agents.journal import JournalRecord
@@ -85,7 +86,7 @@ class WorkerProcess:
 
     def tail(self) -> str:
         """The end of its log."""
-        return self.log.read_text(errors="replace")[-2_000:]
+        return seen(self.log.read_text(errors="replace")[-2_000:])
 
 
 def values(run: Run, handle: str) -> list[bytes]:

@@ -22,18 +22,31 @@ _ON_BEHALF = ("assay.contracts.errors", "assay.codecs.quarantine")
 #: it compares codes, others have produced them
 _COMPARES = "assay.app.simulation.checks"
 met: set[str] = set()
+_folder: list[Path] = []
 
 
-def watch() -> None:
-    """Note every code that the product puts into words in this process from now on. The value stays what it is."""
+def watch(folder: Path | None = None) -> None:
+    """Note every code that the product puts into words in this process from now on. The value stays what it is.
+
+    With a folder each is written down there at once, for the last step.
+    """
+    _folder[:] = [] if folder is None else [folder]
 
     def value(reason: Reason) -> str:
         text: str = reason._value_
         if text not in met and _is_product(sys._getframe(1)):
-            met.add(text)
+            _note(text)
         return text
 
     setattr(Reason, "value", property(value))  # noqa: B010 - its type says that it cannot be set
+
+
+def _note(code: str) -> None:
+    met.add(code)
+    for folder in _folder:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / f"{os.getpid()}.txt").open("a", encoding="utf-8") as file:
+            file.write(f"{code}\n")
 
 
 def _is_product(frame: FrameType | None) -> bool:
@@ -47,14 +60,10 @@ def _is_product(frame: FrameType | None) -> bool:
 
 def seen(text: str) -> str:
     """What another process of the product said, as it is; its codes are noted."""
-    met.update(word for word in re.findall(r"\b[A-Z][A-Z0-9_]+\b", text) if word in Reason.__members__)
+    for word in re.findall(r"\b[A-Z][A-Z0-9_]+\b", text):
+        if word in Reason.__members__ and word not in met:
+            _note(word)
     return text
-
-
-def write(folder: Path) -> None:
-    """Leave what this process met for the last step."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{os.getpid()}.txt").write_text("\n".join(sorted(met)), encoding="utf-8")
 
 
 def never_met(folder: Path) -> list[str]:

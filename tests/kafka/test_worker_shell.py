@@ -14,6 +14,7 @@ import pytest
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from reasons_met import seen
 from worker_web import get_json, lanes_at
 
 from assay.app.substrate import Server
@@ -59,7 +60,7 @@ class Bench:
 
     def log(self, number: int) -> str:
         """What a worker printed."""
-        return (self.directory / f"worker{number}.log").read_text()
+        return seen((self.directory / f"worker{number}.log").read_text())
 
     def copied(self) -> dict[tuple[str, int], list[tuple[int, bytes]]]:
         """The whole output so far: (offset, value) per (topic, partition), in output order."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from reasons_met import seen
 from worker_web import get_json, get_text, lanes_at
 
 from assay.app.run_directory import Run, RunConfig
@@ -137,4 +138,4 @@ def test_a_worker_that_cannot_start_says_why(
     workers: Workers, options: list[str], environment: dict[str, str], code: int, said: str
 ) -> None:
     assert workers.assay(free_port(), *options, **environment).wait(60) == code
-    assert said in (workers.run.directory / "worker0.log").read_text()
+    assert said in seen((workers.run.directory / "worker0.log").read_text())

@@ -92,7 +92,7 @@ class GateServer:
         return made
 
     def runner(self, lingering_time: float = 10.0) -> web.AppRunner:
-        """The application on a server. Headers have as long as a body: aiohttp hangs up on who has not ended them then, or sends no more."""
+        """The application on a server. Headers have as long as a body: aiohttp hangs up on who has not ended them then, or sends none."""
         return web.AppRunner(
             self.application(), access_log=None, logger=_http_log, keepalive_timeout=self._body_timeout_s, lingering_time=lingering_time
         )

@@ -1,0 +1,48 @@
+"""What the feature step refuses is set aside by the lane with its reason, and is not decided."""
+
+from __future__ import annotations
+
+import numpy as np
+from records import LABELS, RTDL, T0_US, TRAFFIC, chunk, label, payment
+from simulated_worlds import config
+
+from assay.agents.features import FeatureStep
+from assay.agents.lane import Lane
+from assay.agents.topology import TOPOLOGY
+from assay.app.lanes import build_lane, partition_counts
+from assay.codecs.single_object import unpack
+from assay.tables.entity_windows import SUM_MAX
+from assay.tables.feature_plan import BUCKETS, CELLS, FIELDS, SUM, TOTAL
+
+WALL_US = 1_800_000_000_000_000
+
+
+def folded(lane: Lane, handle: str, first: int, value: bytes) -> tuple[list[str], int]:
+    """Why records were set aside, and how many decisions came, of one record."""
+    lane.receive(chunk(handle, [value], first))
+    entry = lane.next_entry(WALL_US)
+    assert entry is not None
+    emissions = lane.apply(entry.value).emissions
+    letters = [v or b"" for e in emissions if e.handle == "FP_BUS_QUARANTINE_V1" for v in e.values.tolist()]
+    return [unpack(letter)[1]["reason"] for letter in letters], sum(len(e.values.lengths) for e in emissions if e.handle == RTDL)
+
+
+def fill(lane: Lane) -> None:
+    """Plant sums just below what an int64 holds into the windows of the first key of every entity."""
+    (step,) = (step for step in lane.steps if isinstance(step, FeatureStep))
+    for windows in step._table.windows:
+        for ring in windows.plan.rings:
+            line = windows.lines[0]
+            cells = line[ring[CELLS] : ring[CELLS] + ring[BUCKETS] * ring[FIELDS]].reshape(ring[BUCKETS], ring[FIELDS])
+            cells[np.flatnonzero(cells[:, 0])[0], SUM] = line[ring[TOTAL] + SUM] = SUM_MAX - 10
+    step._table._bound_from_lines()
+
+
+def test_rows_that_no_feature_takes_are_set_aside_and_not_decided() -> None:
+    lane = build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"merge_policy": "arrival"}), partition_counts(1))
+    assert folded(lane, TRAFFIC, 0, payment("a", T0_US)) == ([], 1)
+    fill(lane)
+    assert folded(lane, TRAFFIC, 1, payment("b", T0_US + 1, 11)) == (["WINDOW_OVERFLOW"], 0)
+    assert folded(lane, TRAFFIC, 2, payment("c", T0_US + 2, 10**11)) == (["AMOUNT_OUT_OF_RANGE"], 0)
+    assert folded(lane, LABELS, 0, label("l", T0_US + 9, "nobody", T0_US)) == (["LABEL_SUBJECT_UNKNOWN"], 0)
+    assert folded(lane, TRAFFIC, 3, payment("d", T0_US + 3, 10, {"customer": "c2", "terminal": "t2"})) == ([], 1)

@@ -1,0 +1,50 @@
+"""A refusal code counts as produced when the product put it into words while a test ran, and only then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import reasons_met
+
+from assay.codecs.quarantine import quarantine_value
+from assay.codecs.single_object import record_type
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+@pytest.fixture(autouse=True)
+def nothing_met(tmp_path: Path, pytestconfig: pytest.Config) -> Iterator[None]:
+    """What was met before is put back, so that a run with --reasons loses nothing."""
+    before = set(reasons_met.met)
+    reasons_met.met.clear()
+    reasons_met.watch(tmp_path)
+    yield
+    reasons_met.watch(pytestconfig.getoption("reasons"))
+    reasons_met.met.clear()
+    reasons_met.met.update(before)
+
+
+def test_a_code_that_the_product_raises_is_met() -> None:
+    with pytest.raises(Stop):
+        record_type("marker")
+    assert reasons_met.met == {"SCHEMA_UNKNOWN"}
+
+
+def test_a_code_that_a_test_puts_into_words_is_not_met() -> None:
+    text = str(Stop(Reason.JOURNAL_UNREADABLE, "a test says so"))
+    assert text.startswith(Reason.JOURNAL_UNREADABLE.value)
+    assert quarantine_value("FP_BUS_TRAFFIC_FRAUD_V1", 0, 0, Reason.BYTES_GARBAGE, "", 0, b"")
+    assert [reason.value for reason in Reason] == list(Reason.__members__)
+    assert reasons_met.met == set()
+
+
+def test_a_code_that_another_process_says_is_met() -> None:
+    assert reasons_met.seen("assay gate: GATE_ALREADY_RUNNING: NOT_A_CODE (at 1)").startswith("assay")
+    assert reasons_met.met == {"GATE_ALREADY_RUNNING"}
+
+
+def test_what_nobody_met_is_named_with_the_files_that_use_it(tmp_path: Path) -> None:
+    reasons_met.seen(" ".join(name for name in Reason.__members__ if name != "TOPIC_UNKNOWN"))
+    assert reasons_met.never_met(tmp_path) == ["TOPIC_UNKNOWN: used by assay/app/topics.py, assay/contracts/topics.py"]
