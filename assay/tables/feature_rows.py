@@ -22,7 +22,7 @@ def feature_row(ids: EntityTable, windows: EntityWindows, slot: int) -> dict[str
     lines = windows.lines
     line = lines[slot] if slot < len(lines) else np.zeros(windows.plan.width, np.int64)
     first, last, events = (int(values[0]) for values in ids.graph(np.array([slot])))
-    counts = _window_counts(windows.plan.window_words, line[None])
+    counts = _window_counts(windows.plan.window_words, line[None], np.zeros(1, np.int64))
     names = windows.plan.window_names
     keys = ("count", "sum_minor", "fraud_count")
     return {
@@ -61,7 +61,7 @@ def _feature_part(ids: EntityTable, windows: EntityWindows) -> Columns:
     touched, windows.touched[:] = windows.touched[: len(lives)].copy(), 0
     slots = np.flatnonzero(touched & lives[: len(touched)])
     n, names = len(slots), windows.plan.window_names
-    counts = _window_counts(windows.plan.window_words, windows.lines[slots]).reshape(-1, 3)
+    counts = _window_counts(windows.plan.window_words, windows.lines, slots).reshape(-1, 3)
     child: dict[str, Column] = {
         "name": _repeated(names, n),
         "count": counts[:, 0],
@@ -87,9 +87,9 @@ def _entity_part(ids: EntityTable) -> Columns:
     }
 
 
-def _window_counts(words: I64, lines: I64) -> I64:
-    """(lines, windows, [count, sum, frauds]); frauds 0 where a window keeps none."""
-    counts: I64 = np.where(words[None] < 0, 0, lines[:, words])
+def _window_counts(words: I64, lines: I64, slots: I64) -> I64:
+    """(slots, windows, [count, sum, frauds]); frauds 0 where a window keeps none. A line is a kilobyte, so none is copied whole."""
+    counts: I64 = np.where(words[None] < 0, 0, lines[slots[:, None, None], words])
     return counts
 
 

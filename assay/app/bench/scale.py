@@ -204,7 +204,7 @@ def _arguments(arguments: list[str]) -> Namespace:
     parser.add_argument("--keys", type=int, nargs="*", default=KEYS, help="live keys of all entities together; 5000000 takes about 8 GB")
     parser.add_argument("--features", type=int, nargs="*", default=FEATURES, help="numbers of features, 1 to 100")
     parser.add_argument("--features-keys", type=int, default=FEATURES_KEYS, help="live keys while features are counted")
-    parser.add_argument("--events", type=int, default=100_000, help="measured payments of a point")
+    parser.add_argument("--events", type=int, default=100_000, help="measured payments of a point; changelog rows go out every 100000")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--pictures", type=Path, help="directory for pictures (SVG)")
     return parser.parse_args(arguments)
