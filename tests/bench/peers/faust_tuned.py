@@ -24,7 +24,7 @@ from bench.peers.key_windows import decide
 from faust.transport.producer import ProducerBuffer
 
 BATCH_RECORDS = 5_000
-BATCH_WAIT_S = 0.2
+BATCH_WAIT_S = 1.0
 BUFFERED_RECORDS = 20_000
 
 
