@@ -79,7 +79,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
                 rounds.append({"round": number, **measure(contestant, bus, broker, room / prefix)})
                 bus.delete(prefix)
                 if given.progress:
-                    print(f"round {number + 1} of {given.rounds}: {name} {rounds[-1]['events_per_s']:,} events/s", flush=True)
+                    print(_progress(rounds[-1], given.rounds), flush=True)
     return _figures(given, inputs, rounds)
 
 
@@ -136,6 +136,11 @@ def _peer(
         name, command(place), place.group, place.source, place.target, (inputs.documents if peer.documents else inputs.records)[:count],
         warm, check, FOLDER, peer.transactional, peer.commits_when_stopped,
     )  # fmt: skip
+
+
+def _progress(one: dict[str, Any], rounds: int) -> str:
+    rates = f"{one['events_per_s']:,} events/s, {one['events_per_process_cpu_s']:,} per CPU-second"
+    return f"round {one['round'] + 1} of {rounds}: {one['contestant']} {rates}"
 
 
 def _figures(given: Namespace, inputs: Inputs, rounds: list[dict[str, Any]]) -> dict[str, Any]:
