@@ -12,7 +12,7 @@ PYTEST := $(BIN)/python -m pytest
 SIDE_BY_SIDE := -n auto --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-packages setup-kernels demo test test0 test1 test2 test3 test-long lint docs bench wheel clean
+.PHONY: help setup setup-packages setup-kernels demo test test0 test1 test2 test3 test-long engine lint docs bench wheel clean
 
 help: ## say what can be made
 	@echo "usage: make TARGET [ARGS='…'] [PYTHON=/path/to/python3.11] [VENV=.venv]"
@@ -51,6 +51,9 @@ test3: setup ## tests with large data, from the directory named by ASSAY_TIER3_D
 
 test-long: setup ## the tests that take minutes, such as twenty interrupts of one run
 	@$(PYTEST) -m long $(ARGS)
+
+engine: setup ## Faust's known troubles on stock Faust, each once: ARGS='--runs 20 restarted'
+	@PYTHONPATH=tests $(BIN)/python -m engine $(ARGS)
 
 lint: setup-packages ## style, types, import directions, generated pages
 	@sh .ci/lint $(BIN)

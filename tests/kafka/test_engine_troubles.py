@@ -72,10 +72,10 @@ def allow_bytes(run: Run, handle: str, largest: str) -> None:
     admin.incremental_alter_configs([resource])[resource].result(20)
 
 
-def test_a_journal_record_that_cannot_be_read_ends_the_worker_and_its_standby(workers: Workers) -> None:
-    active = workers.start()
+def test_a_journal_record_that_cannot_be_read_ends_the_worker(workers: Workers) -> None:
+    first = workers.start()
     until(lambda: workers.decided() == ROWS, 60)
-    active.kill()
+    first.kill()
     append(workers.run, JOURNAL, b"{not a journal record")
     said = len(values(workers.run, RTDL))
     worker = workers.start()
