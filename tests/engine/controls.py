@@ -150,7 +150,7 @@ def _settled(bench: Bench, worker: StockWorker, payments: str, sums: str) -> See
     return Seen(
         not committed or bool(lost or twice) or total != sum(ends.values()),
         f"alive={worker.alive}, committed to the end={committed} ({bench.committed(payments)} of {ends}), "
-        f"payments lost={lost}, repeated={twice}, sum of totals={total} of {sum(ends.values())}",
+        f"payments without output={lost}, repeated={twice}, sum of totals={total} of {sum(ends.values())}",
     )
 
 
