@@ -15,7 +15,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 MET := build/reasons_met
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-packages setup-kernels demo test test0 test1 test2 test3 test-long simulate fuzz mutants chaos lint docs bench wheel clean
+.PHONY: help setup setup-packages setup-kernels demo test test0 test1 test2 test3 test-long simulate fuzz mutants chaos engine lint docs bench wheel clean
 
 help: ## say what can be made
 	@echo "usage: make TARGET [ARGS='…'] [PYTHON=/path/to/python3.11] [VENV=.venv]"
@@ -68,6 +68,9 @@ mutants: setup-kernels ## the seeded runs catch every planted defect (tests/simu
 
 chaos: setup ## faults on real Kafka, each five times, then a random schedule of them; writes runs/chaos/chaos.html
 	@PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+engine: setup ## Faust's known troubles on stock Faust, each once: ARGS='--runs 20 restarted'
+	@PYTHONPATH=tests $(BIN)/python -m engine $(ARGS)
 
 lint: setup-packages ## style, types, import directions, generated pages
 	@sh .ci/lint $(BIN)
