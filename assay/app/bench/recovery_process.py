@@ -109,20 +109,18 @@ def start(run: Run) -> dict[str, Any]:
 
 
 async def _start(run: Run) -> dict[str, Any]:
-    began, before = time.monotonic(), psutil.Process().memory_info().rss
+    began, cpu, before = time.monotonic(), time.process_time(), psutil.Process().memory_info().rss
     lane, journal = _lane(run), KafkaJournal(run.bootstrap, _journal_topic(run))
     snapshots = Snapshots(lane, snapshot_store(run, lane), journal, NEVER, time.monotonic, Failpoints())
     outputs = KafkaOutputs(run.bootstrap, {handle: found.name(run.namespace) for handle, found in topics().items()})
     driver = LaneDriver(lane, journal, outputs, wall_us, Failpoints(), snapshots=snapshots)
     await driver.recover()
-    recovered_s, peak_kb, after = (
-        time.monotonic() - began,
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-        psutil.Process().memory_info().rss,
-    )
+    recovered_s, cpu_s = time.monotonic() - began, time.process_time() - cpu
+    peak_kb, after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, psutil.Process().memory_info().rss
     await driver.close()
     return {
         "start_s": round(recovered_s, 2),
+        "start_cpu_s": round(cpu_s, 2),
         "snapshot_load_s": round(snapshots.load_s, 2),
         "tail_s": round(recovered_s - snapshots.load_s, 2),
         "process_age_s": round(time.time() - psutil.Process().create_time(), 2),
