@@ -43,10 +43,12 @@ def run(arguments: list[str]) -> dict[str, Any]:
         "machine": machine(),
         "workload": "W over so many keys of five entities, every key within a 7-day window",
         "keys": measured,
-        "start_s": {keys: spread([one["start_s"] for one in found["rounds"]]) for keys, found in measured.items()},
-        "snapshot_load_s": {keys: spread([one["snapshot_load_s"] for one in found["rounds"]]) for keys, found in measured.items()},
-        "peak_mb": {keys: spread([one["peak_mb"] for one in found["rounds"]]) for keys, found in measured.items()},
+        **{name: _spreads(measured, name) for name in ("start_s", "start_cpu_s", "snapshot_load_s", "peak_mb")},
     }
+
+
+def _spreads(measured: dict[str, dict[str, Any]], name: str) -> dict[str, dict[str, float]]:
+    return {keys: spread([one[name] for one in found["rounds"]]) for keys, found in measured.items()}
 
 
 def _measure(given: Namespace, keys: int, bootstrap: str, directory: Path) -> dict[str, Any]:
