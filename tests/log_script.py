@@ -147,7 +147,7 @@ async def _runs(driver: LaneDriver, begin_tenths: int, end_tenths: int) -> None:
     try:
         async with asyncio.timeout(DEADLINE_S):
             while not running.done() and (driver._fed.is_set() or lane._emitted_through < lane._next_sequence - 1):
-                await asyncio.sleep(POLL_S)
+                await asyncio.wait({running}, timeout=POLL_S)
         if running.done():
             running.result()
     finally:

@@ -16,6 +16,7 @@ from assay.app.simulation.events import Events
 from assay.app.simulation.faults import (
     ClockJump,
     Crash,
+    CutOff,
     Delay,
     Duplicate,
     FailedProduce,
@@ -89,8 +90,7 @@ class Simulator:
         self._events = Events()
         self._network = Network(self._events, log, self.random)
         self._fetch_max = fetch_max
-        self._feed = list(feed)
-        self._lot_max = lot_max
+        self._feed, self._lot_max = list(feed), lot_max
         self._fed = self._started = 0
         self._processes: list[Process] = []
         self._with_standbys = standbys
@@ -158,6 +158,8 @@ class Simulator:
 
     def fetches(self, process: Process) -> Iterator[tuple[Place, int]]:
         lane, now_us = process.lane, self._events.now_us
+        if process.away_us():
+            return
         places, (until_us, records_max) = list(lane.places), self._shuffled.get(lane.name, (0, 0))
         if now_us < until_us:
             self.random.shuffle(places)
@@ -213,7 +215,7 @@ class Simulator:
         before = self._members[lane.name]
 
         def give() -> None:
-            if self._members[lane.name] is before and (before.dead or before.frozen):
+            if self._members[lane.name] is before and (before.dead or before.frozen or before.away_us()):
                 self._give(lane)
 
         self._events.after(after_us, give, busy=True)
@@ -241,6 +243,10 @@ class Simulator:
             case Freeze(us, unsent):
                 process.frozen, process.unsent = True, unsent
                 self._events.after(us, process.thaw, busy=True)
+                self._give_later(lane, SESSION_US)
+            case CutOff(us):
+                process.away_until_us = self._events.now_us + us
+                self._events.after(us, self._events.moved, busy=True)
                 self._give_later(lane, SESSION_US)
             case Rival():
                 self._give(lane)

@@ -8,7 +8,7 @@ import pytest
 from records import CONTEXT, CONTROL, INPUTS, LABELS, POSTURE, RTDL, TRAFFIC
 from simulated_worlds import LANES, Finished, World, assert_promises, decision_digest, decisions, run, small_world
 
-from assay.app.simulation.faults import BOUNDARIES, Delay, Duplicate, Planted, crash
+from assay.app.simulation.faults import BOUNDARIES, CutOff, Delay, Duplicate, Planted, crash
 from assay.app.simulation.schedule import boundaries
 from assay.codecs.single_object import unpack
 
@@ -48,6 +48,18 @@ def test_crashes_during_recovery_change_nothing_in_effect(boundary: str) -> None
     crashes = [crash(lane, boundary, occurrences(lane, boundary)["middle"] + again) for again in range(3)]
     finished = run(world(), crashes)
     assert finished.simulator.met == crashes
+    assert_promises(world(), finished)
+    assert decision_digest(finished.log) == decision_digest(undisturbed().log)
+
+
+@pytest.mark.parametrize("lane", LANES)
+@pytest.mark.parametrize("boundary", ["fetched", "journal_sent"])
+def test_a_worker_that_is_cut_off_while_another_takes_over_changes_nothing_in_effect(lane: str, boundary: str) -> None:
+    """It goes on working all the while, and what it sent arrives when the other has long begun."""
+    planted = Planted(CutOff(1_000_000), lane, boundary, 1)
+    finished = run(world(), [planted])
+    assert finished.simulator.met == [planted]
+    assert finished.simulator.owners[lane] == 2
     assert_promises(world(), finished)
     assert decision_digest(finished.log) == decision_digest(undisturbed().log)
 

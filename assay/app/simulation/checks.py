@@ -16,7 +16,7 @@ from assay.agents.audit_segment import read_segment
 from assay.agents.decision_digest import DecisionDigest
 from assay.app.audit.verify import verify_chain
 from assay.app.simulated_lanes import KeyedEffector
-from assay.app.simulation.faults import Freeze, Rival
+from assay.app.simulation.faults import CutOff, Freeze, Rival
 from assay.app.simulation.lane_checks import lane_violations
 from assay.app.simulation.log import MemoryStore, ModelLog
 from assay.app.simulation.sentences import SHOWN, some
@@ -121,8 +121,8 @@ def _outcomes(log: ModelLog, decided: Mapping[str, set[bytes]], effector: KeyedE
     yield from some("two outcomes of action {}", [action for action, forms in outcomes.items() if len(forms) > 1])
     yield from some("never executed: {}", [key.hex() for key in keys - effector.acts.keys()])
     yield from some("executed though nobody decided it: {}", [key.hex() for key in effector.acts.keys() - keys])
-    # one that stood still between its journal and the effector asks again when it goes on; the effector honours the key
-    if not any(planted.lane == "act" and isinstance(planted.fault, Freeze | Rival) for planted in simulator.met):
+    # one that stood still or was cut off between its journal and the effector asks again when it goes on; the effector honours the key
+    if not any(planted.lane == "act" and isinstance(planted.fault, Freeze | CutOff | Rival) for planted in simulator.met):
         yield from some("asked to act again without asking whether it is done: {}", [key.hex() for key in effector.blindly])
 
 

@@ -34,6 +34,15 @@ class Freeze(NamedTuple):
     unsent: bool
 
 
+class CutOff(NamedTuple):
+    """The process reaches neither broker nor object store for this long, and goes on working: what it sends arrives later.
+
+    Another one is started when the group misses it.
+    """
+
+    us: int
+
+
 class Rival(NamedTuple):
     """Another process starts as owner of the lane while this one goes on."""
 
@@ -82,10 +91,10 @@ class Reorder(NamedTuple):
     us: int = 0
 
 
-Fault: TypeAlias = Crash | Freeze | Rival | FailedProduce | UnknownProduce | ClockJump | Poison | Duplicate | Delay | Reorder
+Fault: TypeAlias = Crash | Freeze | CutOff | Rival | FailedProduce | UnknownProduce | ClockJump | Poison | Duplicate | Delay | Reorder
 #: snapshots do not exist yet: a slow and a torn one will be faults here, and `snapshotting` a boundary above
 FAULTS: tuple[type[Fault], ...] = (
-    Crash, Freeze, Rival, FailedProduce, UnknownProduce, ClockJump, Poison, Duplicate, Delay, Reorder,
+    Crash, Freeze, CutOff, Rival, FailedProduce, UnknownProduce, ClockJump, Poison, Duplicate, Delay, Reorder,
 )  # fmt: skip
 
 

@@ -76,7 +76,7 @@ class SimulatedLoop:
 
     def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> TimerHandle:
         handle = TimerHandle(when, callback, args, self._as_loop, context)
-        self._outside.wake(max(0, int(when * 1e6) - self._outside.now_us()), lambda: self.ready.append(handle))
+        self._outside.wake(max(0, round(when * 1e6) - self._outside.now_us()), lambda: self.ready.append(handle))
         return handle
 
     def call_later(self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> TimerHandle:

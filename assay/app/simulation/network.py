@@ -34,7 +34,7 @@ class Network:
     def send(self, request: Request) -> None:
         """Take records; they arrive behind what the same process sent to the same partition before."""
         line = (request.process.number, request.place)
-        self._arrival_us[line] = max(self._arrival_us[line], self._events.now_us + self._way_us())
+        self._arrival_us[line] = max(self._arrival_us[line], self._events.now_us + self._way_us(request.process))
         self._under_way[request.process.number].append(request)
         self._events.after(self._arrival_us[line] - self._events.now_us, lambda: request.process.outlives(lambda: self._arrive(request)))
 
@@ -61,16 +61,18 @@ class Network:
         offset = self._log.extend(request.place, request.records)
         self._events.moved()
         if fault is None:
-            self._events.after(self._way_us(), lambda: process.inside(lambda: _answer(request, offset)), busy=True)
+            self._events.after(self._way_us(process), lambda: process.inside(lambda: _answer(request, offset)), busy=True)
         else:
             self._fail(request, fault.silent_us if isinstance(fault, UnknownProduce) else 0)
 
     def _fail(self, request: Request, silent_us: int) -> None:
         error = Stop(Reason.PRODUCE_FAILED, "planted: a record is not known to be written", where=str(request.place))
-        self._events.after(silent_us + self._way_us(), lambda: request.process.inside(lambda: _refuse(request, error)), busy=True)
+        self._events.after(
+            silent_us + self._way_us(request.process), lambda: request.process.inside(lambda: _refuse(request, error)), busy=True
+        )
 
-    def _way_us(self) -> int:
-        return self._random.randint(50, WAY_US)
+    def _way_us(self, process: Process) -> int:
+        return process.away_us() + self._random.randint(50, WAY_US)
 
 
 def _answer(request: Request, offset: int) -> None:

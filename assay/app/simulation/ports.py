@@ -51,6 +51,9 @@ class Caller(Protocol):
     async def reach(self, boundary: str) -> None:
         """Come to a boundary."""
 
+    async def connected(self) -> None:
+        """Wait until it reaches others."""
+
     def send(self, place: Place, records: Sequence[Record]) -> asyncio.Future[int]:
         """Send records to one partition."""
 
@@ -97,15 +100,18 @@ class LogJournal(_Port):
         return acknowledged
 
     async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
+        await self._process.connected()
         for one in self._new():
             yield one
 
     async def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
         while True:
+            await self._process.connected()
             yield self._new()
             await asyncio.sleep(FOLLOW_POLL_S)
 
     async def read_between(self, first: int, end: int) -> list[bytes]:
+        await self._process.connected()
         return [record.value for record in self._process.world.log.read(self._place, first, end - first)]
 
     def _new(self) -> list[tuple[int, bytes]]:
@@ -127,8 +133,10 @@ class StoreJournal(_Port):
         await self._process.reach(self._sending)
         return await appending
 
-    def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
-        return self._segments.read_all()
+    async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
+        await self._process.connected()
+        async for one in self._segments.read_all():
+            yield one
 
     def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
         return self._segments.follow()

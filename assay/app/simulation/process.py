@@ -98,6 +98,8 @@ class Process:
     number: int
     dead: bool = False
     frozen: bool = False
+    #: until then it reaches nobody
+    away_until_us: int = 0
     #: while frozen, what was sent before waits inside
     unsent: bool = False
     recovering: bool = True
@@ -180,6 +182,15 @@ class Process:
         if self.dead or self.frozen:
             await asyncio.sleep(0)
 
+    def away_us(self) -> int:
+        """How long it still reaches nobody."""
+        return max(0, self.away_until_us - self.world.now_us())
+
+    async def connected(self) -> None:
+        """Wait until it reaches others."""
+        while left_us := self.away_us():  # noqa: ASYNC110  # in virtual time it sleeps exactly as long as is left
+            await asyncio.sleep(left_us / 1e6)
+
     def send(self, place: Place, records: Sequence[Record]) -> asyncio.Future[int]:
         """Records leave the process; the future gives the offset of the first, or raises Stop(PRODUCE_FAILED)."""
         answered: asyncio.Future[int] = self.loop.create_future()
@@ -209,7 +220,8 @@ class Process:
                 self.world.reached(self, "computed")
             self.inside(lambda: done(value, error))
 
-        self.world.schedule(self.world.random.randint(20, 400), run)
+        away_us = 0 if of_lane else self.away_us()
+        self.world.schedule(away_us + self.world.random.randint(20, 400), run)
 
     # -- its life
 
@@ -241,6 +253,7 @@ class Process:
             for place, records_max in self.world.fetches(self):
                 if records_max and self.driver.wants(place):
                     moved |= await self._fetch_from(place, records_max)
+            await self.connected()
             offsets = self.driver.committable()
             if offsets != self._committed:
                 self._committed = offsets

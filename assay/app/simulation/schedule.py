@@ -16,7 +16,7 @@ ONLY = {"effects_asked": ("act",), "effects_executed": ("act",), "claiming": ("r
 #: a lane comes to these once in each of its processes, to the others with every batch
 ONCE = ("recovering", "claiming")
 #: how often a lane comes to a boundary at least; segments of the audit close by time
-TIMES = {"rtdl": 8, "act": 8, "audit": 3}
+TIMES = {"rtdl": 8, "act": 8, "audit": 2}
 #: cells of the table that a seed takes; up to one more is drawn from all of them
 CELLS_OF_A_SEED = 4
 DAY_US = 86_400_000_000
@@ -60,6 +60,8 @@ def schedule(seed: int) -> list[Planted]:
 def _drawn(kind: type[Fault], random: Random) -> Fault:
     if kind is faults.Freeze:
         return faults.Freeze(random.choice((50_000, 400_000, 2_000_000)), random.random() < 0.5)
+    if kind is faults.CutOff:
+        return faults.CutOff(random.choice((50_000, 400_000, 2_000_000)))
     if kind is faults.UnknownProduce:
         return faults.UnknownProduce(random.random() < 0.5, random.choice((0, 10_000, 1_000_000)))
     if kind is faults.ClockJump:
