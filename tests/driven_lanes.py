@@ -11,7 +11,8 @@ from simulated_worlds import Finished, World, config, run, small_world
 
 from assay.agents.step import Chunk, EffectResults, Effects, Emission, Place
 from assay.app.failpoints import Failpoints
-from assay.app.lane_driver import Journal, LaneDriver
+from assay.app.lane_driver import LaneDriver
+from assay.app.lane_ports import Journal
 from assay.app.lanes import partition_counts
 from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
 from assay.app.simulation.log import MemoryStore, ModelLog, Record

@@ -18,7 +18,8 @@ from assay.agents.lane import Lane
 from assay.agents.step import Chunk, Place
 from assay.agents.topology import TOPOLOGY
 from assay.app.failpoints import Failpoints
-from assay.app.lane_driver import Journal, LaneDriver, Outputs
+from assay.app.lane_driver import LaneDriver
+from assay.app.lane_ports import Journal, Outputs
 from assay.app.lanes import build_lane, partition_counts
 from assay.codecs.columns import Strings
 from assay.contracts.errors import AssayError

@@ -8,7 +8,7 @@ from typing import Any
 from log_script import RECORD_BYTES_MAX, Log
 from simulated_worlds import config
 
-from assay.app.lane_driver import Journal, Outputs
+from assay.app.lane_ports import Journal, Outputs
 from assay.app.lanes import partition_counts
 from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
 from assay.app.simulation.faults import FailedProduce

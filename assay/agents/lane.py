@@ -185,8 +185,7 @@ class Lane:
     # -- fold side: the only place where state changes
 
     def apply(self, value: bytes) -> Outcome:
-        record = JournalRecord.from_bytes(value)
-        return self._apply(record)
+        return self._apply(JournalRecord.from_bytes(value))
 
     def _apply(self, record: JournalRecord) -> Outcome:
         if not self.folded.take(record):

@@ -8,13 +8,14 @@ it is never only logged.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from assay.agents.step import Chunk, EffectResults, Effects, Emission, Entry, Machine, Outcome, Place
+from assay.agents.step import Chunk, Entry, Machine, Outcome, Place
 from assay.app.failpoints import Failpoints
+from assay.app.lane_ports import Effector, Journal, Outputs
 from assay.app.same_topics import recreated, refuse_cut_short
 from assay.app.snapshots.taking import Snapshots
 from assay.contracts.errors import Stop
@@ -29,48 +30,6 @@ AHEAD_MAX = 4
 SMALL_ROWS = 1_000
 #: claims that another writer's records may overtake before the lane is left to it
 CLAIMS_MAX = 20
-
-
-class Journal(Protocol):
-    """An append-only log with offsets; on Kafka one partition of a journal topic."""
-
-    async def start(self) -> None:
-        """Connect."""
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-
-    async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
-        """Send one record; awaiting the result gives its acknowledged offset."""
-
-    def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
-        """Every record not read yet, in order, to the end."""
-
-    async def read_between(self, first: int, end: int) -> list[bytes]:
-        """The records at offsets `first` up to `end` (exclusive)."""
-
-    def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
-        """Records not read yet as they come, without end; an empty list now and then while none come."""
-
-
-class Outputs(Protocol):
-    """Where a lane's records go."""
-
-    async def start(self) -> None:
-        """Connect."""
-
-    async def close(self) -> None:
-        """Let go of the connection."""
-
-    async def publish(self, emissions: Sequence[Emission], wall_ms: int) -> None:
-        """Returns when every record is acknowledged; raises when any is not."""
-
-
-class Effector(Protocol):
-    """Executes effects in the world outside."""
-
-    async def execute(self, effects: Effects) -> EffectResults:
-        """One result per effect, in order. Raises nothing: a failure is a result."""
 
 
 class _InFlight(NamedTuple):

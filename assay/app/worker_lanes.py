@@ -16,8 +16,9 @@ from assay.app.bus_properties import aiokafka_arguments
 from assay.app.effects.recorder import Recorder
 from assay.app.effects.webhook import Webhook
 from assay.app.failpoints import Failpoints
-from assay.app.lane_driver import Effector, Journal, LaneDriver
+from assay.app.lane_driver import LaneDriver
 from assay.app.lane_metrics import BatchMetrics
+from assay.app.lane_ports import Effector, Journal
 from assay.app.lanes import build_lane, partition_counts
 from assay.app.run_directory import Run
 from assay.app.same_topics import committed_of_same_topics

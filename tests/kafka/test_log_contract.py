@@ -13,7 +13,7 @@ from log_script import RECORD_BYTES_MAX, appends, fencing, unknown
 from model_script import SimulatedLog
 
 from assay.app.bus import KafkaJournal, KafkaOutputs
-from assay.app.lane_driver import Journal, Outputs
+from assay.app.lane_ports import Journal, Outputs
 from assay.app.substrate import Server
 from assay.app.topics import create_topics
 from assay.contracts.topics import topics
