@@ -1,6 +1,6 @@
 """What must hold of a run that has come to rest, whatever was done to it; each promise is stated once, for every scenario.
 
-Nothing here asks the lane under test: the journal is followed by rules of its own, and only folding it again uses the product.
+Nothing here asks the lane under test: the journal is followed by the simulator's rules, and only folding it again uses the product.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import numpy as np
 from chaos.remains import Commit, Left
 
 from assay.agents.audit_segment import bodies_of, read_segment
-from assay.agents.journal import CLAIM, UPGRADE, JournalRecord
 from assay.agents.step import Place
 from assay.agents.topology import TOPOLOGY
 from assay.app.audit.verify import verify_chain
 from assay.app.lanes import build_lane, partition_counts
 from assay.app.replay.verify import verify
 from assay.app.run_directory import Run
+from assay.app.simulation.journaled import counting
 from assay.app.stores.segment_journal import SEGMENTS
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
@@ -105,26 +105,6 @@ def _answers_replayed(run: Run, left: Left) -> Iterator[str]:
     there = {value for found in forms_of(left, *OUTCOME).values() for value in found}
     if there != given:
         yield f"{len(there - given)} outcomes are given by no journal record that counts, {len(given - there)} that are given are not there"
-
-
-def counting(journal: Sequence[bytes]) -> Iterator[tuple[int, JournalRecord]]:
-    """(offset, record) of the records that count. Raises ValueError where a record is missing.
-
-    A claim counts if its epoch is new and it follows the last record that counts, any other record if its epoch is in force.
-    """
-    epoch, sequence = 0, -1
-    for offset, value in enumerate(journal):
-        record = JournalRecord.from_bytes(value)
-        if record.kind in (CLAIM, UPGRADE):
-            if record.epoch <= epoch or record.sequence != sequence + 1:
-                continue
-            epoch = record.epoch
-        elif record.epoch < epoch:
-            continue
-        if (record.epoch, record.sequence) != (epoch, sequence + 1):
-            raise ValueError(f"offset {offset}: epoch {record.epoch} sequence {record.sequence} after epoch {epoch} sequence {sequence}")
-        sequence = record.sequence
-        yield offset, record
 
 
 def _journals(run: Run, left: Left, commits: Sequence[Commit]) -> Iterator[str]:
