@@ -14,7 +14,7 @@ from assay.tables.dedupe import SeenBatch, SeenIds
 from assay.tables.feature_plan import FeaturePlan
 from assay.tables.features import REFUSALS, FeatureBatch, FeatureTable
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT
-from assay.tables.windows_reference import Fact, Fraud, Payment, ReferenceFeatures, Row
+from assay.tables.windows_reference import Fact, Label, Payment, ReferenceFeatures, Row
 
 SECOND = 1_000_000
 HORIZON_US, HORIZON_ROWS = 10**15, 10**6
@@ -189,7 +189,7 @@ def assert_equals_reference(plan: FeaturePlan, rows: Sequence[LaneRow], folded: 
 
 def _reference_row(row: LaneRow) -> Row:
     if row.kind == LABEL:
-        return Fraud(str(row.subject))
+        return Label(str(row.subject), row.label == 1)
     if row.kind == CONTEXT:
         return Fact(row.ts_us, dict(row.entities))
     return Payment(row.event_id, row.ts_us, row.amount_minor, dict(row.entities))
@@ -211,7 +211,7 @@ def random_rows(seed: int, count: int, spread: int = 1) -> list[LaneRow]:
             rows.append(rows[int(rng.integers(len(rows)))])
         elif rows and dice < 0.25:
             subject = rows[-min(len(rows), int(rng.integers(1, 40)))].event_id if rng.random() < 0.95 else "nobody"
-            rows.append(assertion(f"l{i}", now, subject, fraud=bool(rng.random() < 0.999)))
+            rows.append(assertion(f"l{i}", now, subject, fraud=bool(rng.random() < 0.9)))
         elif dice < 0.3:
             rows.append(fact(f"c{i}", ts, account=f"a{rng.integers(9)}"))
         else:

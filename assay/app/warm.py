@@ -33,6 +33,7 @@ from assay.codecs.record_batch_read import read_batches
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.feature_plan import compile_plan
+from assay.tables.state_bytes import blocks, read_state
 
 POLICIES = ("handbook", "transfers", "workload_w")
 #: two, because a single partition needs no partitioner
@@ -53,6 +54,7 @@ def warm() -> int:
             simulator = Simulator([_lane(spec, config, recorder) for spec in TOPOLOGY.lanes], log)
             simulator.run()
         _frame(simulator)
+        _restart(config, log)
         check(_replay(config, log), policy)
     return sum(1 for kernel in kernels().values() if kernel.signatures)
 
@@ -90,6 +92,19 @@ def _frame(simulator: Simulator) -> None:
         read_batches(sealed(batch, 0, 0, 0), 0)
     for key in simulator.store.keys(SEGMENTS):
         read_segment(simulator.store.read(key))
+
+
+def _restart(config: RunConfig, log: ModelLog) -> None:
+    """What a standby does: fold a journal, start from the state as a snapshot holds it, and show a row of it."""
+    for spec in TOPOLOGY.lanes:
+        if spec.journal is not None:
+            lane = build_lane(spec, config, PARTITIONS)
+            for value in log.values(spec.journal):
+                lane.recover(value)
+            lane.restore({name: read_state(b"".join(blocks(state))) for name, state in lane.state().items()})
+            features = lane.table("features")
+            if features is not None:
+                features.row(f"{config.features['entities'][0]}:nobody")
 
 
 def _replay(config: RunConfig, log: ModelLog) -> Comparison:

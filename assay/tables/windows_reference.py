@@ -34,10 +34,11 @@ class Fact(NamedTuple):
     entities: dict[str, str | None]
 
 
-class Fraud(NamedTuple):
-    """A fraud label for the payment with this id."""
+class Label(NamedTuple):
+    """A label for the payment with this id."""
 
     subject_event_id: str
+    is_fraud: bool
 
 
 @dataclass
@@ -55,7 +56,7 @@ class _Key:
     buckets: dict[int, dict[int, _Bucket]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(_Bucket)))
 
 
-Row = Payment | Fact | Fraud
+Row = Payment | Fact | Label
 Values = dict[str, int | float]
 #: answers of the reference that stand for a refusal
 UNKNOWN_SUBJECT: Final = "LABEL_SUBJECT_UNKNOWN"
@@ -78,8 +79,8 @@ class ReferenceFeatures:
 
     def fold(self, row: Row) -> Values | str | None:
         """Values of a payment, None for what is folded without any, or the reason of a refusal."""
-        if isinstance(row, Fraud):
-            return self._fold_fraud(row)
+        if isinstance(row, Label):
+            return self._fold_label(row)
         if isinstance(row, Fact):
             self._meet(row.ts_us, row.entities)
             return None
@@ -109,11 +110,11 @@ class ReferenceFeatures:
                 keys[name] = self._keys[name, id_] = key
         return keys
 
-    def _fold_fraud(self, row: Fraud) -> str | None:
+    def _fold_label(self, row: Label) -> str | None:
         if row.subject_event_id not in self._payments:
             return UNKNOWN_SUBJECT
         ts_us, keys = self._payments[row.subject_event_id]
-        if row.subject_event_id not in self._frauds:
+        if row.is_fraud and row.subject_event_id not in self._frauds:
             self._frauds.add(row.subject_event_id)
             for name in self.document.label_entities:
                 for resolution in self._resolutions[name] if name in keys else ():
