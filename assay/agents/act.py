@@ -27,7 +27,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.ids import OUTCOME_ID_TAG
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
-from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, SeenIds
+from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
 from assay.tables.row_kinds import PAYMENT
 from assay.tables.state_bytes import State, joined, part
 
@@ -129,8 +129,8 @@ class ActStep:
     def __init__(self, plans: Plans) -> None:
         self._pins = plans.pins
         self._partitions = plans.partitions[RTDL]
-        self._started = SeenIds(plans.horizon_us, plans.horizon_rows)
-        self._asked = SeenIds(plans.horizon_us, plans.horizon_rows)
+        self._started = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
+        self._asked = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
         self._open: Columns = {}
 
     def handle(self, batch: Batch) -> Sequence[Emission]:

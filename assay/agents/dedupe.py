@@ -10,7 +10,7 @@ from assay.agents.batch import Batch
 from assay.agents.plans import Plans
 from assay.agents.step import Emission
 from assay.contracts.reasons import Reason
-from assay.tables.dedupe import MISMATCH, NEW, SeenIds
+from assay.tables.dedupe import MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
 from assay.tables.state_bytes import State
 
 
@@ -23,7 +23,7 @@ class DedupeStep:
     name = "dedupe"
 
     def __init__(self, plans: Plans) -> None:
-        self._seen = SeenIds(plans.horizon_us, plans.horizon_rows)
+        self._seen = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
 
     def handle(self, batch: Batch) -> Sequence[Emission]:
         seen = self._seen.fold(batch.columns)

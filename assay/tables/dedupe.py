@@ -4,7 +4,8 @@ Ids are kept as 128 bits of two independent hashes instead of their text: 16 byt
 compact when they expire, and a chance of two of 10^9 ids meeting of about 10^-21. An id is NEW, a DUPLICATE (same payload hash) or a
 MISMATCH (other payload hash). Each new id gets an ordinal, counted from 0 in folding order; the oldest ordinals are
 forgotten, row by row, once their event-time mark is `horizon_us` behind the latest time folded or more than `max_rows`
-ids are held. So what is remembered depends on the folded rows alone, never on how they were batched.
+ids are held. So what is remembered depends on the folded rows alone, never on how they were batched. The newest `min_rows` ids
+are never too old: what is sent again after a restart follows close behind, however far apart its times are.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from assay.tables.state_bytes import State
 from assay.tables.text_hash import hash128
 
 NEW, DUPLICATE, MISMATCH = 0, 1, 2
+#: far more rows than are under way anywhere when a process ends, and so may come again from the next one
+RESENT_ROWS_MAX = 100_000
 #: words of an entry: 128 bits of the id, 128 bits of the payload hash, the latest time folded when it came, where it was first
 FIRST, SECOND, PAYLOAD, PAYLOAD_REST, MARK, OFFSET, PLACE, ENTRY_WORDS = 0, 1, 2, 3, 4, 5, 6, 7
 #: state: oldest ordinal held, next ordinal, latest time folded, index words in use
@@ -77,7 +80,7 @@ def _fold(
     places: I64,
     offsets: I64,
     skip: NDArray[np.bool_],
-    limits: tuple[int, int],
+    limits: tuple[int, int, int],
     hashes: I64,
     entries: I64,
     index: I64,
@@ -88,7 +91,7 @@ def _fold(
 ) -> None:
     data, starts, lengths = ids
     subject_data, subject_starts, subject_lengths = subject_ids
-    horizon_us, max_rows = limits
+    horizon_us, max_rows, min_rows = limits
     mask = len(entries) - 1
     # all hashes come first, so that the index words a row needs can be asked for while earlier rows are looked up
     for i in range(len(kinds)):
@@ -122,7 +125,7 @@ def _fold(
         entries[row, MARK], entries[row, OFFSET], entries[row, PLACE] = state[_LATEST], offsets[i], places[i]
         ordinals[i] = ordinal
         state[_NEXT] = ordinal + 1
-        while state[_BASE] <= ordinal and (
+        while state[_NEXT] - state[_BASE] > min_rows and (
             entries[state[_BASE] & mask, MARK] < state[_LATEST] - horizon_us or state[_NEXT] - state[_BASE] > max_rows
         ):
             state[_BASE] += 1
@@ -152,13 +155,14 @@ def _reindex(entries: I64, base: int, end: int, index: I64) -> None:
 class SeenIds:
     """Event ids within the horizon. Ids of labels, context facts and payments are separate name spaces."""
 
-    def __init__(self, horizon_us: int, max_rows: int) -> None:
+    def __init__(self, horizon_us: int, max_rows: int, min_rows: int = 0) -> None:
         if horizon_us < 0 or max_rows < 1:
             raise Stop(
                 Reason.SETTING_INVALID, f"the idempotency horizon is {horizon_us} us and {max_rows} rows", remedy="Give positive numbers."
             )
         self.horizon_us = horizon_us
         self.max_rows = max_rows
+        self.min_rows = min(min_rows, max_rows)
         self._entries = np.zeros((_FIRST_IDS, ENTRY_WORDS), np.int64)
         self._index = np.zeros(2 * _FIRST_IDS, np.int64)
         self._state = np.array([0, 0, -(2**62), 0], np.int64)
@@ -190,7 +194,7 @@ class SeenIds:
             frozen(places, np.int64),
             frozen(np.asarray(columns["offset"]), np.int64),
             frozen(np.zeros(n, np.bool_) if skip is None else skip, np.bool_),
-            (self.horizon_us, self.max_rows),
+            (self.horizon_us, self.max_rows, self.min_rows),
             np.empty((n, 2), np.int64),
             self._entries,
             self._index,
@@ -214,6 +218,7 @@ class SeenIds:
             "table": "seen_ids",
             "horizon_us": self.horizon_us,
             "max_rows": self.max_rows,
+            "min_rows": self.min_rows,
             "base": base,
             "latest": int(self._state[_LATEST]),
         }
@@ -223,7 +228,7 @@ class SeenIds:
     def from_state(cls, state: State) -> SeenIds:
         """The inverse of `state`."""
         header, rows = state.header, state.array("entries")
-        table = cls(header["horizon_us"], header["max_rows"])
+        table = cls(header["horizon_us"], header["max_rows"], header["min_rows"])
         base, end = header["base"], header["base"] + len(rows)
         table._state[:] = base, base, header["latest"], 0
         table._reserve(len(rows))

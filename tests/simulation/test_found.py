@@ -42,3 +42,10 @@ def test_a_worker_that_slept_since_it_wrote_a_segment_does_not_move_the_head_bac
     finished = run_seed(seed, [Planted(Freeze(1_500_000, unsent=False), "audit", "journal_sent", 2)])
     assert len(finished.simulator.met) == 1
     assert violated(seed, finished) == []
+
+
+def test_what_is_sent_again_is_known_again_although_its_payments_are_older_than_the_horizon() -> None:
+    """In a sparse history what is under way at once spans more than it: the act lane took decisions sent again for new ones."""
+    finished = run_seed(54)
+    assert finished.simulator.met
+    assert violated(54, finished) == []

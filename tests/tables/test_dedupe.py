@@ -32,7 +32,7 @@ ROWS = st.lists(
 )
 
 
-def by_dictionary(rows: list[LaneRow], horizon_us: int, max_rows: int) -> list[tuple[int, int]]:
+def by_dictionary(rows: list[LaneRow], horizon_us: int, max_rows: int, min_rows: int = 0) -> list[tuple[int, int]]:
     """(verdict, ordinal of the subject or -1) of each row, by an ordered dictionary."""
     held: OrderedDict[tuple[int, str], tuple[int, int, int]] = OrderedDict()
     latest, ordinal, answers = -(10**18), 0, []
@@ -46,17 +46,19 @@ def by_dictionary(rows: list[LaneRow], horizon_us: int, max_rows: int) -> list[t
         latest = max(latest, row.ts_us)
         held[row.kind, row.event_id] = (ordinal, row.payload, latest)
         ordinal += 1
-        while held and (next(iter(held.values()))[2] < latest - horizon_us or len(held) > max_rows):
+        while len(held) > min(min_rows, max_rows) and (next(iter(held.values()))[2] < latest - horizon_us or len(held) > max_rows):
             held.popitem(last=False)
     return answers
 
 
 @settings(max_examples=200, deadline=None)
-@given(ROWS, st.integers(0, 120), st.integers(1, 40), st.lists(st.integers(1, 119), max_size=5))
-def test_verdicts_equal_an_ordered_dictionary_for_any_cut(rows: list[LaneRow], horizon_us: int, max_rows: int, cuts: list[int]) -> None:
-    whole, parts = SeenIds(horizon_us, max_rows), SeenIds(horizon_us, max_rows)
+@given(ROWS, st.integers(0, 120), st.tuples(st.integers(1, 40), st.integers(0, 50)), st.lists(st.integers(1, 119), max_size=5))
+def test_verdicts_equal_an_ordered_dictionary_for_any_cut(
+    rows: list[LaneRow], horizon_us: int, limits: tuple[int, int], cuts: list[int]
+) -> None:
+    whole, parts = SeenIds(horizon_us, *limits), SeenIds(horizon_us, *limits)
     batch = whole.fold(lane_columns(rows, []))
-    assert list(zip(batch.verdicts.tolist(), batch.subjects.tolist(), strict=True)) == by_dictionary(rows, horizon_us, max_rows)
+    assert list(zip(batch.verdicts.tolist(), batch.subjects.tolist(), strict=True)) == by_dictionary(rows, horizon_us, *limits)
     edges = [0, *sorted(set(cuts)), max(len(rows), 120)]
     met = [parts.fold(lane_columns(rows[a:b], [], a)) for a, b in pairwise(edges)]
     for name in ("verdicts", "ordinals", "subjects"):

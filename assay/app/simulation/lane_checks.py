@@ -139,18 +139,26 @@ def _not_repeated(simulator: Simulator, lane: SimulatedLane, records: Sequence[J
 
 
 def _read_models(log: ModelLog, machine: Machine) -> Iterator[str]:
-    """At rest the newest changelog row of a key is what the lane knows of it, and a key it has forgotten has none."""
-    newest: dict[str, dict[str, Any] | None] = {}
+    """At rest the row of a key with the newest stamp is what the lane knows of it; one it has forgotten was taken back.
+
+    What a writer that had lost the lane still sent may be behind either: rows are told apart by their stamps.
+    """
+    newest: dict[str, dict[str, Any]] = {}
+    taken_back = set()
     for place in log.places() if machine.table("features") else ():
         for record in log.read(place, 0, log.end(place)) if place[0] == FEATURES else ():
-            key, row = record.key.decode(), unpack(record.value)[1] if record.value else None
-            before = newest.get(key)
-            if row is None or before is None or (row["epoch"], row["sequence"]) > (before["epoch"], before["sequence"]):
+            key = record.key.decode()
+            if not record.value:
+                taken_back.add(key)
+                continue
+            row = unpack(record.value)[1]
+            before = newest.setdefault(key, row)
+            if (row["epoch"], row["sequence"]) > (before["epoch"], before["sequence"]):
                 newest[key] = row
     stale = []
     for key, row in newest.items():
         known = machine.table("features").row(key)
-        told = row and (row["event_count"], {window.pop("name"): window for window in map(dict, row["windows"])})
-        if told != (known and (known["payment_count"], known["windows"])):
+        windows = {window.pop("name"): window for window in map(dict, row["windows"])}
+        if key not in taken_back if known is None else (known["payment_count"], known["windows"]) != (row["event_count"], windows):
             stale.append(key)
     yield from some("changed rows were never sent: {}", stale)
