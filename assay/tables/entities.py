@@ -38,6 +38,8 @@ from assay.tables.entity_index import (
 from assay.tables.growth import grown
 
 _FIRST_SLOTS = 64
+#: a row that never comes
+NOBODYS = 2**62
 
 
 class EntityTable:
@@ -111,7 +113,7 @@ class EntityTable:
         return self._entries[slots, FIRST_SEEN], self._entries[slots, LAST_SEEN], self._entries[slots, EVENTS]
 
     def born(self, slots: NDArray[np.integer]) -> I64:
-        """The row from which on a slot is its id's."""
+        """The row from which on a slot is its id's; later than any while it is nobody's."""
         rows: I64 = self._entries[slots, BORN]
         return rows
 
@@ -141,7 +143,7 @@ class EntityTable:
         if 4 * int(self._used[GONE]) < self.slots + _FIRST_SLOTS:
             return np.empty(0, np.intp)
         slots = np.flatnonzero(self._marks[: self.slots] == BURIED)
-        self._marks[slots] = FREE
+        self._marks[slots], self._entries[slots, BORN] = FREE, NOBODYS
         first = int(self._used[OPEN])
         self._free[first : first + len(slots)] = slots[::-1]
         self._used[OPEN] += len(slots)

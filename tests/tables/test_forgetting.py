@@ -32,7 +32,7 @@ IDLE = PLAN.idle_us
 T0 = 1_520_000_000 * SECOND
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 40))
 def test_values_equal_the_plain_python_fold_while_slots_go_from_id_to_id(seed: int, batch: int) -> None:
     rows = random_rows(seed, 400, spread=40)
@@ -94,6 +94,16 @@ def test_who_takes_the_slot_of_a_forgotten_id_takes_nothing_of_it() -> None:
     assert values_of(PLAN, folded.batch, len(rows) - 3)["a_merchants_now"] == 1
     assert values_of(PLAN, folded.batch, len(rows) - 1)["m_frauds"] == 0
     assert_equals_reference(PLAN, rows, folded)
+
+
+def test_a_fraud_of_a_payment_whose_slot_is_free_is_not_there_when_the_next_id_takes_it() -> None:
+    crowd = [pay(f"x{n}", T0, account=f"x{n}", merchant=f"x{n}") for n in range(40)]
+    clock = [pay(f"c{n}", T0 + n * SECOND, device="d") for n in range(1, IDLE // SECOND + 40)]
+    late = [assertion("l", T0 + SECOND, "p0"), *(pay(f"late{n}", T0 + n * SECOND, account="b") for n in (1, 13))]
+    rows = [pay("p0", T0, account="a", merchant="m"), *crowd, *clock, *late]
+    folded = fold_in_batches(PLAN, rows, [100, *range(len(rows) - 3, len(rows))], reclaim=True)
+    assert folded.table.entities[0].ids(np.array([0])).text() == ["b"]
+    assert values_of(PLAN, folded.batch, len(rows) - 1)["a_frauds"] == 0
 
 
 def test_leaps_of_the_clock_within_a_batch_forget_as_they_do_row_by_row() -> None:
