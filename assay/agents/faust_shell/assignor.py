@@ -13,16 +13,17 @@ from faust.types import TP
 from faust.types.assignor import HostToPartitionMap, PartitionAssignorT
 from yarl import URL
 
-#: member id → lane → the group generation that last gave it the lane, 0 if none did
-Offers = Mapping[str, Mapping[str, int]]
+#: member id → lane → the group generation that last gave it the lane, 0 if none did, and how much of the journal it has folded
+Offers = Mapping[str, Mapping[str, tuple[int, int]]]
 
 _VERSION = 0
 
 
 def deal(offers: Offers) -> dict[str, list[str]]:
-    """Lanes per member: a lane stays where it was given last, else goes to the lowest member id that offers it.
+    """Lanes per member: a lane stays where it was given last, else goes to who has folded most of it, then to the lowest id.
 
-    Last, because a worker that slept through a takeover still believes that it runs the lane.
+    Last, because a worker that slept through a takeover still believes that it runs the lane. Folded, because a worker that
+    is started for one that died may join before the group has found out, and a standby is there to go on at once.
     """
     dealt: dict[str, list[str]] = {member: [] for member in offers}
     for lane in sorted({lane for offer in offers.values() for lane in offer}):
@@ -49,7 +50,7 @@ class LaneAssignor(AbstractPartitionAssignor, PartitionAssignorT):  # type: igno
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
         """What this member offers, in the JoinGroup request."""
         specs = self.app.lanes.specs
-        offer = {name: [self._given.get(name, 0), sorted(spec.topics)] for name, spec in specs.items()}
+        offer = {name: [self._given.get(name, 0), spec.lane.next_offset, sorted(spec.topics)] for name, spec in specs.items()}
         return ConsumerProtocolMemberMetadata(_VERSION, list(topics), json.dumps(offer, sort_keys=True).encode())
 
     def assign(
@@ -57,9 +58,9 @@ class LaneAssignor(AbstractPartitionAssignor, PartitionAssignorT):  # type: igno
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
         """Called on the group's leader: all partitions of a lane's topics go where the lane goes."""
         offers = {member: json.loads(metadata.user_data) for member, metadata in members.items()}
-        dealt = deal({member: {lane: since for lane, (since, _) in offer.items()} for member, offer in offers.items()})
+        dealt = deal({member: {lane: (since, folded) for lane, (since, folded, _) in offer.items()} for member, offer in offers.items()})
         return {
-            member: _assignment(cluster, lanes, {topic for lane in lanes for topic in offers[member][lane][1]})
+            member: _assignment(cluster, lanes, {topic for lane in lanes for topic in offers[member][lane][2]})
             for member, lanes in dealt.items()
         }
 

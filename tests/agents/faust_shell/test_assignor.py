@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from assay.agents.faust_shell.assignor import LaneAssignor, deal
 
 MEMBERS = st.text("abc", min_size=1)
-OFFERS = st.dictionaries(MEMBERS, st.dictionaries(st.sampled_from(["rtdl", "act", "audit"]), st.integers(0, 5)), min_size=1)
+OFFERS = st.dictionaries(
+    MEMBERS, st.dictionaries(st.sampled_from(["rtdl", "act", "audit"]), st.tuples(st.integers(0, 5), st.integers(0, 9))), min_size=1
+)
 
 
 @given(OFFERS)
-def test_every_lane_goes_to_exactly_one_member_that_offers_it(offers: dict[str, dict[str, int]]) -> None:
+def test_every_lane_goes_to_exactly_one_member_that_offers_it(offers: dict[str, dict[str, tuple[int, int]]]) -> None:
     dealt = deal(offers)
     given_out = [lane for lanes in dealt.values() for lane in lanes]
     assert sorted(given_out) == sorted({lane for offer in offers.values() for lane in offer})
@@ -25,15 +27,19 @@ def test_every_lane_goes_to_exactly_one_member_that_offers_it(offers: dict[str, 
 
 
 @given(OFFERS)
-def test_lanes_stay_where_they_run_when_a_member_joins(offers: dict[str, dict[str, int]]) -> None:
+def test_lanes_stay_where_they_run_when_a_member_joins(offers: dict[str, dict[str, tuple[int, int]]]) -> None:
     first = deal(offers)
-    after = {member: {lane: 6 if lane in first[member] else since for lane, since in offer.items()} for member, offer in offers.items()}
-    newcomer = {lane: 0 for offer in offers.values() for lane in offer}
+    after = {member: {lane: (6, 0) if lane in first[member] else was for lane, was in offer.items()} for member, offer in offers.items()}
+    newcomer = {lane: (0, 9) for offer in offers.values() for lane in offer}
     assert deal({"0 newcomer": newcomer, **after}) == {"0 newcomer": [], **first}
 
 
 def test_a_worker_that_slept_through_a_takeover_does_not_get_its_lane_back() -> None:
-    assert deal({"1 sleeper": {"rtdl": 3}, "2 active": {"rtdl": 4}}) == {"1 sleeper": [], "2 active": ["rtdl"]}
+    assert deal({"1 sleeper": {"rtdl": (3, 9)}, "2 active": {"rtdl": (4, 8)}}) == {"1 sleeper": [], "2 active": ["rtdl"]}
+
+
+def test_the_standby_gets_the_lane_of_a_dead_worker_before_the_one_that_was_started_for_that() -> None:
+    assert deal({"1 started": {"rtdl": (0, 0)}, "2 standby": {"rtdl": (0, 400)}}) == {"1 started": [], "2 standby": ["rtdl"]}
 
 
 class Cluster:
@@ -44,7 +50,8 @@ class Cluster:
 
 
 def _member(lanes: dict[str, list[str]]) -> Any:
-    specs = {name: SimpleNamespace(topics={topic: topic.upper() for topic in topics}) for name, topics in lanes.items()}
+    lane = SimpleNamespace(next_offset=0)
+    specs = {name: SimpleNamespace(lane=lane, topics={topic: topic.upper() for topic in topics}) for name, topics in lanes.items()}
     return LaneAssignor(SimpleNamespace(lanes=SimpleNamespace(specs=specs)))
 
 
