@@ -46,7 +46,7 @@ def show(run: RunOption, lane: LaneOption = "rtdl") -> int:
     _covered(console, survey)
     for found in journal.snapshots().found():
         _say(console, f"  {snapshot_line(found)}")
-    return _findings(console, [f"{found.reason.value}: {found.text}" for found in survey.findings])
+    return _findings(console, [found.line for found in survey.findings])
 
 
 @app.command(short_help="fold the journal and compare it with every snapshot")
@@ -59,7 +59,7 @@ def verify(run: RunOption, lane: LaneOption = "rtdl") -> int:
     if not verified.findings:
         count = len(verified.snapshots)
         _say(console, f"  journal verified: {records:,} records in {len(verified.survey.epochs)} epochs, {count} snapshots equal its fold")
-    return _findings(console, [f"{found.reason.value}: {found.text}" for found in verified.findings])
+    return _findings(console, [found.line for found in verified.findings])
 
 
 @app.command(short_help="take a snapshot without a standby")

@@ -22,6 +22,11 @@ class Finding(NamedTuple):
     reason: Reason
     text: str
 
+    @property
+    def line(self) -> str:
+        """For people."""
+        return f"{self.reason.value}: {self.text}"
+
 
 @dataclass
 class Epoch:

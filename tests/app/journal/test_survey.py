@@ -86,6 +86,7 @@ def test_what_is_wrong_with_a_journal_is_found_by_name(change: Change, reason: R
     findings = survey(change(undisturbed())).findings
     assert findings[0].reason is reason
     assert named in findings[0].text
+    assert findings[0].line.startswith(f"{reason.name}: ")
 
 
 def _ranges(records: Sequence[JournalRecord]) -> list[tuple[str, int, int, int]]:
