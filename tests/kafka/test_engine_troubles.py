@@ -22,7 +22,7 @@ from assay.app.topics import create_topics
 from assay.contracts.topics import topic
 from assay.testing import until
 
-pytestmark = [pytest.mark.tier2, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.tier2, pytest.mark.long, pytest.mark.timeout(300)]
 
 ROWS = 200
 RTDL, JOURNAL, FEATURES = "FP_BUS_RTDL_V1", "FP_JOURNAL_RTDL_V1", "FP_CHANGELOG_FEATURES_V1"

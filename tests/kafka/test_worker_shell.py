@@ -184,6 +184,7 @@ def test_code_that_raises_ends_the_process_and_the_row_that_met_it_is_not_passed
     assert all([offset for offset, _ in rows] == list(range(100)) for rows in bench.copied().values())
 
 
+@pytest.mark.long
 def test_a_worker_stopped_and_started_under_load_loses_and_repeats_nothing(bench: Bench) -> None:
     for round_ in range(3):
         bench.produce(bench.inputs[0], 30_000 * round_, 30_000)
