@@ -50,11 +50,6 @@ class PairTable:
         self._pairs = np.full((_FIRST_PAIRS, 2), _EMPTY, np.int64)
         self._used = np.zeros(1, np.int64)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory, spare room included."""
-        return self._pairs.nbytes
-
     def has_room(self, more: int) -> bool:
         """True while `more` new pairs leave the table at most half full."""
         return 2 * (int(self._used[0]) + more) <= len(self._pairs)

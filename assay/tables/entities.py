@@ -65,11 +65,6 @@ class EntityTable:
         """Ids known."""
         return int(self._used[SLOTS] - self._used[GONE] - self._used[OPEN])
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory, spare room included."""
-        return self._index.nbytes + self._entries.nbytes + self._marks.nbytes + self._free.nbytes + self._arena.nbytes
-
     def resolve(self, ids: Strings, wanted: NDArray[np.bool_], rows: I64, clocks: I64) -> I32:
         """Slot of each wanted id, int32 (n,); an unknown id gets a new one, a null or unwanted one -1.
 

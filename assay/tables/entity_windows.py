@@ -83,11 +83,6 @@ class EntityWindows:
             if entity in (self.plan.name, other):
                 self.pairs[column].rebuild(self._live(column), 0)
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of memory, spare room included."""
-        return self.lines.nbytes + self.touched.nbytes + sum(pairs.nbytes for pairs in self.pairs)
-
     def largest_totals(self) -> tuple[int, int]:
         """Largest sum and largest upper limb of a sum of squares that any ring of any key holds."""
         sums = [int(self.lines[:, ring[TOTAL] + SUM].max()) for ring in self.plan.rings]

@@ -107,23 +107,21 @@ def frozen(scene: Scene) -> None:
 
 def broker_frozen(scene: Scene, away_s: float) -> None:
     """SIGSTOP of the broker: its port stays open and nothing answers."""
-    scene.active()
-    scene.goes_on()
-    with scene.marked(f"broker frozen {away_s:g} s"):
-        scene.servers.kafka.pause()
-        time.sleep(away_s)  # the length of the outage is what is tested
-        scene.servers.kafka.resume()
-    scene.goes_on()
+    _without_broker(scene, "frozen", scene.servers.kafka.pause, scene.servers.kafka.resume, away_s)
 
 
 def broker_stopped(scene: Scene, away_s: float) -> None:
     """An orderly stop of the broker and a start later."""
+    _without_broker(scene, "stopped", scene.servers.kafka.stop, scene.servers.kafka.start, away_s)
+
+
+def _without_broker(scene: Scene, how: str, goes: Callable[[], object], comes: Callable[[], object], away_s: float) -> None:
     scene.active()
     scene.goes_on()
-    with scene.marked(f"broker stopped {away_s:g} s"):
-        scene.servers.kafka.stop()
+    with scene.marked(f"broker {how} {away_s:g} s"):
+        goes()
         time.sleep(away_s)  # the length of the outage is what is tested
-        scene.servers.kafka.start()
+        comes()
     scene.goes_on()
 
 

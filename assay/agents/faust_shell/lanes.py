@@ -126,11 +126,7 @@ class Lanes:
         """Raises Stop(LANE_TAKEN_OVER) when an owned lane is not among those given."""
         lost = sorted(set(self._cursors) - set(given))
         if lost:
-            raise Stop(
-                Reason.LANE_TAKEN_OVER,
-                f"another worker was given {', '.join(lost)}",
-                remedy="Nothing is lost: the lane goes on there; this worker may be started again as its standby.",
-            )
+            raise _taken_over(lost)
 
     async def failure(self) -> None:
         """Wait until a lane ends and raise what ended it."""
@@ -161,7 +157,12 @@ class Lanes:
         return min((self._cursors[name].get(place, beginning) for name in readers), default=beginning)
 
     def feed(self, name: str, run: Run) -> None:
-        """Hand the rows a lane has not had to it. Raises Stop(INPUT_GAP) when rows before them never came."""
+        """Hand the rows a lane has not had to it.
+
+        Raises Stop(INPUT_GAP) when rows before them never came, Stop(LANE_TAKEN_OVER) when the lane was dealt away since they were fetched.
+        """
+        if name not in self._cursors:
+            raise _taken_over([name])
         cursors, chunk = self._cursors[name], run.chunk
         cursor = cursors.get(chunk.place, run.begins)
         if run.begins > cursor:
@@ -202,3 +203,11 @@ def _tail(chunk: Chunk, first: int) -> Chunk:
 async def _run(spec: LaneSpec) -> None:
     await spec.lane.run()
     raise Stop(Reason.LANE_ENDED, f"lane {spec.name} returned, a lane runs until it is cancelled")
+
+
+def _taken_over(names: Sequence[str]) -> Stop:
+    return Stop(
+        Reason.LANE_TAKEN_OVER,
+        f"another worker was given {', '.join(names)}",
+        remedy="Nothing is lost: the lane goes on there; this worker may be started again as its standby.",
+    )

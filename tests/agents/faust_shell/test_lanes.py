@@ -120,6 +120,19 @@ def test_rows_that_never_came_stop_the_lane() -> None:
     assert stopped.value.reason is Reason.INPUT_GAP
 
 
+def test_rows_of_a_lane_that_was_dealt_away_since_they_were_fetched_end_the_worker_by_name() -> None:
+    async def scenario() -> None:
+        lanes = await owned(Collector({PLACE: 5}))
+        try:
+            lanes.feed("another", a_run(5, [5, 6]))
+        finally:
+            await lanes.close()
+
+    with pytest.raises(Stop) as stopped:
+        asyncio.run(scenario())
+    assert stopped.value.reason is Reason.LANE_TAKEN_OVER
+
+
 def test_fetching_goes_on_from_the_slowest_reader_and_commits_no_further() -> None:
     async def scenario() -> None:
         ahead, behind = Collector({PLACE: 7}), Collector({PLACE: 3})
