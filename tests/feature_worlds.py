@@ -156,7 +156,7 @@ def fold_in_batches(
         met.append(seen.fold(columns))
         out.append(table.fold(columns, np.zeros(stop - start, np.bool_), met[-1]))
         if reclaim:
-            table.take_dead()
+            table.take_dead(range(len(plan.entities)))
     whole = FeatureBatch(*(np.concatenate(parts) for parts in zip(*out, strict=True)))
     verdicts = [int(v) for batch in met for v in batch.verdicts]
     return Folded(seen, table, verdicts, [int(s) for batch in met for s in batch.subjects], whole)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -10,15 +11,16 @@ from numpy.typing import NDArray
 
 from assay.codecs.avro_encode import encode
 from assay.codecs.avro_plan import AvroPlan, compile_schema
-from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, take
+from assay.codecs.columns import I64, U8, Columns, Ragged, Strings, take
 from assay.codecs.digests import sha256_rows
-from assay.codecs.single_object import HEADER_BYTES, field_plan, pins_body, record_type
+from assay.codecs.single_object import HEADER_BYTES, field_body, field_plan, pins_body, record_type
 from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.pins import Pins
 from assay.tables.posture import Posture
 from assay.tables.rule_plan import RulePlan
 from assay.tables.rule_score import Scored
 
+RECORD = "decision_response"
 #: the only topic whose records trigger a decision
 TRIGGER_TOPIC = "FP_BUS_TRAFFIC_FRAUD_V1"
 
@@ -87,9 +89,7 @@ class DecisionWriter:
     def __init__(self, rules: RulePlan, features: FeatureSet, pins: Pins, bundle_ref: tuple[str, str], run_config_digest: bytes) -> None:
         bundle_id, bundle_version = bundle_ref
         self._plan = _framed_plan()
-        self._features_plan = field_plan("decision_response", "features")
-        self._basis_plan = field_plan("decision_response", "basis")
-        self._posture_plan = field_plan("decision_response", "posture")
+        self._features_plan = field_plan(RECORD, "features")
         self._codes = Strings.of(rules.all_codes)
         self._outcomes = Strings.of(OUTCOMES)
         self._feature_digest = features.digest
@@ -98,10 +98,10 @@ class DecisionWriter:
             "pins": pins_body(pins.as_avro()),
             "feature_set": _revision(features.feature_set, features.revision, features.digest),
             "policy": _revision(rules.policy_id, rules.revision, rules.digest),
-            "bundle_ref": _body(field_plan("decision_response", "bundle_ref"), {"bundle_id": bundle_id, "bundle_version": bundle_version}),
+            "bundle_ref": field_body(RECORD, "bundle_ref", {"bundle_id": bundle_id, "bundle_version": bundle_version}),
             "source_event.topic": TRIGGER_TOPIC.encode(),
         }
-        self._fixed = {"header": record_type("decision_response").header, "run_config_digest": run_config_digest}
+        self._fixed = {"header": record_type(RECORD).header, "run_config_digest": run_config_digest}
 
     def write(self, columns: Columns, longs: I64, doubles: NDArray[np.float64], decided: Decided, batchwide: Batchwide) -> Strings:
         """Single-object values of the decisions. `longs` and `doubles` hold their feature rows only."""
@@ -129,7 +129,7 @@ class DecisionWriter:
             "intent.idempotency_key": decided.idempotency_key,
             "row": decided.rows,
             "decided_at_utc": np.broadcast_to(np.int64(stamp.wall_us), m),
-            "basis": Strings.repeat(self._basis(stamp), m),
+            "basis": Strings.repeat(_basis(stamp), m),
             "posture": self._postures(batchwide),
             **{path: Strings.repeat(value, m) for path, value in self._constants.items()},
             **{path: np.broadcast_to(np.frombuffer(value, np.uint8), (m, len(value))) for path, value in self._fixed.items()},
@@ -146,31 +146,24 @@ class DecisionWriter:
 
     def _postures(self, batchwide: Batchwide) -> Strings:
         """The posture stamp of every decision."""
-        names = ("mode", "posture_seq", "policy_rev", "trust")
-        bodies = [_body(self._posture_plan, {name: getattr(posture, name) for name in names}) for posture in batchwide.postures]
-        return Strings.of(bodies).take(batchwide.in_force)
+        return Strings.of([_posture_body(posture) for posture in batchwide.postures]).take(batchwide.in_force)
 
-    def _basis(self, stamp: Stamp) -> bytes:
-        offsets = stamp.offsets
-        columns: Columns = {
-            "shard": np.array([stamp.shard], np.int64),
-            "epoch": np.array([stamp.epoch], np.int64),
-            "sequence": np.array([stamp.sequence], np.int64),
-            "offsets": Ragged(
-                np.array([0, len(offsets)], np.int64),
-                {
-                    "topic": Strings.of([topic for topic, _, _ in offsets]),
-                    "partition": np.array([partition for _, partition, _ in offsets], np.int64),
-                    "next_offset": np.array([at for _, _, at in offsets], np.int64),
-                },
-            ),
-        }
-        return _only(encode(self._basis_plan, columns))
+
+@lru_cache(16)
+def _posture_body(posture: Posture) -> bytes:
+    """The same few postures are in force for thousands of batches."""
+    names = ("mode", "posture_seq", "policy_rev", "trust")
+    return field_body(RECORD, "posture", {name: getattr(posture, name) for name in names})
+
+
+def _basis(stamp: Stamp) -> bytes:
+    offsets = [{"topic": topic, "partition": partition, "next_offset": at} for topic, partition, at in stamp.offsets]
+    return field_body(RECORD, "basis", {"shard": stamp.shard, "epoch": stamp.epoch, "sequence": stamp.sequence, "offsets": offsets})
 
 
 def _framed_plan() -> AvroPlan:
     """The plan of a decision with its ten-byte header as a first field, so that framing costs no second pass."""
-    schema = record_type("decision_response").schema
+    schema = record_type(RECORD).schema
     header = {"name": "header", "type": {"type": "fixed", "name": "header", "size": HEADER_BYTES}}
     return compile_schema({**schema, "fields": [header, *schema["fields"]]})
 
@@ -182,21 +175,4 @@ def _matrix(values: NDArray[Any]) -> Ragged:
 
 def _revision(policy_id: str, revision: str, digest: bytes) -> bytes:
     """The body of a document's revision stamp."""
-    return _body(field_plan("decision_response", "feature_set"), {"policy_id": policy_id, "revision": revision, "content_digest": digest})
-
-
-def _body(plan: AvroPlan, fields: Mapping[str, str | int | bytes]) -> bytes:
-    """The Avro body of one flat record; bytes are a fixed."""
-    return _only(encode(plan, {name: _cell(value) for name, value in fields.items()}))
-
-
-def _cell(value: str | int | bytes) -> Column:
-    if isinstance(value, bytes):
-        return np.frombuffer(value, np.uint8)[None]
-    return Strings.of([value]) if isinstance(value, str) else np.array([value], np.int64)
-
-
-def _only(bodies: Strings) -> bytes:
-    body = bodies.row(0)
-    assert body is not None
-    return body
+    return field_body(RECORD, "feature_set", {"policy_id": policy_id, "revision": revision, "content_digest": digest})

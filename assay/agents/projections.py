@@ -1,8 +1,9 @@
 """Projections: changed rows of the feature table and the entity graph, coalesced, for compacted changelog topics.
 
 They are derived read models: recovery never reads them. A row goes out at most once per interval, however often it
-changed, and once the lane is idle the last changes go out with its note. The row of an id that was forgotten is taken
-back. The interval is counted in the wall time of journal records, so a recovering worker repeats the same rows.
+changed, and once the lane is idle the last changes go out with its note. The entities take turns within the interval, so
+that no decision waits for the rows of all. The row of an id that was forgotten is taken back. The interval is counted in
+the wall time of journal records, so a recovering worker repeats the same rows.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ FEATURES, ENTITIES = "FP_CHANGELOG_FEATURES_V1", "FP_CHANGELOG_ENTITIES_V1"
 
 
 class ProjectionStep:
-    """State: the wall time of the last flush."""
+    """State: up to when rows went out, in wall time, and which entity's turn is next."""
 
     name = "projections"
     takes_no_rows = True
@@ -33,19 +34,32 @@ class ProjectionStep:
     def __init__(self, plans: Plans) -> None:
         self._interval_us = plans.changelog_interval_us
         self._partitions = plans.partitions
-        self._flushed_us = 0
+        self._entities = len(plans.features.entities)
+        self._flushed_us = self._next = 0
 
     def handle(self, batch: Batch) -> Sequence[Emission]:
         context = batch.context
-        if 0 <= context.wall_us - self._flushed_us < self._interval_us:
-            return ()  # a clock that was set back must not hold rows until it has caught up
-        self._flushed_us = context.wall_us
+        turn = self._turn(context.wall_us)
+        if not turn:
+            return ()
         table, stamp = batch.results["feature_table"], {"epoch": context.epoch, "sequence": context.sequence}
-        dead = _keys(table.take_dead())
+        dead = _keys(table.take_dead(turn))
         return [
-            self._emission(FEATURES, "feature_row", table.changed_features(), stamp, dead),
-            self._emission(ENTITIES, "entity_row", table.changed_entities(), stamp, dead),
+            self._emission(FEATURES, "feature_row", table.changed_features(turn), stamp, dead),
+            self._emission(ENTITIES, "entity_row", table.changed_entities(turn), stamp, dead),
         ]
+
+    def _turn(self, wall_us: int) -> Sequence[int]:
+        """The entities whose rows go out now: each has its part of the interval."""
+        passed_us = wall_us - self._flushed_us
+        if 0 <= passed_us < self._interval_us:
+            due = passed_us * self._entities // self._interval_us
+            self._flushed_us += due * self._interval_us // self._entities
+        else:  # a clock that was set back must not hold rows until it has caught up
+            due, self._flushed_us = self._entities, wall_us
+        turn = [(self._next + i) % self._entities for i in range(due)]
+        self._next = (self._next + due) % self._entities
+        return sorted(turn)
 
     def _emission(self, handle: str, name: str, columns: Columns, stamp: Mapping[str, int], dead: Strings) -> Emission:
         """Tombstones, then rows: an id may have been forgotten and be known again."""
@@ -57,10 +71,10 @@ class ProjectionStep:
         return Emission(handle, partitions_of(keys, self._partitions[handle]), keys, values)
 
     def state(self) -> State:
-        return State({"flushed_us": self._flushed_us})
+        return State({"flushed_us": self._flushed_us, "next": self._next})
 
     def restore(self, state: State) -> None:
-        self._flushed_us = int(state.header["flushed_us"])
+        self._flushed_us, self._next = int(state.header["flushed_us"]), int(state.header["next"])
 
 
 def _keys(columns: Columns) -> Strings:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -23,6 +24,8 @@ from assay.contracts.reasons import Reason
 #: a journal record's largest value; the topic's `max.message.bytes` allows for the batch around it
 JOURNAL_VALUE_BYTES_MAX = 16 * 1024 * 1024 - 1024
 OUTPUT_BATCH_BYTES_MAX = 1_000_000
+#: fewer rows are framed where they are: a thread would take longer to begin
+SMALL_ROWS = 1_000
 _REQUEST_BYTES_MAX = 16 * 1024 * 1024
 #: a broker that gives nothing of what it has for this long is away
 SILENCE_MAX_S = 30.0
@@ -212,7 +215,8 @@ class KafkaOutputs:
 
         Raises Stop(PRODUCE_FAILED) when one is not known to be written; some of the others may be.
         """
-        lots = await asyncio.to_thread(lots_of, emissions, wall_ms, OUTPUT_BATCH_BYTES_MAX)
+        framed = partial(lots_of, emissions, wall_ms, OUTPUT_BATCH_BYTES_MAX)
+        lots = framed() if sum(len(e.partitions) for e in emissions) < SMALL_ROWS else await asyncio.to_thread(framed)
         places: dict[tuple[str, int], list[RecordBatch]] = {}
         for lot in lots:
             places.setdefault((self._topics[lot.handle], lot.partition), []).extend(lot.batches)

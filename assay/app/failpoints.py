@@ -11,6 +11,7 @@ from assay.contracts.reasons import Reason
 POINTS = (
     "recovering",
     "claiming",
+    "folded",
     "before_journal_acknowledged",
     "after_journal_before_produce",
     "after_effects_before_results",

@@ -156,10 +156,21 @@ def unpack(value: bytes) -> tuple[str, dict[str, Any]]:
 
 def pins_body(pins: dict[str, Any]) -> bytes:
     """The Avro body of a pins record, as it stands inside every record of a run."""
-    fields = {field["name"]: field["type"] for field in record_type("payment").parsed["fields"]}
+    return field_body("payment", "pins", pins)
+
+
+def field_body(name: str, field: str, record: dict[str, Any]) -> bytes:
+    """The Avro body of one record field of a record, to be spliced into many."""
     body = io.BytesIO()
-    fastavro.schemaless_writer(body, fields["pins"], pins)
+    fastavro.schemaless_writer(body, _parsed_fields(name)[field], record)
     return body.getvalue()
+
+
+@cache
+def _parsed_fields(name: str) -> Mapping[str, Any]:
+    """Parsed type of every field; one may use names that an earlier one defines."""
+    schema, names = _without_logical_types(record_type(name).schema), dict[str, Any]()
+    return {part["name"]: fastavro.parse_schema(part["type"], names) for part in schema["fields"]}
 
 
 def _body(known: RecordType, value: bytes) -> dict[str, Any]:

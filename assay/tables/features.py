@@ -7,7 +7,7 @@ would give one by one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -114,22 +114,23 @@ class FeatureTable:
         slot = int(self.entities[e].find(Strings.of([entity_id]))[0])
         return None if slot < 0 else feature_row(self.entities[e], self.windows[e], slot)
 
-    def changed_features(self) -> Columns:
-        """Rows whose windows changed since the last call, in entity and slot order; columns of `feature_row`, without
-        epoch and sequence."""
-        return feature_columns(self.entities, self.windows)
+    def changed_features(self, of: Sequence[int]) -> Columns:
+        """Rows of these entities (numbers) whose windows changed since the last call, in entity and slot order; columns of
+        `feature_row`, without epoch and sequence."""
+        return feature_columns([self.entities[e] for e in of], [self.windows[e] for e in of])
 
-    def changed_entities(self) -> Columns:
+    def changed_entities(self, of: Sequence[int]) -> Columns:
         """Graph rows that changed since the last call, as `changed_features`; columns of `entity_row`."""
-        return entity_columns(self.entities)
+        return entity_columns([self.entities[e] for e in of])
 
-    def take_dead(self) -> Columns:
-        """Entity and id of ids forgotten since the last call; what they held is free for others from now on.
+    def take_dead(self, of: Sequence[int]) -> Columns:
+        """Entity and id of these entities' ids forgotten since the last call; what they held is free for others from now on.
 
         Some may be known again: their rows are among the changed ones.
         """
-        dead = dead_columns(self.entities)
-        for ids in self.entities:
+        entities = [self.entities[e] for e in of]
+        dead = dead_columns(entities)
+        for ids in entities:
             slots = ids.reclaim()
             for windows in self.windows if len(slots) else ():
                 windows.reclaim(ids.name, slots)

@@ -41,23 +41,39 @@ def test_changelog_rows_are_the_tables_rows_once_per_key_and_interval() -> None:
     newest: dict[str, dict[str, dict[str, Any]]] = {FEATURES: {}, ENTITIES: {}}
     batches = [r for r in journal("rtdl") if r.kind == BATCH and r.rows]
     interval_us = config().changelog_interval_ms * 1_000
-    flushes = 0
+    sent: dict[str, list[int]] = {}
     for number, batch in enumerate(batches):
         last = number == len(batches) - 1
         wall_us = WALL_US + number * interval_us // 3 + (interval_us if last else 0)
         moved = replace(batch, epoch=0, sequence=number, wall_us=wall_us, ranges=[], marks=[])
         out = [emission for emission in one.apply(moved.to_bytes()).emissions if emission.handle in newest]
-        flushes += bool(out)
         for handle, _, keys, values in out:
-            assert len(set(keys.tolist())) == len(keys.lengths), "a key comes once per interval"
+            assert len(set(keys.tolist())) == len(keys.lengths)
+            for key in keys.text():
+                sent.setdefault(f"{handle} {key}", []).append(number)
             newest[handle] |= {key: unpack(value or b"")[1] for key, value in zip(map(str, keys.text()), values.tolist(), strict=True)}
-    assert len(batches) // 3 <= flushes <= len(batches) // 3 + 2
+    assert all(len(at) <= len(batches) // 3 + 2 for at in sent.values())
+    assert max(map(len, sent.values())) > 3
     assert {key.split(":")[0] for key in newest[FEATURES]} == {"customer", "terminal"}
     for handle, rows_by_key in newest.items():
         for key, row in rows_by_key.items():
             shown = one.table("features" if handle == FEATURES else "entities").row(key)
             assert plain(row).items() <= shown.items(), key
             assert (row["entity"], row["id"]) == tuple(key.split(":")) == (shown["entity"], shown["id"])
+
+
+def test_the_entities_take_turns_within_an_interval() -> None:
+    """Each goes out once per interval, at a time of its own; a lane that was idle for an interval lets all go out."""
+    one = lane()
+    batches = [r for r in journal("rtdl") if r.kind == BATCH and r.rows][:13]
+    interval_us = config().changelog_interval_ms * 1_000
+    told = []
+    for number, batch in enumerate(batches):
+        wall_us = WALL_US + number * interval_us // 4 + (interval_us if number == 12 else 0)
+        out = one.apply(replace(batch, epoch=0, sequence=number, wall_us=wall_us, ranges=[], marks=[]).to_bytes()).emissions
+        told.append({key.split(":")[0] for handle, _, keys, _ in out if handle == ENTITIES for key in map(str, keys.text())})
+    both, turns = {"customer", "terminal"}, [set(), {"customer"}, set(), {"terminal"}]
+    assert told == [both, *turns, *turns, *turns[:3], both]
 
 
 def test_the_rows_of_forgotten_ids_are_taken_back() -> None:

@@ -16,6 +16,7 @@ from assay.tables.features import FeatureTable
 from assay.tables.state_bytes import MAGIC, read_state
 
 PLAN = compile_plan(DOCUMENT)
+EVERY = range(len(PLAN.entities))
 T0 = 1_520_000_000 * SECOND
 
 
@@ -94,20 +95,20 @@ def test_changed_rows_come_in_slot_order_once_and_are_then_cleared() -> None:
         assertion("l0", T0 + 9 * SECOND, "p0"),
     ]
     folded = fold_in_batches(PLAN, rows, [])
-    features, entities = folded.table.changed_features(), folded.table.changed_entities()
+    features, entities = folded.table.changed_features(EVERY), folded.table.changed_entities(EVERY)
     assert list(zip(text(features, "entity"), text(features, "id"), strict=True)) == [("account", "b"), ("account", "a"), ("merchant", "m")]
     assert numbers(features, "event_count") == [2, 1, 1]
     assert numbers(features, "last_ts_utc") == [T0 + 2 * SECOND, T0 + SECOND, T0]
     assert text(entities, "id") == ["b", "a", "m", "d"]
     assert numbers(entities, "first_seen_utc") == [T0, T0 + SECOND, T0, T0 + 9 * SECOND]
     assert numbers(entities, "last_seen_utc") == [T0 + 2 * SECOND, T0 + SECOND, T0, T0 + 9 * SECOND]
-    assert text(folded.table.changed_features(), "id") == []
-    assert text(folded.table.changed_entities(), "id") == []
+    assert text(folded.table.changed_features(EVERY), "id") == []
+    assert text(folded.table.changed_entities(EVERY), "id") == []
 
 
 def test_a_changed_row_lists_its_windows_at_the_current_bucket() -> None:
     rows = [pay("p0", T0, 700, merchant="m"), pay("p1", T0 + SECOND, 50, merchant="m"), assertion("l", T0 + SECOND, "p0")]
-    windows = fold_in_batches(PLAN, rows, []).table.changed_features()["windows"]
+    windows = fold_in_batches(PLAN, rows, []).table.changed_features(EVERY)["windows"]
     assert isinstance(windows, Ragged)
     listed = {
         name: values

@@ -21,8 +21,9 @@ from assay.agents.step import Place
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-#: A partition left out of a fetch (its lane is full) waits for that fetch to come back; Faust's own 1.5 s would stall it.
-FETCH_WAIT_MAX_MS = 50
+#: A partition left out of a fetch (not taken yet, or its lane is full) waits for that fetch to come back; Faust's own 1.5 s
+#: would stall it, and so would 50 ms a lane of few payments.
+FETCH_WAIT_MAX_MS = 5
 #: How long aiokafka holds other partitions back while one is fetched but not taken; its own 100 ms would stall a merge.
 PREFETCH_BACKOFF_S = 0.01
 #: How often a full lane is asked again.

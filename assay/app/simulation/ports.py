@@ -18,6 +18,7 @@ FOLLOW_POLL_S = 0.1
 #: the driver's failpoints as boundaries; where two of its points differ in nothing that can be seen from outside, one is enough
 BOUNDARY_OF = {
     "recovering": "recovering",
+    "folded": "computed",
     "after_journal_before_produce": "journal_acknowledged",
     "after_effects_before_results": "effects_executed",
     "after_produce_before_commit": "outputs_acknowledged",

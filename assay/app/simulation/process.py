@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 
 from assay.agents.step import Chunk, EffectResults, Effects, Machine, Place
+from assay.app.lane_driver import SMALL_ROWS as LARGE
 from assay.app.lane_driver import LaneDriver
 from assay.app.lane_ports import Journal
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
@@ -25,6 +26,8 @@ from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
+#: rows from which on a driver folds in its thread: in production, and so that both ways are walked by lanes of few payments
+SMALL_ROWS = (LARGE, 1, 20)
 #: how long a lane that found nothing, or something, waits before it fetches again
 IDLE_S, MOVING_S = 0.05, 0.002
 
@@ -124,6 +127,7 @@ class Process:
             Boundaries(self),
             Acts(self, lane.execute) if lane.execute else None,
             input_ends=self._input_ends,
+            small_rows=self.world.random.choice(SMALL_ROWS),
         )
 
     def start(self, *, owns: bool) -> None:
@@ -217,8 +221,6 @@ class Process:
                 self._held.append(run)
                 return
             value, error = _outcome(job)
-            if of_lane and not self.recovering and not self.dead:
-                self.world.reached(self, "computed")
             self.inside(lambda: done(value, error))
 
         away_us = 0 if of_lane else self.away_us()
