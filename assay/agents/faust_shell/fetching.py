@@ -1,4 +1,4 @@
-"""A fetch as one run of values instead of an object per record: aiokafka's fetcher with two of its names replaced.
+"""A fetch as one run of values instead of an object per record: aiokafka's fetcher with two of its names replaced, and paced.
 
 Only the fetcher given is touched. What `read_batches` does not read (compressed, transactional, old formats) goes the stock
 way and arrives as aiokafka's records. A contract test stands on the stock coroutine and on the class below it.
@@ -19,6 +19,11 @@ from assay.agents.step import Chunk, Place
 from assay.codecs.columns import Strings
 from assay.codecs.record_batch_read import Fetched, holds_batch, read_batches
 from assay.contracts.errors import Quarantine
+
+#: while records come, a fetch waits so long for so many bytes
+BUSY_WAIT_MS, BUSY_BYTES = 5, 64 * 1024
+#: when none come, the first one ends it
+IDLE_WAIT_MS = 50
 
 
 class RawBatches:
@@ -64,6 +69,32 @@ def fetch_runs(fetcher: Fetcher) -> None:
     fetcher._proc_fetch_request = MethodType(FunctionType(stock.__code__, names, stock.__name__, stock.__defaults__), fetcher)
 
 
+def pace_fetches(fetcher: Fetcher) -> None:
+    """Let each fetch of this fetcher wait for as long and as much as `fetch_wait` says."""
+    stock, before = fetcher._get_actions_per_node, dict[Any, int]()
+
+    def actions(assignment: Any) -> Any:
+        states = {tp: assignment.state_value(tp) for tp in assignment.tps}
+        positions = {tp: state.position for tp, state in states.items() if state.has_valid_position}
+        moved = any(before.get(tp) != position for tp, position in positions.items())
+        fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = fetch_wait(moved=moved, partly=bool(fetcher._records))
+        before.update(positions)
+        return stock(assignment)
+
+    fetcher._get_actions_per_node = actions
+
+
+def fetch_wait(*, moved: bool, partly: bool) -> tuple[int, int]:
+    """(longest wait in ms, bytes that end it) of the next fetch.
+
+    `moved`: the last one brought something, so more is coming: rows that come within a few ms share the costs of a fetch.
+    `partly`: partitions are left out, not taken yet or of a full lane, and will have to wait until this fetch is back.
+    """
+    if moved:
+        return BUSY_WAIT_MS, BUSY_BYTES
+    return (BUSY_WAIT_MS if partly else IDLE_WAIT_MS), 1
+
+
 def to_chunk(place: Place, records: list[Any]) -> Chunk:
     """What was fetched of one partition as a chunk: one run, or aiokafka's records where batches were not plain."""
     if isinstance(records[0], Fetched):
@@ -77,4 +108,4 @@ def to_chunk(place: Place, records: list[Any]) -> Chunk:
     return Chunk(*place, offsets, Strings(np.frombuffer(b"".join(values), np.uint8), ends - lengths, lengths))
 
 
-__all__ = ["Fetched", "fetch_runs", "to_chunk"]
+__all__ = ["Fetched", "fetch_runs", "pace_fetches", "to_chunk"]

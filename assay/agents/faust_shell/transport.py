@@ -15,15 +15,12 @@ import faust
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
-from assay.agents.faust_shell.fetching import fetch_runs, to_chunk
+from assay.agents.faust_shell.fetching import fetch_runs, pace_fetches, to_chunk
 from assay.agents.faust_shell.lanes import Lanes, Run
 from assay.agents.step import Place
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-#: A partition left out of a fetch (not taken yet, or its lane is full) waits for that fetch to come back; Faust's own 1.5 s
-#: would stall it, and so would 50 ms a lane of few payments.
-FETCH_WAIT_MAX_MS = 5
 #: How long aiokafka holds other partitions back while one is fetched but not taken; its own 100 ms would stall a merge.
 PREFETCH_BACKOFF_S = 0.01
 #: How often a full lane is asked again.
@@ -53,9 +50,9 @@ class LaneConsumerThread(AIOKafkaConsumerThread):
     async def on_start(self) -> None:
         await super().on_start()
         fetcher = self._ensure_consumer()._fetcher
-        fetcher._fetch_max_wait_ms = FETCH_WAIT_MAX_MS
         fetcher._prefetch_backoff = PREFETCH_BACKOFF_S
         fetch_runs(fetcher)
+        pace_fetches(fetcher)
 
 
 class LaneConsumer(Consumer):

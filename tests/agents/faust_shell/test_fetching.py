@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from typing import Any
 
 import pytest
 from aiokafka.consumer.fetcher import READ_COMMITTED, READ_UNCOMMITTED, FetchResult, PartitionRecords
 from aiokafka.consumer.fetcher import Fetcher as StockFetcher
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
 
-from assay.agents.faust_shell.fetching import Fetched, RawBatches, RunOfRecords, fetch_runs
+from assay.agents.faust_shell.fetching import (
+    BUSY_BYTES,
+    BUSY_WAIT_MS,
+    IDLE_WAIT_MS,
+    Fetched,
+    RawBatches,
+    RunOfRecords,
+    fetch_runs,
+    fetch_wait,
+    pace_fetches,
+)
 
 PLACE = TopicPartition("t", 0)
 
@@ -70,3 +82,36 @@ def test_only_the_fetcher_given_is_changed() -> None:
     assert inspect.iscoroutinefunction(fetcher._proc_fetch_request)
     assert fetcher._proc_fetch_request.__globals__["PartitionRecords"] is RunOfRecords
     assert other._proc_fetch_request.__globals__["PartitionRecords"] is PartitionRecords
+
+
+@pytest.mark.parametrize(
+    ("moved", "partly", "waits"),
+    [
+        pytest.param(False, False, (IDLE_WAIT_MS, 1), id="idle: the first record ends a long wait"),
+        pytest.param(True, False, (BUSY_WAIT_MS, BUSY_BYTES), id="records come: a few ms of them share a fetch"),
+        pytest.param(True, True, (BUSY_WAIT_MS, BUSY_BYTES), id="records come, some are not taken yet"),
+        pytest.param(False, True, (BUSY_WAIT_MS, 1), id="a partition left out does not wait long for the others"),
+    ],
+)
+def test_a_fetch_waits_for_what_is_coming(moved: bool, partly: bool, waits: tuple[int, int]) -> None:
+    assert fetch_wait(moved=moved, partly=partly) == waits
+
+
+def test_a_fetch_is_paced_by_what_was_consumed_since_the_one_before() -> None:
+    async def waits() -> list[tuple[int, int]]:
+        fetcher, found = object.__new__(StockFetcher), list[tuple[int, int]]()
+        fetcher._closed, fetcher._records = True, {}
+        fetcher._get_actions_per_node = lambda assignment: found.append((fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes))
+        subscriptions = SubscriptionState(asyncio.get_running_loop())
+        subscriptions.assign_from_user([PLACE])
+        assignment = subscriptions.subscription.assignment
+        pace_fetches(fetcher)
+        for position in (7, 7, 9, 9):
+            assignment.state_value(PLACE).seek(position)
+            fetcher._get_actions_per_node(assignment)
+        fetcher._records = {PLACE: object()}
+        fetcher._get_actions_per_node(assignment)
+        return found
+
+    busy, idle = (BUSY_WAIT_MS, BUSY_BYTES), (IDLE_WAIT_MS, 1)
+    assert asyncio.run(waits()) == [busy, idle, busy, idle, (BUSY_WAIT_MS, 1)]

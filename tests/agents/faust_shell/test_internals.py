@@ -7,6 +7,7 @@ move the pins.
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
@@ -77,8 +78,10 @@ def test_records_are_turned_into_messages_by_these_attributes_only() -> None:
     }  # fmt: skip
 
 
-def test_the_fetcher_reads_the_waits_that_the_thread_sets() -> None:
-    assert "self._fetch_max_wait_ms" in inspect.getsource(Fetcher._get_actions_per_node)
+def test_the_fetcher_reads_the_waits_that_are_set_before_each_fetch() -> None:
+    source = inspect.getsource(Fetcher._get_actions_per_node)
+    assert {"self._fetch_max_wait_ms", "self._fetch_min_bytes", "self._records"} <= set(re.findall(r"self\.\w+", source))
+    assert "self._get_actions_per_node(assignment)" in inspect.getsource(Fetcher._fetch_requests_routine)
     assert "self._prefetch_backoff" in inspect.getsource(Fetcher)
     assert "_fetcher" in inspect.getsource(AIOKafkaConsumer.start)
 
