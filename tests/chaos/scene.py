@@ -29,6 +29,8 @@ from assay.testing import until
 RTDL = "FP_BUS_RTDL_V1"
 PARTITIONS = 2
 DEADLINE_S = 150.0
+#: how long a frozen worker or a broker is away
+AWAY_S = 20.0
 POLL_S = 0.25
 #: a run is at rest when nothing was written for this long: an idle lane's notes come one and two seconds after its work
 QUIET_S = 2.5
@@ -66,6 +68,7 @@ class Scene:
     feeder: Feeder | Poster
     random: Random
     keep: int = 1
+    away_s: float = AWAY_S
     members: list[Member] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
@@ -77,6 +80,12 @@ class Scene:
         """Another worker."""
         self.members.append(Member(self.run, len(self.members), failpoint))
         return self.members[-1]
+
+    def stop(self, member: Member) -> None:
+        """SIGTERM. A worker that has answered must end with code 0."""
+        member.stop()
+        if member.answered and member.exit_code != 0:
+            self.problems.append(f"{member.life.name} ended with code {member.exit_code} when it was told to:\n{member.tail()}")
 
     def up(self) -> list[Member]:
         """Workers whose process is there."""
@@ -171,9 +180,7 @@ class Scene:
     def verdict(self) -> tuple[list[str], Left]:
         """What is wrong, and everything that is left."""
         for member in self.up():
-            member.stop()
-            if member.life.active_s is not None and member.exit_code != 0:
-                self.problems.append(f"{member.life.name} ended with code {member.exit_code} when it was told to:\n{member.tail()}")
+            self.stop(member)
         self.note_commits()
         left = read_all(self.run)
         problems = [*self.problems, *getattr(self.feeder, "problems", ())]

@@ -211,7 +211,7 @@ class Slow(Collector):
 
     async def recover(self, still_given: Callable[[], bool]) -> bool:
         await super().recover(still_given)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0)
         self.followed = False
         return still_given()
 
