@@ -20,7 +20,10 @@ from lane_worker import committed
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench.lane import bench_config
 from assay.app.run_directory import Run
+from assay.app.settings import Settings
 from assay.app.substrate import Server
+from assay.app.substrate.kafka import start_kafka
+from assay.app.substrate.postgres import start_postgres
 from assay.app.topics import create_topics
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topics
@@ -49,6 +52,15 @@ class Servers(NamedTuple):
 
     kafka: Server
     postgres: Server | None = None
+
+
+@contextmanager
+def started(room: Path, settings: Settings) -> Iterator[Servers]:
+    """Servers of our own, in this directory."""
+    with start_kafka(room / "kafka", settings) as kafka, start_postgres(room / "postgres", settings) as postgres:
+        for server in (kafka, postgres):
+            server.deadline_s = DEADLINE_S  # one that was killed has more to do before it answers
+        yield Servers(kafka, postgres)
 
 
 class Mark(NamedTuple):
@@ -187,7 +199,10 @@ class Scene:
         return [*problems, *broken(self.run, left, self.feeder.acknowledged, self.commits)], left
 
     def close(self) -> None:
-        """Leave no process."""
+        """Leave no process but the servers, and those up."""
+        for server in self.servers:
+            if server is not None and not server.alive:
+                server.start()
         self.feeder.stop()
         for member in self.members:
             if member.alive:

@@ -14,11 +14,9 @@ from pathlib import Path
 import pytest
 from chaos.playing import SCENARIOS, play, played
 from chaos.scenarios import RATE_PER_S
-from chaos.scene import Servers, new_scene
+from chaos.scene import Servers, new_scene, started
 
 from assay.app.settings import Settings
-from assay.app.substrate.kafka import start_kafka
-from assay.app.substrate.postgres import start_postgres
 
 pytestmark = [
     pytest.mark.tier2,
@@ -33,9 +31,8 @@ AWAY_S = 8.0
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Iterator[Servers]:
     """Servers of this module alone."""
-    room = tmp_path_factory.mktemp("servers")
-    with start_kafka(room / "kafka", settings) as kafka, start_postgres(room / "postgres", settings) as postgres:
-        yield Servers(kafka, postgres)
+    with started(tmp_path_factory.mktemp("servers"), settings) as servers:
+        yield servers
 
 
 def test_one_run_survives_one_of_each_fault_of_workers_and_broker(servers: Servers, tmp_path: Path, namespace: str) -> None:
