@@ -39,17 +39,17 @@ demo: setup ## payments through Kafka to audited decisions, replayed and reporte
 test: setup ## tiers 0, 1 and 2: no services, PostgreSQL, Apache Kafka
 	@rm -rf $(MET)
 	@$(PYTEST) -m tier0 $(SIDE_BY_SIDE) --reasons=$(MET) $(ARGS)
-	@$(PYTEST) -m "(tier1 or tier2) and not chaos" -n 2 --dist loadfile --reasons=$(MET) $(ARGS)
+	@$(PYTEST) -m "tier1 or tier2" -n 2 --dist loadfile --reasons=$(MET) $(ARGS)
 	@$(if $(strip $(ARGS)),echo "refusal codes are not counted in a part of the tests",$(BIN)/python tests/reasons_met.py $(MET))
 
 test0: setup-kernels ## tests without services, the inner loop
 	@$(PYTEST) -m tier0 $(SIDE_BY_SIDE) $(ARGS)
 
 test1: setup ## tests with PostgreSQL
-	@$(PYTEST) -m "tier1 and not chaos" $(ARGS)
+	@$(PYTEST) -m tier1 $(ARGS)
 
 test2: setup ## tests with Apache Kafka
-	@$(PYTEST) -m "tier2 and not chaos" -n 2 --dist loadfile $(ARGS)
+	@$(PYTEST) -m tier2 -n 2 --dist loadfile $(ARGS)
 
 test3: setup ## tests with large data, from the directory named by ASSAY_TIER3_DATA
 	@$(PYTEST) -m tier3 $(ARGS)

@@ -41,10 +41,6 @@ def pytest_configure(config: pytest.Config) -> None:
         reasons_met.watch(config.getoption("reasons").resolve())  # tests change the working directory
     for name, what in TIERS.items():
         config.addinivalue_line("markers", f"{name}: {what}")
-    config.addinivalue_line(
-        "markers",
-        "chaos: one of each fault on real Kafka, minutes each and no part of make test; make chaos runs all of them, several times",
-    )
     config.addinivalue_line("markers", "long: takes minutes; left out unless -m names it (make test-long)")
 
 

@@ -103,6 +103,9 @@ async def fencing(log: Log) -> list[object]:
     await _runs(new, 0, 5)
     await _runs(new, 5, 8)
     told += [_stand(new), len(emitted), len(await log.read(RTDL))]
+    told.append(await standby.recover(lambda: False))  # given to another worker meanwhile: it writes nothing, and stands by
+    await following
+    following = asyncio.create_task(standby.follow())
     await standby.recover()
     await following
     told += [_stand(standby), (await _told(_runs(new, 8, 10))).refused]

@@ -53,8 +53,9 @@ class KafkaJournal:
         self._next = offset
 
     async def start(self) -> None:
-        """Connect. Raises Stop(PRODUCE_FAILED) when the broker does not answer."""
-        self._producer = await _producer(self._client, self._topic, JOURNAL_VALUE_BYTES_MAX)
+        """Connect, once. Raises Stop(PRODUCE_FAILED) when the broker does not answer."""
+        if self._producer is None:
+            self._producer = await _producer(self._client, self._topic, JOURNAL_VALUE_BYTES_MAX)
 
     async def close(self) -> None:
         """Let go of the connection; appends under way are waited for."""
@@ -202,8 +203,9 @@ class KafkaOutputs:
         self.records_written = 0
 
     async def start(self) -> None:
-        """Connect. Raises Stop(PRODUCE_FAILED) when the broker does not answer."""
-        self._producer = await _producer(self._client, ", ".join(self._topics.values()), OUTPUT_BATCH_BYTES_MAX)
+        """Connect, once. Raises Stop(PRODUCE_FAILED) when the broker does not answer."""
+        if self._producer is None:
+            self._producer = await _producer(self._client, ", ".join(self._topics.values()), OUTPUT_BATCH_BYTES_MAX)
 
     async def close(self) -> None:
         """Let go of the connection; batches under way are waited for."""

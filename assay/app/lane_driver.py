@@ -125,13 +125,20 @@ class LaneDriver:
                 if self._taken_over.is_set():
                     return
 
-    async def recover(self) -> None:
-        """Fold the journal, claim the lane, publish what may be unemitted, and claim again to record that it is out."""
+    async def recover(self, still_given: Callable[[], bool] = lambda: True) -> bool:
+        """Fold the journal, claim the lane, publish what may be unemitted, and claim again to record that it is out.
+
+        False, and the lane can be followed again, when it is another worker's by the time of the claim.
+        """
         self._taken_over.set()
         await self._journal.start()
         await self._outputs.start()
         await self._failpoints.reach("recovering")
-        tail, claimed = await self._read_and_claim()
+        read = await self._read_and_claim(still_given)
+        if read is None:
+            self._taken_over.clear()
+            return False
+        tail, claimed = read
         for sequence, outcome in tail:
             await self._settle(sequence, outcome)
         if tail:
@@ -139,13 +146,14 @@ class LaneDriver:
         self.machine.emitted(claimed)
         if self._input_ends is not None:
             self.machine.read_first(await self._input_ends())
+        return True
 
     async def _fold(self, offset: int, value: bytes) -> None:
         await asyncio.get_running_loop().run_in_executor(self._compute, self.machine.recover, value)
         self._next_offset = offset + 1
 
-    async def _read_and_claim(self) -> tuple[Sequence[tuple[int, Outcome]], int]:
-        """Until the claim lands right behind what was read: the writer it ends may still be writing."""
+    async def _read_and_claim(self, still_given: Callable[[], bool]) -> tuple[Sequence[tuple[int, Outcome]], int] | None:
+        """Until the claim lands right behind what was read: the writer it ends may still be writing. None when it is not to be made."""
         committed = {} if self._committed is None else await self._committed()  # before the journal, which is never behind it
         for attempt in range(CLAIMS_MAX):
             async with self._reading:
@@ -153,6 +161,8 @@ class LaneDriver:
                 async for offset, value in self._journal.read_all():
                     await self._fold(offset, value)
             refuse_cut_short(self.machine.name, committed, self.machine.position())
+            if not still_given():
+                return None
             tail = self.machine.unemitted()
             try:
                 return tail, await self._claim()

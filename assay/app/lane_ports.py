@@ -12,7 +12,7 @@ class Journal(Protocol):
     """An append-only log with offsets; on Kafka one partition of a journal topic."""
 
     async def start(self) -> None:
-        """Connect."""
+        """Connect, unless it is connected."""
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -34,7 +34,7 @@ class Outputs(Protocol):
     """Where a lane's records go."""
 
     async def start(self) -> None:
-        """Connect."""
+        """Connect, unless it is connected."""
 
     async def close(self) -> None:
         """Let go of the connection."""

@@ -18,12 +18,10 @@ from pathlib import Path
 from chaos.playing import SCENARIOS, Played, play, played
 from chaos.report import counted, write_report
 from chaos.scenarios import RATE_PER_S
-from chaos.scene import Servers, new_scene
+from chaos.scene import Servers, new_scene, started
 from chaos.schedule import schedule
 
 from assay.app.settings import load_settings
-from assay.app.substrate.kafka import start_kafka
-from assay.app.substrate.postgres import start_postgres
 
 
 def main(arguments: list[str]) -> int:
@@ -38,9 +36,7 @@ def main(arguments: list[str]) -> int:
     with ExitStack() as stack:
         room = Path(tempfile.mkdtemp(prefix="assay-chaos-"))
         stack.callback(shutil.rmtree, room, ignore_errors=True)
-        settings = load_settings()
-        kafka = stack.enter_context(start_kafka(room / "kafka", settings))
-        servers = Servers(kafka, stack.enter_context(start_postgres(room / "postgres", settings)))
+        servers = stack.enter_context(started(room, load_settings()))
         runs = _all(given, [name for name in names for _ in range(given.count)], servers, room)
     for name, (passed, ran) in counted(runs).items():
         print(f"{name:40} {passed} of {ran}")

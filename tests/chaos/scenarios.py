@@ -15,8 +15,6 @@ from confluent_kafka.cimpl import NewTopic
 
 from assay.app.substrate import Server
 
-#: how long a frozen worker or a broker is away
-AWAY_S = 20.0
 LONG_AWAY_S = 60.0
 RATE_PER_S, LOAD_PER_S = 300, 5_000
 JOINS = 5
@@ -31,6 +29,8 @@ POINTS = {
     "after_effects_before_results": 12,
     "after_produce_before_commit": 12,
 }
+#: a snapshot has a good ten parts, so that the kill is in one of the first two
+SNAPSHOT_PARTS = 24
 
 Inject = Callable[[Scene], None]
 
@@ -65,6 +65,19 @@ def killed_at(scene: Scene, point: str) -> None:
     scene.goes_on()
 
 
+def killed_snapshotting(scene: Scene) -> None:
+    """SIGKILL of a standby that writes a snapshot, then of the active; the next one starts from a whole snapshot or none."""
+    active = scene.active()
+    armed = scene.start(f"during_snapshot:{scene.random.randint(1, SNAPSHOT_PARTS)}")
+    scene.until(lambda: armed.marker.exists() or not armed.alive, "the standby takes no snapshot")
+    with scene.marked("SIGKILL in a snapshot, then of the active"):
+        armed.kill()
+        active.kill()
+    scene.note_commits()
+    scene.active()
+    scene.goes_on()
+
+
 def joined_and_left(scene: Scene) -> None:
     """A second worker comes and goes, by SIGTERM and by SIGKILL; the first keeps its lanes all the while."""
     active = scene.active()
@@ -72,7 +85,7 @@ def joined_and_left(scene: Scene) -> None:
         _, other = scene.pair()
         scene.keep = 1
         with scene.marked("standby leaves"):
-            scene.random.choice((other.stop, other.kill))()
+            scene.random.choice((partial(scene.stop, other), other.kill))()
         scene.goes_on()
     assert scene.active() is active, "the lanes moved though their owner was there"
 
@@ -91,10 +104,10 @@ def killed_under_load(scene: Scene) -> None:
 
 def frozen(scene: Scene) -> None:
     """SIGSTOP of the active worker; the standby claims; SIGCONT: the old one ends or stands by, and emits nothing new."""
-    active, standby = scene.pair()
-    with scene.marked("SIGSTOP of the active"):
+    (active, standby), away_s = scene.pair(), scene.away_s
+    with scene.marked(f"SIGSTOP of the active, {away_s:g} s and until the standby goes on"):
         active.freeze()
-        time.sleep(AWAY_S)  # how long it stands still is what is tested
+        time.sleep(away_s)  # how long it stands still is what is tested
         scene.until(standby.is_active, "the standby does not take over")
         scene.goes_on()
         active.thaw()
@@ -105,14 +118,14 @@ def frozen(scene: Scene) -> None:
 # -- the broker
 
 
-def broker_frozen(scene: Scene, away_s: float) -> None:
+def broker_frozen(scene: Scene, away_s: float | None = None) -> None:
     """SIGSTOP of the broker: its port stays open and nothing answers."""
-    _without_broker(scene, "frozen", scene.servers.kafka.pause, scene.servers.kafka.resume, away_s)
+    _without_broker(scene, "frozen", scene.servers.kafka.pause, scene.servers.kafka.resume, away_s or scene.away_s)
 
 
-def broker_stopped(scene: Scene, away_s: float) -> None:
+def broker_stopped(scene: Scene, away_s: float | None = None) -> None:
     """An orderly stop of the broker and a start later."""
-    _without_broker(scene, "stopped", scene.servers.kafka.stop, scene.servers.kafka.start, away_s)
+    _without_broker(scene, "stopped", scene.servers.kafka.stop, scene.servers.kafka.start, away_s or scene.away_s)
 
 
 def _without_broker(scene: Scene, how: str, goes: Callable[[], object], comes: Callable[[], object], away_s: float) -> None:
@@ -180,13 +193,14 @@ def _without_postgres(scene: Scene, poster: Poster, postgres: Server, harm: Call
 
 WORKERS: Mapping[str, Scenario] = {
     **{f"killed_{point}": Scenario(partial(killed_at, point=point)) for point in POINTS},
+    "killed_snapshotting": Scenario(killed_snapshotting),
     "joined_and_left": Scenario(joined_and_left),
     "killed_under_load": Scenario(killed_under_load),
     "frozen": Scenario(frozen),
 }
 BROKER: Mapping[str, Scenario] = {
-    "broker_frozen_20s": Scenario(partial(broker_frozen, away_s=AWAY_S)),
-    "broker_stopped_20s": Scenario(partial(broker_stopped, away_s=AWAY_S)),
+    "broker_frozen": Scenario(broker_frozen),
+    "broker_stopped": Scenario(broker_stopped),
     "broker_frozen_60s": Scenario(partial(broker_frozen, away_s=LONG_AWAY_S), long=True),
     "broker_stopped_60s": Scenario(partial(broker_stopped, away_s=LONG_AWAY_S), long=True),
     "broker_killed": Scenario(broker_killed),

@@ -20,7 +20,10 @@ from lane_worker import committed
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench.lane import bench_config
 from assay.app.run_directory import Run
+from assay.app.settings import Settings
 from assay.app.substrate import Server
+from assay.app.substrate.kafka import start_kafka
+from assay.app.substrate.postgres import start_postgres
 from assay.app.topics import create_topics
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topics
@@ -29,6 +32,8 @@ from assay.testing import until
 RTDL = "FP_BUS_RTDL_V1"
 PARTITIONS = 2
 DEADLINE_S = 150.0
+#: how long a frozen worker or a broker is away
+AWAY_S = 20.0
 POLL_S = 0.25
 #: a run is at rest when nothing was written for this long: an idle lane's notes come one and two seconds after its work
 QUIET_S = 2.5
@@ -49,6 +54,15 @@ class Servers(NamedTuple):
     postgres: Server | None = None
 
 
+@contextmanager
+def started(room: Path, settings: Settings) -> Iterator[Servers]:
+    """Servers of our own, in this directory."""
+    with start_kafka(room / "kafka", settings) as kafka, start_postgres(room / "postgres", settings) as postgres:
+        for server in (kafka, postgres):
+            server.deadline_s = DEADLINE_S  # one that was killed has more to do before it answers
+        yield Servers(kafka, postgres)
+
+
 class Mark(NamedTuple):
     """Something that was done, from one time to another, in seconds since the epoch."""
 
@@ -66,6 +80,7 @@ class Scene:
     feeder: Feeder | Poster
     random: Random
     keep: int = 1
+    away_s: float = AWAY_S
     members: list[Member] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
     commits: list[Commit] = field(default_factory=list)
@@ -77,6 +92,12 @@ class Scene:
         """Another worker."""
         self.members.append(Member(self.run, len(self.members), failpoint))
         return self.members[-1]
+
+    def stop(self, member: Member) -> None:
+        """SIGTERM. A worker that has answered must end with code 0."""
+        member.stop()
+        if member.answered and member.exit_code != 0:
+            self.problems.append(f"{member.life.name} ended with code {member.exit_code} when it was told to:\n{member.tail()}")
 
     def up(self) -> list[Member]:
         """Workers whose process is there."""
@@ -171,16 +192,17 @@ class Scene:
     def verdict(self) -> tuple[list[str], Left]:
         """What is wrong, and everything that is left."""
         for member in self.up():
-            member.stop()
-            if member.life.active_s is not None and member.exit_code != 0:
-                self.problems.append(f"{member.life.name} ended with code {member.exit_code} when it was told to:\n{member.tail()}")
+            self.stop(member)
         self.note_commits()
         left = read_all(self.run)
         problems = [*self.problems, *getattr(self.feeder, "problems", ())]
         return [*problems, *broken(self.run, left, self.feeder.acknowledged, self.commits)], left
 
     def close(self) -> None:
-        """Leave no process."""
+        """Leave no process but the servers, and those up."""
+        for server in self.servers:
+            if server is not None and not server.alive:
+                server.start()
         self.feeder.stop()
         for member in self.members:
             if member.alive:

@@ -21,6 +21,8 @@ LANES = ["rtdl", "act", "audit"]
 STOP_GRACE_S = 30.0
 #: a standby this many journal records behind has what matters: the rest is under way
 BEHIND_MAX = 10
+#: a standby takes a snapshot every few seconds here, so that many a worker starts from one
+SNAPSHOT_EVERY_RECORDS = 100
 
 
 @dataclass
@@ -41,13 +43,15 @@ class Member:
     def __init__(self, run: Run, number: int, failpoint: str = "") -> None:
         self.port, self.log = free_port(), run.directory / f"worker{number}.log"
         self.marker = run.directory / f"reached{number}"
-        armed = [f"ASSAY_FAILPOINT={failpoint}", f"ASSAY_FAILPOINT_FILE={self.marker}"] if failpoint else []
+        given = [f"ASSAY_SNAPSHOT_EVERY_RECORDS={SNAPSHOT_EVERY_RECORDS}"]
+        given += [f"ASSAY_FAILPOINT={failpoint}", f"ASSAY_FAILPOINT_FILE={self.marker}"] if failpoint else []
         where = ["--run", str(run.directory), "--web-port", str(self.port)]
-        argv = ["env", *armed, sys.executable, "-m", "assay", "worker", *where]
+        argv = ["env", *given, sys.executable, "-m", "assay", "worker", *where]
         launch = Launch(argv, Path.cwd(), self.log, signal.SIGTERM, STOP_GRACE_S, inherit_environment=True)
         self._server = Server(f"worker{number}", 0, "", log=self.log, launch=launch).start()
         self._frozen_since: float | None = None
-        self.expected_end = False
+        #: it has answered, so it is past its start and ends in order when it is told to
+        self.answered = False
         self.life = Life(self._server.name, time.time())
 
     @property
@@ -60,6 +64,7 @@ class Member:
         if self._frozen_since is not None or not self.alive:
             return {}
         found: dict[str, Any] = get_json(self.port, "/healthz") or {}
+        self.answered = self.answered or bool(found)
         return found
 
     def is_active(self) -> bool:
@@ -101,7 +106,6 @@ class Member:
         """Remember when and why it ended."""
         if self.life.ended_s is None:
             self.life.ended_s, self.life.end = time.time(), why or self.reason()
-            self.expected_end = bool(why)
 
     @property
     def exit_code(self) -> int | None:

@@ -86,3 +86,33 @@ def test_a_standby_takes_over_what_it_followed(lane_name: str, active_goes_on: s
         drive(name, log, effector)
     assert decision_digest(log) == decision_digest(simulated().log)
     assert len(set(outcomes(log))) == len(effector.acts) == len(world().payments)
+
+
+@pytest.mark.parametrize("lane_name", ["rtdl", "act"])
+def test_one_that_is_told_before_its_claim_that_the_lane_is_anothers_writes_nothing_and_stands_by(lane_name: str) -> None:
+    log, effector = published(world(), 1), KeyedEffector()
+    for name in LANES[: LANES.index(lane_name)]:
+        drive(name, log, effector)
+    lane = lanes_of(effector)[lane_name]
+    assert lane.journal is not None
+    place = lane.journal
+
+    async def whole() -> None:
+        active, standby = (wired(lane, log, LogJournal(log, place), LogOutputs(log), effector) for _ in range(2))
+        assert not await standby.recover(lambda: False)
+        assert log.end(place) == 0
+        following = asyncio.create_task(standby.follow())
+        await play(active, lane, log)
+        async with asyncio.timeout(DEADLINE_S):
+            while standby.next_offset < log.end(place):
+                await asyncio.sleep(0)
+        await play(standby, lane, log)
+        await following
+        for driver in (active, standby):
+            await driver.close()
+
+    asyncio.run(whole())
+    for name in LANES[LANES.index(lane_name) + 1 :]:
+        drive(name, log, effector)
+    assert decision_digest(log) == decision_digest(simulated().log)
+    assert len(set(outcomes(log))) == len(effector.acts) == len(world().payments)

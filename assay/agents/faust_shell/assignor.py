@@ -20,15 +20,17 @@ _VERSION = 0
 
 
 def deal(offers: Offers) -> dict[str, list[str]]:
-    """Lanes per member: a lane stays where it was given last, else goes to who has folded most of it, then to the lowest id.
+    """Lanes per member: a lane stays where it was given last, else goes to who has folded most, then to the lowest id.
 
     Last, because a worker that slept through a takeover still believes that it runs the lane. Folded, because a worker that
-    is started for one that died may join before the group has found out, and a standby is there to go on at once.
+    is started for one that died may join before the group has found out, and a standby is there to go on at once. Of all its
+    lanes together, because lanes that read the same topic must not be parted: the group has one commit for both.
     """
     dealt: dict[str, list[str]] = {member: [] for member in offers}
+    folded = {member: sum(records for _, records in offer.values()) for member, offer in offers.items()}
     for lane in sorted({lane for offer in offers.values() for lane in offer}):
         able = [member for member in sorted(offers) if lane in offers[member]]
-        dealt[max(able, key=lambda member: offers[member][lane])].append(lane)
+        dealt[max(able, key=lambda member: (offers[member][lane][0], folded[member]))].append(lane)
     return dealt
 
 

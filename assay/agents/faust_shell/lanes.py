@@ -7,7 +7,7 @@ was fetched; the table manager says which lanes the group gave to this worker.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -39,8 +39,11 @@ class Lane(Protocol):
     async def follow(self) -> None:
         """Stand by until `recover` is called: fold the journal as its owner writes it."""
 
-    async def recover(self) -> None:
-        """Fold the journal, or what is left of it. Called once, before anything is fetched; raising ends the worker."""
+    async def recover(self, still_given: Callable[[], bool]) -> bool:
+        """Fold the journal, or what is left of it, and claim the lane before anything is fetched; raising ends the worker.
+
+        False when the lane was given to another worker before it was claimed: then it may be followed and recovered again.
+        """
 
     def feed(self, chunk: Chunk) -> None:
         """Take fetched records, in offset order within a partition, each row once."""
@@ -88,6 +91,7 @@ class Lanes:
                 self._consumers.setdefault(handle, []).append(spec.name)
         self._cursors: dict[str, dict[Place, int]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._given: set[str] = set()
         self.rows_fed = dict.fromkeys(self.specs, 0)
 
     @property
@@ -107,24 +111,28 @@ class Lanes:
     async def own(self, names: Iterable[str]) -> None:
         """Recover and start the lanes not owned yet, in the order they were declared; stand by for the others.
 
+        A lane that `keep` says is another worker's before it is claimed here is stood by for.
         Raises Stop(LANE_TAKEN_OVER) when an owned lane is missing from `names`: the group gave it to another worker.
         """
-        given = set(names)
-        self.keep(given)
+        self.keep(names)
         for name, spec in self.specs.items():
-            if name in given and name not in self._cursors:
-                following = self._tasks.pop(name, None)
-                await spec.lane.recover()
-                if following is not None:
-                    await following
+            if name in self._given and name not in self._cursors and await self._recovered(spec):
                 self._cursors[name] = dict(spec.lane.position())
                 self._tasks[name] = asyncio.create_task(_run(spec), name=f"lane {name}")
             elif name not in self._tasks:
                 self._tasks[name] = asyncio.create_task(spec.lane.follow(), name=f"standby of lane {name}")
 
+    async def _recovered(self, spec: LaneSpec) -> bool:
+        following = self._tasks.pop(spec.name, None)
+        recovered = await spec.lane.recover(lambda: spec.name in self._given)
+        if following is not None:
+            await following
+        return recovered
+
     def keep(self, given: Iterable[str]) -> None:
-        """Raises Stop(LANE_TAKEN_OVER) when an owned lane is not among those given."""
-        lost = sorted(set(self._cursors) - set(given))
+        """The group gives these lanes. Raises Stop(LANE_TAKEN_OVER) when an owned one is not among them."""
+        self._given = set(given)
+        lost = sorted(set(self._cursors) - self._given)
         if lost:
             raise _taken_over(lost)
 

@@ -16,6 +16,7 @@ MEMBERS = st.text("abc", min_size=1)
 OFFERS = st.dictionaries(
     MEMBERS, st.dictionaries(st.sampled_from(["rtdl", "act", "audit"]), st.tuples(st.integers(0, 5), st.integers(0, 9))), min_size=1
 )
+FOLDED = st.dictionaries(MEMBERS, st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1)
 
 
 @given(OFFERS)
@@ -40,6 +41,12 @@ def test_a_worker_that_slept_through_a_takeover_does_not_get_its_lane_back() -> 
 
 def test_the_standby_gets_the_lane_of_a_dead_worker_before_the_one_that_was_started_for_that() -> None:
     assert deal({"1 started": {"rtdl": (0, 0)}, "2 standby": {"rtdl": (0, 400)}}) == {"1 started": [], "2 standby": ["rtdl"]}
+
+
+@given(FOLDED)
+def test_lanes_that_read_the_same_topic_are_never_parted(folded: dict[str, tuple[int, int]]) -> None:
+    dealt = deal({member: {"act": (0, act), "audit": (0, audit)} for member, (act, audit) in folded.items()})
+    assert sorted(filter(None, dealt.values())) == [["act", "audit"]]
 
 
 class Cluster:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -36,9 +37,10 @@ class Collector:
         self.followed = True
         await self._taken_over.wait()
 
-    async def recover(self) -> None:
+    async def recover(self, still_given: Callable[[], bool]) -> bool:
         self._taken_over.set()
         self.recovered += 1
+        return True
 
     def feed(self, chunk: Chunk) -> None:
         self.offsets.extend(chunk.offsets.tolist())
@@ -202,6 +204,33 @@ def test_a_lane_given_to_another_worker_stops_this_one() -> None:
     with pytest.raises(Stop) as stopped:
         asyncio.run(scenario())
     assert stopped.value.reason is Reason.LANE_TAKEN_OVER
+
+
+class Slow(Collector):
+    """A lane that has a long journal to fold."""
+
+    async def recover(self, still_given: Callable[[], bool]) -> bool:
+        await super().recover(still_given)
+        await asyncio.sleep(0)
+        self.followed = False
+        return still_given()
+
+
+def test_a_lane_given_to_another_worker_before_it_is_claimed_is_stood_by_for() -> None:
+    async def scenario() -> None:
+        lane = Slow()
+        lanes = Lanes([LaneSpec("lane", {"in": "IN"}, lane)])
+        owning = asyncio.create_task(lanes.own(["lane"]))
+        await asyncio.sleep(0)
+        lanes.keep([])
+        await owning
+        await asyncio.sleep(0)
+        assert (lanes.owned, lane.followed) == ([], True)
+        await lanes.own(["lane"])
+        assert (lanes.owned, lane.recovered) == (["lane"], 2)
+        await lanes.close()
+
+    asyncio.run(scenario())
 
 
 class Cancelled(Collector):
