@@ -30,7 +30,7 @@ from assay.app.simulation.faults import (
     TornSnapshot,
     UnknownProduce,
 )
-from assay.app.simulation.fetching import Fetching
+from assay.app.simulation.fetching import Feed, Fetching
 from assay.app.simulation.keeping import Keeper
 from assay.app.simulation.log import MemoryStore, ModelLog, Record
 from assay.app.simulation.network import Network
@@ -43,8 +43,6 @@ from assay.contracts.errors import AssayError
 QUIET_US = 2_500_000
 #: how long the group takes to miss a member that stands still, and to start another for one that has ended
 SESSION_US, RESTART_US = 200_000, 50_000
-#: what is published while the lanes run comes in lots, and between two of them is at most this long
-FEED_PAUSE_US = 400_000
 #: more processes than this in one run: one ends where the one before it ended
 PROCESSES_MAX = 80
 
@@ -99,17 +97,15 @@ class Simulator:
         self._network = Network(self._events, log, self.random)
         self._fetching = Fetching(self._events, self.random, fetch_max)
         self.fetches, self.begun = self._fetching.fetches, self.keeper.begun
-        self._feed, self._lot_max = list(feed), lot_max
-        self._fed = self._started = 0
+        self._feed = Feed(self._events, log, self.random, feed, lot_max)
+        self._started = 0
         self._processes: list[Process] = []
         self._with_standbys = standbys
         self._standbys: dict[str, Process] = {}
         self._members: dict[str, Process] = {}
         self._reached: dict[tuple[str, str], int] = defaultdict(int)
-        self._planted: dict[tuple[str, str, int], list[Planted]] = defaultdict(list)
+        self._planted = _by_occurrence(faults)
         self._slow: dict[str, list[Planted]] = defaultdict(list)
-        for planted in faults:
-            self._planted[planted[1:]].append(planted)
 
     def run(self, events_max: int = 2_000_000) -> None:
         """Until nothing moves. Raises RuntimeError when that takes more than `events_max` events."""
@@ -118,7 +114,7 @@ class Simulator:
         for planted in self._planted.pop(("", "", 0), ()):
             for process in self._members.values():
                 self._happen(planted.fault, process)
-        self._publish_lot()
+        self._feed.publish_lot()
         if self._with_standbys:
             self.keeper.truncate_now_and_then()
         try:
@@ -238,14 +234,6 @@ class Simulator:
     def _last_ends(self) -> str:
         return "; ".join(f"{end.lane}: {end.error}" for end in self.ends[-3:])
 
-    def _publish_lot(self) -> None:
-        lot = self._feed[self._fed : self._fed + self.random.randint(1, self._lot_max)]
-        self._fed += len(lot)
-        for place, record in lot:
-            self.log.append(place, record)
-        if self._fed < len(self._feed):
-            self._events.after(self.random.randint(0, FEED_PAUSE_US), self._publish_lot, busy=True)
-
     # -- faults
 
     def _happen(self, fault: Fault, process: Process) -> None:
@@ -298,3 +286,10 @@ class Simulator:
                 self.keeper.truncate(writer.lane)
 
         self._events.after(self.random.randint(0, writer.stall_us), overtake, busy=True)
+
+
+def _by_occurrence(faults: Iterable[Planted]) -> dict[tuple[str, str, int], list[Planted]]:
+    found: dict[tuple[str, str, int], list[Planted]] = defaultdict(list)
+    for planted in faults:
+        found[planted[1:]].append(planted)
+    return found

@@ -1,15 +1,37 @@
-"""What the lanes of a run are given to fetch, and when: faults delay it, mix it and give some of it again."""
+"""What the lanes of a run are given to fetch, and when: it comes in lots; faults delay it, mix it and give some of it again."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 from assay.agents.step import Place
 from assay.app.simulation.events import Events
 from assay.app.simulation.faults import Delay, Duplicate, Reorder
+from assay.app.simulation.log import ModelLog, Record
 from assay.app.simulation.process import Process
+
+#: what is published while the lanes run comes in lots, and between two of them is at most this long
+FEED_PAUSE_US = 400_000
+
+
+class Feed:
+    """Records that are published while the lanes run, in their order, at most `lot_max` at once."""
+
+    def __init__(self, events: Events, log: ModelLog, random: Random, records: Sequence[tuple[Place, Record]], lot_max: int) -> None:
+        self._events, self._log, self._random = events, log, random
+        self._records, self._lot_max = list(records), lot_max
+        self._fed = 0
+
+    def publish_lot(self) -> None:
+        """Publish some, and the others later."""
+        lot = self._records[self._fed : self._fed + self._random.randint(1, self._lot_max)]
+        self._fed += len(lot)
+        for place, record in lot:
+            self._log.append(place, record)
+        if self._fed < len(self._records):
+            self._events.after(self._random.randint(0, FEED_PAUSE_US), self.publish_lot, busy=True)
 
 
 class Fetching:
