@@ -15,8 +15,9 @@ from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
 from assay.app.simulation.checks import violations
 from assay.app.simulation.faults import Planted
 from assay.app.simulation.log import ModelLog
-from assay.app.simulation.schedule import schedule
+from assay.app.simulation.schedule import schedule, wants_standbys
 from assay.app.simulator import Simulator
+from assay.app.snapshots.taking import Pace
 
 #: worlds are shared by seeds, so that each is run undisturbed only once
 WORLDS = 5
@@ -52,8 +53,9 @@ def prepared(seed: int, faults: Sequence[Planted] | None = None) -> Finished:
     log, effector = ModelLog(), KeyedEffector()
     lanes = simulated_lanes(config(), partition_counts(partitions), effector.execute, rows_max)
     planted = schedule(seed) if faults is None else faults
-    feed, standbys = inputs(given_world, partitions, 20), random.random() < 0.5
-    simulator = Simulator(lanes, log, seed, planted, fetch_max=200, feed=feed, lot_max=100, standbys=standbys)
+    feed, standbys = inputs(given_world, partitions, 20), random.random() < 0.5 or wants_standbys(planted)
+    pace = Pace(random.choice((2, 3, 6)), 0.0)
+    simulator = Simulator(lanes, log, seed, planted, fetch_max=200, feed=feed, lot_max=100, standbys=standbys, pace=pace)
     return Finished(log, simulator, effector)
 
 

@@ -6,6 +6,7 @@ boundary less than once in a hundred seeds.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import time
@@ -33,6 +34,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--until-failed", action="store_true", help="one after another, up to the first that fails")
     parser.add_argument("--seed", type=int, help="only this one, with all that happens in it")
     asked = parser.parse_args(arguments)
+    logging.disable(logging.WARNING)  # a snapshot that was damaged on purpose is refused with a warning
     if asked.seed is not None:
         verdict = judged(asked.seed)
         print(told(verdict), *(f"  met {planted}" for planted in verdict.met), sep="\n")

@@ -36,6 +36,7 @@ from assay.app.simulation.checks import Given, digest_of, values_of, violations
 from assay.app.simulation.faults import Planted
 from assay.app.simulation.log import ModelLog, Record
 from assay.app.simulator import Simulator
+from assay.app.snapshots.taking import Pace
 from assay.codecs.columns import Strings
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import unpack
@@ -167,11 +168,13 @@ class Finished(NamedTuple):
     effector: KeyedEffector
 
 
-def run(world: World, faults: Iterable[Planted] = (), seed: int = 0, partitions: int = 1, rows_max: int = 7) -> Finished:
-    """Run all lanes over a world until nothing moves."""
+def run(
+    world: World, faults: Iterable[Planted] = (), seed: int = 0, partitions: int = 1, rows_max: int = 7, *, standbys: bool = False
+) -> Finished:
+    """Run all lanes over a world until nothing moves; standbys take snapshots."""
     log, effector = published(world, partitions), KeyedEffector()
     lanes = simulated_lanes(config(), partition_counts(partitions), effector.execute, rows_max)
-    simulator = Simulator(lanes, log, seed, faults, fetch_max=25)
+    simulator = Simulator(lanes, log, seed, faults, fetch_max=25, standbys=standbys, pace=Pace(3, 0.0))
     simulator.run()
     return Finished(log, simulator, effector)
 

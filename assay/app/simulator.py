@@ -7,7 +7,7 @@ are elements of the input: they happen where a lane comes to a boundary. The sam
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -26,20 +26,23 @@ from assay.app.simulation.faults import (
     Poison,
     Reorder,
     Rival,
+    SlowSnapshot,
+    TornSnapshot,
     UnknownProduce,
 )
+from assay.app.simulation.fetching import Feed, Fetching
+from assay.app.simulation.keeping import Keeper
 from assay.app.simulation.log import MemoryStore, ModelLog, Record
 from assay.app.simulation.network import Network
 from assay.app.simulation.poison import Planter
 from assay.app.simulation.process import Process, Request, SimulatedLane
+from assay.app.snapshots.taking import NEVER, Pace
 from assay.contracts.errors import AssayError
 
 #: a run is over when nothing has been written for this long: an idle lane's notes come one and two seconds after its work
 QUIET_US = 2_500_000
 #: how long the group takes to miss a member that stands still, and to start another for one that has ended
 SESSION_US, RESTART_US = 200_000, 50_000
-#: what is published while the lanes run comes in lots, and between two of them is at most this long
-FEED_PAUSE_US = 400_000
 #: more processes than this in one run: one ends where the one before it ended
 PROCESSES_MAX = 80
 
@@ -74,6 +77,7 @@ class Simulator:
         lot_max: int = 60,
         *,
         standbys: bool = False,
+        pace: Pace = NEVER,
     ) -> None:
         self.log = log
         self.store = MemoryStore(now=lambda: log.count)
@@ -87,22 +91,21 @@ class Simulator:
         #: how often a lane was given to a process
         self.owners: Counter[str] = Counter()
         self.poison = Planter(log, self.random)
+        self.pace = pace
         self._events = Events()
+        self.keeper = Keeper(self._events, log, self.store, self.random, lanes)
         self._network = Network(self._events, log, self.random)
-        self._fetch_max = fetch_max
-        self._feed, self._lot_max = list(feed), lot_max
-        self._fed = self._started = 0
+        self._fetching = Fetching(self._events, self.random, fetch_max)
+        self.fetches, self.begun = self._fetching.fetches, self.keeper.begun
+        self._feed = Feed(self._events, log, self.random, feed, lot_max)
+        self._started = 0
         self._processes: list[Process] = []
         self._with_standbys = standbys
         self._standbys: dict[str, Process] = {}
         self._members: dict[str, Process] = {}
         self._reached: dict[tuple[str, str], int] = defaultdict(int)
-        self._planted: dict[tuple[str, str, int], list[Planted]] = defaultdict(list)
-        self._hidden_until_us: dict[Place, int] = defaultdict(int)
-        self._repeated: dict[str, int] = {}
-        self._shuffled: dict[str, tuple[int, int]] = {}
-        for planted in faults:
-            self._planted[planted[1:]].append(planted)
+        self._planted = _by_occurrence(faults)
+        self._slow: dict[str, list[Planted]] = defaultdict(list)
 
     def run(self, events_max: int = 2_000_000) -> None:
         """Until nothing moves. Raises RuntimeError when that takes more than `events_max` events."""
@@ -111,7 +114,9 @@ class Simulator:
         for planted in self._planted.pop(("", "", 0), ()):
             for process in self._members.values():
                 self._happen(planted.fault, process)
-        self._publish_lot()
+        self._feed.publish_lot()
+        if self._with_standbys:
+            self.keeper.truncate_now_and_then()
         try:
             self._until_quiet(events_max)
         finally:
@@ -156,34 +161,26 @@ class Simulator:
         for key in effects.idempotency_key:
             self.asked.setdefault(key.tobytes(), self.log.count)
 
-    def fetches(self, process: Process) -> Iterator[tuple[Place, int]]:
-        lane, now_us = process.lane, self._events.now_us
-        if process.away_us():
-            return
-        places, (until_us, records_max) = list(lane.places), self._shuffled.get(lane.name, (0, 0))
-        if now_us < until_us:
-            self.random.shuffle(places)
-        for place in places:
-            if self._hidden_until_us[place] <= now_us:
-                if place[0] in self._repeated:
-                    process.again[place] = self._repeated[place[0]]
-                yield place, self.random.randint(0, records_max) if now_us < until_us else self._fetch_max
-
     def ended(self, process: Process, error: BaseException) -> None:
         """A member that stopped is followed by another. Raises RuntimeError for what is no refusal but a defect."""
         self.ends.append(End(process.lane.name, process.number, error))
-        self._network.cut(process)
         if not isinstance(error, AssayError | OSError):
             raise RuntimeError(f"a process of lane {process.lane.name} broke") from error  # noqa: TRY004  # it is no wrong type
-        if self._members.get(process.lane.name) is process:
-            self._give_later(process.lane, self.random.randint(1_000, RESTART_US))
+        self._gone(process)
 
     def reached(self, process: Process, boundary: str) -> None:
         key = (process.lane.name, boundary)
         self._reached[key] += 1
         for planted in self._planted.pop((*key, self._reached[key]), ()):
-            self.met.append(planted)
-            self._happen(planted.fault, process)
+            if isinstance(planted.fault, SlowSnapshot):
+                self._slow[process.lane.name].append(planted)
+            elif isinstance(planted.fault, TornSnapshot) and not self.keeper.tear(process.lane, planted.fault.damage):
+                self._planted[(*key, self._reached[key] + 1)].append(planted)
+            else:
+                self.met.append(planted)
+                self._happen(planted.fault, process)
+        if boundary == "snapshotting" and self._slow[process.lane.name]:
+            self._slow_down(self._slow[process.lane.name].pop(0), process)
 
     # -- the group
 
@@ -196,16 +193,30 @@ class Simulator:
             process.start(owns=True)
         else:
             self._members[lane.name] = standby
-            standby.take_over()
+            self._events.after(0, standby.take_over)  # it may be the one that is running
         if self._with_standbys:
+            self._stand_by(lane, None)
+
+    def _stand_by(self, lane: SimulatedLane, before: Process | None) -> None:
+        """Another process stands by, unless one does since this one ended."""
+        if self._standbys.get(lane.name) is before:
             self._standbys[lane.name] = process = self._process(lane)
             process.start(owns=False)
+
+    def _gone(self, process: Process) -> None:
+        """A process has ended: what it had under way may be lost, and another takes its place after some time."""
+        self._network.cut(process)
+        lane, after_us = process.lane, self.random.randint(1_000, RESTART_US)
+        self._give_later(lane, after_us)
+        if process in self._standbys.values():
+            self._events.after(after_us, lambda: self._stand_by(lane, process))
 
     def _process(self, lane: SimulatedLane) -> Process:
         if self._started == PROCESSES_MAX:
             raise RuntimeError(f"lanes do not come to rest: {self._last_ends()}")
         self._processes = [process for process in self._processes if not process.dead]
         self._processes.append(Process(self, lane, self._started))
+        self.keeper.watch(self._processes[-1])
         self._started += 1
         self._events.moved()
         return self._processes[-1]
@@ -223,14 +234,6 @@ class Simulator:
     def _last_ends(self) -> str:
         return "; ".join(f"{end.lane}: {end.error}" for end in self.ends[-3:])
 
-    def _publish_lot(self) -> None:
-        lot = self._feed[self._fed : self._fed + self.random.randint(1, self._lot_max)]
-        self._fed += len(lot)
-        for place, record in lot:
-            self.log.append(place, record)
-        if self._fed < len(self._feed):
-            self._events.after(self.random.randint(0, FEED_PAUSE_US), self._publish_lot, busy=True)
-
     # -- faults
 
     def _happen(self, fault: Fault, process: Process) -> None:
@@ -238,8 +241,7 @@ class Simulator:
         match fault:
             case Crash():
                 process.kill()
-                self._network.cut(process)
-                self._give_later(lane, self.random.randint(1_000, RESTART_US))
+                self._gone(process)
             case Freeze(us, unsent):
                 process.frozen, process.unsent = True, unsent
                 self._events.after(us, process.thaw, busy=True)
@@ -256,20 +258,38 @@ class Simulator:
                 self._events.jump_us += us
             case Poison(kind):
                 self.poison.plant(kind, lane.places)
-            case _:
-                self._disturb_input(fault, process)
+            case TornSnapshot():
+                self._cut_power(lane, process)
+            case Duplicate() | Delay() | Reorder():
+                self._fetching.disturb(fault, process)
 
-    def _disturb_input(self, fault: Fault, process: Process) -> None:
-        now_us, lane = self._events.now_us, process.lane
-        match fault:
-            case Duplicate(records, ""):
-                process.again = dict.fromkeys(lane.places, records)
-            case Duplicate(records, handle):
-                self._repeated[handle] = records
-            case Delay(us, handle):
-                for place in lane.places:
-                    if handle in ("", place[0]):
-                        self._hidden_until_us[place] = now_us + us
-                self._events.after(us, self._events.moved, busy=True)
-            case Reorder(records_max, us):
-                self._shuffled[lane.name] = (now_us + us if us else 2**62, records_max)
+    def _cut_power(self, lane: SimulatedLane, running: Process) -> None:
+        """All processes of a lane are gone; the one that is running is let go of when it comes to its boundary."""
+        for process in self._processes:
+            if process.lane is lane and not process.dead:
+                (process.kill if process is running else process.bury)()
+                self._gone(process)
+
+    def _slow_down(self, planted: Planted, writer: Process) -> None:
+        """A snapshot that is being written takes long, and is overtaken."""
+        assert isinstance(planted.fault, SlowSnapshot)
+        self.met.append(planted)
+        writer.stall_us, overtaken_by = planted.fault
+
+        def overtake() -> None:
+            if overtaken_by == "crash":
+                writer.bury()
+                self._gone(writer)
+            elif overtaken_by == "claim":
+                self._give(writer.lane)
+            else:
+                self.keeper.truncate(writer.lane)
+
+        self._events.after(self.random.randint(0, writer.stall_us), overtake, busy=True)
+
+
+def _by_occurrence(faults: Iterable[Planted]) -> dict[tuple[str, str, int], list[Planted]]:
+    found: dict[tuple[str, str, int], list[Planted]] = defaultdict(list)
+    for planted in faults:
+        found[planted[1:]].append(planted)
+    return found

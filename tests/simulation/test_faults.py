@@ -19,15 +19,15 @@ def world() -> World:
 
 
 @cache
-def undisturbed() -> Finished:
-    finished = run(world())
+def undisturbed(*, standbys: bool = False) -> Finished:
+    finished = run(world(), standbys=standbys)
     assert_promises(world(), finished)
     return finished
 
 
 def occurrences(lane: str, boundary: str) -> dict[str, int]:
     """The first, a middle and the last time a lane comes to a boundary when nothing disturbs it."""
-    reached = undisturbed().simulator.times_reached()[(lane, boundary)]
+    reached = undisturbed(standbys=boundary == "snapshotting").simulator.times_reached()[(lane, boundary)]
     return {"first": 1, "middle": max(1, reached // 2), "late": reached}
 
 
@@ -35,7 +35,7 @@ def occurrences(lane: str, boundary: str) -> dict[str, int]:
 @pytest.mark.parametrize(("lane", "boundary"), [(lane, b) for lane in LANES for b in boundaries(lane)])
 def test_a_crash_at_a_boundary_changes_nothing_in_effect(lane: str, boundary: str, when: str) -> None:
     planted = crash(lane, boundary, occurrences(lane, boundary)[when])
-    finished = run(world(), [planted])
+    finished = run(world(), [planted], standbys=boundary == "snapshotting")
     assert finished.simulator.met == [planted], "the crash was not reached"
     assert_promises(world(), finished)
     assert decision_digest(finished.log) == decision_digest(undisturbed().log)
@@ -46,7 +46,7 @@ def test_crashes_during_recovery_change_nothing_in_effect(boundary: str) -> None
     """The process dies, and its successors die where they come to a boundary next."""
     lane = "act" if boundary.startswith("effects") else "rtdl"
     crashes = [crash(lane, boundary, occurrences(lane, boundary)["middle"] + again) for again in range(3)]
-    finished = run(world(), crashes)
+    finished = run(world(), crashes, standbys=boundary == "snapshotting")
     assert finished.simulator.met == crashes
     assert_promises(world(), finished)
     assert decision_digest(finished.log) == decision_digest(undisturbed().log)

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 def show(run: RunOption, lane: LaneOption = "rtdl") -> int:
     """Print what the journal holds: a line per writer, the inputs covered, the snapshots."""
     journal, console = _opened(run, lane), Console()
-    survey = surveyed(journal.entries(journal.first), journal.run.config.digest)
+    survey = surveyed(journal.entries(journal.first), journal.run_config_digest, journal.reader())
     _say(console, f"journal of lane {lane}: {journal.topic}, offsets {journal.first:,} to {journal.end:,}")
     for epoch in survey.epochs:
         _say(console, f"  {epoch_line(epoch)}")

@@ -9,7 +9,7 @@ from confluent_kafka.admin import AdminClient
 
 from assay.agents.journal import JournalRecord
 from assay.app.bus import out_of_reach
-from assay.app.journal.reading import LaneJournal
+from assay.app.journal.reading import HeldJournal, LaneJournal, reader_behind
 from assay.app.journal.survey import surveyed
 from assay.app.journal.verify import Verified, verify_journal
 from assay.app.snapshots.manifest import Manifest
@@ -31,7 +31,8 @@ def take_snapshot(journal: LaneJournal, say: Callable[[str], None]) -> Manifest 
     begin = newest.next_offset if newest else 0
     if not journal.first <= begin <= journal.end:
         raise out_of_reach(journal.topic, begin, journal.first, journal.end)
-    clean = surveyed(journal.entries(begin), journal.run.config.digest).emitted_through
+    before = reader_behind(newest) if newest else None
+    clean = surveyed(journal.entries(begin), journal.run_config_digest, before).emitted_through
     if clean <= lane.folded.sequence:
         return None
     next_offset = begin
@@ -58,7 +59,21 @@ def take_snapshot(journal: LaneJournal, say: Callable[[str], None]) -> Manifest 
 def truncate(
     journal: LaneJournal, properties: Mapping[str, str] | None = None, progress: Callable[[int], None] = lambda records: None
 ) -> tuple[Manifest, Verified]:
-    """Delete the records before the newest snapshot but one, once all of them have been compared with the journal.
+    """Delete the records before a verified snapshot, and the snapshots before that one. Raises as `verified_target` does."""
+    target, verified = verified_target(journal, progress)
+    admin = AdminClient({**(properties or {}), "bootstrap.servers": journal.run.bootstrap, "log_level": 0})
+    place = TopicPartition(*journal.place, target.next_offset)
+    try:
+        for future in admin.delete_records([place], request_timeout=TIMEOUT_S).values():
+            future.result(TIMEOUT_S)
+    except KafkaException as error:
+        raise Retry(Reason.BROKER_UNREACHABLE, f"records were not deleted: {error.args[0].str()}", where=journal.topic) from None
+    journal.snapshots().remove_before(target.sequence)
+    return target, verified
+
+
+def verified_target(journal: HeldJournal, progress: Callable[[int], None] = lambda records: None) -> tuple[Manifest, Verified]:
+    """The newest snapshot but one, once all of them have been compared with the journal: nothing before it is needed.
 
     Raises Stop(SNAPSHOT_UNVERIFIED) unless the journal is in order and at least two snapshots equal its fold: one may be
     damaged later, and then the one before it and the journal behind that are needed.
@@ -72,13 +87,4 @@ def truncate(
             where=journal.topic,
             remedy="`assay journal verify` lists what is wrong; `assay journal snapshot` takes another snapshot.",
         )
-    target = verified.snapshots[-2]
-    admin = AdminClient({**(properties or {}), "bootstrap.servers": journal.run.bootstrap, "log_level": 0})
-    place = TopicPartition(*journal.place, target.next_offset)
-    try:
-        for future in admin.delete_records([place], request_timeout=TIMEOUT_S).values():
-            future.result(TIMEOUT_S)
-    except KafkaException as error:
-        raise Retry(Reason.BROKER_UNREACHABLE, f"records were not deleted: {error.args[0].str()}", where=journal.topic) from None
-    journal.snapshots().remove_before(target.sequence)
-    return target, verified
+    return verified.snapshots[-2], verified

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
+from assay.agents.journal import JournalReader
 from assay.agents.lane import Lane
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus import out_of_reach
@@ -29,13 +31,63 @@ class Entry(NamedTuple):
     value: bytes
 
 
-class LaneJournal:
+def reader_behind(manifest: Manifest) -> JournalReader:
+    """A reader that has read up to this snapshot."""
+    return JournalReader(manifest.shard, manifest.epoch, manifest.sequence)
+
+
+class HeldJournal(ABC):
+    """The journal of one lane, which holds offsets `first` to `end` (exclusive), and the snapshots beside it."""
+
+    lane: str
+    topic: str
+    first: int
+    end: int
+    run_config_digest: bytes
+
+    @abstractmethod
+    def entries(self, first: int) -> Iterator[Entry]:
+        """Records from an offset on."""
+
+    @abstractmethod
+    def new_lane(self) -> Lane:
+        """A lane that has folded nothing."""
+
+    @abstractmethod
+    def snapshots(self) -> SnapshotStore:
+        """The lane's snapshots."""
+
+    def reader(self) -> JournalReader | None:
+        """Reads on at `first`, where the head is gone and a snapshot says what was before it: a record there may not count."""
+        found = (one.manifest for one in self.snapshots().found())
+        return next((reader_behind(one) for one in found if one is not None and one.next_offset == self.first), None)
+
+    def oldest_start(self, lane: Lane) -> Manifest | None:
+        """Bring a lane to where the journal's fold can begin: nothing before offset 0, else the oldest snapshot within reach.
+
+        Raises Stop(JOURNAL_OUT_OF_REACH) when the journal was truncated beyond every usable snapshot.
+        """
+        if self.first == 0:
+            return None
+        whole = [one.manifest for one in reversed(self.snapshots().found()) if one.manifest is not None]
+        for manifest in whole:
+            if self.first <= manifest.next_offset <= self.end:
+                try:
+                    restore(lane, self.snapshots(), manifest)
+                except Stop:
+                    continue
+                return manifest
+        raise out_of_reach(self.topic, 0, self.first, self.end)
+
+
+class LaneJournal(HeldJournal):
     """The journal of one lane of a run as it was when this was made. `properties` are Kafka's (TLS, SASL)."""
 
     def __init__(self, run: Run, lane: str, properties: Mapping[str, str] | None = None) -> None:
         handle = TOPOLOGY.lane(lane).journal
         assert handle is not None
         self.run, self.lane, self.topic = run, lane, topic(handle).name(run.namespace)
+        self.run_config_digest = run.config.digest
         self._handle, self._properties = handle, properties
         self.first, self.end = bounds_of(run.bootstrap, handle, run.namespace, properties)[0]
         self.place = (self.topic, 0)
@@ -54,20 +106,3 @@ class LaneJournal:
     def snapshots(self) -> SnapshotStore:
         """The lane's snapshots."""
         return SnapshotStore(self.run.store, LaneId(self.lane, 0))
-
-    def oldest_start(self, lane: Lane) -> Manifest | None:
-        """Bring a lane to where the journal's fold can begin: nothing before offset 0, else the oldest snapshot within reach.
-
-        Raises Stop(JOURNAL_OUT_OF_REACH) when the journal was truncated beyond every usable snapshot.
-        """
-        if self.first == 0:
-            return None
-        whole = [one.manifest for one in reversed(self.snapshots().found()) if one.manifest is not None]
-        for manifest in whole:
-            if self.first <= manifest.next_offset <= self.end:
-                try:
-                    restore(lane, self.snapshots(), manifest)
-                except Stop:
-                    continue
-                return manifest
-        raise out_of_reach(self.topic, 0, self.first, self.end)

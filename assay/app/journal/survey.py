@@ -46,15 +46,18 @@ class Epoch:
 
 @dataclass
 class Survey:
-    """All epochs, records of writers that had lost the lane, the inputs covered, and findings."""
+    """All epochs, records of writers that had lost the lane, the inputs covered, and findings.
+
+    `reader` has read what came before; without it the first record there is says where the journal goes on.
+    """
 
     run_config_digest: bytes
+    reader: JournalReader | None = None
     epochs: list[Epoch] = field(default_factory=list)
     superseded: int = 0
     emitted_through: int = -1
     covered: dict[Place, Coverage] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
-    _reader: JournalReader | None = None
 
     def add(self, entry: Entry) -> bool:
         """Fold one record; whether it counts."""
@@ -76,16 +79,16 @@ class Survey:
         return True
 
     def _accepts(self, record: JournalRecord, offset: int) -> bool:
-        if self._reader is None:  # the head may be gone: the first record there is says where it goes on
+        if self.reader is None:  # the head may be gone: the first record there is says where it goes on
             whole = offset == 0
-            self._reader = JournalReader(record.shard, 0 if whole else record.epoch, -1 if whole else record.sequence - 1)
+            self.reader = JournalReader(record.shard, 0 if whole else record.epoch, -1 if whole else record.sequence - 1)
             if not whole and record.kind in (CLAIM, UPGRADE):
-                self._reader.epoch -= 1
+                self.reader.epoch -= 1
         try:
-            return self._reader.accept(record)
+            return self.reader.accept(record)
         except Stop as gap:
             self._find(Reason.JOURNAL_SEQUENCE_GAP, f"offset {offset}: {gap.what}")
-            self._reader.epoch, self._reader.sequence = record.epoch, record.sequence
+            self.reader.epoch, self.reader.sequence = record.epoch, record.sequence
             return True
 
     def _note(self, record: JournalRecord, entry: Entry) -> None:
@@ -111,9 +114,9 @@ class Survey:
             self.findings.append(Finding(reason, text))
 
 
-def surveyed(entries: Iterable[Entry], run_config_digest: bytes) -> Survey:
+def surveyed(entries: Iterable[Entry], run_config_digest: bytes, reader: JournalReader | None = None) -> Survey:
     """The survey of all these records."""
-    survey = Survey(run_config_digest)
+    survey = Survey(run_config_digest, reader)
     for entry in entries:
         survey.add(entry)
     return survey

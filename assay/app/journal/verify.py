@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from assay.agents.journal import JournalRecord
 from assay.agents.lane import Lane
-from assay.app.journal.reading import LaneJournal
+from assay.app.journal.reading import HeldJournal, reader_behind
 from assay.app.journal.survey import Finding, Survey
 from assay.app.snapshots.manifest import Manifest
 from assay.app.snapshots.store import SnapshotStore, digests_of
@@ -23,9 +23,9 @@ class Verified(NamedTuple):
     findings: tuple[Finding, ...]
 
 
-def verify_journal(journal: LaneJournal, progress: Callable[[int], None] = lambda records: None) -> Verified:
-    """Fold the whole journal and judge it. A journal without its head is folded from the oldest snapshot within reach."""
-    lane, store, survey = journal.new_lane(), journal.snapshots(), Survey(journal.run.config.digest)
+def verify_journal(journal: HeldJournal, progress: Callable[[int], None] = lambda records: None) -> Verified:
+    """Fold the whole journal and judge it; without its head from the oldest snapshot within reach on: no start needs what is before."""
+    lane, store, survey = journal.new_lane(), journal.snapshots(), Survey(journal.run_config_digest)
     found = store.found()
     findings = [Finding(one.refused.reason, f"{one.key}: {one.refused.what}") for one in found if one.refused is not None]
     waiting = {one.manifest.sequence: one.manifest for one in found if one.manifest is not None}
@@ -36,9 +36,10 @@ def verify_journal(journal: LaneJournal, progress: Callable[[int], None] = lambd
         return Verified(survey, (), (*findings, Finding(refused.reason, refused.what)))
     if base is not None:
         verified.append(waiting.pop(base.sequence))
-    for count, entry in enumerate(journal.entries(journal.first)):
+        survey.reader = reader_behind(base)
+    for count, entry in enumerate(journal.entries(base.next_offset if base else 0)):
         counts = survey.add(entry)
-        if counts and not survey.findings and entry.offset >= (base.next_offset if base else 0):
+        if counts and not survey.findings:
             lane.apply(entry.value)
             lane.emitted(JournalRecord.from_bytes(entry.value).sequence)
             manifest = waiting.pop(lane.folded.sequence, None)

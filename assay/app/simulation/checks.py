@@ -56,6 +56,7 @@ def violations(simulator: Simulator, given: Given, effector: KeyedEffector) -> l
         *_audit(simulator, decided, given),
         *_refusals(simulator.log, given),
         *_ends(simulator),
+        *simulator.keeper.wrong[:SHOWN],
     ]
 
 
@@ -155,5 +156,6 @@ def _refusals(log: ModelLog, given: Given) -> Iterator[str]:
 
 def _ends(simulator: Simulator) -> Iterator[str]:
     for end in simulator.ends:
-        if isinstance(end.error, AssayError) and end.error.reason not in ORDERLY:
+        orderly = ORDERLY | {Reason.JOURNAL_OUT_OF_REACH} if end.process in simulator.keeper.overtaken else ORDERLY
+        if isinstance(end.error, AssayError) and end.error.reason not in orderly:
             yield f"a process of {end.lane} ended with {end.error}"

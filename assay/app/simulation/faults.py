@@ -17,7 +17,12 @@ BOUNDARIES = (
     "outputs_sent",
     "outputs_acknowledged",
     "committed",
+    "snapshotting",
 )
+#: what can be damaged of a snapshot, and how
+DAMAGES = ("part_cut_off", "part_flipped", "part_missing", "manifest_cut_off", "manifest_flipped")
+#: what happens while a slow snapshot is written
+OVERTAKINGS = ("crash", "claim", "truncation")
 
 
 class Crash(NamedTuple):
@@ -91,10 +96,32 @@ class Reorder(NamedTuple):
     us: int = 0
 
 
-Fault: TypeAlias = Crash | Freeze | CutOff | Rival | FailedProduce | UnknownProduce | ClockJump | Poison | Duplicate | Delay | Reorder
-#: snapshots do not exist yet: a slow and a torn one will be faults here, and `snapshotting` a boundary above
+class TornSnapshot(NamedTuple):
+    """Power fails: all processes of the lane are gone, and its newest snapshot is not what was written (one of `DAMAGES`).
+
+    It happens once there is another snapshot before that one; until then it waits for the boundary to come again.
+    """
+
+    damage: str
+
+
+class SlowSnapshot(NamedTuple):
+    """The next snapshot of the lane takes this long to write, and is overtaken meanwhile (one of `OVERTAKINGS`).
+
+    The writer crashes, is given the lane, or the journal is truncated. It happens when the snapshot is written.
+    """
+
+    us: int
+    overtaken_by: str
+
+
+Fault: TypeAlias = (
+    Crash | Freeze | CutOff | Rival | FailedProduce | UnknownProduce | ClockJump | Poison | Duplicate | Delay | Reorder
+    | TornSnapshot | SlowSnapshot
+)  # fmt: skip
 FAULTS: tuple[type[Fault], ...] = (
     Crash, Freeze, CutOff, Rival, FailedProduce, UnknownProduce, ClockJump, Poison, Duplicate, Delay, Reorder,
+    TornSnapshot, SlowSnapshot,
 )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from assay.agents.audit_segment import read_segment
@@ -28,14 +28,14 @@ class Journaled(NamedTuple):
     """It holds what the effects of the record before it answered."""
 
 
-def journaled(simulator: Simulator, lane: SimulatedLane, machine: Machine) -> list[Journaled]:
-    """Every record of a lane's journal that counts, folded on a machine that knows nothing.
+def journaled(simulator: Simulator, lane: SimulatedLane, machine: Machine, folded: Callable[[int, JournalRecord], None]) -> list[Journaled]:
+    """Every record of a lane's journal that counts, folded on a machine that knows nothing; `folded` is called after each.
 
     Raises ValueError where the journal does not hold together.
     """
     if lane.journal is None:
         return list(_segments(simulator, machine))
-    return list(_records(simulator, lane.journal, machine))
+    return list(_records(simulator, lane.journal, machine, folded))
 
 
 def counting(journal: Sequence[bytes]) -> Iterator[tuple[int, JournalRecord]]:
@@ -59,7 +59,9 @@ def counting(journal: Sequence[bytes]) -> Iterator[tuple[int, JournalRecord]]:
         yield offset, record
 
 
-def _records(simulator: Simulator, place: tuple[str, int], machine: Machine) -> Iterator[Journaled]:
+def _records(
+    simulator: Simulator, place: tuple[str, int], machine: Machine, folded: Callable[[int, JournalRecord], None]
+) -> Iterator[Journaled]:
     journal, arrivals = simulator.log.values(place[0]), simulator.log.arrivals(place)
     work = out = -1
     for offset, record in counting(journal):
@@ -67,6 +69,7 @@ def _records(simulator: Simulator, place: tuple[str, int], machine: Machine) -> 
         if out >= record.sequence:
             raise ValueError(f"offset {offset}: sequence {record.sequence} records outputs as out up to {out}")
         outcome = machine.apply(journal[offset])
+        folded(offset, record)
         follows = (_outputs(outcome), _effects(outcome), out)
         yield Journaled(offset, arrivals[offset] + 1, record.ranges, *follows, answers=record.kind == RESULT)
     if out < work:

@@ -11,6 +11,7 @@ from assay.app.simulation.journaled import Journaled, journaled
 from assay.app.simulation.log import ModelLog
 from assay.app.simulation.process import SimulatedLane
 from assay.app.simulation.sentences import some
+from assay.app.simulation.snapshot_checks import SnapshotsJudged
 from assay.app.simulator import Simulator
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import AssayError
@@ -24,12 +25,14 @@ def lane_violations(simulator: Simulator) -> list[str]:
     wanted: dict[str, set[bytes]] = defaultdict(set)
     for lane in simulator.lanes.values():
         machine = lane.make()
+        snapshots = SnapshotsJudged(simulator, lane, machine)
         try:
-            records = journaled(simulator, lane, machine)
+            records = journaled(simulator, lane, machine, snapshots.folded)
         except (ValueError, AssayError) as error:
             return [*found, f"the journal of {lane.name}: {error}"]
         for handle, value in (output for record in records for output in record.outputs):
             wanted[handle].add(value)
+        found += snapshots.at_rest()
         found += _offsets_once(simulator, lane, records)
         found += _in_order(simulator, lane, records)
         found += _not_repeated(simulator, lane, records)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from assay.agents.step import Place
@@ -24,6 +24,8 @@ class ModelLog:
     def __init__(self) -> None:
         self._records: dict[Place, list[Record]] = defaultdict(list)
         self._arrivals: dict[Place, list[int]] = defaultdict(list)
+        #: where partitions begin for those who read them; checks read what is before that too
+        self.first: dict[Place, int] = defaultdict(int)
         #: records of all partitions
         self.count = 0
 
@@ -88,6 +90,19 @@ class MemoryStore:
         if key not in self.objects:
             raise FileNotFoundError(key)
         return self.objects[key]
+
+    def create_from(self, key: str, blocks: Iterable[bytes | memoryview]) -> None:
+        self.create(key, b"".join(blocks))
+
+    def view(self, key: str) -> memoryview:
+        return memoryview(self.read(key))
+
+    def remove(self, key: str) -> None:
+        self.objects.pop(key, None)
+
+    def remove_below(self, folder: str) -> None:
+        for key in list(self.keys(folder)):
+            self.remove(key)
 
     def keys(self, prefix: str) -> Iterator[str]:
         yield from sorted(key for key in self.objects if key.startswith(prefix + "/"))

@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 from assay.agents.step import Place
 from assay.app.simulation.log import ModelLog, Record
-from assay.codecs.single_object import HEADER_BYTES
+from assay.codecs.columns import Strings
+from assay.codecs.single_object import HEADER_BYTES, record_types, split
 from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic
 
 KINDS = {
     "garbage": Reason.SCHEMA_UNKNOWN,
@@ -35,10 +37,13 @@ class Planter:
         self.planted: list[PoisonRecord] = []
 
     def plant(self, kind: str, places: Sequence[Place]) -> None:
-        """Publish one record of this kind to one of these partitions; garbage where there is nothing yet to cut short."""
+        """Publish one record of this kind to one of these partitions; garbage where there is nothing yet to cut short.
+
+        A record that the topic does not carry is refused for that, however short it is.
+        """
         place = self._random.choice(places)
         whole = self._log.read(place, self._random.randrange(max(1, self._log.end(place))), 1)
-        if not whole or len(whole[0].value) <= HEADER_BYTES + 1:
+        if not whole or len(whole[0].value) <= HEADER_BYTES + 1 or not _carried(place, whole[0].value):
             kind = "garbage"
         value = self._random.randbytes(self._random.randint(1, 60))
         if kind == "truncated":
@@ -47,3 +52,8 @@ class Planter:
             value = whole[0].value[:2] + self._random.randbytes(8) + whole[0].value[HEADER_BYTES:]
         offset = self._log.append(place, Record(b"", value, 0))
         self.planted.append(PoisonRecord(place, offset, KINDS[kind]))
+
+
+def _carried(place: Place, value: bytes) -> bool:
+    number = int(split(Strings.of([value]))[0])
+    return number >= 0 and record_types()[number].name in (*topic(place[0]).records, "mark")

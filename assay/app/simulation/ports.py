@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from random import Random
 from typing import Protocol
 
-from assay.agents.step import EffectResults, Effects, Emission, Place
+from assay.agents.lane import Lane
+from assay.agents.step import EffectResults, Effects, Emission, Machine, Place
+from assay.app.bus import out_of_reach
 from assay.app.failpoints import Failpoints
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
 from assay.app.simulation.log import MemoryStore, ModelLog, Record
+from assay.app.snapshots.manifest import LaneId
+from assay.app.snapshots.store import SnapshotStore
+from assay.app.snapshots.taking import Pace, Snapshots
 from assay.app.stores.segment_journal import SegmentJournal
 
 #: how often a standby looks for new journal records
@@ -22,6 +27,7 @@ BOUNDARY_OF = {
     "after_journal_before_produce": "journal_acknowledged",
     "after_effects_before_results": "effects_executed",
     "after_produce_before_commit": "outputs_acknowledged",
+    "during_snapshot": "snapshotting",
 }
 
 
@@ -31,6 +37,13 @@ class Outlasting(Protocol):
     log: ModelLog
     store: MemoryStore
     random: Random
+    pace: Pace
+
+    def now_us(self) -> int:
+        """Virtual time."""
+
+    def begun(self, journal: Place, offset: int) -> None:
+        """A process reads a journal from this offset on."""
 
     def moved(self) -> None:
         """Something was written."""
@@ -92,11 +105,20 @@ class LogJournal(_Port):
 
     def __init__(self, process: Caller, place: Place) -> None:
         super().__init__(process)
-        self._place = place
+        self.place = place
         self._read = 0
+        self._begun = False
+
+    def begin_at(self, offset: int) -> None:
+        self._read, self._begun = offset, True
+        self._process.world.begun(self.place, offset)
+
+    def behind(self, offset: int) -> bool:
+        """Whether it has begun and has not read so far."""
+        return self._begun and self._read < offset
 
     async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
-        acknowledged = self._process.send(self._place, (Record(b"", value, wall_ms * 1_000),))
+        acknowledged = self._process.send(self.place, (Record(b"", value, wall_ms * 1_000),))
         await self._process.reach(self._sending)
         return acknowledged
 
@@ -113,12 +135,19 @@ class LogJournal(_Port):
 
     async def read_between(self, first: int, end: int) -> list[bytes]:
         await self._process.connected()
-        return [record.value for record in self._process.world.log.read(self._place, first, end - first)]
+        return [record.value for _, record in self._from(first, end)]
 
     def _new(self) -> list[tuple[int, bytes]]:
-        log, first = self._process.world.log, self._read
-        self._read = log.end(self._place)
-        return [(offset, record.value) for offset, record in enumerate(log.read(self._place, first, self._read - first), first)]
+        new = self._from(self._read, self._process.world.log.end(self.place))
+        self._read += len(new)
+        return [(offset, record.value) for offset, record in new]
+
+    def _from(self, first: int, end: int) -> list[tuple[int, Record]]:
+        """Raises Stop(JOURNAL_OUT_OF_REACH)."""
+        log = self._process.world.log
+        if first < log.first[self.place]:
+            raise out_of_reach(self.place[0], first, log.first[self.place], end)
+        return list(enumerate(log.read(self.place, first, end - first), first))
 
 
 class StoreJournal(_Port):
@@ -154,9 +183,15 @@ class FailingStore:
         self._store = process.world.store
         self.read = self._store.read
         self.keys = self._store.keys
+        self.view = self._store.view
+        self.remove = self._store.remove
+        self.remove_below = self._store.remove_below
 
     def create(self, key: str, data: bytes) -> None:
         self._write(key, lambda: self._store.create(key, data))
+
+    def create_from(self, key: str, blocks: Iterable[bytes | memoryview]) -> None:
+        self._write(key, lambda: self._store.create_from(key, blocks))
 
     def replace(self, key: str, data: bytes) -> None:
         self._write(key, lambda: self._store.replace(key, data))
@@ -171,6 +206,15 @@ class FailingStore:
             self._process.world.moved()
         if fault is not None:
             raise OSError(f"planted: {key} is not known to be written")
+
+
+def snapshots(process: Caller, machine: Machine, journal: LogJournal | StoreJournal) -> Snapshots | None:
+    """The product's snapshots of a lane with a journal topic, in a store whose writes may fail."""
+    if not isinstance(machine, Lane) or not isinstance(journal, LogJournal):
+        return None
+    world = process.world
+    store = SnapshotStore(FailingStore(process), LaneId(machine.name, 0), lambda: f"{world.random.getrandbits(32):08x}")
+    return Snapshots(machine, store, journal, world.pace, lambda: world.now_us() / 1e6, Boundaries(process))
 
 
 class LogOutputs(_Port):

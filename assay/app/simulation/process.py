@@ -17,11 +17,11 @@ import numpy as np
 from assay.agents.step import Chunk, EffectResults, Effects, Machine, Place
 from assay.app.lane_driver import SMALL_ROWS as LARGE
 from assay.app.lane_driver import LaneDriver
-from assay.app.lane_ports import Journal
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
 from assay.app.simulation.log import MemoryStore, ModelLog, Record
 from assay.app.simulation.loop import SimulatedLoop
-from assay.app.simulation.ports import Acts, Boundaries, LogJournal, LogOutputs, StoreJournal
+from assay.app.simulation.ports import Acts, Boundaries, LogJournal, LogOutputs, StoreJournal, snapshots
+from assay.app.snapshots.taking import Pace
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -61,9 +61,13 @@ class World(Protocol):
     log: ModelLog
     store: MemoryStore
     random: Random
+    pace: Pace
 
     def now_us(self) -> int:
         """Virtual time."""
+
+    def begun(self, journal: Place, offset: int) -> None:
+        """A process reads a journal from this offset on."""
 
     def wall_us(self) -> int:
         """The wall clock, which a fault may set."""
@@ -104,6 +108,8 @@ class Process:
     frozen: bool = False
     #: until then it reaches nobody
     away_until_us: int = 0
+    #: it does nothing for this long when it has come to its boundary
+    stall_us: int = 0
     #: while frozen, what was sent before waits inside
     unsent: bool = False
     recovering: bool = True
@@ -118,16 +124,18 @@ class Process:
         lane = self.lane
         self.loop = SimulatedLoop(self)
         self._owns = asyncio.Event()
-        journal: Journal = LogJournal(self, lane.journal) if lane.journal else StoreJournal(self)
+        self.journal = LogJournal(self, lane.journal) if lane.journal else StoreJournal(self)
+        machine = lane.make()
         self.driver = LaneDriver(
-            lane.make(),
-            journal,
+            machine,
+            self.journal,
             LogOutputs(self),
             self.world.wall_us,
             Boundaries(self),
             Acts(self, lane.execute) if lane.execute else None,
             input_ends=self._input_ends,
             small_rows=self.world.random.choice(SMALL_ROWS),
+            snapshots=snapshots(self, machine, self.journal),
         )
 
     def start(self, *, owns: bool) -> None:
@@ -186,6 +194,9 @@ class Process:
         self.world.reached(self, boundary)
         if self.dead or self.frozen:
             await asyncio.sleep(0)
+        if self.stall_us:
+            us, self.stall_us = self.stall_us, 0
+            await asyncio.sleep(us / 1e6)
 
     def away_us(self) -> int:
         """How long it still reaches nobody."""

@@ -2,24 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from random import Random
 from typing import NamedTuple
 
 from assay.app.simulation import faults
-from assay.app.simulation.faults import BOUNDARIES, FAULTS, Fault, Planted
+from assay.app.simulation.faults import BOUNDARIES, DAMAGES, FAULTS, OVERTAKINGS, Fault, Planted
 from assay.app.simulation.poison import KINDS
 
 LANES = ("rtdl", "act", "audit")
 #: lanes that come to a boundary; all do where none are named
-ONLY = {"effects_asked": ("act",), "effects_executed": ("act",), "claiming": ("rtdl", "act")}
+ONLY = {"effects_asked": ("act",), "effects_executed": ("act",), "claiming": ("rtdl", "act"), "snapshotting": ("rtdl", "act")}
+#: kinds of faults that are about snapshots, and the lanes that have some; standbys take them
+ABOUT_SNAPSHOTS, WITH_SNAPSHOTS = (faults.TornSnapshot, faults.SlowSnapshot), ("rtdl", "act")
 #: a lane comes to these once in each of its processes, to the others with every batch
 ONCE = ("recovering", "claiming")
 #: how often a lane comes to a boundary at least; segments of the audit close by time
 TIMES = {"rtdl": 8, "act": 8, "audit": 2}
+#: where a lane ends, and from which to which occurrence, so that it starts once more; mostly it has two snapshots by then
+ENDS_SOON = (("fetched", 1, 4), ("outputs_acknowledged", 1, 4))
+ENDS_LATE = (("outputs_acknowledged", 7, 9), ("outputs_acknowledged", 11, 14))
 #: cells of the table that a seed takes; up to one more is drawn from all of them
-CELLS_OF_A_SEED = 4
+CELLS_OF_A_SEED = 5
 DAY_US = 86_400_000_000
+
+#: damage that nothing else tells is drawn more often
+ONLY_BY_DIGEST = ("part_flipped", "part_flipped")
+#: how each kind of fault is drawn
+DRAWN: Mapping[type[Fault], Callable[[Random], Fault]] = {
+    faults.Freeze: lambda random: faults.Freeze(random.choice((50_000, 400_000, 2_000_000)), random.random() < 0.5),
+    faults.CutOff: lambda random: faults.CutOff(random.choice((50_000, 400_000, 2_000_000))),
+    faults.UnknownProduce: lambda random: faults.UnknownProduce(random.random() < 0.5, random.choice((0, 10_000, 1_000_000))),
+    faults.ClockJump: lambda random: faults.ClockJump(random.choice((-1, 1)) * random.choice((1_000_000, 3_600_000_000, DAY_US))),
+    faults.Poison: lambda random: faults.Poison(random.choice(sorted(KINDS))),
+    faults.Duplicate: lambda random: faults.Duplicate(random.randint(1, 50)),
+    faults.Delay: lambda random: faults.Delay(random.choice((20_000, 200_000, 1_000_000))),
+    faults.Reorder: lambda random: faults.Reorder(random.randint(3, 40), random.choice((50_000, 500_000))),
+    faults.TornSnapshot: lambda random: faults.TornSnapshot(random.choice((*DAMAGES, *ONLY_BY_DIGEST))),
+    faults.SlowSnapshot: lambda random: faults.SlowSnapshot(random.choice((50_000, 400_000, 1_500_000)), random.choice(OVERTAKINGS)),
+    faults.Crash: lambda random: faults.Crash(),
+    faults.Rival: lambda random: faults.Rival(),
+    faults.FailedProduce: lambda random: faults.FailedProduce(),
+}
 
 
 class Cell(NamedTuple):
@@ -35,10 +60,20 @@ def boundaries(lane: str) -> list[str]:
     return [boundary for boundary in BOUNDARIES if lane in ONLY.get(boundary, LANES)]
 
 
+def lanes(kind: type[Fault]) -> tuple[str, ...]:
+    """The lanes that a kind of fault can happen to."""
+    return WITH_SNAPSHOTS if kind in ABOUT_SNAPSHOTS else LANES
+
+
+def wants_standbys(planted: Iterable[Planted]) -> bool:
+    """Whether some of it can only happen where snapshots are taken."""
+    return any(one.boundary == "snapshotting" or isinstance(one.fault, ABOUT_SNAPSHOTS) for one in planted)
+
+
 @cache
 def cells() -> list[Cell]:
     """Every kind of fault at every boundary of every lane, in an order that is mixed and always the same."""
-    table = [Cell(kind, lane, boundary) for kind in FAULTS for lane in LANES for boundary in boundaries(lane)]
+    table = [Cell(kind, lane, boundary) for kind in FAULTS for lane in lanes(kind) for boundary in boundaries(lane)]
     Random("cells").shuffle(table)
     return table
 
@@ -50,29 +85,15 @@ def schedule(seed: int) -> list[Planted]:
     chosen += random.sample(table, random.randint(0, 1))
     planted: list[Planted] = []
     for kind, lane, boundary in chosen:
-        occurrence = random.choice((1, 1, 1, 2)) if boundary in ONCE else random.randint(1, TIMES[lane])
-        planted.append(Planted(_drawn(kind, random), lane, boundary, occurrence))
+        occurrence = _occurrence(kind, lane, boundary, random)
+        planted.append(Planted(DRAWN[kind](random), lane, boundary, occurrence))
         if boundary in ONCE and occurrence > 1:  # there is no second start without an end
-            planted.append(Planted(faults.Crash(), lane, random.choice(("fetched", "outputs_acknowledged")), random.randint(1, 4)))
+            ends = ENDS_LATE if kind is faults.TornSnapshot else (random.choice(ENDS_SOON),)
+            planted += [Planted(faults.Crash(), lane, where, random.randint(first, last)) for where, first, last in ends]
     return planted
 
 
-def _drawn(kind: type[Fault], random: Random) -> Fault:
-    if kind is faults.Freeze:
-        return faults.Freeze(random.choice((50_000, 400_000, 2_000_000)), random.random() < 0.5)
-    if kind is faults.CutOff:
-        return faults.CutOff(random.choice((50_000, 400_000, 2_000_000)))
-    if kind is faults.UnknownProduce:
-        return faults.UnknownProduce(random.random() < 0.5, random.choice((0, 10_000, 1_000_000)))
-    if kind is faults.ClockJump:
-        return faults.ClockJump(random.choice((-1, 1)) * random.choice((1_000_000, 3_600_000_000, DAY_US)))
-    if kind is faults.Poison:
-        return faults.Poison(random.choice(sorted(KINDS)))
-    if kind is faults.Duplicate:
-        return faults.Duplicate(random.randint(1, 50))
-    if kind is faults.Delay:
-        return faults.Delay(random.choice((20_000, 200_000, 1_000_000)))
-    if kind is faults.Reorder:
-        return faults.Reorder(random.randint(3, 40), random.choice((50_000, 500_000)))
-    assert kind in (faults.Crash, faults.Rival, faults.FailedProduce)
-    return kind()
+def _occurrence(kind: type[Fault], lane: str, boundary: str, random: Random) -> int:
+    if boundary in ONCE:
+        return 2 if kind is faults.TornSnapshot else random.choice((1, 1, 1, 2))
+    return random.randint(1, TIMES[lane])

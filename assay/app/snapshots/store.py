@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from assay.app.snapshots.manifest import (
@@ -29,6 +29,10 @@ KEPT = 3
 _HASH_BYTES = 2**24
 
 
+def _random_name() -> str:
+    return secrets.token_hex(4)
+
+
 class DraftAbandonedError(Exception):
     """The state is needed for something else: what was written of it is worth nothing."""
 
@@ -42,11 +46,12 @@ class Found(NamedTuple):
 
 
 class SnapshotStore:
-    """The snapshots of one lane."""
+    """The snapshots of one lane. `draft_name` gives names that no two writers of a sequence share."""
 
-    def __init__(self, objects: LargeObjects, lane: LaneId) -> None:
+    def __init__(self, objects: LargeObjects, lane: LaneId, draft_name: Callable[[], str] = _random_name) -> None:
         self.lane = lane
         self._objects = objects
+        self._draft_name = draft_name
 
     def found(self) -> list[Found]:
         """Every manifest, the newest first."""
@@ -79,7 +84,7 @@ class SnapshotStore:
 
     def draft(self, sequence: int) -> Draft:
         """A new draft of the state at this sequence."""
-        return Draft(self._objects, self.lane, sequence)
+        return Draft(self._objects, self.lane, sequence, self._draft_name())
 
     def clean(self) -> list[str]:
         """Remove snapshots beyond those kept, and drafts older than the newest snapshot; the folders removed.
@@ -108,11 +113,10 @@ class SnapshotStore:
 class Draft:
     """Parts of a snapshot without a manifest. It may be abandoned from another thread while a part is written."""
 
-    def __init__(self, objects: LargeObjects, lane: LaneId, sequence: int) -> None:
+    def __init__(self, objects: LargeObjects, lane: LaneId, sequence: int, name: str) -> None:
         self.sequence = sequence
         self.parts: list[Part] = []
-        self._objects, self._lane = objects, lane
-        self._name = secrets.token_hex(4)
+        self._objects, self._lane, self._name = objects, lane, name
         # an object of its own, so that a write that is cut off can be found
         objects.create(part_key(lane, sequence, self._name, "draft"), b"")
         self._reading = threading.Lock()

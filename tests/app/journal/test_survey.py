@@ -9,7 +9,7 @@ import pytest
 from simulated_worlds import config
 from snapshot_stores import journal
 
-from assay.agents.journal import BATCH, CLAIM, UPGRADE, JournalRecord
+from assay.agents.journal import BATCH, CLAIM, UPGRADE, JournalReader, JournalRecord
 from assay.app.cli.journal import epoch_line
 from assay.app.journal.reading import Entry
 from assay.app.journal.survey import Survey, surveyed
@@ -19,9 +19,9 @@ DIGEST = config().digest
 Change = Callable[[list[JournalRecord]], Sequence[JournalRecord | bytes]]
 
 
-def survey(records: Sequence[JournalRecord | bytes], first: int = 0) -> Survey:
+def survey(records: Sequence[JournalRecord | bytes], first: int = 0, reader: JournalReader | None = None) -> Survey:
     values = [record if isinstance(record, bytes) else record.to_bytes() for record in records]
-    return surveyed([Entry(first + n, value) for n, value in enumerate(values)], DIGEST)
+    return surveyed([Entry(first + n, value) for n, value in enumerate(values)], DIGEST, reader)
 
 
 def undisturbed() -> list[JournalRecord]:
@@ -50,6 +50,13 @@ def test_writers_are_told_apart_with_their_code_and_what_came_too_late_is_counte
         (2, UPGRADE, 2, 4),
     ]
     assert "020202020202" in epoch_line(found.epochs[1])
+
+
+def test_a_journal_that_begins_with_a_record_that_came_too_late_goes_on_behind_the_snapshot() -> None:
+    """Of itself that record cannot be told from one that counts: the next one was taken for a gap, and nothing was truncated again."""
+    found = survey([made(2, 30), made(4, 33), made(4, 34)], 33, JournalReader(0, 4, 32))
+    assert found.findings == []
+    assert (found.superseded, [epoch.number for epoch in found.epochs]) == (1, [4])
 
 
 @pytest.mark.parametrize("first", [1, 5])

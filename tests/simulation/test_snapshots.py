@@ -1,0 +1,62 @@
+"""Snapshots in simulated runs: standbys take them, lanes start from them, journals are truncated to them, and faults meet them."""
+
+from __future__ import annotations
+
+import pytest
+from seeded_runs import run_seed, violated
+from simulated_worlds import Finished
+
+from assay.app.simulation.faults import DAMAGES, OVERTAKINGS, Planted, SlowSnapshot, TornSnapshot
+from assay.app.simulation.keeping import Keeper
+from assay.app.snapshots.manifest import LaneId
+from assay.app.snapshots.store import SnapshotStore
+
+
+def _whole(finished: Finished, lane: str) -> list[int]:
+    return [manifest.next_offset for manifest in _keeper(finished).whole(finished.simulator.lanes[lane])]
+
+
+def _keeper(finished: Finished) -> Keeper:
+    return finished.simulator.keeper
+
+
+@pytest.mark.parametrize(("lane", "damage"), list(zip(("rtdl", "act", "rtdl", "act", "rtdl"), DAMAGES, strict=True)))
+def test_a_snapshot_that_is_torn_is_refused_and_the_lane_starts_from_the_one_before_it(lane: str, damage: str) -> None:
+    planted = Planted(TornSnapshot(damage), lane, "committed", 5)
+    finished = run_seed(3, [planted])
+    assert finished.simulator.met == [planted]
+    assert violated(3, finished) == []
+    assert any(_keeper(finished).begun_at), "no process started from a snapshot"
+    assert _whole(finished, lane)
+
+
+def test_a_snapshot_is_only_torn_where_there_is_one_before_it() -> None:
+    finished = run_seed(3, [Planted(TornSnapshot("part_flipped"), "rtdl", "recovering", 1)])
+    assert finished.simulator.met == [], "no snapshot is there when the lane is first recovered"
+    keeper, lane = _keeper(finished), finished.simulator.lanes["rtdl"]
+    assert keeper.truncated, "no journal was truncated"
+    while keeper.tear(lane, "part_missing"):
+        pass
+    assert len(keeper.whole(lane)) == 1
+
+
+@pytest.mark.parametrize(("lane", "overtaken_by"), list(zip(("rtdl", "act", "act"), OVERTAKINGS, strict=True)))
+def test_a_slow_snapshot_is_overtaken_by_what_happens_while_it_is_written(lane: str, overtaken_by: str) -> None:
+    planted = Planted(SlowSnapshot(800_000, overtaken_by), lane, "fetched", 4)
+    finished = run_seed(4, [planted])
+    assert finished.simulator.met == [planted]
+    assert finished.simulator.owners[lane] == (2 if overtaken_by == "claim" else 1)
+    assert violated(4, finished) == []
+
+
+def test_a_snapshot_that_is_there_but_not_the_fold_of_its_journal_is_found_at_rest() -> None:
+    finished = run_seed(3, [Planted(SlowSnapshot(50_000, "claim"), "rtdl", "fetched", 4)])
+    assert violated(3, finished) == []
+    keeper, store = _keeper(finished), finished.simulator.store
+    manifest = keeper.whole(finished.simulator.lanes["rtdl"])[0]
+    draft = SnapshotStore(store, LaneId("rtdl", 0)).draft(manifest.sequence)
+    draft.parts = list(manifest.parts)
+    del store.objects[manifest.key]
+    assert draft.publish(manifest.model_copy(update={"next_offset": manifest.next_offset + 5}))
+    [wrong] = violated(3, finished)
+    assert wrong == f"the snapshot of rtdl at record {manifest.sequence} goes on at {manifest.next_offset + 5}, behind the next record"
