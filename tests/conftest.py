@@ -38,7 +38,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the tiers."""
     if config.getoption("reasons") is not None:
-        reasons_met.watch(config.getoption("reasons").resolve())  # tests change the working directory
+        reasons_met.watch(config.getoption("reasons"))
     for name, what in TIERS.items():
         config.addinivalue_line("markers", f"{name}: {what}")
     config.addinivalue_line("markers", "long: takes minutes; left out unless -m names it (make test-long)")

@@ -2,7 +2,8 @@
 
 A code leaves the product as text: an error builds its message, a record, a receipt or an answer names it. Each of these asks a member
 of `Reason` for its `value`, so that is where this looks on; the code that asks must be the product's own, and no module being imported.
-What another process says is given to `seen` by the helpers that read it. Every test process writes down what it met.
+An error counts where it is made: the product may show one that a test has raised. What another process says is given to `seen` by the
+helpers that read it. Every test process writes down what it met.
 
 usage: reasons_met.py FOLDER
 """
@@ -12,13 +13,15 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from types import FrameType
 
 from assay.contracts.reasons import Reason
 
 #: they put a code into words for whoever calls them; a test may call them with any
-_ON_BEHALF = ("assay.contracts.errors", "assay.codecs.quarantine")
+_ERRORS = "assay.contracts.errors"
+_ON_BEHALF = (_ERRORS, "assay.codecs.quarantine")
 #: it compares codes, others have produced them
 _COMPARES = "assay.app.simulation.checks"
 met: set[str] = set()
@@ -30,7 +33,7 @@ def watch(folder: Path | None = None) -> None:
 
     With a folder each is written down there at once, for the last step.
     """
-    _folder[:] = [] if folder is None else [folder]
+    _folder[:] = [] if folder is None else [folder.resolve()]  # tests change the working directory
 
     def value(reason: Reason) -> str:
         text: str = reason._value_
@@ -50,18 +53,23 @@ def _note(code: str) -> None:
 
 
 def _is_product(frame: FrameType | None) -> bool:
+    shown = False
     while frame is not None and frame.f_globals.get("__name__") in _ON_BEHALF:
+        if frame.f_globals["__name__"] == _ERRORS:
+            shown = frame.f_code.co_name != "__init__"
         frame = frame.f_back
+    if shown:
+        return False
     if frame is None or frame.f_code.co_name == "<module>":
         return False
     module = str(frame.f_globals.get("__name__"))
     return module.startswith("assay.") and module != _COMPARES
 
 
-def seen(text: str) -> str:
-    """What another process of the product said, as it is; its codes are noted."""
+def seen(text: str, planted: Collection[str] = ()) -> str:
+    """What another process of the product said, as it is; its codes are noted, but for those that a test has planted in it."""
     for word in re.findall(r"\b[A-Z][A-Z0-9_]+\b", text):
-        if word in Reason.__members__ and word not in met:
+        if word in Reason.__members__ and word not in met and word not in planted:
             _note(word)
     return text
 

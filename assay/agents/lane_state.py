@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from assay.agents.batch import Step
 from assay.agents.folded import Folded
 from assay.agents.step import Place
+from assay.contracts.errors import Quarantine
 from assay.tables.state_bytes import State, state_refused
 
 #: the part that no step has
@@ -31,7 +32,7 @@ def restored(parts: Mapping[str, State], make_steps: Callable[[], Sequence[Step]
         for name, step in named.items():
             step.restore(parts[name])
         return Folded.from_json(parts[LANE].header, places), steps
-    except (KeyError, TypeError, ValueError, IndexError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, Quarantine) as error:
         raise state_refused(f"does not fit this lane: {type(error).__name__}: {error}") from error
 
 

@@ -129,12 +129,15 @@ def read(path: Path) -> Topic:
     wanted = {field.name for field in fields(Topic)}
     if set(document) != wanted:
         raise _invalid(path, f"fields missing or unknown: {', '.join(sorted(wanted ^ set(document)))}")
-    document["producers"] = MappingProxyType({who: tuple(what) for who, what in document["producers"].items()})
-    document["records"] = MappingProxyType(document["records"])
-    for name in ("consumers", "golden"):
-        document[name] = tuple(document[name])
-    found = Topic(**document)
-    _check(path, found)
+    try:
+        document["producers"] = MappingProxyType({who: tuple(what) for who, what in document["producers"].items()})
+        document["records"] = MappingProxyType(document["records"])
+        for name in ("consumers", "golden"):
+            document[name] = tuple(document[name])
+        found = Topic(**document)
+        _check(path, found)
+    except (TypeError, AttributeError) as error:
+        raise _invalid(path, f"a field is of another kind: {error}") from None
     return found
 
 

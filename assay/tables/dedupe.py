@@ -22,7 +22,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.growth import power_of_two
 from assay.tables.row_kinds import LABEL, PAYMENT
-from assay.tables.state_bytes import State
+from assay.tables.state_bytes import State, state_refused
 from assay.tables.text_hash import hash128
 
 NEW, DUPLICATE, MISMATCH = 0, 1, 2
@@ -226,10 +226,12 @@ class SeenIds:
 
     @classmethod
     def from_state(cls, state: State) -> SeenIds:
-        """The inverse of `state`."""
+        """The inverse of `state`. Raises Stop(STATE_UNREADABLE)."""
         header, rows = state.header, state.array("entries")
-        table = cls(header["horizon_us"], header["max_rows"], header["min_rows"])
         base, end = header["base"], header["base"] + len(rows)
+        if not 0 <= base <= end < _ORDINAL_MASK or header["horizon_us"] < 0 or header["max_rows"] < 1:
+            raise state_refused("has ids or a horizon out of range")
+        table = cls(header["horizon_us"], header["max_rows"], header["min_rows"])
         table._state[:] = base, base, header["latest"], 0
         table._reserve(len(rows))
         table._entries[np.arange(base, end) & (len(table._entries) - 1)] = rows

@@ -36,6 +36,7 @@ from assay.tables.entity_index import (
     START,
 )
 from assay.tables.growth import grown
+from assay.tables.state_bytes import all_within, state_refused
 
 _FIRST_SLOTS = 64
 #: a row that never comes
@@ -161,9 +162,17 @@ class EntityTable:
 
     @classmethod
     def from_state(cls, name: str, idle_us: int, state: dict[str, NDArray[Any]]) -> EntityTable:
-        """The inverse of `state`."""
+        """The inverse of `state`. Raises Stop(STATE_UNREADABLE) for places outside of the arrays: machine code would go there."""
         table = cls(name, idle_us)
         n, lengths, marks = len(state["marks"]), state["lengths"], state["marks"]
+        if (
+            lengths.min(initial=0) < 0
+            or lengths.sum() != len(state["arena"])
+            or marks.max(initial=0) > FREE
+            or not all_within(state["free"], n)
+            or not all_within(state["hand"], n + 1)
+        ):
+            raise state_refused(f"does not fit its {n} ids of entity {name}")
         table._reserve(n, len(state["arena"]))
         table._arena[: len(state["arena"])] = state["arena"]
         table._entries[:n, LENGTH] = lengths

@@ -14,7 +14,7 @@ from assay.tables.distinct import PairTable
 from assay.tables.entities import EntityTable
 from assay.tables.feature_plan import BUCKETS, CELLS, CURRENT, EVENTS, FIELDS, RESOLUTION, SQUARES, SUM, TOTAL, EntityPlan
 from assay.tables.growth import grown
-from assay.tables.state_bytes import fill
+from assay.tables.state_bytes import all_within, fill, state_refused
 from assay.tables.windows import NO_MEMBER, fold_windows
 
 _FIRST_SLOTS = 64
@@ -107,14 +107,17 @@ class EntityWindows:
 
     @classmethod
     def from_state(cls, plan: EntityPlan, ids: Mapping[str, EntityTable], state: dict[str, Any]) -> EntityWindows:
-        """The inverse of `state`."""
+        """The inverse of `state`. Raises Stop(STATE_UNREADABLE)."""
         table = cls(plan, ids)
         count = len(state["touched"])
         table.reserve(count)
         table.touched[:count] = state["touched"]
         fill(table.lines[:count], state["lines"])
         for column, other in enumerate(plan.pair_entities):
-            table.pairs[column].rebuild(state[f"pairs.{other}"], 0)
+            pairs = state[f"pairs.{other}"]
+            if not (all_within(pairs[:, 0], ids[plan.name].slots) and all_within(pairs[:, 1], ids[other].slots)):
+                raise state_refused(f"has pairs of {plan.name} and {other} that are nobody's")
+            table.pairs[column].rebuild(pairs, 0)
         return table
 
     def _make_room(self, column: int, more: int) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from assay.codecs.columns import U8
 from assay.contracts.canonical import canonical
-from assay.contracts.errors import Stop
+from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 #: changes with the layout; another one is refused
@@ -47,11 +47,12 @@ class Sparse:
         at = 0
         for start in range(0, len(self), self.block_rows):
             block = out[start : min(start + self.block_rows, len(self))]
-            held = (block.size + 7) // 8
-            words_at = at + _WORD + held + -held % _WORD
-            mask = np.unpackbits(self.body[at + _WORD : at + _WORD + held], count=block.size, bitorder="little").view(np.bool_)
+            words_at = at + _head_bytes(block.size)
+            mask = np.unpackbits(self.body[at + _WORD : words_at], count=block.size, bitorder="little").view(np.bool_)
             count = int.from_bytes(self.body[at : at + _WORD].tobytes(), "little")
             words = np.frombuffer(self.body, np.int64, count, words_at) if count else np.zeros(0, np.int64)
+            if count != np.count_nonzero(mask):
+                raise ValueError("a block of a sparse array has not the words of its bitmap")
             block.reshape(-1)[mask] = words
             at = words_at + _WORD * count
         if at != len(self.body):
@@ -149,12 +150,17 @@ def read_state(value: bytes | memoryview) -> State:
         head_at = tail - int.from_bytes(bytes(whole[tail : tail + _WORD]), "little")
         if head_at < len(MAGIC):
             raise state_refused("has a header longer than itself")
-        head = json.loads(bytes(whole[head_at:tail]))
+        text = bytes(whole[head_at:tail])
+        head = json.loads(text)
+        if canonical(head) != text:
+            raise state_refused("has a header that is not as it was written")
         arrays = {name: _array(whole[:head_at], form) for name, form in head["arrays"].items()}
         header: dict[str, Any] = head["state"]
         ends = [form["at"] + form["bytes"] for form in head["arrays"].values()]
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError, Quarantine) as error:
         raise state_refused(f"cannot be read: {error}") from error
+    if not isinstance(header, dict):
+        raise state_refused("has a header that is no object")
     if max(ends, default=len(MAGIC)) + _WORD <= head_at:
         raise state_refused("has bytes that no array covers")
     return State(header, arrays)
@@ -167,12 +173,30 @@ def _array(whole: U8, form: Mapping[str, Any]) -> NDArray[Any] | Sparse:
         raise ValueError("an array lies outside")
     if form["form"] == SPARSE:
         rows, width = shape
-        return Sparse((rows, width), int(form["block_rows"]), body)
+        return _sparse_array(rows, width, int(form["block_rows"]), body)
     dtype = np.dtype(form["dtype"])
     if int(np.prod(shape, dtype=np.int64)) * dtype.itemsize != size:
         raise ValueError("an array has not the bytes of its shape")
     array: NDArray[Any] = body.view(dtype).reshape(shape)
     return array
+
+
+def all_within(numbers: NDArray[Any], end: int) -> bool:
+    """Whether each is from 0 to less than `end`."""
+    return not len(numbers) or bool(numbers.min() >= 0 and numbers.max() < end)
+
+
+def _sparse_array(rows: int, width: int, block_rows: int, body: U8) -> Sparse:
+    """Every block has its count and bitmap: what is made room for by this shape is bounded by the bytes that are there."""
+    whole, rest = divmod(rows, max(block_rows, 1))
+    if block_rows < 1 or whole * _head_bytes(block_rows * width) + (_head_bytes(rest * width) if rest else 0) > len(body):
+        raise ValueError("a sparse array has not the bytes of its shape")
+    return Sparse((rows, width), block_rows, body)
+
+
+def _head_bytes(words: int) -> int:
+    """Of a block of so many words: count and padded bitmap."""
+    return _WORD + -(-words // (8 * _WORD)) * _WORD
 
 
 def state_refused(what: str) -> Stop:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64
 from assay.tables.growth import power_of_two
+from assay.tables.state_bytes import state_refused
 
 #: what is known of an ordinal
 UNKNOWN, FOLDED, FRAUD = 0, 1, 2
@@ -76,9 +77,11 @@ class Subjects:
 
     @classmethod
     def from_state(cls, entities: int, state: dict[str, NDArray[Any]]) -> Subjects:
-        """The inverse of `state`."""
+        """The inverse of `state`. Raises Stop(STATE_UNREADABLE)."""
         table = cls(entities)
         table._base, end = (int(bound) for bound in state["range"])
+        if table._base < 0 or end - table._base != len(state["state"]):
+            raise state_refused(f"has subjects {table._base} to {end} and {len(state['state'])} rows of them")
         table._end = table._base
         table.extend(end)
         at = table._at(np.arange(table._base, end))

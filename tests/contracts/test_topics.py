@@ -128,6 +128,9 @@ def test_an_edge_that_no_topic_file_lists_is_refused(edge: tuple[str, str, str],
         ({"cleanup": "forget"}, "neither delete nor compact"),
         ({"partitions": 0}, "at least 1"),
         ({"golden": []}, "fewer than three"),
+        ({"golden": None}, "a field is of another kind"),
+        ({"producers": ["ingestion_gate"]}, "a field is of another kind"),
+        ({"partitions": "3"}, "a field is of another kind"),
     ],
 )
 def test_a_bad_topic_file_is_refused_by_name(tmp_path: Path, change: dict[str, object], what: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from fuzz import targets_codecs, targets_documents, targets_gate, targets_lane
+from fuzz import targets_codecs, targets_documents, targets_files, targets_gate, targets_lane, targets_states
 from fuzz.engine import Target
 
 TARGETS: Final[dict[str, Target]] = {
-    target.name: target for target in (*targets_codecs.TARGETS, *targets_lane.TARGETS, *targets_gate.TARGETS, *targets_documents.TARGETS)
+    target.name: target
+    for of_one_kind in (targets_codecs, targets_lane, targets_gate, targets_documents, targets_files, targets_states)
+    for target in of_one_kind.TARGETS
 }
 
 

@@ -85,7 +85,9 @@ def meet_schema(text: bytes) -> Any:
 
 @cache
 def _reference(name: str) -> Any:
-    return jsonschema.Draft202012Validator(schema(name))
+    """The reference takes 1.0 for an integer; it has no canonical form, so it is none here."""
+    types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda checker, value: type(value) is int)
+    return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)(schema(name))
 
 
 def meet_kept(text: bytes) -> Any:

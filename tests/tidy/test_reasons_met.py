@@ -40,9 +40,29 @@ def test_a_code_that_a_test_puts_into_words_is_not_met() -> None:
     assert reasons_met.met == set()
 
 
+def test_an_error_that_a_test_raises_and_the_product_shows_is_not_met() -> None:
+    shown_by_the_product = eval("lambda error: f'{error}'", {"__name__": "assay.planted"})
+    assert "JOURNAL_UNREADABLE" in shown_by_the_product(Stop(Reason.JOURNAL_UNREADABLE, "a test says so"))
+    assert reasons_met.met == set()
+
+
 def test_a_code_that_another_process_says_is_met() -> None:
     assert reasons_met.seen("assay gate: GATE_ALREADY_RUNNING: NOT_A_CODE (at 1)").startswith("assay")
     assert reasons_met.met == {"GATE_ALREADY_RUNNING"}
+
+
+def test_a_code_that_a_test_planted_in_another_process_is_not_met() -> None:
+    assert reasons_met.seen("LANE_ENDED: JOURNAL_UNREADABLE: planted", {"JOURNAL_UNREADABLE"})
+    assert reasons_met.met == {"LANE_ENDED"}
+
+
+def test_codes_are_written_down_in_one_place_wherever_a_test_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    reasons_met.watch(Path("here"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    reasons_met.seen("LANE_ENDED")
+    assert [path.parent for path in tmp_path.rglob("*.txt")] == [tmp_path / "here"]
 
 
 def test_what_nobody_met_is_named_with_the_files_that_use_it(tmp_path: Path) -> None:

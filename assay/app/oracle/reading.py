@@ -13,6 +13,8 @@ from assay.contracts.reasons import Reason
 
 #: 1 is the first row of data; a CSV's header is not counted
 ROW = "\0row"
+#: what a damaged file ends in; some Parquet bytes make the reader panic, which is no Exception
+_READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 def read_input(path: Path, columns: Sequence[str]) -> pl.DataFrame:
@@ -79,7 +81,7 @@ def _columns_of(scan: pl.LazyFrame, path: Path) -> list[str]:
         return scan.collect_schema().names()
     except pl.exceptions.NoDataError:
         raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _READ_ERRORS as error:
         raise _unreadable(path, error) from None
 
 
@@ -87,7 +89,10 @@ def _refuse_repeated(path: Path, columns: Sequence[str]) -> None:
     """A CSV's header may name a column twice (Parquet cannot); which of them is meant is not ours to guess."""
     if path.suffix.lower() != ".csv":
         return
-    header = _collect(pl.scan_csv(path, has_header=False, infer_schema=False, n_rows=1, truncate_ragged_lines=True), path).row(0)
+    first = _collect(pl.scan_csv(path, has_header=False, infer_schema=False, n_rows=1, truncate_ragged_lines=True), path)
+    if first.is_empty():
+        raise _unreadable(path, ValueError("a quotation mark in its header is never closed"))
+    header = first.row(0)
     for column in columns:
         if header.count(column) > 1:
             raise Quarantine(
@@ -101,11 +106,11 @@ def _refuse_repeated(path: Path, columns: Sequence[str]) -> None:
 def _collect(scan: pl.LazyFrame, path: Path) -> pl.DataFrame:
     try:
         return scan.collect()
-    except (pl.exceptions.PolarsError, OSError) as error:
+    except _READ_ERRORS as error:
         raise _unreadable(path, error) from None
 
 
-def _unreadable(path: Path, error: Exception) -> Quarantine:
+def _unreadable(path: Path, error: BaseException) -> Quarantine:
     cause = str(error).splitlines()[0] if str(error) else type(error).__name__
     return Quarantine(
         Reason.INPUT_FILE_UNREADABLE, f"the file cannot be read: {cause}", where=str(path), remedy="Write the file again, it is damaged."

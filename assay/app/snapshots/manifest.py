@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay.contracts.canonical import canonical
-from assay.contracts.errors import Stop
+from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 ROOT = "snapshots"
@@ -91,7 +91,7 @@ class Manifest(BaseModel):
             if body["format"] != FORMAT:
                 raise unfit(f"it has format {body['format']}, this code reads {FORMAT}", key)
             manifest = cls.model_validate(body)
-        except (ValueError, KeyError, TypeError, ValidationError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError, ValidationError, Quarantine) as error:  # what is not canonical is none
             raise damaged(f"its manifest cannot be read: {type(error).__name__}", key) from None
         if manifest.key != key:
             raise damaged(f"its manifest belongs to {manifest.key}", key)

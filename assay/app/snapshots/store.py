@@ -73,6 +73,8 @@ class SnapshotStore:
             value = self._objects.view(part.key)
         except FileNotFoundError:
             raise damaged("a part is missing", part.key) from None
+        except (OSError, ValueError) as error:  # a key that no file can have, or one that the disk does not give
+            raise damaged(f"a part cannot be read: {type(error).__name__}", part.key) from None
         if len(value) != part.size_bytes:
             raise damaged(f"a part has {len(value):,} of {part.size_bytes:,} bytes", part.key)
         digest = hashlib.sha256()

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from assay.app.stores.objects import ObjectChanged, ObjectExists, ObjectStore
 from assay.contracts.canonical import canonical
-from assay.contracts.errors import Stop
+from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 SEGMENTS = "audit/segments"
@@ -131,7 +131,7 @@ def read_head(store: ObjectStore) -> Head | None:
         head = Head(fields["sequence"], fields["sha256"])
         if type(head.sequence) is not int or data != canonical(head._asdict()):
             raise ValueError("not as it was written")
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, Quarantine) as error:
         raise Stop(Reason.AUDIT_HEAD_MISMATCH, f"the head of the audit chain is damaged: {error}", where=HEAD) from None
     return head
 

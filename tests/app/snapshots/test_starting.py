@@ -18,7 +18,7 @@ from snapshot_stores import folded, journal, lane, snapshot, store
 
 from assay.agents.journal import JournalRecord
 from assay.agents.step import Outcome
-from assay.app.snapshots.manifest import Manifest
+from assay.app.snapshots.manifest import Manifest, Part
 from assay.app.snapshots.starting import restore, start_from_newest
 from assay.app.snapshots.store import KEPT, digests_of
 from assay.contracts.canonical import canonical
@@ -118,12 +118,20 @@ DAMAGE: list[tuple[str, Callable[[Path, Manifest], object], Reason]] = [
     ("a byte of the manifest", of_manifest(flipped(lambda n: 40)), Reason.SNAPSHOT_DAMAGED),
     ("a manifest cut off", of_manifest(lambda value: value[:-9]), Reason.SNAPSHOT_DAMAGED),
     ("an empty manifest", of_manifest(lambda value: b""), Reason.SNAPSHOT_DAMAGED),
+    ("a manifest with a broken number", of_manifest(lambda value: value.replace(b'"shard":0', b'"shard":0.5')), Reason.SNAPSHOT_DAMAGED),
+    ("a manifest nested without end", of_manifest(lambda value: b"[" * 5_000), Reason.SNAPSHOT_DAMAGED),
+    ("a part under a key that no file has", lambda root, m: rewrite(root, m, parts=[renamed(p) for p in m.parts]), Reason.SNAPSHOT_DAMAGED),
     ("a manifest that is a list", of_manifest(lambda value: b"[]"), Reason.SNAPSHOT_DAMAGED),
     ("the manifest of another sequence", lambda root, m: rewrite(root, m, sequence=m.sequence + 1), Reason.SNAPSHOT_DAMAGED),
     ("another format", lambda root, m: rewrite(root, m, format=2), Reason.SNAPSHOT_UNFIT),
     ("another policy", lambda root, m: rewrite(root, m, run_config_digest="77" * 32), Reason.SNAPSHOT_UNFIT),
     ("a step without its part", lambda root, m: rewrite(root, m, parts=[p.model_dump() for p in m.parts[1:]]), Reason.STATE_UNREADABLE),
 ]
+
+
+def renamed(part: Part) -> dict[str, object]:
+    """The part with a key that is longer than a file's name may be."""
+    return {**part.model_dump(), "key": "x" * 5_000}
 
 
 def _exchange(one: Path, other: Path) -> None:

@@ -92,6 +92,7 @@ def _set(key: str, value: bytes) -> Callable[[MemoryStore], None]:
         pytest.param(_set(HEAD, b"[1]"), Reason.AUDIT_HEAD_MISMATCH, id="a head that is a list"),
         pytest.param(_set(HEAD, b"[" * 5_000), Reason.AUDIT_HEAD_MISMATCH, id="a head nested without end"),
         pytest.param(_set(HEAD, b"\xff"), Reason.AUDIT_HEAD_MISMATCH, id="a head that is no text"),
+        pytest.param(_set(HEAD, b'{"sequence":4,"sha256":1.5}'), Reason.AUDIT_HEAD_MISMATCH, id="a digest that is a broken number"),
         pytest.param(_set(HEAD, b'{"sequence":4.0,"sha256":""}'), Reason.AUDIT_HEAD_MISMATCH, id="a sequence that is no integer"),
     ],
 )

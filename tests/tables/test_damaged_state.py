@@ -1,0 +1,88 @@
+"""State whose bytes are of the right form and say what cannot be: refused by name before room is made for it or machine code goes there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from feature_worlds import DOCUMENT, fold_in_batches, random_rows
+from states import read_back
+
+from assay.contracts.canonical import canonical
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.tables.dedupe import SeenIds
+from assay.tables.feature_plan import compile_plan
+from assay.tables.features import FeatureTable
+from assay.tables.state_bytes import MAGIC, State, blocks, read_state
+
+PLAN = compile_plan(DOCUMENT)
+FOLDED = fold_in_batches(PLAN, random_rows(3, 300), [])
+MANY = 2**62
+
+
+def refused(read: Any) -> str:
+    """What the refusal says."""
+    with pytest.raises(Stop) as refusal:
+        read()
+    assert refusal.value.reason is Reason.STATE_UNREADABLE
+    return refusal.value.what
+
+
+def headed(head: bytes, body: bytes = b"") -> bytes:
+    """A state with this header."""
+    return MAGIC + body + head + len(head).to_bytes(8, "little") + MAGIC
+
+
+def sparse(rows: int, width: int, block_rows: int, body: bytes = b"") -> bytes:
+    """A state of one sparse array that has these bytes."""
+    form = {"at": 8, "block_rows": block_rows, "bytes": len(body), "dtype": "<i8", "form": "sparse", "shape": [rows, width]}
+    return headed(canonical({"arrays": {"a": form}, "state": {}}), body)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        (sparse(2**31, 16, 1), "not the bytes of its shape"),
+        (sparse(MANY, 0, 1), "not the bytes of its shape"),
+        (sparse(MANY, 0, MANY, bytes(7)), "not the bytes of its shape"),
+        (sparse(1, 16, 0, bytes(16)), "not the bytes of its shape"),
+        (headed(canonical({"arrays": {}, "state": []})), "no object"),
+        (headed(b'{"arrays":{},"state":{"horizon_us":1.0}}'), "cannot be read"),
+        (headed(b'{"arrays": {},"state":{}}'), "not as it was written"),
+    ],
+)
+def test_a_header_that_speaks_of_more_than_there_is_is_refused(value: bytes, says: str) -> None:
+    assert says in refused(lambda: read_state(value))
+
+
+def test_a_sparse_block_with_one_word_for_several_bits_is_refused() -> None:
+    block = (1).to_bytes(8, "little") + (0b11).to_bytes(8, "little") + (7).to_bytes(8, "little")
+    assert "bitmap" in refused(lambda: read_state(sparse(1, 16, 1, block)).array("a"))
+
+
+@pytest.mark.parametrize(
+    ("array", "change"),
+    [
+        ("ids.account.lengths", lambda held: held + 1),
+        ("ids.account.lengths", lambda held: np.array([-8, *held[1:-1], held[-1] + held[0] + 8])),
+        ("ids.account.marks", lambda held: held + 7),
+        ("ids.account.free", lambda held: np.array([10**6], np.int32)),
+        ("ids.account.hand", lambda held: np.array([-1])),
+        ("subjects.range", lambda held: np.array([0, MANY])),
+        ("subjects.range", lambda held: held - 2**40),
+        *((f"windows.{p.name}.pairs.{other}", lambda held: held + 10**6) for p in PLAN.entity_plans for other in p.pair_entities),
+    ],
+)
+def test_a_feature_state_that_points_outside_of_itself_is_refused(array: str, change: Any) -> None:
+    state = read_back(FOLDED.table)
+    arrays = {**state.arrays, array: change(state.array(array))}
+    changed = read_state(b"".join(blocks(State(state.header, arrays))))
+    refused(lambda: FeatureTable.from_state(PLAN, changed))
+
+
+@pytest.mark.parametrize("change", [{"base": -1}, {"base": MANY}, {"horizon_us": -1}, {"max_rows": 0}])
+def test_seen_ids_out_of_range_are_refused(change: dict[str, int]) -> None:
+    state = read_back(FOLDED.seen)
+    refused(lambda: SeenIds.from_state(State({**state.header, **change}, state.arrays)))
