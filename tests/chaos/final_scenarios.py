@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from chaos.feeding import TRAFFIC, Feeder
@@ -44,7 +44,10 @@ def emptied(scene: Scene, handle: str) -> None:
 
 
 #: what a worker may end with that meets the deletion, or the broker's restart, before what was done then; the next one names that
-BEFORE = {made_anew: (Reason.TOPIC_UNKNOWN,), emptied: (Reason.PRODUCE_FAILED, Reason.BROKER_UNREACHABLE, Reason.TOPIC_UNKNOWN)}
+BEFORE: Mapping[Callable[[Scene, str], None], Sequence[Reason]] = {
+    made_anew: (Reason.TOPIC_UNKNOWN,),
+    emptied: (Reason.PRODUCE_FAILED, Reason.BROKER_UNREACHABLE, Reason.TOPIC_UNKNOWN),
+}
 
 
 def under_the_worker(scene: Scene, harm: Callable[[Scene, str], None], handle: str, reason: Reason) -> None:

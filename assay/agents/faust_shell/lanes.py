@@ -143,7 +143,7 @@ class Lanes:
             raise Stop(
                 Reason.TOPIC_UNKNOWN,
                 f"the broker has no topic {', '.join(absent)}",
-                remedy="It was deleted, or the broker is only starting. Start the worker again: it compares topics with those it began with.",
+                remedy="It was deleted, or the broker is starting. Start the worker again: it compares topics with those it began with.",
             )
 
     async def failure(self) -> None:
