@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from chaos.feeding import TRAFFIC, Feeder
@@ -43,8 +43,15 @@ def emptied(scene: Scene, handle: str) -> None:
         kafka.start()
 
 
+#: what a worker may end with that meets the deletion, or the broker's restart, before what was done then; the next one names that
+BEFORE: Mapping[Callable[[Scene, str], None], Sequence[Reason]] = {
+    made_anew: (Reason.TOPIC_UNKNOWN,),
+    emptied: (Reason.PRODUCE_FAILED, Reason.BROKER_UNREACHABLE, Reason.TOPIC_UNKNOWN),
+}
+
+
 def under_the_worker(scene: Scene, harm: Callable[[Scene, str], None], handle: str, reason: Reason) -> None:
-    """While a worker runs: it ends, naming the reason, and so does the next one; neither decides anything more."""
+    """While a worker runs: it ends, and so does the next one, which names the reason and decides nothing more."""
     active = _working(scene)
     if handle == TRAFFIC:
         scene.feeder.stop()
@@ -53,7 +60,7 @@ def under_the_worker(scene: Scene, harm: Callable[[Scene, str], None], handle: s
         scene.feeder = Feeder(scene.run, SLOWLY_PER_S)
         scene.feeder.start()
     scene.keep = 0
-    scene.refused(active, reason)
+    scene.refused(active, reason, *BEFORE[harm])
     _next_is_refused(scene, reason)
 
 

@@ -131,7 +131,7 @@ def broker_stopped(scene: Scene, away_s: float | None = None) -> None:
 def _without_broker(scene: Scene, how: str, goes: Callable[[], object], comes: Callable[[], object], away_s: float) -> None:
     scene.active()
     scene.goes_on()
-    with scene.marked(f"broker {how} {away_s:g} s"):
+    with scene.marked(f"broker {how} {away_s:g} s and until it answers"):
         goes()
         time.sleep(away_s)  # the length of the outage is what is tested
         comes()

@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -55,7 +56,7 @@ class PassThrough:
         """It has no state to keep warm."""
         await self._taken_over.wait()
 
-    async def recover(self) -> None:
+    async def recover(self, still_given: Callable[[], bool]) -> bool:
         self._taken_over.set()
         if self.wiring.fault == "recover":
             raise Stop(Reason.JOURNAL_UNREADABLE, "this journal cannot be read")
@@ -63,6 +64,7 @@ class PassThrough:
             handle, partition, offset, _ = value.split(b" ", 3)
             self._position[(handle.decode(), int(partition))] = int(offset) + 1
         await self._outputs.start()
+        return True
 
     def feed(self, chunk: Chunk) -> None:
         if self.wiring.fault == "feed":

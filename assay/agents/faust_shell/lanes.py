@@ -136,6 +136,16 @@ class Lanes:
         if lost:
             raise _taken_over(lost)
 
+    def refuse_absent(self, topics: Iterable[str]) -> None:
+        """Raises Stop(TOPIC_UNKNOWN) when a lane that is given reads a topic that is not among these: the broker does not have it."""
+        absent = sorted({topic for name in self._given for topic in self.specs[name].topics} - set(topics))
+        if absent:
+            raise Stop(
+                Reason.TOPIC_UNKNOWN,
+                f"the broker has no topic {', '.join(absent)}",
+                remedy="It was deleted, or the broker is starting. Start the worker again: it compares topics with those it began with.",
+            )
+
     async def failure(self) -> None:
         """Wait until a lane ends and raise what ended it."""
         while True:

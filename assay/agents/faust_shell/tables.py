@@ -103,6 +103,7 @@ class LaneTables(TableManager):
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
         """Called inside the group's rebalance; the long part is done after it, so that heartbeats go on meanwhile."""
         self.app.lanes.keep(self.app.assignor.lanes)
+        self.app.lanes.refuse_absent({tp.topic for tp in assigned})
         self.app.assignor.settled(generation_id)
         self._assignment = (assigned, generation_id)
         self._given.set()

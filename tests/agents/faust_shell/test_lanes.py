@@ -206,6 +206,17 @@ def test_a_lane_given_to_another_worker_stops_this_one() -> None:
     assert stopped.value.reason is Reason.LANE_TAKEN_OVER
 
 
+def test_a_topic_that_is_gone_ends_the_worker_that_is_given_a_lane_of_it_and_no_standby() -> None:
+    lanes = Lanes([LaneSpec("one", {"in": "IN", "gone": "GONE"}, Collector()), LaneSpec("another", {"in": "IN"}, Collector())])
+    lanes.keep(["another"])
+    lanes.refuse_absent(["in"])
+    lanes.keep(["one"])
+    lanes.refuse_absent(["in", "gone"])
+    with pytest.raises(Stop, match="no topic gone") as stopped:
+        lanes.refuse_absent(["in"])
+    assert stopped.value.reason is Reason.TOPIC_UNKNOWN
+
+
 class Slow(Collector):
     """A lane that has a long journal to fold."""
 

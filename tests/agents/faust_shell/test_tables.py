@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,8 +31,9 @@ class Held:
     async def follow(self) -> None:
         """Nothing to keep warm."""
 
-    async def recover(self) -> None:
+    async def recover(self, still_given: Callable[[], bool]) -> bool:
         """Nothing to fold."""
+        return True
 
     def feed(self, chunk: object) -> None:
         """Takes nothing."""
