@@ -60,7 +60,7 @@ test-long: setup ## the tests that take minutes, such as twenty interrupts of on
 simulate: setup-kernels ## 1,000 seeded runs of all lanes with faults, on every core
 	@$(BIN)/python tests/simulate.py $(ARGS)
 
-fuzz: setup ## a million damaged inputs to every decoder and the gate's admission; prints seed, rate and what it found
+fuzz: setup ## a million damaged inputs to every decoder, states and admission; prints seed, rate and what it found
 	@PYTHONPATH=tests $(BIN)/python -m fuzz $(ARGS)
 
 mutants: setup-kernels ## the seeded runs catch every planted defect (tests/simulation/mutants)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from small_runs import KeptRecords
+from small_runs import KeptRecords, config_of
 
 from assay.agents.audit import AuditMachine
 from assay.agents.step import Machine, Place
@@ -60,19 +60,8 @@ def generated_world(folder: Path, shape: str, rows: int, seed: int) -> SealedWor
 
 def config_over(world: SealedWorld, policy: str, **changes: Any) -> RunConfig:
     """A run of a world under a shipped policy."""
-    manifest = world.manifest
-    values: dict[str, Any] = {
-        "platform_run_id": "platform_20260101T000000Z",
-        "scenario_run_id": "5" * 32,
-        "manifest_fingerprint": manifest.manifest_fingerprint,
-        "parameter_hash": manifest.parameter_hash,
-        "scenario_id": manifest.scenario_id,
-        "seed": manifest.seed,
-        "run_id": "5" * 32,
-        "features": document(policy, "features"),
-        "policy": document(policy, "rules"),
-    }
-    return RunConfig(**{**values, **changes})
+    values = {"run_id": "5" * 32, "features": document(policy, "features"), "policy": document(policy, "rules")}
+    return config_of(world.manifest, **{**values, **changes})
 
 
 def gated(world: SealedWorld, config: RunConfig, partitions: int = 3, rows_per_mark: int = 1_500) -> GatedWorld:

@@ -128,7 +128,7 @@ def read(path: Path) -> Topic:
     document = read_document(path.read_bytes(), Reason.TOPIC_FILE_INVALID, path.name)
     wanted = {field.name for field in fields(Topic)}
     if set(document) != wanted:
-        raise _invalid(path, f"fields missing or unknown: {', '.join(sorted(wanted ^ set(document)))}")
+        raise _invalid(path, f"fields missing or unknown: {', '.join(sorted(map(str, wanted ^ set(document))))}")
     try:
         document["producers"] = MappingProxyType({who: tuple(what) for who, what in document["producers"].items()})
         document["records"] = MappingProxyType(document["records"])

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import sample_decisions
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -31,27 +32,7 @@ from assay.tables.row_kinds import LABEL, PAYMENT, POSTURE
 from assay.tables.rule_plan import compile_rules
 from assay.tables.rule_reference import score_row
 
-FEATURES = parse_document(
-    {
-        "feature_set": "sample",
-        "revision": "1",
-        "entities": ["customer"],
-        "label_entities": [],
-        "features": [
-            {"name": "count_1d", "entity": "customer", "op": "count", "window": "1d", "resolution": "1h", "include_current": True},
-            {
-                "name": "mean_1d",
-                "entity": "customer",
-                "op": "mean",
-                "value": "amount_minor",
-                "window": "1d",
-                "resolution": "1h",
-                "include_current": True,
-            },
-            {"name": "is_night", "op": "night", "to_hour": 6},
-        ],
-    }
-)
+FEATURES = parse_document(sample_decisions.FEATURES)
 DOCUMENT: dict[str, Any] = {
     "policy_id": "sample_rules",
     "revision": "7",

@@ -6,44 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from sample_decisions import PINS
+from sample_decisions import decision_record as decision
 
 from assay.agents.decision_digest import DecisionDigest
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-
-PINS = {
-    "platform_run_id": "platform_20260101T000000Z",
-    "scenario_run_id": b"\0" * 16,
-    "manifest_fingerprint": b"\1" * 32,
-    "parameter_hash": b"\2" * 32,
-    "scenario_id": "sample",
-    "seed": 7,
-}
-
-
-def decision(event_id: str) -> dict[str, Any]:
-    revision = {"policy_id": "p", "revision": "1", "content_digest": b"\3" * 32}
-    return {
-        "decision_id": b"\4" * 16,
-        "source_event": {"event_id": event_id, "event_type": "transaction", "ts_utc": 5, "topic": "T", "partition": 0, "offset": 9},
-        "outcome": "STEP_UP",
-        "score": 35,
-        "reasons": ["MANY", "NIGHT"],
-        "features": {"longs": [1, -2], "doubles": [0.5]},
-        "snapshot_hash": b"\5" * 32,
-        "intent": {"action_id": b"\6" * 16, "action_kind": "STEP_UP", "idempotency_key": b"\7" * 32},
-        "row": 3,
-        "pins": PINS,
-        "decided_at_utc": 6,
-        "feature_set": revision,
-        "policy": revision,
-        "bundle_ref": {"bundle_id": "rules", "bundle_version": "1"},
-        "posture": {"mode": "NORMAL", "posture_seq": 1, "policy_rev": "r", "trust": "TRUSTED"},
-        "run_config_digest": b"\x08" * 32,
-        "basis": {"shard": 0, "epoch": 1, "sequence": 2, "offsets": [{"topic": "T", "partition": 0, "next_offset": 10}]},
-    }
 
 
 def digest(*batches: list[dict[str, Any]]) -> str:
@@ -71,7 +41,7 @@ def _set(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         _set("outcome", "ALLOW"),
         _set("score", 36),
         _set("reasons", ["NIGHT", "MANY"]),
-        _set("features.longs", [1, -3]),
+        _set("features.longs", [4, 2]),
         _set("features.doubles", [0.5000000000000001]),
         _set("policy.content_digest", b"\x09" * 32),
     ],

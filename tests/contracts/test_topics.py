@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -121,6 +122,7 @@ def test_an_edge_that_no_topic_file_lists_is_refused(edge: tuple[str, str, str],
     ("change", "what"),
     [
         ({"colour": "red"}, "fields missing or unknown: colour"),
+        ({"colour": "red", 7: "red"}, "fields missing or unknown: 7, colour"),
         ({"owner": None, "-": "owner"}, "fields missing or unknown: owner"),
         ({"topic": "fp.other"}, "not named fp.other.yaml"),
         ({"records": {"payment": "by_colour"}}, "key rule is unknown"),
@@ -133,7 +135,7 @@ def test_an_edge_that_no_topic_file_lists_is_refused(edge: tuple[str, str, str],
         ({"partitions": "3"}, "a field is of another kind"),
     ],
 )
-def test_a_bad_topic_file_is_refused_by_name(tmp_path: Path, change: dict[str, object], what: str) -> None:
+def test_a_bad_topic_file_is_refused_by_name(tmp_path: Path, change: dict[Any, object], what: str) -> None:
     """Each rule of the file, planted."""
     good = FOLDER / f"{topic('FP_BUS_TRAFFIC_FRAUD_V1').topic}.yaml"
     document = yaml.safe_load(good.read_text()) | change

@@ -12,6 +12,7 @@ from typing import Any, Final
 from fuzz.engine import Target, refusal
 from snapshot_stores import folded, lane, snapshot, store
 
+from assay.agents.lane import Lane
 from assay.app.snapshots.manifest import Manifest
 from assay.app.snapshots.starting import restore
 from assay.contracts.canonical import canonical
@@ -28,7 +29,7 @@ READING: Final = (Reason.STATE_UNREADABLE, Reason.STATE_OF_ANOTHER_PLAN)
 def meet_state(data: bytes) -> Any:
     """One part of a lane, named by the first byte: restored with the others as they are, it is refused or comes back as it was."""
     name, part = _chosen(data[0] if data else 0)
-    one = lane(name)
+    one = _lane(name)
     try:
         one.restore({**_parts(name), part: read_state(data[1:])})
     except Stop as refused:
@@ -61,7 +62,7 @@ def meet_manifest(data: bytes) -> Any:
         if found.refused is not None:
             raise found.refused
         assert found.manifest is not None
-        restore(lane(), kept, found.manifest)
+        restore(_lane(LANES[0]), kept, found.manifest)
     except Stop as refused:
         assert refused.reason in (*READING, Reason.SNAPSHOT_DAMAGED, Reason.SNAPSHOT_UNFIT), refused
         return refusal(refused)
@@ -72,6 +73,12 @@ def _written_again(state: State) -> None:
     """What was taken is written and read like any other."""
     value = b"".join(blocks(state))
     assert b"".join(blocks(read_state(value))) == value
+
+
+@cache
+def _lane(name: str) -> Lane:
+    """What it is restored to replaces all that it held."""
+    return lane(name)
 
 
 @cache

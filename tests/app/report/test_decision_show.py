@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_decisions import FEATURES
 
 from assay.agents.audit_segment import GENESIS, read_segment, write_segment
 from assay.app.cli.decision import main
@@ -23,25 +24,6 @@ from assay.contracts.reasons import Reason
 from assay.tables.feature_document import parse_document
 from assay.tables.rule_plan import compile_rules
 
-FEATURES: dict[str, Any] = {
-    "feature_set": "sample",
-    "revision": "1",
-    "entities": ["customer"],
-    "label_entities": [],
-    "features": [
-        {"name": "count_1d", "entity": "customer", "op": "count", "window": "1d", "resolution": "1h", "include_current": True},
-        {
-            "name": "mean_1d",
-            "entity": "customer",
-            "op": "mean",
-            "value": "amount_minor",
-            "window": "1d",
-            "resolution": "1h",
-            "include_current": True,
-        },
-        {"name": "is_night", "op": "night", "to_hour": 6},
-    ],
-}
 POLICY: dict[str, Any] = {
     "policy_id": "p",
     "revision": "1",
