@@ -170,7 +170,7 @@ class EntityTable:
             or lengths.sum() != len(state["arena"])
             or marks.max(initial=0) > FREE
             or not all_within(state["free"], n)
-            or not all_within(state["hand"], n + 1)
+            or not all_within(state["hand"], n + 2)  # of no slots it stands behind the first
         ):
             raise state_refused(f"does not fit its {n} ids of entity {name}")
         table._reserve(n, len(state["arena"]))

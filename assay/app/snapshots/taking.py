@@ -112,7 +112,7 @@ class Snapshots:
 
     async def _take(self, next_offset: int, taken_over: asyncio.Event) -> None:
         self._last_sequence, self._last_s = self._lane.folded.sequence, self._now_s()
-        draft = await asyncio.to_thread(self._store.draft, self._last_sequence)
+        draft = await self._begun(self._last_sequence)
         parts = await asyncio.to_thread(self._lane.state)
         writing, takeover = asyncio.create_task(self._write(draft, parts)), asyncio.create_task(taken_over.wait())
         try:
@@ -128,6 +128,15 @@ class Snapshots:
                 await asyncio.gather(writing, return_exceptions=True)
                 await asyncio.to_thread(draft.discard)
 
+    async def _begun(self, sequence: int) -> Draft:
+        """A draft; none is left when this is cancelled while its thread makes one."""
+        making = asyncio.create_task(asyncio.to_thread(self._store.draft, sequence))
+        try:
+            return await asyncio.shield(making)
+        except asyncio.CancelledError:
+            await asyncio.to_thread((await making).discard)
+            raise
+
     async def _write(self, draft: Draft, parts: Mapping[str, State]) -> None:
         for name, state in parts.items():
             await asyncio.to_thread(draft.write, name, state)
@@ -136,7 +145,7 @@ class Snapshots:
     async def _publish(self) -> None:
         assert self._draft is not None
         (draft, manifest), self._draft = self._draft, None
-        if await asyncio.to_thread(draft.publish, manifest):
+        if await asyncio.shield(asyncio.to_thread(draft.publish, manifest)):  # begun, it comes to its end
             _log.info("lane %s: snapshot at record %d, %d bytes", manifest.lane, manifest.sequence, manifest.size_bytes)
             await asyncio.to_thread(self._store.clean)
         else:
