@@ -10,14 +10,15 @@ import shlex
 from pathlib import Path
 
 import pytest
-from mutants import PATCHES, DoesNotApplyError, broken_copy, names, patched, simulate
+from mutants import PATCHES, TIMEOUT_S, DoesNotApplyError, broken_copy, names, patched, simulate
 
 SEEDS_MAX = 100
 #: caught by the first seed
 IN_TIER_0 = ("claims-not-counted", "outputs-before-journal")
+LONG = (pytest.mark.long, pytest.mark.timeout(TIMEOUT_S + 60))
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in IN_TIER_0 else pytest.mark.long) for name in names()])
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in IN_TIER_0 else LONG) for name in names()])
 def test_a_mutant_is_caught(name: str, tmp_path: Path) -> None:
     found = simulate(broken_copy(name, tmp_path / "copy"), "--until-failed", "--seeds", str(SEEDS_MAX))
     failed = re.search(r"^seed \d+: .* FAILED$", found.stdout, re.MULTILINE)
