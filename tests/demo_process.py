@@ -14,6 +14,7 @@ from gated_worlds import config_over, gated, generated_world, simulated
 
 from assay.agents.decision_digest import DecisionDigest
 from assay.agents.topology import TOPOLOGY
+from assay.app.effects.recorder import recorded
 from assay.app.replay.verify import recompute
 from assay.app.report.evidence import AuditEvidence, ReplayEvidence
 from assay.app.run_directory import Run
@@ -106,7 +107,7 @@ class Demo:
         assert replayed.decision_digest == self.world.digest
         assert audit.verified, audit.problems
         assert audit.records == rows
-        recorded = (run.store_root / "actions" / "recorded.log").read_text().split("\n")[:-1]
-        assert len({line.split()[0] for line in recorded}) == len(recorded) == rows
+        done = [line.split()[0] for line in recorded(run.store_root / "actions" / "recorded.log")]
+        assert len(set(done)) == len(done) == rows
         printed = self.log.read_text(errors="replace")
         assert "Traceback" not in printed, printed

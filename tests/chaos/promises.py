@@ -16,6 +16,7 @@ from assay.agents.audit_segment import bodies_of, read_segment
 from assay.agents.step import Place
 from assay.agents.topology import TOPOLOGY
 from assay.app.audit.verify import verify_chain
+from assay.app.effects.recorder import recorded
 from assay.app.lanes import build_lane, partition_counts
 from assay.app.replay.verify import verify
 from assay.app.run_directory import Run
@@ -72,8 +73,7 @@ def _once_in_effect(what: str, forms: dict[str, set[bytes]], payments: set[str])
 
 
 def _executed_once(run: Run, payments: set[str]) -> Iterator[str]:
-    log = run.store_root / "actions" / "recorded.log"
-    lines = [line.split(" ", 2) for line in log.read_text().splitlines()] if log.exists() else []
+    lines = [line.decode().split(" ", 2) for line in recorded(run.store_root / "actions" / "recorded.log")]
     yield from some("executed twice: {}", _repeated(event for _, _, event in lines))
     yield from some("never executed: {}", payments - {event for _, _, event in lines})
 

@@ -43,7 +43,7 @@ INPUTS = sorted({handle for lane in TOPOLOGY.lanes for handle in lane.ranks})
 #: what a worker may end with when a fault meets it
 ORDERLY = {
     Reason.PRODUCE_FAILED, Reason.JOURNAL_OFFSET_UNEXPECTED, Reason.AUDIT_CHAIN_BROKEN, Reason.AUDIT_HEAD_MISMATCH,
-    Reason.LANE_TAKEN_OVER, Reason.BROKER_UNREACHABLE, Reason.TOPIC_UNKNOWN,
+    Reason.LANE_TAKEN_OVER, Reason.BROKER_UNREACHABLE, Reason.TOPIC_UNKNOWN, Reason.DIRECTORY_BUSY,
 }  # fmt: skip
 
 

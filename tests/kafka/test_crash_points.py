@@ -11,6 +11,7 @@ from lane_worker import WorkerProcess, audited, committed, ends, filled_run, jou
 
 from assay.agents.decision_digest import DecisionDigest
 from assay.agents.topology import TOPOLOGY
+from assay.app.effects.recorder import recorded
 from assay.app.publisher import Record
 from assay.app.replay.verify import recompute, verify
 from assay.app.run_directory import Run
@@ -129,7 +130,7 @@ def assert_each_payment_once(run: Run) -> None:
     assert [event for event, forms in decisions.items() if len(forms) > 1] == []
     assert outcomes.keys() == decisions.keys()
     assert [event for event, forms in outcomes.items() if len(forms) > 1] == []
-    recorded = (run.store_root / "actions" / "recorded.log").read_text().splitlines()
-    assert len({line.split()[0] for line in recorded}) == len(recorded), "an effect was executed twice"
-    assert sorted(line.split()[2] for line in recorded) == sorted(decisions)
+    done = [line.decode().split() for line in recorded(run.store_root / "actions" / "recorded.log")]
+    assert len({key for key, _, _ in done}) == len(done), "an effect was executed twice"
+    assert sorted(event for _, _, event in done) == sorted(decisions)
     assert sorted(audited(run)) == sorted(decisions)

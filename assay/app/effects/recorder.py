@@ -2,84 +2,124 @@
 
 One line each: hex key, kind of action, event id. An id may hold anything, a line break with a key behind it too, so
 all but plain ASCII is escaped: no id makes a line of its own, and a line cut off anywhere can be read. A batch is one
-write and one fsync; a line cut off by a crash was never acknowledged and is removed before the next write.
+write and one fsync; a line cut off by a crash was never acknowledged and does not count.
 
-Writers take turns by a lock on the log. One that finds lines it did not write looks for its keys among them: a worker that
-slept through a takeover must not do again what the next one has done.
+Every writer has a file of its own: nobody waits for one that sleeps. A new one creates the next file first and then notes
+in it how far each file before it counts. So a writer that sees no later file behind its write is counted whenever that
+note is made, and one that slept through a takeover sees the later file, and stops: what it wrote is not counted.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from itertools import count, takewhile
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
 from assay.agents.step import EffectResults, Effects
 from assay.app.stores.objects import sync_directory
-from assay.app.stores.turns import take_turn
 from assay.codecs.columns import Strings
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
 
 _KEY_CHARS = 64
+_NOTE = b"# "
 
 
 class Recorder:
-    """Acts by writing to one file."""
+    """Acts by writing to the files of one log; `path` is the first of them."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._written_to = 0
+        self._number = 0
 
     async def execute(self, effects: Effects) -> EffectResults:
         """Record every effect once. A failed write raises: the lane stops with its answers unknown and asks after restart."""
         return await asyncio.get_running_loop().run_in_executor(None, self.record, effects)
 
     def record(self, effects: Effects) -> EffectResults:
-        """The same without an event loop."""
+        """The same without an event loop. Raises Stop(LANE_TAKEN_OVER) when there is a later writer."""
+        self._number = self._number or self._begin()
         text, n = effects.idempotency_key.tobytes().hex(), len(effects.idempotency_key)
         keys = [text[at : at + _KEY_CHARS] for at in range(0, n * _KEY_CHARS, _KEY_CHARS)]
-        with self._turn() as log:
-            done = self._done(set(keys)) if effects.ask_first or log.tell() != self._written_to else frozenset()
-            rows = zip(keys, effects.action_kind.text(), effects.source_event_id.text(), strict=True)
-            lines = [f"{key} {kind} {str(event).encode('unicode_escape').decode()}\n" for key, kind, event in rows if key not in done]
-            self._append(log, "".join(lines).encode())
-        references = Strings.of([f"recorder:{key[:16]}" for key in keys])
-        return EffectResults(Strings.repeat(b"EXECUTED", n), np.ones(n, np.int32), Strings.repeat(b"", n), references)
+        done = self._done(set(keys)) if effects.ask_first else frozenset()
+        rows = zip(keys, effects.action_kind.text(), effects.source_event_id.text(), strict=True)
+        lines = [f"{key} {kind} {str(event).encode('unicode_escape').decode()}\n" for key, kind, event in rows if key not in done]
+        _append(_file(self._path, self._number), "".join(lines).encode())
+        if _file(self._path, self._number + 1).exists():
+            raise Stop(
+                Reason.LANE_TAKEN_OVER,
+                "another worker has begun to act",
+                where=str(self._path),
+                remedy="Nothing is lost: what this one was about to do is asked for by its key there.",
+            )
+        return EffectResults(
+            Strings.repeat(b"EXECUTED", n),
+            np.ones(n, np.int32),
+            Strings.repeat(b"", n),
+            Strings.of([f"recorder:{key[:16]}" for key in keys]),
+        )
+
+    def _begin(self) -> int:
+        """The number of a new file, which is there before it says how far those before it count."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        number = len(_files(self._path)) + 1
+        try:
+            _file(self._path, number).touch(exist_ok=False)
+        except FileExistsError:
+            return self._begin()
+        sync_directory(self._path.parent)
+        before = _files(self._path)[: number - 1]
+        if before:
+            noted = _noted(before)
+            ends = [*noted, *(file.stat().st_size for file in before[len(noted) :])]
+            _append(_file(self._path, number), _NOTE + " ".join(map(str, ends)).encode() + b"\n")
+        return number
 
     def _done(self, asked: set[str]) -> frozenset[str]:
         """Which of these keys the log holds."""
-        with self._path.open("rb") as log:
-            return frozenset(key for line in log if line.endswith(b"\n") and (key := line[:_KEY_CHARS].decode("latin-1")) in asked)
+        return frozenset(key for line in recorded(self._path) if (key := line[:_KEY_CHARS].decode("latin-1")) in asked)
 
-    @contextmanager
-    def _turn(self) -> Iterator[BinaryIO]:
-        """The log at its end, for this writer alone; the kernel ends the turn of a writer that dies."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        created = not self._path.exists()
-        with self._path.open("ab") as log:
-            take_turn(log)
-            log.seek(0, os.SEEK_END)
-            yield log
-            self._written_to = log.tell()
-        if created:
-            sync_directory(self._path.parent)
 
-    def _append(self, log: BinaryIO, data: bytes) -> None:
-        if log.tell() and not self._ends_whole():
-            log.truncate(self._whole_lines())
-            log.seek(0, os.SEEK_END)
+def recorded(path: Path) -> Iterator[bytes]:
+    """Every line that counts, without its end, oldest first; `path` is the first file of a log."""
+    files = _files(path)
+    noted = _noted(files)
+    for number, file in enumerate(files):
+        left = noted[number] if number < len(noted) else file.stat().st_size
+        with file.open("rb") as log:
+            for line in log:
+                left -= len(line)
+                if left < 0 or not line.endswith(b"\n"):
+                    break
+                if not line.startswith(_NOTE):
+                    yield line[:-1]
+
+
+def _noted(files: Sequence[Path]) -> list[int]:
+    """How many bytes of the first files count, by the newest of them that says so; the files after those count whole."""
+    for file in reversed(files):
+        with file.open("rb") as log:
+            note = log.readline()
+        if note.startswith(_NOTE) and note.endswith(b"\n"):
+            return [int(end) for end in note[len(_NOTE) :].split()]
+    return []
+
+
+def _file(path: Path, number: int) -> Path:
+    return path if number == 1 else path.with_name(f"{path.name}.{number}")
+
+
+def _files(path: Path) -> list[Path]:
+    """All files of a log, in the order of their writers."""
+    return list(takewhile(Path.exists, (_file(path, number) for number in count(1))))
+
+
+def _append(file: Path, data: bytes) -> None:
+    with file.open("ab") as log:
         log.write(data)
         log.flush()
         os.fsync(log.fileno())
-
-    def _ends_whole(self) -> bool:
-        with self._path.open("rb") as log:
-            log.seek(-1, os.SEEK_END)
-            return log.read(1) == b"\n"
-
-    def _whole_lines(self) -> int:
-        return self._path.read_bytes().rfind(b"\n") + 1

@@ -1,18 +1,18 @@
-"""The recording effector: a line per key, durable, asked by key after a restart, whole after a torn write."""
+"""The recording effector: a line per key, durable, asked by key after a restart, whole after a torn write, one writer after the other."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from assay.agents.step import Effects
-from assay.app.effects.recorder import Recorder
-from assay.app.stores import turns
+from assay.app.effects.recorder import Recorder, recorded
 from assay.codecs.columns import Strings
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
 
 
 def effects(*numbers: int, ask_first: bool = False) -> Effects:
@@ -24,7 +24,7 @@ def effects(*numbers: int, ask_first: bool = False) -> Effects:
 
 def lines(path: Path) -> list[tuple[int, str, str]]:
     """(key, kind, event) of each line."""
-    return [(int(key, 16), kind, event) for key, kind, event in (line.split() for line in path.read_text().splitlines())]
+    return [(int(key, 16), kind, event) for key, kind, event in (line.decode().split() for line in recorded(path))]
 
 
 def test_every_action_is_a_line_under_its_key(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_an_event_id_cannot_pass_for_another_action_that_was_done(tmp_path: Path
     forged = effects(1)._replace(source_event_id=Strings.of([f"x{end}{2:064x} ALLOW e2{end}"]))
     Recorder(log).record(forged)
     Recorder(log).record(effects(2, ask_first=True))
-    assert [line.split(b" ")[0] for line in log.read_bytes().split(b"\n")] == [b"%064x" % 1, b"%064x" % 2, b""]
+    assert [line.split(b" ")[0] for line in recorded(log)] == [b"%064x" % 1, b"%064x" % 2]
 
 
 @pytest.mark.parametrize("cut", range(1, 8))
@@ -74,30 +74,51 @@ def test_a_line_torn_inside_a_character_can_be_asked_about(tmp_path: Path, cut: 
     Recorder(log).record(named)
     log.write_bytes(log.read_bytes()[:-cut])
     Recorder(log).record(named._replace(ask_first=True))
-    assert [line.split(b" ")[0] for line in log.read_bytes().split(b"\n")] == [b"%064x" % 1, b"%064x" % 2, b""]
+    assert [line.split(b" ")[0] for line in recorded(log)] == [b"%064x" % 1, b"%064x" % 2]
 
 
 def test_a_log_that_cannot_be_written_raises(tmp_path: Path) -> None:
     """The lane stops with its answers unknown."""
-    (tmp_path / "log").mkdir()
-    with pytest.raises(OSError, match="directory"):
-        Recorder(tmp_path / "log").record(effects(1))
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="exists"):
+        Recorder(tmp_path / "file" / "log").record(effects(1))
 
 
-def test_a_worker_that_slept_through_a_takeover_does_nothing_again(tmp_path: Path) -> None:
+def taken_over(sleeper: Recorder, asked: Effects) -> None:
+    with pytest.raises(Stop) as stopped:
+        sleeper.record(asked)
+    assert stopped.value.reason is Reason.LANE_TAKEN_OVER
+
+
+def test_a_worker_that_slept_through_a_takeover_stops_and_nothing_of_it_counts(tmp_path: Path) -> None:
     log = tmp_path / "log"
     sleeper, heir = Recorder(log), Recorder(log)
     sleeper.record(effects(1))
     heir.record(effects(2, 3, ask_first=True))
-    assert sleeper.record(effects(2, 3)).status.text() == ["EXECUTED", "EXECUTED"], "it was about to do this when it fell asleep"
-    sleeper.record(effects(4))
-    assert [key for key, _, _ in lines(log)] == [1, 2, 3, 4]
+    taken_over(sleeper, effects(2, 3))
+    taken_over(sleeper, effects(4))
+    heir.record(effects(5))
+    assert [key for key, _, _ in lines(log)] == [1, 2, 3, 5]
 
 
-def test_a_log_that_another_writer_keeps_to_itself_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN_WAIT_S", 0.05)
-    with (tmp_path / "log").open("ab") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        with pytest.raises(BlockingIOError):
-            Recorder(tmp_path / "log").record(effects(1))
-    assert Recorder(tmp_path / "log").record(effects(1)).status.text() == ["EXECUTED"]
+def test_nobody_waits_for_a_worker_that_sleeps_within_its_write(tmp_path: Path) -> None:
+    """Its line reaches the disk before the next one begins and is found by key, or after that and does not count."""
+    log = tmp_path / "log"
+    Recorder(log).record(effects(1))
+    with log.open("ab") as asleep:
+        heir = Recorder(log)
+        heir.record(effects(2, ask_first=True))
+        asleep.write(f"{2:064x} ALLOW e2\n".encode())
+    assert [key for key, _, _ in lines(log)] == [1, 2]
+    assert Recorder(log).record(effects(2, ask_first=True)).status.text() == ["EXECUTED"]
+    assert [key for key, _, _ in lines(log)] == [1, 2]
+
+
+def test_a_writer_that_died_before_it_had_noted_anything_takes_nothing_away(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    Recorder(log).record(effects(1, 2))
+    (tmp_path / "log.2").touch()
+    assert [key for key, _, _ in lines(log)] == [1, 2]
+    (tmp_path / "log.2").write_bytes(b"# 1")
+    Recorder(log).record(effects(2, 3, ask_first=True))
+    assert [key for key, _, _ in lines(log)] == [1, 2, 3]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from assay.app.stores import turns
 from assay.app.stores.objects import DirectoryStore, ObjectChanged, ObjectExists
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
 
 WRITERS, ROUNDS = 6, 6
 KEY = "evidence/one.json"
@@ -64,3 +68,17 @@ def test_a_write_that_fails_leaves_no_draft(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         DirectoryStore(tmp_path).replace(KEY, "no bytes")  # type: ignore[arg-type]
     assert list((tmp_path / KEY).parent.iterdir()) == []
+
+
+def test_a_swap_that_another_process_holds_up_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "TURN_WAIT_S", 0.05)
+    store = DirectoryStore(tmp_path)
+    store.swap(KEY, b"one", None)
+    with (tmp_path / "evidence" / ".one.json.lock").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(Retry) as refused:
+            store.swap(KEY, b"two", b"one")
+    assert refused.value.reason is Reason.DIRECTORY_BUSY
+    assert store.read(KEY) == b"one"
+    store.swap(KEY, b"two", b"one")
+    assert store.read(KEY) == b"two"
