@@ -39,7 +39,7 @@ demo: setup ## payments through Kafka to audited decisions, replayed and reporte
 test: setup ## tiers 0, 1 and 2: no services, PostgreSQL, Apache Kafka
 	@rm -rf $(MET)
 	@$(PYTEST) -m tier0 $(SIDE_BY_SIDE) --reasons=$(MET) $(ARGS)
-	@$(PYTEST) -m "tier1 or tier2" -n 2 --dist loadfile --reasons=$(MET) $(ARGS)
+	@$(PYTEST) -m "tier1 or tier2" -n 2 --dist loadfile --no-loadscope-reorder --reasons=$(MET) $(ARGS)
 	@$(if $(strip $(ARGS)),echo "refusal codes are not counted in a part of the tests",$(BIN)/python tests/reasons_met.py $(MET))
 
 test0: setup-kernels ## tests without services, the inner loop

@@ -1,7 +1,7 @@
 """One of each fault on real Kafka and PostgreSQL: the run goes on by itself and no promise is broken, or it is refused by name.
 
-What a run survives is done to one run, one fault after the other: starting and judging it costs more than most of them. Kills at the
-journal and at the outputs are in tests/kafka/test_crash_points.py, in a snapshot in test_snapshots.py; `make chaos` runs every fault by
+What a run survives is done to one run, one fault after the other: starting and judging it costs more than most of them. Kills at
+other points are in tests/kafka/test_crash_points.py, in a snapshot in test_snapshots.py; `make chaos` runs every fault by
 itself, several times, and outages of a minute.
 """
 
@@ -23,7 +23,17 @@ pytestmark = [
     pytest.mark.timeout(900),
     pytest.mark.skipif(sys.platform != "linux", reason="limits of a running process are Linux's"),
 ]
-SURVIVED = ("killed_recovering", "killed_claiming", "killed_under_load", "frozen", "broker_frozen", "broker_killed", "disk_full")
+SURVIVED = (
+    "killed_recovering",
+    "killed_claiming",
+    "killed_after_journal_before_produce",
+    "killed_after_produce_before_commit",
+    "killed_under_load",
+    "frozen",
+    "broker_frozen",
+    "broker_killed",
+    "disk_full",
+)
 #: longer than a session of the group
 AWAY_S = 8.0
 

@@ -24,7 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return seal(tmp_path_factory.mktemp("world"), seed=51, rows=ROWS)
 
 
-@pytest.mark.parametrize(("speedup", "partitions"), [("0", 3), ("800000", 1)])
+@pytest.mark.parametrize(("speedup", "partitions"), [("0", 3), pytest.param("800000", 1, marks=pytest.mark.long)])
 def test_pace_and_partitions_do_not_change_a_decision(
     speedup: str, partitions: int, tmp_path: Path, world: World, kafka: Server, dsn: str
 ) -> None:
@@ -43,6 +43,7 @@ def test_pace_and_partitions_do_not_change_a_decision(
     assert (demo.directory / "report.html").stat().st_size > 10_000
 
 
+@pytest.mark.long
 def test_a_resume_with_nothing_left_keeps_the_latency_of_the_session_that_decided(
     tmp_path: Path, world: World, kafka: Server, dsn: str
 ) -> None:

@@ -66,7 +66,7 @@ class LaneApp(faust.App):
     def _crash(self, reason: BaseException) -> None:
         """Whatever crashed, the process ends: with Faust's own shutdown if that works, without it if it hangs."""
         if not self._crashed.is_set():
-            timer = threading.Timer(self.crash_grace_s, os._exit, (exit_code(reason),))
+            timer = threading.Timer(self.crash_grace_s, _end, (reason,))
             timer.daemon = True
             timer.start()
         super()._crash(reason)
@@ -82,8 +82,17 @@ class LaneWorker(faust.Worker):
             reason = self.app.crash_reason or self.crash_reason
             if reason is None:
                 raise
-            print(f"assay worker: {reason}", file=sys.stderr)
+            _say(reason)
             raise SystemExit(exit_code(reason)) from end
+
+
+def _end(reason: BaseException) -> None:
+    _say(reason)
+    os._exit(exit_code(reason))
+
+
+def _say(reason: BaseException) -> None:
+    print(f"assay worker: {reason}", file=sys.stderr, flush=True)
 
 
 def exit_code(reason: BaseException) -> int:
