@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 
 from assay.agents.step import Emission, Place
 from assay.app.finished_batch import FinishedBatch, lots_of
+from assay.app.lane_ports import SMALL_ROWS
 from assay.codecs.record_batch import RecordBatch
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -24,8 +25,6 @@ from assay.contracts.reasons import Reason
 #: a journal record's largest value; the topic's `max.message.bytes` allows for the batch around it
 JOURNAL_VALUE_BYTES_MAX = 16 * 1024 * 1024 - 1024
 OUTPUT_BATCH_BYTES_MAX = 1_000_000
-#: fewer rows are framed where they are: a thread would take longer to begin
-SMALL_ROWS = 1_000
 _REQUEST_BYTES_MAX = 16 * 1024 * 1024
 #: a broker that gives nothing of what it has for this long is away
 SILENCE_MAX_S = 30.0

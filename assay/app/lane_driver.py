@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from assay.agents.step import Chunk, Entry, Machine, Outcome, Place
 from assay.app.failpoints import Failpoints
-from assay.app.lane_ports import Effector, Journal, Outputs
+from assay.app.lane_ports import SMALL_ROWS, Effector, Journal, Outputs
 from assay.app.same_topics import recreated, refuse_cut_short
 from assay.app.snapshots.taking import Snapshots
 from assay.contracts.errors import Stop
@@ -25,9 +25,6 @@ from assay.contracts.reasons import Reason
 LOOK_AGAIN_S = 0.2
 #: journal records between their making and the acknowledgement of their outputs: one per stage and one that waits
 AHEAD_MAX = 4
-#: a record of fewer rows goes alone and is folded where it is: rows that wait before it is made share its costs, standing in line
-#: behind others gains it nothing, and handing it to a thread takes longer than folding it
-SMALL_ROWS = 1_000
 #: claims that another writer's records may overtake before the lane is left to it
 CLAIMS_MAX = 20
 
@@ -211,7 +208,7 @@ class LaneDriver:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._fed.wait(), LOOK_AGAIN_S)
             self._ahead.put_nowait(await self._send(entry))
-            if entry.rows < self._small_rows:
+            if entry.rows < self._small_rows:  # rows that wait meanwhile share the next one's costs; in line they would gain nothing
                 await self._ahead.join()
 
     async def _send(self, entry: Entry) -> _InFlight:

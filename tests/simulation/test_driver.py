@@ -9,6 +9,7 @@ import pytest
 from driven_lanes import JOURNAL, WALL_US, LogJournal, LogOutputs, drive, simulated, world
 from simulated_worlds import LANES, decision_digest, decisions, outcomes, published
 
+from assay.agents.journal import JournalRecord
 from assay.agents.step import EffectResults, Effects
 from assay.app.simulated_lanes import KeyedEffector
 from assay.app.simulation.log import Record
@@ -107,3 +108,13 @@ def test_an_effector_that_raises_stops_the_lane_and_is_asked_first_afterwards() 
     drive("act", log, effector)
     assert effector.blindly == [], "what was done before the stop is asked for, not done again"
     assert len(outcomes(log)) == len(world().payments)
+
+
+def test_a_small_record_is_made_when_the_outputs_of_the_one_before_are_out() -> None:
+    """So it says itself that they are: rows that come meanwhile share its costs."""
+    log = published(world(), 1)
+    drive("rtdl", log, KeyedEffector())
+    records = [JournalRecord.from_bytes(value) for value in log.values(JOURNAL[0])]
+    behind = [record.sequence - record.emitted_through for record in records if record.rows]
+    assert len(behind) > 10
+    assert set(behind) == {1}

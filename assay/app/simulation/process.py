@@ -15,8 +15,8 @@ from typing import Protocol
 import numpy as np
 
 from assay.agents.step import Chunk, EffectResults, Effects, Machine, Place
-from assay.app.lane_driver import SMALL_ROWS as LARGE
 from assay.app.lane_driver import LaneDriver
+from assay.app.lane_ports import SMALL_ROWS as LARGE
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
 from assay.app.simulation.log import MemoryStore, ModelLog, Record
 from assay.app.simulation.loop import SimulatedLoop
