@@ -17,10 +17,14 @@ from typing import Any, NamedTuple
 import psutil
 
 from assay.app.bench.bus import BenchBus, wait_until
+from assay.app.bench.memory import touch
 from assay.app.substrate import Server
 from assay.app.substrate.processes import Launch
 
 Pairs = Sequence[tuple[bytes | None, bytes]]
+
+#: memory of the machine that an event may need, on the broker's disk and in all processes
+EVENT_BYTES = 8 * 1024
 
 
 class Contestant(NamedTuple):
@@ -46,8 +50,10 @@ def python(*arguments: str) -> list[str]:
     return [sys.executable, "-m", *arguments]
 
 
-def measure(contestant: Contestant, bus: BenchBus, broker: psutil.Process | None, room: Path) -> dict[str, Any]:
-    """One round: events, wall and CPU seconds, and the rates they give."""
+def measure(
+    contestant: Contestant, bus: BenchBus, broker: psutil.Process | None, room: Path, *, touched: bool = True
+) -> dict[str, Any]:  # fmt: skip
+    """One round: events, wall and CPU seconds, and the rates they give. `touched`: memory is asked of a host beforehand."""
     room.mkdir(parents=True, exist_ok=True)
     bus.write(contestant.source, contestant.pairs[: contestant.warm])
     log, cwd = room / f"{contestant.name}.log", contestant.cwd or Path.cwd()
@@ -56,6 +62,8 @@ def measure(contestant: Contestant, bus: BenchBus, broker: psutil.Process | None
         _await_written(contestant, bus, process, contestant.warm)
         if not contestant.commits_when_stopped:
             _await_committed(contestant, bus, process, contestant.warm)
+        if touched:
+            touch(EVENT_BYTES * (len(contestant.pairs) - contestant.warm))
         process.pause()
         bus.write(contestant.source, contestant.pairs[contestant.warm :])
         figures = _race(contestant, bus, process, broker)

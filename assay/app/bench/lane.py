@@ -24,6 +24,7 @@ from assay.app.bench.arena import arena
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.checks import check_copy, check_lane, check_peer, expected_answers
 from assay.app.bench.contestants import Contestant, Pairs, measure, python
+from assay.app.bench.memory import add_touch
 from assay.app.bench.peers import FOLDER, Answers, Peer, Place, answers_of, known_peers
 from assay.app.bench.stats import spread
 from assay.app.run_directory import Run, RunConfig
@@ -76,7 +77,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
                     contestant = _passthrough(prefix, bus, inputs)
                 else:
                     contestant = _peer(name, peers[name], commands[name], prefix, bus, inputs, given, room / prefix)
-                rounds.append({"round": number, **measure(contestant, bus, broker, room / prefix)})
+                rounds.append({"round": number, **measure(contestant, bus, broker, room / prefix, touched=given.touch)})
                 bus.delete(prefix)
                 if given.progress:
                     print(_progress(rounds[-1], given.rounds), flush=True)
@@ -152,6 +153,7 @@ def _figures(given: Namespace, inputs: Inputs, rounds: list[dict[str, Any]]) -> 
         "workload": "W: 5 keys, 36 feature values and a score per event, 1 partition",
         "measured_event_time_days": round(float(np.ptp(inputs.payments.ts_us[given.warm :])) / 86_400e6, 2),
         "warm_up_events": given.warm,
+        "memory_touched": given.touch,
         "rounds": counted,
         "uncounted": [one for one in rounds if one["round"] < 0],
         "events_per_s": {name: spread([one["events_per_s"] for one in ones]) for name, ones in of.items()},
@@ -178,6 +180,7 @@ def _arguments(arguments: list[str]) -> Namespace:
         "from a package registry is fetched when it is named",
     )  # fmt: skip
     parser.add_argument("--progress", action="store_true", help="print a line per measurement")
+    add_touch(parser)
     given = parser.parse_args(arguments)
     if given.slow_warm + given.slow_events > given.warm + given.events:
         parser.error("--slow-warm and --slow-events are parts of --warm and --events")

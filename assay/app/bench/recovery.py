@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.app.bench.lane import bench_config, machine
+from assay.app.bench.memory import add_touch, touch
 from assay.app.bench.stats import spread
 from assay.app.run_directory import Run
 from assay.app.settings import inherited, load_settings
@@ -26,6 +27,8 @@ from assay.app.topics import create_topics
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
+#: memory of the machine that a start needs per key, its snapshot in the page cache included
+KEY_BYTES = 2_000
 _PROCESS = "assay.app.bench.recovery_process"
 
 
@@ -42,6 +45,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
         "bench": "recovery",
         "machine": machine(),
         "workload": "W over so many keys of five entities, every key within a 7-day window",
+        "memory_touched": given.touch,
         "keys": measured,
         **{name: _spreads(measured, name) for name in ("start_s", "start_cpu_s", "snapshot_load_s", "peak_mb")},
     }
@@ -60,6 +64,8 @@ def _measure(given: Namespace, keys: int, bootstrap: str, directory: Path) -> di
     state = built.pop("state")
     rounds = []
     for number in range(given.rounds):
+        if given.touch:
+            touch(KEY_BYTES * keys)
         started = _process("start", directory)
         if started.pop("state") != state:
             raise Stop(Reason.BENCH_INVALID, f"round {number} of {keys} keys restored another state than was built")
@@ -96,4 +102,5 @@ def _arguments(arguments: list[str]) -> Namespace:
     parser.add_argument("--tail", type=int, default=100_000, help="events in the journal behind the snapshot")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--progress", action="store_true", help="print a line per start")
+    add_touch(parser)
     return parser.parse_args(arguments)
