@@ -64,8 +64,8 @@ class PairTable:
         return np.stack([pairs[:, 0] >> 32, pairs[:, 0] & 0xFFFFFFFF, pairs[:, 1]], axis=1)
 
     def rebuild(self, held: NDArray[Any], more: int) -> None:
-        """Hold exactly these pairs, with room for `more`; where room is asked for, for as many again, so that this is done seldom."""
-        size = max(_FIRST_PAIRS, power_of_two(2 * (len(held) + (max(more, len(held)) if more else 0))))
+        """Hold exactly these pairs, with room for `more` and for as many again, so that this is done seldom."""
+        size = max(_FIRST_PAIRS, power_of_two(2 * (len(held) + max(more, len(held)))))
         self._pairs = np.full((size, 2), _EMPTY, np.int64)
         self._used[0] = 0
         keys, members = held[:, 0].astype(np.int32), held[:, 1].astype(np.int32)
