@@ -71,19 +71,19 @@ class Lane:
     # -- input side: what is fetched, and the order it folds in
 
     def receive(self, chunk: Chunk) -> None:
-        place = chunk.place
-        fresh = chunk.offsets >= self._merge.next_unseen(place)
+        place, unseen = chunk.place, self._merge.next_unseen(chunk.place)
+        fresh = chunk.offsets >= unseen
         if not fresh.any():
             return
-        first = int(chunk.offsets[np.argmax(fresh)])
-        if first > self._merge.next_unseen(place):
+        if chunk.first > unseen:
             raise Stop(
                 Reason.INPUT_GAP,
-                f"lane {self.name}: {chunk.handle} goes on at offset {first}, expected {self._merge.next_unseen(place)}",
+                f"lane {self.name}: {chunk.handle} goes on at offset {chunk.first}, expected {unseen}",
                 where=f"{chunk.handle}[{chunk.partition}]",
                 remedy="Records were deleted before they were decided; restore them or start a new run.",
             )
         self._merge.saw(place, int(chunk.offsets[-1]) + 1)
+        self._merge.pass_over(place, chunk.without_record(unseen))
         index = np.flatnonzero(fresh & ~self._merge.journaled(place, chunk.offsets))
         if len(index):
             self._take(Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index)))

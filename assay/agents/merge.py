@@ -72,6 +72,7 @@ class Merge:
         self._pending: list[Columns] = []
         self._ready: deque[Columns] = deque()
         self._done: dict[Place, list[I64]] = {}
+        self._passed_over: list[Range] = []
         self._first: dict[Place, int] = {}
 
     def restore(self, coverage: Mapping[Place, Coverage], marks: Mapping[Place, int]) -> None:
@@ -118,6 +119,10 @@ class Merge:
         if len(offsets):
             self._done.setdefault(place, []).append(offsets)
 
+    def pass_over(self, place: Place, without_record: Sequence[tuple[int, int]]) -> None:
+        """These runs of offsets hold no record; they go into the next journal record, else the position would stand before them."""
+        self._passed_over += [(*place, first, last) for first, last in without_record]
+
     def wants(self, place: Place) -> bool:
         """A partition that others wait for is always wanted; one that is far ahead is not."""
         state = self._inputs[place]
@@ -137,7 +142,7 @@ class Merge:
         if not self._ready:
             self._release()
         columns = self._pop(rows_max)
-        if columns is None and not self._done and not self._marks_worth_recording():
+        if columns is None and not (self._done or self._passed_over) and not self._marks_worth_recording():
             return None
         done, self._done = self._done, {}
         if columns is not None:
@@ -217,11 +222,11 @@ class Merge:
                 done.setdefault((handle, p), []).append(offsets)
 
     def _cover(self, done: Mapping[Place, list[I64]]) -> list[Range]:
-        ranges: list[Range] = []
+        ranges, self._passed_over = self._passed_over, []
         for (handle, partition), parts in done.items():
-            for first, last in runs(np.concatenate(parts)):
-                self._inputs[(handle, partition)].coverage.add(first, last)
-                ranges.append((handle, partition, first, last))
+            ranges += [(handle, partition, first, last) for first, last in runs(np.concatenate(parts))]
+        for handle, partition, first, last in ranges:
+            self._inputs[(handle, partition)].coverage.add(first, last)
         return ranges
 
     def _settle(self, ranges: list[Range]) -> tuple[list[Range], list[tuple[str, int, int]]]:

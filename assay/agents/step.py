@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+import numpy as np
+
 from assay.codecs.columns import I32, I64, U8, Strings
 
 #: (topic handle, partition)
@@ -16,16 +18,34 @@ Place: TypeAlias = tuple[str, int]
 
 
 class Chunk(NamedTuple):
-    """Records of one topic partition as fetched, in offset order. `values` may hold null (a tombstone)."""
+    """Records of one topic partition as fetched, in offset order. `values` may hold null (a tombstone).
+
+    `begins`, where given, is the offset the fetch was to begin at: what exists from there to the last offset is in the chunk.
+    """
 
     handle: str
     partition: int
     offsets: I64
     values: Strings
+    begins: int = -1
 
     @property
     def place(self) -> Place:
         return (self.handle, self.partition)
+
+    @property
+    def first(self) -> int:
+        """The first offset this chunk answers for."""
+        return int(self.offsets[0]) if self.begins < 0 else self.begins
+
+    def without_record(self, start: int) -> list[tuple[int, int]]:
+        """Runs (first, last) of offsets from `start` on that hold no record: ends of transactions, what was aborted or compacted away."""
+        offsets = self.offsets[np.searchsorted(self.offsets, start) :]
+        if not len(offsets) or int(offsets[-1]) - start + 1 == len(offsets):
+            return []
+        before = np.concatenate(([start - 1], offsets[:-1]))
+        gaps = np.flatnonzero(offsets - before > 1)
+        return list(zip((before[gaps] + 1).tolist(), (offsets[gaps] - 1).tolist(), strict=True))
 
 
 class Emission(NamedTuple):

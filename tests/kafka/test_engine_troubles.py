@@ -18,7 +18,6 @@ from lane_worker import WorkerProcess, committed, filled_run, journal_position, 
 
 from assay.app.run_directory import Run
 from assay.app.substrate import Server
-from assay.app.topics import create_topics
 from assay.contracts.topics import topic
 from assay.testing import until
 
@@ -96,23 +95,3 @@ def test_a_changelog_send_that_the_broker_refuses_ends_the_worker_and_its_rows_c
     allow_bytes(workers.run, FEATURES, "1048576")
     workers.start()
     until(lambda: workers.decided() == ROWS and len(values(workers.run, FEATURES)) > 0, 90)
-
-
-def test_records_of_a_transaction_are_decided_although_its_end_takes_an_offset(
-    tmp_path: Path, kafka: Server, namespace: str, given: GatedWorld
-) -> None:
-    config = given.config.model_copy(update={"merge_policy": "arrival"})
-    run = Run(directory=tmp_path, config=config, namespace=namespace, bootstrap=kafka.address, dsn="", partitions=1)
-    run.save()
-    create_topics(kafka.address, namespace, 1)
-    producer = Producer({"bootstrap.servers": kafka.address, "transactional.id": namespace, "log_level": 0})
-    producer.init_transactions(30)
-    producer.begin_transaction()
-    for handle, record in given.records:
-        producer.produce(topic(handle).name(namespace), record.value, record.key, record.partition)
-    producer.commit_transaction(30)
-    worker = WorkerProcess(run, pack="rtdl_core")
-    try:
-        until(lambda: len(named(run, RTDL, "decision_response")) == ROWS, 90)
-    finally:
-        worker.kill()

@@ -193,7 +193,7 @@ class Lanes:
         first = int(np.searchsorted(chunk.offsets, cursor))
         if first < len(chunk.offsets):
             fresh = chunk if first == 0 else _tail(chunk, first)
-            self.specs[name].lane.feed(fresh)
+            self.specs[name].lane.feed(fresh._replace(begins=cursor))
             self.rows_fed[name] += len(fresh.offsets)
         cursors[chunk.place] = max(cursor, int(chunk.offsets[-1]) + 1)
 

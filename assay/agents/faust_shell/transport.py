@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import faust
+from aiokafka.consumer.fetcher import READ_COMMITTED
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 
@@ -51,6 +52,7 @@ class LaneConsumerThread(AIOKafkaConsumerThread):
         await super().on_start()
         fetcher = self._ensure_consumer()._fetcher
         fetcher._prefetch_backoff = PREFETCH_BACKOFF_S
+        fetcher._isolation_level = READ_COMMITTED  # stock, without exactly-once: what a transaction gave up would be decided
         fetch_runs(fetcher)
         pace_fetches(fetcher)
 

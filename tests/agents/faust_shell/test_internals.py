@@ -83,6 +83,8 @@ def test_the_fetcher_reads_the_waits_that_are_set_before_each_fetch() -> None:
     assert {"self._fetch_max_wait_ms", "self._fetch_min_bytes", "self._records"} <= set(re.findall(r"self\.\w+", source))
     assert "self._get_actions_per_node(assignment)" in inspect.getsource(Fetcher._fetch_requests_routine)
     assert "self._prefetch_backoff" in inspect.getsource(Fetcher)
+    assert "self._isolation_level," in inspect.getsource(Fetcher._get_actions_per_node)
+    assert "self._isolation_level," in inspect.getsource(Fetcher._proc_fetch_request)
     assert "_fetcher" in inspect.getsource(AIOKafkaConsumer.start)
 
 

@@ -1,0 +1,95 @@
+"""Offsets that hold no record (ends of transactions, aborted or compacted records) are passed over and journaled as done."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from records import RTDL, TRAFFIC, payment
+from simulated_worlds import config
+
+from assay.agents.journal import JournalRecord
+from assay.agents.lane import Lane
+from assay.agents.step import Chunk
+from assay.agents.topology import TOPOLOGY
+from assay.app.lanes import build_lane, partition_counts
+from assay.codecs.columns import Strings
+from assay.codecs.single_object import unpack
+
+WALL_US = 1_800_000_000_000_000
+PLACE = (TRAFFIC, 0)
+
+
+def chunk(begins: int, offsets: list[int]) -> Chunk:
+    """What a fetch from `begins` gives: payments named by their offsets."""
+    return Chunk(*PLACE, np.array(offsets, np.int64), Strings.of([sent(offset) for offset in offsets]), begins)
+
+
+@cache
+def sent(offset: int) -> bytes:
+    """The payment at an offset."""
+    return payment(f"e{offset}", 5 + offset)
+
+
+def lane() -> Lane:
+    """A lane in order of arrival that has read nothing."""
+    return build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"merge_policy": "arrival"}), partition_counts(1))
+
+
+def worked(one: Lane) -> tuple[list[bytes], list[str]]:
+    """Journal records for all it holds, and the events decided by them."""
+    entries = list(iter(lambda: one.next_entry(WALL_US), None))
+    decided = [
+        unpack(value or b"")[1]["source_event"]["event_id"]
+        for entry in entries
+        for emission in one.apply(entry.value).emissions
+        if emission.handle == RTDL
+        for value in emission.values.tolist()
+    ]
+    return [entry.value for entry in entries], decided
+
+
+@pytest.mark.parametrize(
+    ("begins", "offsets", "start", "runs"),
+    [
+        pytest.param(5, [5, 6, 7], 5, [], id="none"),
+        pytest.param(5, [7, 8], 5, [(5, 6)], id="at its beginning"),
+        pytest.param(0, [0, 3, 4, 6], 0, [(1, 2), (5, 5)], id="between records"),
+        pytest.param(0, [0, 3, 4, 6], 4, [(5, 5)], id="those before the start are no matter"),
+        pytest.param(0, [0, 3], 4, [], id="nothing is said behind the last record"),
+        pytest.param(0, [10**12], 0, [(0, 10**12 - 1)], id="however many"),
+        pytest.param(-1, [4, 6], 5, [(5, 5)], id="a chunk that does not say where it begins"),
+    ],
+)
+def test_offsets_between_records_of_one_fetch_hold_none(begins: int, offsets: list[int], start: int, runs: list[tuple[int, int]]) -> None:
+    assert Chunk(*PLACE, np.array(offsets, np.int64), Strings.of([b""] * len(offsets)), begins).without_record(start) == runs
+
+
+@given(
+    st.lists(st.lists(st.integers(1, 3), min_size=1, max_size=6), min_size=1, max_size=5),
+    st.integers(0, 5),
+)
+def test_any_gaps_leave_nothing_undecided_and_no_position_behind(fetches: list[list[int]], restart_before: int) -> None:
+    """Each fetch is the distances between its records; the lane starts anew from its journal before one of them."""
+    one, journaled, decided, everything, ends = lane(), list[bytes](), list[str](), list[int](), 0
+    for number, distances in enumerate(fetches):
+        offsets = (ends - 1 + np.cumsum(distances)).tolist()
+        everything += offsets
+        if number == restart_before:
+            one = lane()
+            for value in journaled:
+                one.recover(value)
+            one.unemitted()
+            ends = one.position().get(PLACE, 0)
+        one.receive(chunk(ends, offsets))
+        values, events = worked(one)
+        journaled, decided, ends = journaled + values, decided + events, offsets[-1] + 1
+        assert one.position()[PLACE] == ends
+    assert decided == [f"e{offset}" for offset in everything]
+    covered = [
+        offset for value in journaled for *_, first, last in JournalRecord.from_bytes(value).ranges for offset in range(first, last + 1)
+    ]
+    assert sorted(covered) == list(range(ends))
