@@ -10,14 +10,17 @@ from assay.app.bench.takeover import gap_s, run
 @pytest.mark.parametrize(
     ("times_ms", "ended_ms", "gap"),
     [
-        ([900, 1_000, 8_200, 8_210], 1_005, 7.2),
-        ([8_210, 1_000, 8_200, 900], 1_005, 7.2),  # outputs are published again: times are not in order
-        ([0, 400, 1_000, 1_100, 1_300], 1_005, 0.2),  # a pause long before is none of this takeover
-        ([1_000, 1_100, 61_200, 90_000], 1_005, 0.1),  # nor is one a minute later
+        ([900, 1_000, *range(8_200, 20_000, 10)], 1_005, 7.2),
+        ([*range(8_200, 20_000, 10), 1_000, 900], 1_005, 7.2),  # outputs are published again: times are not in order
+        ([0, 400, *range(1_000, 20_000, 200)], 1_005, 0.2),  # a pause long before is none of this takeover
+        ([*range(0, 20_000, 100), 27_000], 1_005, 0.1),  # nor is one of the next round's
+        ([900, 1_000, 21_000], 1_005, 19.0),  # nothing since: it is at least this long
     ],
 )
-def test_the_gap_is_the_longest_around_the_end_of_the_active_worker(times_ms: list[int], ended_ms: int, gap: float) -> None:
-    assert gap_s(times_ms, ended_ms) == gap
+def test_the_gap_is_the_longest_from_the_end_of_the_active_worker_until_the_round_is_over(
+    times_ms: list[int], ended_ms: int, gap: float
+) -> None:
+    assert gap_s(times_ms, ended_ms, over_ms=20_000) == gap
 
 
 @pytest.mark.tier2

@@ -28,13 +28,17 @@ from assay.app.bench.workers import DEADLINE_S, Worker, start_worker
 from assay.app.bench.workload_w import draw, pairs
 from assay.app.run_directory import Run
 from assay.app.topics import create_topics
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM)
 #: decisions flow this long before the active worker is ended, and after the takeover
 CALM_S = 3.0
-#: where a gap is looked for, around the instant the worker was ended
-BEFORE_MS, AFTER_MS = 500, 60_000
+#: payments are made beforehand, enough for rounds of this length
+ROUND_MAX_S = 60
+#: a gap is looked for from this long before the worker is ended until the round is over
+BEFORE_MS = 500
 
 
 def run(arguments: list[str]) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
 def _rounds(given: Namespace, made: Run, bus: BenchBus, stack: ExitStack) -> tuple[list[dict[str, Any]], int]:
     """The rounds, and how many payments were written."""
     source, decisions = (topic(handle).name(made.namespace) for handle in (TRAFFIC, DECISIONS))
-    payments = pairs(draw(given.rate * given.rounds * 60), made.config)
+    payments = pairs(draw(given.rate * given.rounds * ROUND_MAX_S), made.config)
     workers = [start_worker(made, 0, stack)]
     wait_until(lambda: workers[0].decides, "a lane", workers[0].process, DEADLINE_S)
     feeder = Feeder(bus, source, payments, given.rate)
@@ -69,34 +73,44 @@ def _rounds(given: Namespace, made: Run, bus: BenchBus, stack: ExitStack) -> tup
     rounds: list[dict[str, Any]] = []
     for number, how in zip(range(given.rounds), cycle(SIGNALS), strict=False):
         workers.append(start_worker(made, number + 1, stack))
-        ended_ms = _take_over(workers[-2], workers[-1], how)
-        rounds.append({"signal": how.name, "ended_ms": ended_ms, "decisions": bus.end(decisions)})
+        instants = _take_over(workers[-2], workers[-1], how)
+        if not feeder.is_alive():
+            raise Stop(
+                Reason.BENCH_INVALID,
+                f"payments ran out in round {number + 1}",
+                remedy="A standby reads the journal of all rounds before it: ask for fewer rounds, several times.",
+            )
+        rounds.append({"signal": how.name, "instants": instants, "decisions": bus.end(decisions)})
         if given.progress:
             print(f"round {number + 1} of {given.rounds}: {how.name} done", flush=True)
     sent = feeder.stop()
     wait_until(lambda: bus.end(source) >= sent and workers[-1].is_done, "decided the rest", workers[-1].process, DEADLINE_S)
     times = bus.times_ms(decisions)
     for one in rounds:
-        one["gap_s"] = gap_s(times, one.pop("ended_ms"))
+        one["gap_s"] = gap_s(times, *one.pop("instants"))
     return rounds, sent
 
 
-def _take_over(active: Worker, standby: Worker, how: signal.Signals) -> int:
-    """End the active worker when the standby is ready; the wall time of that, once the standby has gone on for a while."""
+def _take_over(active: Worker, standby: Worker, how: signal.Signals) -> tuple[int, int]:
+    """End the active worker when the standby is ready; the wall times of that, and of when the standby had gone on for a while."""
     wait_until(lambda: standby.follows(active), "the active worker's journal", standby.process, DEADLINE_S)
     time.sleep(CALM_S)
-    ended_ms = time.time_ns() // 1_000_000
+    ended_ms = _now_ms()
     os.kill(active.process.pid, how)
     wait_until(lambda: standby.decides, "taken over", standby.process, DEADLINE_S)
     time.sleep(CALM_S)
-    return ended_ms
+    return ended_ms, _now_ms()
 
 
-def gap_s(times_ms: Any, ended_ms: int) -> float:
-    """The longest time between two neighbouring times around an instant, in seconds."""
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def gap_s(times_ms: Any, ended_ms: int, over_ms: int) -> float:
+    """The longest time between two neighbouring times from just before one instant until another, in seconds."""
     times = np.sort(np.asarray(times_ms, np.int64))
-    near = times[(times >= ended_ms - BEFORE_MS) & (times <= ended_ms + AFTER_MS)]
-    return round(float(np.diff(near).max()) / 1_000, 3)
+    near = times[(times >= ended_ms - BEFORE_MS) & (times <= over_ms)]
+    return round(float(np.diff(near, append=over_ms).max()) / 1_000, 3)
 
 
 def _arguments(arguments: list[str]) -> Namespace:
