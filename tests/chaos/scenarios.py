@@ -150,7 +150,7 @@ def broker_killed(scene: Scene) -> None:
 
 def disk_full(scene: Scene) -> None:
     """No file of the broker can grow beyond a limit: it ends, as on a full disk; started again with room, all goes on."""
-    kafka, name = scene.servers.kafka, f"{scene.run.namespace}filler"
+    kafka, name = scene.servers.kafka, f"{scene.run.namespace}filler{len(scene.marks)}"  # another each time a run meets this
     scene.active()
     scene.goes_on()
     admin = AdminClient({"bootstrap.servers": kafka.address, "log_level": 0})
