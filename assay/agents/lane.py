@@ -136,11 +136,9 @@ class Lane:
         return Entry(record.sequence, record.to_bytes(), record.rows)
 
     def _note(self, wall_us: int) -> Entry | None:
-        """Records of an idle lane: one for what waits for time to pass (changelog rows), one that says that all outputs are out.
-
-        The second is a clean point to upgrade at.
-        """
-        if self._recorded_through >= self._last_work or self._emitted_through < self._last_work:
+        """An idle lane's records: one for changelog rows that wait for their time, then one that says all is out: code may change there."""
+        said = self._recorded_through >= self._last_work and (self._noted or self._last_work < 0)  # a claim sends no rows
+        if said or self._emitted_through < self._last_work:
             return None
         if 0 <= wall_us - self._last_wall_us < NOTE_AFTER_US:
             return None  # a clock that was set back counts as time that has passed
@@ -233,7 +231,8 @@ class Lane:
     def restore(self, parts: Mapping[str, State]) -> None:
         """Take what `state` gave, once all its outputs were out. Raises Stop when a part does not fit, and changes nothing then."""
         self.folded, self.steps = restored(parts, self._make_steps, list(self.folded.coverage))
-        self._emitted_through, self._committable = self.folded.sequence, self.position()
+        self._committable, self._emitted_through = self.position(), self.folded.sequence
+        self._last_work = self.folded.sequence  # changelog rows may wait in it
 
     def recover(self, value: bytes) -> None:
         """Fold the next record of the journal at start; outcomes that may be unemitted are kept.

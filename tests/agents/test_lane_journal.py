@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -136,16 +136,46 @@ def test_a_journal_record_stays_below_what_a_broker_takes_and_no_offset_is_lost(
     assert sum(r.rows + len(np.asarray(r.columns.get("refused.offset", ()))) for r in entries) == len(values)
 
 
-def test_an_idle_lane_sends_its_last_changelog_rows_and_then_leaves_a_clean_point() -> None:
+def _goes_on(one: Lane, _: list[bytes]) -> Lane:
+    return one
+
+
+def _starts_from_its_journal(one: Lane, values: list[bytes]) -> Lane:
+    """Outputs were not known to be out: they are sent again, and a second claim says that they are."""
+    again = recover(lane(), [JournalRecord.from_bytes(value) for value in values])
+    assert again.unemitted()
+    again.apply(again.claim_entry(WALL_US + 100_000).value)
+    again.emitted(one.folded.sequence)
+    _settled(again, again.claim_entry(WALL_US + 100_000))
+    return again
+
+
+def _starts_from_a_snapshot(one: Lane, _: list[bytes]) -> Lane:
+    again = lane()
+    again.restore(one.state())
+    again.unemitted()
+    _settled(again, again.claim_entry(WALL_US + 100_000))
+    return again
+
+
+@pytest.mark.parametrize("restarted", [_goes_on, _starts_from_its_journal, _starts_from_a_snapshot])
+def test_an_idle_lane_sends_its_last_changelog_rows_and_then_leaves_a_clean_point(
+    restarted: Callable[[Lane, list[bytes]], Lane],
+) -> None:
     one = build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1), rows_max=1, code=CODE)
     one.unemitted()
-    _settled(one, one.claim_entry(WALL_US))
+    claim = one.claim_entry(WALL_US)
+    _settled(one, claim)
     one.receive(chunk(TRAFFIC, [payment("a", 5), payment("b", 6), mark(TRAFFIC, 0, 0, final=True)]))
     for handle in (CONTROL, POSTURE, LABELS, CONTEXT):
         one.receive(chunk(handle, [mark(handle, 0, 0, final=True)]))
     changelogs = {"FP_CHANGELOG_FEATURES_V1", "FP_CHANGELOG_ENTITIES_V1"}
-    assert _settled(one, one.next_entry(WALL_US)) == {RTDL, *changelogs}
-    assert _settled(one, one.next_entry(WALL_US + 100_000)) == {RTDL}, "the interval since the last rows has not passed"
+    first, second = one.next_entry(WALL_US), one.next_entry(WALL_US + 100_000)
+    assert first is not None
+    assert second is not None
+    assert _settled(one, first) == {RTDL, *changelogs}
+    assert _settled(one, second) == {RTDL}, "the interval since the last rows has not passed"
+    one = restarted(one, [claim.value, first.value, second.value])
     assert one.next_entry(WALL_US + 1_099_999) is None, "it is not idle yet"
     assert _settled(one, one.next_entry(WALL_US + 1_100_000)) == changelogs
     note = one.next_entry(WALL_US + 2_100_000)
