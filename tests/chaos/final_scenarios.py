@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from chaos.feeding import TRAFFIC, Feeder
+from chaos.remains import read_all
 from chaos.scenarios import Scenario
 from chaos.scene import Scene
 from chaos.workers import Member
 from confluent_kafka.admin import AdminClient
 from lane_worker import committed
 
+from assay.agents.journal import JournalRecord
 from assay.app.topics import create_topics, partitions_of
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
@@ -82,11 +84,20 @@ def _working(scene: Scene) -> Member:
 
 
 def _next_is_refused(scene: Scene, reason: Reason) -> None:
-    """What the last worker wrote to a journal that was emptied follows nothing: that is a reason, too."""
+    """What the last worker wrote to a journal that was emptied follows nothing: that is a reason, too.
+
+    Where the journal is whole, what it gives and the last worker did not get out is sent first; nothing more is taken.
+    """
     scene.feeder.stop()
-    before = scene.decided()
+    journaled, before = _journaled(scene), scene.decided()
     scene.refused(scene.start(), reason, Reason.JOURNAL_SEQUENCE_GAP)
-    assert scene.decided() == before, "a refused worker has decided"
+    assert _journaled(scene) == journaled, "a refused worker has taken payments"
+    assert reason is Reason.INPUT_OFFSET_LOST or scene.decided() == before, "a refused worker has decided"
+
+
+def _journaled(scene: Scene) -> int:
+    """Rows in the journal."""
+    return sum(JournalRecord.from_bytes(value).rows for value in read_all(scene.run, [JOURNAL]).values(JOURNAL))
 
 
 FINAL: Mapping[str, Scenario] = {

@@ -29,8 +29,10 @@ SURVIVED = (
     "killed_after_journal_before_produce",
     "killed_after_produce_before_commit",
     "killed_under_load",
+    "joined_and_left",
     "frozen",
     "broker_frozen",
+    "broker_stopped",
     "broker_killed",
     "disk_full",
 )

@@ -92,7 +92,12 @@ def _end(reason: BaseException) -> None:
 
 
 def _say(reason: BaseException) -> None:
-    print(f"assay worker: {reason}", file=sys.stderr, flush=True)
+    print(f"assay worker: {last_words(reason)}", file=sys.stderr, flush=True)
+
+
+def last_words(reason: BaseException) -> str:
+    """What ended a worker; the kind of what is not ours, which may say nothing else."""
+    return str(reason) if isinstance(reason, AssayError) else f"{type(reason).__name__}: {reason}"
 
 
 def exit_code(reason: BaseException) -> int:

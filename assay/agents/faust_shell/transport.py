@@ -56,6 +56,13 @@ class LaneConsumerThread(AIOKafkaConsumerThread):
         fetch_runs(fetcher)
         pace_fetches(fetcher)
 
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Stock's look for stuck streams, but not while a position is looked up anew: it asserts one, which would end the worker."""
+        subscription = self._ensure_consumer()._fetcher._subscriptions.subscription
+        state = subscription.assignment.state_value(tp) if subscription and subscription.assignment else None
+        if state is not None and state.has_valid_position:
+            super().verify_event_path(now, tp)
+
 
 class LaneConsumer(Consumer):
     """Fetches what the lanes want from where they stand."""

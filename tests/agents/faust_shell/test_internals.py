@@ -51,6 +51,7 @@ def test_the_versions_are_those_the_shell_was_read_against(package: str, pinned:
         (Consumer._new_consumer_thread, "self"),
         (AIOKafkaConsumerThread.on_start, "self"),
         (AIOKafkaConsumerThread._ensure_consumer, "self"),
+        (AIOKafkaConsumerThread.verify_event_path, "self now tp"),
         (TableManager.add, "self table"),
         (TableManager._update_channels, "self"),
         (TableManager.on_rebalance, "self assigned revoked newly_assigned generation_id"),

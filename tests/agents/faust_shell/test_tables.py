@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from assay.agents.faust_shell.agents import LaneApp, LaneSpec, Shell, build_app, exit_code
+from assay.agents.faust_shell.agents import LaneApp, LaneSpec, Shell, build_app, exit_code, last_words
 from assay.agents.faust_shell.tables import LaneTable
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
@@ -107,8 +107,13 @@ def test_faust_knows_no_changelog_and_discovers_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "code"),
-    [(Stop(Reason.LANE_ENDED, ""), 70), (Quarantine(Reason.DUPLICATE, ""), 65), (ValueError(), 1), (KeyboardInterrupt(), 1)],
+    ("reason", "code", "words"),
+    [
+        (Stop(Reason.LANE_ENDED, "why"), 70, "LANE_ENDED: why"),
+        (Quarantine(Reason.DUPLICATE, "what"), 65, "DUPLICATE: what"),
+        (ValueError(), 1, "ValueError: "),
+        (KeyboardInterrupt(), 1, "KeyboardInterrupt: "),
+    ],
 )
-def test_a_crashed_worker_never_ends_with_zero(reason: BaseException, code: int) -> None:
-    assert exit_code(reason) == code
+def test_a_crashed_worker_never_ends_with_zero_and_never_without_a_word(reason: BaseException, code: int, words: str) -> None:
+    assert (exit_code(reason), last_words(reason)) == (code, words)
