@@ -136,9 +136,9 @@ class KafkaJournal:
 async def end_offsets(client: Mapping[str, Any], topics: Mapping[str, str]) -> dict[Place, int]:
     """Offset after the last record of every partition of these topics (real name → handle), by place; 0 where there is none.
 
-    The log may end later: what closes a transaction takes an offset and is never read. Raises Stop(BROKER_UNREACHABLE).
+    The log may end later: what closes a transaction or was given up takes offsets and is never read. Raises Stop(BROKER_UNREACHABLE).
     """
-    async with _reading(client, ", ".join(topics), *topics) as consumer:
+    async with _reading(client, ", ".join(topics), *topics, isolation_level="read_committed") as consumer:
         places = [TopicPartition(name, p) for name in topics for p in consumer.partitions_for_topic(name) or ()]
         beginnings, ends = await consumer.beginning_offsets(places), await consumer.end_offsets(places)
         return {
