@@ -19,6 +19,8 @@ from assay.contracts.reasons import Reason
 #: compression, transaction and control bits of a batch's attributes
 _UNUSUAL = 0x37
 _HEAD_BYTES = 61
+#: offsets a broker gives are far below, and distances within a batch are of 32 bits
+_BASE_MAX, _DELTA_MAX = 2**62, 2**31 - 1
 #: bytes before a batch's length counts
 _LENGTH_FROM = 12
 GOOD, UNUSUAL, DAMAGED = range(3)
@@ -121,6 +123,8 @@ def _read(data: Any, until: int, first_offset: int, offsets: Any, starts: Any, l
             delta, at = _varint(data, at, stop)
             key, at = _varint(data, at, stop)
             if at > stop or key < -1 or key > stop - at:
+                return -1
+            if base < 0 or base > _BASE_MAX or delta < 0 or delta > _DELTA_MAX:  # no broker's; their sum would overflow
                 return -1
             length, at = _varint(data, at + max(key, 0), stop)
             if at > stop or length < -1 or length > stop - at:

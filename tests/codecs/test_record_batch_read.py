@@ -71,6 +71,27 @@ def test_a_changed_byte_is_refused(at: int, change: int) -> None:
         assert fetched is None
 
 
+#: found by `make fuzz`: a record one before the lowest offset there is, which came out as the highest
+BELOW_THE_LOWEST = bytes.fromhex(
+    "80000000000000000000005bffffffff02e1e572cd0000000000020000018bcfe568000000018bcfe568020000000000000005000100000000000000033600"
+    "0000026b287676800000007676767676767676767676767676000c0000010001000c000404000000"
+)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        pytest.param(written([(b"k", b"v")], 2**64 - 1), id="a negative offset"),
+        pytest.param(written([(b"k", b"v")] * 2, 2**63 - 1), id="beyond the highest"),
+        pytest.param(BELOW_THE_LOWEST, id="below the lowest"),
+    ],
+)
+def test_offsets_that_no_broker_gives_are_refused(raw: bytes) -> None:
+    with pytest.raises(Quarantine) as refused:
+        read_batches(raw, 0)
+    assert refused.value.reason is Reason.BYTES_GARBAGE
+
+
 def test_a_fetch_that_ends_inside_its_first_batch_holds_none() -> None:
     raw = written([(b"k", b"v")], 0)
     assert holds_batch(raw)
