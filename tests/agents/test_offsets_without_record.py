@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from records import RTDL, TRAFFIC, payment
+from records import INPUTS, RTDL, TRAFFIC, mark, payment
 from simulated_worlds import config
 
 from assay.agents.journal import JournalRecord
@@ -93,3 +93,13 @@ def test_any_gaps_leave_nothing_undecided_and_no_position_behind(fetches: list[l
         offset for value in journaled for *_, first, last in JournalRecord.from_bytes(value).ranges for offset in range(first, last + 1)
     ]
     assert sorted(covered) == list(range(ends))
+
+
+def test_a_mark_behind_offsets_without_a_record_is_journaled_so_that_an_input_can_end() -> None:
+    one = build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
+    for handle in INPUTS:
+        offsets, values = np.array([3], np.int64), Strings.of([mark(handle, 0, 0, final=True)])
+        one.receive(Chunk(handle, 0, offsets, values, begins=0))
+    worked(one)
+    assert one.finished()
+    assert one.position() == {(handle, 0): 4 for handle in INPUTS}

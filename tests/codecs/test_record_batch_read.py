@@ -78,12 +78,22 @@ BELOW_THE_LOWEST = bytes.fromhex(
 )
 
 
+def far_apart() -> bytes:
+    """A batch whose first record is said to be 2**33 offsets behind its beginning."""
+    builder = DefaultRecordBatchBuilder(2, 0, 0, 5, 1, 0, 10**6)
+    for offset in (2**33, 1):
+        builder.append(offset, 1_700_000_000_000, b"k", b"v", [])
+    return bytes(builder.build())
+
+
 @pytest.mark.parametrize(
     "raw",
     [
         pytest.param(written([(b"k", b"v")], 2**64 - 1), id="a negative offset"),
         pytest.param(written([(b"k", b"v")] * 2, 2**63 - 1), id="beyond the highest"),
         pytest.param(BELOW_THE_LOWEST, id="below the lowest"),
+        pytest.param((5).to_bytes(8, "big") + BELOW_THE_LOWEST[8:], id="before its batch"),
+        pytest.param(far_apart(), id="farther than a batch reaches"),
     ],
 )
 def test_offsets_that_no_broker_gives_are_refused(raw: bytes) -> None:
