@@ -77,7 +77,7 @@ lint: setup-packages ## style, types, import directions, generated pages
 
 docs: setup-packages ## write the generated pages of docs/ again
 	@$(BIN)/assay contracts docs
-	@$(BIN)/python -m assay.app.settings_reference docs/settings.md
+	@$(BIN)/python -m assay.app.reference.settings_page docs/settings.md
 
 bench: setup ## measure the lane and the gate on this machine
 	@$(BIN)/assay bench lane $(ARGS)

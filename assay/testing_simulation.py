@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from assay.app.demo.new_run import document
-from assay.app.lanes import partition_counts
-from assay.app.run_directory import RunConfig
-from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
-from assay.app.simulation.log import ModelLog, Record
-from assay.app.simulator import Simulator
+from assay.app.lane.assembly import partition_counts
+from assay.app.run.directory import RunConfig
+from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
+from assay.app.simulation.log import LoggedRecord, ModelLog
+from assay.app.simulation.simulator import Simulator
 from assay.codecs.single_object import pack, unpack
 from assay.contracts.instants import parse
 from assay.contracts.pins import Pins
@@ -87,12 +87,12 @@ class Simulation:
         log, partitions = ModelLog(), partition_counts(1)
         first = min((ts_us for _, ts_us, _ in self._records), default=0)
         if self._posture is not None:
-            log.append((POSTURE, 0), Record(b"", self._posture_record(first), first))
+            log.append((POSTURE, 0), LoggedRecord(b"", self._posture_record(first), first))
         for handle, ts_us, value in self._records:
-            log.append((handle, 0), Record(b"", value, ts_us))
+            log.append((handle, 0), LoggedRecord(b"", value, ts_us))
         for handle in INPUTS:
             final = {"pins": PINS.as_avro(), "topic": handle, "partition": 0, "ts_utc": first, "final": True}
-            log.append((handle, 0), Record(b"", pack("mark", final), first))
+            log.append((handle, 0), LoggedRecord(b"", pack("mark", final), first))
         lanes = simulated_lanes(self._config, partitions, KeyedEffector().execute)
         Simulator([lane for lane in lanes if lane.name == "rtdl"], log).run()
         return [self._decision(value) for value in log.values(DECISIONS)]

@@ -12,12 +12,12 @@ from typing import NamedTuple
 from assay_command import environment
 from gated_worlds import config_over, gated, generated_world, simulated
 
-from assay.agents.decision_digest import DecisionDigest
 from assay.agents.topology import TOPOLOGY
 from assay.app.effects.recorder import recorded
 from assay.app.replay.verify import recompute
 from assay.app.report.evidence import AuditEvidence, ReplayEvidence
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
+from assay.codecs.decision_digest import DecisionDigest
 
 ROWS = 3_000
 INTERRUPTED = 130

@@ -9,13 +9,13 @@ from functools import cache
 import numpy as np
 from simulated_worlds import Finished, World, config, run, small_world
 
-from assay.agents.step import Chunk, EffectResults, Effects, Emission, Place
-from assay.app.failpoints import Failpoints
-from assay.app.lane_driver import LaneDriver
-from assay.app.lane_ports import Journal
-from assay.app.lanes import partition_counts
-from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
-from assay.app.simulation.log import MemoryStore, ModelLog, Record
+from assay.agents.step import Chunk, EffectResults, Effects, Emission, TopicPartition
+from assay.app.lane.assembly import partition_counts
+from assay.app.lane.driver import LaneDriver
+from assay.app.lane.failpoints import Failpoints
+from assay.app.lane.ports import Journal
+from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
+from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
 from assay.app.simulation.process import SimulatedLane
 from assay.app.stores.segment_journal import SegmentJournal
 from assay.codecs.columns import Strings
@@ -41,8 +41,8 @@ def simulated() -> Finished:
 class LogJournal:
     """A partition of the model log as a journal. `before_append` is what another writer does meanwhile."""
 
-    def __init__(self, log: ModelLog, place: Place, before_append: Callable[[int], None] = lambda count: None) -> None:
-        self._log, self._place, self._before = log, place, before_append
+    def __init__(self, log: ModelLog, tp: TopicPartition, before_append: Callable[[int], None] = lambda count: None) -> None:
+        self._log, self._place, self._before = log, tp, before_append
         self.appended = self.read = 0
 
     async def start(self) -> None: ...
@@ -53,7 +53,7 @@ class LogJournal:
         self._before(self.appended)
         self.appended += 1
         acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        acknowledged.set_result(self._log.append(self._place, Record(b"", value, wall_ms * 1_000)))
+        acknowledged.set_result(self._log.append(self._place, LoggedRecord(b"", value, wall_ms * 1_000)))
         return acknowledged
 
     async def read_all(self) -> AsyncIterator[tuple[int, bytes]]:
@@ -91,7 +91,7 @@ class LogOutputs:
         self.published += 1
         for emission in emissions:
             for partition, key, value in zip(emission.partitions.tolist(), emission.keys.tolist(), emission.values.tolist(), strict=True):
-                self._log.append((emission.handle, partition), Record(key or b"", value or b"", wall_ms * 1_000))
+                self._log.append((emission.handle, partition), LoggedRecord(key or b"", value or b"", wall_ms * 1_000))
 
 
 class KeyedPort:
@@ -123,15 +123,15 @@ def wired(lane: SimulatedLane, log: ModelLog, journal: Journal, outputs: LogOutp
 async def play(driver: LaneDriver, lane: SimulatedLane, log: ModelLog) -> None:
     """Recover, feed what the input holds, run until all of it is journaled and out; raises what the driver raises."""
     await driver.recover()
-    ends = {place: log.end(place) for place in lane.places}
-    for place, end in ends.items():
-        start = driver.position()[place]
+    ends = {tp: log.end(tp) for tp in lane.tps}
+    for tp, end in ends.items():
+        start = driver.position()[tp]
         if end > start:
-            values = [record.value for record in log.read(place, start, end - start)]
-            driver.feed(Chunk(*place, np.arange(start, end, dtype=np.int64), Strings.of(values)))
+            values = [record.value for record in log.read(tp, start, end - start)]
+            driver.feed(Chunk(*tp, np.arange(start, end, dtype=np.int64), Strings.of(values)))
     running = asyncio.create_task(driver.run())
     async with asyncio.timeout(DEADLINE_S):
-        while not running.done() and any(driver.committable().get(place, 0) < end for place, end in ends.items()):
+        while not running.done() and any(driver.committable().get(tp, 0) < end for tp, end in ends.items()):
             await asyncio.sleep(0)
     if running.done():
         running.result()

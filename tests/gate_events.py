@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from assay.app.gate.admission import Admissible, Examiner, Refused
-from assay.app.gate.policy import shipped_policy
+from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
+from assay.app.gate.policy import shipped_admission_policy
 
 SCOPE: dict[str, str | int] = {
     "platform_run_id": "platform_20260101T000000Z",
@@ -50,9 +50,9 @@ def raw(document: Any) -> bytes:
     return msgspec.json.encode(document)
 
 
-def examined(document: Any) -> Admissible | Refused:
+def examined(document: Any) -> Admissible | RefusedEvent:
     """One item through the examiner of SCOPE's run."""
-    return Examiner(shipped_policy(), SCOPE).examine(document if isinstance(document, bytes) else raw(document), NOW_US)
+    return Examiner(shipped_admission_policy(), SCOPE).examine(document if isinstance(document, bytes) else raw(document), NOW_US)
 
 
 def admissible(document: Any) -> Admissible:

@@ -17,8 +17,8 @@ from typing import Any
 from gate_events import SCOPE
 from reasons_met import seen
 
-from assay.app.run_directory import Run, RunConfig
-from assay.app.topics import create_topics, read_topic
+from assay.app.bus.topics import create_topics, read_topic
+from assay.app.run.directory import Run, RunConfig
 from assay.codecs.single_object import unpack
 from assay.contracts.pins import PIN_NAMES
 

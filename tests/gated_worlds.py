@@ -12,27 +12,27 @@ from typing import Any, NamedTuple
 from small_runs import KeptRecords, config_of
 
 from assay.agents.audit import AuditMachine
-from assay.agents.step import Machine, Place
+from assay.agents.step import Machine, TopicPartition
 from assay.agents.topology import TOPOLOGY, LaneSpec
+from assay.app.bus.publisher import OutboundRecord
 from assay.app.demo.new_run import document
 from assay.app.effects.recorder import Recorder
 from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.border import items_of
-from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_policy
+from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.records import records_of
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
-from assay.app.publisher import Record
-from assay.app.run_directory import RunConfig
+from assay.app.run.directory import RunConfig
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.simulation.faults import Planted
 from assay.app.simulation.log import ModelLog
-from assay.app.simulation.log import Record as LoggedRecord
+from assay.app.simulation.log import OutboundRecord as LoggedRecord
 from assay.app.simulation.process import SimulatedLane
-from assay.app.simulator import Simulator
+from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import DirectoryStore
 from assay.app.streamer.envelopes import Framer
 from assay.app.streamer.merged_view import MergedView
@@ -48,7 +48,7 @@ class GatedWorld(NamedTuple):
     config: RunConfig
     world: SealedWorld
     partitions: int
-    records: list[tuple[str, Record]]
+    records: list[tuple[str, OutboundRecord]]
 
 
 def generated_world(folder: Path, shape: str, rows: int, seed: int) -> SealedWorld:
@@ -73,8 +73,8 @@ def gated(world: SealedWorld, config: RunConfig, partitions: int = 3, rows_per_m
     return GatedWorld(config, world, partitions, records)
 
 
-def _streamed(world: SealedWorld, config: RunConfig, counts: Mapping[str, int], rows_per_mark: int) -> Iterator[tuple[str, Record]]:
-    examiner = Examiner(shipped_policy(), {**config.pins.as_json(), "run_id": config.run_id}, config.truth_columns)
+def _streamed(world: SealedWorld, config: RunConfig, counts: Mapping[str, int], rows_per_mark: int) -> Iterator[tuple[str, OutboundRecord]]:
+    examiner = Examiner(shipped_admission_policy(), {**config.pins.as_json(), "run_id": config.run_id}, config.truth_columns)
     view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
     position = 0
     while (batch := view.take(position, rows_per_mark)) is not None:
@@ -87,23 +87,23 @@ def _streamed(world: SealedWorld, config: RunConfig, counts: Mapping[str, int], 
         yield from _marks(config, counts, view.end_us if batch.next_us is None else batch.next_us, final=last)
 
 
-def _published(admitted: Sequence[Admissible], config: RunConfig, counts: Mapping[str, int]) -> Iterator[tuple[str, Record]]:
+def _published(admitted: Sequence[Admissible], config: RunConfig, counts: Mapping[str, int]) -> Iterator[tuple[str, OutboundRecord]]:
     by_class: dict[str, list[Admissible]] = defaultdict(list)
     for item in admitted:
         by_class[item.event_class].append(item)
     for name, items in by_class.items():
         handle = TOPIC_OF_CLASS[name]
         made = records_of(name, items, config.pins, config.run_id, counts[handle])
-        for key, value, place in zip(made.keys, made.values, made.partitions, strict=True):
-            yield handle, Record(key, value, place)
+        for key, value, tp in zip(made.keys, made.values, made.partitions, strict=True):
+            yield handle, OutboundRecord(key, value, tp)
 
 
-def _marks(config: RunConfig, counts: Mapping[str, int], ts_us: int, *, final: bool) -> Iterator[tuple[str, Record]]:
+def _marks(config: RunConfig, counts: Mapping[str, int], ts_us: int, *, final: bool) -> Iterator[tuple[str, OutboundRecord]]:
     key = config.platform_run_id.encode()
     for handle in TOPIC_OF_CLASS.values():
         for number in range(counts[handle]):
             fields = {"pins": config.pins.as_avro(), "topic": handle, "partition": number, "ts_utc": ts_us, "final": final}
-            yield handle, Record(key, pack("mark", fields), number)
+            yield handle, OutboundRecord(key, pack("mark", fields), number)
 
 
 def logged(given: GatedWorld) -> ModelLog:
@@ -127,22 +127,22 @@ def simulated(given: GatedWorld, faults: Sequence[Planted] = (), seed: int = 0, 
 def simulated_lane(spec: LaneSpec, given: GatedWorld, recorder: Recorder) -> SimulatedLane:
     """One lane of a run, as the worker would build it."""
     counts = partition_counts(given.partitions)
-    places = [(handle, number) for handle in spec.ranks for number in range(counts[handle])]
-    make = partial(_machine, spec, given, places)
+    tps = [(handle, number) for handle in spec.ranks for number in range(counts[handle])]
+    make = partial(_machine, spec, given, tps)
     journal = (spec.journal, 0) if spec.journal else None
-    return SimulatedLane(spec.name, make, places, journal, recorder.record if spec.name == "act" else None)
+    return SimulatedLane(spec.name, make, tps, journal, recorder.record if spec.name == "act" else None)
 
 
-def _machine(spec: LaneSpec, given: GatedWorld, places: Sequence[Place]) -> Machine:
+def _machine(spec: LaneSpec, given: GatedWorld, tps: Sequence[TopicPartition]) -> Machine:
     counts = partition_counts(given.partitions)
     if spec.journal is None:
-        return AuditMachine(given.config.pins, places, counts["FP_BUS_AUDIT_V1"], given.config.idempotency_horizon.rows)
+        return AuditMachine(given.config.pins, tps, counts["FP_BUS_AUDIT_V1"], given.config.idempotency_horizon.rows)
     return build_lane(spec, given.config, counts)
 
 
-def slices(given: GatedWorld) -> list[list[tuple[str, Record]]]:
+def slices(given: GatedWorld) -> list[list[tuple[str, OutboundRecord]]]:
     """The records in pieces that each end with their marks, so each can be decided before the next is there."""
-    found: list[list[tuple[str, Record]]] = [[]]
+    found: list[list[tuple[str, OutboundRecord]]] = [[]]
     ended = False
     for handle, record in given.records:
         is_mark = handle in TOPIC_OF_CLASS.values() and record.key == given.config.platform_run_id.encode()

@@ -16,12 +16,12 @@ from confluent_kafka.admin import AdminClient
 from gated_worlds import GatedWorld
 from reasons_met import seen
 
-from assay.agents.audit_segment import bodies_of, read_segment
 from assay.agents.journal import JournalRecord
-from assay.app.publisher import KafkaPublisher, Record
-from assay.app.run_directory import Run
+from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
+from assay.app.bus.topics import create_topics, read_topic
+from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head
-from assay.app.topics import create_topics, read_topic
+from assay.codecs.audit_segment import bodies_of, read_segment
 from assay.codecs.single_object import unpack
 from assay.contracts.topics import topic, topics
 from assay.testing import until
@@ -38,9 +38,9 @@ def filled_run(directory: Path, bootstrap: str, namespace: str, given: GatedWorl
     return run
 
 
-def publish(run: Run, records: Iterable[tuple[str, Record]]) -> None:
+def publish(run: Run, records: Iterable[tuple[str, OutboundRecord]]) -> None:
     """Write records to their topics, each topic in order."""
-    by_topic: dict[str, list[Record]] = defaultdict(list)
+    by_topic: dict[str, list[OutboundRecord]] = defaultdict(list)
     for handle, record in records:
         by_topic[handle].append(record)
     publisher = KafkaPublisher(run.bootstrap, run.namespace)

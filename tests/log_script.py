@@ -14,13 +14,13 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from simulated_worlds import config, inputs, small_world
 
-from assay.agents.lane import Lane
-from assay.agents.step import Chunk, Place
+from assay.agents.lane import LaneMachine
+from assay.agents.step import Chunk, TopicPartition
 from assay.agents.topology import TOPOLOGY
-from assay.app.failpoints import Failpoints
-from assay.app.lane_driver import LaneDriver
-from assay.app.lane_ports import Journal, Outputs
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.driver import LaneDriver
+from assay.app.lane.failpoints import Failpoints
+from assay.app.lane.ports import Journal, Outputs
 from assay.codecs.columns import Strings
 from assay.contracts.errors import AssayError
 
@@ -131,14 +131,14 @@ def _stand(driver: LaneDriver) -> tuple[object, ...]:
 
 def _chunks(begin_tenths: int, end_tenths: int) -> list[Chunk]:
     """A part of the input of a small world, of each partition."""
-    by_place: dict[Place, list[bytes]] = {}
-    for place, record in inputs(small_world(payments=40), 1):
-        by_place.setdefault(place, []).append(record.value)
+    by_place: dict[TopicPartition, list[bytes]] = {}
+    for tp, record in inputs(small_world(payments=40), 1):
+        by_place.setdefault(tp, []).append(record.value)
     chunks = []
-    for place, values in by_place.items():
+    for tp, values in by_place.items():
         begin, end = (min(len(values), len(values) * tenths // 10) for tenths in (begin_tenths, end_tenths))
         if begin < end:
-            chunks.append(Chunk(*place, np.arange(begin, end, dtype=np.int64), Strings.of(values[begin:end])))
+            chunks.append(Chunk(*tp, np.arange(begin, end, dtype=np.int64), Strings.of(values[begin:end])))
     return chunks
 
 
@@ -147,7 +147,7 @@ async def _runs(driver: LaneDriver, begin_tenths: int, end_tenths: int) -> None:
     for chunk in _chunks(begin_tenths, end_tenths):
         driver.feed(chunk)
     lane, running = driver.machine, asyncio.create_task(driver.run())
-    assert isinstance(lane, Lane)
+    assert isinstance(lane, LaneMachine)
     try:
         async with asyncio.timeout(DEADLINE_S):
             while not running.done() and (driver._fed.is_set() or lane._emitted_through < lane._next_sequence - 1):

@@ -8,15 +8,15 @@ from typing import Any
 from log_script import RECORD_BYTES_MAX, Log
 from simulated_worlds import config
 
-from assay.app.lane_ports import Journal, Outputs
-from assay.app.lanes import partition_counts
-from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
+from assay.app.lane.assembly import partition_counts
+from assay.app.lane.ports import Journal, Outputs
 from assay.app.simulation.faults import FailedProduce
+from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
 from assay.app.simulation.log import ModelLog
 from assay.app.simulation.loop import SimulatedLoop
 from assay.app.simulation.ports import LogJournal, LogOutputs
 from assay.app.simulation.process import Process
-from assay.app.simulator import Simulator
+from assay.app.simulation.simulator import Simulator
 
 
 class Worker(Process):

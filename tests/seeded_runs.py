@@ -10,14 +10,14 @@ from typing import NamedTuple
 
 from simulated_worlds import Finished, World, config, decision_digest, given, inputs, run, troubled_world
 
-from assay.app.lanes import partition_counts
-from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
+from assay.app.lane.assembly import partition_counts
 from assay.app.simulation.checks import violations
 from assay.app.simulation.faults import Planted
+from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
 from assay.app.simulation.log import ModelLog
 from assay.app.simulation.schedule import schedule, wants_standbys
-from assay.app.simulator import Simulator
-from assay.app.snapshots.taking import Pace
+from assay.app.simulation.simulator import Simulator
+from assay.app.snapshots.taking import SnapshotPace
 
 #: worlds are shared by seeds, so that each is run undisturbed only once
 WORLDS = 5
@@ -54,7 +54,7 @@ def prepared(seed: int, faults: Sequence[Planted] | None = None) -> Finished:
     lanes = simulated_lanes(config(), partition_counts(partitions), effector.execute, rows_max)
     planted = schedule(seed) if faults is None else faults
     feed, standbys = inputs(given_world, partitions, 20), random.random() < 0.5 or wants_standbys(planted)
-    pace = Pace(random.choice((2, 3, 6)), 0.0)
+    pace = SnapshotPace(random.choice((2, 3, 6)), 0.0)
     simulator = Simulator(lanes, log, seed, planted, fetch_max=200, feed=feed, lot_max=100, standbys=standbys, pace=pace)
     return Finished(log, simulator, effector)
 
@@ -90,8 +90,8 @@ def fingerprint(finished: Finished) -> str:
     """A digest over everything a run has left: records, segments, commits, what was met and how processes ended."""
     log, simulator = finished.log, finished.simulator
     digest = hashlib.sha256()
-    for place in log.places():
-        digest.update(repr((place, log.read(place, 0, log.end(place)))).encode())
+    for tp in log.tps():
+        digest.update(repr((tp, log.read(tp, 0, log.end(tp)))).encode())
     ends = [(end.lane, end.process, str(end.error)) for end in simulator.ends]
     digest.update(repr((sorted(simulator.store.objects.items()), simulator.commits, simulator.met, ends)).encode())
     return digest.hexdigest()[:16]

@@ -26,17 +26,17 @@ from records import (
     run_ready,
 )
 
-from assay.agents.step import Place
+from assay.agents.step import TopicPartition
 from assay.app.demo.new_run import document
-from assay.app.lanes import partition_counts
-from assay.app.run_directory import RunConfig
-from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
+from assay.app.lane.assembly import partition_counts
+from assay.app.run.directory import RunConfig
 from assay.app.simulation import checks
 from assay.app.simulation.checks import Given, digest_of, values_of, violations
 from assay.app.simulation.faults import Planted
-from assay.app.simulation.log import ModelLog, Record
-from assay.app.simulator import Simulator
-from assay.app.snapshots.taking import Pace
+from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
+from assay.app.simulation.log import LoggedRecord, ModelLog
+from assay.app.simulation.simulator import Simulator
+from assay.app.snapshots.taking import SnapshotPace
 from assay.codecs.columns import Strings
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import unpack
@@ -126,14 +126,14 @@ def config() -> RunConfig:
     return RunConfig(**PINS.as_json(), run_id="0" * 32, features=document("handbook", "features"), policy=document("handbook", "rules"))
 
 
-def inputs(world: World, partitions: int, marks_every: int = 10) -> list[tuple[Place, Record]]:
+def inputs(world: World, partitions: int, marks_every: int = 10) -> list[tuple[TopicPartition, LoggedRecord]]:
     """The input topics as the gate fills them: events in their partitions, a mark on every partition now and then, final marks."""
-    counts, found = partition_counts(partitions), list[tuple[Place, Record]]()
+    counts, found = partition_counts(partitions), list[tuple[TopicPartition, LoggedRecord]]()
     for number, event in enumerate(world.events):
         if number and number % marks_every == 0:
             found += _marks(counts, event.ts_us, final=False)
-        place = (event.handle, _partition(event.key, counts[event.handle]))
-        found.append((place, Record(event.key.encode(), event.value, 0)))
+        tp = (event.handle, _partition(event.key, counts[event.handle]))
+        found.append((tp, LoggedRecord(event.key.encode(), event.value, 0)))
     return [*found, *_marks(counts, world.events[-1].ts_us + 1, final=True)]
 
 
@@ -143,20 +143,20 @@ def _partition(key: str, count: int) -> int:
 
 
 @cache
-def _mark(place: Place, ts_us: int, *, final: bool) -> bytes:
-    return mark(*place, ts_us, final=final)
+def _mark(tp: TopicPartition, ts_us: int, *, final: bool) -> bytes:
+    return mark(*tp, ts_us, final=final)
 
 
-def _marks(counts: Mapping[str, int], ts_us: int, *, final: bool) -> list[tuple[Place, Record]]:
-    places = [(handle, partition) for handle in INPUTS for partition in range(counts[handle])]
-    return [(place, Record(b"", _mark(place, ts_us, final=final), 0)) for place in places]
+def _marks(counts: Mapping[str, int], ts_us: int, *, final: bool) -> list[tuple[TopicPartition, LoggedRecord]]:
+    tps = [(handle, partition) for handle in INPUTS for partition in range(counts[handle])]
+    return [(tp, LoggedRecord(b"", _mark(tp, ts_us, final=final), 0)) for tp in tps]
 
 
 def published(world: World, partitions: int, marks_every: int = 10) -> ModelLog:
     """A log that holds the whole input before anything runs."""
     log = ModelLog()
-    for place, record in inputs(world, partitions, marks_every):
-        log.append(place, record)
+    for tp, record in inputs(world, partitions, marks_every):
+        log.append(tp, record)
     return log
 
 
@@ -174,7 +174,7 @@ def run(
     """Run all lanes over a world until nothing moves; standbys take snapshots."""
     log, effector = published(world, partitions), KeyedEffector()
     lanes = simulated_lanes(config(), partition_counts(partitions), effector.execute, rows_max)
-    simulator = Simulator(lanes, log, seed, faults, fetch_max=25, standbys=standbys, pace=Pace(3, 0.0))
+    simulator = Simulator(lanes, log, seed, faults, fetch_max=25, standbys=standbys, pace=SnapshotPace(3, 0.0))
     simulator.run()
     return Finished(log, simulator, effector)
 
@@ -206,12 +206,12 @@ def decision_digest(log: ModelLog) -> str:
 def given(world: World, finished: Finished, digest: str) -> Given:
     """What went into a run: the world, and what faults have published to its inputs."""
     bad = {event.value: event.refused for event in world.events if event.refused}
-    refused = {(*found.place, found.offset): found.reason for found in finished.simulator.poison.planted}
-    for place in finished.log.places():
-        if place[0] in INPUTS:
-            for offset, record in enumerate(finished.log.read(place, 0, finished.log.end(place))):
+    refused = {(*found.tp, found.offset): found.reason for found in finished.simulator.poison.planted}
+    for tp in finished.log.tps():
+        if tp[0] in INPUTS:
+            for offset, record in enumerate(finished.log.read(tp, 0, finished.log.end(tp))):
                 if reason := bad.get(record.value):
-                    refused[(*place, offset)] = reason
+                    refused[(*tp, offset)] = reason
     return Given(PINS, world.payments, refused, digest)
 
 

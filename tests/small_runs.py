@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from assay.app.oracle.sealed_world import Manifest
-from assay.app.publisher import Record
-from assay.app.run_directory import RunConfig
+from assay.app.bus.publisher import OutboundRecord
+from assay.app.oracle.sealed_world import WorldManifest
+from assay.app.run.directory import RunConfig
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Stop
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
 
-def config_of(manifest: Manifest, **changes: Any) -> RunConfig:
+def config_of(manifest: WorldManifest, **changes: Any) -> RunConfig:
     """A run of a world."""
     values: dict[str, Any] = {
         "platform_run_id": "platform_20260101T000000Z",
@@ -34,11 +34,11 @@ class KeptRecords:
     """A bus that only remembers; `away` makes it refuse, and so does having no `room` for another record."""
 
     def __init__(self) -> None:
-        self.published: list[tuple[str, Record]] = []
+        self.published: list[tuple[str, OutboundRecord]] = []
         self.away = False
         self.room: int | None = None
 
-    def publish(self, handle: str, records: Sequence[Record]) -> None:
+    def publish(self, handle: str, records: Sequence[OutboundRecord]) -> None:
         """Remember records in order."""
         if self.away or (self.room is not None and len(self.published) >= self.room):
             raise Stop(Reason.PRODUCE_FAILED, "the broker is away")

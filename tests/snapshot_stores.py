@@ -8,11 +8,11 @@ from pathlib import Path
 from simulated_worlds import config, run, small_world
 
 from assay.agents.journal import JournalRecord
-from assay.agents.lane import Lane
+from assay.agents.lane import LaneMachine
 from assay.agents.topology import TOPOLOGY
-from assay.app.code_digest import code_digest
-from assay.app.lanes import build_lane, partition_counts
-from assay.app.snapshots.manifest import LaneId, Manifest
+from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.run.code_digest import code_digest
+from assay.app.snapshots.manifest import LaneId, SnapshotManifest
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.snapshots.taking import manifest_of
 from assay.app.stores.objects import DirectoryStore
@@ -28,12 +28,12 @@ def journal(name: str) -> tuple[bytes, ...]:
     return tuple(finished.log.values(TOPOLOGY.lane(name).journal or ""))
 
 
-def lane(name: str = "rtdl", code: bytes = CODE, **changed: object) -> Lane:
+def lane(name: str = "rtdl", code: bytes = CODE, **changed: object) -> LaneMachine:
     """A lane that has read nothing."""
     return build_lane(TOPOLOGY.lane(name), config().model_copy(update=changed), partition_counts(1), code=code)
 
 
-def folded(name: str, count: int) -> Lane:
+def folded(name: str, count: int) -> LaneMachine:
     """A lane that has folded the first records of its journal, all of whose outputs are out."""
     one = lane(name)
     for value in journal(name)[:count]:
@@ -47,7 +47,7 @@ def store(root: Path, name: str = "rtdl") -> SnapshotStore:
     return SnapshotStore(DirectoryStore(root), LaneId(name, 0))
 
 
-def snapshot(root: Path, name: str, count: int) -> Manifest:
+def snapshot(root: Path, name: str, count: int) -> SnapshotManifest:
     """Publish a snapshot of a lane that has folded so many records."""
     one = folded(name, count)
     draft = store(root, name).draft(one.folded.sequence)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from assay.tables.state_bytes import State, blocks, read_state
+from assay.codecs.table_state import TableState, blocks, read_state
 
 
 class Holder(Protocol):
     """A table or a step."""
 
-    def state(self) -> State:
+    def state(self) -> TableState:
         """The whole state as one value."""
 
 
@@ -19,6 +19,6 @@ def written(holder: Holder) -> bytes:
     return b"".join(blocks(holder.state()))
 
 
-def read_back(holder: Holder) -> State:
+def read_back(holder: Holder) -> TableState:
     """Its state, as it comes back from its bytes."""
     return read_state(written(holder))

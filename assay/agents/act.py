@@ -12,24 +12,24 @@ from collections.abc import Sequence
 import numpy as np
 
 from assay.agents.batch import Batch
-from assay.agents.intake import Refused, Taken
-from assay.agents.picks import same_bytes
+from assay.agents.intake import RefusedRecord, Taken
 from assay.agents.plans import Plans
 from assay.agents.step import Chunk, Effects, Emission
 from assay.codecs.avro_decode import REASONS, Decoded, decode
 from assay.codecs.avro_encode import encode
+from assay.codecs.column_match import same_bytes
 from assay.codecs.columns import I64, U8, Columns, Strings, interleave, rows, take
 from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
 from assay.codecs.digests import sha256_rows
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import HEADER_BYTES, frame, pins_body, plan_of, record_types, split, type_index
+from assay.codecs.table_state import TableState, joined, part
 from assay.contracts.errors import Stop
 from assay.contracts.ids import OUTCOME_ID_TAG
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
 from assay.tables.row_kinds import PAYMENT
-from assay.tables.state_bytes import State, joined, part
 
 RTDL = "FP_BUS_RTDL_V1"
 AUTHZ_POLICY_REV = "al.authz.v1"
@@ -50,7 +50,7 @@ class ActIntake:
         self._outcome_plan = plan_of("action_outcome", READS_OF_OUTCOME)
         self._pins_bytes = np.frombuffer(pins_body(pins.as_avro()), np.uint8)
 
-    def take(self, chunk: Chunk, floor: int) -> Taken:
+    def take(self, chunk: Chunk, late_bound: int) -> Taken:
         """`floor` is not used: this topic has no marks."""
         taken = Taken()
         types = split(chunk.values)
@@ -116,7 +116,7 @@ class ActIntake:
 
     def _refuse(self, chunk: Chunk, i: int, reason: Reason, detail: str, taken: Taken) -> None:
         raw = chunk.values.row(i) or b""
-        taken.refused.append(Refused(chunk.handle, chunk.partition, int(chunk.offsets[i]), reason, detail, raw))
+        taken.refused.append(RefusedRecord(chunk.handle, chunk.partition, int(chunk.offsets[i]), reason, detail, raw))
 
 
 class ActStep:
@@ -199,11 +199,11 @@ class ActStep:
         values = frame("action_outcome", encode(plan_of("action_outcome"), columns))
         return Emission(RTDL, partitions_of(event, self._partitions), event, values)
 
-    def state(self) -> State:
-        under_way = State({}, {"columns": np.frombuffer(columns_to_bytes(self._open), np.uint8)})
+    def state(self) -> TableState:
+        under_way = TableState({}, {"columns": np.frombuffer(columns_to_bytes(self._open), np.uint8)})
         return joined({"started": self._started.state(), "asked": self._asked.state(), "open": under_way})
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TableState) -> None:
         self._started, self._asked = (SeenIds.from_state(part(state, name)) for name in ("started", "asked"))
         self._open = columns_from_bytes(part(state, "open").array("columns"))
 

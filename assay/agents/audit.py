@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from assay.agents.audit_join import AuditJoin
-from assay.agents.audit_segment import GENESIS, Bodies, Segment, bodies_of, read_segment, write_segment
 from assay.agents.coverage import Coverage, runs
-from assay.agents.step import Chunk, EffectResults, Emission, Entry, Outcome, Place
+from assay.agents.step import Chunk, EffectResults, Emission, JournalEntry, LaneOutput, TopicPartition
+from assay.codecs.audit_segment import GENESIS, Bodies, Segment, bodies_of, read_segment, write_segment
 from assay.codecs.avro_encode import encode
 from assay.codecs.columns import I64, Columns, Strings, concat, rows, take
 from assay.codecs.digests import sha256_fixed, sha256_rows
@@ -41,16 +41,16 @@ class AuditMachine:
 
     name = "audit"
 
-    def __init__(self, pins: Pins, places: Sequence[Place], audit_partitions: int, horizon_rows: int) -> None:
+    def __init__(self, pins: Pins, tps: Sequence[TopicPartition], audit_partitions: int, horizon_rows: int) -> None:
         self._pins = pins
         self._audit_partitions = audit_partitions
-        self._places = list(places)
-        self._coverage = {place: Coverage() for place in places}
-        self._next_unseen = dict.fromkeys(places, 0)
+        self._tps = list(tps)
+        self._coverage = {tp: Coverage() for tp in tps}
+        self._next_unseen = dict.fromkeys(tps, 0)
         self._join = AuditJoin(horizon_rows, pins_body(pins.as_avro()))
         self._ready: deque[Columns] = deque()
         self._ready_rows = 0
-        self._passed: dict[Place, list[I64]] = {}
+        self._passed: dict[TopicPartition, list[I64]] = {}
         self._orphans: list[tuple[str, int, int]] = []
         self._waiting_since: int | None = None
         self._next_sequence = self._next_audit = 0
@@ -58,15 +58,15 @@ class AuditMachine:
         # segments made here and not folded yet: they are folded without reading them again
         self._written: deque[tuple[bytes, Segment]] = deque()
         self._emitted_through = -1
-        self._applied: deque[tuple[int, dict[Place, int]]] = deque()
-        self._committable: dict[Place, int] = {}
-        self._tail: deque[tuple[int, Outcome]] = deque()
+        self._applied: deque[tuple[int, dict[TopicPartition, int]]] = deque()
+        self._committable: dict[TopicPartition, int] = {}
+        self._tail: deque[tuple[int, LaneOutput]] = deque()
 
     # -- join
 
     def receive(self, chunk: Chunk) -> None:
-        place, unseen = chunk.place, self._next_unseen[chunk.place]
-        fresh = np.flatnonzero((chunk.offsets >= unseen) & ~self._coverage[place].done(chunk.offsets))
+        tp, unseen = chunk.tp, self._next_unseen[chunk.tp]
+        fresh = np.flatnonzero((chunk.offsets >= unseen) & ~self._coverage[tp].done(chunk.offsets))
         at = int(np.searchsorted(chunk.offsets, unseen))
         if at == len(chunk.offsets):
             return
@@ -77,22 +77,22 @@ class AuditMachine:
                 where=f"{chunk.handle}[{chunk.partition}]",
                 remedy="Decisions were deleted before they were audited; restore them or start a new run.",
             )
-        self._next_unseen[place] = int(chunk.offsets[-1]) + 1
+        self._next_unseen[tp] = int(chunk.offsets[-1]) + 1
         if not len(fresh):
             return
         mine = Chunk(chunk.handle, chunk.partition, chunk.offsets[fresh], resolve(chunk.values.take(fresh)))
-        joined = self._join.take(mine, split(mine.values), self._places.index(place))
+        joined = self._join.take(mine, split(mine.values), self._tps.index(tp))
         if done := [offsets for offsets in (joined.passed, joined.orphans) if len(offsets)]:
-            self._passed.setdefault(place, []).extend(done)
-        self._orphans += [(*place, offset) for offset in joined.orphans.tolist()]
+            self._passed.setdefault(tp, []).extend(done)
+        self._orphans += [(*tp, offset) for offset in joined.orphans.tolist()]
         if joined.pairs is not None:
             self._ready.append(joined.pairs)
             self._ready_rows += rows(joined.pairs)
 
-    def read_first(self, ends: Mapping[Place, int]) -> None:
+    def bootstrap(self, ends: Mapping[TopicPartition, int]) -> None:
         """One input: there is nothing to read before it."""
 
-    def wants(self, place: Place) -> bool:
+    def wants(self, tp: TopicPartition) -> bool:
         return self._ready_rows < READY_MAX
 
     def finished(self) -> bool:
@@ -101,7 +101,7 @@ class AuditMachine:
 
     # -- segments
 
-    def next_entry(self, wall_us: int) -> Entry | None:
+    def next_entry(self, wall_us: int) -> JournalEntry | None:
         if not (self._ready or self._orphans or self._passed):
             return None  # repeats alone are worth a segment too: else the position would stand before them for ever
         if self._waiting_since is None:
@@ -127,7 +127,7 @@ class AuditMachine:
         self._next_audit += n
         self._previous_written = segment.digest
         self._written.append((value, segment))
-        return Entry(segment.sequence, value, n)
+        return JournalEntry(segment.sequence, value, n)
 
     def _pop(self) -> Columns:
         """The oldest pairs, at most a segment of them."""
@@ -162,7 +162,7 @@ class AuditMachine:
         for side in ("decision", "outcome") if pairs else ():
             numbers, offsets = np.asarray(pairs[f"{side}_place"]), np.asarray(pairs[f"{side}_offset"])
             for number in np.unique(numbers).tolist():
-                done.setdefault(self._places[number], []).append(offsets[numbers == number])
+                done.setdefault(self._tps[number], []).append(offsets[numbers == number])
         return [
             [topic, partition, first, last]
             for (topic, partition), parts in sorted(done.items())
@@ -171,7 +171,7 @@ class AuditMachine:
 
     # -- fold
 
-    def apply(self, value: bytes) -> Outcome:
+    def apply(self, value: bytes) -> LaneOutput:
         segment: Segment | None = None
         while segment is None and self._written:
             made, written = self._written.popleft()
@@ -179,7 +179,7 @@ class AuditMachine:
         segment = segment or read_segment(value)
         return self._fold(segment, bodies_of(segment.values))
 
-    def _fold(self, segment: Segment, bodies: Bodies) -> Outcome:
+    def _fold(self, segment: Segment, bodies: Bodies) -> LaneOutput:
         if segment.header["previous"] != self._previous_applied:
             raise Stop(
                 Reason.AUDIT_CHAIN_BROKEN,
@@ -192,7 +192,7 @@ class AuditMachine:
         self._applied.append((segment.sequence, self.position()))
         keys = bodies.event_ids
         records = Emission(AUDIT, partitions_of(keys, self._audit_partitions), keys, segment.values)
-        return Outcome([emission for emission in (records, *_dead_letters(segment)) if len(emission.partitions)])
+        return LaneOutput([emission for emission in (records, *_dead_letters(segment)) if len(emission.partitions)])
 
     def recover(self, value: bytes) -> None:
         segment = read_segment(value)
@@ -207,22 +207,22 @@ class AuditMachine:
         while self._tail and self._tail[0][0] <= self._emitted_through:
             self._tail.popleft()
 
-    def unemitted(self) -> Sequence[tuple[int, Outcome]]:
+    def unemitted(self) -> Sequence[tuple[int, LaneOutput]]:
         self._next_unseen = self.position()
         tail = list(self._tail)
         self._tail.clear()
         self.emitted(self._emitted_through)
         return tail
 
-    def claim_entry(self, wall_us: int) -> Entry | None:
+    def claim_entry(self, wall_us: int) -> JournalEntry | None:
         """None: creating a segment under the next sequence is what keeps writers apart."""
         return None
 
-    def still_writes(self, sequence: int, between: Sequence[bytes]) -> bool:
+    def fencing_check(self, sequence: int, between: Sequence[bytes]) -> bool:
         """False: segments are created one after another, so nothing can be between two of one writer."""
         return False
 
-    def results_entry(self, results: EffectResults, wall_us: int) -> Entry:
+    def results_entry(self, results: EffectResults, wall_us: int) -> JournalEntry:
         raise Stop(Reason.PRODUCE_FAILED, f"the audit lane has no effects, yet {len(results.attempts)} results at {wall_us}")
 
     def emitted(self, sequence: int) -> None:
@@ -230,10 +230,10 @@ class AuditMachine:
         while self._applied and self._applied[0][0] <= sequence:
             self._committable = self._applied.popleft()[1]
 
-    def position(self) -> dict[Place, int]:
-        return {place: coverage.base for place, coverage in self._coverage.items()}
+    def position(self) -> dict[TopicPartition, int]:
+        return {tp: coverage.base for tp, coverage in self._coverage.items()}
 
-    def committable(self) -> dict[Place, int]:
+    def committable(self) -> dict[TopicPartition, int]:
         return dict(self._committable)
 
     def table(self, name: str) -> Mapping[str, object] | None:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.agents.picks import same_bytes
 from assay.agents.step import Chunk
 from assay.codecs.avro_decode import decode
+from assay.codecs.column_match import same_bytes
 from assay.codecs.columns import I64, U8, Columns, Strings, concat
 from assay.codecs.digests import sha256_rows
 from assay.codecs.single_object import HEADER_BYTES, plan_of, type_index

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from assay.agents.intake import Taken
 from assay.agents.step import Chunk, Effects, Emission
 from assay.codecs.columns import Columns
+from assay.codecs.table_state import TableState
 from assay.contracts.reasons import Reason
-from assay.tables.state_bytes import State
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Batch:
     live: NDArray[np.bool_]
     results: dict[str, Any] = field(default_factory=dict)
     refused: list[tuple[int, Reason, str]] = field(default_factory=list)
-    set_aside: Columns = field(default_factory=dict)
+    dead_letters: Columns = field(default_factory=dict)
     effects: Effects | None = None
 
 
 class Reader(Protocol):
     """From fetched bytes to the columns of a lane; see `agents/intake.py`."""
 
-    def take(self, chunk: Chunk, floor: int) -> Taken:
+    def take(self, chunk: Chunk, late_bound: int) -> Taken:
         """Rows, marks and refusals of one chunk."""
 
 
@@ -59,10 +59,10 @@ class Step(Protocol):
     def handle(self, batch: Batch) -> Sequence[Emission]:
         """Fold a batch in row order."""
 
-    def state(self) -> State:
+    def state(self) -> TableState:
         """The whole state as one value, to be read before the next batch; equal states give equal bytes."""
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TableState) -> None:
         """Take a state that `state` gave. Raises Stop when it does not fit this step."""
 
 

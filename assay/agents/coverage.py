@@ -15,27 +15,27 @@ class Coverage:
 
     def __init__(self, base: int = 0) -> None:
         self.base = base
-        self.ahead: list[tuple[int, int]] = []
+        self.acknowledged: list[tuple[int, int]] = []
 
     def add(self, first: int, last: int) -> None:
         """Offsets first..last (inclusive) are done. Adding a done offset again changes nothing."""
         if last < self.base:
             return
-        insort(self.ahead, (max(first, self.base), last))
-        while self.ahead and self.ahead[0][0] <= self.base:
-            self.base = max(self.base, self.ahead.pop(0)[1] + 1)
+        insort(self.acknowledged, (max(first, self.base), last))
+        while self.acknowledged and self.acknowledged[0][0] <= self.base:
+            self.base = max(self.base, self.acknowledged.pop(0)[1] + 1)
 
     def done(self, offsets: I64) -> NDArray[np.bool_]:
         """For each offset whether it is done."""
         mask = offsets < self.base
-        for first, last in self.ahead:
+        for first, last in self.acknowledged:
             mask |= (offsets >= first) & (offsets <= last)
         return mask
 
     def copy(self) -> Coverage:
         """An independent copy."""
         twin = Coverage(self.base)
-        twin.ahead = list(self.ahead)
+        twin.acknowledged = list(self.acknowledged)
         return twin
 
 

@@ -9,8 +9,8 @@ from assay.agents.decider import Decider
 from assay.agents.plans import Plans
 from assay.agents.step import Emission
 from assay.codecs.partitioner import partitions_of
+from assay.codecs.table_state import TableState
 from assay.tables.decisions import RecentDecisions
-from assay.tables.state_bytes import State
 
 DECISIONS = "FP_BUS_RTDL_V1"
 
@@ -35,10 +35,10 @@ class DecideStep:
         partitions = partitions_of(decisions.keys, self._partitions)
         return (Emission(DECISIONS, partitions, decisions.keys, decisions.values),)
 
-    def state(self) -> State:
+    def state(self) -> TableState:
         """The posture in force; the newest decisions are for people and are not part of it."""
         return self._decider.state()
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TableState) -> None:
         """Take a state that `state` gave."""
         self._decider.restore(state)

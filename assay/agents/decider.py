@@ -14,16 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.agents.decision_record import Batchwide, Decided, DecisionWriter, FeatureSet, Stamp
+from assay.agents.rule_plan import RulePlan
+from assay.agents.rule_score import Scored, score
 from assay.codecs.columns import I64, U8, Columns, Strings, rows
 from assay.codecs.digests import sha256_fixed, sha256_rows
+from assay.codecs.table_state import TableState
 from assay.contracts import ids
 from assay.contracts.outcomes import OUTCOMES, Outcome
 from assay.contracts.pins import Pins
 from assay.tables.posture import FAIL_SAFE_POSTURE, Posture
 from assay.tables.row_kinds import PAYMENT, POSTURE
-from assay.tables.rule_plan import RulePlan
-from assay.tables.rule_score import Scored, score
-from assay.tables.state_bytes import State
 
 ALLOW, STEP_UP = OUTCOMES.index(Outcome.ALLOW), OUTCOMES.index(Outcome.STEP_UP)
 
@@ -80,11 +80,11 @@ class Decider:
         scored = self._clamp(scored, postures, in_force[chosen])
         return self._decisions(columns, features, chosen, scored, Batchwide(stamp, postures, in_force[chosen]))
 
-    def state(self) -> State:
+    def state(self) -> TableState:
         """The whole state as one value."""
         return self.posture.state()
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TableState) -> None:
         """Take a state that `state` gave."""
         self.posture = Posture.from_state(state)
 

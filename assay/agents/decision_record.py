@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.agents.rule_plan import RulePlan
+from assay.agents.rule_score import Scored
 from assay.codecs.avro_encode import encode
 from assay.codecs.avro_plan import AvroPlan, compile_schema
 from assay.codecs.columns import I64, U8, Columns, Ragged, Strings, take
@@ -17,8 +19,6 @@ from assay.codecs.single_object import HEADER_BYTES, field_body, field_plan, pin
 from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.pins import Pins
 from assay.tables.posture import Posture
-from assay.tables.rule_plan import RulePlan
-from assay.tables.rule_score import Scored
 
 RECORD = "decision_response"
 #: the only topic whose records trigger a decision

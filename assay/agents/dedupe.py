@@ -9,9 +9,9 @@ import numpy as np
 from assay.agents.batch import Batch
 from assay.agents.plans import Plans
 from assay.agents.step import Emission
+from assay.codecs.table_state import TableState
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
-from assay.tables.state_bytes import State
 
 
 class DedupeStep:
@@ -33,8 +33,8 @@ class DedupeStep:
             batch.refused.append((row, Reason.PAYLOAD_HASH_MISMATCH, "another payload was admitted under this event id before"))
         return ()
 
-    def state(self) -> State:
+    def state(self) -> TableState:
         return self._seen.state()
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TableState) -> None:
         self._seen = SeenIds.from_state(state)

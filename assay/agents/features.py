@@ -11,8 +11,8 @@ from assay.agents.batch import Batch
 from assay.agents.plans import Plans
 from assay.agents.step import Emission
 from assay.codecs.columns import rows
+from assay.codecs.table_state import TableState
 from assay.tables.features import REFUSALS, FeatureTable
-from assay.tables.state_bytes import State
 
 
 class FeatureStep:
@@ -43,10 +43,10 @@ class FeatureStep:
         batch.results["features"] = features
         return ()
 
-    def state(self) -> State:
+    def state(self) -> TableState:
         return self._table.state()
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TableState) -> None:
         self._table = FeatureTable.from_state(self._plan, state)
 
 

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assay.agents.merge import END_OF_TIME, Mark
-from assay.agents.picks import pick_named, same_bytes
+from assay.agents.merge import END_OF_TIME, Watermark
 from assay.agents.step import Chunk
 from assay.codecs.avro_decode import REASONS, decode
+from assay.codecs.column_match import pick_named, same_bytes
 from assay.codecs.columns import I64, Columns, Ragged, Strings, concat, take
 from assay.codecs.single_object import HEADER_BYTES, older_types, pins_body, plan_of, record_types, split, unpack
 from assay.contracts.errors import AssayError, Quarantine
@@ -33,7 +33,7 @@ READS = {
 DOCUMENTS = {"run_ready": RUN_READY, "posture": POSTURE}
 
 
-class Refused(NamedTuple):
+class RefusedRecord(NamedTuple):
     """A record set aside, with its place and reason."""
 
     handle: str
@@ -49,8 +49,8 @@ class Taken:
     """What one chunk holds. `rows` are in offset order; `resolved` are offsets that need no order."""
 
     rows: Columns | None = None
-    marks: list[Mark] = field(default_factory=list)
-    refused: list[Refused] = field(default_factory=list)
+    watermarks: list[Watermark] = field(default_factory=list)
+    refused: list[RefusedRecord] = field(default_factory=list)
     resolved: list[int] = field(default_factory=list)
 
 
@@ -65,7 +65,7 @@ class Intake:
         self._entities = list(entities)
         self._plans = {name: plan_of(name, frozenset(only)) for name, (_, only) in READS.items()}
 
-    def take(self, chunk: Chunk, floor: int) -> Taken:
+    def take(self, chunk: Chunk, late_bound: int) -> Taken:
         """Decode a chunk; rows before `floor` (the partition's last mark) or a mark inside the chunk are late."""
         taken = Taken()
         types = split(chunk.values)
@@ -78,15 +78,15 @@ class Intake:
             together = concat(parts)
             if len(parts) > 1:
                 together = take(together, np.argsort(np.asarray(together["offset"]), kind="stable"))
-            taken.rows = self._refuse_late(chunk, together, floor, taken)
-        taken.marks.sort()
+            taken.rows = self._refuse_late(chunk, together, late_bound, taken)
+        taken.watermarks.sort()
         return taken
 
     def _take_type(self, name: str | None, chunk: Chunk, index: I64, taken: Taken, parts: list[Columns]) -> None:
         if name is None:
             self._refuse_unreadable(chunk, index, taken)
         elif name == "mark":
-            self._take_marks(chunk, index, taken)
+            self._take_watermarks(chunk, index, taken)
         elif name not in self._accepts[chunk.handle]:
             for i in index.tolist():
                 self._refuse(chunk, i, Reason.RECORD_TYPE_UNEXPECTED, f"a {name} on {chunk.handle}", taken)
@@ -170,7 +170,7 @@ class Intake:
             "offset": chunk.offsets[index],
         }
 
-    def _take_marks(self, chunk: Chunk, index: I64, taken: Taken) -> None:
+    def _take_watermarks(self, chunk: Chunk, index: I64, taken: Taken) -> None:
         for i in index.tolist():
             try:
                 _, record = unpack(chunk.values.row(i) or b"")
@@ -180,16 +180,16 @@ class Intake:
             if record["pins"] != self._pins.as_avro():
                 self._refuse(chunk, i, Reason.RUN_SCOPE_MISMATCH, "a mark of another run", taken)
                 continue
-            taken.marks.append(Mark(int(chunk.offsets[i]), END_OF_TIME if record["final"] else record["ts_utc"]))
+            taken.watermarks.append(Watermark(int(chunk.offsets[i]), END_OF_TIME if record["final"] else record["ts_utc"]))
 
-    def _refuse_late(self, chunk: Chunk, columns: Columns, floor: int, taken: Taken) -> Columns | None:
+    def _refuse_late(self, chunk: Chunk, columns: Columns, late_bound: int, taken: Taken) -> Columns | None:
         """Drop rows behind the last mark before their own offset."""
         offsets = np.asarray(columns["offset"])
-        floors = np.full(len(offsets), floor, np.int64)
-        for mark in taken.marks:
-            after = offsets > mark.offset
-            floors[after] = np.maximum(floors[after], mark.ts_us)
-        late = np.asarray(columns["ts_us"]) < floors
+        late_bounds = np.full(len(offsets), late_bound, np.int64)
+        for watermark in taken.watermarks:
+            after = offsets > watermark.offset
+            late_bounds[after] = np.maximum(late_bounds[after], watermark.ts_us)
+        late = np.asarray(columns["ts_us"]) < late_bounds
         if not late.any():
             return columns
         for offset in offsets[late].tolist():
@@ -207,10 +207,10 @@ class Intake:
 
     def _refuse(self, chunk: Chunk, i: int, reason: Reason, detail: str, taken: Taken) -> None:
         raw = chunk.values.row(i) or b""
-        taken.refused.append(Refused(chunk.handle, chunk.partition, int(chunk.offsets[i]), reason, detail, raw))
+        taken.refused.append(RefusedRecord(chunk.handle, chunk.partition, int(chunk.offsets[i]), reason, detail, raw))
 
 
-def as_it_came(refused: Refused, raw: bytes) -> Refused:
+def as_it_came(refused: RefusedRecord, raw: bytes) -> RefusedRecord:
     """The refusal of a record that was read under today's schema, with its own bytes, and what is wrong with one of an older schema."""
     try:
         unpack(raw)
@@ -220,13 +220,13 @@ def as_it_came(refused: Refused, raw: bytes) -> Refused:
     return refused._replace(raw=raw)
 
 
-def fitting(refused: Sequence[Refused], bytes_max: int) -> int:
+def fitting(refused: Sequence[RefusedRecord], bytes_max: int) -> int:
     """How many refusals from the first on hold at most this many bytes together; one at least."""
     ends = np.cumsum([len(r.raw) for r in refused])
     return max(int(np.searchsorted(ends, bytes_max, "right")), min(1, len(refused)))
 
 
-def refused_columns(refused: Sequence[Refused], handles: Sequence[str]) -> Columns:
+def refused_columns(refused: Sequence[RefusedRecord], handles: Sequence[str]) -> Columns:
     """Refusals as they travel through a journal record."""
     return {
         "refused.topic": np.array([handles.index(r.handle) for r in refused], np.int16),

@@ -27,7 +27,7 @@ class JournalRecord:
     code_digest: bytes
     run_config_digest: bytes
     ranges: list[tuple[str, int, int, int]] = field(default_factory=list)
-    marks: list[tuple[str, int, int]] = field(default_factory=list)
+    watermarks: list[tuple[str, int, int]] = field(default_factory=list)
     rows: int = 0
     columns: Columns = field(default_factory=dict)
 
@@ -38,7 +38,7 @@ class JournalRecord:
             "wall_time_utc": self.wall_us, "emitted_through": self.emitted_through,
             "code_digest": self.code_digest, "run_config_digest": self.run_config_digest,
             "ranges": [{"topic": t, "partition": p, "first": a, "last": z} for t, p, a, z in self.ranges],
-            "marks": [{"topic": t, "partition": p, "ts_utc": ts} for t, p, ts in self.marks],
+            "marks": [{"topic": t, "partition": p, "ts_utc": ts} for t, p, ts in self.watermarks],
             "rows": self.rows, "columns": columns_to_bytes(self.columns),
         })  # fmt: skip
 

@@ -12,18 +12,18 @@ from typing import Any
 
 import numpy as np
 
+from assay.agents.applied import AppliedPosition
 from assay.agents.batch import Batch, Context, LaneIdentity, Reader, Step
-from assay.agents.folded import Folded
-from assay.agents.intake import Refused, as_it_came, fitting, refused_columns
+from assay.agents.intake import RefusedRecord, as_it_came, fitting, refused_columns
 from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalReader, JournalRecord, other_code, other_policy
 from assay.agents.lane_state import parts_of, restored
-from assay.agents.merge import Merge, Policy
-from assay.agents.step import Chunk, EffectResults, Entry, Outcome, Place
+from assay.agents.merge import Merge, Ordering
+from assay.agents.step import Chunk, EffectResults, JournalEntry, LaneOutput, TopicPartition
 from assay.codecs.columns import Columns, rows
 from assay.codecs.single_object import resolve
+from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-from assay.tables.state_bytes import State
 
 #: an idle lane records that its outputs are out after this long
 NOTE_AFTER_US = 1_000_000
@@ -33,7 +33,7 @@ REFUSALS_IN_A_ROW_MAX = 10_000
 REFUSED_BYTES_MAX = 4 * 1024 * 1024
 
 
-class Lane:
+class LaneMachine:
     """The machine (see `agents/step.py`) of a lane with several inputs and a chain of steps."""
 
     def __init__(
@@ -42,36 +42,36 @@ class Lane:
         identity: LaneIdentity,
         inputs: Mapping[str, int],
         partitions: Mapping[str, int],
-        policy: Policy,
+        policy: Ordering,
         intake: Reader,
         make_steps: Callable[[], Sequence[Step]],
         rows_max: int = 5_000,
     ) -> None:
         self.name = name
         self.identity = identity
-        places = [(handle, p) for handle in inputs for p in range(partitions[handle])]
+        tps = [(handle, p) for handle in inputs for p in range(partitions[handle])]
         self._handles = list(inputs)
-        self._merge = Merge(inputs, places, policy)
+        self._merge = Merge(inputs, tps, policy)
         self._intake = intake
         self._make_steps = make_steps
         self.steps = list(make_steps())
         self._rows_max = rows_max
-        self.folded = Folded(identity.shard, places)
-        self._refused: list[Refused] = []
+        self.applied = AppliedPosition(identity.shard, tps)
+        self._refused: list[RefusedRecord] = []
         self._refused_in_a_row = 0
-        self._last_refused: Refused | None = None
+        self._last_refused: RefusedRecord | None = None
         self._next_sequence = 0
         self._emitted_through = self._recorded_through = self._last_work = -1
         self._last_wall_us = 0
         self._noted = False
-        self._applied: deque[tuple[int, dict[Place, int]]] = deque()
-        self._committable: dict[Place, int] = {}
-        self._tail: deque[tuple[JournalRecord, Outcome]] = deque()
+        self._applied: deque[tuple[int, dict[TopicPartition, int]]] = deque()
+        self._committable: dict[TopicPartition, int] = {}
+        self._tail: deque[tuple[JournalRecord, LaneOutput]] = deque()
 
     # -- input side: what is fetched, and the order it folds in
 
     def receive(self, chunk: Chunk) -> None:
-        place, unseen = chunk.place, self._merge.next_unseen(chunk.place)
+        tp, unseen = chunk.tp, self._merge.next_unseen(chunk.tp)
         fresh = chunk.offsets >= unseen
         if not fresh.any():
             return
@@ -82,20 +82,20 @@ class Lane:
                 where=f"{chunk.handle}[{chunk.partition}]",
                 remedy="Records were deleted before they were decided; restore them or start a new run.",
             )
-        self._merge.saw(place, int(chunk.offsets[-1]) + 1)
-        self._merge.pass_over(place, chunk.without_record(unseen))
-        index = np.flatnonzero(fresh & ~self._merge.journaled(place, chunk.offsets))
+        self._merge.saw(tp, int(chunk.offsets[-1]) + 1)
+        self._merge.pass_over(tp, chunk.without_record(unseen))
+        index = np.flatnonzero(fresh & ~self._merge.journaled(tp, chunk.offsets))
         if len(index):
             self._take(Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index)))
 
     def _take(self, chunk: Chunk) -> None:
         values = resolve(chunk.values)
-        taken = self._intake.take(chunk._replace(values=values), self._merge.floor(chunk.place))
+        taken = self._intake.take(chunk._replace(values=values), self._merge.late_bound(chunk.tp))
         if values is not chunk.values:
             rows_of = np.searchsorted(chunk.offsets, [r.offset for r in taken.refused]).tolist()
             taken.refused = [as_it_came(r, chunk.values.row(row) or b"") for r, row in zip(taken.refused, rows_of, strict=True)]
-        self._merge.add(chunk.place, taken.rows or {}, taken.marks)
-        self._merge.resolve(chunk.place, np.array(taken.resolved, np.int64))
+        self._merge.add(chunk.tp, taken.rows or {}, taken.watermarks)
+        self._merge.resolve(chunk.tp, np.array(taken.resolved, np.int64))
         self._refused.extend(taken.refused)
         self._refused_in_a_row = 0 if taken.rows is not None else self._refused_in_a_row + len(taken.refused)
         self._last_refused = taken.refused[-1] if taken.refused else self._last_refused
@@ -111,18 +111,18 @@ class Lane:
             remedy="Find the producer of these records; the lane goes on behind them once it is restarted.",
         )
 
-    def read_first(self, ends: Mapping[Place, int]) -> None:
+    def bootstrap(self, ends: Mapping[TopicPartition, int]) -> None:
         """What the inputs held when the lane started; see `Merge.read_first`."""
-        self._merge.read_first(ends)
+        self._merge.bootstrap(ends)
 
-    def wants(self, place: Place) -> bool:
-        return self._refused_in_a_row <= REFUSALS_IN_A_ROW_MAX and self._merge.wants(place)
+    def wants(self, tp: TopicPartition) -> bool:
+        return self._refused_in_a_row <= REFUSALS_IN_A_ROW_MAX and self._merge.wants(tp)
 
     def finished(self) -> bool:
         """Every input ended and everything received is in the journal."""
         return self._merge.finished() and not self._refused
 
-    def next_entry(self, wall_us: int) -> Entry | None:
+    def next_entry(self, wall_us: int) -> JournalEntry | None:
         refused = self._next_refused()
         taken = self._merge.take(self._rows_max)
         if taken is None and self._refused_in_a_row > REFUSALS_IN_A_ROW_MAX:
@@ -132,10 +132,10 @@ class Lane:
         columns = {f"row.{name}": column for name, column in (taken.columns or {}).items()}
         if refused:
             columns |= refused_columns(refused, self._handles)
-        record = self._record(BATCH, wall_us, taken.ranges, taken.marks, rows(taken.columns or {}), columns)
-        return Entry(record.sequence, record.to_bytes(), record.rows)
+        record = self._record(BATCH, wall_us, taken.ranges, taken.watermarks, rows(taken.columns or {}), columns)
+        return JournalEntry(record.sequence, record.to_bytes(), record.rows)
 
-    def _note(self, wall_us: int) -> Entry | None:
+    def _note(self, wall_us: int) -> JournalEntry | None:
         """An idle lane's records: one for changelog rows that wait for their time, then one that says all is out: code may change there."""
         said = self._recorded_through >= self._last_work and (self._noted or self._last_work < 0)  # a claim sends no rows
         if said or self._emitted_through < self._last_work:
@@ -143,9 +143,9 @@ class Lane:
         if 0 <= wall_us - self._last_wall_us < NOTE_AFTER_US:
             return None  # a clock that was set back counts as time that has passed
         record = self._record(BATCH, wall_us, [], [], 0, {})
-        return Entry(record.sequence, record.to_bytes(), 0)
+        return JournalEntry(record.sequence, record.to_bytes(), 0)
 
-    def _next_refused(self) -> list[Refused]:
+    def _next_refused(self) -> list[RefusedRecord]:
         """The oldest refusals that fit one journal record; their offsets are covered by it."""
         n = fitting(self._refused, REFUSED_BYTES_MAX)
         refused, self._refused = self._refused[:n], self._refused[n:]
@@ -153,21 +153,21 @@ class Lane:
             self._merge.resolve((r.handle, r.partition), np.array([r.offset], np.int64))
         return refused
 
-    def claim_entry(self, wall_us: int) -> Entry:
+    def claim_entry(self, wall_us: int) -> JournalEntry:
         """A new writer's first record; other code makes it an UPGRADE, which is allowed only when nothing is unemitted."""
-        kind = CLAIM if self.folded.last_code in (None, self.identity.code_digest) else UPGRADE
-        self._claimed_epoch = self.folded.epoch + 1
+        kind = CLAIM if self.applied.last_code in (None, self.identity.code_digest) else UPGRADE
+        self._claimed_epoch = self.applied.epoch + 1
         record = self._record(kind, wall_us, [], [], 0, {})
-        return Entry(record.sequence, record.to_bytes(), 0)
+        return JournalEntry(record.sequence, record.to_bytes(), 0)
 
     _claimed_epoch = 0
 
-    def _record(self, kind: str, wall_us: int, ranges: Any, marks: Any, count: int, columns: Columns) -> JournalRecord:
+    def _record(self, kind: str, wall_us: int, ranges: Any, watermarks: Any, count: int, columns: Columns) -> JournalRecord:
         sequence, self._next_sequence = self._next_sequence, self._next_sequence + 1
         identity = self.identity
         record = JournalRecord(
             identity.shard, self._claimed_epoch, sequence, kind, wall_us, self._emitted_through,
-            identity.code_digest, identity.run_config_digest, ranges, marks, count, columns,
+            identity.code_digest, identity.run_config_digest, ranges, watermarks, count, columns,
         )  # fmt: skip
         self._stands(record)
         return record
@@ -182,33 +182,33 @@ class Lane:
 
     # -- fold side: the only place where state changes
 
-    def apply(self, value: bytes) -> Outcome:
+    def apply(self, value: bytes) -> LaneOutput:
         return self._apply(JournalRecord.from_bytes(value))
 
-    def _apply(self, record: JournalRecord) -> Outcome:
-        if not self.folded.take(record):
-            return Outcome(())
-        position = self.folded.position()
+    def _apply(self, record: JournalRecord) -> LaneOutput:
+        if not self.applied.take(record):
+            return LaneOutput(())
+        position = self.applied.position()
         self._applied.append((record.sequence, position))
         if record.kind not in (BATCH, RESULT):
-            return Outcome(())
+            return LaneOutput(())
         batch = self._batch(record, position)
         handle = "handle" if record.kind == BATCH else "answer"
         # a record of marks and refusals alone has no columns; only what handles refusals sees it
         steps = self.steps if record.rows else [step for step in self.steps if getattr(step, "takes_no_rows", False)]
         called = [getattr(step, handle) for step in steps if hasattr(step, handle)]
         emissions = [emission for call in called for emission in call(batch) if len(emission.partitions)]
-        return Outcome(emissions, batch.effects)
+        return LaneOutput(emissions, batch.effects)
 
-    def _batch(self, record: JournalRecord, position: Mapping[Place, int]) -> Batch:
+    def _batch(self, record: JournalRecord, position: Mapping[TopicPartition, int]) -> Batch:
         columns = {n[4:]: column for n, column in record.columns.items() if n.startswith("row.")}
         offsets = [(topic, partition, at) for (topic, partition), at in position.items()]
         context = Context(record.shard, record.epoch, record.sequence, record.wall_us, offsets)
         batch = Batch(columns, context, np.ones(record.rows, np.bool_))
-        batch.set_aside = {n[8:]: column for n, column in record.columns.items() if n.startswith("refused.")}
+        batch.dead_letters = {n[8:]: column for n, column in record.columns.items() if n.startswith("refused.")}
         return batch
 
-    def still_writes(self, sequence: int, between: Sequence[bytes]) -> bool:
+    def fencing_check(self, sequence: int, between: Sequence[bytes]) -> bool:
         """Whether the record of this sequence counts although these records of other writers landed right before it."""
         reader = JournalReader(self.identity.shard, self._claimed_epoch, sequence - 1)
         try:
@@ -224,24 +224,24 @@ class Lane:
         """Outputs of this sequence and all before it are known to be out."""
         return self._emitted_through
 
-    def state(self) -> dict[str, State]:
+    def state(self) -> dict[str, TableState]:
         """Everything folded, as named parts: views to be read before the next fold."""
-        return parts_of(self.name, self.folded, self.steps)
+        return parts_of(self.name, self.applied, self.steps)
 
-    def restore(self, parts: Mapping[str, State]) -> None:
+    def restore(self, parts: Mapping[str, TableState]) -> None:
         """Take what `state` gave, once all its outputs were out. Raises Stop when a part does not fit, and changes nothing then."""
-        self.folded, self.steps = restored(parts, self._make_steps, list(self.folded.coverage))
-        self._committable, self._emitted_through = self.position(), self.folded.sequence
-        self._last_work = self.folded.sequence  # changelog rows may wait in it
+        self.applied, self.steps = restored(parts, self._make_steps, list(self.applied.coverage))
+        self._committable, self._emitted_through = self.position(), self.applied.sequence
+        self._last_work = self.applied.sequence  # changelog rows may wait in it
 
     def recover(self, value: bytes) -> None:
         """Fold the next record of the journal at start; outcomes that may be unemitted are kept.
 
         Raises Stop(RUN_CONFIG_MISMATCH) for a record of another policy: folded under this one it would decide otherwise.
         """
-        record, before = JournalRecord.from_bytes(value), self.folded.sequence
+        record, before = JournalRecord.from_bytes(value), self.applied.sequence
         outcome = self._apply(record)
-        if self.folded.sequence == before:
+        if self.applied.sequence == before:
             return  # of a writer that had lost the lane: what it answered or emitted does not count either
         if record.run_config_digest != self.identity.run_config_digest:
             raise other_policy(self.name, record, self.identity.run_config_digest)
@@ -250,18 +250,18 @@ class Lane:
         if record.sequence > self._emitted_through:
             self._tail.append((record, outcome))
 
-    def unemitted(self) -> Sequence[tuple[int, Outcome]]:
+    def unemitted(self) -> Sequence[tuple[int, LaneOutput]]:
         """After the last record: (sequence, outcome) still to be published, oldest first, and the merge starts here.
 
         May be called again when more records turned up before the claim.
         Raises Stop(CODE_DIGEST_MISMATCH) when that tail was journaled by other code.
         """
-        self._merge.restore(self.folded.coverage, self.folded.marks)
-        self._next_sequence = self.folded.sequence + 1
+        self._merge.restore(self.applied.coverage, self.applied.watermarks)
+        self._next_sequence = self.applied.sequence + 1
         # effects are unanswered while no RESULT follows: answers are journaled before the next batch
         asking = max((r.sequence for r, o in self._tail if o.effects), default=-1)
         answered = max((r.sequence for r, _ in self._tail if r.kind == RESULT), default=-1)
-        tail: list[tuple[int, Outcome]] = []
+        tail: list[tuple[int, LaneOutput]] = []
         for record, outcome in self._tail:
             asked = outcome.effects if record.sequence == asking > answered else None
             left = outcome._replace(effects=asked._replace(ask_first=True) if asked else None)
@@ -279,15 +279,15 @@ class Lane:
         while self._tail and self._tail[0][0].sequence <= sequence:
             self._tail.popleft()
 
-    def results_entry(self, results: EffectResults, wall_us: int) -> Entry:
+    def results_entry(self, results: EffectResults, wall_us: int) -> JournalEntry:
         columns: Columns = {f"row.{name}": column for name, column in results._asdict().items()}
         record = self._record(RESULT, wall_us, [], [], len(results.attempts), columns)
-        return Entry(record.sequence, record.to_bytes(), record.rows)
+        return JournalEntry(record.sequence, record.to_bytes(), record.rows)
 
-    def position(self) -> dict[Place, int]:
-        return self.folded.position()
+    def position(self) -> dict[TopicPartition, int]:
+        return self.applied.position()
 
-    def committable(self) -> dict[Place, int]:
+    def committable(self) -> dict[TopicPartition, int]:
         return dict(self._committable)
 
     def table(self, name: str) -> Any:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
+from assay.agents.applied_position import AppliedPosition
 from assay.agents.batch import Step
-from assay.agents.folded import Folded
-from assay.agents.step import Place
+from assay.agents.step import TopicPartition
+from assay.codecs.table_state import TableState, state_refused
 from assay.contracts.errors import Quarantine
-from assay.tables.state_bytes import State, state_refused
 
 #: the part that no step has
 LANE = "lane"
 
 
-def parts_of(lane: str, folded: Folded, steps: Sequence[Step]) -> dict[str, State]:
+def parts_of(lane: str, folded: AppliedPosition, steps: Sequence[Step]) -> dict[str, TableState]:
     """The parts: views to be read before the next fold. Equal journals give equal parts."""
-    return {LANE: State({"lane": lane, **folded.as_json()}), **{name: step.state() for name, step in _named(steps).items()}}
+    return {LANE: TableState({"lane": lane, **folded.as_json()}), **{name: step.state() for name, step in _named(steps).items()}}
 
 
-def restored(parts: Mapping[str, State], make_steps: Callable[[], Sequence[Step]], places: Sequence[Place]) -> tuple[Folded, list[Step]]:
+def restored(
+    parts: Mapping[str, TableState], make_steps: Callable[[], Sequence[Step]], tps: Sequence[TopicPartition]
+) -> tuple[AppliedPosition, list[Step]]:
     """New steps that hold these parts, and how far they have folded these inputs.
 
     Raises Stop(STATE_UNREADABLE, STATE_OF_ANOTHER_PLAN) when a part is missing or does not fit its step.
@@ -31,7 +33,7 @@ def restored(parts: Mapping[str, State], make_steps: Callable[[], Sequence[Step]
     try:
         for name, step in named.items():
             step.restore(parts[name])
-        return Folded.from_json(parts[LANE].header, places), steps
+        return AppliedPosition.from_json(parts[LANE].header, tps), steps
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, Quarantine) as error:
         raise state_refused(f"does not fit this lane: {type(error).__name__}: {error}") from error
 

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 
 from assay.agents.coverage import Coverage, runs
-from assay.agents.step import Place
+from assay.agents.step import TopicPartition
 from assay.codecs.columns import I64, Columns, Strings, concat, cut, rows, take
 
 #: the mark that nothing follows
@@ -26,14 +26,14 @@ START_OF_TIME = int(np.iinfo(np.int64).min)
 TEXT_BYTES_MAX = 8 * 1024 * 1024
 
 #: marks alone are journaled when this many wait
-MARKS_WAITING_MAX = 512
+WATERMARKS_WAITING_MAX = 512
 
-Policy = Literal["event_time", "arrival"]
+Ordering = Literal["event_time", "arrival"]
 #: (topic, partition, first, last)
 Range = tuple[str, int, int, int]
 
 
-class Mark(NamedTuple):
+class Watermark(NamedTuple):
     """A watermark at an offset of a partition."""
 
     offset: int
@@ -45,93 +45,93 @@ class Slice(NamedTuple):
 
     columns: Columns | None
     ranges: list[Range]
-    marks: list[tuple[str, int, int]]
+    watermarks: list[tuple[str, int, int]]
 
 
 class _Input:
     """One partition: how far it was read, what of it is journaled, and which marks wait for earlier rows."""
 
-    def __init__(self, coverage: Coverage, mark: int) -> None:
+    def __init__(self, coverage: Coverage, watermark: int) -> None:
         self.coverage = coverage
         self.next_unseen = coverage.base
-        self.mark = mark
-        self.floor = mark
-        self.waiting: deque[Mark] = deque()
+        self.watermark = watermark
+        self.late_bound = watermark
+        self.waiting: deque[Watermark] = deque()
         self.held = 0
 
 
 class Merge:
     """Buffers rows until their order is certain. Holds nothing that a restart would miss."""
 
-    def __init__(self, ranks: Mapping[str, int], places: Sequence[Place], policy: Policy, hold_max: int = 50_000) -> None:
+    def __init__(self, ranks: Mapping[str, int], tps: Sequence[TopicPartition], policy: Ordering, hold_max: int = 50_000) -> None:
         self._handles = list(ranks)
         self._rank = np.array([ranks[handle] for handle in self._handles], np.int64)
         self._policy = policy
         self._hold_max = hold_max
-        self._inputs = {place: _Input(Coverage(), START_OF_TIME) for place in places}
+        self._inputs = {tp: _Input(Coverage(), START_OF_TIME) for tp in tps}
         self._pending: list[Columns] = []
         self._ready: deque[Columns] = deque()
-        self._done: dict[Place, list[I64]] = {}
+        self._done: dict[TopicPartition, list[I64]] = {}
         self._passed_over: list[Range] = []
-        self._first: dict[Place, int] = {}
+        self._first: dict[TopicPartition, int] = {}
 
-    def restore(self, coverage: Mapping[Place, Coverage], marks: Mapping[Place, int]) -> None:
+    def restore(self, coverage: Mapping[TopicPartition, Coverage], watermarks: Mapping[TopicPartition, int]) -> None:
         """Start where the journal ends."""
-        for place in self._inputs:
-            self._inputs[place] = _Input(coverage.get(place, Coverage()).copy(), marks.get(place, START_OF_TIME))
+        for tp in self._inputs:
+            self._inputs[tp] = _Input(coverage.get(tp, Coverage()).copy(), watermarks.get(tp, START_OF_TIME))
 
-    def read_first(self, ends: Mapping[Place, int]) -> None:
+    def bootstrap(self, ends: Mapping[TopicPartition, int]) -> None:
         """Under `arrival`, what control and posture held when the lane started is read before anything else is fetched."""
         lowest = min(self._rank)
         of_first_rank = {handle for handle, rank in zip(self._handles, self._rank, strict=True) if rank == lowest}
         if self._policy == "arrival" and len(of_first_rank) < len(self._handles):
-            self._first = {place: end for place, end in ends.items() if place[0] in of_first_rank}
+            self._first = {tp: end for tp, end in ends.items() if tp[0] in of_first_rank}
 
-    def next_unseen(self, place: Place) -> int:
+    def next_unseen(self, tp: TopicPartition) -> int:
         """The offset expected next from this partition."""
-        return self._inputs[place].next_unseen
+        return self._inputs[tp].next_unseen
 
-    def saw(self, place: Place, next_offset: int) -> None:
+    def saw(self, tp: TopicPartition, next_offset: int) -> None:
         """All offsets below this one were received."""
-        self._inputs[place].next_unseen = next_offset
+        self._inputs[tp].next_unseen = next_offset
 
-    def journaled(self, place: Place, offsets: I64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def journaled(self, tp: TopicPartition, offsets: I64) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
         """Which of these offsets an earlier process has already journaled."""
-        return self._inputs[place].coverage.done(offsets)
+        return self._inputs[tp].coverage.done(offsets)
 
-    def floor(self, place: Place) -> int:
+    def late_bound(self, tp: TopicPartition) -> int:
         """Rows of this partition with a time before this one are late."""
-        return self._inputs[place].floor
+        return self._inputs[tp].late_bound
 
-    def add(self, place: Place, columns: Columns, marks: Sequence[Mark]) -> None:
+    def add(self, tp: TopicPartition, columns: Columns, watermarks: Sequence[Watermark]) -> None:
         """Take rows of one partition, in offset order, and the marks among them."""
-        state = self._inputs[place]
+        state = self._inputs[tp]
         if rows(columns):
             state.held += rows(columns)
             self._pending.append(columns)
-        for mark in marks:
-            state.waiting.append(mark)
-            state.floor = max(state.floor, mark.ts_us)
-            state.mark = max(state.mark, mark.ts_us)
+        for watermark in watermarks:
+            state.waiting.append(watermark)
+            state.late_bound = max(state.late_bound, watermark.ts_us)
+            state.watermark = max(state.watermark, watermark.ts_us)
 
-    def resolve(self, place: Place, offsets: I64) -> None:
+    def resolve(self, tp: TopicPartition, offsets: I64) -> None:
         """These offsets need no order (refused records, tombstones); they go into the next journal record."""
         if len(offsets):
-            self._done.setdefault(place, []).append(offsets)
+            self._done.setdefault(tp, []).append(offsets)
 
-    def pass_over(self, place: Place, without_record: Sequence[tuple[int, int]]) -> None:
+    def pass_over(self, tp: TopicPartition, without_record: Sequence[tuple[int, int]]) -> None:
         """These runs of offsets hold no record; they go into the next journal record, else the position would stand before them."""
-        self._passed_over += [(*place, first, last) for first, last in without_record]
+        self._passed_over += [(*tp, first, last) for first, last in without_record]
 
-    def wants(self, place: Place) -> bool:
+    def wants(self, tp: TopicPartition) -> bool:
         """A partition that others wait for is always wanted; one that is far ahead is not."""
-        state = self._inputs[place]
+        state = self._inputs[tp]
         self._first = {p: end for p, end in self._first.items() if self._inputs[p].next_unseen < end}
-        if self._first and place not in self._first:
+        if self._first and tp not in self._first:
             return False
         if state.held < self._hold_max:
             return True
-        return self._policy == "event_time" and not self._ready and state.mark <= self._threshold()
+        return self._policy == "event_time" and not self._ready and state.watermark <= self._threshold()
 
     def finished(self) -> bool:
         """Every input has had its final mark and nothing waits."""
@@ -142,7 +142,7 @@ class Merge:
         if not self._ready:
             self._release()
         columns = self._pop(rows_max)
-        if columns is None and not (self._done or self._passed_over) and not self._marks_worth_recording():
+        if columns is None and not (self._done or self._passed_over) and not self._watermarks_worth_recording():
             return None
         done, self._done = self._done, {}
         if columns is not None:
@@ -151,15 +151,15 @@ class Merge:
         return Slice(columns, *self._settle(ranges))
 
     def _threshold(self) -> int:
-        return min((state.mark for state in self._inputs.values()), default=END_OF_TIME)
+        return min((state.watermark for state in self._inputs.values()), default=END_OF_TIME)
 
-    def _marks_worth_recording(self) -> bool:
+    def _watermarks_worth_recording(self) -> bool:
         """Marks alone are journaled at the end of time, or when many wait, so that an idle topic's position moves.
 
         Only marks with nothing unjournaled before them count: a record for the others would hold nothing.
         """
-        settled = sum(_next_marks(state) for state in self._inputs.values())
-        return settled >= MARKS_WAITING_MAX or (settled > 0 and not self._pending and self._threshold() == END_OF_TIME)
+        settled = sum(_next_watermarks(state) for state in self._inputs.values())
+        return settled >= WATERMARKS_WAITING_MAX or (settled > 0 and not self._pending and self._threshold() == END_OF_TIME)
 
     def _release(self) -> None:
         if not self._pending:
@@ -212,7 +212,7 @@ class Merge:
             rows_max, room = rows_max - n, room - size
         return concat(parts) if parts else None
 
-    def _account(self, columns: Columns, done: dict[Place, list[I64]]) -> None:
+    def _account(self, columns: Columns, done: dict[TopicPartition, list[I64]]) -> None:
         topic, partition, offset = (np.asarray(columns[name]) for name in ("topic", "partition", "offset"))
         for number, handle in enumerate(self._handles):
             of_topic = topic == number
@@ -221,7 +221,7 @@ class Merge:
                 self._inputs[(handle, p)].held -= len(offsets)
                 done.setdefault((handle, p), []).append(offsets)
 
-    def _cover(self, done: Mapping[Place, list[I64]]) -> list[Range]:
+    def _cover(self, done: Mapping[TopicPartition, list[I64]]) -> list[Range]:
         ranges, self._passed_over = self._passed_over, []
         for (handle, partition), parts in done.items():
             ranges += [(handle, partition, first, last) for first, last in runs(np.concatenate(parts))]
@@ -231,17 +231,17 @@ class Merge:
 
     def _settle(self, ranges: list[Range]) -> tuple[list[Range], list[tuple[str, int, int]]]:
         """Marks with nothing unjournaled before them are done too; later ones are read again after a restart."""
-        marks: list[tuple[str, int, int]] = []
+        watermarks: list[tuple[str, int, int]] = []
         for (handle, partition), state in self._inputs.items():
             settled = START_OF_TIME
             while state.waiting and state.waiting[0].offset <= state.coverage.base:
-                mark = state.waiting.popleft()
-                state.coverage.add(mark.offset, mark.offset)
-                ranges.append((handle, partition, mark.offset, mark.offset))
-                settled = max(settled, mark.ts_us)
+                watermark = state.waiting.popleft()
+                state.coverage.add(watermark.offset, watermark.offset)
+                ranges.append((handle, partition, watermark.offset, watermark.offset))
+                settled = max(settled, watermark.ts_us)
             if settled != START_OF_TIME:
-                marks.append((handle, partition, settled))
-        return ranges, marks
+                watermarks.append((handle, partition, settled))
+        return ranges, watermarks
 
 
 def _fitting(columns: Columns, room: int) -> tuple[int, int]:
@@ -255,13 +255,13 @@ def _fitting(columns: Columns, room: int) -> tuple[int, int]:
     return n, int(ends[n - 1]) if n else 0
 
 
-def _next_marks(state: _Input) -> int:
+def _next_watermarks(state: _Input) -> int:
     """How many waiting marks follow what is journaled without a row between."""
     base, count = state.coverage.base, 0
-    for mark in state.waiting:
-        if mark.offset > base:
+    for watermark in state.waiting:
+        if watermark.offset > base:
             break
-        base, count = max(base, mark.offset + 1), count + 1
+        base, count = max(base, watermark.offset + 1), count + 1
     return count
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from assay.agents.rule_plan import RulePlan
 from assay.contracts.pins import Pins
 from assay.tables.feature_plan import FeaturePlan
-from assay.tables.rule_plan import RulePlan
 
 
 @dataclass(frozen=True)

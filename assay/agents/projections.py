@@ -20,7 +20,7 @@ from assay.codecs.avro_encode import encode
 from assay.codecs.columns import Columns, Strings, concat, join, rows
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import frame, plan_of
-from assay.tables.state_bytes import State
+from assay.codecs.table_state import TableState
 
 FEATURES, ENTITIES = "FP_CHANGELOG_FEATURES_V1", "FP_CHANGELOG_ENTITIES_V1"
 
@@ -70,10 +70,10 @@ class ProjectionStep:
             keys, values = cast(Strings, both["key"]), cast(Strings, both["value"])
         return Emission(handle, partitions_of(keys, self._partitions[handle]), keys, values)
 
-    def state(self) -> State:
-        return State({"flushed_us": self._flushed_us, "next": self._next})
+    def state(self) -> TableState:
+        return TableState({"flushed_us": self._flushed_us, "next": self._next})
 
-    def restore(self, state: State) -> None:
+    def restore(self, state: TableState) -> None:
         self._flushed_us, self._next = int(state.header["flushed_us"]), int(state.header["next"])
 
 

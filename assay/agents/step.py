@@ -14,7 +14,7 @@ import numpy as np
 from assay.codecs.columns import I32, I64, U8, Strings
 
 #: (topic handle, partition)
-Place: TypeAlias = tuple[str, int]
+TopicPartition: TypeAlias = tuple[str, int]
 
 
 class Chunk(NamedTuple):
@@ -30,7 +30,7 @@ class Chunk(NamedTuple):
     begins: int = -1
 
     @property
-    def place(self) -> Place:
+    def tp(self) -> TopicPartition:
         return (self.handle, self.partition)
 
     @property
@@ -77,14 +77,14 @@ class EffectResults(NamedTuple):
     provider_ref: Strings
 
 
-class Outcome(NamedTuple):
+class LaneOutput(NamedTuple):
     """What folding one journal record gives."""
 
     emissions: Sequence[Emission]
     effects: Effects | None = None
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """A journal record before it has bytes on the broker: its sequence and the bytes to append."""
 
     sequence: int
@@ -100,19 +100,19 @@ class Machine(Protocol):
     def receive(self, chunk: Chunk) -> None:
         """Take fetched records. Offsets already journaled are skipped, so redelivery is harmless."""
 
-    def read_first(self, ends: Mapping[Place, int]) -> None:
+    def bootstrap(self, ends: Mapping[TopicPartition, int]) -> None:
         """Next offsets of the inputs when the lane started, for inputs that must be read before the others are."""
 
-    def wants(self, place: Place) -> bool:
+    def wants(self, tp: TopicPartition) -> bool:
         """False while enough of this partition is buffered; the shell stops fetching it."""
 
-    def next_entry(self, wall_us: int) -> Entry | None:
+    def next_entry(self, wall_us: int) -> JournalEntry | None:
         """The next journal record (processing order is fixed here), or None when nothing can be ordered yet."""
 
-    def apply(self, value: bytes) -> Outcome:
+    def apply(self, value: bytes) -> LaneOutput:
         """Fold one journal record. The same bytes give the same outcome on every machine."""
 
-    def results_entry(self, results: EffectResults, wall_us: int) -> Entry:
+    def results_entry(self, results: EffectResults, wall_us: int) -> JournalEntry:
         """The journal record that holds what effects answered. Its `apply` gives the outcome records."""
 
     def emitted(self, sequence: int) -> None:
@@ -121,19 +121,19 @@ class Machine(Protocol):
     def recover(self, value: bytes) -> None:
         """Fold the next record of the journal, from its first to its last, before anything is received."""
 
-    def unemitted(self) -> Sequence[tuple[int, Outcome]]:
+    def unemitted(self) -> Sequence[tuple[int, LaneOutput]]:
         """After the last record: (sequence, outcome) not known to be emitted, oldest first."""
 
-    def claim_entry(self, wall_us: int) -> Entry | None:
+    def claim_entry(self, wall_us: int) -> JournalEntry | None:
         """The first record of a new writer: it ends every older epoch. None where the journal itself keeps writers apart."""
 
-    def still_writes(self, sequence: int, between: Sequence[bytes]) -> bool:
+    def fencing_check(self, sequence: int, between: Sequence[bytes]) -> bool:
         """Whether this writer's record counts although these records of other writers landed right before it."""
 
-    def position(self) -> dict[Place, int]:
+    def position(self) -> dict[TopicPartition, int]:
         """Next offset per input partition that is not yet in the journal: where to seek after a restart."""
 
-    def committable(self) -> dict[Place, int]:
+    def committable(self) -> dict[TopicPartition, int]:
         """Next offset per input partition whose outputs are acknowledged: what the group may commit."""
 
     def table(self, name: str) -> Any:

@@ -11,12 +11,12 @@ from typing import Literal
 
 from assay.agents.act import ActStep
 from assay.agents.batch import Step
+from assay.agents.dead_letter import DeadLetterStep
 from assay.agents.decide import DecideStep
 from assay.agents.dedupe import DedupeStep
 from assay.agents.features import FeatureStep
 from assay.agents.plans import Plans
 from assay.agents.projections import ProjectionStep
-from assay.agents.set_aside import SetAsideStep
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ RTDL = LaneSpec(
         StepSpec("online_features", "key", FeatureStep, tables=("features", "entities")),
         StepSpec("decision_fabric", "key", DecideStep, produces=("FP_BUS_RTDL_V1",), tables=("decisions",)),
         StepSpec("projections", "key", ProjectionStep, produces=("FP_CHANGELOG_FEATURES_V1", "FP_CHANGELOG_ENTITIES_V1")),
-        StepSpec("set_aside", "key", SetAsideStep, produces=("FP_BUS_QUARANTINE_V1",)),
+        StepSpec("dead_letter", "key", DeadLetterStep, produces=("FP_BUS_QUARANTINE_V1",)),
     ),
 )
 
@@ -108,7 +108,7 @@ ACT = LaneSpec(
     journal="FP_JOURNAL_ACT_V1",
     steps=(
         StepSpec("action_layer", "key", ActStep, produces=("FP_BUS_RTDL_V1",)),
-        StepSpec("set_aside", "key", SetAsideStep, produces=("FP_BUS_QUARANTINE_V1",)),
+        StepSpec("dead_letter", "key", DeadLetterStep, produces=("FP_BUS_QUARANTINE_V1",)),
     ),
 )
 

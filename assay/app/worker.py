@@ -11,16 +11,16 @@ import logging
 from functools import cache
 from typing import Any
 
-from assay.agents.faust_shell.agents import LaneApp, LaneSpec, Pages, Shell, build_app
+from assay.agents.faust_shell.agents import LaneApp, Pages, Shell, ShellLane, build_app
 from assay.agents.topology import TOPOLOGY
 from assay.app import metrics
-from assay.app.bus_properties import aiokafka_arguments, read_bus_properties
-from assay.app.failpoints import Failpoints
-from assay.app.run_directory import Run
+from assay.app.bus.properties import aiokafka_arguments, read_bus_properties
+from assay.app.lane.failpoints import Failpoints
+from assay.app.lane.wiring import wire
+from assay.app.run.directory import Run
 from assay.app.settings import Settings, load_settings
-from assay.app.snapshots.taking import Pace
+from assay.app.snapshots.taking import SnapshotPace
 from assay.app.substrate.ports import free_port
-from assay.app.worker_lanes import wire
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -52,9 +52,9 @@ def build_worker(settings: Settings) -> LaneApp:
         web_bind=settings.web_host,
         client=aiokafka_arguments(properties),
     )
-    pace = Pace(settings.snapshot_every_records, settings.snapshot_every_s)
+    pace = SnapshotPace(settings.snapshot_every_records, settings.snapshot_every_s)
     lanes = wire(run, packs_of(settings.packs), failpoints, properties, settings.webhook_url, pace)
-    specs = [LaneSpec(lane.name, lane.topics, lane.driver) for lane in lanes]
+    specs = [ShellLane(lane.name, lane.topics, lane.driver) for lane in lanes]
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
     return build_app(shell, specs, _pages)
 

@@ -11,8 +11,8 @@ from assay.codecs.avro_decode_kernel import decode_rows
 from assay.codecs.avro_plan import NARROW, SLOT, SMALL, WIDE, AvroPlan, Slot
 from assay.codecs.avro_schema import Op
 from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings
+from assay.codecs.intrinsics import cells
 from assay.codecs.kernel import frozen
-from assay.codecs.words import cells
 from assay.contracts.reasons import Reason
 
 #: What a verdict means; None is a good record.

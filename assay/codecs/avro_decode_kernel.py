@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from assay.codecs.intrinsics import copy, load64
 from assay.codecs.kernel import kernel, part
-from assay.codecs.words import copy, load64
 
 GOOD, TRUNCATED, OVERSIZED, GARBAGE = range(4)
 

@@ -9,8 +9,8 @@ from assay.codecs.avro_encode_kernel import DONE, MISMATCH, encode_rows
 from assay.codecs.avro_plan import AvroPlan
 from assay.codecs.avro_schema import Op
 from assay.codecs.columns import I64, U8, Columns, Strings, rows
+from assay.codecs.intrinsics import cells
 from assay.codecs.kernel import frozen
-from assay.codecs.words import cells
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

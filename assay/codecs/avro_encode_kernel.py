@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from assay.codecs.intrinsics import copy, store64
 from assay.codecs.kernel import kernel, part
-from assay.codecs.words import copy, store64
 
 DONE, FULL, MISMATCH = range(3)
 

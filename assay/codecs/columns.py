@@ -17,8 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.codecs.intrinsics import OUTSIDE, SAME, gather, survey
 from assay.codecs.kernel import frozen
-from assay.codecs.words import OUTSIDE, SAME, gather, survey
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

@@ -15,8 +15,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from assay.codecs.columns import U8
+from assay.codecs.intrinsics import load64
 from assay.codecs.kernel import frozen, kernel, part
-from assay.codecs.words import load64
 
 _POLYNOMIAL: Final = 0x82F63B78
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I64, Strings
+from assay.codecs.intrinsics import load64
 from assay.codecs.kernel import frozen, kernel
-from assay.codecs.words import load64
 
 SUMS = 4
 _LOW = np.uint64(0xFFFFFFFF)

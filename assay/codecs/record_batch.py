@@ -15,8 +15,8 @@ import numpy as np
 from assay.codecs.avro_encode_kernel import write_varint
 from assay.codecs.columns import U8, Strings
 from assay.codecs.crc32c_kernel import crc32c
+from assay.codecs.intrinsics import copy
 from assay.codecs.kernel import frozen, kernel, part
-from assay.codecs.words import copy
 
 #: base offset, length after this field, leader epoch, magic, checksum, attributes, last offset delta, first and last
 #: timestamp, producer id, producer epoch, base sequence, records

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from assay.codecs.avro_decode import REASONS, decode
 from assay.codecs.avro_plan import AvroPlan, compile_schema
 from assay.codecs.columns import I64, Strings
+from assay.codecs.intrinsics import gather
 from assay.codecs.kernel import frozen
-from assay.codecs.words import gather
 from assay.contracts.avro_schemas import current, fingerprint, released
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8, Columns, Strings
+from assay.codecs.intrinsics import prefetch
 from assay.codecs.kernel import Int, frozen, inlined, kernel
-from assay.codecs.words import prefetch
+from assay.codecs.table_state import TableState, state_refused
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.growth import power_of_two
 from assay.tables.row_kinds import LABEL, PAYMENT
-from assay.tables.state_bytes import State, state_refused
 from assay.tables.text_hash import hash128
 
 NEW, DUPLICATE, MISMATCH = 0, 1, 2
@@ -37,7 +37,7 @@ _ORDINAL_MASK = 2**40 - 1
 _TAG_MASK = 2**24 - 1
 _FIRST_IDS = 64
 #: rows between asking for an index word and using it
-_AHEAD = 12
+_PREFETCH_ROWS = 12
 
 
 class SeenBatch(NamedTuple):
@@ -98,8 +98,8 @@ def _fold(
         first, second = hash128(data, starts[i], np.int64(max(lengths[i], 0)), np.int64(kinds[i]))
         hashes[i, 0], hashes[i, 1] = np.int64(first), np.int64(second)
     for i in range(len(kinds)):
-        if i + _AHEAD < len(kinds):
-            prefetch(index, hashes[i + _AHEAD, 0] & (len(index) - 1))
+        if i + _PREFETCH_ROWS < len(kinds):
+            prefetch(index, hashes[i + _PREFETCH_ROWS, 0] & (len(index) - 1))
         if skip[i] or kinds[i] < LABEL:
             continue
         if kinds[i] == LABEL and subject_lengths[i] >= 0:
@@ -144,7 +144,7 @@ def _move(entries: I64, base: int, end: int, larger: I64) -> None:
 def _reindex(entries: I64, base: int, end: int, index: I64) -> None:
     mask = len(index) - 1
     for ordinal in range(base, end):
-        prefetch(index, entries[(ordinal + _AHEAD) & (len(entries) - 1), FIRST] & mask)
+        prefetch(index, entries[(ordinal + _PREFETCH_ROWS) & (len(entries) - 1), FIRST] & mask)
         first = entries[ordinal & (len(entries) - 1), FIRST]
         at = first & mask
         while index[at] != 0:
@@ -210,7 +210,7 @@ class SeenIds:
         entry = self._entries[ordinal & (len(self._entries) - 1)]
         return int(entry[PLACE] >> 32), int(entry[PLACE] & 0xFFFFFFFF), int(entry[OFFSET])
 
-    def state(self) -> State:
+    def state(self) -> TableState:
         """The whole state."""
         base, end = int(self._state[_BASE]), int(self._state[_NEXT])
         rows = self._entries[np.arange(base, end) & (len(self._entries) - 1)]
@@ -222,10 +222,10 @@ class SeenIds:
             "base": base,
             "latest": int(self._state[_LATEST]),
         }
-        return State(header, {"entries": rows})
+        return TableState(header, {"entries": rows})
 
     @classmethod
-    def from_state(cls, state: State) -> SeenIds:
+    def from_state(cls, state: TableState) -> SeenIds:
         """The inverse of `state`. Raises Stop(STATE_UNREADABLE)."""
         header, rows = state.header, state.array("entries")
         base, end = header["base"], header["base"] + len(rows)

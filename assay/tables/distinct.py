@@ -21,14 +21,14 @@ _EMPTY = -1
 
 
 @kernel
-def _previous(keys: I32, members: I32, times: I64, pairs: I64, used: I64, previous: I64, column: int) -> None:
+def _previous(keys: I32, elements: I32, times: I64, pairs: I64, used: I64, previous: I64, column: int) -> None:
     """previous[i, column] = latest time of the pair of row i before it; NEVER if none, NO_MEMBER if the row has no member."""
     mask = np.uint64(len(pairs) - 1)
     for i in range(len(keys)):
         previous[i, column] = NO_MEMBER
-        if keys[i] < 0 or members[i] < 0:
+        if keys[i] < 0 or elements[i] < 0:
             continue
-        pair = np.int64(keys[i]) << 32 | np.int64(members[i])
+        pair = np.int64(keys[i]) << 32 | np.int64(elements[i])
         mixed = np.uint64(pair) * np.uint64(0x9E3779B97F4A7C15)
         at = (mixed ^ (mixed >> np.uint64(29))) & mask
         while pairs[at, 0] != pair and pairs[at, 0] != _EMPTY:
@@ -54,9 +54,9 @@ class PairTable:
         """True while `more` new pairs leave the table at most half full."""
         return 2 * (int(self._used[0]) + more) <= len(self._pairs)
 
-    def fold(self, keys: I32, members: I32, times: I64, previous: I64, column: int) -> None:
+    def fold(self, keys: I32, elements: I32, times: I64, previous: I64, column: int) -> None:
         """Fold rows in order; rows whose key or member is -1 change nothing. Needs `has_room(len(keys))`."""
-        _previous(frozen(keys, np.int32), frozen(members, np.int32), frozen(times, np.int64), self._pairs, self._used, previous, column)
+        _previous(frozen(keys, np.int32), frozen(elements, np.int32), frozen(times, np.int64), self._pairs, self._used, previous, column)
 
     def held(self) -> I64:
         """All pairs as int64 (n, 3): key slot, member slot, latest time; in no particular order."""
@@ -68,5 +68,5 @@ class PairTable:
         size = max(_FIRST_PAIRS, power_of_two(2 * (len(held) + max(more, len(held)))))
         self._pairs = np.full((size, 2), _EMPTY, np.int64)
         self._used[0] = 0
-        keys, members = held[:, 0].astype(np.int32), held[:, 1].astype(np.int32)
-        self.fold(keys, members, held[:, 2], np.empty((len(held), 1), np.int64), 0)
+        keys, elements = held[:, 0].astype(np.int32), held[:, 1].astype(np.int32)
+        self.fold(keys, elements, held[:, 2], np.empty((len(held), 1), np.int64), 0)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8, Strings
 from assay.codecs.kernel import frozen
+from assay.codecs.table_state import all_within, state_refused
 from assay.tables import entity_index
 from assay.tables.entity_index import (
     BORN,
@@ -36,7 +37,6 @@ from assay.tables.entity_index import (
     START,
 )
 from assay.tables.growth import grown
-from assay.tables.state_bytes import all_within, state_refused
 
 _FIRST_SLOTS = 64
 #: a row that never comes

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8
+from assay.codecs.intrinsics import load64, prefetch
 from assay.codecs.kernel import Int, inlined, kernel, part
-from assay.codecs.words import load64, prefetch
 from assay.tables.text_hash import hash64
 
 _SLOT_MASK = 0xFFFFFFFF
 #: rows between asking for a line and using it
-_AHEAD = 6
+_PREFETCH_ROWS = 6
 #: words of an entry, one cache line
 HASH, START, LENGTH, FIRST_SEEN, LAST_SEEN, EVENTS, BORN, MET, ENTRY_WORDS = 0, 1, 2, 3, 4, 5, 6, 7, 8
 #: what a slot is: its row is as it was told, or changed since; its id died, and that was told; its line is another's to take
@@ -45,17 +45,17 @@ def _same_key(data: U8, start: Int, length: Int, arena: U8, at: Int) -> Any:
 
 
 @inlined
-def _ask_ahead(hashes: I64, i: Int, index: I64, entries: I64, arena: U8) -> None:
+def _prefetch_rows(hashes: I64, i: Int, index: I64, entries: I64, arena: U8) -> None:
     """Prefetch the index word of a row to come, the entry of a nearer one, the key bytes of the nearest."""
     mask = len(index) - 1
-    if i + 3 * _AHEAD < len(hashes):
-        prefetch(index, hashes[i + 3 * _AHEAD] & mask)
-    if i + 2 * _AHEAD < len(hashes):
-        slot = (index[hashes[i + 2 * _AHEAD] & mask] & _SLOT_MASK) - 1
+    if i + 3 * _PREFETCH_ROWS < len(hashes):
+        prefetch(index, hashes[i + 3 * _PREFETCH_ROWS] & mask)
+    if i + 2 * _PREFETCH_ROWS < len(hashes):
+        slot = (index[hashes[i + 2 * _PREFETCH_ROWS] & mask] & _SLOT_MASK) - 1
         if slot >= 0:
             prefetch(entries, slot * ENTRY_WORDS)
-    if i + _AHEAD < len(hashes):
-        slot = (index[hashes[i + _AHEAD] & mask] & _SLOT_MASK) - 1
+    if i + _PREFETCH_ROWS < len(hashes):
+        slot = (index[hashes[i + _PREFETCH_ROWS] & mask] & _SLOT_MASK) - 1
         if slot >= 0:
             prefetch(arena, entries[slot, START])
 
@@ -143,7 +143,7 @@ def resolve(
     for i in range(len(starts)):
         hashes[i] = np.int64(hash64(data, starts[i], np.int64(lengths[i]), 0)) if wanted[i] and lengths[i] >= 0 else 0
     for i in range(len(starts)):
-        _ask_ahead(hashes, i, index, entries, arena)
+        _prefetch_rows(hashes, i, index, entries, arena)
         slots[i] = -1
         length = np.int64(lengths[i])
         if wanted[i]:

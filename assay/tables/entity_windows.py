@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8
 from assay.codecs.kernel import frozen
+from assay.codecs.table_state import all_within, fill, state_refused
 from assay.tables.distinct import PairTable
 from assay.tables.entities import EntityTable
 from assay.tables.feature_plan import BUCKETS, CELLS, CURRENT, EVENTS, FIELDS, RESOLUTION, SQUARES, SUM, TOTAL, EntityPlan
 from assay.tables.growth import grown
-from assay.tables.state_bytes import all_within, fill, state_refused
 from assay.tables.windows import NO_MEMBER, fold_windows
 
 _FIRST_SLOTS = 64
@@ -38,7 +38,7 @@ class EntityWindows:
         self,
         roles: U8,
         slots: I32,
-        members: tuple[I32, ...],
+        elements: tuple[I32, ...],
         times: I64,
         buckets: I64,
         amounts: I64,
@@ -47,7 +47,7 @@ class EntityWindows:
         """Fold rows in order. `members[p]` are the slots of the other entity of pair p; `values` the two output matrices."""
         self.reserve(int(slots.max(initial=-1)) + 1)
         previous = np.full((len(slots), len(self.pairs)), NO_MEMBER, np.int64)
-        for column, other in enumerate(members):
+        for column, other in enumerate(elements):
             self._make_room(column, len(slots))
             self.pairs[column].fold(slots, other, times, previous, column)
         plan = self.plan

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, Columns, Strings
 from assay.codecs.kernel import frozen
+from assay.codecs.table_state import Sparse, TableState
 from assay.contracts.errors import Stop
 from assay.contracts.limits import AMOUNT_MINOR_END
 from assay.contracts.reasons import Reason
@@ -25,7 +26,6 @@ from assay.tables.feature_plan import FeaturePlan
 from assay.tables.feature_rows import dead_columns, entity_columns, feature_columns, feature_row
 from assay.tables.row_features import fill_row_features
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT
-from assay.tables.state_bytes import Sparse, State
 from assay.tables.subjects import Subjects
 from assay.tables.windows import LABELS, NOTHING, PAYS, bucket_rows
 
@@ -136,16 +136,16 @@ class FeatureTable:
                 windows.reclaim(ids.name, slots)
         return dead
 
-    def state(self) -> State:
+    def state(self) -> TableState:
         """The whole state, what is touched included: views of the tables' memory, so to be read before the next fold."""
         arrays = {f"subjects.{name}": array for name, array in self._subjects.state().items()}
         for ids, windows in zip(self.entities, self.windows, strict=True):
             arrays |= {f"ids.{ids.name}.{name}": array for name, array in ids.state().items()}
             arrays |= {f"windows.{ids.name}.{name}": array for name, array in windows.state().items()}
-        return State({"table": "features", "plan": self.plan.digest.hex(), "clock": self._clock}, arrays)
+        return TableState({"table": "features", "plan": self.plan.digest.hex(), "clock": self._clock}, arrays)
 
     @classmethod
-    def from_state(cls, plan: FeaturePlan, state: State) -> FeatureTable:
+    def from_state(cls, plan: FeaturePlan, state: TableState) -> FeatureTable:
         """The inverse of `state`. Raises Stop(STATE_UNREADABLE) or, when another plan wrote it, Stop(STATE_OF_ANOTHER_PLAN)."""
         header, arrays = state
         if header.get("plan") != plan.digest.hex():

@@ -9,8 +9,8 @@ from __future__ import annotations
 import json
 from typing import NamedTuple
 
+from assay.codecs.table_state import TableState
 from assay.contracts.posture import FAIL_SAFE, MASKS, Mask
-from assay.tables.state_bytes import State
 
 TRUSTED, MISSING = "TRUSTED", "MISSING"
 
@@ -43,12 +43,12 @@ class Posture(NamedTuple):
         mask["allowed_feature_groups"] = tuple(mask["allowed_feature_groups"])
         return Posture(record["mode"], record["posture_seq"], record["policy_rev"], Mask(**mask))
 
-    def state(self) -> State:
+    def state(self) -> TableState:
         """The posture as one value of a lane's state."""
-        return State({**self._asdict(), "mask": self.mask.as_json()})
+        return TableState({**self._asdict(), "mask": self.mask.as_json()})
 
     @classmethod
-    def from_state(cls, state: State) -> Posture:
+    def from_state(cls, state: TableState) -> Posture:
         """The inverse of `state`."""
         mask = {**state.header["mask"], "allowed_feature_groups": tuple(state.header["mask"]["allowed_feature_groups"])}
         return cls(**{**state.header, "mask": Mask(**mask)})

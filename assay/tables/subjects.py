@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64
+from assay.codecs.table_state import state_refused
 from assay.tables.growth import power_of_two
-from assay.tables.state_bytes import state_refused
 
 #: what is known of an ordinal
 UNKNOWN, FOLDED, FRAUD = 0, 1, 2

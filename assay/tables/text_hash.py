@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from assay.codecs.columns import U8
+from assay.codecs.intrinsics import load64
 from assay.codecs.kernel import Int, inlined
-from assay.codecs.words import load64
 
 _FIRST_SEED = np.uint64(0x9E3779B97F4A7C15)
 _FIRST_PRIME = np.uint64(0xFF51AFD7ED558CCD)

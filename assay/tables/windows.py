@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8
+from assay.codecs.intrinsics import prefetch
 from assay.codecs.kernel import Int, inlined, kernel, part
-from assay.codecs.words import prefetch
 from assay.tables.feature_plan import (
     BITMAP,
     BUCKETS,
@@ -58,13 +58,13 @@ from assay.tables.feature_plan import (
 NOTHING, PAYS, LABELS = 0, 1, 2
 #: previous payment time of a pair that has none, and of a row that names no member
 NEVER = -(2**63)
-NO_MEMBER = 2**63 - 1
+NO_ELEMENT = 2**63 - 1
 LIMB = 2**32
 _LIMB_FLOAT = 4294967296.0
 #: position of a lone bit, by the upper six bits of its product with a de Bruijn sequence
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 #: rows between asking for a line and using it
-_AHEAD = 8
+_PREFETCH_ROWS = 8
 _BIT_OF = np.array([next(b for b in range(64) if ((0x03F79D71B4CB0A89 << b) % 2**64) >> 58 == i) for i in range(64)], np.int64)
 
 
@@ -211,7 +211,7 @@ def _add_payment(
 @inlined
 def _move_member(words: I64, base: Int, rings: I64, r: Int, windows: I64, field: Int, bucket: Int, place: Int, previous: Int) -> None:
     """A member counts once, in the latest bucket it was paid in: move it there from the bucket it was in."""
-    if previous == NO_MEMBER:
+    if previous == NO_ELEMENT:
         return
     current, fields = words[base + rings[r, CURRENT]], rings[r, FIELDS]
     held = previous != NEVER
@@ -273,8 +273,8 @@ def _read(words: I64, base: Int, reads: I64, k: Int, row: Int, amount: Int, long
 def _fold_headers(words: I64, width: Int, since: I64, roles: U8, slots: I32, times: I64, longs: I64, touched: U8, fresh: U8) -> None:
     """Latest time and count of every key, time since last, and whether a row is the first payment of its key."""
     for i in range(len(roles)):
-        if i + _AHEAD < len(roles) and slots[i + _AHEAD] >= 0:
-            prefetch(words, np.int64(slots[i + _AHEAD]) * width)
+        if i + _PREFETCH_ROWS < len(roles) and slots[i + _PREFETCH_ROWS] >= 0:
+            prefetch(words, np.int64(slots[i + _PREFETCH_ROWS]) * width)
         slot = np.int64(slots[i])
         if slot >= 0 and roles[i] != NOTHING:
             touched[slot] = 1
@@ -315,10 +315,10 @@ def _fold_ring(
     """All rows of a batch against one ring."""
     read_from, read_middle, read_to = rings[r, READ_FROM], rings[r, READ_MIDDLE], rings[r, READ_TO]
     for i in range(len(roles)):
-        if i + _AHEAD < len(roles) and slots[i + _AHEAD] >= 0:
-            ahead = np.int64(slots[i + _AHEAD]) * width
+        if i + _PREFETCH_ROWS < len(roles) and slots[i + _PREFETCH_ROWS] >= 0:
+            ahead = np.int64(slots[i + _PREFETCH_ROWS]) * width
             prefetch(words, ahead + rings[r, CURRENT])
-            prefetch(words, ahead + rings[r, CELLS] + places[i + _AHEAD] * rings[r, FIELDS])
+            prefetch(words, ahead + rings[r, CELLS] + places[i + _PREFETCH_ROWS] * rings[r, FIELDS])
         if roles[i] == NOTHING or slots[i] < 0:
             continue
         base, bucket, place = np.int64(slots[i]) * width, buckets[i], places[i]

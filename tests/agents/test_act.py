@@ -11,10 +11,10 @@ from records import DAY_US, OTHER_PINS, PINS, RTDL, T0_US, chunk, decision, mark
 from simulated_worlds import config
 from states import read_back, written
 
-from assay.agents.lane import Lane
-from assay.agents.step import EffectResults, Outcome
+from assay.agents.lane import LaneMachine
+from assay.agents.step import EffectResults, LaneOutput
 from assay.agents.topology import TOPOLOGY
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import unpack
 from assay.contracts import ids
@@ -29,19 +29,19 @@ class ActLane:
     """A running act lane, fed record by record."""
 
     def __init__(self) -> None:
-        self.lane: Lane = build_lane(TOPOLOGY.lane("act"), config(), partition_counts(1))
+        self.lane: LaneMachine = build_lane(TOPOLOGY.lane("act"), config(), partition_counts(1))
         self.lane.unemitted()
         self.lane.apply(self.lane.claim_entry(WALL_US).value)
         self.at = 0
 
-    def start(self, *values: bytes | None) -> Outcome:
+    def start(self, *values: bytes | None) -> LaneOutput:
         """What the lane makes of the next records, before any effect is executed."""
         self.lane.receive(chunk(RTDL, values, self.at))
         self.at += len(values)
         entry = self.lane.next_entry(WALL_US)
-        return self.lane.apply(entry.value) if entry else Outcome(())
+        return self.lane.apply(entry.value) if entry else LaneOutput(())
 
-    def answer(self, outcome: Outcome, status: str = "EXECUTED") -> Outcome:
+    def answer(self, outcome: LaneOutput, status: str = "EXECUTED") -> LaneOutput:
         """Journal answers to the effects of an outcome."""
         assert outcome.effects is not None
         return self.lane.apply(self.lane.results_entry(answers(len(outcome.effects.idempotency_key), status), WALL_US).value)
@@ -52,12 +52,12 @@ def answers(n: int, status: str = "EXECUTED") -> EffectResults:
     return EffectResults(Strings.repeat(status.encode(), n), np.ones(n, np.int32), Strings.repeat(b"", n), Strings.repeat(b"ref", n))
 
 
-def emitted(outcome: Outcome, handle: str = RTDL) -> list[dict[str, Any]]:
+def emitted(outcome: LaneOutput, handle: str = RTDL) -> list[dict[str, Any]]:
     """Records emitted to a topic."""
     return [unpack(value or b"")[1] for e in outcome.emissions if e.handle == handle for value in e.values.tolist()]
 
 
-def keys(outcome: Outcome) -> list[bytes]:
+def keys(outcome: LaneOutput) -> list[bytes]:
     """Keys to be executed."""
     return [] if outcome.effects is None else [row.tobytes() for row in outcome.effects.idempotency_key]
 
@@ -178,7 +178,7 @@ def test_answers_that_fit_no_batch_under_way_stop_the_lane(play: Any) -> None:
     assert stopped.value.reason is Reason.ANSWERS_UNEXPECTED
 
 
-def recovered(journal: Sequence[bytes]) -> Lane:
+def recovered(journal: Sequence[bytes]) -> LaneMachine:
     """A lane that has read this journal."""
     lane = build_lane(TOPOLOGY.lane("act"), config(), partition_counts(1))
     for value in journal:

@@ -14,8 +14,8 @@ from records import PINS, RTDL, chunk, decision, mark, outcome
 
 from assay.agents import audit as audit_module
 from assay.agents.audit import AuditMachine
-from assay.agents.audit_segment import GENESIS, MAGIC, bodies_of, read_segment, walk, write_segment
-from assay.agents.step import EffectResults, Outcome
+from assay.agents.step import EffectResults, LaneOutput
+from assay.codecs.audit_segment import GENESIS, MAGIC, bodies_of, read_segment, walk, write_segment
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import HEADER_BYTES, unpack
 from assay.contracts import ids
@@ -126,9 +126,9 @@ def test_the_header_conforms_to_its_schema_and_every_record_goes_out_under_its_e
     assert letters.handle == QUARANTINE
 
 
-def lane_outcome(segments: Sequence[bytes]) -> Outcome:
+def lane_outcome(segments: Sequence[bytes]) -> LaneOutput:
     """What another machine makes of the last of these segments."""
-    twin, found = machine(), Outcome(())
+    twin, found = machine(), LaneOutput(())
     for segment in segments:
         found = twin.apply(segment)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from records import OTHER_PINS, PINS, RTDL, chunk, decision, outcome
 
 from assay.agents.audit import AuditMachine
-from assay.agents.audit_segment import read_segment
+from assay.codecs.audit_segment import read_segment
 
 WALL_US = 1_800_000_000_000_000
 LATER_US = WALL_US + 1_000_000

@@ -9,12 +9,12 @@ import numpy as np
 from assay.agents.batch import Batch, Context
 from assay.agents.decide import DecideStep
 from assay.agents.plans import Plans
+from assay.agents.rule_plan import compile_rules
 from assay.codecs.columns import Columns, Strings
 from assay.contracts.pins import Pins
 from assay.tables.decisions import RecentDecisions
 from assay.tables.feature_plan import compile_plan
 from assay.tables.row_kinds import PAYMENT
-from assay.tables.rule_plan import compile_rules
 
 PLAN = compile_plan(
     {

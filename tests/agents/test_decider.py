@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from states import read_back, written
 
 from assay.agents.decider import Decider, Decisions
+from assay.agents.rule_plan import compile_rules
 from assay.codecs.avro_encode import encode
 from assay.codecs.avro_plan import compile_schema
 from assay.codecs.columns import Columns, Ragged, Strings, take
@@ -29,7 +30,6 @@ from assay.contracts.posture import MASKS, Mode
 from assay.tables.feature_document import parse_document
 from assay.tables.posture import FAIL_SAFE_POSTURE, Posture
 from assay.tables.row_kinds import LABEL, PAYMENT, POSTURE
-from assay.tables.rule_plan import compile_rules
 from assay.tables.rule_reference import score_row
 
 FEATURES = parse_document(sample_decisions.FEATURES)

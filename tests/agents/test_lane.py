@@ -18,10 +18,10 @@ from states import read_back, written
 
 from assay.agents import lane as lane_module
 from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalRecord
-from assay.agents.lane import Lane
+from assay.agents.lane import LaneMachine
 from assay.agents.step import Emission
 from assay.agents.topology import TOPOLOGY
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.codecs.columns import Columns, Strings, concat, rows, take
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import AssayError, Stop
@@ -31,7 +31,7 @@ WALL_US = 1_800_000_000_000_000
 CODE, OTHER_CODE = b"\1" * 32, b"\2" * 32
 
 
-def lane(name: str = "rtdl", code: bytes | None = None) -> Lane:
+def lane(name: str = "rtdl", code: bytes | None = None) -> LaneMachine:
     """A lane that has read nothing."""
     return build_lane(TOPOLOGY.lane(name), config(), partition_counts(1), code=code)
 
@@ -44,7 +44,7 @@ def lane_rows(name: str) -> Columns:
     return concat([whole, take(whole, again)])
 
 
-def play(name: str, cuts: Sequence[int]) -> tuple[list[Emission], list[bytes], Lane]:
+def play(name: str, cuts: Sequence[int]) -> tuple[list[Emission], list[bytes], LaneMachine]:
     """Fold the rows of a lane, cut into journal records at these places: emissions and states of the steps.
 
     All at the instant 0, before the first flush of changelog rows is due: these are coalesced by the clock.
@@ -124,7 +124,7 @@ def test_a_state_read_back_goes_on_as_if_nothing_had_happened(name: str) -> None
 # -- the journal's rules
 
 
-def recover(values: Sequence[JournalRecord], code: bytes = CODE) -> Lane:
+def recover(values: Sequence[JournalRecord], code: bytes = CODE) -> LaneMachine:
     """A lane that has read these records."""
     found = lane(code=code)
     for value in values:
@@ -219,17 +219,17 @@ def test_a_gap_in_the_input_stops_the_lane() -> None:
     assert stopped.value.reason is Reason.INPUT_GAP
 
 
-def _junk(one: Lane, first: int, n: int) -> None:
+def _junk(one: LaneMachine, first: int, n: int) -> None:
     one.receive(chunk(TRAFFIC, [b"junk"] * n, first))
 
 
-def _junk_with_a_good_one(one: Lane, first: int, n: int) -> None:
+def _junk_with_a_good_one(one: LaneMachine, first: int, n: int) -> None:
     one.receive(chunk(TRAFFIC, [*[b"junk"] * (n - 1), payment(f"good{first}", 5)], first))
 
 
 @pytest.mark.parametrize(("feed", "stops"), [(_junk, True), (_junk_with_a_good_one, False)])
 def test_a_flood_of_refusals_stops_the_lane_behind_what_it_journaled(
-    feed: Callable[[Lane, int, int], None],
+    feed: Callable[[LaneMachine, int, int], None],
     stops: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

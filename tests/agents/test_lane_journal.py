@@ -11,10 +11,10 @@ from records import CONTEXT, CONTROL, LABELS, POSTURE, RTDL, TRAFFIC, chunk, dec
 from simulated_worlds import config
 
 from assay.agents.journal import BATCH, CLAIM, RESULT, JournalRecord
-from assay.agents.lane import Lane
-from assay.agents.step import Entry
+from assay.agents.lane import LaneMachine
+from assay.agents.step import JournalEntry
 from assay.agents.topology import TOPOLOGY
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.codecs.columns import Columns, Strings
 from assay.codecs.single_object import pack, unpack
 from assay.contracts.errors import Stop
@@ -26,7 +26,7 @@ JOURNAL_VALUE_BYTES_MAX = 16 * 1024 * 1024 - 1024
 LONG = "😀" * 250
 
 
-def lane(name: str = "rtdl") -> Lane:
+def lane(name: str = "rtdl") -> LaneMachine:
     """A lane that has read nothing."""
     return build_lane(TOPOLOGY.lane(name), config(), partition_counts(1), code=CODE)
 
@@ -36,7 +36,7 @@ def record(sequence: int, kind: str = BATCH, columns: Columns | None = None, n: 
     return JournalRecord(0, epoch, sequence, kind, WALL_US, -1, CODE, config().digest, [], [], n, columns or {})
 
 
-def recover(one: Lane, values: Sequence[JournalRecord]) -> Lane:
+def recover(one: LaneMachine, values: Sequence[JournalRecord]) -> LaneMachine:
     """A lane that has read these records."""
     for value in values:
         one.recover(value.to_bytes())
@@ -124,7 +124,7 @@ def test_what_is_no_journal_record_is_refused_as_such(value: bytes) -> None:
     ],
 )
 def test_a_journal_record_stays_below_what_a_broker_takes_and_no_offset_is_lost(values: list[bytes]) -> None:
-    one = build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"merge_policy": "arrival"}), partition_counts(1))
+    one = build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"ordering": "arrival"}), partition_counts(1))
     one.receive(chunk(TRAFFIC, values))
     entries = []
     while (entry := one.next_entry(WALL_US)) is not None:
@@ -136,11 +136,11 @@ def test_a_journal_record_stays_below_what_a_broker_takes_and_no_offset_is_lost(
     assert sum(r.rows + len(np.asarray(r.columns.get("refused.offset", ()))) for r in entries) == len(values)
 
 
-def _goes_on(one: Lane, _: list[bytes]) -> Lane:
+def _goes_on(one: LaneMachine, _: list[bytes]) -> LaneMachine:
     return one
 
 
-def _starts_from_its_journal(one: Lane, values: list[bytes]) -> Lane:
+def _starts_from_its_journal(one: LaneMachine, values: list[bytes]) -> LaneMachine:
     """Outputs were not known to be out: they are sent again, and a second claim says that they are."""
     again = recover(lane(), [JournalRecord.from_bytes(value) for value in values])
     assert again.unemitted()
@@ -150,7 +150,7 @@ def _starts_from_its_journal(one: Lane, values: list[bytes]) -> Lane:
     return again
 
 
-def _starts_from_a_snapshot(one: Lane, _: list[bytes]) -> Lane:
+def _starts_from_a_snapshot(one: LaneMachine, _: list[bytes]) -> LaneMachine:
     again = lane()
     again.restore(one.state())
     again.unemitted()
@@ -160,7 +160,7 @@ def _starts_from_a_snapshot(one: Lane, _: list[bytes]) -> Lane:
 
 @pytest.mark.parametrize("restarted", [_goes_on, _starts_from_its_journal, _starts_from_a_snapshot])
 def test_an_idle_lane_sends_its_last_changelog_rows_and_then_leaves_a_clean_point(
-    restarted: Callable[[Lane, list[bytes]], Lane],
+    restarted: Callable[[LaneMachine, list[bytes]], LaneMachine],
 ) -> None:
     one = build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1), rows_max=1, code=CODE)
     one.unemitted()
@@ -185,7 +185,7 @@ def test_an_idle_lane_sends_its_last_changelog_rows_and_then_leaves_a_clean_poin
     assert one.next_entry(WALL_US + 60_000_000) is None, "an idle lane does not fill its journal"
 
 
-def _settled(one: Lane, entry: Entry | None) -> set[str]:
+def _settled(one: LaneMachine, entry: JournalEntry | None) -> set[str]:
     """Fold an entry, take its outputs as acknowledged, and say where they went."""
     assert entry is not None
     outcome = one.apply(entry.value)

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from records import CONTEXT, INPUTS, LABELS, PINS, TRAFFIC, chunk, label, mark, payment
 
 from assay.agents.intake import Intake
-from assay.agents.merge import END_OF_TIME, MARKS_WAITING_MAX, Merge, Slice
-from assay.agents.step import Place
+from assay.agents.merge import END_OF_TIME, WATERMARKS_WAITING_MAX, Merge, Slice
+from assay.agents.step import TopicPartition
 from assay.codecs.columns import Strings, rows
 from assay.contracts.reasons import Reason
 
@@ -56,32 +56,32 @@ def world(seed: int, n: int) -> World:
     return sorted(events, key=lambda event: event[0])
 
 
-def logs(events: World, partitions: int, marks_every: int, seed: int) -> dict[Place, list[bytes]]:
+def logs(events: World, partitions: int, marks_every: int, seed: int) -> dict[TopicPartition, list[bytes]]:
     """The topics as the gate writes them: each topic in event-time order, marks on every partition after earlier events."""
     random = Random(seed)
-    written: dict[Place, list[bytes]] = {(handle, p): [] for handle in RANKS for p in range(partitions)}
+    written: dict[TopicPartition, list[bytes]] = {(handle, p): [] for handle in RANKS for p in range(partitions)}
     for i, (ts, handle, record) in enumerate(events):
         if i % marks_every == 0:
-            for place, values in written.items():
-                values.append(mark(*place, ts))
+            for tp, values in written.items():
+                values.append(mark(*tp, ts))
         written[(handle, random.randrange(partitions))].append(record)
-    for place, values in written.items():
-        values.append(mark(*place, 0, final=True))
+    for tp, values in written.items():
+        values.append(mark(*tp, 0, final=True))
     return written
 
 
-def merged(written: dict[Place, list[bytes]], seed: int, rows_max: int) -> list[bytes | None]:
+def merged(written: dict[TopicPartition, list[bytes]], seed: int, rows_max: int) -> list[bytes | None]:
     """Feed the partitions in random pieces and random turns."""
     random = Random(seed)
     merge, reader, slices = Merge(RANKS, list(written), "event_time"), intake(), []
     at = dict.fromkeys(written, 0)
-    while any(at[place] < len(written[place]) for place in written):
-        place = random.choice([place for place in written if at[place] < len(written[place])])
-        piece = chunk(place[0], written[place][at[place] : at[place] + random.randint(1, 9)], at[place], place[1])
-        taken = reader.take(piece, merge.floor(place))
+    while any(at[tp] < len(written[tp]) for tp in written):
+        tp = random.choice([tp for tp in written if at[tp] < len(written[tp])])
+        piece = chunk(tp[0], written[tp][at[tp] : at[tp] + random.randint(1, 9)], at[tp], tp[1])
+        taken = reader.take(piece, merge.floor(tp))
         assert not taken.refused
-        merge.add(place, taken.rows or {}, taken.marks)
-        at[place] += len(piece.offsets)
+        merge.add(tp, taken.rows or {}, taken.marks)
+        at[tp] += len(piece.offsets)
         slices += drain(merge, rows_max)
     assert merge.finished()
     return ids(slices)
@@ -137,7 +137,7 @@ def test_a_mark_is_journaled_only_when_every_earlier_record_of_its_partition_is(
 def test_marks_behind_rows_that_wait_make_no_journal_record_however_many_they_are() -> None:
     """They cannot be settled before the rows are, so a record of them would hold nothing, and another would follow at once."""
     merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
-    values = [payment("a", 5), *(mark(TRAFFIC, 0, 6 + n) for n in range(MARKS_WAITING_MAX + 1))]
+    values = [payment("a", 5), *(mark(TRAFFIC, 0, 6 + n) for n in range(WATERMARKS_WAITING_MAX + 1))]
     taken = reader.take(chunk(TRAFFIC, values), -1)
     merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
     assert merge.take(100) is None
@@ -147,11 +147,11 @@ def test_many_marks_of_an_idle_topic_are_journaled_while_rows_of_another_wait() 
     merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
     taken = reader.take(chunk(TRAFFIC, [payment("a", 10**6)]), -1)
     merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
-    idle = reader.take(chunk(LABELS, [mark(LABELS, 0, 6 + n) for n in range(MARKS_WAITING_MAX)]), -1)
+    idle = reader.take(chunk(LABELS, [mark(LABELS, 0, 6 + n) for n in range(WATERMARKS_WAITING_MAX)]), -1)
     merge.add((LABELS, 0), {}, idle.marks)
     (only,) = drain(merge)
     assert only.columns is None
-    assert only.marks == [(LABELS, 0, 5 + MARKS_WAITING_MAX)]
+    assert only.marks == [(LABELS, 0, 5 + WATERMARKS_WAITING_MAX)]
 
 
 def test_rows_that_tie_in_all_but_their_payload_fold_in_one_order() -> None:
@@ -172,9 +172,9 @@ def test_rows_that_tie_in_all_but_their_payload_fold_in_one_order() -> None:
 def test_ranges_and_marks_of_all_slices_cover_every_offset_once() -> None:
     written = logs(world(3, 80), 2, 7, 5)
     merge, reader, slices = Merge(RANKS, list(written), "event_time"), intake(), []
-    for place, values in written.items():
-        taken = reader.take(chunk(place[0], values, 0, place[1]), merge.floor(place))
-        merge.add(place, taken.rows or {}, taken.marks)
+    for tp, values in written.items():
+        taken = reader.take(chunk(tp[0], values, 0, tp[1]), merge.floor(tp))
+        merge.add(tp, taken.rows or {}, taken.marks)
         slices += drain(merge, 11)
     covered = [(t, p, n) for s in slices for t, p, a, z in s.ranges for n in range(a, z + 1)]
     assert sorted(covered) == sorted((t, p, n) for (t, p), values in written.items() for n in range(len(values)))

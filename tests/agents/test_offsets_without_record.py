@@ -12,10 +12,10 @@ from records import INPUTS, RTDL, TRAFFIC, mark, payment
 from simulated_worlds import config
 
 from assay.agents.journal import JournalRecord
-from assay.agents.lane import Lane
+from assay.agents.lane import LaneMachine
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import unpack
 
@@ -34,12 +34,12 @@ def sent(offset: int) -> bytes:
     return payment(f"e{offset}", 5 + offset)
 
 
-def lane() -> Lane:
+def lane() -> LaneMachine:
     """A lane in order of arrival that has read nothing."""
-    return build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"merge_policy": "arrival"}), partition_counts(1))
+    return build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"ordering": "arrival"}), partition_counts(1))
 
 
-def worked(one: Lane) -> tuple[list[bytes], list[str]]:
+def worked(one: LaneMachine) -> tuple[list[bytes], list[str]]:
     """Journal records for all it holds, and the events decided by them."""
     entries = list(iter(lambda: one.next_entry(WALL_US), None))
     decided = [

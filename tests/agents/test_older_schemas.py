@@ -24,7 +24,7 @@ from assay.agents.audit import AuditMachine
 from assay.agents.journal import JournalRecord
 from assay.agents.topology import TOPOLOGY
 from assay.app.audit.verify import verify_chain
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.app.replay.compare import decisions_of
 from assay.app.stores.segment_journal import segment_key
 from assay.codecs import single_object

@@ -10,18 +10,18 @@ from journals import journal
 from simulated_worlds import config
 
 from assay.agents.journal import BATCH
-from assay.agents.lane import Lane
+from assay.agents.lane import LaneMachine
 from assay.agents.projections import ENTITIES, FEATURES
 from assay.agents.step import Emission
 from assay.agents.topology import TOPOLOGY
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import unpack
 
 WALL_US = 1_800_000_000_000_000
 
 
-def lane() -> Lane:
+def lane() -> LaneMachine:
     """A lane that has read nothing."""
     return build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
 

@@ -7,9 +7,9 @@ from records import LABELS, RTDL, T0_US, TRAFFIC, chunk, label, payment
 from simulated_worlds import config
 
 from assay.agents.features import FeatureStep
-from assay.agents.lane import Lane
+from assay.agents.lane import LaneMachine
 from assay.agents.topology import TOPOLOGY
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.codecs.single_object import unpack
 from assay.tables.entity_windows import SUM_MAX
 from assay.tables.feature_plan import BUCKETS, CELLS, FIELDS, SUM, TOTAL
@@ -17,7 +17,7 @@ from assay.tables.feature_plan import BUCKETS, CELLS, FIELDS, SUM, TOTAL
 WALL_US = 1_800_000_000_000_000
 
 
-def folded(lane: Lane, handle: str, first: int, value: bytes) -> tuple[list[str], int]:
+def folded(lane: LaneMachine, handle: str, first: int, value: bytes) -> tuple[list[str], int]:
     """Why records were set aside, and how many decisions came, of one record."""
     lane.receive(chunk(handle, [value], first))
     entry = lane.next_entry(WALL_US)
@@ -27,7 +27,7 @@ def folded(lane: Lane, handle: str, first: int, value: bytes) -> tuple[list[str]
     return [unpack(letter)[1]["reason"] for letter in letters], sum(len(e.values.lengths) for e in emissions if e.handle == RTDL)
 
 
-def fill(lane: Lane) -> None:
+def fill(lane: LaneMachine) -> None:
     """Plant sums just below what an int64 holds into the windows of the first key of every entity."""
     (step,) = (step for step in lane.steps if isinstance(step, FeatureStep))
     for windows in step._table.windows:
@@ -39,7 +39,7 @@ def fill(lane: Lane) -> None:
 
 
 def test_rows_that_no_feature_takes_are_set_aside_and_not_decided() -> None:
-    lane = build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"merge_policy": "arrival"}), partition_counts(1))
+    lane = build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"ordering": "arrival"}), partition_counts(1))
     assert folded(lane, TRAFFIC, 0, payment("a", T0_US)) == ([], 1)
     fill(lane)
     assert folded(lane, TRAFFIC, 1, payment("b", T0_US + 1, 11)) == (["WINDOW_OVERFLOW"], 0)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from assay.app.reference.settings_page import settings_reference
 from assay.app.settings import Settings, expand_environment, load_settings
-from assay.app.settings_reference import settings_reference
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -97,4 +97,4 @@ def test_maven_references_to_variables_are_expanded(monkeypatch: pytest.MonkeyPa
 
 def test_the_settings_reference_is_what_the_declarations_say() -> None:
     written = (ROOT / "docs" / "settings.md").read_text(encoding="utf-8")
-    assert written == settings_reference(), "run: python -m assay.app.settings_reference docs/settings.md"
+    assert written == settings_reference(), "run: python -m assay.app.reference.settings_page docs/settings.md"

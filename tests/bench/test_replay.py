@@ -8,7 +8,7 @@ import pytest
 
 from assay.app.bench import replay
 from assay.app.bench.lane import bench_config
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

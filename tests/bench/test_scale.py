@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from assay.agents.rule_plan import compile_rules
 from assay.app.bench.scale import run, with_features
 from assay.tables.feature_plan import compile_plan
-from assay.tables.rule_plan import compile_rules
 
 
 def test_every_point_is_measured_on_decided_payments_and_drawn(tmp_path: Path) -> None:

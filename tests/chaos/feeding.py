@@ -10,7 +10,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from assay.app.bench.workload_w import draw, event_ids, records
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.codecs.partitioner import partitions_of
 from assay.contracts.topics import topic
 

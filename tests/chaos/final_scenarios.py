@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from lane_worker import committed
 
 from assay.agents.journal import JournalRecord
-from assay.app.topics import create_topics, partitions_of
+from assay.app.bus.topics import create_topics, partitions_of
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 from assay.testing import until

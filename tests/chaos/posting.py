@@ -14,7 +14,7 @@ import psycopg
 from gate_process import KEY, GateProcess
 
 from assay.app.bench.workload_w import ENTITIES, draw, event_ids
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.contracts import instants
 
 PAYMENTS_MAX = 100_000

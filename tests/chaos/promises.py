@@ -12,16 +12,16 @@ from typing import Any, cast
 import numpy as np
 from chaos.remains import Commit, Left
 
-from assay.agents.audit_segment import bodies_of, read_segment
-from assay.agents.step import Place
+from assay.agents.step import TopicPartition
 from assay.agents.topology import TOPOLOGY
 from assay.app.audit.verify import verify_chain
 from assay.app.effects.recorder import recorded
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.app.replay.verify import verify
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.simulation.journaled import counting
 from assay.app.stores.segment_journal import SEGMENTS
+from assay.codecs.audit_segment import bodies_of, read_segment
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of, split, type_index
@@ -136,7 +136,7 @@ def _segments(run: Run) -> Iterator[tuple[int, str, int, int, int]]:
 
 def _commits_behind(commits: Sequence[Commit], ranges: Sequence[tuple[int, str, int, int, int]]) -> Iterator[str]:
     for commit in commits:
-        done: dict[Place, set[int]] = defaultdict(set)
+        done: dict[TopicPartition, set[int]] = defaultdict(set)
         for offset, handle, number, first, last in ranges:
             if offset < commit.journal_end:
                 done[(handle, number)].update(range(first, last + 1))

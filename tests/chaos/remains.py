@@ -9,10 +9,10 @@ from typing import NamedTuple
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from lane_worker import committed
 
-from assay.agents.step import Place
+from assay.agents.step import TopicPartition
 from assay.agents.topology import TOPOLOGY
-from assay.app.lanes import partition_counts
-from assay.app.run_directory import Run
+from assay.app.lane.assembly import partition_counts
+from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import SEGMENTS
 from assay.contracts.topics import topic, topics
 from assay.testing import until
@@ -24,8 +24,8 @@ _END = KafkaError._PARTITION_EOF
 class Left(NamedTuple):
     """The values and the wall times (ms) of every record, by partition, in offset order."""
 
-    values_of: Mapping[Place, Sequence[bytes]]
-    times_ms_of: Mapping[Place, Sequence[int]]
+    values_of: Mapping[TopicPartition, Sequence[bytes]]
+    times_ms_of: Mapping[TopicPartition, Sequence[int]]
 
     def values(self, handle: str) -> list[bytes]:
         """All values of a topic."""
@@ -40,7 +40,7 @@ class Commit(NamedTuple):
     """What the group might skip of a lane's input, and how many records the lane's journal had then or soon after."""
 
     lane: str
-    offsets: Mapping[Place, int]
+    offsets: Mapping[TopicPartition, int]
     journal_end: int
 
 
@@ -57,8 +57,8 @@ def read_all(run: Run, handles: Sequence[str] = ()) -> Left:
     """Every record of these topics, all topics of the run if none are named."""
     settings: dict[str, str | int | float | bool] = {"bootstrap.servers": run.bootstrap, "group.id": "chaos.reader", "log_level": 0}
     consumer = Consumer({**settings, "enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "earliest"})
-    values: dict[Place, list[bytes]] = {}
-    times_ms: dict[Place, list[int]] = {}
+    values: dict[TopicPartition, list[bytes]] = {}
+    times_ms: dict[TopicPartition, list[int]] = {}
     try:
         for place, end in watermarks(run, handles or list(topics())).items():
             read = list(_records(consumer, TopicPartition(topic(place[0]).name(run.namespace), place[1], 0), end))
@@ -82,12 +82,12 @@ def _records(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[tu
                 yield message.value() or b"", message.timestamp()[1]
 
 
-def watermarks(run: Run, handles: Sequence[str]) -> dict[Place, int]:
+def watermarks(run: Run, handles: Sequence[str]) -> dict[TopicPartition, int]:
     """Next offset of every partition, waited for while a broker that has just come back does not lead them yet."""
     counts = partition_counts(run.partitions)
     places = [(handle, number) for handle in handles for number in range(counts[handle])]
 
-    def asked() -> dict[Place, int] | None:
+    def asked() -> dict[TopicPartition, int] | None:
         try:
             return {place: _end(run, place) for place in places}
         except KafkaException:
@@ -98,7 +98,7 @@ def watermarks(run: Run, handles: Sequence[str]) -> dict[Place, int]:
     return found
 
 
-def _end(run: Run, place: Place) -> int:
+def _end(run: Run, place: TopicPartition) -> int:
     at = TopicPartition(topic(place[0]).name(run.namespace), place[1])
     return int(_asking(run.bootstrap).get_watermark_offsets(at, timeout=5)[1])
 

@@ -19,12 +19,12 @@ from lane_worker import committed
 
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench.lane import bench_config
-from assay.app.run_directory import Run
+from assay.app.bus.topics import create_topics
+from assay.app.run.directory import Run
 from assay.app.settings import Settings
 from assay.app.substrate import Server
 from assay.app.substrate.kafka import start_kafka
 from assay.app.substrate.postgres import start_postgres
-from assay.app.topics import create_topics
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topics
 from assay.testing import until

@@ -12,7 +12,7 @@ from typing import Any
 
 from worker_web import get_json
 
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.substrate import Server
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.processes import Launch

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from assay.agents.audit_segment import MAGIC, read_segment
 from assay.app.oracle.mapping import parse_mapping, shipped_mappings
-from assay.app.oracle.sealed_world import Manifest, open_world
+from assay.app.oracle.sealed_world import WorldManifest, open_world
 from assay.app.stores.objects import DirectoryStore
+from assay.codecs.audit_segment import MAGIC, read_segment
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.examples import Example, examples
@@ -43,7 +43,7 @@ def test_a_shipped_mapping_conforms(name: str) -> None:
 @pytest.mark.parametrize("example", [e for e in examples("sealed_world") if e.reason is None], ids=str)
 def test_a_manifest_is_written_as_its_schema_says(example: Example) -> None:
     """Read and written again, it still conforms and says the same."""
-    written = json.loads(Manifest.model_validate(example.value).to_bytes())
+    written = json.loads(WorldManifest.model_validate(example.value).to_bytes())
     assert written == example.value
     assert fault_of("sealed_world.v1", written) is None
 

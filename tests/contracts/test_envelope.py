@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from assay.app.gate.policy import shipped_policy
+from assay.app.gate.policy import shipped_admission_policy
 from assay.contracts.envelope import EVENT_TYPES, SCHEMA_VERSION, payload_hash
 from assay.contracts.topics import topic
 
@@ -17,7 +17,7 @@ def test_every_event_type_ends_on_a_topic_that_carries_its_record() -> None:
 
 def test_the_gates_policy_knows_the_same_event_types_and_classes() -> None:
     """The policy may not admit what the contracts do not define."""
-    policy = shipped_policy()
+    policy = shipped_admission_policy()
     assert {name: (rule.event_class, rule.payload) for name, rule in policy.events.items()} == {
         name: (found.event_class, found.record) for name, found in EVENT_TYPES.items()
     }

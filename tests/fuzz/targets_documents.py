@@ -13,8 +13,9 @@ import jsonschema
 from fuzz.engine import Target, refusal
 from records import PINS
 
+from assay.agents.rule_plan import compile_rules
 from assay.app.oracle.mapping import parse_mapping
-from assay.app.run_directory import Run, RunConfig
+from assay.app.run.directory import Run, RunConfig
 from assay.app.runner.ledger import Ledger
 from assay.app.simulation.log import MemoryStore
 from assay.app.stores.segment_journal import HEAD, read_head
@@ -26,7 +27,6 @@ from assay.contracts.json_schema import fault_of, names, schema
 from assay.contracts.reasons import Reason
 from assay.contracts.yaml_documents import read_document
 from assay.tables.feature_plan import compile_plan
-from assay.tables.rule_plan import compile_rules
 
 ROOT: Final = Path(topics.__file__).parent
 RUN: Final = "5" * 32

@@ -11,11 +11,11 @@ from fuzz.engine import Target, refusal
 from gate_events import NOW_US, SCOPE, event, paid, raw
 from gate_process import mark
 
-from assay.app.gate.admission import Admissible, Examiner, Place, Refused
+from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import IngestCall
 from assay.app.gate.group import Group
-from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_policy
+from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter
 from assay.app.gate.records import records_of
 from assay.app.gate.requests import mark_of, payment_envelope
@@ -36,18 +36,18 @@ PARTITIONS: Final = 3
 
 @cache
 def _examiner() -> Examiner:
-    return Examiner(shipped_policy(), SCOPE)
+    return Examiner(shipped_admission_policy(), SCOPE)
 
 
 @cache
 def _writer() -> ReceiptWriter:
-    return ReceiptWriter(shipped_policy(), PINS, TOPIC_OF_CLASS)
+    return ReceiptWriter(shipped_admission_policy(), PINS, TOPIC_OF_CLASS)
 
 
 class _Report(NamedTuple):
     """What a producer says of a record that was written."""
 
-    place: Place
+    place: RecordMetadata
 
     def partition(self) -> int:
         return self.place.partition
@@ -61,8 +61,8 @@ def meet_item(data: bytes) -> Any:
     examined = [_examiner().examine(item, NOW_US) for item in (BEFORE, data, AFTER)]
     counts, published = _admitted(examined)
     item = examined[1]
-    assert counts == {"ADMIT": 2 + isinstance(item, Admissible)} | ({"QUARANTINE": 1} if isinstance(item, Refused) else {})
-    if isinstance(item, Refused):
+    assert counts == {"ADMIT": 2 + isinstance(item, Admissible)} | ({"QUARANTINE": 1} if isinstance(item, RefusedEvent) else {})
+    if isinstance(item, RefusedEvent):
         _contract_refuses(data, item)
         return refusal(Quarantine(item.reason, item.detail))
     name, record = unpack(published[item.envelope.event_id])
@@ -73,7 +73,7 @@ def meet_item(data: bytes) -> Any:
     return name, len(canonical(document)).bit_length()
 
 
-def _contract_refuses(data: bytes, item: Refused) -> None:
+def _contract_refuses(data: bytes, item: RefusedEvent) -> None:
     """What the gate refuses the contract refuses too, unless it is about this run, the clock or the truth, which it does not know."""
     if item.reason.value in ("RUN_SCOPE_MISMATCH", "TIME_IN_FUTURE", "TRUTH_COLUMN_IN_LIVE_ROW", "PINS_MISSING"):
         return
@@ -96,7 +96,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def _admitted(examined: list[Admissible | Refused]) -> tuple[dict[str, int], dict[str, bytes]]:
+def _admitted(examined: list[Admissible | RefusedEvent]) -> tuple[dict[str, int], dict[str, bytes]]:
     """A group all of whose ids are new, brought to its end as the gate's threads do it: counts and published values by id."""
     group = Group(examined, 1)
     claiming = group.gather({})
@@ -109,7 +109,7 @@ def _admitted(examined: list[Admissible | Refused]) -> tuple[dict[str, int], dic
         published |= {item.envelope.event_id: value for item, value in zip(chosen, made.values, strict=True)}
         for i, partition in zip(items, made.partitions, strict=True):
             assert 0 <= partition < PARTITIONS
-            group.publication.delivered(i, None, _Report(Place(partition, i)))
+            group.publication.delivered(i, None, _Report(RecordMetadata(partition, i)))
     assert len(group.landed()) == len(claiming)
     outcomes = _Outcomes(group, _writer(), instants.text(NOW_US), [IngestCall([b""] * len(examined), False)])
     counts = dict(outcomes.answers[0].counts)
@@ -144,7 +144,11 @@ def meet_batch(body: bytes) -> Any:
     if not items:
         return "empty"
     counts, _ = _admitted(examined)
-    return tuple(sorted(counts)), len(items).bit_length(), tuple(sorted({item.reason for item in examined if isinstance(item, Refused)}))
+    return (
+        tuple(sorted(counts)),
+        len(items).bit_length(),
+        tuple(sorted({item.reason for item in examined if isinstance(item, RefusedEvent)})),
+    )
 
 
 def meet_call(body: bytes) -> Any:

@@ -12,10 +12,10 @@ from fuzz import examples
 from fuzz.engine import Target, refusal
 
 from assay.agents.act import ActIntake
-from assay.agents.audit_segment import MAGIC, bodies_of, read_segment
 from assay.agents.intake import Intake
 from assay.agents.journal import JournalRecord
-from assay.app.record_view import shown
+from assay.app.bus.record_view import shown
+from assay.codecs.audit_segment import MAGIC, bodies_of, read_segment
 from assay.codecs.columns import rows
 from assay.codecs.quarantine import quarantine_value
 from assay.codecs.single_object import unpack

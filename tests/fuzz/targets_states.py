@@ -12,13 +12,13 @@ from typing import Any, Final
 from fuzz.engine import Target, refusal
 from snapshot_stores import folded, lane, snapshot, store
 
-from assay.agents.lane import Lane
-from assay.app.snapshots.manifest import Manifest
+from assay.agents.lane import LaneMachine
+from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.starting import restore
+from assay.codecs.table_state import MAGIC, TableState, blocks, read_state
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import AssayError, Stop
 from assay.contracts.reasons import Reason
-from assay.tables.state_bytes import MAGIC, State, blocks, read_state
 
 LANES: Final = ("rtdl", "act")
 RECORDS: Final = 6
@@ -69,20 +69,20 @@ def meet_manifest(data: bytes) -> Any:
     return "restored", found.manifest.state_digests == good.state_digests
 
 
-def _written_again(state: State) -> None:
+def _written_again(state: TableState) -> None:
     """What was taken is written and read like any other."""
     value = b"".join(blocks(state))
     assert b"".join(blocks(read_state(value))) == value
 
 
 @cache
-def _lane(name: str) -> Lane:
+def _lane(name: str) -> LaneMachine:
     """What it is restored to replaces all that it held."""
     return lane(name)
 
 
 @cache
-def _parts(name: str) -> dict[str, State]:
+def _parts(name: str) -> dict[str, TableState]:
     return {part: read_state(_bytes(name, part)) for part in folded(name, RECORDS).state()}
 
 
@@ -122,7 +122,7 @@ def resealed(data: bytes) -> bytes:
 
 
 @cache
-def _directory() -> tuple[Path, Manifest]:
+def _directory() -> tuple[Path, SnapshotManifest]:
     root = Path(tempfile.mkdtemp(prefix="fuzz"))
     return root, snapshot(root, "rtdl", RECORDS)
 

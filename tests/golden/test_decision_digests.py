@@ -18,18 +18,18 @@ from gated_worlds import config_over, gated, generated_world, simulated
 from seeded_runs import WORLDS, run_seed, undisturbed
 from simulated_worlds import decision_digest
 
-from assay.agents.decision_digest import DecisionDigest
 from assay.agents.topology import TOPOLOGY
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.replay.verify import recompute
 from assay.app.settings import load_settings
-from assay.app.simulated_lanes import KeyedEffector, simulated_lanes
-from assay.app.simulator import Simulator
+from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
+from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import DirectoryStore
-from assay.app.warm import PARTITIONS, POLICIES
-from assay.app.warm_world import config_of, world
+from assay.app.warm.kernels import PARTITIONS, POLICIES
+from assay.app.warm.world import config_of, world
+from assay.codecs.decision_digest import DecisionDigest
 
 GOLDEN = Path(__file__).with_name("decision_digests.json")
 HANDBOOK_FILE = "fdh_2018-04_07.parquet"

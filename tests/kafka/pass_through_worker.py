@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from assay.agents.faust_shell.agents import LaneApp, LaneSpec, Shell, build_app
-from assay.agents.step import Chunk, Emission, Place
-from assay.app.bus import KafkaJournal, KafkaOutputs
+from assay.agents.faust_shell.agents import LaneApp, Shell, ShellLane, build_app
+from assay.agents.step import Chunk, Emission, TopicPartition
+from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -47,8 +47,8 @@ class PassThrough:
         self._journal = KafkaJournal(wiring.bootstrap, wiring.output)
         self._outputs = KafkaOutputs(wiring.bootstrap, {"OUT": wiring.output})
         self._chunks: list[Chunk] = []
-        self._waiting: dict[Place, int] = {}
-        self._position: dict[Place, int] = {}
+        self._waiting: dict[TopicPartition, int] = {}
+        self._position: dict[TopicPartition, int] = {}
         self._news = asyncio.Event()
         self._taken_over = asyncio.Event()
 
@@ -70,19 +70,19 @@ class PassThrough:
         if self.wiring.fault == "feed":
             raise Stop(Reason.INPUT_GAP, "this lane refuses its input")
         self._chunks.append(chunk)
-        self._waiting[chunk.place] = self._waiting.get(chunk.place, 0) + len(chunk.offsets)
+        self._waiting[chunk.tp] = self._waiting.get(chunk.tp, 0) + len(chunk.offsets)
         self._news.set()
 
-    def wants(self, place: Place) -> bool:
-        held = Path(self.wiring.directory, "hold").exists() and place[0] in self.wiring.unwanted
-        return not held and self._waiting.get(place, 0) < 10_000
+    def wants(self, tp: TopicPartition) -> bool:
+        held = Path(self.wiring.directory, "hold").exists() and tp[0] in self.wiring.unwanted
+        return not held and self._waiting.get(tp, 0) < 10_000
 
-    def position(self) -> dict[Place, int]:
+    def position(self) -> dict[TopicPartition, int]:
         return dict(self._position)
 
-    def committable(self) -> dict[Place, int]:
+    def committable(self) -> dict[TopicPartition, int]:
         if self.wiring.fault == "commit":
-            return {place: offset + 0.5 for place, offset in self._position.items()}  # type: ignore[misc]  # the fault
+            return {tp: offset + 0.5 for tp, offset in self._position.items()}  # type: ignore[misc]  # the fault
         return dict(self._position)
 
     async def run(self) -> None:
@@ -105,8 +105,8 @@ class PassThrough:
         n = len(values)
         emission = Emission("OUT", np.zeros(n, np.int32), Strings.of([None] * n), Strings.of(values))
         await self._outputs.publish([emission], int(time.time() * 1000))
-        self._position[chunk.place] = int(chunk.offsets[-1]) + 1
-        self._waiting[chunk.place] -= n
+        self._position[chunk.tp] = int(chunk.offsets[-1]) + 1
+        self._waiting[chunk.tp] -= n
 
     async def close(self) -> None:
         if self.wiring.fault == "hang":
@@ -132,7 +132,7 @@ def main(arguments: list[str]) -> None:
     grace_s = 2.0 if wiring.fault == "hang" else 15.0
     shell = Shell(wiring.group, wiring.bootstrap, Path(wiring.directory), commit_interval_s=0.2, crash_grace_s=grace_s)
     lane = PassThrough(wiring)
-    specs = [LaneSpec(name, {topic: topic.upper() for topic in wiring.inputs}, lane) for name in wiring.lanes]
+    specs = [ShellLane(name, {topic: topic.upper() for topic in wiring.inputs}, lane) for name in wiring.lanes]
     app = build_app(shell, specs, lambda app: {"/healthz": lambda: _health(app)})
     sys.argv = ["faust", *arguments[1:]]
     app.main()

@@ -9,13 +9,13 @@ import pytest
 from gated_worlds import GatedWorld, config_over, gated, generated_world, simulated, slices
 from lane_worker import WorkerProcess, audited, committed, ends, filled_run, journal_position, named, publish
 
-from assay.agents.decision_digest import DecisionDigest
 from assay.agents.topology import TOPOLOGY
+from assay.app.bus.publisher import OutboundRecord
 from assay.app.effects.recorder import recorded
-from assay.app.publisher import Record
 from assay.app.replay.verify import recompute, verify
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.substrate import Server
+from assay.codecs.decision_digest import DecisionDigest
 from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(600)]
@@ -79,7 +79,7 @@ class Flow:
         return len(named(self.run, RTDL, "action_outcome")) >= self._due
 
 
-def _is_payment(handle: str, record: Record, given: GatedWorld) -> bool:
+def _is_payment(handle: str, record: OutboundRecord, given: GatedWorld) -> bool:
     return handle == TRAFFIC and record.key != given.config.platform_run_id.encode()
 
 

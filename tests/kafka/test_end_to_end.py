@@ -9,7 +9,7 @@ import pytest
 from demo_process import Demo, World, seal
 
 from assay.app.report.evidence import RunEvidence, read_decisions
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.substrate import Server
 from assay.testing import until
 

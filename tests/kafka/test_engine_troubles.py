@@ -16,7 +16,7 @@ from confluent_kafka.admin._resource import ResourceType
 from gated_worlds import GatedWorld, config_over, gated, generated_world
 from lane_worker import WorkerProcess, committed, filled_run, journal_position, named, values
 
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.substrate import Server
 from assay.contracts.topics import topic
 from assay.testing import until

@@ -11,11 +11,11 @@ import pytest
 from gate_events import event
 from gate_process import GateProcess, run_in
 
+from assay.app.bus.topics import create_topics
 from assay.app.settings import Settings
 from assay.app.substrate import Server
 from assay.app.substrate.kafka import start_kafka
 from assay.app.substrate.postgres import start_postgres
-from assay.app.topics import create_topics
 from assay.testing import until
 
 

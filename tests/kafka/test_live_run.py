@@ -16,7 +16,7 @@ from assay_command import assay, environment
 
 from assay.app.report.evidence import RunEvidence
 from assay.app.report.summary import RunSummary, summarize
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.substrate import Server
 from assay.testing import until
 

@@ -12,10 +12,10 @@ from confluent_kafka.cimpl import NewTopic
 from log_script import RECORD_BYTES_MAX, appends, fencing, unknown
 from model_script import SimulatedLog
 
-from assay.app.bus import KafkaJournal, KafkaOutputs
-from assay.app.lane_ports import Journal, Outputs
+from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
+from assay.app.bus.topics import create_topics
+from assay.app.lane.ports import Journal, Outputs
 from assay.app.substrate import Server
-from assay.app.topics import create_topics
 from assay.contracts.topics import topics
 
 

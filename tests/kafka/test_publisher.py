@@ -9,11 +9,11 @@ import pytest
 from small_runs import config_of, pins
 from small_worlds import NOW_US, small_world
 
-from assay.app.publisher import KafkaPublisher, Record
+from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
+from assay.app.bus.topics import create_topics, read_topic
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.streamer.ready import CONTROL, await_ready
 from assay.app.substrate import Server
-from assay.app.topics import create_topics, read_topic
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -21,15 +21,15 @@ from assay.contracts.reasons import Reason
 def test_records_are_on_the_topic_in_order(kafka: Server, namespace: str) -> None:
     create_topics(kafka.address, namespace, 3)
     publisher = KafkaPublisher(kafka.address, namespace)
-    publisher.publish(CONTROL, [Record(b"k", bytes([value]), 0) for value in range(50)])
-    publisher.publish(CONTROL, [Record(b"k", b"last", 0)])
+    publisher.publish(CONTROL, [OutboundRecord(b"k", bytes([value]), 0) for value in range(50)])
+    publisher.publish(CONTROL, [OutboundRecord(b"k", b"last", 0)])
     assert [found.value for found in read_topic(kafka.address, namespace, CONTROL)] == [*(bytes([value]) for value in range(50)), b"last"]
 
 
 def test_a_record_too_large_for_its_topic_is_an_error(kafka: Server, namespace: str) -> None:
     create_topics(kafka.address, namespace, 3)
     with pytest.raises(Stop) as refusal:
-        KafkaPublisher(kafka.address, namespace).publish(CONTROL, [Record(b"k", bytes(2_000_000), 0)])
+        KafkaPublisher(kafka.address, namespace).publish(CONTROL, [OutboundRecord(b"k", bytes(2_000_000), 0)])
     assert refusal.value.reason is Reason.PRODUCE_FAILED
     assert namespace in refusal.value.where
 
@@ -37,7 +37,7 @@ def test_a_record_too_large_for_its_topic_is_an_error(kafka: Server, namespace: 
 def test_a_broker_that_is_not_there_is_an_error() -> None:
     publisher = KafkaPublisher("127.0.0.1:1", delivery_timeout_ms=1_000)
     with pytest.raises(Stop, match="PRODUCE_FAILED"):
-        publisher.publish(CONTROL, [Record(b"k", b"v", 0)])
+        publisher.publish(CONTROL, [OutboundRecord(b"k", b"v", 0)])
 
 
 def test_ready_of_the_scenario_runner_is_what_the_streamer_finds(kafka: Server, namespace: str, tmp_path: Path) -> None:

@@ -18,16 +18,16 @@ from small_runs import config_of
 from small_worlds import ROWS as SMALL
 from small_worlds import small_world
 
+from assay.app.bus.publisher import KafkaPublisher
+from assay.app.bus.topics import create_topics, read_topic
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
-from assay.app.publisher import KafkaPublisher
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.stores.objects import DirectoryStore
 from assay.app.substrate import Server
-from assay.app.topics import create_topics, read_topic
 from assay.codecs.single_object import unpack
 from assay.contracts.limits import ATTRIBUTE_CHARS_MAX
 from assay.testing import until

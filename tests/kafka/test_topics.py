@@ -12,9 +12,9 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
+from assay.app.bus.topics import create_topics, partitions_of, read_topic
 from assay.app.cli import topic as command
 from assay.app.substrate import Server
-from assay.app.topics import create_topics, partitions_of, read_topic
 from assay.codecs.single_object import pack
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.pins import Pins

@@ -10,10 +10,10 @@ from confluent_kafka import Producer
 from gated_worlds import config_over, gated, generated_world
 from lane_worker import WorkerProcess, named
 
-from assay.app.publisher import Record
-from assay.app.run_directory import Run
+from assay.app.bus.publisher import OutboundRecord
+from assay.app.bus.topics import create_topics
+from assay.app.run.directory import Run
 from assay.app.substrate import Server
-from assay.app.topics import create_topics
 from assay.codecs.single_object import unpack
 from assay.contracts.topics import topic
 from assay.testing import until
@@ -21,7 +21,7 @@ from assay.testing import until
 RTDL, CONTROL = "FP_BUS_RTDL_V1", "FP_BUS_CONTROL_V1"
 #: records of a transaction that is committed, payments of one that is given up
 IN_TRANSACTION, GIVEN_UP = 40, 20
-Records = list[tuple[str, Record]]
+Records = list[tuple[str, OutboundRecord]]
 
 
 @pytest.mark.tier2
@@ -29,7 +29,7 @@ def test_of_transactions_what_was_committed_is_decided_and_nothing_else(tmp_path
     """Ends of transactions and records given up take offsets: before a worker starts, under it, and before the one that follows it."""
     world = generated_world(tmp_path / "world", "handbook", 200, 23)
     given = gated(world, config_over(world, "handbook"), partitions=1)
-    config = given.config.model_copy(update={"merge_policy": "arrival"})
+    config = given.config.model_copy(update={"ordering": "arrival"})
     run = Run(directory=tmp_path, config=config, namespace=namespace, bootstrap=kafka.address, dsn="", partitions=1)
     run.save()
     create_topics(kafka.address, namespace, 1)
@@ -65,7 +65,7 @@ def test_of_transactions_what_was_committed_is_decided_and_nothing_else(tmp_path
         worker.kill()
 
 
-def is_payment(one: tuple[str, Record]) -> bool:
+def is_payment(one: tuple[str, OutboundRecord]) -> bool:
     return one[1].value is not None and unpack(one[1].value)[0] == "payment"
 
 

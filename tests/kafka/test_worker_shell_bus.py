@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from assay.agents.step import Emission
-from assay.app.bus import JOURNAL_VALUE_BYTES_MAX, KafkaJournal, KafkaOutputs, end_offsets
+from assay.app.bus.lane_io import JOURNAL_VALUE_BYTES_MAX, KafkaJournal, KafkaOutputs, end_offsets
 from assay.app.settings import Settings
 from assay.app.substrate import Server, kafka_at
 from assay.codecs.columns import Strings

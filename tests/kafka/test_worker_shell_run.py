@@ -13,10 +13,10 @@ import yaml
 from reasons_met import seen
 from worker_web import get_json, get_text, lanes_at
 
-from assay.app.run_directory import Run, RunConfig
+from assay.app.bus.topics import create_topics, read_topic
+from assay.app.run.directory import Run, RunConfig
 from assay.app.substrate import Server
 from assay.app.substrate.ports import free_port
-from assay.app.topics import create_topics, read_topic
 from assay.codecs.single_object import unpack
 from assay.testing import until
 

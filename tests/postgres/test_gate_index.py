@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from assay.app.gate.admission import Place, Standing
+from assay.app.gate.admission import RecordMetadata, Standing
 from assay.app.gate.index import AdmissionIndex, Claim
 from assay.app.substrate import Server
 from assay.contracts.errors import Retry, Stop
@@ -29,9 +29,9 @@ def test_new_keys_are_claimed_and_known_ones_come_back_with_their_place(dsn: str
     index = AdmissionIndex(dsn)
     first = index.next_batch()
     assert index.claim(claims("a", "b"), first) == {}
-    index.settle(first, [Place(2, 40), None])
+    index.settle(first, [RecordMetadata(2, 40), None])
     again = index.claim(claims("c", "b", "a"), index.next_batch())
-    assert again == {1: Standing(digest("p"), None), 2: Standing(digest("p"), Place(2, 40))}
+    assert again == {1: Standing(digest("p"), None), 2: Standing(digest("p"), RecordMetadata(2, 40))}
 
 
 def test_a_claim_that_was_never_settled_has_no_place(dsn: str) -> None:
@@ -44,15 +44,15 @@ def test_a_retaken_claim_is_settled_by_the_batch_that_took_it(dsn: str) -> None:
     index.claim(claims("a"), 1)
     index.claim(claims("b", "a"), 2)
     index.retake([(1, claims("a")[0])], 2)
-    index.settle(2, [Place(0, 1), Place(0, 2)])
-    assert index.claim(claims("a"), 3) == {0: Standing(digest("p"), Place(0, 2))}
+    index.settle(2, [RecordMetadata(0, 1), RecordMetadata(0, 2)])
+    assert index.claim(claims("a"), 3) == {0: Standing(digest("p"), RecordMetadata(0, 2))}
 
 
 def test_the_view_shows_every_state(dsn: str) -> None:
     index = AdmissionIndex(dsn)
     index.claim(claims("a", "b"), 1)
     index.claim(claims("c"), 2)
-    index.settle(1, [Place(1, 5), None])
+    index.settle(1, [RecordMetadata(1, 5), None])
     with psycopg.connect(dsn) as connection:
         rows = connection.execute('SELECT dedupe_key, state, partition, "offset" FROM ig_admissions').fetchall()
     assert {row[0]: row[1:] for row in rows} == {

@@ -11,8 +11,8 @@ from simulated_worlds import LANES, decision_digest, decisions, outcomes, publis
 
 from assay.agents.journal import JournalRecord
 from assay.agents.step import EffectResults, Effects
-from assay.app.simulated_lanes import KeyedEffector
-from assay.app.simulation.log import Record
+from assay.app.simulation.lanes import KeyedEffector
+from assay.app.simulation.log import LoggedRecord
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -48,7 +48,7 @@ def test_another_writers_record_in_the_journal_stops_the_lane_before_it_emits_an
 
     def meet(appended: int) -> None:
         if appended == meets_at:
-            log.append(JOURNAL, Record(b"", b"another writer", WALL_US))
+            log.append(JOURNAL, LoggedRecord(b"", b"another writer", WALL_US))
 
     outputs = LogOutputs(log)
     with pytest.raises(Stop) as stopped:

@@ -9,10 +9,10 @@ import pytest
 from driven_lanes import JOURNAL, WALL_US, LogJournal, LogOutputs, drive, lanes_of, world
 from simulated_worlds import published
 
-from assay.agents.step import Place
-from assay.app.failpoints import Failpoints
-from assay.app.lane_driver import LaneDriver
-from assay.app.simulated_lanes import KeyedEffector
+from assay.agents.step import TopicPartition
+from assay.app.lane.driver import LaneDriver
+from assay.app.lane.failpoints import Failpoints
+from assay.app.simulation.lanes import KeyedEffector
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -42,7 +42,7 @@ def test_a_lane_does_not_claim_a_journal_that_is_behind_what_the_group_has_commi
     log = published(world(), 1)
     outputs = LogOutputs(log)
 
-    async def committed() -> Mapping[Place, int]:
+    async def committed() -> Mapping[TopicPartition, int]:
         return {TRAFFIC: 1}
 
     lane = lanes_of(KeyedEffector())["rtdl"]

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 from records import LABELS, T0_US, TRAFFIC, label, payment
 
-from assay.app.simulation.log import ModelLog, Record
+from assay.app.simulation.log import LoggedRecord, ModelLog
 from assay.app.simulation.poison import Planter
 from assay.contracts.reasons import Reason
 
@@ -25,7 +25,7 @@ PAYMENT = payment("e1", T0_US)
 def test_only_a_record_that_the_topic_carries_is_cut_short(handle: str, value: bytes, reason: Reason) -> None:
     """Another one is refused for its type, which its header tells."""
     log = ModelLog()
-    log.append((handle, 0), Record(b"", value, 0))
+    log.append((handle, 0), LoggedRecord(b"", value, 0))
     planter = Planter(log, Random(1))
     planter.plant("truncated", [(handle, 0)])
     assert [found.reason for found in planter.planted] == [reason]

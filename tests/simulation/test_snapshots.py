@@ -7,7 +7,7 @@ from seeded_runs import run_seed, violated
 from simulated_worlds import Finished
 
 from assay.app.simulation.faults import DAMAGES, OVERTAKINGS, Planted, SlowSnapshot, TornSnapshot
-from assay.app.simulation.keeping import Keeper
+from assay.app.simulation.maintenance import JournalMaintenance
 from assay.app.snapshots.manifest import LaneId
 from assay.app.snapshots.store import SnapshotStore
 
@@ -16,7 +16,7 @@ def _whole(finished: Finished, lane: str) -> list[int]:
     return [manifest.next_offset for manifest in _keeper(finished).whole(finished.simulator.lanes[lane])]
 
 
-def _keeper(finished: Finished) -> Keeper:
+def _keeper(finished: Finished) -> JournalMaintenance:
     return finished.simulator.keeper
 
 

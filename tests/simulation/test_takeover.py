@@ -9,8 +9,8 @@ import pytest
 from driven_lanes import DEADLINE_S, LogJournal, LogOutputs, drive, lanes_of, play, simulated, wired, world
 from simulated_worlds import LANES, decision_digest, outcomes, published
 
-from assay.agents.step import Place
-from assay.app.simulated_lanes import KeyedEffector
+from assay.agents.step import TopicPartition
+from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import ModelLog
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -19,8 +19,8 @@ from assay.contracts.reasons import Reason
 class Held(LogJournal):
     """The active's journal: what it appends after the first records waits until the standby lets it."""
 
-    def __init__(self, log: ModelLog, place: Place, appends: int) -> None:
-        super().__init__(log, place)
+    def __init__(self, log: ModelLog, tp: TopicPartition, appends: int) -> None:
+        super().__init__(log, tp)
         self.free, self._appends = asyncio.Event(), appends
 
     async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
@@ -32,8 +32,8 @@ class Held(LogJournal):
 class Claiming(LogJournal):
     """The standby's journal: the active is let go before the claim reaches the log, after it, or never."""
 
-    def __init__(self, log: ModelLog, place: Place, active: Held, goes_on: str) -> None:
-        super().__init__(log, place)
+    def __init__(self, log: ModelLog, tp: TopicPartition, active: Held, goes_on: str) -> None:
+        super().__init__(log, tp)
         self._active, self._goes_on = active, goes_on
 
     async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
@@ -58,13 +58,13 @@ def test_a_standby_takes_over_what_it_followed(lane_name: str, active_goes_on: s
     for name in LANES[: LANES.index(lane_name)]:
         drive(name, log, effector)
     lane = lanes_of(effector)[lane_name]
-    place = lane.journal or ("segments", 0)
+    tp = lane.journal or ("segments", 0)
 
     async def whole() -> BaseException | None:
         enough = 1 if lane_name == "audit" else 3  # the audit's segments hold many records each
-        held = Held(log, place, enough)
+        held = Held(log, tp, enough)
         active = wired(lane, log, held, LogOutputs(log), effector)
-        standby = wired(lane, log, Claiming(log, place, held, active_goes_on), LogOutputs(log), effector)
+        standby = wired(lane, log, Claiming(log, tp, held, active_goes_on), LogOutputs(log), effector)
         working, following = asyncio.create_task(play(active, lane, log)), asyncio.create_task(standby.follow())
         async with asyncio.timeout(DEADLINE_S):
             while standby.next_offset < enough:
@@ -95,16 +95,16 @@ def test_one_that_is_told_before_its_claim_that_the_lane_is_anothers_writes_noth
         drive(name, log, effector)
     lane = lanes_of(effector)[lane_name]
     assert lane.journal is not None
-    place = lane.journal
+    tp = lane.journal
 
     async def whole() -> None:
-        active, standby = (wired(lane, log, LogJournal(log, place), LogOutputs(log), effector) for _ in range(2))
+        active, standby = (wired(lane, log, LogJournal(log, tp), LogOutputs(log), effector) for _ in range(2))
         assert not await standby.recover(lambda: False)
-        assert log.end(place) == 0
+        assert log.end(tp) == 0
         following = asyncio.create_task(standby.follow())
         await play(active, lane, log)
         async with asyncio.timeout(DEADLINE_S):
-            while standby.next_offset < log.end(place):
+            while standby.next_offset < log.end(tp):
                 await asyncio.sleep(0)
         await play(standby, lane, log)
         await following

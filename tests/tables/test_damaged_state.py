@@ -9,13 +9,13 @@ import pytest
 from feature_worlds import DOCUMENT, fold_in_batches, random_rows
 from states import read_back
 
+from assay.codecs.table_state import MAGIC, TableState, blocks, read_state
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import SeenIds
 from assay.tables.feature_plan import compile_plan
 from assay.tables.features import FeatureTable
-from assay.tables.state_bytes import MAGIC, State, blocks, read_state
 
 PLAN = compile_plan(DOCUMENT)
 FOLDED = fold_in_batches(PLAN, random_rows(3, 300), [])
@@ -78,11 +78,11 @@ def test_a_sparse_block_with_one_word_for_several_bits_is_refused() -> None:
 def test_a_feature_state_that_points_outside_of_itself_is_refused(array: str, change: Any) -> None:
     state = read_back(FOLDED.table)
     arrays = {**state.arrays, array: change(state.array(array))}
-    changed = read_state(b"".join(blocks(State(state.header, arrays))))
+    changed = read_state(b"".join(blocks(TableState(state.header, arrays))))
     refused(lambda: FeatureTable.from_state(PLAN, changed))
 
 
 @pytest.mark.parametrize("change", [{"base": -1}, {"base": MANY}, {"horizon_us": -1}, {"max_rows": 0}])
 def test_seen_ids_out_of_range_are_refused(change: dict[str, int]) -> None:
     state = read_back(FOLDED.seen)
-    refused(lambda: SeenIds.from_state(State({**state.header, **change}, state.arrays)))
+    refused(lambda: SeenIds.from_state(TableState({**state.header, **change}, state.arrays)))

@@ -8,12 +8,12 @@ from feature_worlds import DOCUMENT, SECOND, assertion, fact, fold_in_batches, l
 from states import read_back, written
 
 from assay.codecs.columns import Columns, Ragged, Strings
+from assay.codecs.table_state import MAGIC, read_state
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import SeenIds
 from assay.tables.feature_plan import compile_plan
 from assay.tables.features import FeatureTable
-from assay.tables.state_bytes import MAGIC, read_state
 
 PLAN = compile_plan(DOCUMENT)
 EVERY = range(len(PLAN.entities))

@@ -41,7 +41,7 @@ def refused(text: str, place: str) -> bool:
 
 @pytest.mark.parametrize("text", BANNED)
 def test_a_banned_call_is_refused_in_pure_code(text: str) -> None:
-    for place in ("assay/contracts/ids.py", "assay/codecs/words.py", "assay/tables/dedupe.py", "assay/agents/lane.py"):
+    for place in ("assay/contracts/ids.py", "assay/codecs/intrinsics.py", "assay/tables/dedupe.py", "assay/agents/lane.py"):
         assert refused(text, place), place
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from source_tree import ROOT
 
-from assay.app.bus_properties import aiokafka_arguments, read_bus_properties
+from assay.app.bus.properties import aiokafka_arguments, read_bus_properties
 from assay.app.cli import COMMANDS
 from assay.app.settings import Settings, load_settings
 

@@ -15,10 +15,10 @@ from faust.auth import Credentials
 from faust.web.apps.tables import TableKeyDetail
 
 from assay.agents.faust_shell.assignor import LaneAssignor
-from assay.agents.faust_shell.lanes import Lane, Lanes, LaneSpec
+from assay.agents.faust_shell.lanes import DrivenLane, Lanes, ShellLane
 from assay.agents.faust_shell.tables import LaneRouter, LaneTable, LaneTables
 from assay.agents.faust_shell.transport import LaneConsumer, LaneMonitor, LaneTransport
-from assay.agents.step import Place
+from assay.agents.step import TopicPartition
 from assay.contracts.errors import AssayError
 
 #: the broker's minimum, so that a dead worker's lanes move on as soon as Kafka allows
@@ -59,7 +59,7 @@ class LaneApp(faust.App):
     def _new_transport(self) -> LaneTransport:
         return LaneTransport(self.conf.broker_consumer, self)
 
-    def lag(self) -> dict[Place, int]:
+    def lag(self) -> dict[TopicPartition, int]:
         """Records per owned partition that its lanes have not finished with, as far as the last fetch saw the end."""
         return self.consumer.lag()
 
@@ -105,7 +105,7 @@ def exit_code(reason: BaseException) -> int:
     return reason.exit_code if isinstance(reason, AssayError) else 1
 
 
-def build_app(shell: Shell, specs: Sequence[LaneSpec], pages: Callable[[LaneApp], Pages]) -> LaneApp:
+def build_app(shell: Shell, specs: Sequence[ShellLane], pages: Callable[[LaneApp], Pages]) -> LaneApp:
     """The app of a worker that can run these lanes. Nothing is started and nothing is read but the arguments."""
     app = LaneApp(
         shell.group,
@@ -144,7 +144,7 @@ def build_app(shell: Shell, specs: Sequence[LaneSpec], pages: Callable[[LaneApp]
     return app
 
 
-def _declare(app: LaneApp, specs: Sequence[LaneSpec]) -> None:
+def _declare(app: LaneApp, specs: Sequence[ShellLane]) -> None:
     """One agent per lane, and the tables people can read."""
     for spec in specs:
         topic = app.topic(*spec.topics, key_serializer="raw", value_serializer="raw", acks=False)

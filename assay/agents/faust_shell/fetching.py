@@ -15,7 +15,7 @@ from aiokafka.consumer.fetcher import Fetcher, PartitionRecords
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.memory_records import MemoryRecords
 
-from assay.agents.step import Chunk, Place
+from assay.agents.step import Chunk, TopicPartition
 from assay.codecs.columns import Strings
 from assay.codecs.record_batch_read import Fetched, holds_batch, read_batches
 from assay.contracts.errors import Quarantine
@@ -95,7 +95,7 @@ def fetch_wait(*, moved: bool, partly: bool) -> tuple[int, int]:
     return (BUSY_WAIT_MS if partly else IDLE_WAIT_MS), 1
 
 
-def to_chunk(place: Place, records: list[Any]) -> Chunk:
+def to_chunk(place: TopicPartition, records: list[Any]) -> Chunk:
     """What was fetched of one partition as a chunk: one run, or aiokafka's records where batches were not plain."""
     if isinstance(records[0], Fetched):
         return Chunk(*place, records[0].offsets, records[0].values)

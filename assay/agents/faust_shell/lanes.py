@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from assay.agents.step import Chunk, Place
+from assay.agents.step import Chunk, TopicPartition
 from assay.codecs.columns import I64
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -25,7 +25,7 @@ class Rows(Protocol):
         """The row of this key, None when there is none."""
 
 
-class Lane(Protocol):
+class DrivenLane(Protocol):
     """What the shell drives: it moves chunks in and offsets out, the lane does everything else."""
 
     @property
@@ -48,13 +48,13 @@ class Lane(Protocol):
     def feed(self, chunk: Chunk) -> None:
         """Take fetched records, in offset order within a partition, each row once."""
 
-    def wants(self, place: Place) -> bool:
+    def wants(self, place: TopicPartition) -> bool:
         """False while enough of this partition is buffered."""
 
-    def position(self) -> dict[Place, int]:
+    def position(self) -> dict[TopicPartition, int]:
         """Next offset per input partition that is not yet in the journal."""
 
-    def committable(self) -> dict[Place, int]:
+    def committable(self) -> dict[TopicPartition, int]:
         """Next offset per input partition whose outputs are acknowledged."""
 
     async def run(self) -> None:
@@ -64,15 +64,15 @@ class Lane(Protocol):
         """Let go of everything held outside the process."""
 
 
-class LaneSpec(NamedTuple):
+class ShellLane(NamedTuple):
     """A lane and its inputs: `topics` maps a topic's real name to its handle."""
 
     name: str
     topics: Mapping[str, str]
-    lane: Lane
+    lane: DrivenLane
 
 
-class Run(NamedTuple):
+class FetchedChunk(NamedTuple):
     """A chunk and the position it was read from: offsets `begins` up to the chunk's last are covered by it."""
 
     begins: int
@@ -82,14 +82,14 @@ class Run(NamedTuple):
 class Lanes:
     """All lanes this process may own. Cursors are next offsets to feed; they start at the lane's position."""
 
-    def __init__(self, specs: Sequence[LaneSpec]) -> None:
+    def __init__(self, specs: Sequence[ShellLane]) -> None:
         self.specs = {spec.name: spec for spec in specs}
         self._handles = {topic: handle for spec in specs for topic, handle in spec.topics.items()}
         self._consumers: dict[str, list[str]] = {}
         for spec in specs:
             for handle in spec.topics.values():
                 self._consumers.setdefault(handle, []).append(spec.name)
-        self._cursors: dict[str, dict[Place, int]] = {}
+        self._cursors: dict[str, dict[TopicPartition, int]] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._given: set[str] = set()
         self.rows_fed = dict.fromkeys(self.specs, 0)
@@ -104,7 +104,7 @@ class Lanes:
         """The first lane task that ended, None while all run."""
         return next((task for task in self._tasks.values() if task.done()), None)
 
-    def place(self, topic: str, partition: int) -> Place:
+    def place(self, topic: str, partition: int) -> TopicPartition:
         """The place a topic partition has in code."""
         return (self._handles[topic], partition)
 
@@ -122,7 +122,7 @@ class Lanes:
             elif name not in self._tasks:
                 self._tasks[name] = asyncio.create_task(spec.lane.follow(), name=f"standby of lane {name}")
 
-    async def _recovered(self, spec: LaneSpec) -> bool:
+    async def _recovered(self, spec: ShellLane) -> bool:
         following = self._tasks.pop(spec.name, None)
         recovered = await spec.lane.recover(lambda: spec.name in self._given)
         if following is not None:
@@ -164,17 +164,17 @@ class Lanes:
         for name in tasks:
             await self.specs[name].lane.close()
 
-    def wants(self, place: Place) -> bool:
+    def wants(self, place: TopicPartition) -> bool:
         """Whether every owned lane that reads this partition has room for more of it."""
         readers = [name for name in self._consumers.get(place[0], ()) if name in self._cursors]
         return bool(readers) and all(self.specs[name].lane.wants(place) for name in readers)
 
-    def cursor(self, place: Place, beginning: int) -> int:
+    def cursor(self, place: TopicPartition, beginning: int) -> int:
         """Where fetching goes on: the lowest next offset of the lanes that read this partition."""
         readers = [name for name in self._consumers.get(place[0], ()) if name in self._cursors]
         return min((self._cursors[name].get(place, beginning) for name in readers), default=beginning)
 
-    def feed(self, name: str, run: Run) -> None:
+    def feed(self, name: str, run: FetchedChunk) -> None:
         """Hand the rows a lane has not had to it.
 
         Raises Stop(INPUT_GAP) when rows before them never came, Stop(LANE_TAKEN_OVER) when the lane was dealt away since they were fetched.
@@ -197,9 +197,9 @@ class Lanes:
             self.rows_fed[name] += len(fresh.offsets)
         cursors[chunk.place] = max(cursor, int(chunk.offsets[-1]) + 1)
 
-    def committable(self) -> dict[Place, int]:
+    def committable(self) -> dict[TopicPartition, int]:
         """Next offset per partition that every owned lane reading it has finished with."""
-        offsets: dict[Place, int] = {}
+        offsets: dict[TopicPartition, int] = {}
         reported = {name: self.specs[name].lane.committable() for name in self._cursors}
         for place in {place for report in reported.values() for place in report}:
             readers = [name for name in self._consumers.get(place[0], ()) if name in reported]
@@ -218,7 +218,7 @@ def _tail(chunk: Chunk, first: int) -> Chunk:
     return Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index))
 
 
-async def _run(spec: LaneSpec) -> None:
+async def _run(spec: ShellLane) -> None:
     await spec.lane.run()
     raise Stop(Reason.LANE_ENDED, f"lane {spec.name} returned, a lane runs until it is cancelled")
 

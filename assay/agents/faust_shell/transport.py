@@ -17,8 +17,8 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP
 
 from assay.agents.faust_shell.fetching import fetch_runs, pace_fetches, to_chunk
-from assay.agents.faust_shell.lanes import Lanes, Run
-from assay.agents.step import Place
+from assay.agents.faust_shell.lanes import FetchedChunk, Lanes
+from assay.agents.step import TopicPartition
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -35,7 +35,7 @@ class Message(NamedTuple):
     topic: str
     partition: int
     offset: int
-    value: Run
+    value: FetchedChunk
     timestamp: int | None = None
     timestamp_type: int | None = None
     headers: None = None
@@ -80,7 +80,7 @@ class LaneConsumer(Consumer):
     def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
         return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
-    def place(self, tp: TP) -> Place:
+    def place(self, tp: TP) -> TopicPartition:
         """Where a topic partition is in code."""
         return self.lanes.place(tp.topic, tp.partition)
 
@@ -137,7 +137,7 @@ class LaneConsumer(Consumer):
             await self._refuse_loss(tp, begins)
         last = int(chunk.offsets[-1])
         self._positions[tp] = last + 1
-        return Message(tp.topic, tp.partition, last, Run(begins, chunk))
+        return Message(tp.topic, tp.partition, last, FetchedChunk(begins, chunk))
 
     async def _refuse_loss(self, tp: TP, begins: int) -> None:
         """Offsets without a record (transaction markers) are no loss; records deleted under the reader are."""
@@ -157,7 +157,7 @@ class LaneConsumer(Consumer):
             await self.crash(self._thread.crash_reason or RuntimeError("commit failed"))
         return committed
 
-    def lag(self) -> dict[Place, int]:
+    def lag(self) -> dict[TopicPartition, int]:
         """End of the topic minus the next offset to finish, per owned partition."""
         finished = self.lanes.committable()
         return {(p := self.place(tp)): max(0, (self.highwater(tp) or 0) - finished.get(p, at)) for tp, at in self._positions.items()}

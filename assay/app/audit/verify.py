@@ -15,12 +15,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assay.agents.audit_segment import GENESIS, Segment, bodies_of, read_segment
 from assay.agents.coverage import Coverage
-from assay.agents.step import Place
+from assay.agents.step import TopicPartition
 from assay.app.report.evidence import AuditEvidence
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import HEAD, SEGMENTS, Head, read_head, segment_key
+from assay.codecs.audit_segment import GENESIS, Segment, bodies_of, read_segment
 from assay.codecs.digests import sha256_fixed, sha256_rows
 from assay.codecs.single_object import writer_of, written_as
 from assay.contracts.errors import Stop
@@ -48,7 +48,7 @@ class _Chain:
     run: object
     records: int = 0
     bytes: int = 0
-    covered: dict[Place, Coverage] = field(default_factory=dict)
+    covered: dict[TopicPartition, Coverage] = field(default_factory=dict)
     links: list[_Link] = field(default_factory=list)
     problems: list[tuple[int, str]] = field(default_factory=list)
 

@@ -7,18 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from assay.agents.decision_digest import DecisionDigest
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.peers import Answers
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.bus.topic_reader import read_topic
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.app.replay.compare import compare, decisions_of
-from assay.app.replay.topic_reader import read_topic
 from assay.app.replay.verify import read_journal, recompute
-from assay.app.run_directory import Run, RunConfig
+from assay.app.run.directory import Run, RunConfig
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import I64, Columns, Ragged, Strings
+from assay.codecs.decision_digest import DecisionDigest
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

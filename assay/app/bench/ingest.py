@@ -26,11 +26,11 @@ import psutil
 from confluent_kafka import Consumer, TopicPartition
 
 from assay.app.bench.contestants import family_cpu_s
+from assay.app.bus.topics import create_topics, partitions_of
 from assay.app.gate.server import KEY_HEADER
-from assay.app.run_directory import Run, RunConfig
+from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
 from assay.app.substrate import Server, kafka_at, postgres_at
-from assay.app.topics import create_topics, partitions_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic

@@ -25,13 +25,13 @@ from assay.app.bench.bus import BenchBus
 from assay.app.bench.checks import check_copy, check_lane, check_peer, expected_answers
 from assay.app.bench.contestants import Contestant, Pairs, measure, python
 from assay.app.bench.memory import add_touch
-from assay.app.bench.peers import FOLDER, Answers, Peer, Place, answers_of, known_peers
+from assay.app.bench.peers import FOLDER, Answers, Peer, PeerRound, answers_of, known_peers
 from assay.app.bench.stats import spread
-from assay.app.run_directory import Run, RunConfig
+from assay.app.bus.topics import create_topics
+from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
 from assay.app.substrate.jars import listed
-from assay.app.topics import create_topics
-from assay.app.warm_world import config_of
+from assay.app.warm.world import config_of
 from assay.contracts.topics import topic
 
 TRAFFIC, DECISIONS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"
@@ -86,7 +86,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
 
 def bench_config() -> RunConfig:
     """A run under workload W's documents: rows fold as they come, as in live operation."""
-    return config_of("workload_w").model_copy(update={"scenario_id": "workload_w", "merge_policy": "arrival"})
+    return config_of("workload_w").model_copy(update={"scenario_id": "workload_w", "ordering": "arrival"})
 
 
 def machine() -> dict[str, Any]:
@@ -123,18 +123,25 @@ def _passthrough(prefix: str, bus: BenchBus, inputs: Inputs) -> Contestant:
 
 
 def _peer(
-    name: str, peer: Peer, command: Callable[[Place], list[str]], prefix: str, bus: BenchBus, inputs: Inputs, given: Namespace, room: Path
+    name: str,
+    peer: Peer,
+    command: Callable[[PeerRound], list[str]],
+    prefix: str,
+    bus: BenchBus,
+    inputs: Inputs,
+    given: Namespace,
+    room: Path,
 ) -> Contestant:
-    place = Place(bus.bootstrap, f"{prefix}group", f"{prefix}in", f"{prefix}out", room / name)
-    bus.create(place.source, place.target)
+    tp = PeerRound(bus.bootstrap, f"{prefix}group", f"{prefix}in", f"{prefix}out", room / name)
+    bus.create(tp.source, tp.target)
     warm, count = (given.slow_warm, given.slow_warm + given.slow_events) if peer.slow else (given.warm, given.warm + given.events)
 
     def check() -> dict[str, Any]:
-        found = answers_of(bus.read(place.target), documents=peer.documents)
+        found = answers_of(bus.read(tp.target), documents=peer.documents)
         return check_peer(found, inputs.expected.first(count), name)
 
     return Contestant(
-        name, command(place), place.group, place.source, place.target, (inputs.documents if peer.documents else inputs.records)[:count],
+        name, command(tp), tp.group, tp.source, tp.target, (inputs.documents if peer.documents else inputs.records)[:count],
         warm, check, FOLDER, peer.transactional, peer.commits_when_stopped,
     )  # fmt: skip
 

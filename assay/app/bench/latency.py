@@ -34,9 +34,9 @@ from assay.app.bench.open_loop import Caller, Feeder, Schedule
 from assay.app.bench.picture import Axis, Chart, Series, write_charts
 from assay.app.bench.stats import spread
 from assay.app.bench.workers import DEADLINE_S, Worker, start_worker
+from assay.app.bus.topics import create_topics
 from assay.app.progress import ProgressLine
-from assay.app.run_directory import Run
-from assay.app.topics import create_topics
+from assay.app.run.directory import Run
 from assay.codecs.columns import I64, Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

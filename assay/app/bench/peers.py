@@ -37,7 +37,7 @@ ANSWER: Final[dict[str, Any]] = {
 }
 
 
-class Place(NamedTuple):
+class PeerRound(NamedTuple):
     """Where one round of a peer takes place: broker, group, topics, and a directory of its own."""
 
     bootstrap: str
@@ -50,7 +50,7 @@ class Place(NamedTuple):
 class Peer(NamedTuple):
     """One peer. `prepare` fetches, compiles or installs what it needs, once, saying so; what it gives starts it at a place."""
 
-    prepare: Callable[[Settings, Callable[[str], None]], Callable[[Place], list[str]]]
+    prepare: Callable[[Settings, Callable[[str], None]], Callable[[PeerRound], list[str]]]
     #: reads and writes JSON instead of Avro
     documents: bool = False
     #: so slow that it is measured on fewer events

@@ -20,10 +20,10 @@ from typing import Any
 from assay.app.bench.lane import bench_config, machine
 from assay.app.bench.memory import add_touch, touch
 from assay.app.bench.stats import spread
-from assay.app.run_directory import Run
+from assay.app.bus.topics import create_topics
+from assay.app.run.directory import Run
 from assay.app.settings import inherited, load_settings
 from assay.app.substrate import kafka_at
-from assay.app.topics import create_topics
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

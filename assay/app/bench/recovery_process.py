@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 import psutil
 
-from assay.agents.lane import Lane
-from assay.agents.step import Chunk, Entry
+from assay.agents.lane import LaneMachine
+from assay.agents.step import Chunk, JournalEntry
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench import workload_w
 from assay.app.bench.lane import DECISIONS, TRAFFIC
-from assay.app.bus import KafkaJournal, KafkaOutputs
-from assay.app.failpoints import Failpoints
-from assay.app.lane_driver import LaneDriver
-from assay.app.lanes import build_lane, partition_counts
-from assay.app.run_directory import Run
+from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
+from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.driver import LaneDriver
+from assay.app.lane.failpoints import Failpoints
+from assay.app.lane.wiring import snapshot_store, wall_us
+from assay.app.run.directory import Run
 from assay.app.snapshots.store import digests_of
 from assay.app.snapshots.taking import NEVER, Snapshots, manifest_of
-from assay.app.worker_lanes import snapshot_store, wall_us
 from assay.contracts.topics import topic, topics
 
 #: all keys have their events within this time, so that every one of them is still in a 7-day window at the end
@@ -48,7 +48,7 @@ def payments(keys: int, events: int) -> workload_w.Payments:
     return drawn._replace(numbers=numbers)
 
 
-def entries(lane: Lane, run: Run, drawn: workload_w.Payments, cut: int) -> Iterator[Entry]:
+def entries(lane: LaneMachine, run: Run, drawn: workload_w.Payments, cut: int) -> Iterator[JournalEntry]:
     """Journal records of a lane that is fed these payments, each folded once it was looked at; one ends before payment `cut`."""
     at = 0
     for _, values in workload_w.records(drawn, run.config.pins, run.config.run_id):
@@ -80,7 +80,7 @@ def build(run: Run, keys: int, events: int, tail_events: int) -> dict[str, Any]:
     return {**figures, "tail_records": len(tail), "tail_bytes": sum(map(len, tail)), "state": _steps(digests_of(lane.state()))}
 
 
-def _snapshot(lane: Lane, run: Run) -> dict[str, Any]:
+def _snapshot(lane: LaneMachine, run: Run) -> dict[str, Any]:
     """Publish a snapshot; how long it took. The files leave the page cache, as on a machine that has just started."""
     began = time.monotonic()
     parts = lane.state()
@@ -138,7 +138,7 @@ def _steps(digests: dict[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in digests.items() if name != "lane"}
 
 
-def _lane(run: Run) -> Lane:
+def _lane(run: Run) -> LaneMachine:
     return build_lane(TOPOLOGY.lane("rtdl"), run.config, partition_counts(run.partitions))
 
 

@@ -24,7 +24,7 @@ from assay.app.bench.stats import spread
 from assay.app.progress import ProgressLine
 from assay.app.replay.fresh_process import run_fresh
 from assay.app.report.evidence import ReplayEvidence
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

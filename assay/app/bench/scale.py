@@ -21,16 +21,16 @@ import numpy as np
 import psutil
 from rich.console import Console
 
-from assay.agents.lane import Lane
+from assay.agents.lane import LaneMachine
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench import workload_w
 from assay.app.bench.lane import DECISIONS, TRAFFIC, bench_config, machine
 from assay.app.bench.picture import Axis, Chart, Series, write_charts
 from assay.app.bench.stats import spread
-from assay.app.lanes import build_lane, partition_counts
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.app.progress import ProgressLine
-from assay.app.run_directory import RunConfig
+from assay.app.run.directory import RunConfig
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -143,7 +143,7 @@ def _point(config: RunConfig, keys: int, events: int) -> dict[str, Any]:
     }
 
 
-def _journal(lane: Lane, config: RunConfig, payments: workload_w.Payments, first: int) -> Iterator[bytes]:
+def _journal(lane: LaneMachine, config: RunConfig, payments: workload_w.Payments, first: int) -> Iterator[bytes]:
     """Journal records of payments that follow `first` others. The one that is given is to be folded before the next is asked for."""
     blocks = workload_w.records(payments, config.pins, config.run_id, first)
     for keys, values in blocks:
@@ -157,7 +157,7 @@ def _journal(lane: Lane, config: RunConfig, payments: workload_w.Payments, first
             lane.emitted(entry.sequence)
 
 
-def _fold(lane: Lane, value: bytes) -> int:
+def _fold(lane: LaneMachine, value: bytes) -> int:
     """Decisions of one journal record."""
     return sum(len(emission.partitions) for emission in lane.apply(value).emissions if emission.handle == DECISIONS)
 

@@ -26,8 +26,8 @@ from assay.app.bench.open_loop import Feeder
 from assay.app.bench.stats import spread
 from assay.app.bench.workers import DEADLINE_S, Worker, start_worker
 from assay.app.bench.workload_w import draw, pairs
-from assay.app.run_directory import Run
-from assay.app.topics import create_topics
+from assay.app.bus.topics import create_topics
+from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic

@@ -11,7 +11,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from assay.app.bench.contestants import python
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.substrate import Server
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.processes import Launch

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import orjson
 
-from assay.app.run_directory import RunConfig
+from assay.app.run.directory import RunConfig
 from assay.codecs.avro_encode import encode
 from assay.codecs.columns import I64, Columns, Ragged, Strings
 from assay.codecs.digests import sha256_rows

@@ -12,7 +12,7 @@ from rich.console import Console
 from assay.app.audit.verify import verify_chain
 from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head
 from assay.contracts.errors import Stop
 

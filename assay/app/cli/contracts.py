@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from assay.app.cli.plain_app import plain_app
-from assay.app.contract_docs import contracts_page, topology_page
+from assay.app.reference.contracts_page import contracts_page, topology_page
 from assay.contracts import compatibility
 from assay.contracts.avro_schemas import RELEASED, current, fingerprint_hex, released
 from assay.contracts.errors import Stop

@@ -9,12 +9,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assay.app.bus.record_view import plain
 from assay.app.cli.plain_app import plain_app
-from assay.app.record_view import plain
 from assay.app.report.decision_search import amount_of, find
 from assay.app.report.decision_view import explain
 from assay.app.report.decision_view import show as show_decision
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 
 app = plain_app("Show one decision.", no_args_is_help=True)
 

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.gate.process import build, serve
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 
 app = plain_app()

@@ -9,16 +9,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
-from assay.app.journal import keeping
+from assay.app.journal import maintenance
 from assay.app.journal.reading import LANES, LaneJournal
 from assay.app.journal.survey import Epoch, Survey, surveyed
 from assay.app.journal.verify import verify_journal
 from assay.app.progress import ProgressLine
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.settings import load_settings
-from assay.app.snapshots.manifest import Manifest
+from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import Found
 
 MB = 1_000_000
@@ -97,7 +97,7 @@ def snapshot_line(found: Found) -> str:
     return f"{found.key}: {found.refused}" if found.manifest is None else _manifest_line(found.manifest)
 
 
-def _manifest_line(manifest: Manifest) -> str:
+def _manifest_line(manifest: SnapshotManifest) -> str:
     return (
         f"snapshot at record {manifest.sequence:,} (epoch {manifest.epoch}), {manifest.size_bytes / MB:,.1f} MB, journal goes on at "
         f"offset {manifest.next_offset:,}, code {manifest.code_digest[:12]}"
@@ -106,7 +106,7 @@ def _manifest_line(manifest: Manifest) -> str:
 
 def _covered(console: Console, survey: Survey) -> None:
     for (handle, partition), coverage in sorted(survey.covered.items()):
-        ahead = f", and {len(coverage.ahead)} runs beyond it" if coverage.ahead else ""
+        ahead = f", and {len(coverage.acknowledged)} runs beyond it" if coverage.acknowledged else ""
         _say(console, f"  {handle}[{partition}] covered up to {coverage.base:,}{ahead}")
 
 

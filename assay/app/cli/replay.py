@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
 from assay.app.progress import ProgressLine
 from assay.app.replay.fresh_process import is_fresh, run_fresh
 from assay.app.replay.selection import selection_of
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
 

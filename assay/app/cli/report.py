@@ -12,7 +12,7 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.report.page import page
 from assay.app.report.summary import summarize
 from assay.app.report.terminal import show
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 
 app = plain_app()
 

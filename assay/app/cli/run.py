@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.publisher import KafkaPublisher
 from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
-from assay.app.publisher import KafkaPublisher
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.settings import load_settings
 

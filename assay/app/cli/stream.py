@@ -13,11 +13,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.topics import TopicRecord, read_topic
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
 from assay.app.progress import ProgressLine
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.app.streamer.checkpoint import Checkpoint
 from assay.app.streamer.envelopes import Framer
@@ -26,7 +27,6 @@ from assay.app.streamer.merged_view import MergedView
 from assay.app.streamer.ready import CONTROL, await_ready
 from assay.app.streamer.retry import RetryPolicy
 from assay.app.streamer.world_streamer import Streamed, StreamOptions, WorldStreamer
-from assay.app.topics import Record, read_topic
 from assay.contracts.ids import checkpoint_scope
 
 app = plain_app()
@@ -50,7 +50,7 @@ def stream(
     wired = Run.load(run)
     properties = read_bus_properties(load_settings().bus_properties)
 
-    def control(first: int) -> Iterator[Record]:
+    def control(first: int) -> Iterator[TopicRecord]:
         return read_topic(wired.bootstrap, wired.namespace, CONTROL, first=first, properties=properties)
 
     await_ready(control, wired.config.pins, wired.config.digest, ready_timeout)

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from assay.app import topics
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus import topics
+from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.record_view import shown
 from assay.app.cli.plain_app import plain_app
-from assay.app.record_view import shown
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.contracts.topics import topic
 

@@ -15,24 +15,24 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.publisher import KafkaPublisher
+from assay.app.bus.topics import create_topics
 from assay.app.cli.plain_app import plain_app
-from assay.app.demo import members
-from assay.app.demo.closing import reopen, utc_now
+from assay.app.demo import processes
+from assay.app.demo.finalisation import reopen, utc_now
 from assay.app.demo.live_run import LiveRun, conclude, serve
 from assay.app.demo.new_run import claim_topics, live_config, run_id_at, wire
 from assay.app.demo.stages import Stages
 from assay.app.demo.watch import audited
-from assay.app.directory_lock import held
-from assay.app.own_command import own_command
-from assay.app.publisher import KafkaPublisher
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
+from assay.app.run.directory_lock import held
+from assay.app.run.own_command import own_command
 from assay.app.runner.live import announce
 from assay.app.settings import Settings, load_settings
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.state import refuse_running
-from assay.app.topics import create_topics
 
 app = plain_app()
 
@@ -65,7 +65,7 @@ def up(
             announce(wired.config, publisher, time.time_ns() // 1_000)
             reopen(wired)
             audited_before = audited(wired)
-            gate, worker = stack.enter_context(members.gate(wired)), stack.enter_context(members.worker(wired))
+            gate, worker = stack.enter_context(processes.gate(wired)), stack.enter_context(processes.worker(wired))
         live = LiveRun(wired, settings, stages, started_utc, audited_before, servers.servers, gate, worker)
         _explain(console, wired)
         serve(live, stop)

@@ -7,7 +7,7 @@ import time
 import typer
 
 from assay.app.cli.plain_app import plain_app
-from assay.app.warm import warm
+from assay.app.warm.kernels import warm
 
 app = plain_app("Compile every kernel for this processor (NUMBA_CPU_NAME=generic: for any).")
 

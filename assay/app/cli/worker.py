@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.topics import partitions_of
 from assay.app.cli.plain_app import plain_app
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.settings import load_settings
-from assay.app.topics import partitions_of
 
 app = plain_app()
 

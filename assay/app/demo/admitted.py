@@ -8,10 +8,10 @@ import msgspec
 import numpy as np
 
 from assay.agents.step import Chunk
+from assay.app.bus.topic_reader import read_topic
 from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.receipts import RECEIPTS, spool_of
-from assay.app.replay.topic_reader import read_topic
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index

@@ -7,15 +7,15 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
 from assay.app.demo.admitted import admitted_triggers
-from assay.app.demo.closing import assay, observe, prove, write_evidence
-from assay.app.demo.members import Kept
+from assay.app.demo.finalisation import assay, observe, prove, write_evidence
+from assay.app.demo.processes import Kept
 from assay.app.demo.stages import Stages
 from assay.app.demo.watch import audited, set_aside, until_done
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import Stage
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.settings import Settings
 from assay.app.substrate import Server
 
@@ -42,7 +42,7 @@ def serve(live: LiveRun, stop: threading.Event) -> None:
     kept = Kept([*live.servers, live.gate, live.worker], live.stages.say)
     begun = alive_since = time.monotonic()
     while not stop.wait(LOOK_EVERY_S):
-        if not all(member.alive for member in kept.members if member.owned):
+        if not all(process.alive for process in kept.processes if process.owned):
             alive_since = time.monotonic()
         elif time.monotonic() - alive_since > SETTLED_S:
             kept.progressed()

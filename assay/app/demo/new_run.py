@@ -12,11 +12,11 @@ from itertools import count
 from pathlib import Path
 from typing import Any, Literal
 
+from assay.app.bus.topics import claim_namespace
 from assay.app.oracle import mapping
-from assay.app.oracle.sealed_world import Manifest
-from assay.app.run_directory import Run, RunConfig
+from assay.app.oracle.sealed_world import WorldManifest
+from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import Settings
-from assay.app.topics import claim_namespace
 from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
@@ -73,7 +73,7 @@ def document(name_or_path: str, part: Literal["features", "rules"]) -> dict[str,
     raise Stop(Reason.POLICY_MISSING, f"no {part} document '{name_or_path}'", remedy="Name a shipped policy or a YAML file.")
 
 
-def world_config(platform_run_id: str, manifest: Manifest, policy: str, label_delay_us: int | None = None) -> RunConfig:
+def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, label_delay_us: int | None = None) -> RunConfig:
     """Config of a run over a sealed world. Raises Stop(POLICY_MISSING, POLICY_ENTITY_ABSENT)."""
     features = document(policy, "features")
     absent = [name for name in features.get("entities", []) if name not in manifest.entities]
@@ -97,7 +97,7 @@ def world_config(platform_run_id: str, manifest: Manifest, policy: str, label_de
         scenario_id=manifest.scenario_id,
         seed=manifest.seed,
         run_id=run,
-        merge_policy="event_time",
+        ordering="event_time",
         truth_columns=tuple(sorted(truth.columns())) if truth else (),
         features=features,
         policy=document(policy, "rules"),
@@ -118,7 +118,7 @@ def live_config(platform_run_id: str, policy: str) -> RunConfig:
         scenario_id="live",
         seed=0,
         run_id=run,
-        merge_policy="arrival",
+        ordering="arrival",
         features=features,
         policy=rules,
     )

@@ -11,24 +11,24 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from assay.app.bus_properties import read_bus_properties
-from assay.app.demo import members
-from assay.app.demo.closing import assay, observe, processes_of, prove, utc_now, write_evidence
+from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.topics import create_topics
+from assay.app.demo import processes
+from assay.app.demo.finalisation import assay, observe, processes_of, prove, utc_now, write_evidence
 from assay.app.demo.new_run import claim_topics, refuse_other_config, wire, world_config
 from assay.app.demo.stages import Stages, table
 from assay.app.demo.watch import audited, until_done
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
-from assay.app.own_command import own_command
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import read_decisions
-from assay.app.run_directory import Run, RunConfig
+from assay.app.run.directory import Run, RunConfig
+from assay.app.run.own_command import own_command
 from assay.app.settings import Settings
 from assay.app.stores.objects import DirectoryStore
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
-from assay.app.topics import create_topics
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -59,13 +59,13 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         run = _wired(wanted.directory, config, settings, servers)
         with stages.stage("start gate and worker"):
             create_topics(run.bootstrap, run.namespace, run.partitions, properties)
-            running = [stack.enter_context(members.gate(run)), stack.enter_context(members.worker(run))]
+            running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
             if assay(run, "run", quiet=True):
                 raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
         for line in table(processes_of(run, [*servers.servers, *running])):
             stages.say(line)
         with stages.stage("stream, decide, act and audit") as streaming:
-            streaming.rows = _stream(run, world, wanted, members.Kept([*servers.servers, *running], stages.say), console)
+            streaming.rows = _stream(run, world, wanted, processes.Kept([*servers.servers, *running], stages.say), console)
         seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows)
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
@@ -90,10 +90,10 @@ def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Subs
     return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
 
 
-def _stream(run: Run, world: SealedWorld, wanted: Wanted, kept: members.Kept, console: Console) -> int:
+def _stream(run: Run, world: SealedWorld, wanted: Wanted, kept: processes.Kept, console: Console) -> int:
     """Stream the world to its end; the rows that were audited now and not by an earlier process of this run."""
     rows, before = world.manifest.rows, audited(run)
-    with members.streamer(run, wanted.speedup) as stream, ProgressLine("audited", rows, console, time.monotonic, before) as line:
+    with processes.streamer(run, wanted.speedup) as stream, ProgressLine("audited", rows, console, time.monotonic, before) as line:
         until_done(run, rows, kept, [stream], line.show)
     return rows - before
 

@@ -13,7 +13,7 @@ from rich.control import Control
 from rich.segment import ControlType
 from rich.text import Text
 
-from assay.app.report.evidence import Process, Stage
+from assay.app.report.evidence import ProcessUsage, Stage
 
 NAME_WIDTH = 34
 
@@ -71,7 +71,7 @@ def in_run(path: Path | None, directory: Path) -> str:
     return str(absolute.relative_to(home)) if absolute.is_relative_to(home) else str(absolute)
 
 
-def table(processes: Sequence[Process]) -> list[str]:
+def table(processes: Sequence[ProcessUsage]) -> list[str]:
     """One line per process: name, pid, port, log and data."""
     rows = [("process", "pid", "port", "log", "data")]
     rows += [(one.name, str(one.pid or "given"), str(one.port or ""), one.log, one.data) for one in processes]

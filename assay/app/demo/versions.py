@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 from confluent_kafka.admin import AdminClient
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
 from assay.app.settings import Settings
 from assay.app.substrate.jars import listed
 

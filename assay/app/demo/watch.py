@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from assay.app.demo.members import Kept
+from assay.app.bus.topic_reader import read_topic
+from assay.app.demo.processes import Kept
 from assay.app.gate.receipts import QUARANTINE as QUARANTINE_LINES
-from assay.app.replay.topic_reader import read_topic
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import read_head, segment_key
 from assay.app.substrate.processes import Server

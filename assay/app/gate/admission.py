@@ -13,7 +13,7 @@ import msgspec
 from msgspec import UNSET
 
 from assay.app.gate.border import ENVELOPE, PAYLOADS, UNREADABLE, ContextPayload, Envelope, LabelPayload, Payload, PaymentPayload
-from assay.app.gate.policy import TOPIC_OF_CLASS, EventRule, GatePolicy
+from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, EventRule
 from assay.contracts import instants, pins
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import AssayError, Quarantine
@@ -43,7 +43,7 @@ class Admissible(msgspec.Struct, gc=False):
     dedupe_key: bytes
 
 
-class Refused(msgspec.Struct, frozen=True):
+class RefusedEvent(msgspec.Struct, frozen=True):
     """An item that is set aside, with everything a reader needs to find and correct it. Ids are None when unreadable."""
 
     raw: bytes
@@ -65,7 +65,7 @@ class Verdict(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RecordMetadata:
     """Where an event lies on the bus: partition and offset of its class's topic."""
 
     partition: int
@@ -77,7 +77,7 @@ class Standing:
     """What is known of an earlier event with this key. `place` is None until its publication was acknowledged and recorded."""
 
     payload_hash: bytes
-    place: Place | None
+    place: RecordMetadata | None
 
 
 def judge(payload_hash: bytes, standing: Standing | None) -> Verdict:
@@ -96,14 +96,14 @@ class Examiner:
     run's world, in addition to those of the policy.
     """
 
-    def __init__(self, policy: GatePolicy, run_pins: Mapping[str, str | int], truth_columns: Iterable[str] = ()) -> None:
+    def __init__(self, policy: AdmissionPolicy, run_pins: Mapping[str, str | int], truth_columns: Iterable[str] = ()) -> None:
         self.policy = policy
         self._truth = policy.truth_columns.union(map(plain_name, truth_columns))
         self._pins = dict(run_pins)
         self._all_pins = tuple(self._pins[name] for name in (*pins.PIN_NAMES, "run_id"))
         self._prefixes = {name: dedupe_prefix(str(self._pins["platform_run_id"]), name) for name in TOPIC_OF_CLASS}
 
-    def examine(self, raw: bytes, now_us: int) -> Admissible | Refused:
+    def examine(self, raw: bytes, now_us: int) -> Admissible | RefusedEvent:
         """One item. Checks in the order of the reference; the first that fails names the refusal."""
         try:
             envelope = ENVELOPE.decode(raw)
@@ -114,7 +114,7 @@ class Examiner:
         except Quarantine as refusal:
             rule = self.policy.events.get(envelope.event_type)
             event_class = None if rule is None else rule.event_class
-            return Refused(
+            return RefusedEvent(
                 raw, refusal.reason, _short(refusal.what), envelope.event_id, envelope.event_type, event_class, _text(envelope.ts_utc)
             )
 
@@ -240,7 +240,7 @@ def _check_label_time(envelope: Envelope, payload: LabelPayload, ts_us: int) -> 
         raise Quarantine(Reason.LABEL_NOT_AFTER_PAYMENT, what)
 
 
-def _refused_unread(raw: bytes, detail: str) -> Refused:
+def _refused_unread(raw: bytes, detail: str) -> RefusedEvent:
     """An envelope that could not be read as a whole: keep the ids that can still be seen."""
     try:
         seen = msgspec.json.decode(raw)
@@ -252,7 +252,7 @@ def _refused_unread(raw: bytes, detail: str) -> Refused:
         event_id = None
     at = _FAULT_AT.search(detail)
     reason = Reason.PINS_INVALID if at and at[1] in (*pins.PIN_NAMES, "run_id") else Reason.ENVELOPE_INVALID
-    return Refused(raw, reason, _short(detail), event_id, event_type, None, ts_utc)
+    return RefusedEvent(raw, reason, _short(detail), event_id, event_type, None, ts_utc)
 
 
 def _short(detail: str) -> str:

@@ -18,7 +18,7 @@ def _running() -> Future[Any]:
 
 
 #: what a caller is told about one item: event_id, decision, reason_codes and, where they exist, receipt_id, eb_ref, detail
-Outcome: TypeAlias = dict[str, Any]
+ItemAnswer: TypeAlias = dict[str, Any]
 RETRY = "RETRY"
 
 
@@ -27,7 +27,7 @@ class Answer:
     """How many items ended how, and the outcomes asked for. `retry` is set when some have to be sent again."""
 
     counts: Counter[str]
-    results: list[Outcome]
+    results: list[ItemAnswer]
     retry: AssayError | None = None
 
 

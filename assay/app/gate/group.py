@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from assay.app.gate.admission import Admissible, Place, Refused, Standing, Verdict, judge
+from assay.app.gate.admission import Admissible, RecordMetadata, RefusedEvent, Standing, Verdict, judge
 from assay.app.gate.publication import Publication
 
 PUBLISHED = (Verdict.ADMIT, Verdict.REPUBLISH)
@@ -25,7 +25,7 @@ class Group:
     `publication.places[i]` is where item i, or the first event with its id, lies.
     """
 
-    def __init__(self, examined: Sequence[Admissible | Refused], batch: int) -> None:
+    def __init__(self, examined: Sequence[Admissible | RefusedEvent], batch: int) -> None:
         self.examined = examined
         self.batch = batch
         self.fresh: list[int] = []
@@ -39,7 +39,7 @@ class Group:
         mine: dict[bytes, Leader] = {}
         claiming = []
         for i, item in enumerate(self.examined):
-            if isinstance(item, Refused):
+            if isinstance(item, RefusedEvent):
                 continue
             leader = flights.get(item.dedupe_key) or mine.get(item.dedupe_key)
             if leader is not None:
@@ -83,7 +83,7 @@ class Group:
                 found.setdefault(item.event_class, []).append(i)
         return found
 
-    def landed(self) -> list[Place | None]:
+    def landed(self) -> list[RecordMetadata | None]:
         """Place of each claim by ordinal, once the publication is over; None where it is unknown or was not this batch's to make."""
         for i, leader in self._followers.items():
             self.publication.places[i] = leader.group.publication.places[leader.item]
@@ -91,4 +91,4 @@ class Group:
 
     def _hash(self, i: int) -> bytes:
         item = self.examined[i]
-        return b"" if isinstance(item, Refused) else item.payload_hash
+        return b"" if isinstance(item, RefusedEvent) else item.payload_hash

@@ -13,7 +13,7 @@ from assay.contracts.reasons import Reason
 PROBE_WITHIN_S = 5
 
 
-class State(StrEnum):
+class GateState(StrEnum):
     """Health of the gate."""
 
     GREEN = "GREEN"
@@ -63,11 +63,11 @@ class Health:
             self._faults[part] = fault
 
     @property
-    def state(self) -> State:
+    def state(self) -> GateState:
         """The worst of the parts."""
         if self._known_faults():
-            return State.RED
-        return State.GREEN if len(self._faults) == len(self._probes) else State.AMBER
+            return GateState.RED
+        return GateState.GREEN if len(self._faults) == len(self._probes) else GateState.AMBER
 
     def reasons(self) -> list[str]:
         """What is wrong, one sentence per part."""

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import psycopg
 
-from assay.app.gate.admission import Place, Standing
+from assay.app.gate.admission import RecordMetadata, Standing
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -118,7 +118,7 @@ class AdmissionIndex:
         rows = [(batch, ordinal, claim.dedupe_key) for ordinal, claim in claims]
         self._run(lambda connection: connection.cursor().executemany(_RETAKE, rows))
 
-    def settle(self, batch: int, places: Sequence[Place | None]) -> None:
+    def settle(self, batch: int, places: Sequence[RecordMetadata | None]) -> None:
         """Record the place of every claim of a batch by ordinal, durably; None stays AMBIGUOUS."""
         partitions = _array([None if place is None else place.partition for place in places])
         offsets = _array([None if place is None else place.offset for place in places])
@@ -194,7 +194,7 @@ def _claim(connection: Connection, given: dict[str, Any]) -> dict[int, Standing]
     if row is not None and row[0] == given["count"]:
         return {}
     rows = connection.execute(_STANDING, given, prepare=True, binary=True).fetchall()
-    return {n: Standing(hashed, None if offset is None else Place(partition, offset)) for n, hashed, partition, offset in rows}
+    return {n: Standing(hashed, None if offset is None else RecordMetadata(partition, offset)) for n, hashed, partition, offset in rows}
 
 
 def _array(values: Sequence[int | None]) -> str:

@@ -34,7 +34,7 @@ class EventRule:
 
 
 @dataclass(frozen=True)
-class GatePolicy:
+class AdmissionPolicy:
     """The policy document, read together with the contract's event types. Times in microseconds."""
 
     document: Mapping[str, Any]
@@ -65,10 +65,10 @@ class GatePolicy:
         return {"policy_id": self.document["policy_id"], "revision": self.document["revision"], "content_digest": self.digest}
 
 
-def shipped_policy() -> GatePolicy:
+def shipped_admission_policy() -> AdmissionPolicy:
     """The policy in this package."""
     text = resources.files("assay.contracts").joinpath("policies/gate/policy.yaml").read_text("utf-8")
-    return GatePolicy(yaml.safe_load(text))
+    return AdmissionPolicy(yaml.safe_load(text))
 
 
 def _rule(event_type: str, versions: list[str]) -> EventRule:

@@ -17,13 +17,13 @@ from assay.app.gate.health import Health
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import Marks
 from assay.app.gate.pipeline import Pipeline
-from assay.app.gate.policy import TOPIC_OF_CLASS, GatePolicy, shipped_policy
+from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter, spool_of
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.limits import BODY_TIMEOUT_S
 from assay.contracts.topics import topic
@@ -82,12 +82,12 @@ class Gate:
 def build(
     run: Run,
     bus_properties: Mapping[str, str] | None = None,
-    policy: GatePolicy | None = None,
+    policy: AdmissionPolicy | None = None,
     clock: Callable[[], int] = wall_clock_us,
     body_timeout_s: float = BODY_TIMEOUT_S,
 ) -> Gate:
     """Wire a gate for a run. Nothing is connected yet."""
-    policy = policy or shipped_policy()
+    policy = policy or shipped_admission_policy()
     pins = run.config.pins
     scope = {**pins.as_json(), "run_id": run.config.run_id}
     names = {handle: topic(handle).name(run.namespace) for handle in TOPIC_OF_CLASS.values()}

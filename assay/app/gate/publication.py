@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from assay.app.gate.admission import Place
+from assay.app.gate.admission import RecordMetadata
 
 
 class Acknowledged(Protocol):
@@ -21,7 +21,7 @@ class Publication:
     """`places[i]` is set when record i is acknowledged; None is failed or unknown. `pending` records have no report yet."""
 
     def __init__(self, size: int) -> None:
-        self.places: list[Place | None] = [None] * size
+        self.places: list[RecordMetadata | None] = [None] * size
         self.pending = 0
         self._over = False
 
@@ -34,4 +34,4 @@ class Publication:
         self.pending -= 1
         partition, offset = message.partition(), message.offset()
         if not self._over and error is None and partition is not None and offset is not None:
-            self.places[ordinal] = Place(partition, offset)
+            self.places[ordinal] = RecordMetadata(partition, offset)

@@ -9,7 +9,7 @@ from functools import partial
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from assay.app.gate.admission import Place
+from assay.app.gate.admission import RecordMetadata
 from assay.app.gate.publication import Publication
 from assay.app.gate.records import BusRecords
 from assay.contracts.errors import Retry
@@ -79,7 +79,7 @@ class BusPublisher:
                 continue
             publication.pending += 1
 
-    def wait(self, publication: Publication) -> list[Place | None]:
+    def wait(self, publication: Publication) -> list[RecordMetadata | None]:
         """Serve delivery reports until all of a publication's are in or the time is up; its places."""
         deadline = time.monotonic() + WAIT_S
         while publication.pending > 0 and time.monotonic() < deadline:

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from assay.app.gate.admission import Admissible, Place, Refused, Verdict
-from assay.app.gate.policy import GatePolicy
+from assay.app.gate.admission import Admissible, RecordMetadata, RefusedEvent, Verdict
+from assay.app.gate.policy import AdmissionPolicy
 from assay.contracts.ids import receipt_id
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
@@ -30,7 +30,7 @@ def spool_of(directory: Path, prefix: str) -> Path:
 class ReceiptWriter:
     """Builds lines for one run under one policy. `topics` maps event classes to topic names on the broker."""
 
-    def __init__(self, policy: GatePolicy, pins: Pins, topics: Mapping[str, str]) -> None:
+    def __init__(self, policy: AdmissionPolicy, pins: Pins, topics: Mapping[str, str]) -> None:
         self._topics = dict(topics)
         constant = {
             "platform_run_id": pins.platform_run_id,
@@ -43,7 +43,7 @@ class ReceiptWriter:
         self._policy_rev = policy.revision
         self._manifest_fingerprint = pins.manifest_fingerprint
 
-    def admitted(self, item: Admissible, verdict: Verdict, place: Place, at: str) -> tuple[str, str]:
+    def admitted(self, item: Admissible, verdict: Verdict, place: RecordMetadata, at: str) -> tuple[str, str]:
         """(receipt id, line) of an ADMIT or, with the place of the first, a DUPLICATE. `at` is an instant's text."""
         duplicate = verdict is Verdict.DUPLICATE
         decision = "DUPLICATE" if duplicate else "ADMIT"
@@ -57,12 +57,12 @@ class ReceiptWriter:
             f'"reason_codes":[{_DUPLICATE if duplicate else ""}],"admitted_at_utc":"{at}",{self._constant}'
         )
 
-    def eb_ref(self, event_class: str, place: Place) -> str:
+    def eb_ref(self, event_class: str, place: RecordMetadata) -> str:
         """Where an event lies on the bus, as JSON; the offset is text, as in the reference."""
         topic = self._topics[event_class]
         return f'{{"topic":"{topic}","partition":{place.partition},"offset":"{place.offset}","offset_kind":"kafka_offset"}}'
 
-    def quarantined(self, refused: Refused, at: str) -> tuple[str, str, str]:
+    def quarantined(self, refused: RefusedEvent, at: str) -> tuple[str, str, str]:
         """(receipt id, receipt line, quarantine line). The quarantine line holds the whole item as it came.
 
         Items without an id are told apart by what they hold, so no two of them share the id of their lines.
@@ -83,11 +83,11 @@ class ReceiptWriter:
         return receipt, f"{_json(line)[:-1]},{self._constant}", _json(record)
 
 
-def mismatch(item: Admissible) -> Refused:
+def mismatch(item: Admissible) -> RefusedEvent:
     """The refusal of an event whose id was admitted before with another payload; the first stays authoritative."""
     envelope = item.envelope
     detail = f"event_id was admitted before with another payload; this one has payload_hash {item.payload_hash.hex()}"
-    return Refused(
+    return RefusedEvent(
         item.raw, Reason.PAYLOAD_HASH_MISMATCH, detail, envelope.event_id, envelope.event_type, item.event_class, envelope.ts_utc
     )
 

@@ -16,7 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import Answer, IngestCall
-from assay.app.gate.health import Health, State
+from assay.app.gate.health import GateState, Health
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.requests import mark_of, payment_envelope
 from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
@@ -124,11 +124,11 @@ class GateServer:
     async def healthz(self, request: web.Request) -> web.Response:
         """State and reasons; 503 while RED."""
         state = self._health.state
-        return _json(503 if state is State.RED else 200, {"state": state, "reasons": self._health.reasons()})
+        return _json(503 if state is GateState.RED else 200, {"state": state, "reasons": self._health.reasons()})
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus."""
-        GATE_RED.set(self._health.state is State.RED)
+        GATE_RED.set(self._health.state is GateState.RED)
         return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _admit(self, items: list[bytes], exceptions_only: bool) -> Answer:
@@ -144,7 +144,7 @@ class GateServer:
             raise Quarantine(
                 Reason.UNAUTHORISED, f"header {KEY_HEADER} is missing or wrong", remedy="The key of a run is api_key in its run.json."
             )
-        if self._health.state is State.RED:
+        if self._health.state is GateState.RED:
             raise self._health.first_fault()
         try:
             async with asyncio.timeout(self._body_timeout_s):

@@ -8,8 +8,8 @@ from contextlib import suppress
 
 import msgspec
 
-from assay.app.gate.admission import Admissible, Refused, Verdict
-from assay.app.gate.calls import RETRY, Answer, IngestCall, Outcome
+from assay.app.gate.admission import Admissible, RefusedEvent, Verdict
+from assay.app.gate.calls import RETRY, Answer, IngestCall, ItemAnswer
 from assay.app.gate.group import PUBLISHED, Group
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.publisher import BusPublisher
@@ -68,13 +68,13 @@ class _Outcomes:
 
     def _answer(self, items: range, exceptions_only: bool) -> Answer:
         counts: Counter[str] = Counter()
-        results: list[Outcome] = []
+        results: list[ItemAnswer] = []
         retry: AssayError | None = None
         admitted = 0
         for i in items:
             item, verdict, place = self._group.examined[i], self._group.verdicts[i], self._group.publication.places[i]
-            if isinstance(item, Refused) or verdict is Verdict.MISMATCH:
-                outcome = self._set_aside(item if isinstance(item, Refused) else mismatch(item))
+            if isinstance(item, RefusedEvent) or verdict is Verdict.MISMATCH:
+                outcome = self._set_aside(item if isinstance(item, RefusedEvent) else mismatch(item))
             elif place is None or verdict is None:
                 retry = _ambiguous(item)
                 outcome = {"event_id": item.envelope.event_id, "decision": RETRY, "reason_codes": [retry.reason.value]}
@@ -93,12 +93,12 @@ class _Outcomes:
             counts["ADMIT"] = admitted
         return Answer(counts, results, retry)
 
-    def _told(self, item: Admissible, verdict: Verdict, receipt: str, eb_ref: str) -> Outcome:
+    def _told(self, item: Admissible, verdict: Verdict, receipt: str, eb_ref: str) -> ItemAnswer:
         decision, reasons = ("ADMIT", []) if verdict in PUBLISHED else ("DUPLICATE", [Reason.DUPLICATE.value])
         outcome = {"event_id": item.envelope.event_id, "decision": decision, "reason_codes": reasons, "receipt_id": receipt}
         return {**outcome, "eb_ref": msgspec.Raw(eb_ref.encode())}
 
-    def _set_aside(self, refused: Refused) -> Outcome:
+    def _set_aside(self, refused: RefusedEvent) -> ItemAnswer:
         receipt, line, record = self._writer.quarantined(refused, self._at)
         self.receipts.append(line)
         self.quarantine.append(record)

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from assay.agents.journal import JournalReader
-from assay.agents.lane import Lane
+from assay.agents.lane import LaneMachine
 from assay.agents.topology import TOPOLOGY
-from assay.app.bus import out_of_reach
-from assay.app.lanes import build_lane, partition_counts
-from assay.app.replay.topic_reader import bounds_of, read_topic
-from assay.app.run_directory import Run
-from assay.app.snapshots.manifest import LaneId, Manifest
+from assay.app.bus.lane_io import out_of_reach
+from assay.app.bus.topic_reader import bounds_of, read_topic
+from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.run.directory import Run
+from assay.app.snapshots.manifest import LaneId, SnapshotManifest
 from assay.app.snapshots.starting import restore
 from assay.app.snapshots.store import SnapshotStore
 from assay.contracts.errors import Stop
@@ -24,14 +24,14 @@ from assay.contracts.topics import topic
 LANES = tuple(lane.name for lane in TOPOLOGY.lanes if lane.journal)
 
 
-class Entry(NamedTuple):
+class StoredRecord(NamedTuple):
     """A journal record where it lies."""
 
     offset: int
     value: bytes
 
 
-def reader_behind(manifest: Manifest) -> JournalReader:
+def reader_behind(manifest: SnapshotManifest) -> JournalReader:
     """A reader that has read up to this snapshot."""
     return JournalReader(manifest.shard, manifest.epoch, manifest.sequence)
 
@@ -46,11 +46,11 @@ class HeldJournal(ABC):
     run_config_digest: bytes
 
     @abstractmethod
-    def entries(self, first: int) -> Iterator[Entry]:
+    def entries(self, first: int) -> Iterator[StoredRecord]:
         """Records from an offset on."""
 
     @abstractmethod
-    def new_lane(self) -> Lane:
+    def new_lane(self) -> LaneMachine:
         """A lane that has folded nothing."""
 
     @abstractmethod
@@ -62,7 +62,7 @@ class HeldJournal(ABC):
         found = (one.manifest for one in self.snapshots().found())
         return next((reader_behind(one) for one in found if one is not None and one.next_offset == self.first), None)
 
-    def oldest_start(self, lane: Lane) -> Manifest | None:
+    def oldest_start(self, lane: LaneMachine) -> SnapshotManifest | None:
         """Bring a lane to where the journal's fold can begin: nothing before offset 0, else the oldest snapshot within reach.
 
         Raises Stop(JOURNAL_OUT_OF_REACH) when the journal was truncated beyond every usable snapshot.
@@ -90,16 +90,16 @@ class LaneJournal(HeldJournal):
         self.run_config_digest = run.config.digest
         self._handle, self._properties = handle, properties
         self.first, self.end = bounds_of(run.bootstrap, handle, run.namespace, properties)[0]
-        self.place = (self.topic, 0)
+        self.tp = (self.topic, 0)
 
-    def entries(self, first: int) -> Iterator[Entry]:
+    def entries(self, first: int) -> Iterator[StoredRecord]:
         """Records from an offset on. Raises Retry(BROKER_UNREACHABLE)."""
         bounds = {0: (first, self.end)}
         for chunk in read_topic(self.run.bootstrap, self._handle, self.run.namespace, self._properties, bounds):
             for offset, value in zip(chunk.offsets.tolist(), chunk.values.tolist(), strict=True):
-                yield Entry(offset, value or b"")
+                yield StoredRecord(offset, value or b"")
 
-    def new_lane(self) -> Lane:
+    def new_lane(self) -> LaneMachine:
         """A lane that has folded nothing."""
         return build_lane(TOPOLOGY.lane(self.lane), self.run.config, partition_counts(self.run.partitions))
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from assay.agents.coverage import Coverage
 from assay.agents.journal import CLAIM, UPGRADE, JournalReader, JournalRecord
-from assay.agents.step import Place
-from assay.app.journal.reading import Entry
+from assay.agents.step import TopicPartition
+from assay.app.journal.reading import StoredRecord
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -56,10 +56,10 @@ class Survey:
     epochs: list[Epoch] = field(default_factory=list)
     superseded: int = 0
     emitted_through: int = -1
-    covered: dict[Place, Coverage] = field(default_factory=dict)
+    covered: dict[TopicPartition, Coverage] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
 
-    def add(self, entry: Entry) -> bool:
+    def add(self, entry: StoredRecord) -> bool:
         """Fold one record; whether it counts."""
         try:
             record = JournalRecord.from_bytes(entry.value)
@@ -91,7 +91,7 @@ class Survey:
             self.reader.epoch, self.reader.sequence = record.epoch, record.sequence
             return True
 
-    def _note(self, record: JournalRecord, entry: Entry) -> None:
+    def _note(self, record: JournalRecord, entry: StoredRecord) -> None:
         if not self.epochs or self.epochs[-1].number != record.epoch:
             began = record.kind if record.kind in (CLAIM, UPGRADE) else ""
             self.epochs.append(Epoch(record.epoch, began, record.sequence, entry.offset))
@@ -103,10 +103,10 @@ class Survey:
         epoch.codes.add(record.code_digest.hex()[:12])
         self.emitted_through = max(self.emitted_through, record.emitted_through)
 
-    def _cover(self, place: Place, first: int, last: int, sequence: int) -> None:
-        coverage = self.covered.setdefault(place, Coverage())
-        if first < coverage.base or any(first <= end and last >= start for start, end in coverage.ahead):
-            self._find(Reason.JOURNAL_RANGES_OVERLAP, f"record {sequence} covers {place[0]}[{place[1]}] {first} to {last} once more")
+    def _cover(self, tp: TopicPartition, first: int, last: int, sequence: int) -> None:
+        coverage = self.covered.setdefault(tp, Coverage())
+        if first < coverage.base or any(first <= end and last >= start for start, end in coverage.acknowledged):
+            self._find(Reason.JOURNAL_RANGES_OVERLAP, f"record {sequence} covers {tp[0]}[{tp[1]}] {first} to {last} once more")
         coverage.add(first, last)
 
     def _find(self, reason: Reason, text: str) -> None:
@@ -114,7 +114,7 @@ class Survey:
             self.findings.append(Finding(reason, text))
 
 
-def surveyed(entries: Iterable[Entry], run_config_digest: bytes, reader: JournalReader | None = None) -> Survey:
+def surveyed(entries: Iterable[StoredRecord], run_config_digest: bytes, reader: JournalReader | None = None) -> Survey:
     """The survey of all these records."""
     survey = Survey(run_config_digest, reader)
     for entry in entries:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from assay.agents.journal import JournalRecord
-from assay.agents.lane import Lane
+from assay.agents.lane import LaneMachine
 from assay.app.journal.reading import HeldJournal, reader_behind
 from assay.app.journal.survey import Finding, Survey
-from assay.app.snapshots.manifest import Manifest
+from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import SnapshotStore, digests_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -19,7 +19,7 @@ class Verified(NamedTuple):
     """`snapshots` are those that were read back and equal the fold of the journal, the oldest first."""
 
     survey: Survey
-    snapshots: tuple[Manifest, ...]
+    snapshots: tuple[SnapshotManifest, ...]
     findings: tuple[Finding, ...]
 
 
@@ -29,7 +29,7 @@ def verify_journal(journal: HeldJournal, progress: Callable[[int], None] = lambd
     found = store.found()
     findings = [Finding(one.refused.reason, f"{one.key}: {one.refused.what}") for one in found if one.refused is not None]
     waiting = {one.manifest.sequence: one.manifest for one in found if one.manifest is not None}
-    verified: list[Manifest] = []
+    verified: list[SnapshotManifest] = []
     try:
         base = journal.oldest_start(lane)
     except Stop as refused:
@@ -50,7 +50,9 @@ def verify_journal(journal: HeldJournal, progress: Callable[[int], None] = lambd
     return Verified(survey, tuple(verified), (*survey.findings, *findings))
 
 
-def _judge(lane: Lane, store: SnapshotStore, manifest: Manifest, verified: list[Manifest], findings: list[Finding]) -> None:
+def _judge(
+    lane: LaneMachine, store: SnapshotStore, manifest: SnapshotManifest, verified: list[SnapshotManifest], findings: list[Finding]
+) -> None:
     """Whether the parts can be read back and are what the journal gives at this record."""
     try:
         store.parts(manifest)
@@ -65,5 +67,5 @@ def _judge(lane: Lane, store: SnapshotStore, manifest: Manifest, verified: list[
         verified.append(manifest)
 
 
-def _not_compared(manifest: Manifest, base: Manifest | None) -> Finding:
+def _not_compared(manifest: SnapshotManifest, base: SnapshotManifest | None) -> Finding:
     return Finding(Reason.SNAPSHOT_UNVERIFIED, f"{manifest.key}: the journal has no record {manifest.sequence} that could be folded")

@@ -14,7 +14,7 @@ from assay.app.oracle.label_columns import label_columns
 from assay.app.oracle.live_columns import live_frame
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.reading import read_input
-from assay.app.oracle.sealed_world import Manifest, Part, SealedWorld, open_world, seal_document, world_root
+from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document, world_root
 from assay.app.oracle.world_claims import IDENTITY_ORDER, claims, ids_of, known_truth
 from assay.app.oracle.world_identity import MANIFEST_VERSION
 from assay.app.progress import unseen
@@ -60,13 +60,13 @@ def _seal(store: ObjectStore, claimed: dict[str, Any], view: pl.DataFrame, truth
     root = world_root(fingerprint)
     stream_parts = _write_parts(store, root, "stream_view", view)
     truth_parts = [] if truth is None else _write_parts(store, root, "truth", truth)
-    manifest = Manifest(version=MANIFEST_VERSION, **claimed, stream_view=stream_parts, truth=truth_parts)
+    manifest = WorldManifest(version=MANIFEST_VERSION, **claimed, stream_view=stream_parts, truth=truth_parts)
     store.replace(f"{root}/_oracle_pack_manifest.json", manifest.to_bytes())
     store.replace(f"{root}/_SEALED.json", seal_document(manifest))  # a seal that cannot be read is no seal: it is written again
     return SealedWorld(store, manifest)
 
 
-def _write_parts(store: ObjectStore, root: str, folder: str, frame: pl.DataFrame) -> list[Part]:
+def _write_parts(store: ObjectStore, root: str, folder: str, frame: pl.DataFrame) -> list[WorldPart]:
     parts = []
     for number in range((len(frame) + PART_ROWS - 1) // PART_ROWS):
         rows = frame.slice(number * PART_ROWS, PART_ROWS)
@@ -76,5 +76,5 @@ def _write_parts(store: ObjectStore, root: str, folder: str, frame: pl.DataFrame
         store.replace(f"{root}/{key}", data)
         times = rows["ts_us"]
         digest = hashlib.sha256(data).hexdigest()
-        parts.append(Part(key=key, rows=len(rows), sha256=digest, min_ts_us=int(times[0]), max_ts_us=int(times[-1])))
+        parts.append(WorldPart(key=key, rows=len(rows), sha256=digest, min_ts_us=int(times[0]), max_ts_us=int(times[-1])))
     return parts

@@ -27,7 +27,7 @@ _MANIFEST = "_oracle_pack_manifest.json"
 _REIMPORT = "Remove the world's folder and import it again from its input file; a sealed world is never repaired."
 
 
-class Part(BaseModel):
+class WorldPart(BaseModel):
     """One object of a world: its key below the world, rows, digest, first and last time (µs)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,7 +50,7 @@ class TruthSummary(BaseModel):
     delay_us: int | None
 
 
-class Manifest(BaseModel):
+class WorldManifest(BaseModel):
     """What a world consists of. `rows` is the denominator of every later count."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,8 +69,8 @@ class Manifest(BaseModel):
     attributes: list[str]
     kinds: dict[str, int]
     column_digests: dict[str, str]
-    stream_view: list[Part]
-    truth: list[Part]
+    stream_view: list[WorldPart]
+    truth: list[WorldPart]
     truth_summary: TruthSummary | None
 
     def to_bytes(self) -> bytes:
@@ -86,12 +86,12 @@ class Manifest(BaseModel):
 class SealedWorld:
     """A world that is sealed and whose manifest is consistent; `verify` also recomputes everything it says from the rows."""
 
-    def __init__(self, store: ObjectStore, manifest: Manifest) -> None:
+    def __init__(self, store: ObjectStore, manifest: WorldManifest) -> None:
         self.store = store
         self.manifest = manifest
         self.root = world_root(manifest.manifest_fingerprint)
 
-    def stream_part(self, part: Part) -> pl.DataFrame:
+    def stream_part(self, part: WorldPart) -> pl.DataFrame:
         """Live rows of one part, each with its event id and the id it has in the file. Raises Stop(OBJECT_MISSING, DIGEST_MISMATCH)."""
         return self._frame(part)
 
@@ -100,7 +100,7 @@ class SealedWorld:
         parts = [self._frame(part) for part in self.manifest.truth]
         return pl.concat(parts) if parts else pl.DataFrame(schema={"event_id": pl.String, "ts_us": pl.Int64, "label": pl.Int8})
 
-    def verify(self) -> Iterator[Part]:
+    def verify(self) -> Iterator[WorldPart]:
         """Check digest, rows, time range and order of every part, giving each part when it is done; then that all of them
         together are the world of the manifest: a fingerprint is worth what its column digests are.
 
@@ -117,13 +117,13 @@ class SealedWorld:
             yield part
         self._check_claims(view, truth)
 
-    def _spanned(self, part: Part) -> pl.DataFrame:
+    def _spanned(self, part: WorldPart) -> pl.DataFrame:
         frame = self._frame(part)
         if [len(frame), frame["ts_us"].min(), frame["ts_us"].max()] != [part.rows, part.min_ts_us, part.max_ts_us]:
             raise self._refusal(Reason.MANIFEST_MISMATCH, "rows or times of the part are not those of the manifest", part.key)
         return frame
 
-    def _check_order(self, frame: pl.DataFrame, last: tuple[int, str], part: Part) -> tuple[int, str]:
+    def _check_order(self, frame: pl.DataFrame, last: tuple[int, str], part: WorldPart) -> tuple[int, str]:
         ts, ids = frame["ts_us"], frame["event_id"]
         before_ts, before_id = ts.shift(1, fill_value=last[0]), ids.shift(1, fill_value=last[1])
         behind = (ts < before_ts) | ((ts == before_ts) & (ids <= before_id))
@@ -144,10 +144,10 @@ class SealedWorld:
         if wrong:
             raise self._refusal(Reason.MANIFEST_MISMATCH, f"the stored rows do not have the manifest's {wrong}", _MANIFEST)
 
-    def _frame(self, part: Part) -> pl.DataFrame:
+    def _frame(self, part: WorldPart) -> pl.DataFrame:
         return pl.read_parquet(io.BytesIO(self._checked(part)))
 
-    def _checked(self, part: Part) -> bytes:
+    def _checked(self, part: WorldPart) -> bytes:
         data = _read(self.store, f"{self.root}/{part.key}")
         if hashlib.sha256(data).hexdigest() != part.sha256:
             raise self._refusal(Reason.DIGEST_MISMATCH, "the part is not the one that was sealed", part.key)
@@ -162,7 +162,7 @@ def world_root(fingerprint: str) -> str:
     return f"oracle/{fingerprint}"
 
 
-def seal_document(manifest: Manifest) -> bytes:
+def seal_document(manifest: WorldManifest) -> bytes:
     """`_SEALED.json`: which pack is sealed, and the digest of its manifest."""
     seal = {"version": manifest.version, "oracle_pack_id": manifest.oracle_pack_id, "manifest_sha256": manifest.digest}
     return json.dumps({**seal, "seal_status": SEALED_OK}, sort_keys=True, indent=1).encode() + b"\n"
@@ -193,16 +193,16 @@ def open_world(store: ObjectStore, fingerprint: str) -> SealedWorld:
     return SealedWorld(store, manifest)
 
 
-def _manifest(store: ObjectStore, root: str) -> Manifest:
+def _manifest(store: ObjectStore, root: str) -> WorldManifest:
     key = f"{root}/{_MANIFEST}"
     try:
-        return Manifest.model_validate_json(_read(store, key))
+        return WorldManifest.model_validate_json(_read(store, key))
     except ValidationError as error:
         what = f"the manifest is not valid: {error.errors()[0]['msg']}"
         raise Stop(Reason.PACK_MANIFEST_INVALID, what, where=key, remedy=_REIMPORT) from None
 
 
-def _check_manifest(manifest: Manifest, fingerprint: str, seal: dict[str, Any], root: str) -> None:
+def _check_manifest(manifest: WorldManifest, fingerprint: str, seal: dict[str, Any], root: str) -> None:
     computed = manifest_fingerprint(manifest.rows, manifest.column_digests, manifest.parameter_hash)
     truth = manifest.truth_summary
     found = {

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.app.replay.ahead import ahead
+from assay.app.bus.prefetch import prefetched
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
 from assay.codecs.keyed_digest import Key, keyed_digests
@@ -73,7 +73,7 @@ def _both(key: Key, ours: Iterable[Strings], theirs: Iterable[Strings]) -> tuple
     left: list[NDArray[Any]] = []
     right: list[NDArray[Any]] = []
     digest = partial(keyed_digests, key)
-    with closing(ahead(map(digest, ours))) as one, closing(ahead(map(digest, theirs))) as other:
+    with closing(prefetched(map(digest, ours))) as one, closing(prefetched(map(digest, theirs))) as other:
         for a, b in zip_longest(one, other):
             left += [] if a is None else [a]
             right += [] if b is None else [b]

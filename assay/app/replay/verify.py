@@ -9,20 +9,20 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from assay.agents.decision_digest import DecisionDigest
 from assay.agents.journal import JournalRecord
-from assay.agents.step import Outcome
+from assay.agents.step import LaneOutput
 from assay.agents.topology import TOPOLOGY
-from assay.app.bus import out_of_reach
-from assay.app.code_digest import code_digest
-from assay.app.lanes import build_lane, partition_counts
-from assay.app.replay.ahead import ahead
+from assay.app.bus.lane_io import out_of_reach
+from assay.app.bus.prefetch import prefetched
+from assay.app.bus.topic_reader import Bounds, bounds_of, read_topic
+from assay.app.lane.assembly import build_lane, partition_counts
 from assay.app.replay.compare import DIFFERENCES_SHOWN, Comparison, compare, decisions_of
 from assay.app.replay.selection import Selection
-from assay.app.replay.topic_reader import Bounds, bounds_of, read_topic
 from assay.app.report.evidence import ReplayEvidence, decision_frame, write_decisions
-from assay.app.run_directory import Run, RunConfig
+from assay.app.run.code_digest import code_digest
+from assay.app.run.directory import Run, RunConfig
 from assay.codecs.columns import Strings
+from assay.codecs.decision_digest import DecisionDigest
 from assay.tables.feature_plan import compile_plan
 
 RTDL = "FP_BUS_RTDL_V1"
@@ -41,7 +41,7 @@ class Recomputed:
 
 def recompute(config: RunConfig, journal: Iterable[bytes], partitions: int | None, found: Recomputed | None = None) -> Iterator[Strings]:
     """Decisions of each journal record in turn. Needs nothing but the run's policy and its journal."""
-    with closing(ahead(_folded(config, journal, partitions))) as folded:
+    with closing(prefetched(_folded(config, journal, partitions))) as folded:
         for record, decided in folded:
             if found is not None:
                 _note(found, record, config, decided)
@@ -58,7 +58,7 @@ def _folded(config: RunConfig, journal: Iterable[bytes], partitions: int | None)
         yield record, _decided(outcome)
 
 
-def _decided(outcome: Outcome) -> Strings | None:
+def _decided(outcome: LaneOutput) -> Strings | None:
     return next((emission.values for emission in outcome.emissions if emission.handle == RTDL), None)
 
 

@@ -9,13 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assay.agents.rule_plan import RulePlan, compile_rules
 from assay.app.report.decision_search import Found
 from assay.app.report.fitted_table import fitted
-from assay.app.run_directory import RunConfig
+from assay.app.run.directory import RunConfig
 from assay.contracts import instants
 from assay.contracts.outcomes import POSTURE_CLAMPED, POSTURE_MISSING
 from assay.tables.feature_document import parse_document
-from assay.tables.rule_plan import RulePlan, compile_rules
 
 FACT_WIDTH = 26
 _POSTURE_TEXT = {

@@ -66,7 +66,7 @@ class _Evidence(BaseModel):
             raise Stop(Reason.EVIDENCE_INVALID, what, where=cls.KEY, remedy="Run the stage that writes it again.") from None
 
 
-class Part(BaseModel):
+class PartClaim(BaseModel):
     """A real part of the run. `role` is bus, SQL or objects; `name` and `version` are the server's own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,7 +85,7 @@ class Stage(BaseModel):
     rows: int | None = None
 
 
-class Process(BaseModel):
+class ProcessUsage(BaseModel):
     """One process of the run and where to look at it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -108,8 +108,8 @@ class RunEvidence(_Evidence):
     finished_utc: str
     machine: str
     stages: tuple[Stage, ...]
-    parts: tuple[Part, ...]
-    processes: tuple[Process, ...] = ()
+    parts: tuple[PartClaim, ...]
+    processes: tuple[ProcessUsage, ...] = ()
     quarantined: dict[str, int] = {}
     refused_triggers: int = 0
     admitted_triggers: int | None = None

@@ -12,7 +12,7 @@ import polars as pl
 from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.report.evidence import CLAIMS, AuditEvidence, ReplayEvidence, RunEvidence, read_decisions
 from assay.app.report.quality import DAY_US, DELAY_DAYS, TEST_DAYS, TRAIN_DAYS, Quality, measure, rows_of_test_week
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
 from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.reasons import Reason
@@ -235,7 +235,7 @@ def _quality(judged: pl.DataFrame, world: SealedWorld) -> list[QualityRow]:
 def _identity(run: Run, evidence: RunEvidence | None) -> dict[str, str]:
     pins = {name: str(value) for name, value in run.config.pins.as_json().items()}
     policy = {
-        "merge_policy": run.config.merge_policy,
+        "ordering": run.config.ordering,
         "features": f"{run.config.features.get('feature_set')} r{run.config.features.get('revision')}",
         "policy": f"{run.config.policy.get('policy_id')} r{run.config.policy.get('revision')}",
         "run_config_digest": run.config.digest.hex(),

@@ -16,7 +16,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 
-class State(StrEnum):
+class RunState(StrEnum):
     """Where a run stands."""
 
     OPEN = "OPEN"
@@ -26,11 +26,11 @@ class State(StrEnum):
 
 
 #: state → states it may move to; a state may always be written again
-MOVES: Final[dict[State, frozenset[State]]] = {
-    State.OPEN: frozenset({State.PLANNED, State.FAILED}),
-    State.PLANNED: frozenset({State.READY, State.FAILED}),
-    State.READY: frozenset(),
-    State.FAILED: frozenset(),
+MOVES: Final[dict[RunState, frozenset[RunState]]] = {
+    RunState.OPEN: frozenset({RunState.PLANNED, RunState.FAILED}),
+    RunState.PLANNED: frozenset({RunState.READY, RunState.FAILED}),
+    RunState.READY: frozenset(),
+    RunState.FAILED: frozenset(),
 }
 
 
@@ -80,21 +80,21 @@ class Ledger:
         """Everything recorded, in order."""
         return [self._event(key) for key in self._store.keys(self._record)]
 
-    def state(self) -> State | None:
+    def state(self) -> RunState | None:
         """Where the run stands; None before it is opened."""
         try:
-            return State(self._document(self._status_key, "state")["state"])
+            return RunState(self._document(self._status_key, "state")["state"])
         except FileNotFoundError:
             return None
         except ValueError as error:
             raise _unreadable(self._status_key, error) from None
 
-    def move(self, state: State, now_us: int, reason: str = "") -> None:
+    def move(self, state: RunState, now_us: int, reason: str = "") -> None:
         """Write the status. Raises Stop(RUN_STATE_FORBIDDEN) for a move the state machine does not have."""
         at = self.state()
         if at == state:
             return
-        allowed = frozenset({State.OPEN}) if at is None else MOVES[at]
+        allowed = frozenset({RunState.OPEN}) if at is None else MOVES[at]
         if state not in allowed:
             what = f"a run that is {at} cannot become {state}"
             raise Stop(Reason.RUN_STATE_FORBIDDEN, what, where=self._status_key, remedy="Start another run.")

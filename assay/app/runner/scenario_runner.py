@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from assay.app.oracle.sealed_world import Manifest, Part, SealedWorld, open_world
+from assay.app.bus.publisher import Publisher
+from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world
 from assay.app.progress import unseen
-from assay.app.publisher import Publisher
-from assay.app.run_directory import RunConfig
+from assay.app.run.directory import RunConfig
 from assay.app.runner import signals
-from assay.app.runner.ledger import Ledger, State
+from assay.app.runner.ledger import Ledger, RunState
 from assay.app.stores.objects import ObjectStore
 from assay.contracts import instants
 from assay.contracts.canonical import hex64
@@ -42,15 +42,15 @@ def run_scenario(
     """
     ledger = Ledger(store, config.scenario_run_id)
     if ledger.state() is None:
-        ledger.move(State.OPEN, now_us)
+        ledger.move(RunState.OPEN, now_us)
     ledger.record("RUN_ACCEPTED", {"platform_run_id": config.platform_run_id, "run_config_digest": config.digest.hex()}, now_us)
     try:
         world = _checked_world(config, store, checked)
         _refuse_mistimed_labels(config, world.manifest, now_us)
     except AssayError as refusal:
         ledger.record("EVIDENCE_FAIL", {"reason": refusal.reason.value, "where": refusal.where}, now_us)
-        if ledger.state() in (State.OPEN, State.PLANNED):
-            ledger.move(State.FAILED, now_us, refusal.reason.value)
+        if ledger.state() in (RunState.OPEN, RunState.PLANNED):
+            ledger.move(RunState.FAILED, now_us, refusal.reason.value)
         raise
     bundle_hash = hex64({"manifest": world.manifest.digest, "run_config_digest": config.digest.hex()})
     _commit(ledger, config, world.manifest, bundle_hash, now_us)
@@ -58,7 +58,7 @@ def run_scenario(
     return Ready(message_id, ledger.facts_view_ref, world.manifest.rows)
 
 
-def facts_view(config: RunConfig, manifest: Manifest, bundle_hash: str) -> dict[str, Any]:
+def facts_view(config: RunConfig, manifest: WorldManifest, bundle_hash: str) -> dict[str, Any]:
     """What is known of the run before it starts. `rows` are the denominators of everything counted later."""
     truth = manifest.truth_summary
     return {
@@ -85,13 +85,13 @@ def _checked_world(config: RunConfig, store: ObjectStore, checked: Callable[[int
         if getattr(config, name) != getattr(manifest, name):
             what = f"the run's {name} is {getattr(config, name)}, the world's is {getattr(manifest, name)}"
             raise Stop(Reason.RUN_SCOPE_MISMATCH, what, where=world.root, remedy="Take the pins of a run from the manifest of its world.")
-    parts: list[Part] = [*manifest.stream_view, *manifest.truth]
+    parts: list[WorldPart] = [*manifest.stream_view, *manifest.truth]
     for done, _ in enumerate(world.verify(), start=1):
         checked(done, len(parts))
     return world
 
 
-def _refuse_mistimed_labels(config: RunConfig, manifest: Manifest, now_us: int) -> None:
+def _refuse_mistimed_labels(config: RunConfig, manifest: WorldManifest, now_us: int) -> None:
     """The gate admits nothing from the future; a label told on one day and refused on another would be another run."""
     delay_us = config.label_delay_us
     if manifest.truth_summary is None or manifest.truth_summary.delay_us is None:
@@ -108,25 +108,25 @@ def _refuse_mistimed_labels(config: RunConfig, manifest: Manifest, now_us: int) 
         )
 
 
-def _commit(ledger: Ledger, config: RunConfig, manifest: Manifest, bundle_hash: str, now_us: int) -> None:
+def _commit(ledger: Ledger, config: RunConfig, manifest: WorldManifest, bundle_hash: str, now_us: int) -> None:
     plan = {
         "run_id": config.scenario_run_id,
         "platform_run_id": config.platform_run_id,
         "intended_outputs": [manifest.output_id],
         "manifest_fingerprint": manifest.manifest_fingerprint,
-        "merge_policy": config.merge_policy,
+        "ordering": config.ordering,
         "run_config_digest": config.digest.hex(),
     }
     ledger.write_plan(plan)
     ledger.record("PLAN_COMMITTED", {"plan_hash": hex64(plan)}, now_us)
-    if ledger.state() == State.OPEN:
-        ledger.move(State.PLANNED, now_us)
+    if ledger.state() == RunState.OPEN:
+        ledger.move(RunState.PLANNED, now_us)
     ledger.write_facts(facts_view(config, manifest, bundle_hash))
-    ledger.move(State.READY, now_us)
+    ledger.move(RunState.READY, now_us)
     ledger.record("READY_COMMITTED", {"bundle_hash": bundle_hash, "facts_view_ref": ledger.facts_view_ref}, now_us)
 
 
-def _publish(ledger: Ledger, config: RunConfig, manifest: Manifest, bundle_hash: str, publisher: Publisher, now_us: int) -> str:
+def _publish(ledger: Ledger, config: RunConfig, manifest: WorldManifest, bundle_hash: str, publisher: Publisher, now_us: int) -> str:
     """READY's id. Posture before READY: whoever acts on READY finds the posture there.
 
     Final marks come when both are known to be there, and then neither is published again: behind its final mark it would be late.
@@ -142,7 +142,7 @@ def _publish(ledger: Ledger, config: RunConfig, manifest: Manifest, bundle_hash:
         ):
             publisher.publish(handle, [signals.bus_record(handle, name, record, topic(handle).partition_count())])
         ledger.record("READY_PUBLISHED", details, now_us)
-    if config.merge_policy == "event_time" and "MARKS_PUBLISHED" not in told:
+    if config.ordering == "event_time" and "MARKS_PUBLISHED" not in told:
         for handle in (signals.POSTURE, signals.CONTROL):
             partitions = topic(handle).partition_count()
             marks = [signals.final_mark(pins, handle, partition, ts_us + 1) for partition in range(partitions)]

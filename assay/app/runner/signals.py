@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from assay.app.publisher import Record
+from assay.app.bus.publisher import OutboundRecord
 from assay.codecs.single_object import pack
 from assay.contracts.ids import ready_message_id
 from assay.contracts.pins import Pins
@@ -56,8 +56,8 @@ def final_mark(pins: Pins, handle: str, partition: int, ts_us: int) -> dict[str,
     return {"pins": pins.as_avro(), "topic": handle, "partition": partition, "ts_utc": ts_us, "final": True}
 
 
-def bus_record(handle: str, name: str, record: Mapping[str, Any], partitions: int) -> Record:
+def bus_record(handle: str, name: str, record: Mapping[str, Any], partitions: int) -> OutboundRecord:
     """A record of the runner under its topic's key rule. Raises Stop(PRODUCER_UNLISTED) where the runner may not write it."""
     check_producer(COMPONENT, handle, name)
     place = topic(handle)
-    return Record(place.key(name, record), pack(name, dict(record)), place.partition(name, record, partitions))
+    return OutboundRecord(place.key(name, record), pack(name, dict(record)), place.partition(name, record, partitions))

@@ -12,19 +12,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from assay.agents.audit_segment import read_segment
-from assay.agents.decision_digest import DecisionDigest
 from assay.app.audit.verify import verify_chain
-from assay.app.simulated_lanes import KeyedEffector
 from assay.app.simulation.faults import CutOff, Freeze, Rival
 from assay.app.simulation.lane_checks import lane_violations
+from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import MemoryStore, ModelLog
 from assay.app.simulation.sentences import SHOWN, some
-from assay.app.simulator import Simulator
+from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import SEGMENTS
+from assay.codecs.audit_segment import read_segment
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Columns, Strings
+from assay.codecs.decision_digest import DecisionDigest
 from assay.codecs.single_object import HEADER_BYTES, plan_of, split, type_index, unpack
 from assay.contracts.errors import AssayError
 from assay.contracts.pins import Pins
@@ -148,9 +148,9 @@ def _refusals(log: ModelLog, given: Given) -> Iterator[str]:
     for value in log.values(QUARANTINE):
         record = unpack(value)[1]
         found[(record["topic"], record["partition"], record["offset"])].add(record["reason"])
-    for place, reason in sorted(given.refused.items()):
-        if found.get(place) != {reason.value}:
-            yield f"{place} is refused for {sorted(found.get(place, ())) or 'nothing'} instead of {reason.value}"
+    for tp, reason in sorted(given.refused.items()):
+        if found.get(tp) != {reason.value}:
+            yield f"{tp} is refused for {sorted(found.get(tp, ())) or 'nothing'} instead of {reason.value}"
     yield from some("refused without need: {}", found.keys() - given.refused.keys())
 
 

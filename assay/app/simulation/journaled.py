@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from assay.agents.audit_segment import read_segment
 from assay.agents.journal import CLAIM, RESULT, UPGRADE, JournalRecord
-from assay.agents.step import Machine, Outcome
+from assay.agents.step import LaneOutput, Machine
 from assay.app.simulation.process import SimulatedLane
-from assay.app.simulator import Simulator
+from assay.app.simulation.simulator import Simulator
 from assay.app.stores.segment_journal import SEGMENTS
+from assay.codecs.audit_segment import read_segment
 
 
 class Journaled(NamedTuple):
@@ -60,9 +60,9 @@ def counting(journal: Sequence[bytes]) -> Iterator[tuple[int, JournalRecord]]:
 
 
 def _records(
-    simulator: Simulator, place: tuple[str, int], machine: Machine, folded: Callable[[int, JournalRecord], None]
+    simulator: Simulator, tp: tuple[str, int], machine: Machine, folded: Callable[[int, JournalRecord], None]
 ) -> Iterator[Journaled]:
-    journal, arrivals = simulator.log.values(place[0]), simulator.log.arrivals(place)
+    journal, arrivals = simulator.log.values(tp[0]), simulator.log.arrivals(tp)
     work = out = -1
     for offset, record in counting(journal):
         work, out = record.sequence if record.ranges or record.columns else work, record.emitted_through
@@ -84,10 +84,10 @@ def _segments(simulator: Simulator, machine: Machine) -> Iterator[Journaled]:
         yield Journaled(number, written_at, ranges, _outputs(machine.apply(value)), (), int(header["emitted_through"]), answers=False)
 
 
-def _outputs(outcome: Outcome) -> list[tuple[str, bytes]]:
+def _outputs(outcome: LaneOutput) -> list[tuple[str, bytes]]:
     """Without tombstones, which have no bytes to be known by: what they leave is checked as a read model."""
     return [(emission.handle, value) for emission in outcome.emissions for value in emission.values.tolist() if value is not None]
 
 
-def _effects(outcome: Outcome) -> list[bytes]:
+def _effects(outcome: LaneOutput) -> list[bytes]:
     return [key.tobytes() for key in outcome.effects.idempotency_key] if outcome.effects else []

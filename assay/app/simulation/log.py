@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from assay.agents.step import Place
+from assay.agents.step import TopicPartition
 from assay.app.stores.objects import ObjectChanged, ObjectExists
 
 
-class Record(NamedTuple):
+class LoggedRecord(NamedTuple):
     """One record of the model log."""
 
     key: bytes
@@ -22,46 +22,46 @@ class ModelLog:
     """Topics with partitions of records. What is appended stays; whether an append arrives is decided by who sends it."""
 
     def __init__(self) -> None:
-        self._records: dict[Place, list[Record]] = defaultdict(list)
-        self._arrivals: dict[Place, list[int]] = defaultdict(list)
+        self._records: dict[TopicPartition, list[LoggedRecord]] = defaultdict(list)
+        self._arrivals: dict[TopicPartition, list[int]] = defaultdict(list)
         #: where partitions begin for those who read them; checks read what is before that too
-        self.first: dict[Place, int] = defaultdict(int)
+        self.first: dict[TopicPartition, int] = defaultdict(int)
         #: records of all partitions
         self.count = 0
 
-    def append(self, place: Place, record: Record) -> int:
+    def append(self, tp: TopicPartition, record: LoggedRecord) -> int:
         """Append one record; its offset."""
-        return self.extend(place, (record,))
+        return self.extend(tp, (record,))
 
-    def extend(self, place: Place, records: Sequence[Record]) -> int:
+    def extend(self, tp: TopicPartition, records: Sequence[LoggedRecord]) -> int:
         """Append records together, as a broker takes a batch; the offset of the first."""
-        partition = self._records[place]
+        partition = self._records[tp]
         first = len(partition)
         partition.extend(records)
-        self._arrivals[place].extend(range(self.count, self.count + len(records)))
+        self._arrivals[tp].extend(range(self.count, self.count + len(records)))
         self.count += len(records)
         return first
 
-    def read(self, place: Place, offset: int, records_max: int) -> list[Record]:
+    def read(self, tp: TopicPartition, offset: int, records_max: int) -> list[LoggedRecord]:
         """Records from an offset on."""
-        return self._records[place][offset : offset + records_max]
+        return self._records[tp][offset : offset + records_max]
 
-    def end(self, place: Place) -> int:
+    def end(self, tp: TopicPartition) -> int:
         """The next offset of a partition."""
-        return len(self._records[place])
+        return len(self._records[tp])
 
-    def arrivals(self, place: Place) -> Sequence[int]:
+    def arrivals(self, tp: TopicPartition) -> Sequence[int]:
         """For each record of a partition, how many records there were anywhere before it."""
-        return self._arrivals[place]
+        return self._arrivals[tp]
 
-    def places(self) -> list[Place]:
+    def tps(self) -> list[TopicPartition]:
         """Partitions that hold records."""
-        return sorted(place for place, records in self._records.items() if records)
+        return sorted(tp for tp, records in self._records.items() if records)
 
     def values(self, handle: str) -> list[bytes]:
         """All values of a topic, partition by partition."""
-        places = [place for place in self.places() if place[0] == handle]
-        return [record.value for place in places for record in self._records[place]]
+        tps = [tp for tp in self.tps() if tp[0] == handle]
+        return [record.value for tp in tps for record in self._records[tp]]
 
 
 class MemoryStore:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from random import Random
 
-from assay.agents.step import Place
+from assay.agents.step import TopicPartition
 from assay.app.simulation.events import Events
 from assay.app.simulation.faults import UnknownProduce
 from assay.app.simulation.log import ModelLog
@@ -28,21 +28,21 @@ class Network:
         self._events = events
         self._log = log
         self._random = random
-        self._arrival_us: dict[tuple[int, Place], int] = defaultdict(int)
+        self._arrival_us: dict[tuple[int, TopicPartition], int] = defaultdict(int)
         self._under_way: dict[int, list[Request]] = defaultdict(list)
 
     def send(self, request: Request) -> None:
         """Take records; they arrive behind what the same process sent to the same partition before."""
-        line = (request.process.number, request.place)
+        line = (request.process.number, request.tp)
         self._arrival_us[line] = max(self._arrival_us[line], self._events.now_us + self._way_us(request.process))
         self._under_way[request.process.number].append(request)
         self._events.after(self._arrival_us[line] - self._events.now_us, lambda: request.process.outlives(lambda: self._arrive(request)))
 
     def cut(self, process: Process) -> None:
         """The process has died: what is under way arrives up to some request of each partition."""
-        left: dict[Place, list[Request]] = defaultdict(list)
+        left: dict[TopicPartition, list[Request]] = defaultdict(list)
         for request in self._under_way.pop(process.number, ()):
-            left[request.place].append(request)
+            left[request.tp].append(request)
         for requests in left.values():
             for request in requests[self._random.randint(0, len(requests)) :]:
                 request.lost = True
@@ -54,11 +54,11 @@ class Network:
         if not process.dead:
             self._under_way[process.number].remove(request)
         arrives = fault is None or (isinstance(fault, UnknownProduce) and fault.arrives)
-        if request.place in process.refused or not arrives:
-            process.refused.add(request.place)
+        if request.tp in process.refused or not arrives:
+            process.refused.add(request.tp)
             self._fail(request, fault.silent_us if isinstance(fault, UnknownProduce) else 0)
             return
-        offset = self._log.extend(request.place, request.records)
+        offset = self._log.extend(request.tp, request.records)
         self._events.moved()
         if fault is None:
             self._events.after(self._way_us(process), lambda: process.inside(lambda: _answer(request, offset)), busy=True)
@@ -66,7 +66,7 @@ class Network:
             self._fail(request, fault.silent_us if isinstance(fault, UnknownProduce) else 0)
 
     def _fail(self, request: Request, silent_us: int) -> None:
-        error = Stop(Reason.PRODUCE_FAILED, "planted: a record is not known to be written", where=str(request.place))
+        error = Stop(Reason.PRODUCE_FAILED, "planted: a record is not known to be written", where=str(request.tp))
         self._events.after(
             silent_us + self._way_us(request.process), lambda: request.process.inside(lambda: _refuse(request, error)), busy=True
         )

@@ -7,15 +7,15 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from random import Random
 from typing import Protocol
 
-from assay.agents.lane import Lane
-from assay.agents.step import EffectResults, Effects, Emission, Machine, Place
-from assay.app.bus import out_of_reach
-from assay.app.failpoints import Failpoints
+from assay.agents.lane import LaneMachine
+from assay.agents.step import EffectResults, Effects, Emission, Machine, TopicPartition
+from assay.app.bus.lane_io import out_of_reach
+from assay.app.lane.failpoints import Failpoints
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
-from assay.app.simulation.log import MemoryStore, ModelLog, Record
+from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
 from assay.app.snapshots.manifest import LaneId
 from assay.app.snapshots.store import SnapshotStore
-from assay.app.snapshots.taking import Pace, Snapshots
+from assay.app.snapshots.taking import SnapshotPace, Snapshots
 from assay.app.stores.segment_journal import SegmentJournal
 
 #: how often a standby looks for new journal records
@@ -37,12 +37,12 @@ class Outlasting(Protocol):
     log: ModelLog
     store: MemoryStore
     random: Random
-    pace: Pace
+    pace: SnapshotPace
 
     def now_us(self) -> int:
         """Virtual time."""
 
-    def begun(self, journal: Place, offset: int) -> None:
+    def begun(self, journal: TopicPartition, offset: int) -> None:
         """A process reads a journal from this offset on."""
 
     def moved(self) -> None:
@@ -68,7 +68,7 @@ class Caller(Protocol):
     async def connected(self) -> None:
         """Wait until it reaches others."""
 
-    def send(self, place: Place, records: Sequence[Record]) -> asyncio.Future[int]:
+    def send(self, tp: TopicPartition, records: Sequence[LoggedRecord]) -> asyncio.Future[int]:
         """Send records to one partition."""
 
 
@@ -103,22 +103,22 @@ class _Port:
 class LogJournal(_Port):
     """A partition of the model log as a lane's journal, as `KafkaJournal` is one of Kafka's."""
 
-    def __init__(self, process: Caller, place: Place) -> None:
+    def __init__(self, process: Caller, tp: TopicPartition) -> None:
         super().__init__(process)
-        self.place = place
+        self.tp = tp
         self._read = 0
         self._begun = False
 
     def begin_at(self, offset: int) -> None:
         self._read, self._begun = offset, True
-        self._process.world.begun(self.place, offset)
+        self._process.world.begun(self.tp, offset)
 
     def behind(self, offset: int) -> bool:
         """Whether it has begun and has not read so far."""
         return self._begun and self._read < offset
 
     async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
-        acknowledged = self._process.send(self.place, (Record(b"", value, wall_ms * 1_000),))
+        acknowledged = self._process.send(self.tp, (LoggedRecord(b"", value, wall_ms * 1_000),))
         await self._process.reach(self._sending)
         return acknowledged
 
@@ -138,16 +138,16 @@ class LogJournal(_Port):
         return [record.value for _, record in self._from(first, end)]
 
     def _new(self) -> list[tuple[int, bytes]]:
-        new = self._from(self._read, self._process.world.log.end(self.place))
+        new = self._from(self._read, self._process.world.log.end(self.tp))
         self._read += len(new)
         return [(offset, record.value) for offset, record in new]
 
-    def _from(self, first: int, end: int) -> list[tuple[int, Record]]:
+    def _from(self, first: int, end: int) -> list[tuple[int, LoggedRecord]]:
         """Raises Stop(JOURNAL_OUT_OF_REACH)."""
         log = self._process.world.log
-        if first < log.first[self.place]:
-            raise out_of_reach(self.place[0], first, log.first[self.place], end)
-        return list(enumerate(log.read(self.place, first, end - first), first))
+        if first < log.first[self.tp]:
+            raise out_of_reach(self.tp[0], first, log.first[self.tp], end)
+        return list(enumerate(log.read(self.tp, first, end - first), first))
 
 
 class StoreJournal(_Port):
@@ -210,7 +210,7 @@ class FailingStore:
 
 def snapshots(process: Caller, machine: Machine, journal: LogJournal | StoreJournal) -> Snapshots | None:
     """The product's snapshots of a lane with a journal topic, in a store whose writes may fail."""
-    if not isinstance(machine, Lane) or not isinstance(journal, LogJournal):
+    if not isinstance(machine, LaneMachine) or not isinstance(journal, LogJournal):
         return None
     world = process.world
     store = SnapshotStore(FailingStore(process), LaneId(machine.name, 0), lambda: f"{world.random.getrandbits(32):08x}")
@@ -221,14 +221,14 @@ class LogOutputs(_Port):
     """Publishes to the model log; what goes to one partition travels in one or two batches."""
 
     async def publish(self, emissions: Sequence[Emission], wall_ms: int) -> None:
-        sent = [self._process.send(place, batch) for emission in emissions for place, batch in self._batches(emission, wall_ms)]
+        sent = [self._process.send(tp, batch) for emission in emissions for tp, batch in self._batches(emission, wall_ms)]
         await self._process.reach("outputs_sent")
         await asyncio.gather(*sent)
 
-    def _batches(self, emission: Emission, wall_ms: int) -> Iterator[tuple[Place, Sequence[Record]]]:
-        lots: dict[int, list[Record]] = {}
+    def _batches(self, emission: Emission, wall_ms: int) -> Iterator[tuple[TopicPartition, Sequence[LoggedRecord]]]:
+        lots: dict[int, list[LoggedRecord]] = {}
         for partition, key, value in zip(emission.partitions.tolist(), emission.keys.tolist(), emission.values.tolist(), strict=True):
-            lots.setdefault(partition, []).append(Record(key or b"", value or b"", wall_ms * 1_000))
+            lots.setdefault(partition, []).append(LoggedRecord(key or b"", value or b"", wall_ms * 1_000))
         for partition, records in lots.items():
             cut = self._process.world.random.randint(1, len(records))
             for part in (records[:cut], records[cut:]):

@@ -14,14 +14,14 @@ from typing import Protocol
 
 import numpy as np
 
-from assay.agents.step import Chunk, EffectResults, Effects, Machine, Place
-from assay.app.lane_driver import LaneDriver
-from assay.app.lane_ports import SMALL_ROWS as LARGE
+from assay.agents.step import Chunk, EffectResults, Effects, Machine, TopicPartition
+from assay.app.lane.driver import LaneDriver
+from assay.app.lane.ports import SMALL_ROWS as LARGE
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
-from assay.app.simulation.log import MemoryStore, ModelLog, Record
+from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
 from assay.app.simulation.loop import SimulatedLoop
 from assay.app.simulation.ports import Acts, Boundaries, LogJournal, LogOutputs, StoreJournal, snapshots
-from assay.app.snapshots.taking import Pace
+from assay.app.snapshots.taking import SnapshotPace
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -38,8 +38,8 @@ class SimulatedLane:
 
     name: str
     make: Callable[[], Machine]
-    places: Sequence[Place]
-    journal: Place | None
+    tps: Sequence[TopicPartition]
+    journal: TopicPartition | None
     execute: Callable[[Effects], EffectResults] | None = None
 
 
@@ -48,8 +48,8 @@ class Request:
     """Records on their way to one partition; the answer goes to `answered`."""
 
     process: Process
-    place: Place
-    records: Sequence[Record]
+    tp: TopicPartition
+    records: Sequence[LoggedRecord]
     answered: asyncio.Future[int]
     fault: FailedProduce | UnknownProduce | None
     lost: bool = False
@@ -61,12 +61,12 @@ class World(Protocol):
     log: ModelLog
     store: MemoryStore
     random: Random
-    pace: Pace
+    pace: SnapshotPace
 
     def now_us(self) -> int:
         """Virtual time."""
 
-    def begun(self, journal: Place, offset: int) -> None:
+    def begun(self, journal: TopicPartition, offset: int) -> None:
         """A process reads a journal from this offset on."""
 
     def wall_us(self) -> int:
@@ -87,10 +87,10 @@ class World(Protocol):
     def transmit(self, request: Request) -> None:
         """Take records that a process sends."""
 
-    def fetches(self, process: Process) -> Iterator[tuple[Place, int]]:
+    def fetches(self, process: Process) -> Iterator[tuple[TopicPartition, int]]:
         """Partitions to fetch from now, and how many records at most."""
 
-    def commit(self, process: Process, offsets: Mapping[Place, int]) -> None:
+    def commit(self, process: Process, offsets: Mapping[TopicPartition, int]) -> None:
         """Note what the group may skip."""
 
     def ended(self, process: Process, error: BaseException) -> None:
@@ -114,11 +114,11 @@ class Process:
     unsent: bool = False
     recovering: bool = True
     next_write: FailedProduce | UnknownProduce | None = None
-    refused: set[Place] = field(default_factory=set)
-    again: dict[Place, int] = field(default_factory=dict)
-    fetched: dict[Place, int] = field(default_factory=dict)
+    refused: set[TopicPartition] = field(default_factory=set)
+    again: dict[TopicPartition, int] = field(default_factory=dict)
+    fetched: dict[TopicPartition, int] = field(default_factory=dict)
     _held: list[Callable[[], object]] = field(default_factory=list)
-    _committed: dict[Place, int] = field(default_factory=dict)
+    _committed: dict[TopicPartition, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lane = self.lane
@@ -207,11 +207,11 @@ class Process:
         while left_us := self.away_us():  # noqa: ASYNC110  # in virtual time it sleeps exactly as long as is left
             await asyncio.sleep(left_us / 1e6)
 
-    def send(self, place: Place, records: Sequence[Record]) -> asyncio.Future[int]:
+    def send(self, tp: TopicPartition, records: Sequence[LoggedRecord]) -> asyncio.Future[int]:
         """Records leave the process; the future gives the offset of the first, or raises Stop(PRODUCE_FAILED)."""
         answered: asyncio.Future[int] = self.loop.create_future()
         fault, self.next_write = self.next_write, None
-        self.world.transmit(Request(self, place, records, answered, fault))
+        self.world.transmit(Request(self, tp, records, answered, fault))
         return answered
 
     # -- what its loop asks for
@@ -264,9 +264,9 @@ class Process:
     async def _fetch(self) -> None:
         while True:
             moved = False
-            for place, records_max in self.world.fetches(self):
-                if records_max and self.driver.wants(place):
-                    moved |= await self._fetch_from(place, records_max)
+            for tp, records_max in self.world.fetches(self):
+                if records_max and self.driver.wants(tp):
+                    moved |= await self._fetch_from(tp, records_max)
             await self.connected()
             offsets = self.driver.committable()
             if offsets != self._committed:
@@ -275,20 +275,20 @@ class Process:
                 await self.reach("committed")
             await asyncio.sleep(MOVING_S if moved else IDLE_S)
 
-    async def _fetch_from(self, place: Place, records_max: int) -> bool:
-        start = self.fetched.get(place, 0)
-        records = self.world.log.read(place, start, records_max)
+    async def _fetch_from(self, tp: TopicPartition, records_max: int) -> bool:
+        start = self.fetched.get(tp, 0)
+        records = self.world.log.read(tp, start, records_max)
         if not records:
             return False
-        again = min(start, self.again.pop(place, 0))
-        values = Strings.of([record.value for record in self.world.log.read(place, start - again, again + len(records))])
-        self.fetched[place] = start + len(records)
-        self.driver.feed(Chunk(*place, np.arange(start - again, start + len(records), dtype=np.int64), values))
+        again = min(start, self.again.pop(tp, 0))
+        values = Strings.of([record.value for record in self.world.log.read(tp, start - again, again + len(records))])
+        self.fetched[tp] = start + len(records)
+        self.driver.feed(Chunk(*tp, np.arange(start - again, start + len(records), dtype=np.int64), values))
         await self.reach("fetched")
         return True
 
-    async def _input_ends(self) -> dict[Place, int]:
-        return {place: self.world.log.end(place) for place in self.lane.places}
+    async def _input_ends(self) -> dict[TopicPartition, int]:
+        return {tp: self.world.log.end(tp) for tp in self.lane.tps}
 
 
 def _outcome(job: Callable[[], object]) -> tuple[object, Exception | None]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from assay.agents.journal import JournalRecord
-from assay.agents.lane import Lane
+from assay.agents.lane import LaneMachine
 from assay.agents.step import Machine
 from assay.app.simulation.process import SimulatedLane
-from assay.app.simulator import Simulator
-from assay.app.snapshots.manifest import Manifest
+from assay.app.simulation.simulator import Simulator
+from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import digests_of
 
 
@@ -18,8 +18,8 @@ class SnapshotsJudged:
         self.wrong: list[str] = []
         self._simulator, self._lane, self._machine = simulator, lane, machine
         self._waiting = {manifest.sequence: manifest for manifest in simulator.keeper.whole(lane)}
-        self._unclean: list[Manifest] = []
-        self._before: Manifest | None = None
+        self._unclean: list[SnapshotManifest] = []
+        self._before: SnapshotManifest | None = None
 
     def folded(self, offset: int, record: JournalRecord) -> None:
         """The machine has folded this record, which counts."""
@@ -45,13 +45,13 @@ class SnapshotsJudged:
             self._say(manifest, "was published although its outputs were never known to be out")
         return self.wrong
 
-    def _judge(self, manifest: Manifest, offset: int, epoch: int) -> None:
-        assert isinstance(self._machine, Lane)
+    def _judge(self, manifest: SnapshotManifest, offset: int, epoch: int) -> None:
+        assert isinstance(self._machine, LaneMachine)
         position = tuple((handle, partition, at) for (handle, partition), at in sorted(self._machine.position().items()))
         if digests_of(self._machine.state()) != manifest.state_digests:
             self._say(manifest, "holds another state than the journal gives")
         if (manifest.epoch, manifest.offsets) != (epoch, position) or manifest.next_offset <= offset:
             self._say(manifest, "names an epoch or offsets that are not those of its state")
 
-    def _say(self, manifest: Manifest, what: str) -> None:
+    def _say(self, manifest: SnapshotManifest, what: str) -> None:
         self.wrong.append(f"the snapshot of {self._lane.name} at record {manifest.sequence} {what}")

@@ -33,7 +33,7 @@ class LaneId(NamedTuple):
         return f"{ROOT}/{self.lane}/{self.shard}"
 
 
-class Part(BaseModel):
+class SnapshotPart(BaseModel):
     """One object of a snapshot: a step's state, or how far the journal was folded."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +43,7 @@ class Part(BaseModel):
     size_bytes: int
 
 
-class Manifest(BaseModel):
+class SnapshotManifest(BaseModel):
     """State at a journal sequence. `offsets` are (topic handle, partition, next offset) of the lane's inputs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -58,7 +58,7 @@ class Manifest(BaseModel):
     offsets: tuple[tuple[str, int, int], ...]
     code_digest: str
     run_config_digest: str
-    parts: tuple[Part, ...]
+    parts: tuple[SnapshotPart, ...]
 
     @property
     def size_bytes(self) -> int:
@@ -81,7 +81,7 @@ class Manifest(BaseModel):
         return canonical({"manifest": body, "sha256": hashlib.sha256(canonical(body)).hexdigest()})
 
     @classmethod
-    def from_bytes(cls, value: bytes, key: str) -> Manifest:
+    def from_bytes(cls, value: bytes, key: str) -> SnapshotManifest:
         """The inverse. Raises Stop(SNAPSHOT_DAMAGED), Stop(SNAPSHOT_UNFIT) for one of another format."""
         try:
             outer: dict[str, Any] = json.loads(value)

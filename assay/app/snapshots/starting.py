@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from assay.agents.lane import Lane
-from assay.app.snapshots.manifest import Manifest, unfit
+from assay.agents.lane import LaneMachine
+from assay.app.snapshots.manifest import SnapshotManifest, unfit
 from assay.app.snapshots.store import SnapshotStore
 from assay.contracts.errors import Stop
 
 _log = logging.getLogger(__name__)
 
 
-def start_from_newest(lane: Lane, store: SnapshotStore, say: Callable[[str], None] = _log.warning) -> Manifest | None:
+def start_from_newest(lane: LaneMachine, store: SnapshotStore, say: Callable[[str], None] = _log.warning) -> SnapshotManifest | None:
     """Restore the newest usable snapshot into a lane that has folded nothing; None when there is none. Refusals are said."""
     for found in store.found():
         try:
@@ -28,7 +28,7 @@ def start_from_newest(lane: Lane, store: SnapshotStore, say: Callable[[str], Non
     return None
 
 
-def restore(lane: Lane, store: SnapshotStore, manifest: Manifest) -> None:
+def restore(lane: LaneMachine, store: SnapshotStore, manifest: SnapshotManifest) -> None:
     """Restore one snapshot. Raises Stop (SNAPSHOT_DAMAGED, SNAPSHOT_UNFIT, STATE_UNREADABLE, STATE_OF_ANOTHER_PLAN).
 
     The lane is as it was then. Other code may have made it: whether the parts fit is what this code finds when it reads them.

@@ -11,8 +11,8 @@ from typing import NamedTuple
 from assay.app.snapshots.manifest import (
     MANIFEST_NAME,
     LaneId,
-    Manifest,
-    Part,
+    SnapshotManifest,
+    SnapshotPart,
     damaged,
     draft_folder,
     folder_of,
@@ -21,8 +21,8 @@ from assay.app.snapshots.manifest import (
     part_key,
 )
 from assay.app.stores.objects import LargeObjects, ObjectExists
+from assay.codecs.table_state import TableState, blocks, read_state
 from assay.contracts.errors import Stop
-from assay.tables.state_bytes import State, blocks, read_state
 
 #: snapshots kept, besides the oldest, at which a replay of a truncated journal begins
 KEPT = 3
@@ -41,7 +41,7 @@ class Found(NamedTuple):
     """A manifest that is there, or why it does not count."""
 
     key: str
-    manifest: Manifest | None
+    manifest: SnapshotManifest | None
     refused: Stop | None
 
 
@@ -60,15 +60,15 @@ class SnapshotStore:
 
     def _look_at(self, key: str) -> Found:
         try:
-            return Found(key, Manifest.from_bytes(self._objects.read(key), key), None)
+            return Found(key, SnapshotManifest.from_bytes(self._objects.read(key), key), None)
         except Stop as refused:
             return Found(key, None, refused)
 
-    def parts(self, manifest: Manifest) -> dict[str, State]:
+    def parts(self, manifest: SnapshotManifest) -> dict[str, TableState]:
         """The parts of a snapshot, over mapped objects. Raises Stop(SNAPSHOT_DAMAGED) unless every digest holds."""
         return {part.name: read_state(self._held(part)) for part in manifest.parts}
 
-    def _held(self, part: Part) -> memoryview:
+    def _held(self, part: SnapshotPart) -> memoryview:
         try:
             value = self._objects.view(part.key)
         except FileNotFoundError:
@@ -101,7 +101,7 @@ class SnapshotStore:
         whole = [one.manifest for one in self.found() if one.manifest is not None]
         return self._remove_all_but([one for one in whole if one.sequence >= sequence])
 
-    def _remove_all_but(self, kept: Sequence[Manifest]) -> list[str]:
+    def _remove_all_but(self, kept: Sequence[SnapshotManifest]) -> list[str]:
         held = {folder_of(part.key) for one in kept for part in one.parts} | {folder_of(one.key) for one in kept}
         newest = max((folder_of(one.key) for one in kept), default="")
         folders = {folder_of(key) for key in self._objects.keys(self.lane.prefix)}
@@ -117,14 +117,14 @@ class Draft:
 
     def __init__(self, objects: LargeObjects, lane: LaneId, sequence: int, name: str) -> None:
         self.sequence = sequence
-        self.parts: list[Part] = []
+        self.parts: list[SnapshotPart] = []
         self._objects, self._lane, self._name = objects, lane, name
         # an object of its own, so that a write that is cut off can be found
         objects.create(part_key(lane, sequence, self._name, "draft"), b"")
         self._reading = threading.Lock()
         self._abandoned = False
 
-    def write(self, name: str, state: State) -> None:
+    def write(self, name: str, state: TableState) -> None:
         """Write one part durably. Raises DraftAbandonedError, and leaves nothing of the part, once `abandon` was called."""
         key = part_key(self._lane, self.sequence, self._name, name)
         digest, size = hashlib.sha256(), 0
@@ -137,7 +137,7 @@ class Draft:
                 yield block
 
         self._objects.create_from(key, counted())
-        self.parts.append(Part(name=name, key=key, sha256=digest.hexdigest(), size_bytes=size))
+        self.parts.append(SnapshotPart(name=name, key=key, sha256=digest.hexdigest(), size_bytes=size))
 
     def _guarded(self, source: Iterator[bytes | memoryview]) -> Iterator[bytes | memoryview]:
         while True:
@@ -155,7 +155,7 @@ class Draft:
         with self._reading:
             pass
 
-    def publish(self, manifest: Manifest) -> bool:
+    def publish(self, manifest: SnapshotManifest) -> bool:
         """Make the snapshot be there. False if another of this sequence is there, or a part was cleaned away meanwhile."""
         there = set(self._objects.keys(self._lane.prefix))
         if any(part.key not in there for part in self.parts):
@@ -171,7 +171,7 @@ class Draft:
         self._objects.remove_below(draft_folder(self._lane, self.sequence, self._name))
 
 
-def digests_of(parts: Mapping[str, State]) -> dict[str, str]:
+def digests_of(parts: Mapping[str, TableState]) -> dict[str, str]:
     """sha256 of what every part would be written as, by name."""
     found = {}
     for name, state in parts.items():

@@ -11,12 +11,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
-from assay.agents.lane import Lane
-from assay.app.failpoints import Failpoints
-from assay.app.snapshots.manifest import Manifest
+from assay.agents.lane import LaneMachine
+from assay.app.lane.failpoints import Failpoints
+from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.starting import start_from_newest
 from assay.app.snapshots.store import Draft, SnapshotStore
-from assay.tables.state_bytes import State
+from assay.codecs.table_state import TableState
 
 _log = logging.getLogger(__name__)
 
@@ -24,25 +24,25 @@ _log = logging.getLogger(__name__)
 class Readable(Protocol):
     """A journal that can be read from anywhere; `place` is its topic's real name and partition."""
 
-    place: tuple[str, int]
+    tp: tuple[str, int]
 
     def begin_at(self, offset: int) -> None:
         """Reading begins at this offset."""
 
 
-class Pace(NamedTuple):
+class SnapshotPace(NamedTuple):
     """A snapshot is due after so many journal records or seconds, whichever comes first; 0 for never."""
 
     records: int
     seconds: float
 
 
-NEVER = Pace(0, 0.0)
+NEVER = SnapshotPace(0, 0.0)
 
 
-def manifest_of(lane: Lane, draft: Draft, journal: tuple[str, int], next_offset: int) -> Manifest:
+def manifest_of(lane: LaneMachine, draft: Draft, journal: tuple[str, int], next_offset: int) -> SnapshotManifest:
     """The manifest of a draft that holds the lane as it is now."""
-    return Manifest(
+    return SnapshotManifest(
         lane=lane.name,
         shard=lane.identity.shard,
         epoch=lane.folded.epoch,
@@ -62,16 +62,16 @@ class Snapshots:
 
     def __init__(
         self,
-        lane: Lane,
+        lane: LaneMachine,
         store: SnapshotStore,
         journal: Readable,
-        pace: Pace,
+        pace: SnapshotPace,
         now_s: Callable[[], float],
         failpoints: Failpoints,
     ) -> None:
         self._lane, self._store, self._journal = lane, store, journal
         self._pace, self._now_s, self._failpoints = pace, now_s, failpoints
-        self._draft: tuple[Draft, Manifest] | None = None
+        self._draft: tuple[Draft, SnapshotManifest] | None = None
         #: how long the start took to restore a snapshot
         self.load_s = 0.0
         self._last_sequence, self._last_s = -1, now_s()
@@ -119,7 +119,7 @@ class Snapshots:
             await asyncio.wait((writing, takeover), return_when=asyncio.FIRST_COMPLETED)
             if writing.done():
                 writing.result()
-                self._draft = draft, manifest_of(self._lane, draft, self._journal.place, next_offset)
+                self._draft = draft, manifest_of(self._lane, draft, self._journal.tp, next_offset)
         finally:
             takeover.cancel()
             if self._draft is None:  # taken over, cancelled or failed: the lane may fold once nothing reads it any more
@@ -137,7 +137,7 @@ class Snapshots:
             await asyncio.to_thread((await making).discard)
             raise
 
-    async def _write(self, draft: Draft, parts: Mapping[str, State]) -> None:
+    async def _write(self, draft: Draft, parts: Mapping[str, TableState]) -> None:
         for name, state in parts.items():
             await asyncio.to_thread(draft.write, name, state)
             await self._failpoints.reach("during_snapshot")

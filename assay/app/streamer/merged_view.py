@@ -21,7 +21,7 @@ from assay.contracts.limits import BODY_BYTES_MAX
 from assay.contracts.reasons import Reason
 
 
-class Batch(NamedTuple):
+class StreamBatch(NamedTuple):
     """Rows of one HTTP call: where they end in the sequence, their JSON, and the time of the row after them (None: it was the last)."""
 
     end: int
@@ -54,7 +54,7 @@ class MergedView:
         stretch = self._stretch(position)
         return None if stretch is None else stretch.time_of(position - stretch.start)
 
-    def take(self, position: int, rows_max: int, until_us: int = END_OF_TIME, bytes_max: int = BODY_BYTES_MAX) -> Batch | None:
+    def take(self, position: int, rows_max: int, until_us: int = END_OF_TIME, bytes_max: int = BODY_BYTES_MAX) -> StreamBatch | None:
         """Up to `rows_max` rows from a position on, none later than `until_us`; None when there is no such row.
 
         Wide rows make a shorter batch: its body has at most `bytes_max` bytes. Raises Stop(BODY_OVER_LIMIT) for a row that is
@@ -72,7 +72,7 @@ class MergedView:
         if len(body) > bytes_max:
             end = first + _rows_that_fit(envelopes, bytes_max, self._world.root)
             body = body_of(envelopes[: end - first])
-        return Batch(stretch.start + end, end - first, body, stretch.time_of(end))
+        return StreamBatch(stretch.start + end, end - first, body, stretch.time_of(end))
 
     def _stretch(self, position: int) -> _Stretch | None:
         """The part that holds a position (the last one read is kept), None at the end."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 END_OF_TIME = 2**63 - 1
 
 
-class Pace(NamedTuple):
+class StreamPace(NamedTuple):
     """Event time `ts_us` was due at wall time `wall_us`, and runs `speedup` times faster from there; 0 is no pacing."""
 
     ts_us: int

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from assay.app.topics import Record
+from assay.app.bus.topics import TopicRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Quarantine, Retry, Stop
 from assay.contracts.pins import Pins
@@ -16,7 +16,7 @@ CONTROL = "FP_BUS_CONTROL_V1"
 POLL_S = 0.2
 
 #: records of the control topic from an offset on, as far as there are any now
-ReadControl = Callable[[int], Iterable[Record]]
+ReadControl = Callable[[int], Iterable[TopicRecord]]
 
 
 def await_ready(read_control: ReadControl, pins: Pins, run_config_digest: bytes, timeout_s: float) -> dict[str, Any]:

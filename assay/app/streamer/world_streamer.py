@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Protocol
 from assay.app.progress import unseen
 from assay.app.streamer.checkpoint import Checkpoint, Cursor
 from assay.app.streamer.gate_client import Interrupted
-from assay.app.streamer.merged_view import Batch, MergedView
-from assay.app.streamer.pacing import Pace
+from assay.app.streamer.merged_view import MergedView, StreamBatch
+from assay.app.streamer.pacing import StreamPace
 from assay.contracts.limits import BODY_BYTES_MAX
 
 #: the longest nap while nothing is due, so that a request to stop is seen
@@ -65,7 +65,7 @@ class WorldStreamer:
     ) -> None:
         self._view, self._gate, self._checkpoint, self._options = view, gate, checkpoint, options
         self._stop, self._show, self._wall_us = stop, show, wall_us
-        self._flying: deque[tuple[Batch, asyncio.Task[dict[str, Any]]]] = deque()
+        self._flying: deque[tuple[StreamBatch, asyncio.Task[dict[str, Any]]]] = deque()
         self._counts: Counter[str] = Counter()
         self._since_mark = 0
         self._position = self._sent = 0
@@ -98,7 +98,7 @@ class WorldStreamer:
         return self._streamed(complete=False)
 
     async def _send_all(self) -> None:
-        pace = Pace(self._next_us or 0, self._wall_us(), self._options.speedup)
+        pace = StreamPace(self._next_us or 0, self._wall_us(), self._options.speedup)
         while not self._stop.is_set():
             batch = self._view.take(self._sent, self._options.batch_rows, pace.due_us(self._wall_us()), self._options.body_bytes_max)
             if batch is not None:
@@ -109,7 +109,7 @@ class WorldStreamer:
                 return
             await self._idle(max(PACED_TICK_US, pace.wait_us(next_us, self._wall_us())) / 1_000_000)
 
-    async def _send(self, batch: Batch) -> None:
+    async def _send(self, batch: StreamBatch) -> None:
         while len(self._flying) >= self._options.in_flight:
             await self._settle_oldest()
         self._flying.append((batch, asyncio.ensure_future(self._gate.ingest(batch.body))))

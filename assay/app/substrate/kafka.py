@@ -10,7 +10,7 @@ from pathlib import Path
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from assay.app.bus_properties import read_bus_properties
+from assay.app.bus.properties import read_bus_properties
 from assay.app.settings import Settings
 from assay.app.substrate import ports
 from assay.app.substrate.jars import class_path

@@ -17,7 +17,7 @@ FILE = "substrate.json"
 
 
 @dataclass(frozen=True)
-class Record:
+class ServerRecord:
     """One server as it was started; pid and supervisor are 0 for a server given by address. Times are seconds since the epoch."""
 
     name: str
@@ -30,13 +30,13 @@ class Record:
     supervisor_started: float
 
 
-def record(server: Server) -> Record:
+def record(server: Server) -> ServerRecord:
     """The server's entry for the file."""
     pid, started = server.supervisor_identity()
-    return Record(server.name, server.port, server.address, str(server.log or ""), str(server.data or ""), server.pid, pid, started)
+    return ServerRecord(server.name, server.port, server.address, str(server.log or ""), str(server.data or ""), server.pid, pid, started)
 
 
-def server(entry: Record) -> Server:
+def server(entry: ServerRecord) -> Server:
     """A handle that can stop and show the server; a pid that belongs to another process by now counts as ended."""
     handle = Server(entry.name, entry.port, entry.address, Path(entry.log), Path(entry.data), pid=entry.pid)
     if entry.supervisor and psutil.pid_exists(entry.supervisor):
@@ -56,7 +56,7 @@ def write(directory: Path, servers: list[Server]) -> None:
 def read(directory: Path) -> list[Server]:
     """The servers that were started there; none if nothing was."""
     file = directory / FILE
-    return [server(Record(**entry)) for entry in json.loads(file.read_text())] if file.exists() else []
+    return [server(ServerRecord(**entry)) for entry in json.loads(file.read_text())] if file.exists() else []
 
 
 def refuse_running(directory: Path, settings: Settings) -> None:

@@ -10,19 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.agents.faust_shell.lanes import Lanes, LaneSpec, Run
-from assay.agents.step import Chunk, Place
+from assay.agents.faust_shell.lanes import FetchedChunk, Lanes, ShellLane
+from assay.agents.step import Chunk, TopicPartition
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-PLACE: Place = ("IN", 0)
+PLACE: TopicPartition = ("IN", 0)
 
 
 class Collector:
     """A lane that keeps what it is fed."""
 
-    def __init__(self, position: dict[Place, int] | None = None, room: int = 1_000_000) -> None:
+    def __init__(self, position: dict[TopicPartition, int] | None = None, room: int = 1_000_000) -> None:
         self.machine = self
         self.next_offset = 0
         self.offsets: list[int] = []
@@ -46,13 +46,13 @@ class Collector:
         self.offsets.extend(chunk.offsets.tolist())
         self.values.extend(chunk.values.tolist())
 
-    def wants(self, place: Place) -> bool:
+    def wants(self, place: TopicPartition) -> bool:
         return len(self.offsets) < self._room
 
-    def position(self) -> dict[Place, int]:
+    def position(self) -> dict[TopicPartition, int]:
         return dict(self._position)
 
-    def committable(self) -> dict[Place, int]:
+    def committable(self) -> dict[TopicPartition, int]:
         return {PLACE: self.offsets[-1] + 1} if self.offsets else {}
 
     async def run(self) -> None:
@@ -68,13 +68,13 @@ class Collector:
         return {"lane": "collector"}
 
 
-def a_run(begins: int, offsets: list[int]) -> Run:
-    return Run(begins, Chunk("IN", 0, np.array(offsets, np.int64), Strings.of([b"v%d" % o for o in offsets])))
+def a_run(begins: int, offsets: list[int]) -> FetchedChunk:
+    return FetchedChunk(begins, Chunk("IN", 0, np.array(offsets, np.int64), Strings.of([b"v%d" % o for o in offsets])))
 
 
 async def owned(*lanes: Collector) -> Lanes:
     """These lanes, all reading topic `in`, taken over."""
-    made = Lanes([LaneSpec(f"lane{i}", {"in": "IN"}, lane) for i, lane in enumerate(lanes)])
+    made = Lanes([ShellLane(f"lane{i}", {"in": "IN"}, lane) for i, lane in enumerate(lanes)])
     await made.own(made.specs)
     return made
 
@@ -164,7 +164,7 @@ def test_a_reader_without_a_position_starts_at_the_beginning_and_holds_back_the_
 def test_a_partition_is_wanted_when_every_owned_reader_has_room() -> None:
     async def scenario() -> None:
         full, empty = Collector(room=1), Collector()
-        lanes = Lanes([LaneSpec("full", {"in": "IN"}, full), LaneSpec("empty", {"in": "IN"}, empty)])
+        lanes = Lanes([ShellLane("full", {"in": "IN"}, full), ShellLane("empty", {"in": "IN"}, empty)])
         assert not lanes.wants(PLACE)
         await lanes.own(["full", "empty"])
         assert lanes.wants(PLACE)
@@ -179,7 +179,7 @@ def test_a_partition_is_wanted_when_every_owned_reader_has_room() -> None:
 def test_a_lane_recovers_once_and_only_where_it_is_owned() -> None:
     async def scenario() -> None:
         first, second = Collector(), Collector()
-        lanes = Lanes([LaneSpec("first", {"in": "IN"}, first), LaneSpec("second", {"in": "IN"}, second)])
+        lanes = Lanes([ShellLane("first", {"in": "IN"}, first), ShellLane("second", {"in": "IN"}, second)])
         await lanes.own(["first"])
         await lanes.own(["first"])
         assert (first.recovered, second.recovered, lanes.owned) == (1, 0, ["first"])
@@ -207,7 +207,7 @@ def test_a_lane_given_to_another_worker_stops_this_one() -> None:
 
 
 def test_a_topic_that_is_gone_ends_the_worker_that_is_given_a_lane_of_it_and_no_standby() -> None:
-    lanes = Lanes([LaneSpec("one", {"in": "IN", "gone": "GONE"}, Collector()), LaneSpec("another", {"in": "IN"}, Collector())])
+    lanes = Lanes([ShellLane("one", {"in": "IN", "gone": "GONE"}, Collector()), ShellLane("another", {"in": "IN"}, Collector())])
     lanes.keep(["another"])
     lanes.refuse_absent(["in"])
     lanes.keep(["one"])
@@ -230,7 +230,7 @@ class Slow(Collector):
 def test_a_lane_given_to_another_worker_before_it_is_claimed_is_stood_by_for() -> None:
     async def scenario() -> None:
         lane = Slow()
-        lanes = Lanes([LaneSpec("lane", {"in": "IN"}, lane)])
+        lanes = Lanes([ShellLane("lane", {"in": "IN"}, lane)])
         owning = asyncio.create_task(lanes.own(["lane"]))
         await asyncio.sleep(0)
         lanes.keep([])
@@ -271,7 +271,7 @@ def test_a_lane_that_was_cancelled_is_a_failure_and_one_that_was_closed_is_not()
 
 def test_tables_are_those_of_owned_lanes() -> None:
     async def scenario() -> None:
-        lanes = Lanes([LaneSpec("lane", {"in": "IN"}, Collector())])
+        lanes = Lanes([ShellLane("lane", {"in": "IN"}, Collector())])
         assert lanes.table("known") is None
         await lanes.own(["lane"])
         known = lanes.table("known")

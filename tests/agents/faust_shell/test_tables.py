@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from assay.agents.faust_shell.agents import LaneApp, LaneSpec, Shell, build_app, exit_code, last_words
+from assay.agents.faust_shell.agents import LaneApp, Shell, ShellLane, build_app, exit_code, last_words
 from assay.agents.faust_shell.tables import LaneTable
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
@@ -56,7 +56,7 @@ class Held:
 
 def make_app(directory: Path) -> LaneApp:
     shell = Shell("group", "one:9092,two:9093", directory)
-    return build_app(shell, [LaneSpec("held", {"in": "IN"}, Held())], lambda app: {"/healthz": lambda: (b"{}", "application/json")})
+    return build_app(shell, [ShellLane("held", {"in": "IN"}, Held())], lambda app: {"/healthz": lambda: (b"{}", "application/json")})
 
 
 def table_of(app: LaneApp, name: str) -> LaneTable:

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from records import PINS
 from simulated_worlds import config
 
-from assay.agents.audit_segment import MAGIC, read_segment, write_segment
 from assay.app.audit.verify import verify_chain
 from assay.app.cli import audit as command
 from assay.app.report.evidence import AuditEvidence
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.app.simulation.log import MemoryStore
 from assay.app.stores.segment_journal import HEAD, segment_key
+from assay.codecs.audit_segment import MAGIC, read_segment, write_segment
 from assay.codecs.columns import I64
 from assay.contracts.canonical import canonical
 

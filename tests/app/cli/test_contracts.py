@@ -9,7 +9,7 @@ import pytest
 
 from assay.agents.topology import TOPOLOGY
 from assay.app.cli import contracts as command
-from assay.app.contract_docs import contracts_page, text_picture, topology_page
+from assay.app.reference.contracts_page import contracts_page, text_picture, topology_page
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import check_topology, topics

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import typer
 
+from assay.app.bus.topics import TopicRecord
 from assay.app.cli import topic as command
-from assay.app.topics import Record
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -41,7 +41,7 @@ def test_without_a_broker_the_usage_is_wrong(tmp_path: Path, monkeypatch: pytest
 )
 def test_a_key_is_text_whatever_its_bytes(key: bytes | None, shown: str | None) -> None:
     """One line per record in both forms."""
-    record = Record(1, 17, key, None)
+    record = TopicRecord(1, 17, key, None)
     whole = command.line(record, as_json=True)
     assert json.loads(whole) == {"partition": 1, "offset": 17, "key": shown, "record": "tombstone", "value": None}
     assert command.line(record, as_json=False) == f"1@17\t{'-' if shown is None else shown}\ttombstone\tnull"

@@ -9,9 +9,9 @@ import pytest
 from gate_process import run_in
 from records import TRAFFIC, label, mark, payment
 
+from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.demo.admitted import admitted_triggers
 from assay.app.gate.receipts import RECEIPTS, spool_of
-from assay.app.publisher import KafkaPublisher, Record
 from assay.app.substrate import Server
 
 pytestmark = pytest.mark.tier2
@@ -33,7 +33,7 @@ def test_every_payment_with_a_receipt_or_on_the_topic_counts_once(kafka: Server,
         b"what is no record",
         label("l", T_US, "receipted", T_US),
     ]
-    records = [Record(b"k", value, number % 2) for number, value in enumerate(on_topic)]
+    records = [OutboundRecord(b"k", value, number % 2) for number, value in enumerate(on_topic)]
     KafkaPublisher(kafka.address, namespace).publish(TRAFFIC, records)
     sealed = [
         receipt("receipted"), receipt("receipted"), receipt("receipted", "DUPLICATE"), receipt("refused", "QUARANTINE"),

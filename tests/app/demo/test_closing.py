@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.app.demo.closing import Observed, latency_of
+from assay.app.demo.finalisation import Observed, latency_of
 from assay.app.demo.watch import Counts
 from assay.app.report.evidence import RunEvidence
 

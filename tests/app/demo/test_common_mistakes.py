@@ -16,7 +16,7 @@ from small_worlds import ROWS, write
 
 from assay.app.cli import main
 from assay.app.oracle.generator import generate
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 
 RUN = "platform_20260101T000000Z"
 #: nothing listens here: a port below 1024 that no test opens

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.app.demo.members import RESTARTS_MAX, Kept, ended, last_words
+from assay.app.demo.processes import RESTARTS_MAX, Kept, ended, last_words
 from assay.app.substrate.processes import Launch, Server
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

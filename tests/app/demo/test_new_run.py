@@ -9,7 +9,7 @@ import pytest
 from small_worlds import small_world
 
 from assay.app.demo.new_run import document, world_config
-from assay.app.run_directory import RunConfig
+from assay.app.run.directory import RunConfig
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

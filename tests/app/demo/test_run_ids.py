@@ -9,10 +9,10 @@ from typing import TypeVar
 
 import pytest
 
+from assay.app.bus.topics import claim_namespace
 from assay.app.demo.new_run import claim_topics, live_config, new_directory
 from assay.app.settings import Settings, load_settings
 from assay.app.substrate import Server
-from assay.app.topics import claim_namespace
 from assay.contracts.errors import Stop
 from assay.contracts.pins import PLATFORM_RUN_ID
 from assay.contracts.reasons import Reason

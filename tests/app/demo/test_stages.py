@@ -10,7 +10,7 @@ from rich.console import Console
 
 from assay.app.demo.stages import Stages, in_run, table
 from assay.app.demo.versions import started_version
-from assay.app.report.evidence import Process
+from assay.app.report.evidence import ProcessUsage
 
 
 def stages(*, terminal: bool) -> tuple[Stages, io.StringIO]:
@@ -61,8 +61,8 @@ def test_paths_are_told_as_seen_from_the_run(tmp_path: Path) -> None:
 def test_processes_stand_in_columns() -> None:
     lines = table(
         [
-            Process(name="postgres", pid=11_121, port=29_422, log="logs/postgres.log", data="servers/postgres/data"),
-            Process(name="kafka", port=9_092),
+            ProcessUsage(name="postgres", pid=11_121, port=29_422, log="logs/postgres.log", data="servers/postgres/data"),
+            ProcessUsage(name="kafka", port=9_092),
         ]
     )
     assert lines == [

@@ -9,14 +9,14 @@ import pytest
 from gate_events import LABEL, SCOPE, admissible, event, examined, paid
 
 from assay.app.demo.watch import Counts, counted, refused_at_gate, refused_in_lanes
-from assay.app.gate.admission import Refused
-from assay.app.gate.policy import shipped_policy
+from assay.app.gate.admission import RefusedEvent
+from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.receipts import QUARANTINE, ReceiptWriter, mismatch
 from assay.app.gate.segments import SegmentLog
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts.pins import Pins
 
-WRITER = ReceiptWriter(shipped_policy(), Pins.of(SCOPE), {})
+WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {})
 FUTURE, NO_ID = event("e-1", ts_utc="2999-01-01T00:00:00.000000Z"), event(event_id=None)
 OTHER = mismatch(admissible(event("e-1", payload=paid(amount_minor=9))))
 
@@ -39,8 +39,8 @@ def test_an_item_the_gate_refused_counts_once_however_often_it_was_sent(tmp_path
     store = DirectoryStore(tmp_path / "store")
     log = SegmentLog(store, QUARANTINE, tmp_path / "spool" / "quarantine.ndjson")
     for number, document in enumerate(posted):
-        refused = document if isinstance(document, Refused) else examined(document)
-        assert isinstance(refused, Refused)
+        refused = document if isinstance(document, RefusedEvent) else examined(document)
+        assert isinstance(refused, RefusedEvent)
         log.append([WRITER.quarantined(refused, f"2026-01-01T00:00:0{number}.000000Z")[2]])
         log.seal()
     assert counted(refused_at_gate(store), []) == counts

@@ -16,9 +16,9 @@ from simulated_worlds import config
 from assay.agents.step import EffectResults, Effects
 from assay.app.effects.recorder import Recorder
 from assay.app.effects.webhook import ATTEMPTS_MAX, MEANINGS, Meaning, Webhook, backoff_s, meaning_of
-from assay.app.run_directory import Run
+from assay.app.lane.wiring import effector_of
+from assay.app.run.directory import Run
 from assay.app.substrate.ports import free_port
-from assay.app.worker_lanes import effector_of
 from assay.codecs.columns import Strings
 
 TIMEOUT_S = 0.3

@@ -9,9 +9,9 @@ from gate_events import CONTEXT, LABEL, NOW_US, SCOPE, event, examined, paid, ra
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.app.gate.admission import Admissible, Examiner, Place, Refused, Standing, Verdict, judge, payload_hash
+from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, Standing, Verdict, judge, payload_hash
 from assay.app.gate.border import PAYLOADS
-from assay.app.gate.policy import shipped_policy
+from assay.app.gate.policy import shipped_admission_policy
 from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.contracts import envelope, instants
 from assay.contracts.examples import Example, examples
@@ -63,7 +63,7 @@ REFUSED: list[tuple[str, Any, Reason]] = [
 @pytest.mark.parametrize(("document", "reason"), [row[1:] for row in REFUSED], ids=[row[0] for row in REFUSED])
 def test_an_item_is_refused_for_its_first_fault(document: Any, reason: Reason) -> None:
     item = examined(document)
-    assert isinstance(item, Refused)
+    assert isinstance(item, RefusedEvent)
     assert item.reason is reason
     assert item.detail
 
@@ -91,7 +91,7 @@ def test_a_good_item_is_admissible(document: dict[str, Any]) -> None:
 
 def test_a_refused_item_keeps_the_ids_that_can_still_be_read() -> None:
     item = examined(event("e-9", surprise=1))
-    assert isinstance(item, Refused)
+    assert isinstance(item, RefusedEvent)
     assert (item.event_id, item.event_type, item.ts_utc) == ("e-9", "transaction", "2018-04-01T00:00:31.000000Z")
 
 
@@ -107,7 +107,7 @@ def test_a_refused_item_keeps_the_ids_that_can_still_be_read() -> None:
 )
 def test_what_is_said_about_an_item_does_not_grow_with_it(document: dict[str, Any]) -> None:
     item = examined(document)
-    assert isinstance(item, Refused)
+    assert isinstance(item, RefusedEvent)
     assert len(item.detail) <= 500
     assert all(len(text or "") <= 256 for text in (item.event_id, item.event_type, item.ts_utc))
     assert item.raw == raw(document), "the whole item is set aside"
@@ -119,7 +119,7 @@ def test_the_gate_knows_the_truth_of_every_shipped_mapping(name: str) -> None:
     assert truth is not None
     for column in truth.columns():
         item = examined(event(payload=paid(attributes={column.swapcase(): "1"})))
-        assert isinstance(item, Refused)
+        assert isinstance(item, RefusedEvent)
         assert item.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
 
 
@@ -133,8 +133,8 @@ def test_the_gate_knows_the_truth_of_every_shipped_mapping(name: str) -> None:
     ],
 )
 def test_the_gate_refuses_what_the_mapping_of_its_world_calls_the_truth(document: dict[str, Any]) -> None:
-    item = Examiner(shipped_policy(), SCOPE, ["why"]).examine(raw(document), NOW_US)
-    assert isinstance(item, Refused)
+    item = Examiner(shipped_admission_policy(), SCOPE, ["why"]).examine(raw(document), NOW_US)
+    assert isinstance(item, RefusedEvent)
     assert item.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
     assert isinstance(examined(document), Admissible), "in another world it is a name like any other"
 
@@ -152,8 +152,8 @@ def test_the_compiled_reader_says_of_an_example_what_the_contract_says(example: 
         document = {**(GOOD_LABEL if kind == "label_assertion" else GOOD), "event_type": kind, "payload": document}
     elif example.reason is None:
         pins = {**GOOD, **document}
-    item = Examiner(shipped_policy(), {name: pins[name] for name in SCOPE}).examine(raw(document), NOW_US)
-    assert (item.reason if isinstance(item, Refused) else None) == example.reason, item
+    item = Examiner(shipped_admission_policy(), {name: pins[name] for name in SCOPE}).examine(raw(document), NOW_US)
+    assert (item.reason if isinstance(item, RefusedEvent) else None) == example.reason, item
 
 
 TEXT = st.text(max_size=12)
@@ -178,9 +178,9 @@ def test_the_fast_payload_hash_is_the_contracts(payload: dict[str, Any]) -> None
     ("standing", "verdict"),
     [
         (None, Verdict.ADMIT),
-        (Standing(b"h", Place(0, 5)), Verdict.DUPLICATE),
+        (Standing(b"h", RecordMetadata(0, 5)), Verdict.DUPLICATE),
         (Standing(b"h", None), Verdict.REPUBLISH),
-        (Standing(b"x", Place(0, 5)), Verdict.MISMATCH),
+        (Standing(b"x", RecordMetadata(0, 5)), Verdict.MISMATCH),
         (Standing(b"x", None), Verdict.MISMATCH),
     ],
 )

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from gate_events import admissible, event, paid
 
-from assay.app.gate.admission import Admissible, Place, Standing, Verdict
+from assay.app.gate.admission import Admissible, RecordMetadata, Standing, Verdict
 from assay.app.gate.group import Group
 
 A, B = admissible(event("a")), admissible(event("b"))
 OTHER_A = admissible(event("a", payload=paid(amount_minor=9)))
-SEEN = Place(1, 41)
+SEEN = RecordMetadata(1, 41)
 
 
 def begun(items: list[Admissible], standing: dict[int, Standing] | None = None, ahead: Group | None = None) -> Group:
@@ -48,9 +48,9 @@ def test_an_item_on_its_way_in_an_earlier_group_is_followed_there() -> None:
 
 def test_only_what_this_group_published_is_settled_by_it() -> None:
     group = begun([A, B], {0: Standing(A.payload_hash, SEEN)})
-    group.publication.places[1] = Place(0, 7)
+    group.publication.places[1] = RecordMetadata(0, 7)
     assert group.outgoing() == {"traffic": [1]}
-    assert group.landed() == [None, Place(0, 7)]
+    assert group.landed() == [None, RecordMetadata(0, 7)]
 
 
 def test_what_another_batch_left_unknown_is_taken_over() -> None:

@@ -10,12 +10,12 @@ from gate_process import run_in
 from small_worlds import small_world
 
 from assay.app.demo.new_run import world_config
-from assay.app.gate.admission import Admissible, Refused
+from assay.app.gate.admission import Admissible, RefusedEvent
 from assay.app.gate.calls import IngestCall
-from assay.app.gate.health import State
+from assay.app.gate.health import GateState
 from assay.app.gate.pipeline import BACKLOG_ITEMS
 from assay.app.gate.process import Gate, build
-from assay.app.run_directory import Run
+from assay.app.run.directory import Run
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 
@@ -32,7 +32,7 @@ def test_parts_that_are_away_make_it_red_with_a_reason_each(gate: Gate) -> None:
     states = [gate.health.state]
     gate.health.look()
     states.append(gate.health.state)
-    assert states == [State.AMBER, State.RED]
+    assert states == [GateState.AMBER, GateState.RED]
     assert [reason.split(":")[0] for reason in gate.health.reasons()] == ["BUS_UNAVAILABLE", "INDEX_UNAVAILABLE"]
     assert isinstance(gate.health.first_fault(), Retry)
 
@@ -44,7 +44,7 @@ def test_a_gate_knows_the_truth_columns_of_its_runs_world(tmp_path: Path) -> Non
     scope = {**config.pins.as_json(), "run_id": config.run_id}
     told, plain = (event(payload=paid(attributes={name: "x"}), **scope) for name in ("Why", "channel"))
     refused = gate.pipeline._examiner.examine(raw(told), NOW_US)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedEvent)
     assert refused.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
     assert isinstance(gate.pipeline._examiner.examine(raw(plain), NOW_US), Admissible)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assay.app.gate.admission import Place
+from assay.app.gate.admission import RecordMetadata
 from assay.app.gate.publication import Publication
 
 
@@ -27,7 +27,7 @@ def test_only_what_was_written_has_a_place() -> None:
     publication.delivered(0, None, Report((2, 40)))
     publication.delivered(1, "timed out", Report((2, 41)))
     publication.delivered(2, None, Report((2, None)))
-    assert publication.places == [Place(2, 40), None, None]
+    assert publication.places == [RecordMetadata(2, 40), None, None]
     assert publication.pending == 0
 
 

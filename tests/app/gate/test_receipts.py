@@ -9,25 +9,25 @@ from typing import Any
 import pytest
 from gate_events import SCOPE, admissible, event, examined, paid
 
-from assay.app.gate.admission import Place, Refused, Verdict
-from assay.app.gate.policy import shipped_policy
+from assay.app.gate.admission import RecordMetadata, RefusedEvent, Verdict
+from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter, mismatch
 from assay.contracts.ids import receipt_id
 from assay.contracts.pins import Pins
 
 AT = "2026-01-01T00:00:00.000001Z"
-WRITER = ReceiptWriter(shipped_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"})
+WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"})
 
 
 @pytest.mark.parametrize("event_id", ["e-1", 'quote"back\\slash', "ünï\x00\x1f\u2028💳"])
 def test_a_receipt_of_an_admission_is_one_line_with_all_required_fields(event_id: str) -> None:
     item = admissible(event(event_id))
-    receipt, line = WRITER.admitted(item, Verdict.ADMIT, Place(2, 77), AT)
+    receipt, line = WRITER.admitted(item, Verdict.ADMIT, RecordMetadata(2, 77), AT)
     read = json.loads(line)
     assert "\n" not in line
     assert receipt == read["receipt_id"] == receipt_id("ADMIT", event_id)
     assert read["eb_ref"] == {"topic": "ns.traffic", "partition": 2, "offset": "77", "offset_kind": "kafka_offset"}
-    assert read["run_config_digest"] == shipped_policy().digest
+    assert read["run_config_digest"] == shipped_admission_policy().digest
     assert read["policy_rev"] == {"policy_id": "ig_policy", "revision": "1"}
     expected = {"decision": "ADMIT", "event_id": event_id, "event_class": "traffic", "admitted_at_utc": AT, "reason_codes": []}
     pins = {name: SCOPE[name] for name in ("platform_run_id", "scenario_run_id", "manifest_fingerprint")}
@@ -36,7 +36,7 @@ def test_a_receipt_of_an_admission_is_one_line_with_all_required_fields(event_id
 
 
 def test_a_duplicate_points_to_the_place_of_the_first() -> None:
-    receipt, line = WRITER.admitted(admissible(event("e-1")), Verdict.DUPLICATE, Place(0, 3), AT)
+    receipt, line = WRITER.admitted(admissible(event("e-1")), Verdict.DUPLICATE, RecordMetadata(0, 3), AT)
     read = json.loads(line)
     assert (read["decision"], read["reason_codes"], read["eb_ref"]["offset"]) == ("DUPLICATE", ["DUPLICATE"], "3")
     assert receipt == receipt_id("DUPLICATE", "e-1")
@@ -44,7 +44,7 @@ def test_a_duplicate_points_to_the_place_of_the_first() -> None:
 
 def test_a_quarantine_keeps_the_whole_item() -> None:
     refused = examined(event("e-1", surprise="ä"))
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedEvent)
     _, line, record = WRITER.quarantined(refused, AT)
     assert json.loads(record)["envelope"] == event("e-1", surprise="ä")
     assert json.loads(line)["evidence_refs"][0]["ref"].endswith(json.loads(record)["quarantine_id"])
@@ -53,7 +53,7 @@ def test_a_quarantine_keeps_the_whole_item() -> None:
 @pytest.mark.parametrize("item", [b'{"event_id":"\xff"}', b'{"\xed\xa0\x80":1}', b"7", b"[" * 5_000 + b"]" * 5_000])
 def test_what_is_no_object_of_text_is_kept_too(item: bytes) -> None:
     refused = examined(item)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedEvent)
     record = json.loads(WRITER.quarantined(refused, AT)[2])
     assert base64.b64decode(record["item_base64"]) == item
     assert record["event_id"] == "unknown"
@@ -62,7 +62,7 @@ def test_what_is_no_object_of_text_is_kept_too(item: bytes) -> None:
 def _quarantined(document: Any) -> tuple[str, str, str]:
     """The ids of a refused item: told to its sender, of its receipt, of its quarantine record."""
     refused = examined(document)
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedEvent)
     receipt, line, record = WRITER.quarantined(refused, AT)
     return receipt, json.loads(line)["receipt_id"], json.loads(record)["quarantine_id"]
 
@@ -92,7 +92,7 @@ def test_a_refused_item_with_an_id_has_the_receipt_of_that_id() -> None:
 
 def test_an_item_on_many_lines_is_kept_on_one_with_its_numbers_as_they_were() -> None:
     refused = examined(b'{\n "seed": 1e2,\n "event_id": "e-1"\n}')
-    assert isinstance(refused, Refused)
+    assert isinstance(refused, RefusedEvent)
     record = WRITER.quarantined(refused, AT)[2]
     assert "\n" not in record
     assert '"seed":1e2' in record

@@ -11,7 +11,7 @@ from snapshot_stores import journal
 
 from assay.agents.journal import BATCH, CLAIM, UPGRADE, JournalReader, JournalRecord
 from assay.app.cli.journal import epoch_line
-from assay.app.journal.reading import Entry
+from assay.app.journal.reading import StoredRecord
 from assay.app.journal.survey import Survey, surveyed
 from assay.contracts.reasons import Reason
 
@@ -21,7 +21,7 @@ Change = Callable[[list[JournalRecord]], Sequence[JournalRecord | bytes]]
 
 def survey(records: Sequence[JournalRecord | bytes], first: int = 0, reader: JournalReader | None = None) -> Survey:
     values = [record if isinstance(record, bytes) else record.to_bytes() for record in records]
-    return surveyed([Entry(first + n, value) for n, value in enumerate(values)], DIGEST, reader)
+    return surveyed([StoredRecord(first + n, value) for n, value in enumerate(values)], DIGEST, reader)
 
 
 def undisturbed() -> list[JournalRecord]:

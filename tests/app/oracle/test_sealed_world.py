@@ -13,12 +13,12 @@ import polars as pl
 import pytest
 from small_worlds import ROWS, small_world
 
-from assay.app.oracle.sealed_world import Manifest, Part, SealedWorld, open_world, seal_document
+from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 
-def _reseal(world: SealedWorld, manifest: Manifest) -> None:
+def _reseal(world: SealedWorld, manifest: WorldManifest) -> None:
     """What somebody would do who alters a world and its digests too."""
     world.store.replace(f"{world.root}/_oracle_pack_manifest.json", manifest.to_bytes())
     world.store.replace(f"{world.root}/_SEALED.json", seal_document(manifest))
@@ -35,7 +35,7 @@ def _rewrite(change: Callable[[pl.DataFrame], pl.DataFrame], folder: str = "stre
     """Other rows in a world's first part, with the part's own digest, times and number of rows put right."""
 
     def rewrite(world: SealedWorld) -> None:
-        parts: list[Part] = getattr(world.manifest, folder)
+        parts: list[WorldPart] = getattr(world.manifest, folder)
         key = f"{world.root}/{parts[0].key}"
         frame, buffer = change(pl.read_parquet(world.store.read(key))), io.BytesIO()
         frame.write_parquet(buffer)
@@ -49,7 +49,7 @@ def _rewrite(change: Callable[[pl.DataFrame], pl.DataFrame], folder: str = "stre
 
 def _claim(**other: object) -> Callable[[SealedWorld], None]:
     """A manifest that says something else."""
-    return lambda world: _reseal(world, Manifest.model_validate({**world.manifest.model_dump(), **other}))
+    return lambda world: _reseal(world, WorldManifest.model_validate({**world.manifest.model_dump(), **other}))
 
 
 def _claim_other_truth(world: SealedWorld) -> None:
@@ -84,7 +84,7 @@ def _replace(name: str, change: Callable[[dict[str, object]], dict[str, object]]
 
 def _claim_other_times(folder: str) -> Callable[[SealedWorld], None]:
     def claim(world: SealedWorld) -> None:
-        parts: list[Part] = getattr(world.manifest, folder)
+        parts: list[WorldPart] = getattr(world.manifest, folder)
         _claim(**{folder: [{**parts[0].model_dump(), "max_ts_us": parts[0].max_ts_us + 1}]})(world)
 
     return claim

@@ -8,11 +8,11 @@ from contextlib import closing
 
 import pytest
 
-from assay.app.replay.ahead import DEPTH, ahead
+from assay.app.bus.prefetch import DEPTH, prefetched
 
 
 def test_items_come_in_their_order() -> None:
-    assert list(ahead(range(1_000))) == list(range(1_000))
+    assert list(prefetched(range(1_000))) == list(range(1_000))
 
 
 def test_what_making_an_item_raises_is_raised_where_they_are_read() -> None:
@@ -20,7 +20,7 @@ def test_what_making_an_item_raises_is_raised_where_they_are_read() -> None:
         yield 1
         raise ValueError("the second")
 
-    reading = ahead(items())
+    reading = prefetched(items())
     assert next(reading) == 1
     with pytest.raises(ValueError, match="the second"):
         next(reading)
@@ -34,7 +34,7 @@ def test_a_reader_that_leaves_ends_the_thread_however_many_items_are_left() -> N
             made.append(number)
             yield number
 
-    with closing(ahead(items())) as reading:
+    with closing(prefetched(items())) as reading:
         assert next(reading) == 0
     assert threading.active_count() == before
     assert len(made) <= DEPTH + 3

@@ -10,19 +10,19 @@ from typing import Any
 import pytest
 from sample_decisions import FEATURES
 
-from assay.agents.audit_segment import GENESIS, read_segment, write_segment
+from assay.agents.rule_plan import compile_rules
 from assay.app.cli.decision import main
 from assay.app.report.decision_search import find
 from assay.app.report.decision_view import facts
-from assay.app.run_directory import Run, RunConfig
+from assay.app.run.directory import Run, RunConfig
 from assay.app.stores.segment_journal import HEAD, segment_key
+from assay.codecs.audit_segment import GENESIS, read_segment, write_segment
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 from assay.tables.feature_document import parse_document
-from assay.tables.rule_plan import compile_rules
 
 POLICY: dict[str, Any] = {
     "policy_id": "p",

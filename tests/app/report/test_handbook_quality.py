@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 import yaml
 
+from assay.agents.rule_plan import compile_rules
+from assay.agents.rule_score import score
 from assay.app.offline.features import offline_features
 from assay.app.report.quality import DAY_US, measure, rows_of_test_week
 from assay.app.settings import load_settings
 from assay.tables.feature_document import parse_document
 from assay.tables.row_kinds import LABEL, PAYMENT
-from assay.tables.rule_plan import compile_rules
-from assay.tables.rule_score import score
 
 FILE = "fdh_2018-04_07.parquet"
 

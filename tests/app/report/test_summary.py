@@ -25,7 +25,7 @@ from assay.app.report.evidence import (
 from assay.app.report.page import page
 from assay.app.report.summary import RunSummary, summarize
 from assay.app.report.terminal import show
-from assay.app.run_directory import Run, RunConfig
+from assay.app.run.directory import Run, RunConfig
 from assay.app.stores.objects import DirectoryStore
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack

@@ -7,7 +7,7 @@ import io
 import pytest
 from rich.console import Console
 
-from assay.app.report.evidence import AuditEvidence, Part, ReplayEvidence, RunEvidence, Stage
+from assay.app.report.evidence import AuditEvidence, PartClaim, ReplayEvidence, RunEvidence, Stage
 from assay.app.report.fitted_table import Bars, fitted
 from assay.app.report.quality import Quality
 from assay.app.report.summary import OutcomeRow, QualityRow, RunSummary
@@ -17,8 +17,8 @@ ROWS = 1_169_723
 OUTCOMES = (OutcomeRow("ALLOW", 1_153_101, 4_312), OutcomeRow("QUEUE_REVIEW", 9_417, 5_208), OutcomeRow("DECLINE", 7_205, 0))
 REASON = OutcomeRow("TERMINAL_FRAUD_MONTH_PAST_HALF", 113_579, 1_688)
 PARTS = (
-    Part(role="bus", claim="parity", name="Apache Kafka", version="4.3.0, 1 broker"),
-    Part(role="objects", claim="smoke", name="directory"),
+    PartClaim(role="bus", claim="parity", name="Apache Kafka", version="4.3.0, 1 broker"),
+    PartClaim(role="objects", claim="smoke", name="directory"),
 )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.app.runner.ledger import MOVES, Ledger, State
+from assay.app.runner.ledger import MOVES, Ledger, RunState
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts.errors import Stop
 
@@ -16,13 +16,18 @@ def ledger(tmp_path: Path) -> Ledger:
     return Ledger(DirectoryStore(tmp_path), "5" * 32)
 
 
-@pytest.mark.parametrize("at", [None, *State])
-@pytest.mark.parametrize("to", list(State))
-def test_a_status_moves_only_along_the_state_machine(ledger: Ledger, at: State | None, to: State) -> None:
-    ways = {State.OPEN: [], State.PLANNED: [State.OPEN], State.READY: [State.OPEN, State.PLANNED], State.FAILED: [State.OPEN]}
+@pytest.mark.parametrize("at", [None, *RunState])
+@pytest.mark.parametrize("to", list(RunState))
+def test_a_status_moves_only_along_the_state_machine(ledger: Ledger, at: RunState | None, to: RunState) -> None:
+    ways = {
+        RunState.OPEN: [],
+        RunState.PLANNED: [RunState.OPEN],
+        RunState.READY: [RunState.OPEN, RunState.PLANNED],
+        RunState.FAILED: [RunState.OPEN],
+    }
     for state in [*(ways[at] if at else []), *([at] if at else [])]:
         ledger.move(state, 1)
-    allowed = to == State.OPEN if at is None else to == at or to in MOVES[at]
+    allowed = to == RunState.OPEN if at is None else to == at or to in MOVES[at]
     if allowed:
         ledger.move(to, 2)
         assert ledger.state() == to
@@ -82,7 +87,7 @@ def test_facts_are_written_once_and_others_are_drift(ledger: Ledger) -> None:
 def test_a_status_that_cannot_be_read_is_refused(ledger: Ledger, tmp_path: Path, held: bytes) -> None:
     DirectoryStore(tmp_path).replace(f"sr/run_status/{'5' * 32}.json", held)
     with pytest.raises(Stop, match="RUN_STATE_FORBIDDEN"):
-        ledger.move(State.OPEN, 1)
+        ledger.move(RunState.OPEN, 1)
 
 
 def test_a_record_that_cannot_be_read_is_refused(ledger: Ledger, tmp_path: Path) -> None:

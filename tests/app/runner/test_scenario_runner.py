@@ -9,7 +9,7 @@ import pytest
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
-from assay.app.runner.ledger import Ledger, State
+from assay.app.runner.ledger import Ledger, RunState
 from assay.app.runner.live import announce
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.runner.signals import bus_record
@@ -66,7 +66,7 @@ def test_the_runner_writes_only_what_the_topic_files_list_for_it(tmp_path: Path)
 
 def test_arrival_runs_get_no_final_marks(tmp_path: Path) -> None:
     world, bus = small_world(tmp_path), KeptRecords()
-    run_scenario(config_of(world.manifest, merge_policy="arrival"), world.store, bus, NOW_US)
+    run_scenario(config_of(world.manifest, ordering="arrival"), world.store, bus, NOW_US)
     assert [name for _, name, _ in bus.read()] == ["posture", "run_ready"]
 
 
@@ -101,7 +101,7 @@ def test_the_ledger_tells_the_story_in_order(tmp_path: Path) -> None:
     ready = run_scenario(config, world.store, KeptRecords(), NOW_US)
     ledger = Ledger(world.store, config.scenario_run_id)
     assert [event["event_kind"] for event in ledger.events()] == STORY
-    assert ledger.state() == State.READY
+    assert ledger.state() == RunState.READY
     facts = json.loads(world.store.read(ready.facts_view_ref))
     assert facts["rows"] == {"traffic": 4, "context": 0, "label": 3, "truth": 3}
     assert ready.message_id == ready_message_id(config.platform_run_id, config.scenario_run_id, facts["bundle_hash"])
@@ -114,7 +114,7 @@ def test_ready_that_could_not_be_published_is_published_by_the_next_run(tmp_path
     with pytest.raises(Stop, match="PRODUCE_FAILED"):
         run_scenario(config, world.store, bus, NOW_US)
     ledger = Ledger(world.store, config.scenario_run_id)
-    assert ledger.state() == State.READY
+    assert ledger.state() == RunState.READY
     assert ledger.events()[-1]["event_kind"] == "READY_COMMITTED"
     bus.away = False
     run_scenario(config, world.store, bus, NOW_US + 1)
@@ -130,7 +130,7 @@ def test_a_damaged_world_fails_the_run_and_nothing_is_published(tmp_path: Path) 
         run_scenario(config, world.store, bus, NOW_US)
     assert bus.published == []
     ledger = Ledger(world.store, config.scenario_run_id)
-    assert ledger.state() == State.FAILED
+    assert ledger.state() == RunState.FAILED
     assert ledger.events()[-1]["details"]["reason"] == "DIGEST_MISMATCH"
 
 

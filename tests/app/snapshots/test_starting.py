@@ -17,8 +17,8 @@ from simulated_worlds import config
 from snapshot_stores import folded, journal, lane, snapshot, store
 
 from assay.agents.journal import JournalRecord
-from assay.agents.step import Outcome
-from assay.app.snapshots.manifest import Manifest, Part
+from assay.agents.step import LaneOutput
+from assay.app.snapshots.manifest import SnapshotManifest, SnapshotPart
 from assay.app.snapshots.starting import restore, start_from_newest
 from assay.app.snapshots.store import KEPT, digests_of
 from assay.contracts.canonical import canonical
@@ -28,7 +28,7 @@ from assay.contracts.reasons import Reason
 SOME, MORE = 6, 9
 
 
-def bytes_of(outcomes: Sequence[Outcome]) -> list[Any]:
+def bytes_of(outcomes: Sequence[LaneOutput]) -> list[Any]:
     """What was emitted, record for record, byte for byte."""
     return [[(e.handle, e.partitions.tolist(), e.keys.tolist(), e.values.tolist()) for e in outcome.emissions] for outcome in outcomes]
 
@@ -73,24 +73,24 @@ def test_a_lane_that_starts_from_a_snapshot_emits_nothing_that_was_out_and_stand
 # -- damage: every way is a row; the snapshot before it is used
 
 
-def part_of(root: Path, manifest: Manifest) -> Path:
+def part_of(root: Path, manifest: SnapshotManifest) -> Path:
     """The file of the largest part."""
     return root / max(manifest.parts, key=lambda part: part.size_bytes).key
 
 
-def rewrite(root: Path, manifest: Manifest, **changed: object) -> None:
+def rewrite(root: Path, manifest: SnapshotManifest, **changed: object) -> None:
     """Another manifest under the same key, whole in itself."""
     body = {**manifest.model_dump(mode="json"), **changed}
     sealed = canonical({"manifest": body, "sha256": hashlib.sha256(canonical(body)).hexdigest()})
     (root / manifest.key).write_bytes(sealed)
 
 
-def largest(change: Callable[[bytes], bytes]) -> Callable[[Path, Manifest], object]:
+def largest(change: Callable[[bytes], bytes]) -> Callable[[Path, SnapshotManifest], object]:
     """Change the bytes of the largest part."""
     return lambda root, m: part_of(root, m).write_bytes(change(part_of(root, m).read_bytes()))
 
 
-def of_manifest(change: Callable[[bytes], bytes]) -> Callable[[Path, Manifest], object]:
+def of_manifest(change: Callable[[bytes], bytes]) -> Callable[[Path, SnapshotManifest], object]:
     """Change the bytes of the manifest."""
     return lambda root, m: (root / m.key).write_bytes(change((root / m.key).read_bytes()))
 
@@ -106,7 +106,7 @@ def flipped(at: Callable[[int], int]) -> Callable[[bytes], bytes]:
     return change
 
 
-DAMAGE: list[tuple[str, Callable[[Path, Manifest], object], Reason]] = [
+DAMAGE: list[tuple[str, Callable[[Path, SnapshotManifest], object], Reason]] = [
     ("the first byte of a part", largest(flipped(lambda n: 0)), Reason.SNAPSHOT_DAMAGED),
     ("a byte in the middle of a part", largest(flipped(lambda n: n // 2)), Reason.SNAPSHOT_DAMAGED),
     ("the last byte of a part", largest(flipped(lambda n: n - 1)), Reason.SNAPSHOT_DAMAGED),
@@ -129,7 +129,7 @@ DAMAGE: list[tuple[str, Callable[[Path, Manifest], object], Reason]] = [
 ]
 
 
-def renamed(part: Part) -> dict[str, object]:
+def renamed(part: SnapshotPart) -> dict[str, object]:
     """The part with a key that is longer than a file's name may be."""
     return {**part.model_dump(), "key": "x" * 5_000}
 
@@ -141,7 +141,7 @@ def _exchange(one: Path, other: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
+def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SnapshotManifest]:
     """A directory with two snapshots, and the newer."""
     root = tmp_path_factory.mktemp("two")
     snapshot(root, "rtdl", SOME)
@@ -150,7 +150,7 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Manifest]:
 
 @pytest.mark.parametrize(("damage", "reason"), [pytest.param(d, r, id=name) for name, d, r in DAMAGE])
 def test_a_snapshot_that_cannot_be_used_is_refused_by_name_and_the_one_before_it_is_used(
-    damage: Callable[[Path, Manifest], object], reason: Reason, two: tuple[Path, Manifest], tmp_path: Path
+    damage: Callable[[Path, SnapshotManifest], object], reason: Reason, two: tuple[Path, SnapshotManifest], tmp_path: Path
 ) -> None:
     root, newest = two
     shutil.copytree(root, tmp_path, dirs_exist_ok=True)

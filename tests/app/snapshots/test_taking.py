@@ -13,15 +13,15 @@ from simulated_worlds import decision_digest, published
 from snapshot_stores import store
 
 from assay.agents.journal import JournalRecord
-from assay.agents.lane import Lane
-from assay.app.failpoints import Failpoints
-from assay.app.lane_driver import LaneDriver
-from assay.app.simulated_lanes import KeyedEffector
+from assay.agents.lane import LaneMachine
+from assay.app.lane.driver import LaneDriver
+from assay.app.lane.failpoints import Failpoints
+from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import ModelLog
 from assay.app.snapshots.manifest import LaneId
 from assay.app.snapshots.starting import start_from_newest
 from assay.app.snapshots.store import SnapshotStore, digests_of
-from assay.app.snapshots.taking import Pace, Snapshots
+from assay.app.snapshots.taking import SnapshotPace, Snapshots
 from assay.app.stores.objects import DirectoryStore
 
 
@@ -34,12 +34,12 @@ class Placed(LogJournal):
         self.read = offset
 
 
-def worker(name: str, log: ModelLog, snapshots: SnapshotStore, pace: Pace, failpoints: Failpoints | None = None) -> LaneDriver:
+def worker(name: str, log: ModelLog, snapshots: SnapshotStore, pace: SnapshotPace, failpoints: Failpoints | None = None) -> LaneDriver:
     """A driver of a lane that starts from snapshots and takes them."""
     effector = KeyedEffector()
     lane = lanes_of(effector)[name]
     machine, journal = lane.make(), Placed(log, lane.journal or ("", 0))
-    assert isinstance(machine, Lane)
+    assert isinstance(machine, LaneMachine)
     taking = Snapshots(machine, snapshots, journal, pace, lambda: 0.0, failpoints or Failpoints())
     acts = KeyedPort(effector) if name == "act" else None
     return LaneDriver(machine, journal, LogOutputs(log), Clock(), Failpoints(), acts, snapshots=taking)
@@ -70,7 +70,7 @@ def decided(log: ModelLog, name: str = "rtdl") -> list[bytes]:
     """The journal after an undisturbed worker has been through the whole world."""
 
     async def whole() -> None:
-        active = worker(name, log, SnapshotStore(NoObjects(), LaneId(name, 0)), Pace(0, 0))
+        active = worker(name, log, SnapshotStore(NoObjects(), LaneId(name, 0)), SnapshotPace(0, 0))
         await play(active, lanes_of(KeyedEffector())[name], log)
         await active.close()
 
@@ -95,7 +95,7 @@ def test_a_standby_publishes_clean_snapshots_and_a_worker_goes_on_from_one(log: 
     emitted_through = max(record.emitted_through for record in records)
 
     async def follow() -> None:
-        standby = worker("rtdl", log, store(tmp_path), Pace(2, 0))
+        standby = worker("rtdl", log, store(tmp_path), SnapshotPace(2, 0))
         following = asyncio.create_task(standby.follow())
         await hold(lambda: standby.next_offset == len(records) and len(store(tmp_path).found()) > 1, following)
         await ended(standby, following)
@@ -107,7 +107,7 @@ def test_a_standby_publishes_clean_snapshots_and_a_worker_goes_on_from_one(log: 
     before = decision_digest(log)
 
     async def go_on() -> tuple[int, dict[str, str]]:
-        again = worker("rtdl", log, store(tmp_path), Pace(0, 0))
+        again = worker("rtdl", log, store(tmp_path), SnapshotPace(0, 0))
         await again.recover()
         await again.close()
         return again.next_offset, digests_of(again.machine.state())  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def test_a_standby_publishes_clean_snapshots_and_a_worker_goes_on_from_one(log: 
     assert offset > len(records)
     assert decision_digest(log) == before, "what was out came out again, or otherwise"
     whole = lanes_of(KeyedEffector())["rtdl"].make()
-    assert isinstance(whole, Lane)
+    assert isinstance(whole, LaneMachine)
     for value in (record.value for record in log.read(("FP_JOURNAL_RTDL_V1", 0), 0, log.end(("FP_JOURNAL_RTDL_V1", 0)))):
         whole.recover(value)
     assert state == digests_of(whole.state())
@@ -127,7 +127,7 @@ def test_a_standby_that_is_to_take_over_lets_go_of_the_snapshot_it_writes(log: M
     marker = tmp_path / "waiting"
 
     async def scenario() -> int:
-        standby = worker("rtdl", log, store(tmp_path), Pace(3, 0), Failpoints("during_snapshot", marker))
+        standby = worker("rtdl", log, store(tmp_path), SnapshotPace(3, 0), Failpoints("during_snapshot", marker))
         following = asyncio.create_task(standby.follow())
         await hold(marker.exists, following)
         async with asyncio.timeout(DEADLINE_S):
@@ -149,7 +149,7 @@ def test_a_standby_that_cannot_write_goes_on_standing_by(log: ModelLog, tmp_path
             raise OSError(28, "No space left on device")
 
     async def scenario() -> None:
-        standby = worker("rtdl", log, SnapshotStore(Full(tmp_path), LaneId("rtdl", 0)), Pace(3, 0))
+        standby = worker("rtdl", log, SnapshotStore(Full(tmp_path), LaneId("rtdl", 0)), SnapshotPace(3, 0))
         following = asyncio.create_task(standby.follow())
         await hold(lambda: standby.next_offset == count, following)
         await ended(standby, following)
@@ -158,15 +158,15 @@ def test_a_standby_that_cannot_write_goes_on_standing_by(log: ModelLog, tmp_path
     assert "No space left" in caplog.text
 
 
-def _fresh() -> Lane:
+def _fresh() -> LaneMachine:
     lane = lanes_of(KeyedEffector())["rtdl"].make()
-    assert isinstance(lane, Lane)
+    assert isinstance(lane, LaneMachine)
     return lane
 
 
 def test_an_owner_takes_no_snapshot(log: ModelLog, tmp_path: Path) -> None:
     async def scenario() -> None:
-        active = worker("rtdl", log, store(tmp_path), Pace(1, 0))
+        active = worker("rtdl", log, store(tmp_path), SnapshotPace(1, 0))
         await play(active, lanes_of(KeyedEffector())["rtdl"], log)
         await active.close()
 

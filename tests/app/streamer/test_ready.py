@@ -9,10 +9,10 @@ import pytest
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
-from assay.app.run_directory import RunConfig
+from assay.app.bus.topics import TopicRecord
+from assay.app.run.directory import RunConfig
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.streamer.ready import await_ready
-from assay.app.topics import Record
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -25,9 +25,9 @@ class ControlTopic:
         for number, config in enumerate(configs):
             run_scenario(config, small_world(folder / str(number)).store, bus, NOW_US)
         values = [b"", b"garbage", *(record.value for handle, record in bus.published if handle == "FP_BUS_CONTROL_V1")]
-        self.records = [Record(0, offset, None, value) for offset, value in enumerate(values)]
+        self.records = [TopicRecord(0, offset, None, value) for offset, value in enumerate(values)]
 
-    def read(self, first: int) -> Iterator[Record]:
+    def read(self, first: int) -> Iterator[TopicRecord]:
         yield from self.records[first:]
 
 
@@ -54,7 +54,7 @@ def test_ready_of_another_configuration_is_refused(tmp_path: Path, config: RunCo
 
 
 def test_a_broker_that_stays_away_is_named(config: RunConfig) -> None:
-    def away(first: int) -> Iterator[Record]:
+    def away(first: int) -> Iterator[TopicRecord]:
         raise Retry(Reason.BROKER_UNREACHABLE, "Kafka does not answer")
 
     with pytest.raises(Retry, match="BROKER_UNREACHABLE"):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.app.streamer.pacing import END_OF_TIME, Pace
+from assay.app.streamer.pacing import END_OF_TIME, StreamPace
 from assay.app.streamer.retry import RetryPolicy, is_transient
 
 
@@ -43,7 +43,7 @@ def test_which_answers_are_worth_another_try(status: int, *, transient: bool) ->
     late_us=st.integers(0, 10**9),
 )
 def test_a_row_is_due_exactly_when_its_wait_is_over(start_us: int, wall_us: int, speedup: float, ahead_us: int, late_us: int) -> None:
-    pace = Pace(start_us, wall_us, speedup)
+    pace = StreamPace(start_us, wall_us, speedup)
     ts_us, now_us = start_us + ahead_us, wall_us + late_us
     wait_us = pace.wait_us(ts_us, now_us)
     assert (wait_us == 0) == (ts_us <= pace.due_us(now_us))
@@ -51,5 +51,5 @@ def test_a_row_is_due_exactly_when_its_wait_is_over(start_us: int, wall_us: int,
 
 
 def test_without_pacing_everything_is_due() -> None:
-    assert Pace(0, 0, 0.0).due_us(5) == END_OF_TIME
-    assert Pace(0, 0, 0.0).wait_us(10**15, 0) == 0
+    assert StreamPace(0, 0, 0.0).due_us(5) == END_OF_TIME
+    assert StreamPace(0, 0, 0.0).wait_us(10**15, 0) == 0

@@ -14,7 +14,7 @@ from typing import Final
 
 from bench.peers.jvm import java_program
 
-from assay.app.bench.peers import Peer, Place
+from assay.app.bench.peers import Peer, PeerRound
 from assay.app.settings import Settings
 
 SETTINGS: Final = {
@@ -47,7 +47,7 @@ TUNINGS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
 }
 
 
-def prepare(wiring: str, flags: tuple[str, ...], settings: Settings, say: Callable[[str], None]) -> Callable[[Place], list[str]]:
+def prepare(wiring: str, flags: tuple[str, ...], settings: Settings, say: Callable[[str], None]) -> Callable[[PeerRound], list[str]]:
     """Fetch, compile, and the command."""
     command = java_program("flink", "FlinkPeer", "flink.sha256", (*FLAGS, *flags), settings, say)
     given = [wiring, *(f"{name}={value}" for name, value in SETTINGS.items())]

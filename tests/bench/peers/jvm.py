@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from assay.app.bench.peers import Place
+from assay.app.bench.peers import PeerRound
 from assay.app.settings import Settings
 from assay.app.substrate.jars import class_path, listed
 from assay.app.substrate.java import find_java
@@ -40,7 +40,7 @@ appender.stdout.layout.pattern=%d{HH:mm:ss,SSS} %p %m (%c{1})%n%throwable
 
 def java_program(
     package: str, main: str, jars: str, flags: Sequence[str], settings: Settings, say: Callable[[str], None]
-) -> Callable[[Place, Sequence[str]], list[str]]:
+) -> Callable[[PeerRound, Sequence[str]], list[str]]:
     """Fetch and compile; what it gives is the command line of a peer's main class at a place, with further arguments."""
     java = find_java()
     say(f"{package}: jars …")
@@ -48,7 +48,7 @@ def java_program(
     classes = compiled(package, needed, java, settings, say)
     path = ":".join(str(part) for part in (classes, *needed))
 
-    def command(at: Place, arguments: Sequence[str]) -> list[str]:
+    def command(at: PeerRound, arguments: Sequence[str]) -> list[str]:
         scratch = at.directory / "tmp"  # native parts of jars are unpacked here, not in the user's /tmp
         scratch.mkdir(parents=True, exist_ok=True)
         machine = [*flags, "-XX:-UsePerfData", f"-Djava.io.tmpdir={scratch}", f"-Dlog4j2.configurationFile={classes / LOGGING_FILE}"]

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 from bench.peers.jvm import java_program
 
-from assay.app.bench.peers import Peer, Place
+from assay.app.bench.peers import Peer, PeerRound
 from assay.app.settings import Settings
 
 
@@ -45,7 +45,7 @@ TUNINGS: Final = {
 }
 
 
-def prepare(tuning: Tuning, settings: Settings, say: Callable[[str], None]) -> Callable[[Place], list[str]]:
+def prepare(tuning: Tuning, settings: Settings, say: Callable[[str], None]) -> Callable[[PeerRound], list[str]]:
     """Fetch, compile, and the command."""
     command = java_program("kafkastreams", "KafkaStreamsPeer", "kafka_streams.sha256", tuning.flags, settings, say)
     given = [tuning.stores, *(f"{name}={value}" for name, value in tuning.settings.items())]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from assay.app.bench.peers import Peer, Place
+from assay.app.bench.peers import Peer, PeerRound
 from assay.app.settings import Settings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -19,7 +19,7 @@ REQUIREMENTS: Final = Path(__file__).with_name("quix.txt")
 INSTALL_TIMEOUT_S: Final = 900
 
 
-def prepare(settings: Settings, say: Callable[[str], None]) -> Callable[[Place], list[str]]:
+def prepare(settings: Settings, say: Callable[[str], None]) -> Callable[[PeerRound], list[str]]:
     """Install, and the command."""
     program = str(_environment(settings, say) / "bin" / "python")
     return lambda at: [program, "-m", "bench.peers.quix_program", at.bootstrap, at.group, at.source, at.target, str(at.directory)]

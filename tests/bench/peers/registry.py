@@ -9,12 +9,12 @@ from typing import Final
 
 from bench.peers import flink, kafka_streams, quix
 
-from assay.app.bench.peers import Peer, Place
+from assay.app.bench.peers import Peer, PeerRound
 from assay.app.settings import Settings
 from assay.app.substrate.ports import free_port
 
 
-def faust(module: str, settings: Settings, say: Callable[[str], None]) -> Callable[[Place], list[str]]:
+def faust(module: str, settings: Settings, say: Callable[[str], None]) -> Callable[[PeerRound], list[str]]:
     """Faust is there already: the product stands on it."""
     return lambda at: [
         sys.executable, "-m", module, at.bootstrap, at.group, at.source, at.target, str(at.directory), str(free_port()),

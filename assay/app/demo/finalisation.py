@@ -1,0 +1,123 @@
+"""What is known of a run when it ends, by itself or by Ctrl-C: figures seen while it ran, the proof, and the evidence of both."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from assay.app.demo import versions
+from assay.app.demo.stages import Stages, in_run
+from assay.app.demo.watch import Counts, set_aside, worker_counters
+from assay.app.report.evidence import PartClaim, ProcessUsage, RunEvidence
+from assay.app.run.directory import Run
+from assay.app.settings import Settings
+from assay.app.substrate import Server
+
+
+class Observed(NamedTuple):
+    """What was seen of a run while it ran. `latency_ms` is None when this session decided nothing."""
+
+    started_utc: str
+    processes: tuple[ProcessUsage, ...]
+    aside: Counts
+    latency_ms: dict[str, float] | None
+
+
+def observe(run: Run, started_utc: str, running: Sequence[Server], properties: Mapping[str, str], decided: int) -> Observed:
+    """Ask the worker and the topics before anything is stopped. `decided` are the payments of this session."""
+    # without payments a worker still journals signals and notes: their latency is not what is meant
+    latency_ms = batch_latency_ms(run) if decided else None
+    return Observed(started_utc, processes_of(run, running), set_aside(run, properties), latency_ms)
+
+
+def prove(run: Run, stages: Stages, rows: int) -> bool:
+    """Replay in a fresh process and verify the audit chain; both write their evidence."""
+    with stages.stage("replay in a fresh process", rows):
+        replayed = assay(run, "replay", "--verify")
+    with stages.stage("verify the audit chain", rows):
+        audited = assay(run, "audit", "verify")
+    return replayed == 0 and audited == 0
+
+
+def assay(run: Run, *command: str, quiet: bool = False) -> int:
+    """Run one of our commands as a process of its own; what it prints is shown, unless `quiet`. Errors always are."""
+    argv = [sys.executable, "-m", "assay", *command, "--run", str(run.directory)]
+    return subprocess.run(argv, check=False, stdout=subprocess.DEVNULL if quiet else None).returncode
+
+
+def batch_latency_ms(run: Run) -> dict[str, float] | None:
+    """Percentiles of journal record → outputs acknowledged, from the worker's histogram (upper bucket bounds)."""
+    counters = worker_counters(run)
+    buckets = sorted((float(k.split("{")[1][:-1]), v) for k, v in counters.items() if k.startswith("assay_lane_batch_seconds_bucket"))
+    total = buckets[-1][1] if buckets else 0
+    if not total:
+        return None
+    bounds = {name: next(le for le, n in buckets if n >= total * share) for name, share in (("p50", 0.5), ("p99", 0.99))}
+    return {name: le * 1_000 for name, le in bounds.items() if le != float("inf")}
+
+
+def processes_of(run: Run, running: Sequence[Server]) -> tuple[ProcessUsage, ...]:
+    """Where to look at each, paths as seen from the run's directory."""
+    home = run.directory
+    return tuple(
+        ProcessUsage(name=s.name, pid=s.pid or None, port=s.port or None, log=in_run(s.log, home), data=in_run(s.data, home))
+        for s in running
+    )
+
+
+def write_evidence(run: Run, stages: Stages, ours: Settings, seen: Observed, admitted: int | None = None) -> None:
+    """Put the run's evidence in place of an earlier one. `admitted` are the payments that came into a live run."""
+    latency_ms, latency_utc = latency_of(seen, RunEvidence.read(run.store))
+    RunEvidence(
+        started_utc=seen.started_utc,
+        finished_utc=utc_now(),
+        machine=machine(),
+        stages=tuple(stages.done),
+        parts=_parts(run, ours),
+        processes=seen.processes,
+        quarantined=seen.aside.by_reason,
+        # of a live run the gate's refusals never came in
+        refused_triggers=seen.aside.in_lanes + (seen.aside.at_gate if admitted is None else 0),
+        admitted_triggers=admitted,
+        latency_ms=latency_ms,
+        latency_utc=latency_utc,
+        digests={"run_config_digest": run.config.digest.hex()},
+    ).write(run.store)
+
+
+def latency_of(seen: Observed, before: RunEvidence | None) -> tuple[dict[str, float] | None, str]:
+    """Latency and when the session began that measured it: this one, or, if it decided nothing, the one in the evidence so far."""
+    if seen.latency_ms is None and before is not None:
+        return before.latency_ms, before.latency_utc or before.started_utc
+    return seen.latency_ms, seen.started_utc
+
+
+def reopen(run: Run) -> None:
+    """A live run goes on: how many payments came in is known again when it ends."""
+    before = RunEvidence.read(run.store)
+    if before is not None:
+        before.model_copy(update={"admitted_triggers": None}).write(run.store)
+
+
+def _parts(run: Run, ours: Settings) -> tuple[PartClaim, ...]:
+    kafka, postgres = "Apache Kafka" + (" (given)" if ours.bus else ""), "PostgreSQL" + (" (given)" if ours.sql else "")
+    return (
+        PartClaim(role="bus", claim="parity", name=kafka, version=versions.kafka(run.bootstrap, ours)),
+        PartClaim(role="SQL", claim="parity", name=postgres, version=versions.postgres(run.dsn)),
+        PartClaim(role="objects", claim="smoke", name="a directory"),
+    )
+
+
+def machine() -> str:
+    """The machine in one line: cores, architecture, system, Python."""
+    return f"{os.cpu_count()} cores {platform.machine()}, {platform.system()} {platform.release()}, CPython {platform.python_version()}"
+
+
+def utc_now() -> str:
+    """The wall clock as evidence has it."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -1,0 +1,1 @@
+"""A lane in a process: assembly from the topology, driver, ports, wiring."""

@@ -1,0 +1,36 @@
+"""What a lane counts per batch."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from assay.agents.step import JournalEntry, LaneOutput
+from assay.app import metrics
+from assay.codecs.avro_decode import decode
+from assay.codecs.columns import Strings
+from assay.codecs.single_object import HEADER_BYTES, plan_of
+
+
+class BatchMetrics:
+    """Called after each batch is folded; one call a batch, so that counting costs nothing per record."""
+
+    def __init__(self, lane: str) -> None:
+        self._lane = lane
+
+    def __call__(self, entry: JournalEntry, outcome: LaneOutput, latency_s: float) -> None:
+        """`latency_s`: from the making of the journal record to the acknowledgement of its outputs."""
+        metrics.LANE_ROWS.add({self._lane: entry.rows})
+        metrics.LANE_BATCHES.add({self._lane: 1})
+        metrics.LANE_JOURNAL_BYTES.add({self._lane: len(entry.value)})
+        metrics.LANE_RECORDS_OUT.add({emission.handle: len(emission.partitions) for emission in outcome.emissions})
+        metrics.LANE_BATCH_SECONDS.observe(latency_s)
+        for emission in outcome.emissions:
+            if emission.handle == "FP_BUS_QUARANTINE_V1":
+                metrics.LANE_REFUSALS.add(refusals_by_reason(emission.values))
+
+
+def refusals_by_reason(values: Strings) -> dict[str, int]:
+    """Quarantine records counted by their reason code."""
+    plan = plan_of("quarantine_record", frozenset({"reason"}))
+    reasons = decode(plan, values.data, values.starts, values.lengths, HEADER_BYTES).columns["reason"]
+    return dict(Counter(reason or "" for reason in reasons.text())) if isinstance(reasons, Strings) else {}

@@ -1,0 +1,1 @@
+"""Pages generated from contracts, topology and settings."""

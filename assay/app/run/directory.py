@@ -1,0 +1,125 @@
+"""A run on disk: its identity and policy (`RunConfig`), where its parts answer (`Run`), and its folders.
+
+Policy decides what is computed and is digested into every journal record and decision; wiring only says where things
+are, and changes nothing that is computed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from assay.app.stores.objects import DirectoryStore
+from assay.contracts.errors import Stop
+from assay.contracts.pins import Pins
+from assay.contracts.reasons import Reason
+
+
+class Horizon(BaseModel):
+    """How long an event id is remembered: by the gate and by the lanes alike."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    days: int = 45
+    rows: int = 20_000_000
+
+
+class RunConfig(BaseModel):
+    """Everything that decides what a run computes. `digest` is stamped into records."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    platform_run_id: str
+    scenario_run_id: str
+    manifest_fingerprint: str
+    parameter_hash: str
+    scenario_id: str
+    seed: int
+    run_id: str
+    ordering: Literal["event_time", "arrival"] = "event_time"
+    label_delay_us: int = 7 * 86_400_000_000
+    #: what the world's mapping calls the truth: the gate refuses it in live rows, beside what its policy names
+    truth_columns: tuple[str, ...] = ()
+    idempotency_horizon: Horizon = Horizon()
+    changelog_interval_ms: int = 1_000
+    features: dict[str, Any]
+    policy: dict[str, Any]
+    bundle_id: str = "rules"
+    bundle_version: str = "1"
+
+    @property
+    def pins(self) -> Pins:
+        """The six pins of every record of this run."""
+        return Pins(
+            platform_run_id=self.platform_run_id,
+            scenario_run_id=self.scenario_run_id,
+            manifest_fingerprint=self.manifest_fingerprint,
+            parameter_hash=self.parameter_hash,
+            scenario_id=self.scenario_id,
+            seed=self.seed,
+        )
+
+    @property
+    def digest(self) -> bytes:
+        """sha256 of the canonical JSON of the whole config (documents may hold fractions, so plain JSON is used)."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(text.encode()).digest()
+
+
+class Run(BaseModel):
+    """Wiring of one run, kept in `run.json` of its directory."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    directory: Path = Field(exclude=True)
+    config: RunConfig
+    namespace: str = ""
+    bootstrap: str
+    dsn: str
+    gate_url: str = ""
+    worker_url: str = ""
+    api_key: str = Field(repr=False, default="")
+    partitions: int | None = None
+
+    @property
+    def platform_run_id(self) -> str:
+        return self.config.platform_run_id
+
+    @property
+    def store_root(self) -> Path:
+        return self.directory / "store"
+
+    @property
+    def store(self) -> DirectoryStore:
+        """The run's object store."""
+        return DirectoryStore(self.store_root)
+
+    @property
+    def logs(self) -> Path:
+        return self.directory / "logs"
+
+    def save(self) -> None:
+        """Write `run.json` atomically, readable by its owner only (it holds the gate's key)."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        temporary = self.directory / ".run.json"
+        temporary.touch(mode=0o600)
+        temporary.write_text(self.model_dump_json(indent=1))
+        temporary.replace(self.directory / "run.json")
+
+    @classmethod
+    def load(cls, directory: Path) -> Run:
+        """Read `run.json`. Raises Stop(RUN_MISSING) when the directory holds no run, or one that cannot be read."""
+        path = directory / "run.json"
+        if not path.is_file():
+            raise Stop(
+                Reason.RUN_MISSING,
+                "this directory holds no run",
+                where=str(path),
+                remedy="Give --run the directory printed by `assay demo` or `assay up`.",
+            )
+        try:
+            return cls.model_validate({**json.loads(path.read_text(encoding="utf-8")), "directory": directory})
+        except (ValueError, TypeError, RecursionError) as error:
+            what = f"run.json cannot be read: {' '.join(str(error).split())}"
+            raise Stop(Reason.RUN_MISSING, what, where=str(path), remedy="Restore it, or start another run.") from None

@@ -1,0 +1,124 @@
+"""Compile every kernel before it is needed: a small world goes through all lanes in memory, once per shipped policy.
+
+A worker must not compile when it starts. numba keeps machine code on disk, per processor; `assay warm` fills that store.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from numba.core.dispatcher import Dispatcher
+
+from assay.agents.audit import AuditMachine
+from assay.agents.step import Machine, TopicPartition
+from assay.agents.topology import TOPOLOGY, LaneSpec
+from assay.app.effects.recorder import Recorder
+from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.replay.compare import Comparison, compare, decisions_of
+from assay.app.replay.verify import recompute
+from assay.app.run.directory import RunConfig
+from assay.app.simulation.log import ModelLog
+from assay.app.simulation.process import SimulatedLane
+from assay.app.simulation.simulator import Simulator
+from assay.app.stores.segment_journal import SEGMENTS
+from assay.app.warm.world import PAYMENTS, config_of, world
+from assay.codecs.audit_segment import read_segment
+from assay.codecs.columns import Strings
+from assay.codecs.record_batch import record_batches, sealed
+from assay.codecs.record_batch_read import read_batches
+from assay.codecs.table_state import blocks, read_state
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.tables.feature_plan import compile_plan
+
+POLICIES = ("handbook", "transfers", "workload_w")
+#: two, because a single partition needs no partitioner
+PARTITIONS = partition_counts(2)
+RTDL = "FP_BUS_RTDL_V1"
+
+
+def warm() -> int:
+    """Run the small world under every policy and replay it; the number of kernels that are compiled now.
+
+    Raises Stop(REPLAY_DIFFERENCE) when a replay does not give the same decisions: then nothing else would be right either.
+    """
+    for policy in POLICIES:
+        config = config_of(policy)
+        log = world(config, PARTITIONS)
+        with tempfile.TemporaryDirectory() as room:
+            recorder = Recorder(Path(room) / "recorded.log")
+            simulator = Simulator([_lane(spec, config, recorder) for spec in TOPOLOGY.lanes], log)
+            simulator.run()
+        _frame(simulator)
+        _restart(config, log)
+        check(_replay(config, log), policy)
+    return sum(1 for kernel in kernels().values() if kernel.signatures)
+
+
+def kernels() -> dict[str, Dispatcher]:
+    """Every compiled function of assay that has a place on disk and is loaded now, by qualified name."""
+    found: dict[str, Dispatcher] = {}
+    for name, module in list(sys.modules.items()):
+        if name.startswith("assay."):
+            members = (member for member in vars(module).values() if isinstance(member, Dispatcher))
+            found |= {f"{member.py_func.__module__}.{member.py_func.__name__}": member for member in members if member.stats.cache_path}
+    return {name: found[name] for name in sorted(found)}
+
+
+def _lane(spec: LaneSpec, config: RunConfig, recorder: Recorder) -> SimulatedLane:
+    journal = (spec.journal, 0) if spec.journal else None
+    execute = recorder.record if spec.name == "act" else None
+    return SimulatedLane(spec.name, partial(_machine, spec, config), _tps(spec), journal, execute)
+
+
+def _tps(spec: LaneSpec) -> list[TopicPartition]:
+    return [(handle, partition) for handle in spec.ranks for partition in range(PARTITIONS[handle])]
+
+
+def _machine(spec: LaneSpec, config: RunConfig) -> Machine:
+    if spec.journal is None:
+        return AuditMachine(config.pins, _tps(spec), PARTITIONS["FP_BUS_AUDIT_V1"], config.idempotency_horizon.rows)
+    return build_lane(spec, config, PARTITIONS)
+
+
+def _frame(simulator: Simulator) -> None:
+    """What a producer and a consumer do with a lane's output, and a reader of the audit chain with its segments."""
+    values = Strings.of(simulator.log.values(RTDL))
+    for batch in record_batches(values, values, 0, bytes_max=100_000):
+        read_batches(sealed(batch, 0, 0, 0), 0)
+    for key in simulator.store.keys(SEGMENTS):
+        read_segment(simulator.store.read(key))
+
+
+def _restart(config: RunConfig, log: ModelLog) -> None:
+    """What a standby does: fold a journal, start from the state as a snapshot holds it, and show a row of it."""
+    for spec in TOPOLOGY.lanes:
+        if spec.journal is not None:
+            lane = build_lane(spec, config, PARTITIONS)
+            for value in log.values(spec.journal):
+                lane.recover(value)
+            lane.restore({name: read_state(b"".join(blocks(state))) for name, state in lane.state().items()})
+            features = lane.table("features")
+            if features is not None:
+                features.row(f"{config.features['entities'][0]}:nobody")
+
+
+def _replay(config: RunConfig, log: ModelLog) -> Comparison:
+    """Everything `assay replay --verify` computes, from the model log."""
+
+    def on_topic() -> Iterator[Strings]:
+        yield decisions_of(Strings.of(log.values(RTDL)))
+
+    journal = log.values(TOPOLOGY.lane("rtdl").journal or "")
+    return compare(lambda: recompute(config, journal, 2), on_topic, compile_plan(config.features))
+
+
+def check(result: Comparison, policy: str) -> None:
+    """Raises Stop(REPLAY_DIFFERENCE) when not every payment was decided and replayed the same."""
+    if result.differing or result.recomputed != PAYMENTS:
+        what = f"the small world under policy {policy}: {result.recomputed} decisions, {result.differing} of them different in the replay"
+        raise Stop(Reason.REPLAY_DIFFERENCE, what, remedy="Remove the __pycache__ folders and try again; then report it.")

@@ -1,0 +1,26 @@
+"""A journal behind what was committed is refused; the law is that a commit is never ahead of its journal."""
+
+from __future__ import annotations
+
+import pytest
+
+from assay.app.bus.incarnation import refuse_cut_short
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+A, B = ("FP_BUS_TRAFFIC_FRAUD_V1", 0), ("FP_BUS_TRAFFIC_FRAUD_V1", 1)
+
+
+@pytest.mark.parametrize(("committed", "position"), [({}, {}), ({}, {A: 5}), ({A: 5}, {A: 5, B: 0}), ({A: 5, B: 0}, {A: 9})])
+def test_a_journal_that_holds_what_is_committed_is_gone_on_with(
+    committed: dict[tuple[str, int], int], position: dict[tuple[str, int], int]
+) -> None:
+    refuse_cut_short("rtdl", committed, position)
+
+
+@pytest.mark.parametrize(("committed", "position"), [({A: 1}, {}), ({A: 5}, {A: 4}), ({A: 5, B: 1}, {A: 5, B: 0})])
+def test_a_journal_that_holds_less_is_refused(committed: dict[tuple[str, int], int], position: dict[tuple[str, int], int]) -> None:
+    with pytest.raises(Stop, match="made anew or has lost its end") as refused:
+        refuse_cut_short("rtdl", committed, position)
+    assert refused.value.reason is Reason.JOURNAL_RECREATED
+    assert "start a new run" in refused.value.remedy

@@ -1,0 +1,37 @@
+"""Warming compiles every kernel that Python calls, each once, and notices a replay that differs."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import pytest
+
+from assay import agents, codecs, tables
+from assay.app.replay.compare import Comparison
+from assay.app.warm.kernels import POLICIES, check, kernels, warm
+from assay.app.warm.world import PAYMENTS
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+#: compiled where a processor has no instruction for it
+OTHER_MACHINES = {"assay.codecs.crc32c_kernel._step_by_tables"}
+
+
+def test_every_kernel_called_from_python_is_compiled_for_at_least_one_signature() -> None:
+    for package in (codecs, tables, agents):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
+    warm()
+    loaded = kernels()
+    called_by_kernels = {name for kernel in loaded.values() for name in kernel.py_func.__code__.co_names}
+    cold = {name for name, kernel in loaded.items() if not kernel.signatures and name.rpartition(".")[2] not in called_by_kernels}
+    assert cold - OTHER_MACHINES == set()
+    assert len(loaded) > 20
+
+
+@pytest.mark.parametrize(("recomputed", "differing"), [(PAYMENTS, 1), (PAYMENTS - 1, 0)])
+def test_a_small_world_that_replays_differently_stops_the_set_up(recomputed: int, differing: int) -> None:
+    with pytest.raises(Stop) as refusal:
+        check(Comparison(recomputed, PAYMENTS, 0, differing, ()), POLICIES[0])
+    assert refusal.value.reason is Reason.REPLAY_DIFFERENCE
