@@ -29,8 +29,7 @@ from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.run.directory import RunConfig
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.simulation.faults import Planted
-from assay.app.simulation.log import ModelLog
-from assay.app.simulation.log import OutboundRecord as LoggedRecord
+from assay.app.simulation.log import LoggedRecord, ModelLog
 from assay.app.simulation.process import SimulatedLane
 from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import DirectoryStore

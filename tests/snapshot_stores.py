@@ -50,7 +50,7 @@ def store(root: Path, name: str = "rtdl") -> SnapshotStore:
 def snapshot(root: Path, name: str, count: int) -> SnapshotManifest:
     """Publish a snapshot of a lane that has folded so many records."""
     one = folded(name, count)
-    draft = store(root, name).draft(one.folded.sequence)
+    draft = store(root, name).draft(one.applied.sequence)
     for part, state in one.state().items():
         draft.write(part, state)
     manifest = manifest_of(one, draft, PLACE, count)

@@ -27,7 +27,7 @@ class DeadLetterStep:
         self._handles = list(plans.input_handles)
 
     def handle(self, batch: Batch) -> Sequence[Emission]:
-        letters = [*self._from_intake(batch.set_aside), *self._from_steps(batch)]
+        letters = [*self._from_intake(batch.dead_letters), *self._from_steps(batch)]
         if not letters:
             return ()
         keys = Strings.of([f"{handle}:{partition}:{offset}" for handle, partition, offset, *_ in letters])

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from assay.agents.applied import AppliedPosition
+from assay.agents.applied_position import AppliedPosition
 from assay.agents.batch import Batch, Context, LaneIdentity, Reader, Step
 from assay.agents.intake import RefusedRecord, as_it_came, fitting, refused_columns
 from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalReader, JournalRecord, other_code, other_policy

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assay.codecs.columns import I32, I64
 from assay.codecs.kernel import frozen, kernel
 from assay.tables.growth import power_of_two
-from assay.tables.windows import NEVER, NO_MEMBER
+from assay.tables.windows import NEVER, NO_ELEMENT
 
 _FIRST_PAIRS = 64
 _EMPTY = -1
@@ -22,10 +22,10 @@ _EMPTY = -1
 
 @kernel
 def _previous(keys: I32, elements: I32, times: I64, pairs: I64, used: I64, previous: I64, column: int) -> None:
-    """previous[i, column] = latest time of the pair of row i before it; NEVER if none, NO_MEMBER if the row has no member."""
+    """previous[i, column] = latest time of the pair of row i before it; NEVER if none, NO_ELEMENT if the row has no member."""
     mask = np.uint64(len(pairs) - 1)
     for i in range(len(keys)):
-        previous[i, column] = NO_MEMBER
+        previous[i, column] = NO_ELEMENT
         if keys[i] < 0 or elements[i] < 0:
             continue
         pair = np.int64(keys[i]) << 32 | np.int64(elements[i])

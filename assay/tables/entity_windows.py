@@ -15,7 +15,7 @@ from assay.tables.distinct import PairTable
 from assay.tables.entities import EntityTable
 from assay.tables.feature_plan import BUCKETS, CELLS, CURRENT, EVENTS, FIELDS, RESOLUTION, SQUARES, SUM, TOTAL, EntityPlan
 from assay.tables.growth import grown
-from assay.tables.windows import NO_MEMBER, fold_windows
+from assay.tables.windows import NO_ELEMENT, fold_windows
 
 _FIRST_SLOTS = 64
 #: largest sum, and largest upper limb of a sum of squares, that a ring may hold
@@ -46,7 +46,7 @@ class EntityWindows:
     ) -> None:
         """Fold rows in order. `members[p]` are the slots of the other entity of pair p; `values` the two output matrices."""
         self.reserve(int(slots.max(initial=-1)) + 1)
-        previous = np.full((len(slots), len(self.pairs)), NO_MEMBER, np.int64)
+        previous = np.full((len(slots), len(self.pairs)), NO_ELEMENT, np.int64)
         for column, other in enumerate(elements):
             self._make_room(column, len(slots))
             self.pairs[column].fold(slots, other, times, previous, column)

@@ -169,7 +169,7 @@ def test_a_claim_that_did_not_know_the_last_record_is_void_and_bricks_nothing() 
 def with_decisions(emitted_through: int) -> list[JournalRecord]:
     """A claim, a batch that decides, and a claim that says how far outputs are out."""
     batch = next(r for r in journal("rtdl") if r.kind == BATCH and r.rows)
-    decided = replace(batch, epoch=1, sequence=1, code_digest=CODE, ranges=[], marks=[], emitted_through=-1)
+    decided = replace(batch, epoch=1, sequence=1, code_digest=CODE, ranges=[], watermarks=[], emitted_through=-1)
     after = replace(record(2, CLAIM, epoch=2), emitted_through=emitted_through)
     return [record(0, CLAIM, epoch=1), decided, after]
 
@@ -199,7 +199,7 @@ def test_other_code_goes_on_at_a_clean_point_with_an_upgrade_record() -> None:
 
 def test_other_code_does_not_ask_for_effects_that_it_did_not_start() -> None:
     batch = next(r for r in journal("act") if r.kind == BATCH and r.rows)
-    started = replace(batch, epoch=1, sequence=1, code_digest=CODE, ranges=[], marks=[], emitted_through=-1)
+    started = replace(batch, epoch=1, sequence=1, code_digest=CODE, ranges=[], watermarks=[], emitted_through=-1)
     one = lane("act", OTHER_CODE)
     for value in (record(0, CLAIM, epoch=1), started):
         one.recover(value.to_bytes())

@@ -82,7 +82,7 @@ def test_answers_of_a_superseded_writer_answer_nothing_and_the_effector_is_asked
 
 def test_a_mark_that_comes_again_does_not_move_the_journaled_one_back() -> None:
     """A row between the two is late for the process that saw both and for the one that starts after it."""
-    later, again = (replace(record(n), marks=[(TRAFFIC, 0, ts)], ranges=[(TRAFFIC, 0, n, n)]) for n, ts in ((0, 100), (1, 50)))
+    later, again = (replace(record(n), watermarks=[(TRAFFIC, 0, ts)], ranges=[(TRAFFIC, 0, n, n)]) for n, ts in ((0, 100), (1, 50)))
     one = recover(lane(), [later, again])
     one.unemitted()
     one.receive(chunk(TRAFFIC, [payment("late", 70)], 2))
@@ -145,7 +145,7 @@ def _starts_from_its_journal(one: LaneMachine, values: list[bytes]) -> LaneMachi
     again = recover(lane(), [JournalRecord.from_bytes(value) for value in values])
     assert again.unemitted()
     again.apply(again.claim_entry(WALL_US + 100_000).value)
-    again.emitted(one.folded.sequence)
+    again.emitted(one.applied.sequence)
     _settled(again, again.claim_entry(WALL_US + 100_000))
     return again
 

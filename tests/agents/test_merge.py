@@ -78,9 +78,9 @@ def merged(written: dict[TopicPartition, list[bytes]], seed: int, rows_max: int)
     while any(at[tp] < len(written[tp]) for tp in written):
         tp = random.choice([tp for tp in written if at[tp] < len(written[tp])])
         piece = chunk(tp[0], written[tp][at[tp] : at[tp] + random.randint(1, 9)], at[tp], tp[1])
-        taken = reader.take(piece, merge.floor(tp))
+        taken = reader.take(piece, merge.late_bound(tp))
         assert not taken.refused
-        merge.add(tp, taken.rows or {}, taken.marks)
+        merge.add(tp, taken.rows or {}, taken.watermarks)
         at[tp] += len(piece.offsets)
         slices += drain(merge, rows_max)
     assert merge.finished()
@@ -102,14 +102,14 @@ def _id(record: bytes) -> bytes:
 
 def test_a_row_waits_until_every_other_input_has_passed_it() -> None:
     merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
-    taken = reader.take(chunk(TRAFFIC, [payment("a", 5), mark(TRAFFIC, 0, 100)]), merge.floor((TRAFFIC, 0)))
-    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    taken = reader.take(chunk(TRAFFIC, [payment("a", 5), mark(TRAFFIC, 0, 100)]), merge.late_bound((TRAFFIC, 0)))
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
     assert drain(merge) == []
-    taken = reader.take(chunk(LABELS, [mark(LABELS, 0, 5)]), merge.floor((LABELS, 0)))
-    merge.add((LABELS, 0), {}, taken.marks)
+    taken = reader.take(chunk(LABELS, [mark(LABELS, 0, 5)]), merge.late_bound((LABELS, 0)))
+    merge.add((LABELS, 0), {}, taken.watermarks)
     assert drain(merge) == [], "a label at 5 may still come and goes before a payment at 5"
-    taken = reader.take(chunk(LABELS, [mark(LABELS, 0, 6)], 1), merge.floor((LABELS, 0)))
-    merge.add((LABELS, 0), {}, taken.marks)
+    taken = reader.take(chunk(LABELS, [mark(LABELS, 0, 6)], 1), merge.late_bound((LABELS, 0)))
+    merge.add((LABELS, 0), {}, taken.watermarks)
     assert ids(drain(merge)) == [b"a"]
 
 
@@ -123,15 +123,15 @@ def test_a_row_behind_its_mark_is_refused_and_one_before_it_in_the_log_is_not() 
 def test_a_mark_is_journaled_only_when_every_earlier_record_of_its_partition_is() -> None:
     merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
     taken = reader.take(chunk(TRAFFIC, [payment("a", 5), payment("b", 50), mark(TRAFFIC, 0, 60)]), -1)
-    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
-    merge.add((LABELS, 0), {}, reader.take(chunk(LABELS, [mark(LABELS, 0, 20)]), -1).marks)
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
+    merge.add((LABELS, 0), {}, reader.take(chunk(LABELS, [mark(LABELS, 0, 20)]), -1).watermarks)
     first = drain(merge)
     assert ids(first) == [b"a"]
-    assert (TRAFFIC, 0, 60) not in [m for s in first for m in s.marks], "b is not journaled, so the mark must be read again"
-    merge.add((LABELS, 0), {}, reader.take(chunk(LABELS, [mark(LABELS, 0, 0, final=True)], 1), -1).marks)
+    assert (TRAFFIC, 0, 60) not in [m for s in first for m in s.watermarks], "b is not journaled, so the mark must be read again"
+    merge.add((LABELS, 0), {}, reader.take(chunk(LABELS, [mark(LABELS, 0, 0, final=True)], 1), -1).watermarks)
     second = drain(merge)
     assert ids(second) == [b"b"]
-    assert (TRAFFIC, 0, 60) in [m for s in second for m in s.marks]
+    assert (TRAFFIC, 0, 60) in [m for s in second for m in s.watermarks]
 
 
 def test_marks_behind_rows_that_wait_make_no_journal_record_however_many_they_are() -> None:
@@ -139,19 +139,19 @@ def test_marks_behind_rows_that_wait_make_no_journal_record_however_many_they_ar
     merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
     values = [payment("a", 5), *(mark(TRAFFIC, 0, 6 + n) for n in range(WATERMARKS_WAITING_MAX + 1))]
     taken = reader.take(chunk(TRAFFIC, values), -1)
-    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
     assert merge.take(100) is None
 
 
 def test_many_marks_of_an_idle_topic_are_journaled_while_rows_of_another_wait() -> None:
     merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
     taken = reader.take(chunk(TRAFFIC, [payment("a", 10**6)]), -1)
-    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
     idle = reader.take(chunk(LABELS, [mark(LABELS, 0, 6 + n) for n in range(WATERMARKS_WAITING_MAX)]), -1)
-    merge.add((LABELS, 0), {}, idle.marks)
+    merge.add((LABELS, 0), {}, idle.watermarks)
     (only,) = drain(merge)
     assert only.columns is None
-    assert only.marks == [(LABELS, 0, 5 + WATERMARKS_WAITING_MAX)]
+    assert only.watermarks == [(LABELS, 0, 5 + WATERMARKS_WAITING_MAX)]
 
 
 def test_rows_that_tie_in_all_but_their_payload_fold_in_one_order() -> None:
@@ -162,7 +162,7 @@ def test_rows_that_tie_in_all_but_their_payload_fold_in_one_order() -> None:
         merge, reader = Merge(RANKS, [(TRAFFIC, p) for p in range(3)], "event_time"), intake()
         for p in turn:
             taken = reader.take(chunk(TRAFFIC, [records[p], mark(TRAFFIC, p, 0, final=True)], 0, p), -1)
-            merge.add((TRAFFIC, p), taken.rows or {}, taken.marks)
+            merge.add((TRAFFIC, p), taken.rows or {}, taken.watermarks)
         (only,) = drain(merge)
         assert only.columns is not None
         orders.add(tuple(np.asarray(only.columns["amount_minor"]).tolist()))
@@ -173,8 +173,8 @@ def test_ranges_and_marks_of_all_slices_cover_every_offset_once() -> None:
     written = logs(world(3, 80), 2, 7, 5)
     merge, reader, slices = Merge(RANKS, list(written), "event_time"), intake(), []
     for tp, values in written.items():
-        taken = reader.take(chunk(tp[0], values, 0, tp[1]), merge.floor(tp))
-        merge.add(tp, taken.rows or {}, taken.marks)
+        taken = reader.take(chunk(tp[0], values, 0, tp[1]), merge.late_bound(tp))
+        merge.add(tp, taken.rows or {}, taken.watermarks)
         slices += drain(merge, 11)
     covered = [(t, p, n) for s in slices for t, p, a, z in s.ranges for n in range(a, z + 1)]
     assert sorted(covered) == sorted((t, p, n) for (t, p), values in written.items() for n in range(len(values)))
@@ -184,19 +184,19 @@ def test_a_partition_far_ahead_is_not_wanted_but_the_one_others_wait_for_always_
     merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time", hold_max=10), intake()
     values = [payment(f"p{i}", i) for i in range(20)] + [mark(TRAFFIC, 0, 20)]
     taken = reader.take(chunk(TRAFFIC, values), -1)
-    merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+    merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
     assert (merge.wants((TRAFFIC, 0)), merge.wants((LABELS, 0))) == (False, True)
 
 
 def test_arrival_folds_as_records_come() -> None:
     merge, reader = Merge(INPUTS, [(TRAFFIC, 0)], "arrival"), Intake(list(INPUTS), {TRAFFIC: ("payment",)}, PINS, ["customer"])
     for first, name, ts in ((0, "b", 9), (1, "a", 3)):
-        taken = reader.take(chunk(TRAFFIC, [payment(name, ts)], first), merge.floor((TRAFFIC, 0)))
-        merge.add((TRAFFIC, 0), taken.rows or {}, taken.marks)
+        taken = reader.take(chunk(TRAFFIC, [payment(name, ts)], first), merge.late_bound((TRAFFIC, 0)))
+        merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
     assert ids(drain(merge)) == [b"b", b"a"]
 
 
 def test_a_final_mark_is_the_end_of_time() -> None:
     taken = intake().take(chunk(TRAFFIC, [mark(TRAFFIC, 0, 0, final=True)]), -1)
-    assert [m.ts_us for m in taken.marks] == [END_OF_TIME]
+    assert [m.ts_us for m in taken.watermarks] == [END_OF_TIME]
     assert np.iinfo(np.int64).max == END_OF_TIME

@@ -45,7 +45,7 @@ def test_changelog_rows_are_the_tables_rows_once_per_key_and_interval() -> None:
     for number, batch in enumerate(batches):
         last = number == len(batches) - 1
         wall_us = WALL_US + number * interval_us // 3 + (interval_us if last else 0)
-        moved = replace(batch, epoch=0, sequence=number, wall_us=wall_us, ranges=[], marks=[])
+        moved = replace(batch, epoch=0, sequence=number, wall_us=wall_us, ranges=[], watermarks=[])
         out = [emission for emission in one.apply(moved.to_bytes()).emissions if emission.handle in newest]
         for handle, _, keys, values in out:
             assert len(set(keys.tolist())) == len(keys.lengths)
@@ -70,7 +70,7 @@ def test_the_entities_take_turns_within_an_interval() -> None:
     told = []
     for number, batch in enumerate(batches):
         wall_us = WALL_US + number * interval_us // 4 + (interval_us if number == 12 else 0)
-        out = one.apply(replace(batch, epoch=0, sequence=number, wall_us=wall_us, ranges=[], marks=[]).to_bytes()).emissions
+        out = one.apply(replace(batch, epoch=0, sequence=number, wall_us=wall_us, ranges=[], watermarks=[]).to_bytes()).emissions
         told.append({key.split(":")[0] for handle, _, keys, _ in out if handle == ENTITIES for key in map(str, keys.text())})
     both, turns = {"customer", "terminal"}, [set(), {"customer"}, set(), {"terminal"}]
     assert told == [both, *turns, *turns, *turns[:3], both]
@@ -88,7 +88,7 @@ def test_the_rows_of_forgotten_ids_are_taken_back() -> None:
             ids = cast(Strings, columns["row.event_id"])
             columns["row.event_id"] = Strings.of([None if id_ is None else id_ + "-again" for id_ in ids.text()])
             columns["row.ts_us"] = np.asarray(columns["row.ts_us"]) + year_us
-        moved = replace(batch, epoch=0, sequence=number, wall_us=WALL_US + number * 10**7, ranges=[], marks=[], columns=columns)
+        moved = replace(batch, epoch=0, sequence=number, wall_us=WALL_US + number * 10**7, ranges=[], watermarks=[], columns=columns)
         out += one.apply(moved.to_bytes()).emissions
     for handle in (FEATURES, ENTITIES):
         rows_of: dict[bytes | None, list[bool]] = {}

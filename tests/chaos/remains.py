@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import TopicPartition as ClientPartition
 from lane_worker import committed
 
 from assay.agents.step import TopicPartition
@@ -61,14 +62,14 @@ def read_all(run: Run, handles: Sequence[str] = ()) -> Left:
     times_ms: dict[TopicPartition, list[int]] = {}
     try:
         for place, end in watermarks(run, handles or list(topics())).items():
-            read = list(_records(consumer, TopicPartition(topic(place[0]).name(run.namespace), place[1], 0), end))
+            read = list(_records(consumer, ClientPartition(topic(place[0]).name(run.namespace), place[1], 0), end))
             values[place], times_ms[place] = [value for value, _ in read], [ms for _, ms in read]
     finally:
         consumer.close()
     return Left(values, times_ms)
 
 
-def _records(consumer: Consumer, place: TopicPartition, end: int) -> Iterator[tuple[bytes, int]]:
+def _records(consumer: Consumer, place: ClientPartition, end: int) -> Iterator[tuple[bytes, int]]:
     consumer.assign([place])
     read = 0
     while read < end:
@@ -99,7 +100,7 @@ def watermarks(run: Run, handles: Sequence[str]) -> dict[TopicPartition, int]:
 
 
 def _end(run: Run, place: TopicPartition) -> int:
-    at = TopicPartition(topic(place[0]).name(run.namespace), place[1])
+    at = ClientPartition(topic(place[0]).name(run.namespace), place[1])
     return int(_asking(run.bootstrap).get_watermark_offsets(at, timeout=5)[1])
 
 

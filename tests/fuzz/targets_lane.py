@@ -51,7 +51,7 @@ def meet_input(value: bytes) -> Any:
         chunk = records.chunk(handle, [good, value, None, good], 5)
         taken = (_act_intake() if handle == records.RTDL else _intake()).take(chunk, 0)
         kept = taken.rows["offset"].tolist() if taken.rows is not None else []  # type: ignore[union-attr]
-        offsets = sorted([*kept, *(m.offset for m in taken.marks), *(r.offset for r in taken.refused), *taken.resolved])
+        offsets = sorted([*kept, *(m.offset for m in taken.watermarks), *(r.offset for r in taken.refused), *taken.resolved])
         assert offsets == [5, 6, 7, 8], f"{handle}: {offsets}"
         ended += [r.reason for r in taken.refused if r.offset == 6] or ["row" if 6 in kept else "passed"]
         for refused in taken.refused:

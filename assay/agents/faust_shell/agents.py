@@ -187,4 +187,4 @@ def _page(render: Callable[[], tuple[bytes, str]]) -> Any:
     return get
 
 
-__all__ = ["Lane", "LaneApp", "LaneSpec", "Lanes", "Pages", "Shell", "build_app", "exit_code"]
+__all__ = ["DrivenLane", "LaneApp", "Lanes", "Pages", "Shell", "ShellLane", "build_app", "exit_code"]

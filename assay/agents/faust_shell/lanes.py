@@ -182,7 +182,7 @@ class Lanes:
         if name not in self._cursors:
             raise _taken_over([name])
         cursors, chunk = self._cursors[name], run.chunk
-        cursor = cursors.get(chunk.place, run.begins)
+        cursor = cursors.get(chunk.tp, run.begins)
         if run.begins > cursor:
             raise Stop(
                 Reason.INPUT_GAP,
@@ -195,7 +195,7 @@ class Lanes:
             fresh = chunk if first == 0 else _tail(chunk, first)
             self.specs[name].lane.feed(fresh._replace(begins=cursor))
             self.rows_fed[name] += len(fresh.offsets)
-        cursors[chunk.place] = max(cursor, int(chunk.offsets[-1]) + 1)
+        cursors[chunk.tp] = max(cursor, int(chunk.offsets[-1]) + 1)
 
     def committable(self) -> dict[TopicPartition, int]:
         """Next offset per partition that every owned lane reading it has finished with."""

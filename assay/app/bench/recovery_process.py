@@ -85,7 +85,7 @@ def _snapshot(lane: LaneMachine, run: Run) -> dict[str, Any]:
     began = time.monotonic()
     parts = lane.state()
     state_s = time.monotonic() - began
-    draft = snapshot_store(run, lane).draft(lane.folded.sequence)
+    draft = snapshot_store(run, lane).draft(lane.applied.sequence)
     for name, state in parts.items():
         draft.write(name, state)
     draft.publish(manifest_of(lane, draft, (_journal_topic(run), 0), 0))

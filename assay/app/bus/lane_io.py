@@ -12,7 +12,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
+from aiokafka import TopicPartition as ClientPartition
 from aiokafka.errors import KafkaError
 
 from assay.agents.step import Emission, TopicPartition
@@ -86,7 +87,7 @@ class KafkaJournal:
         Raises Stop(JOURNAL_SEQUENCE_GAP) when an offset is missing in between, Stop(BROKER_UNREACHABLE) when nothing comes for
         `SILENCE_MAX_S`: a lane is not started on half of its journal.
         """
-        tp = TopicPartition(self._topic, self._partition)
+        tp = ClientPartition(self._topic, self._partition)
         async with _reading(self._client, self._topic, max_partition_fetch_bytes=_REQUEST_BYTES_MAX) as consumer:
             await self._seek(consumer, tp)
             end = (await consumer.end_offsets([tp]))[tp]
@@ -98,7 +99,7 @@ class KafkaJournal:
 
     async def read_between(self, first: int, end: int) -> list[bytes]:
         """The records at offsets `first` up to `end` (exclusive). Raises as `read_all` does."""
-        tp = TopicPartition(self._topic, self._partition)
+        tp = ClientPartition(self._topic, self._partition)
         values: list[bytes] = []
         async with _reading(self._client, self._topic, max_partition_fetch_bytes=_REQUEST_BYTES_MAX) as consumer:
             consumer.assign([tp])
@@ -112,14 +113,14 @@ class KafkaJournal:
 
         Raises as `read_all` does, but for silence, which may be an idle lane.
         """
-        tp = TopicPartition(self._topic, self._partition)
+        tp = ClientPartition(self._topic, self._partition)
         async with _reading(self._client, self._topic, max_partition_fetch_bytes=_REQUEST_BYTES_MAX) as consumer:
             await self._seek(consumer, tp)
             while True:
                 records = await consumer.getmany(tp, timeout_ms=FOLLOW_POLL_MS)
                 yield [self._taken(record) for record in records.get(tp, ())]
 
-    async def _seek(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
+    async def _seek(self, consumer: AIOKafkaConsumer, tp: ClientPartition) -> None:
         consumer.assign([tp])
         first, end = (await consumer.beginning_offsets([tp]))[tp], (await consumer.end_offsets([tp]))[tp]
         if not first <= self._next <= end:
@@ -139,12 +140,12 @@ async def end_offsets(client: Mapping[str, Any], topics: Mapping[str, str]) -> d
     The log may end later: what closes a transaction or was given up takes offsets and is never read. Raises Stop(BROKER_UNREACHABLE).
     """
     async with _reading(client, ", ".join(topics), *topics, isolation_level="read_committed") as consumer:
-        tps = [TopicPartition(name, p) for name in topics for p in consumer.partitions_for_topic(name) or ()]
+        tps = [ClientPartition(name, p) for name in topics for p in consumer.partitions_for_topic(name) or ()]
         beginnings, ends = await consumer.beginning_offsets(tps), await consumer.end_offsets(tps)
         return {(topics[tp.topic], tp.partition): await _after_last(consumer, tp, beginnings[tp], ends[tp]) for tp in tps}
 
 
-async def _after_last(consumer: AIOKafkaConsumer, tp: TopicPartition, beginning: int, end: int) -> int:
+async def _after_last(consumer: AIOKafkaConsumer, tp: ClientPartition, beginning: int, end: int) -> int:
     """Looks back from the end of the log, further each time, until there is a record."""
     back, first = 1, end
     while first > beginning:
@@ -182,7 +183,7 @@ async def let_go(consumer: AIOKafkaConsumer) -> None:
         await consumer._client.close()  # noqa: SLF001 - what `stop` does next
 
 
-async def _next_records(consumer: AIOKafkaConsumer, tp: TopicPartition, expected: int, end: int) -> Sequence[ConsumerRecord]:
+async def _next_records(consumer: AIOKafkaConsumer, tp: ClientPartition, expected: int, end: int) -> Sequence[ConsumerRecord]:
     """What comes next, waited for; the client itself looks for a broker that is away without end."""
     records = (await consumer.getmany(tp, timeout_ms=int(SILENCE_MAX_S * 1_000))).get(tp)
     if not records:

@@ -66,7 +66,7 @@ def verify(run: RunOption, lane: LaneOption = "rtdl") -> int:
 def snapshot(run: RunOption, lane: LaneOption = "rtdl") -> int:
     """Fold from the newest snapshot to the last record whose outputs are out, and keep that state."""
     journal, console = _opened(run, lane), Console()
-    taken = keeping.take_snapshot(journal, lambda text: _say(console, f"  {text}"))
+    taken = maintenance.take_snapshot(journal, lambda text: _say(console, f"  {text}"))
     _say(console, "  nothing new to snapshot" if taken is None else f"  {_manifest_line(taken)}")
     return 0
 
@@ -77,7 +77,7 @@ def truncate(run: RunOption, lane: LaneOption = "rtdl") -> int:
     journal, console = _opened(run, lane), Console()
     properties = read_bus_properties(load_settings().bus_properties)
     with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic) as line:
-        target, verified = keeping.truncate(journal, properties, line.show)
+        target, verified = maintenance.truncate(journal, properties, line.show)
     _say(console, f"  truncated: the journal of lane {lane} begins at offset {target.next_offset:,}, record {target.sequence + 1:,}")
     _say(console, f"  {len(verified.snapshots)} snapshots were verified; workers start from one of them")
     return 0

@@ -58,7 +58,7 @@ def create(
     print("\n".join(f"created {name}" for name in created) or "all topics are there")
 
 
-def line(record: topics.Record, *, as_json: bool) -> str:
+def line(record: topics.TopicRecord, *, as_json: bool) -> str:
     """One record as one line."""
     name, value = shown(record.value)
     key = None if record.key is None else record.key.decode(errors="backslashreplace")

@@ -63,4 +63,4 @@ def _triggers(chunk: Chunk) -> Iterator[str]:
     readable = (types == type_index("payment")) & (decoded.verdict == 0)
     yield from (event_id or "" for event_id in ids.take(np.flatnonzero(readable)).text())
     others = ~readable & (types != type_index("mark")) & (values.lengths >= 0)
-    yield from (f"{chunk.place}@{offset}" for offset in chunk.offsets[others].tolist())
+    yield from (f"{chunk.tp}@{offset}" for offset in chunk.offsets[others].tolist())

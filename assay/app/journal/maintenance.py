@@ -33,16 +33,16 @@ def take_snapshot(journal: LaneJournal, say: Callable[[str], None]) -> SnapshotM
         raise out_of_reach(journal.topic, begin, journal.first, journal.end)
     before = reader_behind(newest) if newest else None
     clean = surveyed(journal.entries(begin), journal.run_config_digest, before).emitted_through
-    if clean <= lane.folded.sequence:
+    if clean <= lane.applied.sequence:
         return None
     next_offset = begin
     for entry in journal.entries(begin):
-        if lane.folded.sequence == clean:
+        if lane.applied.sequence == clean:
             break
         lane.recover(entry.value)
         lane.emitted(JournalRecord.from_bytes(entry.value).sequence)
         next_offset = entry.offset + 1
-    draft = store.draft(lane.folded.sequence)
+    draft = store.draft(lane.applied.sequence)
     try:
         for name, state in lane.state().items():
             draft.write(name, state)

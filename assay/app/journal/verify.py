@@ -42,7 +42,7 @@ def verify_journal(journal: HeldJournal, progress: Callable[[int], None] = lambd
         if counts and not survey.findings:
             lane.apply(entry.value)
             lane.emitted(JournalRecord.from_bytes(entry.value).sequence)
-            manifest = waiting.pop(lane.folded.sequence, None)
+            manifest = waiting.pop(lane.applied.sequence, None)
             if manifest is not None:
                 _judge(lane, store, manifest, verified, findings)
         progress(count + 1)

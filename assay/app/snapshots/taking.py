@@ -45,8 +45,8 @@ def manifest_of(lane: LaneMachine, draft: Draft, journal: tuple[str, int], next_
     return SnapshotManifest(
         lane=lane.name,
         shard=lane.identity.shard,
-        epoch=lane.folded.epoch,
-        sequence=lane.folded.sequence,
+        epoch=lane.applied.epoch,
+        sequence=lane.applied.sequence,
         journal_topic=journal[0],
         journal_partition=journal[1],
         next_offset=next_offset,
@@ -83,7 +83,7 @@ class Snapshots:
         self.load_s = self._now_s() - began_s
         offset = manifest.next_offset if manifest else 0
         self._journal.begin_at(offset)
-        self._last_sequence, self._last_s = self._lane.folded.sequence, self._now_s()
+        self._last_sequence, self._last_s = self._lane.applied.sequence, self._now_s()
         return offset
 
     async def between_folds(self, next_offset: int, taken_over: asyncio.Event) -> None:
@@ -95,7 +95,7 @@ class Snapshots:
             elif self._due() and not taken_over.is_set():
                 await self._take(next_offset, taken_over)
         except OSError as error:  # a full disk must not end a standby
-            _log.warning("lane %s: no snapshot at record %d: %s", self._lane.name, self._lane.folded.sequence, error)
+            _log.warning("lane %s: no snapshot at record %d: %s", self._lane.name, self._lane.applied.sequence, error)
             await self.drop()
 
     async def drop(self) -> None:
@@ -105,13 +105,13 @@ class Snapshots:
             await asyncio.to_thread(draft.discard)
 
     def _due(self) -> bool:
-        new = self._lane.folded.sequence - self._last_sequence
+        new = self._lane.applied.sequence - self._last_sequence
         by_records = self._pace.records and new >= self._pace.records
         by_time = self._pace.seconds and new > 0 and self._now_s() - self._last_s >= self._pace.seconds
         return bool(by_records or by_time)
 
     async def _take(self, next_offset: int, taken_over: asyncio.Event) -> None:
-        self._last_sequence, self._last_s = self._lane.folded.sequence, self._now_s()
+        self._last_sequence, self._last_s = self._lane.applied.sequence, self._now_s()
         draft = await self._begun(self._last_sequence)
         parts = await asyncio.to_thread(self._lane.state)
         writing, takeover = asyncio.create_task(self._write(draft, parts)), asyncio.create_task(taken_over.wait())

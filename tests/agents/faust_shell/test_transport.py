@@ -24,7 +24,7 @@ def test_a_chunk_holds_offsets_and_values_as_fetched(steps: list[tuple[int, byte
     offsets = np.cumsum([step for step, _ in steps]).tolist()
     records = [SimpleNamespace(offset=offset, value=value) for offset, (_, value) in zip(offsets, steps, strict=True)]
     chunk = to_chunk(("IN", 3), records)
-    assert chunk.place == ("IN", 3)
+    assert chunk.tp == ("IN", 3)
     assert chunk.offsets.tolist() == offsets
     assert chunk.values.tolist() == [value for _, value in steps]
     assert [str(part.dtype) for part in (chunk.offsets, chunk.values.starts, chunk.values.lengths)] == ["int64", "int64", "int32"]

@@ -199,7 +199,7 @@ def test_state_that_other_code_wrote_is_taken_when_it_fits_and_leads_to_an_upgra
 
 def test_a_draft_is_never_used(tmp_path: Path) -> None:
     one = folded("rtdl", SOME)
-    draft = store(tmp_path).draft(one.folded.sequence)
+    draft = store(tmp_path).draft(one.applied.sequence)
     for part, state in one.state().items():
         draft.write(part, state)
     assert store(tmp_path).found() == []
@@ -209,7 +209,7 @@ def test_a_draft_is_never_used(tmp_path: Path) -> None:
 def test_of_two_snapshots_of_one_record_the_first_stays(tmp_path: Path) -> None:
     first = snapshot(tmp_path, "rtdl", SOME)
     one = folded("rtdl", SOME)
-    draft = store(tmp_path).draft(one.folded.sequence)
+    draft = store(tmp_path).draft(one.applied.sequence)
     for part, state in one.state().items():
         draft.write(part, state)
     assert not draft.publish(first.model_copy(update={"parts": tuple(draft.parts)}))
@@ -230,9 +230,9 @@ def test_cleaning_keeps_the_newest_and_the_oldest_and_removes_older_drafts(tmp_p
 
 def test_a_draft_whose_parts_were_cleaned_away_is_not_published(tmp_path: Path) -> None:
     one = folded("rtdl", SOME)
-    draft = store(tmp_path).draft(one.folded.sequence)
+    draft = store(tmp_path).draft(one.applied.sequence)
     for part, state in one.state().items():
         draft.write(part, state)
     manifest = snapshot(tmp_path, "rtdl", MORE)
     store(tmp_path).clean()
-    assert not draft.publish(manifest.model_copy(update={"sequence": one.folded.sequence, "parts": tuple(draft.parts)}))
+    assert not draft.publish(manifest.model_copy(update={"sequence": one.applied.sequence, "parts": tuple(draft.parts)}))

@@ -28,7 +28,7 @@ from assay.app.stores.objects import DirectoryStore
 class Placed(LogJournal):
     """A journal on the model log that can be read from anywhere."""
 
-    place = ("journal", 0)
+    tp = ("journal", 0)
 
     def begin_at(self, offset: int) -> None:
         self.read = offset

@@ -184,7 +184,7 @@ def test_a_detached_server_outlives_its_owner_and_is_stopped_from_elsewhere(room
 
 
 def test_a_recorded_pid_that_is_another_process_by_now_is_left_alone(room: Path) -> None:
-    entry = state.Record("small", 1, "127.0.0.1:1", "", "", os.getpid(), os.getpid(), 12345.0)
+    entry = state.ServerRecord("small", 1, "127.0.0.1:1", "", "", os.getpid(), os.getpid(), 12345.0)
     server = state.server(entry)
     server.stop()
     assert not server.alive
