@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from functools import cache
 
-from records import PINS, RTDL, chunk, decision, outcome
+from machines import audit_machine
+from records import RTDL, chunk, decision, outcome
 
-from assay.agents.audit import AuditMachine
 from assay.app.simulation.log import MemoryStore
 from assay.app.stores.segment_journal import SegmentJournal
 
@@ -17,7 +17,7 @@ WALL_US = 1_800_000_000_000_000
 @cache
 def segments(count: int = 5, first: int = 0) -> tuple[bytes, ...]:
     """Segments of two records each."""
-    lane, made = AuditMachine(PINS, [(RTDL, 0)], 1, 1_000), []
+    lane, made = audit_machine(), []
     for number in range(count):
         events = [f"e{first + 2 * number}", f"e{first + 2 * number + 1}"]
         lane.receive(chunk(RTDL, [v for e in events for v in (decision(e), outcome(e))], 4 * number))

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from assay_command import environment
 from gated_worlds import config_over, gated, generated_world, simulated
 
+from assay.agents.specs import journal_topic
 from assay.agents.topology import TOPOLOGY
 from assay.app.effects.recorder import recorded
 from assay.app.replay.verify import recompute
@@ -35,7 +36,7 @@ def seal(folder: Path, seed: int, rows: int = ROWS) -> World:
     sealed = generated_world(folder, "handbook", rows, seed)
     given = gated(sealed, config_over(sealed, "handbook"))
     digest = DecisionDigest()
-    for values in recompute(given.config, simulated(given).log.values(TOPOLOGY.lane("rtdl").journal or ""), given.partitions):
+    for values in recompute(given.config, simulated(given).log.values(journal_topic(TOPOLOGY.lane("rtdl"))), given.partitions):
         digest.update(values)
     assert digest.count == rows
     return World(folder / "in.parquet", digest.hexdigest())

@@ -5,15 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from small_runs import KeptRecords, config_of
 
-from assay.agents.audit import AuditMachine
-from assay.agents.step import Machine, TopicPartition
-from assay.agents.topology import TOPOLOGY, LaneSpec
+from assay.agents.topology import TOPOLOGY
 from assay.app.bus.publisher import OutboundRecord
 from assay.app.demo.new_run import document
 from assay.app.effects.recorder import Recorder
@@ -21,7 +18,7 @@ from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.border import items_of
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.records import records_of
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import partition_counts
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
@@ -29,8 +26,8 @@ from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.run.directory import RunConfig
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.simulation.faults import Planted
+from assay.app.simulation.lanes import simulated_lane
 from assay.app.simulation.log import LoggedRecord, ModelLog
-from assay.app.simulation.process import SimulatedLane
 from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import DirectoryStore
 from assay.app.streamer.envelopes import Framer
@@ -117,26 +114,11 @@ def simulated(given: GatedWorld, faults: Sequence[Planted] = (), seed: int = 0, 
     """The lanes run over the records until nothing moves."""
     with tempfile.TemporaryDirectory() as room:
         recorder = Recorder(Path(room) / "recorded.log")
-        chosen = [simulated_lane(TOPOLOGY.lane(name), given, recorder) for name in lanes]
+        counts = partition_counts(given.partitions)
+        chosen = [simulated_lane(TOPOLOGY.lane(name), given.config, counts, recorder.record) for name in lanes]
         simulator = Simulator(chosen, logged(given), seed, faults)
         simulator.run()
     return simulator
-
-
-def simulated_lane(spec: LaneSpec, given: GatedWorld, recorder: Recorder) -> SimulatedLane:
-    """One lane of a run, as the worker would build it."""
-    counts = partition_counts(given.partitions)
-    tps = [(handle, number) for handle in spec.ranks for number in range(counts[handle])]
-    make = partial(_machine, spec, given, tps)
-    journal = (spec.journal, 0) if spec.journal else None
-    return SimulatedLane(spec.name, make, tps, journal, recorder.record if spec.name == "act" else None)
-
-
-def _machine(spec: LaneSpec, given: GatedWorld, tps: Sequence[TopicPartition]) -> Machine:
-    counts = partition_counts(given.partitions)
-    if spec.journal is None:
-        return AuditMachine(given.config.pins, tps, counts["FP_BUS_AUDIT_V1"], given.config.idempotency_horizon.rows)
-    return build_lane(spec, given.config, counts)
 
 
 def slices(given: GatedWorld) -> list[list[tuple[str, OutboundRecord]]]:

@@ -7,6 +7,7 @@ from functools import cache
 from simulated_worlds import run, small_world
 
 from assay.agents.journal import JournalRecord
+from assay.agents.specs import journal_topic
 from assay.agents.topology import TOPOLOGY
 
 
@@ -14,5 +15,4 @@ from assay.agents.topology import TOPOLOGY
 def journal(name: str) -> tuple[JournalRecord, ...]:
     """The journal of an undisturbed run over the small world."""
     finished = run(small_world(payments=80))
-    handle = TOPOLOGY.lane(name).journal
-    return tuple(JournalRecord.from_bytes(value) for value in finished.log.values(handle or ""))
+    return tuple(JournalRecord.from_bytes(value) for value in finished.log.values(journal_topic(TOPOLOGY.lane(name))))

@@ -17,7 +17,7 @@ from simulated_worlds import config, inputs, small_world
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Chunk, TopicPartition
 from assay.agents.topology import TOPOLOGY
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.lane.driver import LaneDriver
 from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.ports import Journal, Outputs
@@ -120,7 +120,7 @@ async def fencing(log: Log) -> list[object]:
 
 
 def _driver(log: Log) -> LaneDriver:
-    machine = build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1), code=bytes(32))
+    machine = fold_machine_of(TOPOLOGY.lane("rtdl"), config(), partition_counts(1), code=bytes(32))
     return LaneDriver(machine, log.journal(JOURNAL), log.outputs(), lambda: WALL_US, Failpoints())
 
 
@@ -150,7 +150,7 @@ async def _runs(driver: LaneDriver, begin_tenths: int, end_tenths: int) -> None:
     assert isinstance(lane, LaneMachine)
     try:
         async with asyncio.timeout(DEADLINE_S):
-            while not running.done() and (driver._fed.is_set() or lane._emitted_through < lane._next_sequence - 1):
+            while not running.done() and (driver._fed.is_set() or lane.emitted_through < lane._next_sequence - 1):
                 await asyncio.wait({running}, timeout=POLL_S)
         if running.done():
             running.result()

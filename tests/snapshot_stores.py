@@ -9,10 +9,12 @@ from simulated_worlds import config, run, small_world
 
 from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
+from assay.agents.specs import journal_topic
+from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.run.code_digest import code_digest
-from assay.app.snapshots.manifest import LaneId, SnapshotManifest
+from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.snapshots.taking import manifest_of
 from assay.app.stores.objects import DirectoryStore
@@ -25,12 +27,12 @@ PLACE = ("journal", 0)
 def journal(name: str) -> tuple[bytes, ...]:
     """The journal of an undisturbed run over the small world, in small records."""
     finished = run(small_world(payments=40))
-    return tuple(finished.log.values(TOPOLOGY.lane(name).journal or ""))
+    return tuple(finished.log.values(journal_topic(TOPOLOGY.lane(name))))
 
 
 def lane(name: str = "rtdl", code: bytes = CODE, **changed: object) -> LaneMachine:
     """A lane that has read nothing."""
-    return build_lane(TOPOLOGY.lane(name), config().model_copy(update=changed), partition_counts(1), code=code)
+    return fold_machine_of(TOPOLOGY.lane(name), config().model_copy(update=changed), partition_counts(1), code=code)
 
 
 def folded(name: str, count: int) -> LaneMachine:

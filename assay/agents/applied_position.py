@@ -7,6 +7,7 @@ from typing import Any
 
 from assay.agents.coverage import Coverage
 from assay.agents.journal import JournalReader, JournalRecord
+from assay.agents.merge import START_OF_TIME
 from assay.agents.step import TopicPartition
 
 
@@ -39,6 +40,11 @@ class AppliedPosition:
         for topic, partition, ts_us in record.watermarks:
             self.watermarks[(topic, partition)] = max(ts_us, self.watermarks.get((topic, partition), ts_us))
         return True
+
+    @property
+    def watermark_us(self) -> int:
+        """Event time that every input has passed: all rows before it are folded. `START_OF_TIME` until every input has a watermark."""
+        return min((self.watermarks.get(tp, START_OF_TIME) for tp in self.coverage), default=START_OF_TIME)
 
     def position(self) -> dict[TopicPartition, int]:
         """Next offset per input partition that is not covered."""

@@ -14,20 +14,22 @@ import numpy as np
 
 from assay.agents.audit_join import AuditJoin
 from assay.agents.coverage import Coverage, runs
+from assay.agents.output_progress import OutputProgress, refuse_gap
+from assay.agents.plans import Plans
+from assay.agents.refusals import dead_letters
+from assay.agents.specs import LaneSpec
 from assay.agents.step import Chunk, EffectResults, Emission, JournalEntry, LaneOutput, TopicPartition
+from assay.agents.taken import RefusedRecord
 from assay.codecs.audit_segment import GENESIS, Bodies, Segment, bodies_of, read_segment, write_segment
 from assay.codecs.avro_encode import encode
 from assay.codecs.columns import I64, Columns, Strings, concat, rows, take
 from assay.codecs.digests import sha256_fixed, sha256_rows
 from assay.codecs.partitioner import partitions_of
-from assay.codecs.quarantine import quarantine_value
 from assay.codecs.single_object import frame, pins_body, plan_of, resolve, split
 from assay.contracts.errors import Stop
 from assay.contracts.ids import AUDIT_ID_TAG
-from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
-RTDL, AUDIT, QUARANTINE = "FP_BUS_RTDL_V1", "FP_BUS_AUDIT_V1", "FP_BUS_QUARANTINE_V1"
 #: a segment is closed at this many records, or when its oldest has waited this long
 RECORDS_MAX = 20_000
 WAIT_MAX_US = 500_000
@@ -39,15 +41,16 @@ ACTION_ID = "decision.intent.action_id"
 class AuditMachine:
     """The audit lane without I/O; see `Machine` in `agents/step.py`."""
 
-    name = "audit"
-
-    def __init__(self, pins: Pins, tps: Sequence[TopicPartition], audit_partitions: int, horizon_rows: int) -> None:
-        self._pins = pins
-        self._audit_partitions = audit_partitions
+    def __init__(self, spec: LaneSpec, plans: Plans, tps: Sequence[TopicPartition]) -> None:
+        self.name = spec.name
+        self._pins = plans.pins
+        (self._topic,) = spec.emits
+        self._dead_letter = spec.dead_letter
+        self._audit_partitions = plans.partitions[self._topic]
         self._tps = list(tps)
         self._coverage = {tp: Coverage() for tp in tps}
         self._next_unseen = dict.fromkeys(tps, 0)
-        self._join = AuditJoin(horizon_rows, pins_body(pins.as_avro()))
+        self._join = AuditJoin(plans.horizon_rows, pins_body(plans.pins.as_avro()))
         self._ready: deque[Columns] = deque()
         self._ready_rows = 0
         self._passed: dict[TopicPartition, list[I64]] = {}
@@ -57,9 +60,7 @@ class AuditMachine:
         self._previous_written = self._previous_applied = GENESIS
         # segments made here and not folded yet: they are folded without reading them again
         self._written: deque[tuple[bytes, Segment]] = deque()
-        self._emitted_through = -1
-        self._applied: deque[tuple[int, dict[TopicPartition, int]]] = deque()
-        self._committable: dict[TopicPartition, int] = {}
+        self._progress = OutputProgress()
         self._tail: deque[tuple[int, LaneOutput]] = deque()
 
     # -- join
@@ -70,13 +71,7 @@ class AuditMachine:
         at = int(np.searchsorted(chunk.offsets, unseen))
         if at == len(chunk.offsets):
             return
-        if chunk.offsets[at] > unseen:
-            raise Stop(
-                Reason.INPUT_GAP,
-                f"lane {self.name}: {chunk.handle} goes on at offset {chunk.offsets[at]}, expected {unseen}",
-                where=f"{chunk.handle}[{chunk.partition}]",
-                remedy="Decisions were deleted before they were audited; restore them or start a new run.",
-            )
+        refuse_gap(self.name, chunk, int(chunk.offsets[at]), unseen)
         self._next_unseen[tp] = int(chunk.offsets[-1]) + 1
         if not len(fresh):
             return
@@ -116,7 +111,7 @@ class AuditMachine:
             "previous": self._previous_written,
             "first_audit": self._next_audit,
             "recorded_at_us": wall_us,
-            "emitted_through": self._emitted_through,
+            "emitted_through": self._progress.through,
             "ranges": self._ranges(pairs),
             "orphans": [list(orphan) for orphan in orphans],
             "run": self._pins.as_json(),
@@ -189,10 +184,10 @@ class AuditMachine:
         self._previous_applied = segment.digest
         for topic, partition, first, last in segment.header["ranges"]:
             self._coverage[(topic, partition)].add(first, last)
-        self._applied.append((segment.sequence, self.position()))
+        self._progress.folded(segment.sequence, self.position())
         keys = bodies.event_ids
-        records = Emission(AUDIT, partitions_of(keys, self._audit_partitions), keys, segment.values)
-        return LaneOutput([emission for emission in (records, *_dead_letters(segment)) if len(emission.partitions)])
+        records = Emission(self._topic, partitions_of(keys, self._audit_partitions), keys, segment.values)
+        return LaneOutput([emission for emission in (records, *self._dead_letters(segment)) if len(emission.partitions)])
 
     def recover(self, value: bytes) -> None:
         segment = read_segment(value)
@@ -204,14 +199,14 @@ class AuditMachine:
         self._next_sequence, self._previous_written = segment.sequence + 1, segment.digest
         self._next_audit = int(segment.header["first_audit"]) + len(segment.values.lengths)
         self._tail.append((segment.sequence, outcome))
-        while self._tail and self._tail[0][0] <= self._emitted_through:
+        while self._tail and self._tail[0][0] <= self._progress.through:
             self._tail.popleft()
 
     def unemitted(self) -> Sequence[tuple[int, LaneOutput]]:
         self._next_unseen = self.position()
         tail = list(self._tail)
         self._tail.clear()
-        self.emitted(self._emitted_through)
+        self.emitted(self._progress.through)
         return tail
 
     def claim_entry(self, wall_us: int) -> JournalEntry | None:
@@ -226,27 +221,22 @@ class AuditMachine:
         raise Stop(Reason.PRODUCE_FAILED, f"the audit lane has no effects, yet {len(results.attempts)} results at {wall_us}")
 
     def emitted(self, sequence: int) -> None:
-        self._emitted_through = max(self._emitted_through, sequence)
-        while self._applied and self._applied[0][0] <= sequence:
-            self._committable = self._applied.popleft()[1]
+        self._progress.emitted(sequence)
 
     def position(self) -> dict[TopicPartition, int]:
         return {tp: coverage.base for tp, coverage in self._coverage.items()}
 
     def committable(self) -> dict[TopicPartition, int]:
-        return dict(self._committable)
+        return self._progress.committable()
 
     def table(self, name: str) -> Mapping[str, object] | None:
         """The audit lane keeps no projection."""
         return None
 
-
-def _dead_letters(segment: Segment) -> list[Emission]:
-    """Outcomes of no known decision, set aside by their place."""
-    orphans = segment.header.get("orphans", [])
-    if not orphans:
-        return []
-    reason, wall_us = Reason.OUTCOME_WITHOUT_DECISION, int(segment.header["recorded_at_us"])
-    keys = Strings.of([f"{topic}:{partition}:{offset}" for topic, partition, offset in orphans])
-    values = Strings.of([quarantine_value(t, p, o, reason, "no decision asked for this action", wall_us, b"") for t, p, o in orphans])
-    return [Emission(QUARANTINE, np.zeros(len(orphans), np.int32), keys, values)]
+    def _dead_letters(self, segment: Segment) -> list[Emission]:
+        """Outcomes of no known decision."""
+        reason, what = Reason.OUTCOME_WITHOUT_DECISION, "no decision asked for this action"
+        orphans = [
+            RefusedRecord(topic, partition, offset, reason, what, b"") for topic, partition, offset in segment.header.get("orphans", [])
+        ]
+        return dead_letters(self._dead_letter, orphans, int(segment.header["recorded_at_us"]))

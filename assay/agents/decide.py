@@ -1,44 +1,58 @@
-"""The decision fabric as a step of the lane: decisions and their intents go out, the newest stay readable on the web view."""
+"""The decision fabric as a step of the lane: decisions and their intents go out, the newest stay readable for people."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import NamedTuple
 
-from assay.agents.batch import Batch
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.agents.batch import Batch, Result, Rows, Step, Views
 from assay.agents.decider import Decider
 from assay.agents.plans import Plans
 from assay.agents.step import Emission
+from assay.codecs.columns import I64
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.table_state import TableState
 from assay.tables.decisions import RecentDecisions
 
 DECISIONS = "FP_BUS_RTDL_V1"
+READS = (
+    "kind", "event_id", "event_type", "ts_us", "partition", "offset", "amount_minor", "document", "features.longs", "features.doubles",
+)  # fmt: skip
 
 
-class DecideStep:
-    """Reads what the feature step left in `results["features"]`; leaves its own under `results["decisions"]`."""
+class _Values(NamedTuple):
+    """The value matrices of a batch."""
 
-    name = "decision_fabric"
+    longs: I64
+    doubles: NDArray[np.float64]
 
-    def __init__(self, plans: Plans) -> None:
+
+class DecideStep(Step):
+    """Reads feature values; emits one decision per live payment."""
+
+    def __init__(self, plans: Plans, views: Views) -> None:
         bundle_ref = (plans.bundle_id, plans.bundle_version)
         self._decider = Decider(plans.rules, plans.features, plans.pins, bundle_ref, plans.run_config_digest)
         self._partitions = plans.partitions[DECISIONS]
         self._recent = RecentDecisions(plans.features)
-        self.tables: Mapping[str, RecentDecisions] = {"decisions": self._recent}
 
-    def handle(self, batch: Batch) -> Sequence[Emission]:
-        """Fold a batch and emit its decisions."""
-        decisions = self._decider.decide(batch.columns, batch.results["features"], batch.live, batch.context)
-        batch.results["decisions"] = decisions
+    def handle(self, batch: Batch) -> Result:
+        columns = batch.columns
+        values = _Values(np.asarray(columns["features.longs"]), np.asarray(columns["features.doubles"]))
+        decisions = self._decider.decide(columns, values, batch.live, batch.context)
         self._recent.add(decisions.keys, decisions.values)
         partitions = partitions_of(decisions.keys, self._partitions)
-        return (Emission(DECISIONS, partitions, decisions.keys, decisions.values),)
+        return Result(emissions=(Emission(DECISIONS, partitions, decisions.keys, decisions.values),))
+
+    def tables(self) -> Mapping[str, Rows]:
+        return {"decisions": self._recent}
 
     def state(self) -> TableState:
         """The posture in force; the newest decisions are for people and are not part of it."""
         return self._decider.state()
 
     def restore(self, state: TableState) -> None:
-        """Take a state that `state` gave."""
         self._decider.restore(state)

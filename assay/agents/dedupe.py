@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
-from assay.agents.batch import Batch
+from assay.agents.batch import Batch, Result, Step, Views
 from assay.agents.plans import Plans
-from assay.agents.step import Emission
 from assay.codecs.table_state import TableState
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
 
+READS = ("kind", "event_id", "payload_hash", "subject_event_id", "ts_us", "topic", "partition", "offset")
+WRITES = ("seen.verdict", "seen.ordinal", "seen.subject", "seen.oldest")
 
-class DedupeStep:
-    """The first step of the lane. Leaves `results["seen"]`; rows that are not new are no longer live.
 
-    The same payload again is folded nowhere; another payload under a known id is set aside and the first one stands.
+class DedupeStep(Step):
+    """The first step of the decision lane: rows that are not new are no longer live.
+
+    The same payload again is folded nowhere; another payload under a known id is refused and the first one stands.
     """
 
-    name = "dedupe"
-
-    def __init__(self, plans: Plans) -> None:
+    def __init__(self, plans: Plans, views: Views) -> None:
         self._seen = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
 
-    def handle(self, batch: Batch) -> Sequence[Emission]:
+    def handle(self, batch: Batch) -> Result:
         seen = self._seen.fold(batch.columns)
-        batch.results["seen"] = seen
-        batch.live &= seen.verdicts == NEW
-        for row in np.flatnonzero(seen.verdicts == MISMATCH).tolist():
-            batch.refused.append((row, Reason.PAYLOAD_HASH_MISMATCH, "another payload was admitted under this event id before"))
-        return ()
+        what = "another payload was admitted under this event id before"
+        return Result(
+            columns={
+                "seen.verdict": seen.verdicts,
+                "seen.ordinal": seen.ordinals,
+                "seen.subject": seen.subjects,
+                "seen.oldest": np.full(batch.rows, seen.floor, np.int64),
+            },
+            live=batch.live & (seen.verdicts == NEW),
+            refused=[(row, Reason.PAYLOAD_HASH_MISMATCH, what) for row in np.flatnonzero(seen.verdicts == MISMATCH).tolist()],
+        )
 
     def state(self) -> TableState:
         return self._seen.state()

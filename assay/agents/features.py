@@ -2,52 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from assay.agents.batch import Batch
+from assay.agents.batch import Batch, Result, Rows, Step, Views
 from assay.agents.plans import Plans
-from assay.agents.step import Emission
-from assay.codecs.columns import rows
 from assay.codecs.table_state import TableState
+from assay.tables.dedupe import SeenBatch
 from assay.tables.features import REFUSALS, FeatureTable
 
+READS = ("kind", "ts_us", "amount_minor", "label", "entity.*", "seen.verdict", "seen.ordinal", "seen.subject", "seen.oldest")
+WRITES = ("features.longs", "features.doubles")
 
-class FeatureStep:
-    """Reads `results["seen"]`, leaves `results["features"]` and, for the projection step, `results["feature_table"]`."""
 
-    name = "online_features"
-    takes_no_rows = True
+class FeatureStep(Step):
+    """Folds payments, labels and context facts; writes the feature values of payments."""
 
-    def __init__(self, plans: Plans) -> None:
+    def __init__(self, plans: Plans, views: Views) -> None:
         self._plan = plans.features
         self._table = FeatureTable(plans.features)
 
-    @property
-    def tables(self) -> Mapping[str, Any]:
-        """Rows for the web view, by `entity:id`."""
+    def handle(self, batch: Batch) -> Result:
+        columns, live = batch.columns, batch.live.copy()
+        features = self._table.fold(columns, ~batch.live, _seen(batch))
+        refused = np.flatnonzero(features.refusals).tolist()
+        live[refused] = False
+        reasons = [REFUSALS[int(features.refusals[row])] for row in refused]
+        return Result(
+            columns={"features.longs": features.longs, "features.doubles": features.doubles},
+            live=live,
+            refused=[(row, why, "it changed no feature and is not decided") for row, why in zip(refused, reasons, strict=True) if why],
+        )
+
+    def tables(self) -> Mapping[str, Rows]:
         return {"features": _Rows(self._table), "entities": _Rows(self._table)}
 
-    def handle(self, batch: Batch) -> Sequence[Emission]:
-        batch.results["feature_table"] = self._table
-        if not rows(batch.columns):
-            return ()
-        features = self._table.fold(batch.columns, ~batch.live, batch.results["seen"])
-        for row in np.flatnonzero(features.refusals).tolist():
-            reason = REFUSALS[int(features.refusals[row])]
-            assert reason is not None
-            batch.live[row] = False
-            batch.refused.append((row, reason, "it changed no feature and is not decided"))
-        batch.results["features"] = features
-        return ()
+    def view(self, table: str) -> Any:
+        return {"features": self._table, "entities": self._table}[table]
 
     def state(self) -> TableState:
         return self._table.state()
 
     def restore(self, state: TableState) -> None:
         self._table = FeatureTable.from_state(self._plan, state)
+
+
+def _seen(batch: Batch) -> SeenBatch:
+    verdicts, ordinals, subjects, oldest = (np.asarray(batch.columns[name]) for name in READS[-4:])
+    floor = int(oldest[-1]) if len(oldest) else 0
+    return SeenBatch(verdicts, ordinals, subjects, floor, int(ordinals.max(initial=-1)) + 1)
 
 
 class _Rows:

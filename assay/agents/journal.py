@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from assay.codecs.columns import Columns
@@ -10,8 +11,8 @@ from assay.codecs.single_object import pack, unpack
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
-#: rows in processing order; answers of effectors; a new writer; a new writer with other code
-BATCH, RESULT, CLAIM, UPGRADE = "BATCH", "RESULT", "CLAIM", "UPGRADE"
+#: rows in processing order; wall time while rows are held; answers of effectors; a new writer; a new writer with other code
+BATCH, TICK, RESULT, CLAIM, UPGRADE = "BATCH", "TICK", "RESULT", "CLAIM", "UPGRADE"
 
 
 @dataclass(frozen=True)
@@ -114,4 +115,13 @@ def other_policy(lane: str, record: JournalRecord, digest: bytes) -> Stop:
         f"lane {lane}: record {record.sequence} was journaled under run config {record.run_config_digest.hex()[:12]}, "
         f"this run has {digest.hex()[:12]}",
         remedy="A feature, rule or policy of the run was changed: put it back, or start a new run with it.",
+    )
+
+
+def other_layout(lane: str, record: JournalRecord, columns: Iterable[str]) -> Stop:
+    """A record that holds other columns than the steps of this code read."""
+    return Stop(
+        Reason.LAYOUT_UNSUPPORTED,
+        f"lane {lane}: record {record.sequence} holds the columns {', '.join(sorted(columns))}, this version reads others",
+        remedy="The run was begun by another version of assay: go on with that version, or start a new run.",
     )

@@ -63,10 +63,10 @@ class _Input:
 class Merge:
     """Buffers rows until their order is certain. Holds nothing that a restart would miss."""
 
-    def __init__(self, ranks: Mapping[str, int], tps: Sequence[TopicPartition], policy: Ordering, hold_max: int = 50_000) -> None:
-        self._handles = list(ranks)
-        self._rank = np.array([ranks[handle] for handle in self._handles], np.int64)
-        self._policy = policy
+    def __init__(self, ranks: Mapping[str, int], tps: Sequence[TopicPartition], ordering: Ordering, hold_max: int = 50_000) -> None:
+        self.handles, self.tps = list(ranks), list(tps)
+        self._rank = np.array([ranks[handle] for handle in self.handles], np.int64)
+        self._ordering = ordering
         self._hold_max = hold_max
         self._inputs = {tp: _Input(Coverage(), START_OF_TIME) for tp in tps}
         self._pending: list[Columns] = []
@@ -83,8 +83,8 @@ class Merge:
     def bootstrap(self, ends: Mapping[TopicPartition, int]) -> None:
         """Under `arrival`, what control and posture held when the lane started is read before anything else is fetched."""
         lowest = min(self._rank)
-        of_first_rank = {handle for handle, rank in zip(self._handles, self._rank, strict=True) if rank == lowest}
-        if self._policy == "arrival" and len(of_first_rank) < len(self._handles):
+        of_first_rank = {handle for handle, rank in zip(self.handles, self._rank, strict=True) if rank == lowest}
+        if self._ordering == "arrival" and len(of_first_rank) < len(self.handles):
             self._first = {tp: end for tp, end in ends.items() if tp[0] in of_first_rank}
 
     def next_unseen(self, tp: TopicPartition) -> int:
@@ -131,7 +131,7 @@ class Merge:
             return False
         if state.held < self._hold_max:
             return True
-        return self._policy == "event_time" and not self._ready and state.watermark <= self._threshold()
+        return self._ordering == "event_time" and not self._ready and state.watermark <= self._threshold()
 
     def finished(self) -> bool:
         """Every input has had its final mark and nothing waits."""
@@ -164,7 +164,7 @@ class Merge:
     def _release(self) -> None:
         if not self._pending:
             return
-        if self._policy == "arrival":
+        if self._ordering == "arrival":
             self._ready.extend(self._pending)
             self._pending = []
             return
@@ -214,7 +214,7 @@ class Merge:
 
     def _account(self, columns: Columns, done: dict[TopicPartition, list[I64]]) -> None:
         topic, partition, offset = (np.asarray(columns[name]) for name in ("topic", "partition", "offset"))
-        for number, handle in enumerate(self._handles):
+        for number, handle in enumerate(self.handles):
             of_topic = topic == number
             for p in np.unique(partition[of_topic]).tolist():
                 offsets = offset[of_topic & (partition == p)]

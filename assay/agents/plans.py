@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from assay.agents.rule_plan import RulePlan
@@ -24,4 +24,3 @@ class Plans:
     horizon_rows: int
     changelog_interval_us: int
     partitions: Mapping[str, int]
-    input_handles: Sequence[str]

@@ -13,7 +13,7 @@ from typing import cast
 
 import numpy as np
 
-from assay.agents.batch import Batch
+from assay.agents.batch import Batch, Result, Step, Views
 from assay.agents.plans import Plans
 from assay.agents.step import Emission
 from assay.codecs.avro_encode import encode
@@ -25,29 +25,29 @@ from assay.codecs.table_state import TableState
 FEATURES, ENTITIES = "FP_CHANGELOG_FEATURES_V1", "FP_CHANGELOG_ENTITIES_V1"
 
 
-class ProjectionStep:
+class ProjectionStep(Step):
     """State: up to when rows went out, in wall time, and which entity's turn is next."""
 
-    name = "projections"
-    takes_no_rows = True
-
-    def __init__(self, plans: Plans) -> None:
+    def __init__(self, plans: Plans, views: Views) -> None:
+        self._features = views["features"]
         self._interval_us = plans.changelog_interval_us
         self._partitions = plans.partitions
         self._entities = len(plans.features.entities)
         self._flushed_us = self._next = 0
 
-    def handle(self, batch: Batch) -> Sequence[Emission]:
+    def handle(self, batch: Batch) -> Result:
         context = batch.context
         turn = self._turn(context.wall_us)
         if not turn:
-            return ()
-        table, stamp = batch.results["feature_table"], {"epoch": context.epoch, "sequence": context.sequence}
+            return Result()
+        table, stamp = self._features(), {"epoch": context.epoch, "sequence": context.sequence}
         dead = _keys(table.take_dead(turn))
-        return [
-            self._emission(FEATURES, "feature_row", table.changed_features(turn), stamp, dead),
-            self._emission(ENTITIES, "entity_row", table.changed_entities(turn), stamp, dead),
-        ]
+        return Result(
+            emissions=[
+                self._emission(FEATURES, "feature_row", table.changed_features(turn), stamp, dead),
+                self._emission(ENTITIES, "entity_row", table.changed_entities(turn), stamp, dead),
+            ]
+        )
 
     def _turn(self, wall_us: int) -> Sequence[int]:
         """The entities whose rows go out now: each has its part of the interval."""

@@ -17,6 +17,16 @@ from assay.codecs.columns import I32, I64, U8, Strings
 TopicPartition: TypeAlias = tuple[str, int]
 
 
+class LaneId(NamedTuple):
+    """The identity of a lane in a run: its name in the topology and its shard. The shard is the partition of its journal."""
+
+    lane: str
+    shard: int
+
+    def __str__(self) -> str:
+        return f"{self.lane}/{self.shard}"
+
+
 class Chunk(NamedTuple):
     """Records of one topic partition as fetched, in offset order. `values` may hold null (a tombstone).
 

@@ -24,6 +24,8 @@ from assay.contracts.reasons import Reason
 
 MAGIC = b"assay-audit/1\n"
 GENESIS = "0" * 64
+#: key prefix of all segments in the object store
+SEGMENTS = "audit/segments"
 
 
 class Segment(NamedTuple):

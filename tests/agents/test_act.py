@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from machines import wired
 from records import DAY_US, OTHER_PINS, PINS, RTDL, T0_US, chunk, decision, mark, outcome, payment
 from simulated_worlds import config
 from states import read_back, written
@@ -14,7 +15,7 @@ from states import read_back, written
 from assay.agents.lane import LaneMachine
 from assay.agents.step import EffectResults, LaneOutput
 from assay.agents.topology import TOPOLOGY
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import unpack
 from assay.contracts import ids
@@ -29,7 +30,7 @@ class ActLane:
     """A running act lane, fed record by record."""
 
     def __init__(self) -> None:
-        self.lane: LaneMachine = build_lane(TOPOLOGY.lane("act"), config(), partition_counts(1))
+        self.lane: LaneMachine = fold_machine_of(TOPOLOGY.lane("act"), config(), partition_counts(1))
         self.lane.unemitted()
         self.lane.apply(self.lane.claim_entry(WALL_US).value)
         self.at = 0
@@ -149,7 +150,7 @@ def test_a_state_read_back_goes_on_in_the_middle_of_a_batch() -> None:
     act, twin = ActLane(), ActLane()
     act.answer(act.start(decision("a")))
     started = act.start(decision("b"), decision("c"))
-    (step, twin_step) = (lane.steps[0] for lane in (act.lane, twin.lane))
+    (step, twin_step) = (wired(lane)[0].step for lane in (act.lane, twin.lane))
     twin_step.restore(read_back(step))
     assert written(twin_step) == written(step)
     assert emitted(twin.answer(started)) == emitted(act.answer(started))
@@ -180,7 +181,7 @@ def test_answers_that_fit_no_batch_under_way_stop_the_lane(play: Any) -> None:
 
 def recovered(journal: Sequence[bytes]) -> LaneMachine:
     """A lane that has read this journal."""
-    lane = build_lane(TOPOLOGY.lane("act"), config(), partition_counts(1))
+    lane = fold_machine_of(TOPOLOGY.lane("act"), config(), partition_counts(1))
     for value in journal:
         lane.recover(value)
     return lane
@@ -190,7 +191,7 @@ def test_after_a_crash_between_start_and_answer_the_effector_is_asked_first() ->
     """Also when the successor claimed the lane and died before it asked, and not once the answer is in the journal."""
     act = ActLane()
     claim = act.lane
-    journal = [build_lane(TOPOLOGY.lane("act"), config(), partition_counts(1)).claim_entry(WALL_US).value]
+    journal = [fold_machine_of(TOPOLOGY.lane("act"), config(), partition_counts(1)).claim_entry(WALL_US).value]
     claim.receive(chunk(RTDL, [decision("a")]))
     started = claim.next_entry(WALL_US)
     assert started is not None

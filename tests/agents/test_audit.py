@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import PINS, RTDL, chunk, decision, mark, outcome
+from machines import audit_machine
+from records import RTDL, chunk, decision, mark, outcome
 
 from assay.agents import audit as audit_module
 from assay.agents.audit import AuditMachine
@@ -31,7 +32,7 @@ AUDIT, QUARANTINE = "FP_BUS_AUDIT_V1", "FP_BUS_QUARANTINE_V1"
 
 def machine(rows: int = 1_000) -> AuditMachine:
     """An audit lane of one partition."""
-    return AuditMachine(PINS, [(RTDL, 0)], 1, rows)
+    return audit_machine(rows)
 
 
 def drain(lane: AuditMachine) -> list[bytes]:

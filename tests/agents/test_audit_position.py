@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from records import OTHER_PINS, PINS, RTDL, chunk, decision, outcome
+from machines import audit_machine
+from records import OTHER_PINS, RTDL, chunk, decision, outcome
 
 from assay.agents.audit import AuditMachine
 from assay.codecs.audit_segment import read_segment
@@ -13,7 +14,7 @@ LATER_US = WALL_US + 1_000_000
 
 def machine() -> AuditMachine:
     """An audit lane of one partition."""
-    return AuditMachine(PINS, [(RTDL, 0)], 1, 1_000)
+    return audit_machine()
 
 
 def drain(lane: AuditMachine) -> list[bytes]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 
 from assay.agents.batch import Batch, Context
@@ -49,7 +47,6 @@ def plans() -> Plans:
         horizon_rows=1,
         changelog_interval_us=1,
         partitions={"FP_BUS_RTDL_V1": 3},
-        input_handles=("FP_BUS_TRAFFIC_FRAUD_V1",),
     )
 
 
@@ -65,26 +62,25 @@ def batch(ids: list[str], amounts: list[int]) -> Batch:
         "amount_minor": np.array(amounts, np.int64),
         "document": Strings.of([None] * n),
     }
-    made = Batch(columns, Context(0, 1, 0, 5, []), np.ones(n, np.bool_))
-    made.results["features"] = SimpleNamespace(longs=np.zeros((n, 2), np.int64), doubles=np.zeros((n, 0)))
-    return made
+    columns |= {"features.longs": np.zeros((n, 2), np.int64), "features.doubles": np.zeros((n, 0))}
+    return Batch(columns, np.ones(n, np.bool_), Context(0, 1, 0, 5, [], 0))
 
 
 def test_decisions_go_to_the_partition_of_their_event_and_stay_readable() -> None:
-    step = DecideStep(plans())
-    (emission,) = step.handle(batch(["a", "b"], [100, 101]))
+    step = DecideStep(plans(), {})
+    (emission,) = step.handle(batch(["a", "b"], [100, 101])).emissions
     assert emission.handle == "FP_BUS_RTDL_V1"
     assert emission.keys.tolist() == [b"a", b"b"]
     assert set(emission.partitions.tolist()) <= {0, 1, 2}
-    row = step.tables["decisions"].row("b")
+    row = step.tables()["decisions"].row("b")
     assert row is not None
     assert (row["outcome"], row["score"], row["features"]) == ("DECLINE", 50, {"is_night": 0, "is_weekend": 0})
     assert row["decision_id"] == row["decision_id"].lower()
-    assert step.tables["decisions"].row("c") is None
+    assert step.tables()["decisions"].row("c") is None
 
 
 def test_a_batch_without_payments_emits_nothing() -> None:
-    (emission,) = DecideStep(plans()).handle(batch([], []))
+    (emission,) = DecideStep(plans(), {}).handle(batch([], [])).emissions
     assert len(emission.partitions) == 0
 
 
@@ -96,8 +92,8 @@ def test_batches_without_a_decision_are_not_kept() -> None:
 
 
 def test_recent_decisions_let_go_of_the_oldest() -> None:
-    step = DecideStep(plans())
-    (emission,) = step.handle(batch(["a", "b"], [1, 2]))
+    step = DecideStep(plans(), {})
+    (emission,) = step.handle(batch(["a", "b"], [1, 2])).emissions
     recent = RecentDecisions(PLAN, rows_max=3)
     recent.add(emission.keys, emission.values)
     recent.add(Strings.of(["c", "d"]), emission.values)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journals import journal
+from machines import wired
 from records import RTDL, TRAFFIC, chunk, mark, payment
 from simulated_worlds import config
 from states import read_back, written
@@ -21,7 +22,7 @@ from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Emission
 from assay.agents.topology import TOPOLOGY
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Columns, Strings, concat, rows, take
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import AssayError, Stop
@@ -33,7 +34,7 @@ CODE, OTHER_CODE = b"\1" * 32, b"\2" * 32
 
 def lane(name: str = "rtdl", code: bytes | None = None) -> LaneMachine:
     """A lane that has read nothing."""
-    return build_lane(TOPOLOGY.lane(name), config(), partition_counts(1), code=code)
+    return fold_machine_of(TOPOLOGY.lane(name), config(), partition_counts(1), code=code)
 
 
 @cache
@@ -62,7 +63,7 @@ def play(name: str, cuts: Sequence[int]) -> tuple[list[Emission], list[bytes], L
             n = len(outcome.effects.idempotency_key)
             emissions += one.apply(replace(record(sequence, RESULT, answers(n), n), wall_us=0).to_bytes()).emissions
             sequence += 1
-    return emissions, [written(step) for step in one.steps], one
+    return emissions, [written(found.step) for found in wired(one)], one
 
 
 def record(sequence: int, kind: str = BATCH, columns: Columns | None = None, n: int = 0, epoch: int = 0) -> JournalRecord:
@@ -114,9 +115,9 @@ def test_a_state_read_back_goes_on_as_if_nothing_had_happened(name: str) -> None
     first = record(0, columns=take(everything, np.arange(half)), n=half).to_bytes()
     second = record(1, columns=take(everything, np.arange(half, rows(everything))), n=rows(everything) - half).to_bytes()
     one.apply(first)
-    for step, twin in zip(one.steps, other.steps, strict=True):
-        twin.restore(read_back(step))
-        assert written(twin) == written(step), step.name
+    for found, twin in zip(wired(one), wired(other), strict=True):
+        twin.step.restore(read_back(found.step))
+        assert written(twin.step) == written(found.step), found.name
     other.apply(record(0).to_bytes())
     assert in_effect(one.apply(second).emissions) == in_effect(other.apply(second).emissions)
 

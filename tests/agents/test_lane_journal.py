@@ -14,7 +14,7 @@ from assay.agents.journal import BATCH, CLAIM, RESULT, JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import JournalEntry
 from assay.agents.topology import TOPOLOGY
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Columns, Strings
 from assay.codecs.single_object import pack, unpack
 from assay.contracts.errors import Stop
@@ -28,7 +28,7 @@ LONG = "😀" * 250
 
 def lane(name: str = "rtdl") -> LaneMachine:
     """A lane that has read nothing."""
-    return build_lane(TOPOLOGY.lane(name), config(), partition_counts(1), code=CODE)
+    return fold_machine_of(TOPOLOGY.lane(name), config(), partition_counts(1), code=CODE)
 
 
 def record(sequence: int, kind: str = BATCH, columns: Columns | None = None, n: int = 0, epoch: int = 0) -> JournalRecord:
@@ -124,7 +124,7 @@ def test_what_is_no_journal_record_is_refused_as_such(value: bytes) -> None:
     ],
 )
 def test_a_journal_record_stays_below_what_a_broker_takes_and_no_offset_is_lost(values: list[bytes]) -> None:
-    one = build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"ordering": "arrival"}), partition_counts(1))
+    one = fold_machine_of(TOPOLOGY.lane("rtdl"), config().model_copy(update={"ordering": "arrival"}), partition_counts(1))
     one.receive(chunk(TRAFFIC, values))
     entries = []
     while (entry := one.next_entry(WALL_US)) is not None:
@@ -162,7 +162,7 @@ def _starts_from_a_snapshot(one: LaneMachine, _: list[bytes]) -> LaneMachine:
 def test_an_idle_lane_sends_its_last_changelog_rows_and_then_leaves_a_clean_point(
     restarted: Callable[[LaneMachine, list[bytes]], LaneMachine],
 ) -> None:
-    one = build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1), rows_max=1, code=CODE)
+    one = fold_machine_of(TOPOLOGY.lane("rtdl"), config(), partition_counts(1), rows_max=1, code=CODE)
     one.unemitted()
     claim = one.claim_entry(WALL_US)
     _settled(one, claim)

@@ -8,20 +8,21 @@ from random import Random
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from records import CONTEXT, INPUTS, LABELS, PINS, TRAFFIC, chunk, label, mark, payment
+from machines import reader
+from records import LABELS, TRAFFIC, chunk, label, mark, payment
 
 from assay.agents.intake import Intake
 from assay.agents.merge import END_OF_TIME, WATERMARKS_WAITING_MAX, Merge, Slice
 from assay.agents.step import TopicPartition
+from assay.agents.topology import TOPOLOGY
 from assay.codecs.columns import Strings, rows
 from assay.contracts.reasons import Reason
 
 RANKS = {LABELS: 1, TRAFFIC: 3}
-ACCEPTS = {LABELS: ("label_assertion",), TRAFFIC: ("payment",), CONTEXT: ("context_fact",)}
 
 
 def intake() -> Intake:
-    return Intake(list(RANKS), ACCEPTS, PINS, ["customer", "terminal"])
+    return reader(TOPOLOGY.lane("rtdl"), list(RANKS))
 
 
 def ids(slices: Sequence[Slice]) -> list[bytes | None]:
@@ -73,12 +74,12 @@ def logs(events: World, partitions: int, marks_every: int, seed: int) -> dict[To
 def merged(written: dict[TopicPartition, list[bytes]], seed: int, rows_max: int) -> list[bytes | None]:
     """Feed the partitions in random pieces and random turns."""
     random = Random(seed)
-    merge, reader, slices = Merge(RANKS, list(written), "event_time"), intake(), []
+    merge, taking, slices = Merge(RANKS, list(written), "event_time"), intake(), []
     at = dict.fromkeys(written, 0)
     while any(at[tp] < len(written[tp]) for tp in written):
         tp = random.choice([tp for tp in written if at[tp] < len(written[tp])])
         piece = chunk(tp[0], written[tp][at[tp] : at[tp] + random.randint(1, 9)], at[tp], tp[1])
-        taken = reader.take(piece, merge.late_bound(tp))
+        taken = taking.take(piece, merge.late_bound(tp))
         assert not taken.refused
         merge.add(tp, taken.rows or {}, taken.watermarks)
         at[tp] += len(piece.offsets)
@@ -101,14 +102,14 @@ def _id(record: bytes) -> bytes:
 
 
 def test_a_row_waits_until_every_other_input_has_passed_it() -> None:
-    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
-    taken = reader.take(chunk(TRAFFIC, [payment("a", 5), mark(TRAFFIC, 0, 100)]), merge.late_bound((TRAFFIC, 0)))
+    merge, taking = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
+    taken = taking.take(chunk(TRAFFIC, [payment("a", 5), mark(TRAFFIC, 0, 100)]), merge.late_bound((TRAFFIC, 0)))
     merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
     assert drain(merge) == []
-    taken = reader.take(chunk(LABELS, [mark(LABELS, 0, 5)]), merge.late_bound((LABELS, 0)))
+    taken = taking.take(chunk(LABELS, [mark(LABELS, 0, 5)]), merge.late_bound((LABELS, 0)))
     merge.add((LABELS, 0), {}, taken.watermarks)
     assert drain(merge) == [], "a label at 5 may still come and goes before a payment at 5"
-    taken = reader.take(chunk(LABELS, [mark(LABELS, 0, 6)], 1), merge.late_bound((LABELS, 0)))
+    taken = taking.take(chunk(LABELS, [mark(LABELS, 0, 6)], 1), merge.late_bound((LABELS, 0)))
     merge.add((LABELS, 0), {}, taken.watermarks)
     assert ids(drain(merge)) == [b"a"]
 
@@ -121,14 +122,14 @@ def test_a_row_behind_its_mark_is_refused_and_one_before_it_in_the_log_is_not() 
 
 
 def test_a_mark_is_journaled_only_when_every_earlier_record_of_its_partition_is() -> None:
-    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
-    taken = reader.take(chunk(TRAFFIC, [payment("a", 5), payment("b", 50), mark(TRAFFIC, 0, 60)]), -1)
+    merge, taking = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
+    taken = taking.take(chunk(TRAFFIC, [payment("a", 5), payment("b", 50), mark(TRAFFIC, 0, 60)]), -1)
     merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
-    merge.add((LABELS, 0), {}, reader.take(chunk(LABELS, [mark(LABELS, 0, 20)]), -1).watermarks)
+    merge.add((LABELS, 0), {}, taking.take(chunk(LABELS, [mark(LABELS, 0, 20)]), -1).watermarks)
     first = drain(merge)
     assert ids(first) == [b"a"]
     assert (TRAFFIC, 0, 60) not in [m for s in first for m in s.watermarks], "b is not journaled, so the mark must be read again"
-    merge.add((LABELS, 0), {}, reader.take(chunk(LABELS, [mark(LABELS, 0, 0, final=True)], 1), -1).watermarks)
+    merge.add((LABELS, 0), {}, taking.take(chunk(LABELS, [mark(LABELS, 0, 0, final=True)], 1), -1).watermarks)
     second = drain(merge)
     assert ids(second) == [b"b"]
     assert (TRAFFIC, 0, 60) in [m for s in second for m in s.watermarks]
@@ -136,18 +137,18 @@ def test_a_mark_is_journaled_only_when_every_earlier_record_of_its_partition_is(
 
 def test_marks_behind_rows_that_wait_make_no_journal_record_however_many_they_are() -> None:
     """They cannot be settled before the rows are, so a record of them would hold nothing, and another would follow at once."""
-    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
+    merge, taking = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
     values = [payment("a", 5), *(mark(TRAFFIC, 0, 6 + n) for n in range(WATERMARKS_WAITING_MAX + 1))]
-    taken = reader.take(chunk(TRAFFIC, values), -1)
+    taken = taking.take(chunk(TRAFFIC, values), -1)
     merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
     assert merge.take(100) is None
 
 
 def test_many_marks_of_an_idle_topic_are_journaled_while_rows_of_another_wait() -> None:
-    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
-    taken = reader.take(chunk(TRAFFIC, [payment("a", 10**6)]), -1)
+    merge, taking = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time"), intake()
+    taken = taking.take(chunk(TRAFFIC, [payment("a", 10**6)]), -1)
     merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
-    idle = reader.take(chunk(LABELS, [mark(LABELS, 0, 6 + n) for n in range(WATERMARKS_WAITING_MAX)]), -1)
+    idle = taking.take(chunk(LABELS, [mark(LABELS, 0, 6 + n) for n in range(WATERMARKS_WAITING_MAX)]), -1)
     merge.add((LABELS, 0), {}, idle.watermarks)
     (only,) = drain(merge)
     assert only.columns is None
@@ -159,9 +160,9 @@ def test_rows_that_tie_in_all_but_their_payload_fold_in_one_order() -> None:
     records = [payment("same", 5, amount) for amount in (100, 200, 300)]
     orders = set()
     for turn in ((0, 1, 2), (2, 1, 0), (1, 2, 0)):
-        merge, reader = Merge(RANKS, [(TRAFFIC, p) for p in range(3)], "event_time"), intake()
+        merge, taking = Merge(RANKS, [(TRAFFIC, p) for p in range(3)], "event_time"), intake()
         for p in turn:
-            taken = reader.take(chunk(TRAFFIC, [records[p], mark(TRAFFIC, p, 0, final=True)], 0, p), -1)
+            taken = taking.take(chunk(TRAFFIC, [records[p], mark(TRAFFIC, p, 0, final=True)], 0, p), -1)
             merge.add((TRAFFIC, p), taken.rows or {}, taken.watermarks)
         (only,) = drain(merge)
         assert only.columns is not None
@@ -171,9 +172,9 @@ def test_rows_that_tie_in_all_but_their_payload_fold_in_one_order() -> None:
 
 def test_ranges_and_marks_of_all_slices_cover_every_offset_once() -> None:
     written = logs(world(3, 80), 2, 7, 5)
-    merge, reader, slices = Merge(RANKS, list(written), "event_time"), intake(), []
+    merge, taking, slices = Merge(RANKS, list(written), "event_time"), intake(), []
     for tp, values in written.items():
-        taken = reader.take(chunk(tp[0], values, 0, tp[1]), merge.late_bound(tp))
+        taken = taking.take(chunk(tp[0], values, 0, tp[1]), merge.late_bound(tp))
         merge.add(tp, taken.rows or {}, taken.watermarks)
         slices += drain(merge, 11)
     covered = [(t, p, n) for s in slices for t, p, a, z in s.ranges for n in range(a, z + 1)]
@@ -181,17 +182,17 @@ def test_ranges_and_marks_of_all_slices_cover_every_offset_once() -> None:
 
 
 def test_a_partition_far_ahead_is_not_wanted_but_the_one_others_wait_for_always_is() -> None:
-    merge, reader = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time", hold_max=10), intake()
+    merge, taking = Merge(RANKS, [(LABELS, 0), (TRAFFIC, 0)], "event_time", hold_max=10), intake()
     values = [payment(f"p{i}", i) for i in range(20)] + [mark(TRAFFIC, 0, 20)]
-    taken = reader.take(chunk(TRAFFIC, values), -1)
+    taken = taking.take(chunk(TRAFFIC, values), -1)
     merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
     assert (merge.wants((TRAFFIC, 0)), merge.wants((LABELS, 0))) == (False, True)
 
 
 def test_arrival_folds_as_records_come() -> None:
-    merge, reader = Merge(INPUTS, [(TRAFFIC, 0)], "arrival"), Intake(list(INPUTS), {TRAFFIC: ("payment",)}, PINS, ["customer"])
+    merge, taking = Merge(RANKS, [(TRAFFIC, 0)], "arrival"), intake()
     for first, name, ts in ((0, "b", 9), (1, "a", 3)):
-        taken = reader.take(chunk(TRAFFIC, [payment(name, ts)], first), merge.late_bound((TRAFFIC, 0)))
+        taken = taking.take(chunk(TRAFFIC, [payment(name, ts)], first), merge.late_bound((TRAFFIC, 0)))
         merge.add((TRAFFIC, 0), taken.rows or {}, taken.watermarks)
     assert ids(drain(merge)) == [b"b", b"a"]
 

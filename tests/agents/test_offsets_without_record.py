@@ -15,7 +15,7 @@ from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import unpack
 
@@ -36,7 +36,7 @@ def sent(offset: int) -> bytes:
 
 def lane() -> LaneMachine:
     """A lane in order of arrival that has read nothing."""
-    return build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"ordering": "arrival"}), partition_counts(1))
+    return fold_machine_of(TOPOLOGY.lane("rtdl"), config().model_copy(update={"ordering": "arrival"}), partition_counts(1))
 
 
 def worked(one: LaneMachine) -> tuple[list[bytes], list[str]]:
@@ -96,7 +96,7 @@ def test_any_gaps_leave_nothing_undecided_and_no_position_behind(fetches: list[l
 
 
 def test_a_mark_behind_offsets_without_a_record_is_journaled_so_that_an_input_can_end() -> None:
-    one = build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
+    one = fold_machine_of(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
     for handle in INPUTS:
         offsets, values = np.array([3], np.int64), Strings.of([mark(handle, 0, 0, final=True)])
         one.receive(Chunk(handle, 0, offsets, values, begins=0))

@@ -17,14 +17,14 @@ import fastavro.utils
 import numpy as np
 import pytest
 from audit_chains import segments, stored
+from machines import audit_machine
 from records import OTHER_PINS, PINS, RTDL, T0_US, TRAFFIC, chunk, decision, outcome, payment
 from simulated_worlds import config, decision_digest, run, small_world
 
-from assay.agents.audit import AuditMachine
 from assay.agents.journal import JournalRecord
 from assay.agents.topology import TOPOLOGY
 from assay.app.audit.verify import verify_chain
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.compare import decisions_of
 from assay.app.stores.segment_journal import segment_key
 from assay.codecs import single_object
@@ -112,7 +112,7 @@ def test_a_world_in_older_schemas_is_decided_acted_on_and_audited_as_in_those_of
 def test_what_is_refused_of_an_older_schema_is_set_aside_as_it_came_with_its_reason(plant: Plant) -> None:
     damaged, other_run = payment("a", T0_US)[:-1], payment("b", T0_US, pins=OTHER_PINS)
     plant("payment")
-    lane = build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
+    lane = fold_machine_of(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
     lane.receive(chunk(TRAFFIC, [damaged, b"no header", other_run]))
     entry = lane.next_entry(WALL_US)
     assert entry is not None
@@ -128,7 +128,7 @@ def test_what_is_refused_of_an_older_schema_is_set_aside_as_it_came_with_its_rea
 def test_decisions_of_an_older_schema_are_acted_on_once(plant: Plant) -> None:
     values = [decision("a"), decision("b"), decision("a")]
     plant("decision_response")
-    lane = build_lane(TOPOLOGY.lane("act"), config().model_copy(update=PINS.as_json()), partition_counts(1))
+    lane = fold_machine_of(TOPOLOGY.lane("act"), config().model_copy(update=PINS.as_json()), partition_counts(1))
     lane.receive(chunk(RTDL, values))
     entry = lane.next_entry(WALL_US)
     assert entry is not None
@@ -147,7 +147,7 @@ def test_a_replay_finds_decisions_of_an_older_schema_on_the_topic(plant: Plant) 
 def test_an_audit_chain_goes_on_over_a_change_of_schema_and_verifies_whole(plant: Plant) -> None:
     before, late = segments(), [decision("late"), outcome("late")]
     plant("decision_response", "action_outcome")
-    lane = AuditMachine(PINS, [(RTDL, 0)], 1, 1_000)
+    lane = audit_machine()
     for value in before:
         lane.recover(value)
     lane.unemitted()

@@ -14,7 +14,7 @@ from assay.agents.lane import LaneMachine
 from assay.agents.projections import ENTITIES, FEATURES
 from assay.agents.step import Emission
 from assay.agents.topology import TOPOLOGY
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import unpack
 
@@ -23,7 +23,7 @@ WALL_US = 1_800_000_000_000_000
 
 def lane() -> LaneMachine:
     """A lane that has read nothing."""
-    return build_lane(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
+    return fold_machine_of(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
 
 
 def plain(row: dict[str, Any]) -> dict[str, Any]:

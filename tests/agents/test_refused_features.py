@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from machines import wired
 from records import LABELS, RTDL, T0_US, TRAFFIC, chunk, label, payment
 from simulated_worlds import config
 
 from assay.agents.features import FeatureStep
 from assay.agents.lane import LaneMachine
 from assay.agents.topology import TOPOLOGY
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.single_object import unpack
 from assay.tables.entity_windows import SUM_MAX
 from assay.tables.feature_plan import BUCKETS, CELLS, FIELDS, SUM, TOTAL
@@ -29,7 +30,7 @@ def folded(lane: LaneMachine, handle: str, first: int, value: bytes) -> tuple[li
 
 def fill(lane: LaneMachine) -> None:
     """Plant sums just below what an int64 holds into the windows of the first key of every entity."""
-    (step,) = (step for step in lane.steps if isinstance(step, FeatureStep))
+    (step,) = (one.step for one in wired(lane) if isinstance(one.step, FeatureStep))
     for windows in step._table.windows:
         for ring in windows.plan.rings:
             line = windows.lines[0]
@@ -39,7 +40,7 @@ def fill(lane: LaneMachine) -> None:
 
 
 def test_rows_that_no_feature_takes_are_set_aside_and_not_decided() -> None:
-    lane = build_lane(TOPOLOGY.lane("rtdl"), config().model_copy(update={"ordering": "arrival"}), partition_counts(1))
+    lane = fold_machine_of(TOPOLOGY.lane("rtdl"), config().model_copy(update={"ordering": "arrival"}), partition_counts(1))
     assert folded(lane, TRAFFIC, 0, payment("a", T0_US)) == ([], 1)
     fill(lane)
     assert folded(lane, TRAFFIC, 1, payment("b", T0_US + 1, 11)) == (["WINDOW_OVERFLOW"], 0)

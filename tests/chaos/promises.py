@@ -12,16 +12,16 @@ from typing import Any, cast
 import numpy as np
 from chaos.remains import Commit, Left
 
+from assay.agents.specs import JournalTopic, journal_topic
 from assay.agents.step import TopicPartition
 from assay.agents.topology import TOPOLOGY
 from assay.app.audit.verify import verify_chain
 from assay.app.effects.recorder import recorded
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.verify import verify
 from assay.app.run.directory import Run
 from assay.app.simulation.journaled import counting
-from assay.app.stores.segment_journal import SEGMENTS
-from assay.codecs.audit_segment import bodies_of, read_segment
+from assay.codecs.audit_segment import SEGMENTS, bodies_of, read_segment
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of, split, type_index
@@ -97,7 +97,11 @@ def _replayed(run: Run, payments: int) -> Iterator[str]:
 def _answers_replayed(run: Run, left: Left) -> Iterator[str]:
     """The same for outcomes of actions."""
     spec = TOPOLOGY.lane("act")
-    machine, given, journal = build_lane(spec, run.config, partition_counts(run.partitions)), set[bytes](), left.values(spec.journal or "")
+    machine, given, journal = (
+        fold_machine_of(spec, run.config, partition_counts(run.partitions)),
+        set[bytes](),
+        left.values(journal_topic(spec)),
+    )
     for offset, _ in counting(journal):
         for emission in machine.apply(journal[offset]).emissions:
             if emission.handle == RTDL:
@@ -111,7 +115,7 @@ def _journals(run: Run, left: Left, commits: Sequence[Commit]) -> Iterator[str]:
     """Each input offset is in one record that counts, and what was committed was in the journal."""
     for lane in TOPOLOGY.lanes:
         try:
-            ranges = list(_segments(run) if lane.journal is None else _ranges(left.values(lane.journal)))
+            ranges = list(_ranges(left.values(lane.journal.handle)) if isinstance(lane.journal, JournalTopic) else _segments(run))
         except ValueError as gap:
             yield f"the journal of {lane.name}: {gap}"
             continue

@@ -10,11 +10,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
 from lane_worker import committed
 
+from assay.agents.specs import JournalTopic
 from assay.agents.step import TopicPartition
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import partition_counts
 from assay.app.run.directory import Run
-from assay.app.stores.segment_journal import SEGMENTS
+from assay.codecs.audit_segment import SEGMENTS
 from assay.contracts.topics import topic, topics
 from assay.testing import until
 
@@ -49,7 +50,10 @@ def commits_now(run: Run) -> list[Commit]:
     """One per lane. The journal is looked at after the commit, so it is never taken for shorter than it was."""
     offsets, made = committed(run), []
     for lane in TOPOLOGY.lanes:
-        end = watermarks(run, [lane.journal])[(lane.journal, 0)] if lane.journal else sum(1 for _ in run.store.keys(SEGMENTS))
+        if isinstance(lane.journal, JournalTopic):
+            end = watermarks(run, [lane.journal.handle])[(lane.journal.handle, 0)]
+        else:
+            end = sum(1 for _ in run.store.keys(SEGMENTS))
         made.append(Commit(lane.name, {place: offset for place, offset in offsets.items() if place[0] in lane.ranks}, end))
     return made
 

@@ -9,8 +9,7 @@ import records
 from numpy.typing import NDArray
 from simulated_worlds import Finished, run, small_world
 
-from assay.app.stores.segment_journal import SEGMENTS
-from assay.codecs.audit_segment import read_segment
+from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.columns import Strings
 from assay.codecs.quarantine import quarantine_value
 from assay.codecs.single_object import record_types, split

@@ -10,10 +10,11 @@ from typing import Any, Final
 import records
 from fuzz import examples
 from fuzz.engine import Target, refusal
+from machines import reader
 
-from assay.agents.act import ActIntake
 from assay.agents.intake import Intake
 from assay.agents.journal import JournalRecord
+from assay.agents.topology import TOPOLOGY
 from assay.app.bus.record_view import shown
 from assay.codecs.audit_segment import MAGIC, bodies_of, read_segment
 from assay.codecs.columns import rows
@@ -23,33 +24,22 @@ from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-ACCEPTS: Final = {
-    records.CONTROL: ["run_ready"],
-    records.POSTURE: ["posture"],
-    records.LABELS: ["label_assertion"],
-    records.CONTEXT: ["context_fact"],
-    records.TRAFFIC: ["payment"],
-}
 GOOD: Final = records.payment("good", records.T0_US)
 
 
 @cache
-def _intake() -> Intake:
-    return Intake(list(ACCEPTS), ACCEPTS, records.PINS, ["customer", "terminal"])
-
-
-@cache
-def _act_intake() -> ActIntake:
-    return ActIntake([records.RTDL], records.PINS)
+def _readers() -> dict[str, Intake]:
+    """The reader of each input topic."""
+    return {handle: reader(lane) for lane in (TOPOLOGY.lane("act"), TOPOLOGY.lane("rtdl")) for handle in lane.inputs}
 
 
 def meet_input(value: bytes) -> Any:
     """A record among good ones on every input of the lanes: each offset is a row, a mark, a refusal or resolved, once."""
     ended: list[Any] = []
-    for handle in (*ACCEPTS, records.RTDL):
+    for handle, taking in _readers().items():
         good = records.decision("good") if handle == records.RTDL else GOOD
         chunk = records.chunk(handle, [good, value, None, good], 5)
-        taken = (_act_intake() if handle == records.RTDL else _intake()).take(chunk, 0)
+        taken = taking.take(chunk, 0)
         kept = taken.rows["offset"].tolist() if taken.rows is not None else []  # type: ignore[union-attr]
         offsets = sorted([*kept, *(m.offset for m in taken.watermarks), *(r.offset for r in taken.refused), *taken.resolved])
         assert offsets == [5, 6, 7, 8], f"{handle}: {offsets}"

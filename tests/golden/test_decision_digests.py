@@ -18,6 +18,7 @@ from gated_worlds import config_over, gated, generated_world, simulated
 from seeded_runs import WORLDS, run_seed, undisturbed
 from simulated_worlds import decision_digest
 
+from assay.agents.specs import journal_topic
 from assay.agents.topology import TOPOLOGY
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
@@ -40,7 +41,7 @@ SEEDS = (3, 7, 11, 19)
 def of_sealed(sealed: SealedWorld, policy: str) -> str:
     """The digest of a sealed world under a shipped policy, gated and run in memory."""
     given = gated(sealed, config_over(sealed, policy))
-    journal = simulated(given).log.values(TOPOLOGY.lane("rtdl").journal or "")
+    journal = simulated(given).log.values(journal_topic(TOPOLOGY.lane("rtdl")))
     digest = DecisionDigest()
     for values in recompute(given.config, journal, given.partitions):
         digest.update(values)

@@ -9,6 +9,7 @@ import pytest
 from gated_worlds import GatedWorld, config_over, gated, generated_world, simulated, slices
 from lane_worker import WorkerProcess, audited, committed, ends, filled_run, journal_position, named, publish
 
+from assay.agents.specs import journal_topic
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.publisher import OutboundRecord
 from assay.app.effects.recorder import recorded
@@ -35,7 +36,7 @@ def given(tmp_path_factory: pytest.TempPathFactory) -> GatedWorld:
 @pytest.fixture(scope="module")
 def undisturbed(given: GatedWorld) -> str:
     """The decision digest of the same world in the simulator, where nothing goes wrong."""
-    journal = simulated(given).log.values(TOPOLOGY.lane("rtdl").journal or "")
+    journal = simulated(given).log.values(journal_topic(TOPOLOGY.lane("rtdl")))
     digest = DecisionDigest()
     for values in recompute(given.config, journal, given.partitions):
         digest.update(values)

@@ -9,13 +9,13 @@ import pytest
 from gated_worlds import GatedWorld, config_over, gated, generated_world, simulated, slices
 from lane_worker import WorkerProcess, filled_run, named, publish
 
+from assay.agents.step import LaneId
 from assay.app.cli.journal import main as journal_command
 from assay.app.journal.maintenance import take_snapshot, truncate
 from assay.app.journal.reading import LaneJournal
 from assay.app.journal.verify import verify_journal
 from assay.app.replay.verify import verify
 from assay.app.run.directory import Run
-from assay.app.snapshots.manifest import LaneId
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.substrate import Server
 from assay.codecs.single_object import unpack

@@ -6,9 +6,9 @@ import pytest
 from seeded_runs import run_seed, violated
 from simulated_worlds import Finished
 
+from assay.agents.step import LaneId
 from assay.app.simulation.faults import DAMAGES, OVERTAKINGS, Planted, SlowSnapshot, TornSnapshot
 from assay.app.simulation.maintenance import JournalMaintenance
-from assay.app.snapshots.manifest import LaneId
 from assay.app.snapshots.store import SnapshotStore
 
 

@@ -19,8 +19,8 @@ from assay.agents.coverage import Coverage
 from assay.agents.step import TopicPartition
 from assay.app.report.evidence import AuditEvidence
 from assay.app.stores.objects import ObjectStore
-from assay.app.stores.segment_journal import HEAD, SEGMENTS, Head, read_head, segment_key
-from assay.codecs.audit_segment import GENESIS, Segment, bodies_of, read_segment
+from assay.app.stores.segment_journal import HEAD, Head, read_head, segment_key
+from assay.codecs.audit_segment import GENESIS, SEGMENTS, Segment, bodies_of, read_segment
 from assay.codecs.digests import sha256_fixed, sha256_rows
 from assay.codecs.single_object import writer_of, written_as
 from assay.contracts.errors import Stop

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from assay.agents.specs import Role
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.peers import Answers
 from assay.app.bus.topic_reader import read_topic
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.compare import compare, decisions_of
 from assay.app.replay.verify import read_journal, recompute
 from assay.app.run.directory import Run, RunConfig
@@ -33,7 +34,7 @@ DISTINCT = -1
 
 def decisions_in_memory(config: RunConfig, records: Sequence[tuple[bytes | None, bytes]]) -> Iterator[Strings]:
     """Decisions of a lane that is fed the records in order and has no process, broker or journal topic."""
-    lane = build_lane(TOPOLOGY.lane("rtdl"), config, partition_counts(1))
+    lane = fold_machine_of(TOPOLOGY.with_role(Role.DECIDE), config, partition_counts(1))
     lane.unemitted()
     claim = lane.claim_entry(0)
     lane.apply(claim.value)

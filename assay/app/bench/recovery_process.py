@@ -16,12 +16,13 @@ import numpy as np
 import psutil
 
 from assay.agents.lane import LaneMachine
+from assay.agents.specs import Role, journal_topic
 from assay.agents.step import Chunk, JournalEntry
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench import workload_w
-from assay.app.bench.lane import DECISIONS, TRAFFIC
+from assay.app.bench.lane import TRAFFIC
 from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.lane.driver import LaneDriver
 from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.wiring import snapshot_store, wall_us
@@ -139,11 +140,11 @@ def _steps(digests: dict[str, str]) -> dict[str, str]:
 
 
 def _lane(run: Run) -> LaneMachine:
-    return build_lane(TOPOLOGY.lane("rtdl"), run.config, partition_counts(run.partitions))
+    return fold_machine_of(TOPOLOGY.with_role(Role.DECIDE), run.config, partition_counts(run.partitions))
 
 
 def _journal_topic(run: Run) -> str:
-    return topic(TOPOLOGY.lane("rtdl").journal or DECISIONS).name(run.namespace)
+    return topic(journal_topic(TOPOLOGY.with_role(Role.DECIDE))).name(run.namespace)
 
 
 if __name__ == "__main__":

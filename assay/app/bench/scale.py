@@ -22,13 +22,14 @@ import psutil
 from rich.console import Console
 
 from assay.agents.lane import LaneMachine
+from assay.agents.specs import Role
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench import workload_w
 from assay.app.bench.lane import DECISIONS, TRAFFIC, bench_config, machine
 from assay.app.bench.picture import Axis, Chart, Series, write_charts
 from assay.app.bench.stats import spread
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import RunConfig
 from assay.contracts.errors import Stop
@@ -115,7 +116,7 @@ def _feature(number: int, entities: Sequence[str]) -> dict[str, Any]:
 
 def _point(config: RunConfig, keys: int, events: int) -> dict[str, Any]:
     """One lane with so many keys alive, and how fast it goes on."""
-    lane = build_lane(TOPOLOGY.lane("rtdl"), config, partition_counts(1))
+    lane = fold_machine_of(TOPOLOGY.with_role(Role.DECIDE), config, partition_counts(1))
     lane.unemitted()
     lane.apply(lane.claim_entry(0).value)
     before = psutil.Process().memory_info().rss

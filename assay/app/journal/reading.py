@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 from assay.agents.journal import JournalReader
 from assay.agents.lane import LaneMachine
+from assay.agents.specs import JournalTopic, journal_topic
+from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.lane_io import out_of_reach
 from assay.app.bus.topic_reader import bounds_of, read_topic
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.run.directory import Run
-from assay.app.snapshots.manifest import LaneId, SnapshotManifest
+from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.starting import restore
 from assay.app.snapshots.store import SnapshotStore
 from assay.contracts.errors import Stop
@@ -21,7 +23,7 @@ from assay.contracts.topics import topic
 
 #: lanes whose journal is a topic. The audit lane's segments are its journal and the audit itself: they are never truncated,
 #: and reading them at start is checking them.
-LANES = tuple(lane.name for lane in TOPOLOGY.lanes if lane.journal)
+LANES = tuple(lane.name for lane in TOPOLOGY.lanes if isinstance(lane.journal, JournalTopic))
 
 
 class StoredRecord(NamedTuple):
@@ -84,8 +86,7 @@ class LaneJournal(HeldJournal):
     """The journal of one lane of a run as it was when this was made. `properties` are Kafka's (TLS, SASL)."""
 
     def __init__(self, run: Run, lane: str, properties: Mapping[str, str] | None = None) -> None:
-        handle = TOPOLOGY.lane(lane).journal
-        assert handle is not None
+        handle = journal_topic(TOPOLOGY.lane(lane))
         self.run, self.lane, self.topic = run, lane, topic(handle).name(run.namespace)
         self.run_config_digest = run.config.digest
         self._handle, self._properties = handle, properties
@@ -101,7 +102,7 @@ class LaneJournal(HeldJournal):
 
     def new_lane(self) -> LaneMachine:
         """A lane that has folded nothing."""
-        return build_lane(TOPOLOGY.lane(self.lane), self.run.config, partition_counts(self.run.partitions))
+        return fold_machine_of(TOPOLOGY.lane(self.lane), self.run.config, partition_counts(self.run.partitions))
 
     def snapshots(self) -> SnapshotStore:
         """The lane's snapshots."""

@@ -1,32 +1,54 @@
-"""From a run's policy to running machines: compile the documents, build each lane of the topology."""
+"""From the configuration of a run to the machines of its lanes, and from a machine with its ports to a driver."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from typing import NamedTuple
 
-from assay.agents.act import ActIntake
-from assay.agents.batch import LaneIdentity, Reader
-from assay.agents.intake import Intake
+from assay.agents.assembly import Setup, assemble, input_partitions
 from assay.agents.lane import LaneMachine
 from assay.agents.plans import Plans
 from assay.agents.rule_plan import compile_rules
-from assay.agents.topology import LaneSpec
+from assay.agents.specs import LaneSpec
+from assay.agents.step import JournalEntry, LaneOutput, Machine, TopicPartition
+from assay.app.lane.driver import LaneDriver
+from assay.app.lane.failpoints import Failpoints
+from assay.app.lane.ports import SMALL_ROWS, Effector, Journal, Outputs
 from assay.app.run.code_digest import code_digest
 from assay.app.run.directory import RunConfig
+from assay.app.snapshots.taking import Snapshots
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
 from assay.contracts.topics import topics
 from assay.tables.feature_plan import compile_plan
 
 DAY_US = 86_400_000_000
-SHARD = 0
+#: rows of one journal record at most
+ROWS_MAX = 5_000
+
+
+class Ports(NamedTuple):
+    """What an assembled lane talks to. The worker gives Kafka and the object store, the simulator gives models of them."""
+
+    journal: Journal
+    outputs: Outputs
+    wall_us: Callable[[], int]
+    failpoints: Failpoints
+    effector: Effector | None = None
+    on_batch: Callable[[JournalEntry, LaneOutput, float], None] = lambda entry, output, latency_s: None
+    input_ends: Callable[[], Awaitable[Mapping[TopicPartition, int]]] | None = None
+    snapshots: Snapshots | None = None
+    committed: Callable[[], Awaitable[Mapping[TopicPartition, int]]] | None = None
+    small_rows: int = SMALL_ROWS
 
 
 def partition_counts(override: int | None) -> dict[str, int]:
-    """Partitions per topic handle under a wiring's override."""
+    """Partitions per topic handle under the override of a wiring."""
     return {handle: topic.partition_count(override) for handle, topic in topics().items()}
 
 
-def plans_of(config: RunConfig, partitions: Mapping[str, int], spec: LaneSpec) -> Plans:
-    """Compile a run's documents for one lane. Raises Stop naming the document's faulty part."""
+def plans_of(config: RunConfig, partitions: Mapping[str, int]) -> Plans:
+    """Compile the documents of a run. Raises Stop naming the faulty part of the document."""
     features = compile_plan(config.features)
     return Plans(
         pins=config.pins,
@@ -39,28 +61,35 @@ def plans_of(config: RunConfig, partitions: Mapping[str, int], spec: LaneSpec) -
         horizon_rows=config.idempotency_horizon.rows,
         changelog_interval_us=config.changelog_interval_ms * 1_000,
         partitions=partitions,
-        input_handles=list(spec.ranks),
     )
 
 
-def build_lane(
-    spec: LaneSpec, config: RunConfig, partitions: Mapping[str, int], rows_max: int = 5_000, code: bytes | None = None
+def machine_of(
+    spec: LaneSpec, config: RunConfig, partitions: Mapping[str, int], rows_max: int = ROWS_MAX, code: bytes | None = None, shard: int = 0
+) -> Machine:
+    """The machine of a lane of a run, without state. `code` is the digest of the code that runs it, by default of this code."""
+    return assemble(spec, Setup(plans_of(config, partitions), config.ordering, partitions, code or code_digest(), rows_max), shard)
+
+
+def fold_machine_of(
+    spec: LaneSpec, config: RunConfig, partitions: Mapping[str, int], rows_max: int = ROWS_MAX, code: bytes | None = None, shard: int = 0
 ) -> LaneMachine:
-    """A lane with a Kafka journal, ready to recover. `code` is the digest of the code that runs it, this one's if not given."""
-    plans = plans_of(config, partitions, spec)
-    arrival = spec.name != "rtdl"
-    reader: Reader = ActIntake(list(spec.ranks), plans.pins) if arrival else _intake(spec, plans)
-    return LaneMachine(
-        spec.name,
-        LaneIdentity(SHARD, code or code_digest(), config.digest),
-        spec.ranks,
-        partitions,
-        "arrival" if arrival else config.ordering,
-        reader,
-        lambda: [step.make(plans) for step in spec.steps],
-        rows_max,
-    )
+    """As `machine_of`, for a lane that folds a journal topic. Raises Stop(JOURNAL_UNREADABLE) for another kind of lane."""
+    machine = machine_of(spec, config, partitions, rows_max, code, shard)
+    if not isinstance(machine, LaneMachine):
+        raise Stop(Reason.JOURNAL_UNREADABLE, f"lane {spec.name} keeps no journal topic", remedy="Name a lane that does.")
+    return machine
 
 
-def _intake(spec: LaneSpec, plans: Plans) -> Intake:
-    return Intake(list(spec.ranks), spec.accepts, plans.pins, plans.features.entities)
+def drive(spec: LaneSpec, machine: Machine, ports: Ports) -> LaneDriver:
+    """The driver of a machine. Raises Stop(EFFECTOR_MISSING) if the lane declares an effector and the ports have none."""
+    if (spec.effector is None) != (ports.effector is None):
+        raise Stop(
+            Reason.EFFECTOR_MISSING,
+            f"lane {spec.name} declares effector {spec.effector or 'none'}, the ports have {'none' if ports.effector is None else 'one'}",
+            remedy="Give the lane's ports the effector that its LaneSpec names.",
+        )
+    return LaneDriver(machine, **ports._asdict())
+
+
+__all__ = ["Ports", "drive", "fold_machine_of", "input_partitions", "machine_of", "partition_counts", "plans_of"]

@@ -47,7 +47,7 @@ class LaneDriver:
         wall_us: Callable[[], int],
         failpoints: Failpoints,
         effector: Effector | None = None,
-        on_batch: Callable[[JournalEntry, LaneOutput, float], None] = lambda entry, outcome, latency_s: None,
+        on_batch: Callable[[JournalEntry, LaneOutput, float], None] = lambda entry, output, latency_s: None,
         input_ends: Callable[[], Awaitable[Mapping[TopicPartition, int]]] | None = None,
         snapshots: Snapshots | None = None,
         committed: Callable[[], Awaitable[Mapping[TopicPartition, int]]] | None = None,
@@ -136,8 +136,8 @@ class LaneDriver:
             self._taken_over.clear()
             return False
         tail, claimed = read
-        for sequence, outcome in tail:
-            await self._settle(sequence, outcome)
+        for sequence, output in tail:
+            await self._settle(sequence, output)
         if tail:
             claimed = await self._claim()
         self.machine.emitted(claimed)
@@ -244,35 +244,41 @@ class LaneDriver:
         while True:
             flight = await self._in_flight.get()
             if flight.entry.rows < self._small_rows:
-                outcome = self.machine.apply(flight.entry.value)
+                output = self.machine.apply(flight.entry.value)
             else:
-                outcome = await loop.run_in_executor(self._compute, self.machine.apply, flight.entry.value)
+                output = await loop.run_in_executor(self._compute, self.machine.apply, flight.entry.value)
             await self._failpoints.reach("folded")
-            self._folded.put_nowait((flight, outcome))
+            self._folded.put_nowait((flight, output))
 
     async def _emit_outputs(self) -> None:
         """Outputs of record k travel while k+1 is folded; they leave in order, each after its own record's acknowledgement."""
         while True:
-            flight, outcome = await self._folded.get()
+            flight, output = await self._folded.get()
             await self._confirm(flight)
-            await self._settle(flight.entry.sequence, outcome)
-            self._on_batch(flight.entry, outcome, (self._wall_us() - flight.made_us) / 1e6)
+            await self._settle(flight.entry.sequence, output)
+            self._on_batch(flight.entry, output, (self._wall_us() - flight.made_us) / 1e6)
             self._in_flight.task_done()
             self._room.release()
 
-    async def _settle(self, sequence: int, outcome: LaneOutput) -> None:
+    async def _settle(self, sequence: int, output: LaneOutput) -> None:
         """Outputs of an acknowledged journal record: publish, execute effects, journal what they answered."""
         await self._failpoints.reach("after_journal_before_produce")
-        if outcome.effects is not None and self._effector is not None:
-            results = await self._effector.execute(outcome.effects)
+        if output.effects is not None:
+            if self._effector is None:
+                raise Stop(
+                    Reason.EFFECTOR_MISSING,
+                    f"lane {self.machine.name}: journal record {sequence} asks for effects, and no effector is wired",
+                    remedy="Name the effector in the LaneSpec of the lane; nothing is committed until the effects are done.",
+                )
+            results = await self._effector.execute(output.effects)
             await self._failpoints.reach("after_effects_before_results")
             entry = self.machine.results_entry(results, self._wall_us())
             flight = await self._send(entry)
             await self._confirm(flight)
             answered = self.machine.apply(entry.value)
-            await self._outputs.publish([*outcome.emissions, *answered.emissions], self._wall_us() // 1_000)
+            await self._outputs.publish([*output.emissions, *answered.emissions], self._wall_us() // 1_000)
             sequence = entry.sequence
-        elif outcome.emissions:
-            await self._outputs.publish(outcome.emissions, self._wall_us() // 1_000)
+        elif output.emissions:
+            await self._outputs.publish(output.emissions, self._wall_us() // 1_000)
         await self._failpoints.reach("after_produce_before_commit")
         self.machine.emitted(sequence)

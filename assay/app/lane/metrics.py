@@ -14,18 +14,19 @@ from assay.codecs.single_object import HEADER_BYTES, plan_of
 class BatchMetrics:
     """Called after each batch is folded; one call a batch, so that counting costs nothing per record."""
 
-    def __init__(self, lane: str) -> None:
+    def __init__(self, lane: str, dead_letter: str) -> None:
         self._lane = lane
+        self._dead_letter = dead_letter
 
-    def __call__(self, entry: JournalEntry, outcome: LaneOutput, latency_s: float) -> None:
+    def __call__(self, entry: JournalEntry, output: LaneOutput, latency_s: float) -> None:
         """`latency_s`: from the making of the journal record to the acknowledgement of its outputs."""
         metrics.LANE_ROWS.add({self._lane: entry.rows})
         metrics.LANE_BATCHES.add({self._lane: 1})
         metrics.LANE_JOURNAL_BYTES.add({self._lane: len(entry.value)})
-        metrics.LANE_RECORDS_OUT.add({emission.handle: len(emission.partitions) for emission in outcome.emissions})
+        metrics.LANE_RECORDS_OUT.add({emission.handle: len(emission.partitions) for emission in output.emissions})
         metrics.LANE_BATCH_SECONDS.observe(latency_s)
-        for emission in outcome.emissions:
-            if emission.handle == "FP_BUS_QUARANTINE_V1":
+        for emission in output.emissions:
+            if emission.handle == self._dead_letter:
                 metrics.LANE_REFUSALS.add(refusals_by_reason(emission.values))
 
 

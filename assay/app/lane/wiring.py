@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from assay.agents.audit import AuditMachine
 from assay.agents.lane import LaneMachine
-from assay.agents.step import Machine
-from assay.agents.topology import TOPOLOGY, LaneSpec
+from assay.agents.specs import JournalSegments, JournalTopic, LaneSpec
+from assay.agents.topology import TOPOLOGY
 from assay.app.bus.incarnation import committed_of_same_incarnation
 from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs, end_offsets
 from assay.app.bus.properties import aiokafka_arguments
 from assay.app.effects.recorder import Recorder
 from assay.app.effects.webhook import Webhook
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import Ports, drive, machine_of, partition_counts
 from assay.app.lane.driver import LaneDriver
 from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.metrics import BatchMetrics
 from assay.app.lane.ports import Effector, Journal
 from assay.app.run.directory import Run
-from assay.app.snapshots.manifest import LaneId
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.snapshots.taking import NEVER, SnapshotPace, Snapshots
 from assay.app.stores.segment_journal import SegmentJournal
@@ -57,47 +55,46 @@ def effector_of(run: Run, webhook_url: str) -> Effector:
     return Webhook(webhook_url) if webhook_url else Recorder(run.store_root / "actions" / "recorded.log")
 
 
+#: by the name that a LaneSpec gives its effector
+EFFECTORS: Mapping[str, Callable[[Run, str], Effector]] = {"actions": effector_of}
+
+
 def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str, str], webhook_url: str, pace: SnapshotPace) -> WiredLane:
     client = aiokafka_arguments(properties)
-    partitions = partition_counts(run.partitions)
-    produced = {handle for component, verb, handle in TOPOLOGY.edges() if verb == "produces"}
-    outputs = KafkaOutputs(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in produced}, client)
-    effector = effector_of(run, webhook_url) if spec.name == "act" else None
-    topics = {topic(handle).name(run.namespace): handle for handle in spec.ranks}
-    machine, journal, snapshots = _machine(spec, run, partitions), _journal(spec, run, client), None
+    topics = {topic(handle).name(run.namespace): handle for handle in spec.inputs}
+    machine = machine_of(spec, run.config, partition_counts(run.partitions))
+    journal, snapshots = _journal(spec, run, client), None
     if isinstance(machine, LaneMachine) and isinstance(journal, KafkaJournal):
         snapshots = Snapshots(machine, snapshot_store(run, machine), journal, pace, time.monotonic, failpoints)
-    driver = LaneDriver(
-        machine,
-        journal,
-        outputs,
-        wall_us,
-        failpoints,
-        effector,
-        BatchMetrics(spec.name),
-        partial(end_offsets, {**client, "bootstrap_servers": run.bootstrap}, topics),
+    ports = Ports(
+        journal=journal,
+        outputs=KafkaOutputs(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in spec.written_topics()}, client),
+        wall_us=wall_us,
+        failpoints=failpoints,
+        effector=EFFECTORS[spec.effector](run, webhook_url) if spec.effector else None,
+        on_batch=BatchMetrics(spec.name, spec.dead_letter),
+        input_ends=partial(end_offsets, {**client, "bootstrap_servers": run.bootstrap}, topics),
         snapshots=snapshots,
-        committed=partial(committed_of_same_incarnation, run, properties, topics, spec.journal),
+        committed=partial(committed_of_same_incarnation, run, properties, topics, _journal_handle(spec)),
     )
-    return WiredLane(spec.name, topics, driver)
+    return WiredLane(spec.name, topics, drive(spec, machine, ports))
 
 
-def _machine(spec: LaneSpec, run: Run, partitions: dict[str, int]) -> Machine:
-    if spec.journal is None:
-        places = [(handle, p) for handle in spec.ranks for p in range(partitions[handle])]
-        return AuditMachine(run.config.pins, places, partitions["FP_BUS_AUDIT_V1"], run.config.idempotency_horizon.rows)
-    return build_lane(spec, run.config, partitions)
+def _journal(spec: LaneSpec, run: Run, client: Mapping[str, Any], shard: int = 0) -> Journal:
+    match spec.journal:
+        case JournalTopic(handle):
+            return KafkaJournal(run.bootstrap, topic(handle).name(run.namespace), shard, client)
+        case JournalSegments():
+            return SegmentJournal(run.store)
 
 
-def _journal(spec: LaneSpec, run: Run, client: Mapping[str, Any]) -> Journal:
-    if spec.journal is None:
-        return SegmentJournal(run.store)
-    return KafkaJournal(run.bootstrap, topic(spec.journal).name(run.namespace), client=client)
+def _journal_handle(spec: LaneSpec) -> str | None:
+    return spec.journal.handle if isinstance(spec.journal, JournalTopic) else None
 
 
 def snapshot_store(run: Run, lane: LaneMachine) -> SnapshotStore:
     """Where the snapshots of a run's lane are."""
-    return SnapshotStore(run.store, LaneId(lane.name, lane.identity.shard))
+    return SnapshotStore(run.store, lane.identity.lane)
 
 
 def wall_us() -> int:

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field
 import polars as pl
 
 from assay.agents.journal import JournalRecord
+from assay.agents.specs import Role, journal_topic
 from assay.agents.step import LaneOutput
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.lane_io import out_of_reach
 from assay.app.bus.prefetch import prefetched
 from assay.app.bus.topic_reader import Bounds, bounds_of, read_topic
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.compare import DIFFERENCES_SHOWN, Comparison, compare, decisions_of
 from assay.app.replay.selection import Selection
 from assay.app.report.evidence import ReplayEvidence, decision_frame, write_decisions
@@ -50,7 +51,7 @@ def recompute(config: RunConfig, journal: Iterable[bytes], partitions: int | Non
 
 
 def _folded(config: RunConfig, journal: Iterable[bytes], partitions: int | None) -> Iterator[tuple[JournalRecord, Strings | None]]:
-    lane = build_lane(TOPOLOGY.lane("rtdl"), config, partition_counts(partitions))
+    lane = fold_machine_of(TOPOLOGY.with_role(Role.DECIDE), config, partition_counts(partitions))
     for value in journal:
         record = JournalRecord.from_bytes(value)
         outcome = lane.apply(value)
@@ -143,6 +144,4 @@ def read_journal(run: Run, properties: Mapping[str, str] | None = None, bounds: 
 
 
 def _journal_handle() -> str:
-    journal = TOPOLOGY.lane("rtdl").journal
-    assert journal is not None
-    return journal
+    return journal_topic(TOPOLOGY.with_role(Role.DECIDE))

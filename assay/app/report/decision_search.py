@@ -10,8 +10,8 @@ import polars as pl
 from assay.app.bus.topics import read_topic
 from assay.app.oracle.sealed_world import open_world
 from assay.app.run.directory import Run
-from assay.app.stores.segment_journal import SEGMENTS, read_head, segment_key
-from assay.codecs.audit_segment import GENESIS, read_segment
+from assay.app.stores.segment_journal import read_head, segment_key
+from assay.codecs.audit_segment import GENESIS, SEGMENTS, read_segment
 from assay.codecs.single_object import unpack, writer_of
 from assay.contracts.errors import AssayError, Retry, Stop
 from assay.contracts.reasons import Reason

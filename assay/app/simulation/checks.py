@@ -20,8 +20,7 @@ from assay.app.simulation.log import MemoryStore, ModelLog
 from assay.app.simulation.sentences import SHOWN, some
 from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import ObjectStore
-from assay.app.stores.segment_journal import SEGMENTS
-from assay.codecs.audit_segment import read_segment
+from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Columns, Strings
 from assay.codecs.decision_digest import DecisionDigest

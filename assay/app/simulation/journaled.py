@@ -9,8 +9,7 @@ from assay.agents.journal import CLAIM, RESULT, UPGRADE, JournalRecord
 from assay.agents.step import LaneOutput, Machine
 from assay.app.simulation.process import SimulatedLane
 from assay.app.simulation.simulator import Simulator
-from assay.app.stores.segment_journal import SEGMENTS
-from assay.codecs.audit_segment import read_segment
+from assay.codecs.audit_segment import SEGMENTS, read_segment
 
 
 class Journaled(NamedTuple):

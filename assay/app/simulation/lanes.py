@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import numpy as np
 
-from assay.agents.audit import AuditMachine
-from assay.agents.step import EffectResults, Effects, Machine
+from assay.agents.specs import LaneSpec
+from assay.agents.step import EffectResults, Effects
 from assay.agents.topology import TOPOLOGY
-from assay.app.lane.assembly import build_lane
+from assay.app.lane.assembly import ROWS_MAX, input_partitions, machine_of
 from assay.app.run.directory import RunConfig
 from assay.app.simulation.process import SimulatedLane
 from assay.codecs.columns import Strings
@@ -40,25 +41,25 @@ class KeyedEffector:
         )
 
 
+def simulated_lane(
+    spec: LaneSpec,
+    config: RunConfig,
+    partitions: Mapping[str, int],
+    execute: Callable[[Effects], EffectResults],
+    rows_max: int = ROWS_MAX,
+    code: bytes | None = None,
+) -> SimulatedLane:
+    """One lane of a run. `partitions` counts partitions per topic handle; `execute` acts if the lane declares an effector."""
+    make = partial(machine_of, spec, config, partitions, rows_max, code)
+    return SimulatedLane(spec, make, input_partitions(spec, partitions), execute if spec.effector else None)
+
+
 def simulated_lanes(
     config: RunConfig,
     partitions: Mapping[str, int],
     execute: Callable[[Effects], EffectResults],
-    rows_max: int = 5_000,
+    rows_max: int = ROWS_MAX,
     code: bytes | None = None,
 ) -> list[SimulatedLane]:
-    """The lanes rtdl, act and audit of one run. `partitions` counts partitions per topic handle."""
-    lanes: list[SimulatedLane] = []
-    for spec in TOPOLOGY.lanes:
-        tps = [(handle, p) for handle in spec.ranks for p in range(partitions[handle])]
-
-        def make(name: str = spec.name) -> Machine:
-            chosen = TOPOLOGY.lane(name)
-            if chosen.journal is None:
-                inputs = [(handle, p) for handle in chosen.ranks for p in range(partitions[handle])]
-                return AuditMachine(config.pins, inputs, partitions["FP_BUS_AUDIT_V1"], config.idempotency_horizon.rows)
-            return build_lane(chosen, config, partitions, rows_max, code)
-
-        journal = (spec.journal, 0) if spec.journal else None
-        lanes.append(SimulatedLane(spec.name, make, tps, journal, execute if spec.name == "act" else None))
-    return lanes
+    """Every lane of the topology, for one run."""
+    return [simulated_lane(spec, config, partitions, execute, rows_max, code) for spec in TOPOLOGY.lanes]

@@ -9,14 +9,14 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from assay.agents.lane import LaneMachine
-from assay.agents.step import TopicPartition
+from assay.agents.step import LaneId, TopicPartition
 from assay.app.journal.maintenance import verified_target
 from assay.app.journal.reading import HeldJournal, StoredRecord
 from assay.app.simulation.events import Events
 from assay.app.simulation.log import MemoryStore, ModelLog
 from assay.app.simulation.ports import LogJournal
 from assay.app.simulation.process import Process, SimulatedLane
-from assay.app.snapshots.manifest import LaneId, SnapshotManifest
+from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import SnapshotStore
 from assay.contracts.errors import Stop
 

@@ -8,12 +8,11 @@ from random import Random
 from typing import Protocol
 
 from assay.agents.lane import LaneMachine
-from assay.agents.step import EffectResults, Effects, Emission, Machine, TopicPartition
+from assay.agents.step import EffectResults, Effects, Emission, LaneId, Machine, TopicPartition
 from assay.app.bus.lane_io import out_of_reach
 from assay.app.lane.failpoints import Failpoints
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
-from assay.app.snapshots.manifest import LaneId
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.snapshots.taking import SnapshotPace, Snapshots
 from assay.app.stores.segment_journal import SegmentJournal

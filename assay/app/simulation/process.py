@@ -14,8 +14,9 @@ from typing import Protocol
 
 import numpy as np
 
+from assay.agents.specs import JournalTopic, LaneSpec
 from assay.agents.step import Chunk, EffectResults, Effects, Machine, TopicPartition
-from assay.app.lane.driver import LaneDriver
+from assay.app.lane.assembly import Ports, drive
 from assay.app.lane.ports import SMALL_ROWS as LARGE
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
@@ -34,13 +35,21 @@ IDLE_S, MOVING_S = 0.05, 0.002
 
 @dataclass
 class SimulatedLane:
-    """How one lane is built, and where it reads and writes. Without a journal topic its journal are segments in the store."""
+    """How one lane is built, the partitions it reads, and the world outside if it acts."""
 
-    name: str
+    spec: LaneSpec
     make: Callable[[], Machine]
     tps: Sequence[TopicPartition]
-    journal: TopicPartition | None
     execute: Callable[[Effects], EffectResults] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def journal(self) -> TopicPartition | None:
+        """The journal partition; None where segments in the store are the journal."""
+        return (self.spec.journal.handle, 0) if isinstance(self.spec.journal, JournalTopic) else None
 
 
 @dataclass(eq=False)
@@ -126,17 +135,17 @@ class Process:
         self._owns = asyncio.Event()
         self.journal = LogJournal(self, lane.journal) if lane.journal else StoreJournal(self)
         machine = lane.make()
-        self.driver = LaneDriver(
-            machine,
-            self.journal,
-            LogOutputs(self),
-            self.world.wall_us,
-            Boundaries(self),
-            Acts(self, lane.execute) if lane.execute else None,
+        ports = Ports(
+            journal=self.journal,
+            outputs=LogOutputs(self),
+            wall_us=self.world.wall_us,
+            failpoints=Boundaries(self),
+            effector=Acts(self, lane.execute) if lane.execute else None,
             input_ends=self._input_ends,
             small_rows=self.world.random.choice(SMALL_ROWS),
             snapshots=snapshots(self, machine, self.journal),
         )
+        self.driver = drive(lane.spec, machine, ports)
 
     def start(self, *, owns: bool) -> None:
         """Begin to live, as owner of the lane or to stand by for it."""

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from assay.agents.step import LaneId
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
@@ -21,16 +22,9 @@ FORMAT: Final = 1
 MANIFEST_NAME = "manifest.json"
 
 
-class LaneId(NamedTuple):
-    """Whose state it is."""
-
-    lane: str
-    shard: int
-
-    @property
-    def prefix(self) -> str:
-        """All snapshots of the lane are below it."""
-        return f"{ROOT}/{self.lane}/{self.shard}"
+def prefix_of(lane: LaneId) -> str:
+    """The key prefix of all snapshots of a lane."""
+    return f"{ROOT}/{lane.lane}/{lane.shard}"
 
 
 class SnapshotPart(BaseModel):
@@ -100,7 +94,7 @@ class SnapshotManifest(BaseModel):
 
 def manifest_key(lane: LaneId, sequence: int) -> str:
     """Object key of a manifest; keys sort by sequence."""
-    return f"{lane.prefix}/{sequence:020d}/{MANIFEST_NAME}"
+    return f"{prefix_of(lane)}/{sequence:020d}/{MANIFEST_NAME}"
 
 
 def part_key(lane: LaneId, sequence: int, draft: str, name: str) -> str:
@@ -110,7 +104,7 @@ def part_key(lane: LaneId, sequence: int, draft: str, name: str) -> str:
 
 def draft_folder(lane: LaneId, sequence: int, draft: str) -> str:
     """All parts of a draft are below it."""
-    return f"{lane.prefix}/{sequence:020d}/{draft}"
+    return f"{prefix_of(lane)}/{sequence:020d}/{draft}"
 
 
 def is_manifest(key: str) -> bool:

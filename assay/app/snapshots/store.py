@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from assay.agents.step import LaneId
 from assay.app.snapshots.manifest import (
     MANIFEST_NAME,
-    LaneId,
     SnapshotManifest,
     SnapshotPart,
     damaged,
@@ -19,6 +19,7 @@ from assay.app.snapshots.manifest import (
     is_manifest,
     manifest_key,
     part_key,
+    prefix_of,
 )
 from assay.app.stores.objects import LargeObjects, ObjectExists
 from assay.codecs.table_state import TableState, blocks, read_state
@@ -55,7 +56,7 @@ class SnapshotStore:
 
     def found(self) -> list[Found]:
         """Every manifest, the newest first."""
-        keys = [key for key in self._objects.keys(self.lane.prefix) if is_manifest(key)]
+        keys = [key for key in self._objects.keys(prefix_of(self.lane)) if is_manifest(key)]
         return [self._look_at(key) for key in reversed(keys)]
 
     def _look_at(self, key: str) -> Found:
@@ -104,7 +105,7 @@ class SnapshotStore:
     def _remove_all_but(self, kept: Sequence[SnapshotManifest]) -> list[str]:
         held = {folder_of(part.key) for one in kept for part in one.parts} | {folder_of(one.key) for one in kept}
         newest = max((folder_of(one.key) for one in kept), default="")
-        folders = {folder_of(key) for key in self._objects.keys(self.lane.prefix)}
+        folders = {folder_of(key) for key in self._objects.keys(prefix_of(self.lane))}
         gone = sorted(folder for folder in folders if folder not in held and folder < newest)
         for folder in gone:  # the manifest first: what is left after a crash in between is a draft
             self._objects.remove(f"{folder}/{MANIFEST_NAME}")
@@ -157,7 +158,7 @@ class Draft:
 
     def publish(self, manifest: SnapshotManifest) -> bool:
         """Make the snapshot be there. False if another of this sequence is there, or a part was cleaned away meanwhile."""
-        there = set(self._objects.keys(self._lane.prefix))
+        there = set(self._objects.keys(prefix_of(self._lane)))
         if any(part.key not in there for part in self.parts):
             return False
         try:

@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from typing import NamedTuple
 
 from assay.app.stores.objects import ObjectChanged, ObjectExists, ObjectStore
+from assay.codecs.audit_segment import SEGMENTS
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
-SEGMENTS = "audit/segments"
 HEAD = "evidence/audit_head.json"
 #: how often a standby looks for the next segment
 FOLLOW_POLL_S = 0.2

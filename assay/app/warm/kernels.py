@@ -8,25 +8,22 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 from numba.core.dispatcher import Dispatcher
 
-from assay.agents.audit import AuditMachine
-from assay.agents.step import Machine, TopicPartition
-from assay.agents.topology import TOPOLOGY, LaneSpec
+from assay.agents.specs import JournalTopic, Role, journal_topic
+from assay.agents.topology import TOPOLOGY
 from assay.app.effects.recorder import Recorder
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.compare import Comparison, compare, decisions_of
 from assay.app.replay.verify import recompute
 from assay.app.run.directory import RunConfig
+from assay.app.simulation.lanes import simulated_lanes
 from assay.app.simulation.log import ModelLog
-from assay.app.simulation.process import SimulatedLane
 from assay.app.simulation.simulator import Simulator
-from assay.app.stores.segment_journal import SEGMENTS
 from assay.app.warm.world import PAYMENTS, config_of, world
-from assay.codecs.audit_segment import read_segment
+from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.columns import Strings
 from assay.codecs.record_batch import record_batches, sealed
 from assay.codecs.record_batch_read import read_batches
@@ -39,6 +36,7 @@ POLICIES = ("handbook", "transfers", "workload_w")
 #: two, because a single partition needs no partitioner
 PARTITIONS = partition_counts(2)
 RTDL = "FP_BUS_RTDL_V1"
+JOURNAL = journal_topic(TOPOLOGY.with_role(Role.DECIDE))
 
 
 def warm() -> int:
@@ -51,7 +49,7 @@ def warm() -> int:
         log = world(config, PARTITIONS)
         with tempfile.TemporaryDirectory() as room:
             recorder = Recorder(Path(room) / "recorded.log")
-            simulator = Simulator([_lane(spec, config, recorder) for spec in TOPOLOGY.lanes], log)
+            simulator = Simulator(simulated_lanes(config, PARTITIONS, recorder.record), log)
             simulator.run()
         _frame(simulator)
         _restart(config, log)
@@ -69,22 +67,6 @@ def kernels() -> dict[str, Dispatcher]:
     return {name: found[name] for name in sorted(found)}
 
 
-def _lane(spec: LaneSpec, config: RunConfig, recorder: Recorder) -> SimulatedLane:
-    journal = (spec.journal, 0) if spec.journal else None
-    execute = recorder.record if spec.name == "act" else None
-    return SimulatedLane(spec.name, partial(_machine, spec, config), _tps(spec), journal, execute)
-
-
-def _tps(spec: LaneSpec) -> list[TopicPartition]:
-    return [(handle, partition) for handle in spec.ranks for partition in range(PARTITIONS[handle])]
-
-
-def _machine(spec: LaneSpec, config: RunConfig) -> Machine:
-    if spec.journal is None:
-        return AuditMachine(config.pins, _tps(spec), PARTITIONS["FP_BUS_AUDIT_V1"], config.idempotency_horizon.rows)
-    return build_lane(spec, config, PARTITIONS)
-
-
 def _frame(simulator: Simulator) -> None:
     """What a producer and a consumer do with a lane's output, and a reader of the audit chain with its segments."""
     values = Strings.of(simulator.log.values(RTDL))
@@ -97,9 +79,9 @@ def _frame(simulator: Simulator) -> None:
 def _restart(config: RunConfig, log: ModelLog) -> None:
     """What a standby does: fold a journal, start from the state as a snapshot holds it, and show a row of it."""
     for spec in TOPOLOGY.lanes:
-        if spec.journal is not None:
-            lane = build_lane(spec, config, PARTITIONS)
-            for value in log.values(spec.journal):
+        if isinstance(spec.journal, JournalTopic):
+            lane = fold_machine_of(spec, config, PARTITIONS)
+            for value in log.values(spec.journal.handle):
                 lane.recover(value)
             lane.restore({name: read_state(b"".join(blocks(state))) for name, state in lane.state().items()})
             features = lane.table("features")
@@ -113,7 +95,7 @@ def _replay(config: RunConfig, log: ModelLog) -> Comparison:
     def on_topic() -> Iterator[Strings]:
         yield decisions_of(Strings.of(log.values(RTDL)))
 
-    journal = log.values(TOPOLOGY.lane("rtdl").journal or "")
+    journal = log.values(JOURNAL)
     return compare(lambda: recompute(config, journal, 2), on_topic, compile_plan(config.features))
 
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from assay.agents.specs import Role
 from assay.agents.step import TopicPartition
 from assay.agents.topology import TOPOLOGY
 from assay.app.demo.new_run import document
@@ -45,7 +46,7 @@ def world(config: RunConfig, partitions: Mapping[str, int]) -> ModelLog:
     records = [*_control(), *_context(config), *_payments(config), *_labels()]
     for number, (handle, name, record) in enumerate(records):
         _append(log, config, (handle, number % partitions[handle]), name, record)
-    for handle in TOPOLOGY.lane("rtdl").ranks:
+    for handle in TOPOLOGY.with_role(Role.DECIDE).inputs:
         for partition in range(partitions[handle]):
             end = {"topic": handle, "partition": partition, "ts_utc": END_US, "final": True}
             _append(log, config, (handle, partition), "mark", end)

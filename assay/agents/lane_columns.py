@@ -1,0 +1,106 @@
+"""The columns of a lane: their names, types and meaning. A step declares the columns it reads and writes by these names.
+
+A name that ends in `*` stands for one column per entity of the policy: `entity.*` becomes `entity.customer`, `entity.terminal`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from assay.codecs.columns import Column, Ragged, Strings
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+class ColumnType(NamedTuple):
+    """`form` is `number` (n,), `bytes` uint8 (n, width), `matrix` (n, any), `text` or `list`; `dtype` belongs to numbers and matrices."""
+
+    form: str
+    dtype: Any = None
+    width: int = 0
+    #: value of a row whose record has no such field
+    absent: int = 0
+
+
+I8, I16, I32, I64 = (ColumnType("number", np.dtype(kind)) for kind in (np.int8, np.int16, np.int32, np.int64))
+FLAG = ColumnType("number", np.dtype(np.bool_))
+TEXT, LIST = ColumnType("text"), ColumnType("list")
+ID16, SHA256 = ColumnType("bytes", np.dtype(np.uint8), 16), ColumnType("bytes", np.dtype(np.uint8), 32)
+
+#: every column of every lane
+LANE_COLUMNS: Final = {
+    # where a row comes from; every row has these
+    "topic": I16,
+    "partition": I32,
+    "offset": I64,
+    "ts_us": I64,
+    # fields of input records
+    "kind": I8,
+    "event_id": TEXT,
+    "event_type": TEXT,
+    "payload_hash": SHA256,
+    "amount_minor": I64,
+    "entity.*": TEXT,
+    "subject_event_id": TEXT,
+    "label": ColumnType("number", np.dtype(np.int8), absent=-1),
+    "document": TEXT,
+    "source_event_id": TEXT,
+    "decision_id": ID16,
+    "decision_sha256": SHA256,
+    "action_id": ID16,
+    "action_kind": TEXT,
+    "idempotency_key": SHA256,
+    # dedupe: NEW, DUPLICATE or MISMATCH; number of the id; number of the payment a label speaks of; oldest number still known
+    "seen.verdict": I8,
+    "seen.ordinal": I64,
+    "seen.subject": I64,
+    "seen.oldest": I64,
+    # features: values in the order of the feature document
+    "features.longs": ColumnType("matrix", np.dtype(np.int64)),
+    "features.doubles": ColumnType("matrix", np.dtype(np.float64)),
+}
+
+#: columns of every row, whatever the steps read
+ORIGIN: Final = ("topic", "partition", "offset", "ts_us")
+#: columns by which rows of equal times are ordered
+ORDERING: Final = ("event_id", "payload_hash")
+
+
+def column_type(name: str) -> ColumnType:
+    """The type of a column. Raises Stop(COLUMN_UNKNOWN)."""
+    found = LANE_COLUMNS.get(name) or LANE_COLUMNS.get(f"{name.partition('.')[0]}.*")
+    if found is None:
+        raise Stop(Reason.COLUMN_UNKNOWN, f"no lane has a column {name!r}", remedy="Declare it in agents/lane_columns.py.")
+    return found
+
+
+def expanded(names: Iterable[str], entities: Sequence[str]) -> tuple[str, ...]:
+    """The names with `*` replaced by every entity, in their order, each once."""
+    found: dict[str, None] = {}
+    for name in names:
+        found |= dict.fromkeys([name.replace("*", entity) for entity in entities] if name.endswith("*") else [name])
+    return tuple(found)
+
+
+def absent_column(name: str, n: int) -> Column:
+    """A column of n rows whose records have no such field: null texts, zeros, or the value the type states."""
+    kind = column_type(name)
+    if kind.form == "text":
+        return Strings.nulls(n)
+    if kind.form == "bytes":
+        return np.zeros((n, kind.width), np.uint8)
+    return np.full(n, kind.absent, kind.dtype)
+
+
+def fits(name: str, column: Column, n: int) -> bool:
+    """Whether a column has the type of its name and n rows."""
+    kind = column_type(name)
+    if isinstance(column, Strings):
+        return kind.form == "text" and len(column.lengths) == n
+    if isinstance(column, Ragged):
+        return kind.form == "list" and len(column.offsets) == n + 1
+    dims = 1 if kind.form == "number" else 2
+    return kind.form in ("number", "bytes", "matrix") and column.dtype == kind.dtype and column.ndim == dims and len(column) == n

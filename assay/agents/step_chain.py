@@ -1,0 +1,123 @@
+"""The steps of a lane in a row: each gets the columns it declares, and its result is compared with its declaration.
+
+A step that writes another column, emits to another topic or asks for effects without a declaration stops the lane: its outputs would
+otherwise be skipped somewhere behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.agents.batch import Batch, Context, Result, Rows, WiredStep
+from assay.agents.lane_columns import fits
+from assay.agents.refusals import dead_letters, refused_rows
+from assay.agents.step import Effects, Emission, LaneOutput
+from assay.agents.taken import RefusedRecord
+from assay.codecs.columns import Columns, rows
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+class StepChain:
+    """The wired steps of one lane. `handles` are its input topics by number, `dead_letter` takes refused records."""
+
+    def __init__(self, lane: str, steps: Sequence[WiredStep], handles: Sequence[str], dead_letter: str) -> None:
+        self.steps = tuple(steps)
+        self._lane = lane
+        self._handles = list(handles)
+        self._dead_letter = dead_letter
+
+    def handle(self, columns: Columns, n: int, context: Context, refused: Sequence[RefusedRecord]) -> LaneOutput:
+        """Fold a journal record of n rows and the records that were refused before it. Raises Stop for a result that is not declared."""
+        work = _Work(columns, np.ones(n, np.bool_), list(refused))
+        # a record without rows runs the steps that act by time, and what they release runs all steps behind them
+        for wired in self.steps:
+            if wired.punctuated or wired.holds or len(work.live):
+                self._take(wired, wired.step.handle(work.batch_of(wired, context)), work)
+        letters = dead_letters(self._dead_letter, work.refused, context.wall_us)
+        return LaneOutput([*work.emissions, *letters], work.effects)
+
+    def answer(self, columns: Columns, n: int, context: Context) -> LaneOutput:
+        """Fold the answers to the effects of the record before."""
+        emissions: list[Emission] = []
+        for wired in self.steps:
+            if wired.effects:
+                result = wired.step.answer(Batch(columns, np.ones(n, np.bool_), context))
+                emissions += self._listed(wired, result.emissions)
+        return LaneOutput(emissions)
+
+    def release_us(self) -> int | None:
+        """Wall time at which the next held row is due, None while none waits for a time."""
+        due = [at for wired in self.steps if wired.holds and (at := wired.step.release_us()) is not None]
+        return min(due, default=None)
+
+    def tables(self) -> Iterator[tuple[str, Rows]]:
+        """Tables of all steps, for people."""
+        for wired in self.steps:
+            yield from wired.step.tables().items()
+
+    def _take(self, wired: WiredStep, result: Result, work: _Work) -> None:
+        work.emissions += self._listed(wired, result.emissions)
+        if result.effects is not None:
+            if not wired.effects:
+                raise self._undeclared(Reason.EFFECTS_UNDECLARED, wired, "asks for effects")
+            work.effects = result.effects
+        if result.refused:
+            work.refused += refused_rows(result.refused, work.columns, self._handles)
+        if result.rows is not None:
+            if not wired.holds:
+                raise self._undeclared(Reason.HOLDING_UNDECLARED, wired, "holds or releases rows")
+            work.columns, work.live = dict(result.rows), np.ones(rows(result.rows), np.bool_)
+        if result.live is not None:
+            work.live = result.live
+        self._write(wired, result, work)
+
+    def _write(self, wired: WiredStep, result: Result, work: _Work) -> None:
+        """Take the columns and frames of a step."""
+        n = len(work.live)
+        for name, column in result.columns.items():
+            if name not in wired.writes or not fits(name, column, n):
+                raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"writes column {name}, not as it is declared")
+        absent = [name for name in wired.writes if name not in result.columns and name not in work.columns]
+        if absent and n:
+            raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"does not write column {', '.join(absent)}")
+        if not result.frames.keys() <= set(wired.frames_written):
+            raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"writes frame {', '.join(sorted(result.frames))}")
+        work.columns.update(result.columns)
+        work.frames.update(result.frames)
+
+    def _listed(self, wired: WiredStep, emissions: Sequence[Emission]) -> Iterator[Emission]:
+        for emission in emissions:
+            if emission.handle not in wired.emits:
+                raise self._undeclared(Reason.EMISSION_UNLISTED, wired, f"emits to {emission.handle}")
+            if len(emission.partitions):
+                yield emission
+
+    def _undeclared(self, reason: Reason, wired: WiredStep, what: str) -> Stop:
+        return Stop(
+            reason,
+            f"step {wired.name} {what}",
+            where=f"lane {self._lane}",
+            remedy="Declare it in the StepSpec in agents/topology.py, or correct the step.",
+        )
+
+
+class _Work:
+    """The state of one journal record on its way through the steps."""
+
+    def __init__(self, columns: Columns, live: NDArray[np.bool_], refused: list[RefusedRecord]) -> None:
+        self.columns = dict(columns)
+        self.live = live
+        self.refused = refused
+        self.frames: dict[str, Columns] = {}
+        self.emissions: list[Emission] = []
+        self.effects: Effects | None = None
+
+    def batch_of(self, wired: WiredStep, context: Context) -> Batch:
+        """The batch as the step sees it: its own columns and frames."""
+        columns: Mapping[str, object] = self.columns
+        taken = {name: self.columns[name] for name in wired.takes if name in columns}
+        return Batch(taken, self.live, context, {name: self.frames[name] for name in wired.frames_read if name in self.frames})
