@@ -6,7 +6,7 @@ Worker, simulator, warm-up, replay and benches call it, so a lane cannot differ 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -16,7 +16,7 @@ from assay.agents.intake import Intake
 from assay.agents.lane import LaneMachine
 from assay.agents.lane_columns import ORDERING, ORIGIN, expanded
 from assay.agents.lane_input import LaneInput
-from assay.agents.merge import Merge, Ordering
+from assay.agents.merge import Merge
 from assay.agents.plans import Plans
 from assay.agents.specs import LaneSpec, StepSpec
 from assay.agents.step import LaneId, Machine, TopicPartition
@@ -24,10 +24,9 @@ from assay.agents.step import LaneId, Machine, TopicPartition
 
 @dataclass(frozen=True)
 class Setup:
-    """What a run adds to a declaration: its compiled policy, its ordering, its digests, and the partitions of its topics by handle."""
+    """The part of a run in its lanes: its compiled policy, the partitions of its topics by handle, the digest of the code."""
 
     plans: Plans
-    ordering: Ordering
     partitions: Mapping[str, int]
     code_digest: bytes
     rows_max: int = 5_000
@@ -44,11 +43,11 @@ def assemble(spec: LaneSpec, setup: Setup, shard: int = 0) -> Machine:
 def assemble_fold(spec: LaneSpec, setup: Setup, identity: LaneIdentity) -> LaneMachine:
     """The machine of a lane that folds a journal topic."""
     entities = setup.plans.features.entities
-    ordering = setup.ordering if spec.ordering == "run" else spec.ordering
+    plans = setup.plans if spec.ordering == "run" else replace(setup.plans, ordering=spec.ordering)
     columns = input_columns(spec, entities)
-    merge = Merge(spec.ranks, input_partitions(spec, setup.partitions), ordering)
-    given = LaneInput(spec.name, merge, Intake(spec.inputs, columns, setup.plans.pins))
-    return LaneMachine(identity, given, columns, spec.dead_letter, partial(wired_steps, spec, setup.plans), setup.rows_max)
+    merge = Merge(spec.ranks, input_partitions(spec, setup.partitions), plans.ordering)
+    given = LaneInput(spec.name, merge, Intake(spec.inputs, columns, plans.pins))
+    return LaneMachine(identity, given, columns, spec.dead_letter, partial(wired_steps, spec, plans), setup.rows_max)
 
 
 def input_partitions(spec: LaneSpec, partitions: Mapping[str, int]) -> list[TopicPartition]:

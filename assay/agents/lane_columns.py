@@ -58,6 +58,8 @@ LANE_COLUMNS: Final = {
     "seen.ordinal": I64,
     "seen.subject": I64,
     "seen.oldest": I64,
+    # rows that were held: True for a row that went on without what it waited for
+    "held.timed_out": FLAG,
     # features: values in the order of the feature document
     "features.longs": ColumnType("matrix", np.dtype(np.int64)),
     "features.doubles": ColumnType("matrix", np.dtype(np.float64)),

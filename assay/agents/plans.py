@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from assay.agents.merge import Ordering
 from assay.agents.rule_plan import RulePlan
 from assay.contracts.pins import Pins
 from assay.tables.feature_plan import FeaturePlan
@@ -24,3 +25,4 @@ class Plans:
     horizon_rows: int
     changelog_interval_us: int
     partitions: Mapping[str, int]
+    ordering: Ordering

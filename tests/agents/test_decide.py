@@ -37,6 +37,7 @@ RULES = compile_rules(
 def plans() -> Plans:
     pins = Pins("platform_20260101T000000Z", "0" * 32, "1" * 64, "2" * 64, "sample", 7)
     return Plans(
+        ordering="arrival",
         pins=pins,
         features=PLAN,
         rules=RULES,

@@ -61,6 +61,7 @@ def plans_of(config: RunConfig, partitions: Mapping[str, int]) -> Plans:
         horizon_rows=config.idempotency_horizon.rows,
         changelog_interval_us=config.changelog_interval_ms * 1_000,
         partitions=partitions,
+        ordering=config.ordering,
     )
 
 
@@ -68,7 +69,7 @@ def machine_of(
     spec: LaneSpec, config: RunConfig, partitions: Mapping[str, int], rows_max: int = ROWS_MAX, code: bytes | None = None, shard: int = 0
 ) -> Machine:
     """The machine of a lane of a run, without state. `code` is the digest of the code that runs it, by default of this code."""
-    return assemble(spec, Setup(plans_of(config, partitions), config.ordering, partitions, code or code_digest(), rows_max), shard)
+    return assemble(spec, Setup(plans_of(config, partitions), partitions, code or code_digest(), rows_max), shard)
 
 
 def fold_machine_of(
