@@ -1,5 +1,7 @@
 """Mutants: the product broken on purpose in a copy of its source tree, by patches whose first line says what is wrong.
 
+A second line `by: tests/…` names the tests that must fail; without it the seeded runs must find the defect.
+
 The copy has numba's disk cache with it: a kernel is known there by the digest of its sources, so only what a patch changes is
 compiled again.
 """
@@ -80,4 +82,17 @@ def simulate(tree: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run `tests/simulate.py` of a tree on the tree's own code."""
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     command = [sys.executable, str(tree / "tests/simulate.py"), *arguments]
+    return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
+
+
+def caught_by(name: str) -> str | None:
+    """The test file that must find the defect, None where the seeded runs do."""
+    second = (PATCHES / f"{name}.patch").read_text(encoding="utf-8").splitlines()[1]
+    return second.removeprefix("by: ") if second.startswith("by: ") else None
+
+
+def run_tests(tree: Path, file: str) -> subprocess.CompletedProcess[str]:
+    """Run one test file of a tree on the tree's own code, up to the first failure."""
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    command = [sys.executable, "-m", "pytest", file, "-q", "-x", "-m", "tier0", "-p", "no:xdist"]
     return subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)

@@ -1,4 +1,4 @@
-"""The seeded runs find what is broken on purpose; the failing seed says how to run it again, and that fails alike.
+"""The seeded runs, or the tests that a mutant names, find what is broken on purpose. A failing seed names the command that fails again.
 
 All mutants but a few are long: `make mutants`.
 """
@@ -10,7 +10,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from mutants import PATCHES, TIMEOUT_S, DoesNotApplyError, broken_copy, names, patched, simulate
+from mutants import PATCHES, TIMEOUT_S, DoesNotApplyError, broken_copy, caught_by, names, patched, run_tests, simulate
+from source_tree import ROOT
 
 SEEDS_MAX = 100
 #: caught by the first seed
@@ -20,8 +21,9 @@ LONG = (pytest.mark.long, pytest.mark.timeout(TIMEOUT_S + 60))
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=() if name in IN_TIER_0 else LONG) for name in names()])
 def test_a_mutant_is_caught(name: str, tmp_path: Path) -> None:
-    found = simulate(broken_copy(name, tmp_path / "copy"), "--until-failed", "--seeds", str(SEEDS_MAX))
-    failed = re.search(r"^seed \d+: .* FAILED$", found.stdout, re.MULTILINE)
+    tree, tests = broken_copy(name, tmp_path / "copy"), caught_by(name)
+    found = run_tests(tree, tests) if tests else simulate(tree, "--until-failed", "--seeds", str(SEEDS_MAX))
+    failed = re.search(r"^FAILED tests/" if tests else r"^seed \d+: .* FAILED$", found.stdout, re.MULTILINE)
     assert (found.returncode, bool(failed)) == (1, True), f"{name} was not caught: {found.stdout[-2_000:]}{found.stderr[-2_000:]}"
 
 
@@ -38,7 +40,8 @@ def test_a_seed_that_failed_names_the_command_that_fails_again_alike(tmp_path: P
 @pytest.mark.parametrize("name", names())
 def test_a_patch_says_what_it_breaks_and_fits_the_source(name: str) -> None:
     text = (PATCHES / f"{name}.patch").read_text(encoding="utf-8")
-    assert re.match(r"[A-Z].*\.\n--- a/", text)
+    assert re.match(r"[A-Z].*\.\n(by: tests/.*\n)?--- a/", text)
+    assert caught_by(name) is None or (ROOT / str(caught_by(name))).is_file()
     assert patched(text)
 
 
