@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from assay.agents.step import Effects, Emission, LaneId
 from assay.codecs.columns import Column, Columns
-from assay.codecs.table_state import TableState
+from assay.codecs.table_state import TableState, state_refused
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -114,7 +114,9 @@ class Step(Protocol):
         return TableState({})
 
     def restore(self, state: TableState) -> None:
-        """Take a state that `state` gave. Raises Stop if it does not fit this step."""
+        """Take a state that `state` gave. Raises Stop(STATE_UNREADABLE, STATE_OF_ANOTHER_PLAN) if it does not fit this step."""
+        if state.header or state.arrays:
+            raise state_refused("belongs to a step that keeps state, this one keeps none")
 
 
 @dataclass(frozen=True)
