@@ -114,9 +114,9 @@ class Step(Protocol):
         return TableState({})
 
     def restore(self, state: TableState) -> None:
-        """Take a state that `state` gave. Raises Stop(STATE_UNREADABLE) if it does not fit this step."""
+        """Take a state that `state` gave. Raises Stop(STATE_UNREADABLE, STATE_OF_ANOTHER_PLAN) if it does not fit this step."""
         if state.header or state.arrays:
-            raise state_refused("belongs to a step that keeps none")
+            raise state_refused("belongs to a step that keeps state, this one keeps none")
 
 
 @dataclass(frozen=True)

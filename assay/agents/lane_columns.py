@@ -5,7 +5,8 @@ A name that ends in `*` stands for one column per entity of the policy: `entity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -16,18 +17,22 @@ from assay.contracts.reasons import Reason
 
 
 class ColumnType(NamedTuple):
-    """`form` is `number` (n,), `bytes` uint8 (n, width), `matrix` (n, any), `text` or `list`; `dtype` belongs to numbers and matrices."""
+    """`form` is `number` (n,), `bytes` uint8 (n, width), `matrix` (n, any), `text` or `list`; `dtype` belongs to numbers and matrices.
+
+    `items` are the columns of the items of a list, by name.
+    """
 
     form: str
     dtype: Any = None
     width: int = 0
     #: value of a row whose record has no such field
     absent: int = 0
+    items: Mapping[str, ColumnType] = MappingProxyType({})
 
 
 I8, I16, I32, I64 = (ColumnType("number", np.dtype(kind)) for kind in (np.int8, np.int16, np.int32, np.int64))
 FLAG = ColumnType("number", np.dtype(np.bool_))
-TEXT, LIST = ColumnType("text"), ColumnType("list")
+TEXT = ColumnType("text")
 ID16, SHA256 = ColumnType("bytes", np.dtype(np.uint8), 16), ColumnType("bytes", np.dtype(np.uint8), 32)
 
 #: every column of every lane
@@ -63,6 +68,14 @@ LANE_COLUMNS: Final = {
     # features: values in the order of the feature document
     "features.longs": ColumnType("matrix", np.dtype(np.int64)),
     "features.doubles": ColumnType("matrix", np.dtype(np.float64)),
+    # the posture in force at a row: its Avro body in a decision; whether it forbids ALLOW; whether no posture record came before
+    "posture.stamp": TEXT,
+    "posture.clamps": FLAG,
+    "posture.missing": FLAG,
+    # the answer of the scorer: score in its unit, codes of reasons, and the points that features gave (see `scorer.py`)
+    "score": I64,
+    "reasons": ColumnType("list", items={"item": TEXT}),
+    "contributions": ColumnType("list", items={"feature": TEXT, "points": I64}),
 }
 
 #: columns of every row, whatever the steps read
@@ -99,10 +112,14 @@ def absent_column(name: str, n: int) -> Column:
 
 def fits(name: str, column: Column, n: int) -> bool:
     """Whether a column has the type of its name and n rows."""
-    kind = column_type(name)
+    return _has_type(column_type(name), column, n)
+
+
+def _has_type(kind: ColumnType, column: Column, n: int) -> bool:
     if isinstance(column, Strings):
         return kind.form == "text" and len(column.lengths) == n
     if isinstance(column, Ragged):
-        return kind.form == "list" and len(column.offsets) == n + 1
+        listed = kind.form == "list" and len(column.offsets) == n + 1 and column.children.keys() == kind.items.keys()
+        return listed and all(_has_type(kind.items[name], child, int(column.offsets[-1])) for name, child in column.children.items())
     dims = 1 if kind.form == "number" else 2
     return kind.form in ("number", "bytes", "matrix") and column.dtype == kind.dtype and column.ndim == dims and len(column) == n

@@ -1,4 +1,4 @@
-"""A rules document as arrays: what `rule_score` reads, one row per condition, grouped by rule.
+"""A rules document as arrays for `rule_scorer`: one row per condition, grouped by rule.
 
 A condition is `left * per OP times * right`, compared in float64; `per` and `right` are 1.0 when the document does not
 name them. A rule fires when all its conditions hold. `per` states a comparison with a mean without a division:
@@ -10,22 +10,19 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.agents.decision_policy import DecisionPolicy, read_policy, refuse
 from assay.codecs.columns import I64
-from assay.contracts.canonical import document_digest
-from assay.contracts.errors import Stop
-from assay.contracts.outcomes import OUTCOMES, POSTURE_CLAMPED, POSTURE_MISSING
-from assay.contracts.reasons import Reason
+from assay.contracts.outcomes import POSTURE_CLAMPED, POSTURE_MISSING
 
 #: where a column is read from
 NONE, LONG, DOUBLE, AMOUNT = -1, 0, 1, 2
 OPERATORS = ("gt", "ge", "lt", "le", "eq", "ne")
-#: two of the 64 bits of a row's fired set belong to posture
-RULES_MAX = 62
+#: points of one rule; the sum of them fits int64 for any number of rules that fits into memory
 POINTS_MAX = 1_000_000
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
@@ -54,11 +51,13 @@ class Condition(NamedTuple):
 
 
 class RulePlan(NamedTuple):
-    """Rules ready to be scored. `conditions` is int64 (c, 7): left, per, operator, right; places as two numbers each."""
+    """Rules ready to be scored, r of them with c conditions together.
 
-    policy_id: str
-    revision: str
-    digest: bytes
+    `starts` int64 (r + 1,): rule i has the conditions `starts[i]` up to `starts[i + 1]`. `points` int64 (r,).
+    `conditions` int64 (c, 7): left, per, operator, right; places as two numbers each. `times` float64 (c,).
+    """
+
+    policy: DecisionPolicy
     codes: tuple[str, ...]
     texts: tuple[str, ...]
     features: tuple[tuple[str, ...], ...]
@@ -66,12 +65,6 @@ class RulePlan(NamedTuple):
     points: I64
     conditions: I64
     times: NDArray[np.float64]
-    thresholds: I64
-
-    @property
-    def all_codes(self) -> tuple[str, ...]:
-        """Rule codes in document order, then the two of posture: bit i of a fired set is code i."""
-        return (*self.codes, POSTURE_MISSING, POSTURE_CLAMPED)
 
 
 def compile_rules(document: Mapping[str, Any], features: FeatureNames) -> RulePlan:
@@ -80,23 +73,20 @@ def compile_rules(document: Mapping[str, Any], features: FeatureNames) -> RulePl
     Raises Stop(RULES_DOCUMENT_INVALID) naming rule and field.
     """
     _closed(document, {"policy_id", "revision", "rules", "thresholds"}, "document")
-    for field in ("policy_id", "revision"):
-        if not isinstance(document[field], str) or not document[field]:
-            _refuse("document", field, "is not a non-empty string")
     rules = document["rules"]
-    if not isinstance(rules, list) or not 1 <= len(rules) <= RULES_MAX:
-        _refuse("document", "rules", f"is not a list of 1 to {RULES_MAX} rules")
+    if not isinstance(rules, list) or not rules:
+        refuse("document", "rules", "is not a list of at least one rule")
     places = _places(features)
     compiled = [_rule(rule, at, places) for at, rule in enumerate(rules)]
     codes = tuple(str(rule["code"]) for rule in rules)
-    for at, code in enumerate(codes):
-        if code in codes[:at] or code in (POSTURE_MISSING, POSTURE_CLAMPED):
-            _refuse(code, "code", "is taken")
+    taken = {POSTURE_MISSING, POSTURE_CLAMPED}
+    for code in codes:
+        if code in taken:
+            refuse(code, "code", "is taken")
+        taken.add(code)
     flat = [condition for conditions in compiled for condition in conditions]
     return RulePlan(
-        policy_id=document["policy_id"],
-        revision=document["revision"],
-        digest=document_digest(document),
+        policy=read_policy(document),
         codes=codes,
         texts=tuple(" and ".join(condition.text for condition in conditions) for conditions in compiled),
         features=tuple(_named(rule) for rule in rules),
@@ -104,7 +94,6 @@ def compile_rules(document: Mapping[str, Any], features: FeatureNames) -> RulePl
         points=np.array([rule["points"] for rule in rules], np.int64),
         conditions=np.array([[*c.left, *c.per, c.operator, *c.right] for c in flat], np.int64),
         times=np.array([c.times for c in flat], np.float64),
-        thresholds=_thresholds(document["thresholds"]),
     )
 
 
@@ -118,21 +107,21 @@ def _rule(rule: Any, at: int, places: dict[str, tuple[int, int]]) -> list[Condit
     name = str(rule["code"]) if isinstance(rule, dict) and isinstance(rule.get("code"), str) else f"rules[{at}]"
     _closed(rule, {"code", "points", "when"}, name)
     if not isinstance(rule["code"], str) or not _CODE.fullmatch(rule["code"]):
-        _refuse(name, "code", "is not 1 to 64 characters of A-Z, 0-9 and _ starting with a letter")
+        refuse(name, "code", "is not 1 to 64 characters of A-Z, 0-9 and _ starting with a letter")
     if type(rule["points"]) is not int or abs(rule["points"]) > POINTS_MAX:
-        _refuse(name, "points", f"is not an integer within ±{POINTS_MAX}")
+        refuse(name, "points", f"is not an integer within ±{POINTS_MAX}")
     when = rule["when"]
     if not isinstance(when, list) or not when:
-        _refuse(name, "when", "is not a list of at least one condition")
+        refuse(name, "when", "is not a list of at least one condition")
     return [condition for entry in when for condition in _conditions(entry, name, places)]
 
 
 def _conditions(entry: Any, rule: str, places: dict[str, tuple[int, int]]) -> list[Condition]:
     if not isinstance(entry, dict) or "feature" not in entry:
-        _refuse(rule, "when", "holds a condition without a feature")
+        refuse(rule, "when", "holds a condition without a feature")
     for field in entry:
         if field not in ("feature", "per", *OPERATORS):
-            _refuse(rule, f"when.{field}", f"is none of feature, per, {', '.join(OPERATORS)}")
+            refuse(rule, f"when.{field}", f"is none of feature, per, {', '.join(OPERATORS)}")
     left = _place(entry["feature"], rule, "when.feature", places)
     per = _place(entry["per"], rule, "when.per", places) if "per" in entry else (NONE, 0)
     subject = f"{entry['feature']} * {entry['per']}" if "per" in entry else str(entry["feature"])
@@ -142,7 +131,7 @@ def _conditions(entry: Any, rule: str, places: dict[str, tuple[int, int]]) -> li
             times, right, text = _right(entry[operator], rule, f"when.{operator}", places)
             found.append(Condition(left, per, OPERATORS.index(operator), times, right, f"{subject} {_SIGNS[operator]} {text}"))
     if not found:
-        _refuse(rule, "when", f"compares {entry['feature']} with nothing")
+        refuse(rule, "when", f"compares {entry['feature']} with nothing")
     return found
 
 
@@ -153,7 +142,7 @@ def _right(value: Any, rule: str, field: str, places: dict[str, tuple[int, int]]
     if not isinstance(value, dict):
         return _number(value, rule, field), (NONE, 0), str(value)
     if "feature" not in value or not set(value) <= {"feature", "times"}:
-        _refuse(rule, field, "is neither a number nor {times, feature}")
+        refuse(rule, field, "is neither a number nor {times, feature}")
     right = _place(value["feature"], rule, f"{field}.feature", places)
     times = value.get("times", 1)
     text = str(value["feature"]) if times == 1 else f"{times} * {value['feature']}"
@@ -162,13 +151,13 @@ def _right(value: Any, rule: str, field: str, places: dict[str, tuple[int, int]]
 
 def _number(value: Any, rule: str, field: str) -> float:
     if type(value) not in (int, float) or not math.isfinite(value):
-        _refuse(rule, field, "is not a finite number")
+        refuse(rule, field, "is not a finite number")
     return float(value)
 
 
 def _place(name: Any, rule: str, field: str, places: dict[str, tuple[int, int]]) -> tuple[int, int]:
     if not isinstance(name, str) or name not in places:
-        _refuse(rule, field, f"names {name!r}, which the feature document does not define")
+        refuse(rule, field, f"names {name!r}, which the feature document does not define")
     return places[name]
 
 
@@ -180,33 +169,8 @@ def _named(rule: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _thresholds(value: Any) -> I64:
-    """Lowest score of STEP_UP, QUEUE_REVIEW and DECLINE; one that the document leaves out is never reached."""
-    if not isinstance(value, dict) or not value:
-        _refuse("document", "thresholds", "is not a mapping from outcome to score")
-    for name, score in value.items():
-        if name not in OUTCOMES[1:]:
-            _refuse("document", f"thresholds.{name}", f"is none of {', '.join(OUTCOMES[1:])}")
-        if type(score) is not int or abs(score) > POINTS_MAX * RULES_MAX:
-            _refuse("document", f"thresholds.{name}", "is not an integer a score can reach")
-    given = [value[name] for name in OUTCOMES[1:] if name in value]
-    if given != sorted(set(given)):
-        _refuse("document", "thresholds", "do not rise from STEP_UP to DECLINE")
-    never = np.iinfo(np.int64).max
-    return np.array([value.get(name, never) for name in OUTCOMES[1:]], np.int64)
-
-
 def _closed(value: Any, fields: set[str], name: str) -> None:
     if not isinstance(value, Mapping):
-        _refuse(name, "value", "is not a mapping")
+        refuse(name, "value", "is not a mapping")
     for field in sorted(set(map(str, value)) ^ fields):
-        _refuse(name, field, "is missing" if field in fields else "is not a field of it")
-
-
-def _refuse(rule: str, field: str, what: str) -> NoReturn:
-    raise Stop(
-        Reason.RULES_DOCUMENT_INVALID,
-        f"{field} of {rule} {what}",
-        where="rules document",
-        remedy="Correct the policy's rules.yaml.",
-    )
+        refuse(name, field, "is missing" if field in fields else "is not a field of it")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assay.agents import act, decide, dedupe, features
+from assay.agents import act, decide, dedupe, features, posture, scoring
 from assay.agents.act import ActStep
 from assay.agents.decide import DecideStep
 from assay.agents.dedupe import DedupeStep
 from assay.agents.features import FeatureStep
+from assay.agents.posture import PostureStep
 from assay.agents.projections import ProjectionStep
+from assay.agents.scoring import ScoringStep
 from assay.agents.specs import (
     ComponentSpec,
     Document,
@@ -65,6 +67,8 @@ RTDL = LaneSpec(
             writes=features.WRITES,
             tables=("features", "entities"),
         ),
+        StepSpec("posture", key="none", make=PostureStep, reads=posture.READS, writes=posture.WRITES, tables=("posture",)),
+        StepSpec("scoring", key="event", make=ScoringStep, reads=scoring.READS, writes=scoring.WRITES),
         StepSpec(
             "decision_fabric",
             key="event",

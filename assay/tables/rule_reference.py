@@ -1,4 +1,4 @@
-"""Rules read straight from the document, one row at a time: what `rule_score` must equal."""
+"""Rules read straight from the document, one row at a time: what `rule_scorer` must equal."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from records import RTDL, TRAFFIC, chunk, mark, payment
 from simulated_worlds import config
 from states import read_back, written
 
-from assay.agents import lane as lane_module
+from assay.agents import lane_input as lane_module
 from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Emission

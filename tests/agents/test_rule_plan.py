@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from assay.agents.rule_plan import RULES_MAX, compile_rules
+from assay.agents.rule_plan import POINTS_MAX, compile_rules
 from assay.contracts.errors import Stop
+from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.reasons import Reason
 
 NAMES = SimpleNamespace(long_names=("count_1d", "since_s"), double_names=("mean_7d",))
@@ -37,18 +38,31 @@ def test_a_document_compiles_to_one_row_per_condition() -> None:
     assert plan.times.tolist() == [6.0, 5.0, 0.0]
     assert plan.texts == ("count_1d >= 6", "amount_minor > 5 * mean_7d and count_1d > 0")
     assert plan.features == (("count_1d",), ("amount_minor", "mean_7d", "count_1d"))
-    assert len(plan.digest) == 32
+    assert len(plan.policy.digest) == 32
+
+
+def test_thresholds_become_outcomes_of_the_policy() -> None:
+    policy = compile_rules(DOCUMENT, NAMES).policy
+    assert (policy.policy_id, policy.revision) == ("sample", "1")
+    assert policy.thresholds.tolist() == [30, 50]
+    assert [OUTCOMES[at].value for at in policy.outcomes.tolist()] == ["ALLOW", "STEP_UP", "DECLINE"]
+
+
+@pytest.mark.parametrize("count", [1, 62, 63, 5_000])
+def test_a_document_has_any_number_of_rules(count: int) -> None:
+    rules = [{**DOCUMENT["rules"][0], "code": f"R{at}"} for at in range(count)]
+    assert len(compile_rules({**DOCUMENT, "rules": rules}, NAMES).codes) == count
 
 
 def test_the_digest_does_not_depend_on_the_order_of_keys() -> None:
     turned = {key: DOCUMENT[key] for key in reversed(DOCUMENT)}
-    assert compile_rules(turned, NAMES).digest == compile_rules(DOCUMENT, NAMES).digest
+    assert compile_rules(turned, NAMES).policy.digest == compile_rules(DOCUMENT, NAMES).policy.digest
 
 
 def test_the_digest_changes_with_one_threshold() -> None:
     other = copy.deepcopy(DOCUMENT)
     other["thresholds"]["STEP_UP"] = 31
-    assert compile_rules(other, NAMES).digest != compile_rules(DOCUMENT, NAMES).digest
+    assert compile_rules(other, NAMES).policy.digest != compile_rules(DOCUMENT, NAMES).policy.digest
 
 
 def _at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
@@ -72,13 +86,15 @@ def _at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (_at("revision", 1), "revision of document is not a non-empty string"),
         (_at("extra", 1), "extra of document is not a field"),
         (_at("rules", []), "rules of document is not a list"),
-        (_at("rules", [DOCUMENT["rules"][0]] * (RULES_MAX + 1)), "rules of document is not a list"),
+        (_at("rules", {}), "rules of document is not a list"),
         (_at("rules.0", 7), "value of rules[0] is not a mapping"),
         (_at("rules.0.code", "many"), "code of many is not"),
         (_at("rules.0.code", "POSTURE_MISSING_FAIL_SAFE"), "code of POSTURE_MISSING_FAIL_SAFE is taken"),
+        (_at("rules.0.code", "ACTION_POSTURE_CLAMPED"), "code of ACTION_POSTURE_CLAMPED is taken"),
         (_at("rules.1.code", "MANY"), "code of MANY is taken"),
         (_at("rules.0.points", True), "points of MANY is not an integer"),
         (_at("rules.0.points", 1.5), "points of MANY is not an integer"),
+        (_at("rules.0.points", POINTS_MAX + 1), "points of MANY is not an integer"),
         (_at("rules.0.points", None), "points of MANY is missing"),
         (_at("rules.0.when", []), "when of MANY is not a list"),
         (_at("rules.0.when.0", {"ge": 6}), "when of MANY holds a condition without a feature"),

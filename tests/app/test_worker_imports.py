@@ -14,7 +14,7 @@ START = (
 )
 
 
-@pytest.mark.parametrize("module", ["assay.agents.act", "assay.agents.audit", "assay.agents.decide", "assay.agents.projections"])
+@pytest.mark.parametrize("module", [f"assay.agents.{name}" for name in ("act", "audit", "posture", "scoring", "decide", "projections")])
 def test_a_worker_whose_component_cannot_be_imported_does_not_start(module: str, tmp_path: Path) -> None:
     program = START.format(module=module, run=str(tmp_path))
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)

@@ -9,6 +9,7 @@ from assay.agents.assembly import Setup, assemble, input_partitions
 from assay.agents.lane import LaneMachine
 from assay.agents.plans import Plans
 from assay.agents.rule_plan import compile_rules
+from assay.agents.rule_scorer import RuleScorer
 from assay.agents.specs import LaneSpec
 from assay.agents.step import JournalEntry, LaneOutput, Machine, TopicPartition
 from assay.app.lane.driver import LaneDriver
@@ -50,10 +51,12 @@ def partition_counts(override: int | None) -> dict[str, int]:
 def plans_of(config: RunConfig, partitions: Mapping[str, int]) -> Plans:
     """Compile the documents of a run. Raises Stop naming the faulty part of the document."""
     features = compile_plan(config.features)
+    rules = compile_rules(config.policy, features)
     return Plans(
         pins=config.pins,
         features=features,
-        rules=compile_rules(config.policy, features),
+        policy=rules.policy,
+        scorer=RuleScorer(rules),
         bundle_id=config.bundle_id,
         bundle_version=config.bundle_version,
         run_config_digest=config.digest,

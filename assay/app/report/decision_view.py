@@ -51,7 +51,7 @@ def explain(decision: Mapping[str, Any], config: RunConfig, amount_minor: int | 
     features = {feature.name: (longs | doubles)[feature.name] for feature in document.features}
     values = {**features, "amount_minor": amount_minor}
     fired = tuple(_fired(code, rules, values) for code in decision["reasons"])
-    return Explanation(fired, features, config.policy["thresholds"], decision["policy"]["content_digest"] == rules.digest)
+    return Explanation(fired, features, config.policy["thresholds"], decision["policy"]["content_digest"] == rules.policy.digest)
 
 
 def _fired(code: str, rules: RulePlan, values: Mapping[str, int | float | None]) -> Fired:

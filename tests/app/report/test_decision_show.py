@@ -71,7 +71,7 @@ def run(tmp_path: Path, decision_record: dict[str, Any]) -> Run:
     )
     found = Run(directory=tmp_path, config=config, bootstrap="localhost:1", dsn="")
     found.save()
-    digest = compile_rules(POLICY, parse_document(FEATURES)).digest
+    digest = compile_rules(POLICY, parse_document(FEATURES)).policy.digest
     decision = {**decision_record, "policy": {"policy_id": "p", "revision": "1", "content_digest": digest}}
     other = {**decision, "decision_id": b"\x11" * 16, "source_event": {**decision["source_event"], "event_id": "pay-10"}}
     record = {"audit_id": b"\x12" * 32, "sequence": 1, "recorded_at_utc": 10, "outcome": outcome_of(decision)}

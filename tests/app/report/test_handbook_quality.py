@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from assay.agents.rule_plan import compile_rules
-from assay.agents.rule_score import score
+from assay.agents.rule_scorer import RuleScorer
 from assay.app.offline.features import offline_features
 from assay.app.report.quality import DAY_US, measure, rows_of_test_week
 from assay.app.settings import load_settings
+from assay.codecs.columns import Columns
 from assay.tables.feature_document import parse_document
 from assay.tables.row_kinds import LABEL, PAYMENT
 
@@ -73,7 +74,8 @@ def test_weeks_after_the_fit_rank_as_well_as_published_models() -> None:
     longs = values.select(features.long_names).to_numpy().astype(np.int64)
     doubles = values.select(features.double_names).to_numpy()
     paid = (lane["kind"] == PAYMENT).to_numpy()
-    points = score(rules, longs, doubles, lane["amount_minor"].to_numpy(), paid).score[paid]
+    columns: Columns = {"amount_minor": lane["amount_minor"].to_numpy(), "features.longs": longs, "features.doubles": doubles}
+    points = RuleScorer(rules).score(columns, paid).score[paid]
     day = (lane["ts_us"].to_numpy() // DAY_US)[paid]
     customer, fraud = lane["entity.customer"].cast(pl.Int64).to_numpy()[paid], lane["fraud"].to_numpy()[paid]
     customer = customer.astype(np.int64)

@@ -1,0 +1,105 @@
+"""Rules as a scorer: the sum of the points of the rules that fire, and their codes as reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.agents.rule_plan import RulePlan
+from assay.agents.scorer import Scored
+from assay.codecs.columns import Columns, Ragged, Strings
+from assay.codecs.kernel import frozen, kernel, part
+
+#: the first buffer of fired rules has room for so many per row
+FIRED_PER_ROW = 8
+
+
+class RuleScorer:
+    """A scorer (see `scorer.py`) of a compiled rules document.
+
+    The score is in points. The reasons are the codes of the rules that fired, in the order of the document. No contributions.
+    """
+
+    reads = ("amount_minor", "features.longs", "features.doubles")
+
+    def __init__(self, plan: RulePlan) -> None:
+        self._codes = Strings.of(plan.codes)
+        self._plan = tuple(frozen(array, array.dtype) for array in (plan.starts, plan.points, plan.conditions, plan.times))
+
+    def score(self, columns: Columns, apply: NDArray[np.bool_]) -> Scored:
+        """Score rows where `apply` holds. Feature values are in document order: longs int64 (n, L), doubles float64 (n, D)."""
+        amount_minor, longs, doubles = (np.asarray(columns[name]) for name in self.reads)
+        values = (frozen(longs, np.int64), frozen(doubles, np.float64), frozen(amount_minor, np.int64), frozen(apply, np.bool_))
+        n, rules = len(apply), len(self._codes.lengths)
+        total, offsets = np.zeros(n, np.int64), np.zeros(n + 1, np.int64)
+        fired = np.empty(n * min(rules, FIRED_PER_ROW), np.int32)
+        # one call, unless rows fire more rules than the buffer has room for: then it goes on with a larger one at that row
+        row = _score(self._plan, values, total, offsets, fired, 0)
+        while row < n:
+            held = int(offsets[row])
+            larger = np.empty(max(2 * len(fired), held + rules), np.int32)
+            larger[:held] = fired[:held]
+            fired = larger
+            row = _score(self._plan, values, total, offsets, fired, row)
+        return Scored(total, Ragged(offsets, {"item": self._codes.take(fired[: offsets[n]])}))
+
+
+@part
+def _value(source: int, at: int, i: int, longs: Any, doubles: Any, amount_minor: Any) -> Any:
+    """The number at a place, 1.0 for none. Source numbers are those of `rule_plan`."""
+    if source == 0:
+        return np.float64(longs[i, at])
+    if source == 1:
+        return doubles[i, at]
+    if source == 2:
+        return np.float64(amount_minor[i])
+    return 1.0
+
+
+@part
+def _holds(operator: int, left: float, right: float) -> bool:
+    """Operator numbers are positions in `rule_plan.OPERATORS`."""
+    if operator == 0:
+        return left > right
+    if operator == 1:
+        return left >= right
+    if operator == 2:
+        return left < right
+    if operator == 3:
+        return left <= right
+    if operator == 4:
+        return left == right
+    return left != right
+
+
+@kernel
+def _score(plan: Any, values: Any, total: Any, offsets: Any, fired: Any, first: int) -> int:
+    """Fill `total`, `offsets` and `fired` from row `first` on: numbers of the rules that fired, row after row.
+
+    A rule stops at its first condition that does not hold. Gives the number of rows, or the first row for which `fired` has no room.
+    """
+    starts, points, conditions, times = plan
+    longs, doubles, amount_minor, apply = values
+    for i in range(first, len(amount_minor)):
+        points_sum = np.int64(0)
+        at = offsets[i]
+        for rule in range(len(points) if apply[i] else 0):
+            holds = True
+            for c in range(starts[rule], starts[rule + 1]):
+                left = _value(conditions[c, 0], conditions[c, 1], i, longs, doubles, amount_minor)
+                left = left * _value(conditions[c, 2], conditions[c, 3], i, longs, doubles, amount_minor)
+                right = times[c] * _value(conditions[c, 5], conditions[c, 6], i, longs, doubles, amount_minor)
+                if not _holds(conditions[c, 4], left, right):
+                    holds = False
+                    break
+            if holds:
+                if at == len(fired):
+                    return i
+                points_sum += points[rule]
+                fired[at] = rule
+                at += 1
+        total[i] = points_sum
+        offsets[i + 1] = at
+    return len(amount_minor)
