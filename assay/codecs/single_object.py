@@ -42,7 +42,10 @@ class RecordType(NamedTuple):
 
 @cache
 def record_types() -> tuple[RecordType, ...]:
-    """Every record type under today's schema, ordered by name; the position is the type index `split` gives."""
+    """Every record type under today's schema, ordered by name; the position is the type index `split` gives.
+
+    Raises Stop(SCHEMA_UNSUPPORTED) for a schema that is not valid Avro, such as one with a default of another type than its field.
+    """
     return tuple(_load(name, schema) for name, schema in current().items())
 
 
@@ -193,7 +196,11 @@ def _by_header() -> Mapping[bytes, RecordType]:
 
 def _load(name: str, schema: dict[str, Any]) -> RecordType:
     # times stay integers of microseconds, so that the end of time has a value too
-    parsed = fastavro.parse_schema(_without_logical_types(schema))
+    try:
+        parsed = fastavro.parse_schema(_without_logical_types(schema))
+    except (fastavro.schema.SchemaParseException, fastavro.schema.UnknownType) as error:
+        what, remedy = f"the schema of record {name} is not valid Avro: {error}", "Correct the .avsc file."
+        raise Stop(Reason.SCHEMA_UNSUPPORTED, what, where=name, remedy=remedy) from None
     return RecordType(name, schema, MAGIC + fingerprint(schema).to_bytes(8, "little"), parsed)
 
 

@@ -1,6 +1,11 @@
 """Canonical JSON: one sequence of bytes per value, and the digests taken over it.
 
-Keys sorted, everything outside ASCII escaped, separators `,` and `:`. Floats are refused: their text depends on who prints it.
+Keys sorted by code point, everything outside ASCII escaped, separators `,` and `:`. Floats are refused: their text depends on who prints
+it.
+
+This is not RFC 8785, and the library `rfc8785` cannot replace it: ids and digests would change. The bytes are equal for printable ASCII
+and small integers only. RFC 8785 writes UTF-8 and the character DEL as they are, sorts keys by UTF-16 code units, and refuses an integer
+of 2^53 or more (a seed goes up to 2^63 - 1) and a lone surrogate.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A released record stays, its fields keep name and type, and a field that comes later brings a default. Two schemas with one
 fingerprint must also agree in what the fingerprint cannot see: defaults and logical types. Documentation is free.
+
+No library checks these rules: `avro.compatibility` sees neither defaults nor logical types (docs/decisions/0016).
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""JSON Schema documents of this package, read and enforced: the subset of draft 2020-12 they use, and no keyword beyond it.
+"""JSON Schemas of this package (draft 2020-12), enforced by the library `jsonschema`.
 
-A schema that holds a keyword this reader does not enforce is refused, so nothing in a schema file is decoration.
+Two rules are stricter than the draft: 1.0 is not an integer, because it has no canonical form; and `$` in a pattern is the end of the
+text, where Python also takes a newline before the end. The library is imported at the first check, not by every command (90 ms).
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -15,11 +16,10 @@ from typing import Any, Final, NamedTuple
 FOLDER: Final = Path(__file__).parent / "schemas" / "json"
 
 Schema = Mapping[str, Any]
-_SILENT: Final = {"$schema", "$id", "$defs", "title", "description", "properties"}
 
 
 class Fault(NamedTuple):
-    """The first thing wrong with a value: where (`$.pins.seed`), which keyword refused it, and in words."""
+    """A fault of a value: the place (`$.pins.seed`), the keyword that refuses it, and the reason in words."""
 
     path: str
     keyword: str
@@ -42,117 +42,87 @@ def names() -> list[str]:
 
 
 def fault_of(name: str, value: Any) -> Fault | None:
-    """The first fault of a value under a shipped schema, None when it conforms."""
-    document = schema(name)
-    return next(faults(document, value, document), None)
+    """The most relevant fault of a value under a shipped schema, None when it conforms.
 
+    Outer faults come before inner ones. A value that fits none of several forms (`oneOf`) gets the fault of the form it is closest to.
+    """
+    from jsonschema.exceptions import best_match
 
-def faults(node: Schema, value: Any, root: Schema, path: str = "$") -> Iterator[Fault]:
-    """All faults of a value under one schema node, outermost first. Raises ValueError for a keyword that is not enforced here."""
-    if not _is_type(node.get("type"), value):
-        yield Fault(path, "type", f"is {_shown(value)}, expected {node['type']}")
-        return
-    for keyword, bound in node.items():
-        if keyword == "$ref":
-            yield from faults(_resolve(root, bound), value, root, path)
-        elif keyword in _RULES:
-            what = _RULES[keyword](bound, value)
-            if what is not None:
-                yield Fault(path, keyword, what)
-        elif keyword == "required" and isinstance(value, dict):
-            yield from (Fault(f"{path}.{name}", keyword, "is missing") for name in bound if name not in value)
-        elif keyword == "oneOf":
-            yield from _one_of(bound, value, root, path)
-        elif keyword not in _SILENT | _CHILDREN:
-            raise ValueError(f"keyword {keyword} at {path} is not enforced")
-    yield from _child_faults(node, value, root, path)
-
-
-def _child_faults(node: Schema, value: Any, root: Schema, path: str) -> Iterator[Fault]:
-    if isinstance(value, list):
-        first = node.get("prefixItems", [])
-        for index, item in enumerate(value):
-            yield from faults(first[index] if index < len(first) else node.get("items", {}), item, root, f"{path}[{index}]")
-    if not isinstance(value, dict):
-        return
-    known, beyond = node.get("properties", {}), node.get("additionalProperties", True)
-    for name, child in value.items():
-        if "propertyNames" in node:
-            yield from faults(node["propertyNames"], name, root, f"{path}.{name} as a name")
-        if name in known:
-            yield from faults(known[name], child, root, f"{path}.{name}")
-        elif beyond is False:
-            yield Fault(f"{path}.{name}", "additionalProperties", "is not a known field")
-        elif beyond is not True:
-            yield from faults(beyond, child, root, f"{path}.{name}")
-
-
-def _one_of(options: list[Schema], value: Any, root: Schema, path: str) -> Iterator[Fault]:
-    fitting = sum(next(faults(option, value, root, path), None) is None for option in options)
-    if fitting != 1:
-        yield Fault(path, "oneOf", f"fits {fitting} of the {len(options)} allowed forms")
-
-
-def _resolve(root: Schema, reference: str) -> Schema:
-    document, _, pointer = reference.partition("#")
-    node: Any = schema(document.removesuffix(".json")) if document else root
-    for part in filter(None, pointer.split("/")):
-        node = node[part]
-    found: Schema = node
-    return found
-
-
-_TYPES: Final[dict[str, Callable[[Any], bool]]] = {
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "string": lambda value: isinstance(value, str),
-    "integer": lambda value: type(value) is int,
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
-}
-_CHILDREN: Final = {"type", "required", "prefixItems", "items", "additionalProperties", "propertyNames"}
-
-
-def _is_type(expected: str | list[str] | None, value: Any) -> bool:
-    if expected is None:
-        return True
-    return any(_TYPES[name](value) for name in ([expected] if isinstance(expected, str) else expected))
+    error = best_match(_shipped(name).iter_errors(value))
+    return None if error is None else _fault(error)
 
 
 @cache
-def _pattern(text: str) -> re.Pattern[str]:
-    return re.compile(text[:-1] + r"\Z" if text.endswith("$") else text)
+def _shipped(name: str) -> Any:
+    return validator(schema(name))
 
 
-def _text(test: Callable[[Any, str], bool], words: str) -> Callable[[Any, Any], str | None]:
-    return lambda bound, value: f"is {_shown(value)}, {words} {bound}" if isinstance(value, str) and not test(bound, value) else None
+def validator(document: Schema) -> Any:
+    """A `jsonschema` validator of one schema document with the two stricter rules. It loads nothing from a network."""
+    from referencing import Registry
+
+    return _strict()(document, registry=Registry())
 
 
-def _number(test: Callable[[Any, int], bool], words: str) -> Callable[[Any, Any], str | None]:
-    return lambda bound, value: f"is {_shown(value)}, {words} {bound}" if type(value) is int and not test(bound, value) else None
+@cache
+def _strict() -> Any:
+    from jsonschema import Draft202012Validator, validators
+
+    types = Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda _, value: type(value) is int)
+    return validators.extend(Draft202012Validator, {"pattern": _pattern}, type_checker=types)
 
 
-def _sized(kind: type[list[Any] | dict[str, Any]], test: Callable[[int, int], bool], words: str) -> Callable[[Any, Any], str | None]:
-    def rule(bound: Any, value: Any) -> str | None:
-        return f"holds {len(value)}, {words} {bound}" if isinstance(value, kind) and not test(bound, len(value)) else None
+def _pattern(judge: Any, pattern: str, value: Any, _: Schema) -> Iterator[Any]:
+    from jsonschema import ValidationError
 
-    return rule
+    if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), value):
+        yield ValidationError(f"does not match {pattern}")
 
 
-_RULES: Final[dict[str, Callable[[Any, Any], str | None]]] = {
-    "const": lambda bound, value: None if value == bound else f"is {_shown(value)}, expected {bound!r}",
-    "enum": lambda bound, value: None if value in bound else f"is {_shown(value)}, expected one of {', '.join(map(str, bound))}",
-    "pattern": _text(lambda bound, value: _pattern(bound).search(value) is not None, "expected"),
-    "minLength": _text(lambda bound, value: len(value) >= bound, "characters at least"),
-    "maxLength": _text(lambda bound, value: len(value) <= bound, "characters at most"),
-    "minimum": _number(lambda bound, value: value >= bound, "at least"),
-    "maximum": _number(lambda bound, value: value <= bound, "at most"),
-    "exclusiveMaximum": _number(lambda bound, value: value < bound, "less than"),
-    "minItems": _sized(list, lambda bound, size: size >= bound, "at least"),
-    "maxItems": _sized(list, lambda bound, size: size <= bound, "at most"),
-    "minProperties": _sized(dict, lambda bound, size: size >= bound, "at least"),
-    "maxProperties": _sized(dict, lambda bound, size: size <= bound, "at most"),
+#: keyword → the expectation in words; `{}` is the value of the keyword
+_EXPECTED: Final = {
+    "type": "{}",
+    "const": "{}",
+    "enum": "one of {}",
+    "pattern": "text that matches {}",
+    "minLength": "a length of at least {}",
+    "maxLength": "a length of at most {}",
+    "minimum": "at least {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "less than {}",
+    "minItems": "at least {}",
+    "maxItems": "at most {}",
+    "minProperties": "at least {}",
+    "maxProperties": "at most {}",
+    "oneOf": "exactly one of the {} forms",
 }
+
+
+def _fault(error: Any) -> Fault:
+    """A fault from an error of the library. The path ends with the name of a missing or an unknown field."""
+    value, keyword, bound = error.instance, error.validator, error.validator_value
+    path = list(error.absolute_path)
+    if keyword == "required":
+        return Fault(_path([*path, next(name for name in bound if name not in value)]), keyword, "is missing")
+    if keyword == "additionalProperties":
+        return Fault(_path([*path, min(set(value) - set(error.schema.get("properties", ())))]), keyword, "is not a known field")
+    unit = {"Items": "elements", "Properties": "fields"}.get(keyword[3:])
+    found = f"has {len(value)} {unit}" if unit else f"is {_shown(value)}"
+    if "propertyNames" in error.absolute_schema_path:
+        found = f"has the name {_shown(value)}"
+    return Fault(_path(path), keyword, f"{found}, expected {_expected(keyword, bound)}")
+
+
+def _expected(keyword: str, bound: Any) -> str:
+    if keyword == "oneOf":
+        bound = len(bound)
+    elif isinstance(bound, list):
+        bound = (" or " if keyword == "type" else ", ").join(map(str, bound))
+    return _EXPECTED.get(keyword, keyword + " {}").format(bound)
+
+
+def _path(parts: Iterable[str | int]) -> str:
+    return "$" + "".join(f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{part!r}]" for part in parts)
 
 
 def _shown(value: Any) -> str:

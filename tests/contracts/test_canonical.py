@@ -40,6 +40,21 @@ def test_keys_are_sorted_and_separators_hold_no_space() -> None:
 
 
 @pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("\U0001f600", b'"\\ud83d\\ude00"'),
+        ("\x7f", b'"\\u007f"'),
+        ("\ud800", b'"\\ud800"'),
+        (2**63 - 1, b"9223372036854775807"),
+        ({"\U00010000": 2, "\ue000": 1}, b'{"\\ue000":1,"\\ud800\\udc00":2}'),
+    ],
+)
+def test_bytes_that_rfc_8785_writes_in_another_way_stay(value: Any, written: bytes) -> None:
+    """Digests of released records are taken over these bytes."""
+    assert canonical(value) == written
+
+
+@pytest.mark.parametrize(
     ("value", "path"),
     [
         (1.0, "$"),

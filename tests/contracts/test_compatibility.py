@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import copy
+import io
 from collections.abc import Callable
 from typing import Any
 
+import fastavro
+import fastavro.utils
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from assay.codecs import single_object
 from assay.contracts.avro_schemas import current, fingerprint_hex, released
-from assay.contracts.compatibility import check
+from assay.contracts.compatibility import breaks, check
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -86,6 +92,67 @@ def test_a_new_field_with_a_default_is_allowed_and_must_be_released() -> None:
         check(schemas, released())
     assert refused.value.reason is Reason.SCHEMA_UNRELEASED
     check(schemas, {**released(), fingerprint_hex(schemas["payment"]): schemas["payment"]})
+
+
+#: what may be added to a record, with defaults that fit; and what may not
+ADDED: list[dict[str, Any]] = [
+    {"type": "string", "default": ""},
+    {"type": ["null", "string"], "default": None},
+    {"type": {"type": "map", "values": "long"}, "default": {}},
+    {"type": {"type": "array", "items": "string"}, "default": []},
+    {"type": "string"},
+]
+RETYPED: list[Any] = ["string", "long", "double", ["null", "string"], {"type": "array", "items": "string"}]
+
+
+def changes(draw: st.DrawFn, fields: list[dict[str, Any]]) -> None:
+    """One change of a record's fields: an addition, a removal, another order, another name or type."""
+    at = draw(st.integers(0, len(fields) - 1))
+    match draw(st.sampled_from(["add", "add", "add", "order", "doc", "remove", "rename", "retype"])):
+        case "add":
+            fields.insert(at, {"name": f"added{len(fields)}", **draw(st.sampled_from(ADDED))})
+        case "order":
+            fields.insert(0, fields.pop(at))
+        case "doc":
+            fields[at]["doc"] = "other words"
+        case "remove":
+            fields.pop(at)
+        case "rename":
+            fields[at]["name"] += "_now"
+        case _:
+            fields[at]["type"] = draw(st.sampled_from(RETYPED))
+
+
+@st.composite
+def evolved(draw: st.DrawFn) -> tuple[Any, Any]:
+    """A record schema of today, without logical types, and the same after some changes."""
+    name = draw(st.sampled_from(sorted(current())))
+    before = single_object._without_logical_types(current()[name])
+    now = copy.deepcopy(before)
+    for _ in range(draw(st.integers(1, 3))):
+        changes(draw, now["fields"])
+    return before, now
+
+
+@given(evolved())
+def test_a_record_crosses_every_change_that_is_allowed(pair: tuple[Any, Any]) -> None:
+    """fastavro, which knows nothing of our rules, reads old records under the new schema and new records under the old one."""
+    before, now = pair
+    try:
+        old, new = fastavro.parse_schema(before), fastavro.parse_schema(now)
+    except (fastavro.schema.UnknownType, fastavro.schema.SchemaParseException):
+        return  # not valid Avro: a type without its definition, or a default of another type; `assay contracts check` refuses both
+    if list(breaks(before, {before["name"]: now})):
+        return
+    for writer, reader in ((old, new), (new, old)):
+        body = io.BytesIO()
+        written = fastavro.utils.generate_one(writer)
+        fastavro.schemaless_writer(body, writer, written)
+        read = fastavro.schemaless_reader(io.BytesIO(body.getvalue()), writer, reader)
+        assert isinstance(written, dict)
+        assert isinstance(read, dict)
+        for kept in before["fields"]:
+            assert str(read[kept["name"]]) == str(written[kept["name"]])
 
 
 def test_a_union_keeps_its_branches() -> None:

@@ -73,21 +73,23 @@ def _yaml_seeds() -> list[bytes]:
 
 
 def meet_schema(text: bytes) -> Any:
-    """Our reader of JSON Schemas and the reference reader take and refuse the same values."""
+    """A value that our schemas accept is accepted by the plain library too, and the words for a fault stay short."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         return "no JSON"
-    taken = [fault_of(name, value) is None for name in names()]
-    assert taken == [_reference(name).is_valid(value) for name in names()]
-    return tuple(str(fault_of(name, value))[:40] for name in names())
+    found = {name: fault_of(name, value) for name in names()}
+    for name, fault in found.items():
+        if fault is None:
+            assert _plain(name).is_valid(value)
+        else:
+            assert len(fault.what) < 400
+    return tuple(str(fault)[:40] for fault in found.values())
 
 
 @cache
-def _reference(name: str) -> Any:
-    """The reference takes 1.0 for an integer; it has no canonical form, so it is none here."""
-    types = jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", lambda checker, value: type(value) is int)
-    return jsonschema.validators.extend(jsonschema.Draft202012Validator, type_checker=types)(schema(name))
+def _plain(name: str) -> Any:
+    return jsonschema.Draft202012Validator(schema(name))
 
 
 def meet_kept(text: bytes) -> Any:

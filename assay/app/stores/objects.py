@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from assay.app.stores.turns import take_turn
+from assay.app.file_lock import writer_lock
 
 
 class ObjectExists(Exception):
@@ -83,8 +83,7 @@ class DirectoryStore:
         path = self.root / key
         temporary = self._write_beside(key, (data,))
         try:
-            with (path.parent / f".{path.name}.lock").open("ab") as lock:
-                take_turn(lock)
+            with writer_lock(path.parent / f".{path.name}.lock"):
                 if (path.read_bytes() if path.exists() else None) != expected:
                     raise ObjectChanged(key)
                 temporary.replace(path)

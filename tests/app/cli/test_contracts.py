@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +13,8 @@ import pytest
 from assay.agents.topology import TOPOLOGY
 from assay.app.cli import contracts as command
 from assay.app.reference.contracts_page import contracts_page, text_picture, topology_page
+from assay.codecs import single_object
+from assay.contracts import avro_schemas
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import check_topology, topics
@@ -32,6 +37,40 @@ def test_check_counts_what_holds(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit 0 and one line."""
     assert command.main(["check"]) == 0
     assert f"{len(topics())} topics" in capsys.readouterr().out
+
+
+@pytest.fixture
+def today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A copy of the folder of today's schemas that the product reads."""
+    folder = shutil.copytree(avro_schemas.CURRENT, tmp_path / "avro")
+    monkeypatch.setattr(avro_schemas, "CURRENT", folder)
+    caches = (avro_schemas.current, single_object.record_types)
+    for cached in caches:
+        cached.cache_clear()
+    yield folder
+    monkeypatch.undo()
+    for cached in caches:
+        cached.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ({"type": "long", "default": "none"}, "Default value <none> must match schema type: long"),
+        ({"type": "money", "default": 0}, "money"),
+    ],
+)
+def test_check_refuses_a_schema_that_is_not_valid_avro(field: dict[str, object], said: str, today: Path) -> None:
+    """Such a field would be compatible with every released schema, and no reader could read it."""
+    path = next(today.glob("payment.v*.avsc"))
+    schema = json.loads(path.read_text("utf-8"))
+    schema["fields"].append({"name": "fee", **field})
+    path.write_text(json.dumps(schema), "utf-8")
+    with pytest.raises(Stop) as refused:
+        command.main(["check"])
+    assert refused.value.reason is Reason.SCHEMA_UNSUPPORTED
+    assert refused.value.where == "payment"
+    assert said in refused.value.what
 
 
 def test_docs_writes_both_pages(tmp_path: Path) -> None:

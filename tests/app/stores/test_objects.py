@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.app.stores import turns
+from assay.app import file_lock
 from assay.app.stores.objects import DirectoryStore, ObjectChanged, ObjectExists
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
@@ -70,8 +70,17 @@ def test_a_write_that_fails_leaves_no_draft(tmp_path: Path) -> None:
     assert list((tmp_path / KEY).parent.iterdir()) == []
 
 
+def test_of_writers_at_once_that_expect_the_same_object_one_swaps_it(tmp_path: Path) -> None:
+    for number in range(ROUNDS):
+        root = tmp_path / str(number)
+        DirectoryStore(root).create(KEY, b"first")
+        met = at_once(lambda store, data: store.swap(KEY, data, b"first"), root)
+        assert sorted(map(str, met)) == ["False"] * (WRITERS - 1) + ["True"]
+        assert is_one_writers((root / KEY).read_bytes())
+
+
 def test_a_swap_that_another_process_holds_up_is_refused_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "TURN_WAIT_S", 0.05)
+    monkeypatch.setattr(file_lock, "WRITER_WAIT_S", 0.05)
     store = DirectoryStore(tmp_path)
     store.swap(KEY, b"one", None)
     with (tmp_path / "evidence" / ".one.json.lock").open("ab") as held:

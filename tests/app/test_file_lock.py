@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import psutil
 import pytest
 
 from assay.app.cli import main
-from assay.app.run.directory_lock import held
+from assay.app.file_lock import held, writer_lock
 from assay.app.settings import Settings, load_settings
 from assay.app.substrate import Server, state
 from assay.contracts.errors import Stop
@@ -22,11 +25,12 @@ from assay.testing import until
 HOLDER = """
 import sys
 from pathlib import Path
-from assay.app.run.directory_lock import held
-with held(Path(sys.argv[1]), "assay up"):
+from assay.app.file_lock import held
+with held(Path(sys.argv[1]), "assay substrate up"):
     print("held", flush=True)
     sys.stdin.read()
 """
+Lock = Callable[[Path], AbstractContextManager[None]]
 RUN = "platform_20260101T000000Z"
 
 
@@ -48,12 +52,32 @@ def test_a_holder_that_is_killed_lets_go(tmp_path: Path) -> None:
     holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(Stop, match=f"process {holder.pid} runs"), held(tmp_path, "assay up"):
-        pass
+    for _ in range(2):  # the first refused command must not wipe out the holder's name
+        with pytest.raises(Stop, match=f"`assay substrate up`, process {holder.pid} runs"), held(tmp_path, "assay demo"):
+            pass
     holder.send_signal(signal.SIGKILL)
     holder.communicate()
     with held(tmp_path, "assay demo"):
         assert (tmp_path / ".lock").read_text() == f"`assay demo`, process {os.getpid()}"
+
+
+def test_a_command_that_fails_lets_go(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="failed"), held(tmp_path, "assay up"):
+        raise ValueError("failed")
+    with held(tmp_path, "assay demo"):
+        assert (tmp_path / ".lock").read_text().startswith("`assay demo`")
+
+
+@pytest.mark.parametrize("lock", [lambda directory: held(directory, "assay up"), lambda directory: writer_lock(directory / "object.lock")])
+def test_a_file_system_without_kernel_locks_is_refused(lock: Lock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another kind of lock would survive a holder that is killed."""
+
+    def no_flock(file: int, operation: int) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", no_flock)
+    with pytest.raises(OSError, match="not implemented"), lock(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,140 @@
+"""The HTML page of a run: whole documents, every text escaped, every figure in its place."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from assay.app.report.evidence import AuditEvidence, PartClaim, ProcessUsage, ReplayEvidence, RunEvidence, Stage
+from assay.app.report.page import REASONS_SHOWN, page
+from assay.app.report.quality import Quality
+from assay.app.report.summary import OutcomeRow, QualityRow, RunSummary, Series
+
+HOSTILE = "<i>&\"'_x-y"
+EMPTY = {"br", "meta", "wbr", "path"}
+
+
+def summary_of(text: str) -> RunSummary:
+    """A summary in which every text that may come from outside is `text`."""
+    run = RunEvidence(
+        started_utc="2026-01-01T10:00:00.000000Z",
+        finished_utc="2026-01-01T10:01:00.000000Z",
+        machine=text,
+        stages=(Stage(name=text, wall_s=2.0, rows=5_000), Stage(name=text, wall_s=0.0)),
+        parts=(PartClaim(role="bus", claim="parity", name=text, version=text),),
+        processes=(ProcessUsage(name=text, pid=7, log=text, data=text),),
+        quarantined={"B_B": 1, "A_A": 1, text: 3},
+        latency_ms={text: 2.5},
+        duplicates=4,
+    )
+    return RunSummary(
+        run_id=text,
+        world=text,
+        sealed_rows=1_000,
+        eligible=1_000,
+        decisions=1_000,
+        audits=1_000,
+        frauds=8,
+        missed_frauds=2,
+        outcomes=(OutcomeRow("ALLOW", 750, 2), OutcomeRow("DECLINE", 250, 6)),
+        reasons=tuple(OutcomeRow(f"{text}{number}", 10, None) for number in range(REASONS_SHOWN + 2)),
+        throughput=Series(1_767_261_600_000_000, 0.5, (0, 50, 100)),
+        quality=(QualityRow(text, text, Quality(900, 7, 0.875, 0.5, None)),),
+        run=run,
+        replay=ReplayEvidence(verified=False, compared=9, differing=1, differences=(text,), decision_digest=text, wall_s=1),
+        audit=AuditEvidence(verified=False, records=9, segments=1, head=text, problems=(text,), wall_s=1),
+        identity={text: text},
+    )
+
+
+class Reading(HTMLParser):
+    """Tags that do not close what was opened, and the text of a page."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.wrong: list[str] = []
+        self.texts: list[str] = []
+        self.names: set[str] = set()
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.names.add(tag)
+        if tag not in EMPTY:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in EMPTY and (not self.open or self.open.pop() != tag):
+            self.wrong.append(tag)
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+    @property
+    def text(self) -> str:
+        """All text with single spaces."""
+        return " ".join(" ".join(self.texts).split())
+
+
+def test_every_text_is_escaped() -> None:
+    """A name from a server, a file or a policy cannot put markup into the page."""
+    html = page(summary_of(HOSTILE))
+    read, plain = Reading(html), Reading(page(summary_of("plain")))
+    assert read.names == plain.names | {"wbr"}
+    assert "<i>&" not in html.replace("<i>✗", "").replace("<i>✓", "")
+    shown = html.replace("_<wbr>", "_").replace("&#8209;", "-").count("&lt;i&gt;&amp;&#34;&#39;_x-y")
+    assert shown == page(summary_of("plain")).count("plain")
+
+
+@pytest.mark.parametrize("missing", ["run", "replay", "audit", "throughput", "decisions", "frauds", "sealed_rows"])
+def test_a_page_is_well_formed_with_and_without_evidence(missing: str) -> None:
+    whole = summary_of("plain")
+    without: dict[str, Any] = {missing: None}
+    for summary in (whole, replace(whole, **without), replace(whole, outcomes=(), reasons=(), quality=())):
+        read = Reading(page(summary))
+        assert (read.wrong, read.open) == ([], [])
+
+
+def test_figures_stand_in_their_places() -> None:
+    text = Reading(page(summary_of("plain"))).text
+    for shown in (
+        "2026-01-01 10:00:00 to 10:01:00 UTC",
+        "1,000 sealed payments",
+        "4 duplicates dropped",
+        "≤ 2 ms latency plain",
+        "ALLOW 750 75.00% 2 0.3%",
+        "DECLINE 250 25.00% 6 2.4%",
+        "6 of 8 frauds met more than ALLOW, 75.0%.",
+        "plain 900 7 0.875 0.500 not proven",
+        "2 more",
+        "Throughput decisions over wall time, 100 per second",
+        "10:00:00 1.5 s",
+        "plain 2.0 5,000 2,500 plain 0.0 Latency",
+        "Quarantine 5 records set aside",
+    ):
+        assert shown in text
+
+
+def test_the_curve_is_as_high_as_its_counts() -> None:
+    assert "M0 99 L0.0 98.0 L200.0 98.0 L200.0 51.0 L400.0 51.0 L400.0 4.0 L600.0 4.0 L600 99 Z" in page(summary_of("plain"))
+
+
+def test_bars_are_as_long_as_their_counts_and_an_outcome_has_its_colour() -> None:
+    html = page(summary_of("plain"))
+    assert 'style="background:var(--ALLOW);width:100.00%"' in html
+    assert 'style="background:var(--DECLINE);width:33.33%"' in html
+
+
+def test_the_most_frequent_dead_letter_stands_first() -> None:
+    text = Reading(page(summary_of("plain"))).text
+    assert text.index("plain 3 60.00%") < text.index("A_ A 1 20.00%") < text.index("B_ B 1 20.00%")
+
+
+def test_one_instant_has_no_curve() -> None:
+    html = page(replace(summary_of("plain"), throughput=Series(0, 0.5, (5,))))
+    assert "5 decisions in one instant" in html
+    assert "<svg" not in html
