@@ -15,7 +15,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 MET := build/reasons_met
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-packages setup-kernels demo test test0 test1 test2 test3 test-long simulate fuzz mutants chaos engine lint docs bench wheel clean
+.PHONY: help setup setup-packages setup-site setup-kernels demo test test0 test1 test2 test3 test-long simulate fuzz mutants chaos engine lint docs site bench wheel clean
 
 help: ## say what can be made
 	@echo "usage: make TARGET [ARGS='…'] [PYTHON=/path/to/python3.11] [VENV=.venv]"
@@ -29,6 +29,9 @@ setup: ## virtual environment, packages, Kafka's jars, kernels (the others call 
 
 setup-packages:
 	@$(SETUP) packages
+
+setup-site:
+	@$(SETUP) packages docs
 
 setup-kernels:
 	@$(SETUP) packages kernels
@@ -78,6 +81,10 @@ lint: setup-packages ## style, types, import directions, generated pages
 docs: setup-packages ## write the generated pages of docs/ again
 	@$(BIN)/assay contracts docs
 	@$(BIN)/python -m assay.app.reference.settings_page docs/settings.md
+
+site: setup-site ## build the documentation site into build/site; open build/site/index.html
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)
+	@echo "the site is in build/site: open build/site/index.html"
 
 bench: setup ## measure the lane and the gate on this machine
 	@$(BIN)/assay bench lane $(ARGS)

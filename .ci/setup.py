@@ -1,7 +1,8 @@
 """Set up a checkout: virtual environment, pinned packages, Kafka's jars, compiled kernels. Each part is done once.
 
-usage: setup.py VENV [packages] [jars] [kernels] [generic]. Runs under any CPython that assay supports, with nothing installed.
-A part leaves a stamp in the virtual environment, named by what it was made from, so a second run does nothing and needs no network.
+usage: setup.py VENV PART… with the parts packages, jars, kernels, generic (kernels for any processor) and docs (the site's packages).
+It runs under any CPython that assay supports, with nothing installed. A part leaves a stamp in the virtual environment, named by its
+sources, so a second run does nothing and needs no network.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -27,7 +29,7 @@ EXTRAS = "laptop,test,lint"
 def main(arguments):
     """Do the named parts that are not done yet; the exit code."""
     venv = (ROOT / arguments[0]).resolve()
-    wanted = arguments[1:] or list(PARTS)
+    wanted = arguments[1:]
     started = time.monotonic()
     todo = [name for name in PARTS if name in wanted and not _stamp(venv, name).exists()]
     if not todo:
@@ -40,7 +42,7 @@ def main(arguments):
             _do(venv, "packages")
         with ThreadPoolExecutor(2) as pool:
             fetching = pool.submit(_do, venv, "jars") if "jars" in todo else None
-            for name in ("kernels", "generic"):  # one after the other: they share an index
+            for name in ("kernels", "generic", "docs"):  # one after the other: kernels share an index
                 if name in todo:
                     _do(venv, name)
             if fetching:
@@ -74,11 +76,19 @@ def packages(venv):
         base = getattr(sys, "_base_executable", None) or sys.executable
         shutil.rmtree(venv, ignore_errors=True)
         subprocess.run([base, "-m", "venv", str(venv)], check=True)
+    _install(venv, *BUILD)
+    _install(venv, "--no-build-isolation", "--editable", f"{ROOT}[{EXTRAS}]")
+
+
+def docs(venv):
+    """The packages that build the documentation site. Only `make site` asks for them, so that other set-ups stay short."""
+    _install(venv, *tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]["docs"])
+
+
+def _install(venv, *what):
     # byte code is made when a module is first imported: compiling all of it here takes longer than everything else
     pip = [str(venv / "bin/python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--prefer-binary", "--no-compile"]
-    pinned = ["--constraint", str(ROOT / "constraints.txt")]
-    subprocess.run([*pip, *pinned, *BUILD], check=True)
-    subprocess.run([*pip, *pinned, "--no-build-isolation", "--editable", f"{ROOT}[{EXTRAS}]"], check=True)
+    subprocess.run([*pip, "--constraint", str(ROOT / "constraints.txt"), *what], check=True)
 
 
 def jars(venv):
@@ -103,6 +113,7 @@ PARTS = {
         packages,
         "If packages could not be had: check the network and your pip settings (`pip config list`).",
     ),
+    "docs": ("packages of the documentation site", docs, "Check the network and your pip settings (`pip config list`)."),
     "jars": ("Kafka's jars", jars, "Name a mirror in Maven's settings.xml or ASSAY_MAVEN_MIRROR, or your own Kafka in ASSAY_BUS."),
     "kernels": ("compile kernels", kernels, "If the last lines are no help, `make clean` and try again."),
     "generic": ("compile kernels for a generic processor", generic, "If the last lines are no help, `make clean` and try again."),

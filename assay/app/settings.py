@@ -39,8 +39,8 @@ class Settings(BaseSettings):
     partitions: int = Field(3, ge=1, le=1000, description="partitions of the topics that have more than one")
 
     runs: Path = Field(Path("runs"), description="directory that holds the runs")
-    run: Path | None = Field(None, description="directory of the run this process belongs to")
-    tier3_data: Path | None = Field(None, description="directory of the large data sets; tests of tier 3 need it")
+    run: Path | None = Field(None, description="directory of the run that this process belongs to")
+    tier3_data: Path | None = Field(None, description="directory of the large data sets for the tests of tier 3")
 
     gate_host: str = Field("127.0.0.1", description="address the ingestion gate listens on")
     gate_port: int = Field(0, ge=0, le=65535, description="port of the ingestion gate; 0 takes a free one")
@@ -48,32 +48,38 @@ class Settings(BaseSettings):
         BODY_TIMEOUT_S,
         gt=0,
         le=3600,
-        description="seconds in which the headers of a call to the gate have to arrive, and then its body; a slower body ends with 408",
+        description="seconds in which the headers of a call to the gate must arrive, and then the body; a slower body is answered with 408",
     )
-    api_key: str = Field("", repr=False, description="key that clients of the gate present; empty makes one per run")
+    api_key: str = Field("", repr=False, description="key that clients must send to the gate; empty makes a key per run")
     web_host: str = Field("127.0.0.1", description="address of the worker's web view")
     web_port: int = Field(0, ge=0, le=65535, description="port of the worker's web view; 0 takes a free one")
 
     substrate: Path = Field(Path(".assay/substrate"), description="directory of the servers of `assay substrate up`")
-    servers: str = Field("packages", pattern="^(packages|container)$", description="how missing servers start: `packages` or `container`")
+    servers: str = Field(
+        "packages",
+        pattern="^(packages|container)$",
+        description="how servers without an address start: from `packages` or in a `container`",
+    )
     cache: Path = Field(default_factory=lambda: Path.home() / ".cache" / "assay", description="directory for jars and their class path")
     kafka_heap_mb: int = Field(512, ge=256, le=65536, description="heap of a Kafka started here, MB")
     maven_settings: Path = Field(
         default_factory=lambda: Path.home() / ".m2" / "settings.xml",
-        description="Maven settings whose mirrors and servers are used for jars",
+        description="Maven settings file; its mirrors and servers are used for jars",
     )
-    maven_mirror: str = Field("", repr=False, description="address of a Maven repository to use for jars instead of all others")
+    maven_mirror: str = Field("", repr=False, description="address of a Maven repository; jars come from there only")
 
     webhook_url: str = Field(
-        "", pattern=r"^(|https?://.+)$", description="actions are posted to this URL and asked for at URL/key; empty records them in a file"
+        "",
+        pattern=r"^(|https?://.+)$",
+        description="URL for actions: each action is posted to the URL, and looked up at URL/key; empty records actions in a file",
     )
-    packs: str = Field("", description="packs a worker runs, separated by commas; empty runs all")
-    snapshot_every_s: float = Field(120.0, ge=0, description="seconds after which a standby takes a snapshot of its lane; 0 for never")
+    packs: str = Field("", description="packs that a worker runs, separated by commas; empty runs all packs")
+    snapshot_every_s: float = Field(120.0, ge=0, description="seconds after which a standby takes a snapshot of its lane; 0 turns it off")
     snapshot_every_records: int = Field(
-        20_000, ge=0, description="journal records after which a standby takes a snapshot of its lane; 0 for never"
+        20_000, ge=0, description="journal records after which a standby takes a snapshot of its lane; 0 turns it off"
     )
-    failpoint: str = Field("", description="name of the failpoint at which the worker waits; for crash tests")
-    failpoint_file: Path | None = Field(None, description="file the worker writes when it waits at the failpoint")
+    failpoint: str = Field("", description="name of the failpoint at which the worker waits, for crash tests")
+    failpoint_file: Path | None = Field(None, description="file that the worker writes when it waits at the failpoint")
 
     @classmethod
     def settings_customise_sources(

@@ -20,7 +20,6 @@ BURST: dict[str, Any] = {
 }
 
 
-# the example of the README
 def test_the_third_payment_of_a_day_is_reviewed(assay_simulation: type[Simulation]) -> None:
     """A rule of one's own, decided by the lane."""
     simulation = assay_simulation(features="handbook", rules=BURST)

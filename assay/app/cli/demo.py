@@ -38,7 +38,9 @@ def main(arguments: list[str]) -> int:
 def demo(
     input: Annotated[Path | None, typer.Option(help="a .parquet or .csv file of payments; none generates one")] = None,
     mapping: Annotated[str, typer.Option(help="mapping of the file: a shipped name or a YAML file")] = "handbook",
-    policy: Annotated[str, typer.Option(help="features and rules: a shipped name; empty takes the mapping's")] = "",
+    policy: Annotated[
+        str, typer.Option(help="a shipped policy, or a folder with features.yaml and rules.yaml; empty takes the mapping's name")
+    ] = "",
     rows: Annotated[int, typer.Option(min=1, help="payments to generate")] = 100_000,
     seed: Annotated[int, typer.Option(help="seed of the generated payments")] = 1,
     speedup: Annotated[float, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes")] = 0.0,

@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
 @app.command()
 def up(
     run: Annotated[Path | None, typer.Option(help="directory of the run; the same directory goes on where it stopped")] = None,
-    policy: Annotated[str, typer.Option(help="features and rules: a shipped name")] = "handbook",
+    policy: Annotated[str, typer.Option(help="a shipped policy, or a folder with features.yaml and rules.yaml")] = "handbook",
 ) -> int:
     """Start everything and decide what is posted, until SIGINT or SIGTERM; then prove it. A second signal leaves out the proof."""
     settings, console = load_settings(), Console()

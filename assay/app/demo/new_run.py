@@ -59,18 +59,23 @@ def claim_topics(directory: Path, config: RunConfig, settings: Settings, bootstr
 
 
 def document(name_or_path: str, part: Literal["features", "rules"]) -> dict[str, Any]:
-    """A shipped policy document by its folder's name, or a YAML file.
+    """One document of a policy. A name without a slash is a shipped policy; otherwise a folder with both documents, or one YAML file.
 
     Raises Stop(POLICY_MISSING), and Stop(FEATURE_DOCUMENT_INVALID, RULES_DOCUMENT_INVALID) for text that is no such document.
     """
     invalid = Reason.FEATURE_DOCUMENT_INVALID if part == "features" else Reason.RULES_DOCUMENT_INVALID
-    path = Path(name_or_path)
     shipped = resources.files("assay.contracts").joinpath("policies", name_or_path, f"{part}.yaml")
-    if path.suffix in (".yaml", ".yml") and path.is_file():
-        return read_document(path.read_bytes(), invalid, str(path))
-    if shipped.is_file():
+    if "/" not in name_or_path and shipped.is_file():
         return read_document(shipped.read_bytes(), invalid, f"{part} of policy {name_or_path}")
-    raise Stop(Reason.POLICY_MISSING, f"no {part} document '{name_or_path}'", remedy="Name a shipped policy or a YAML file.")
+    path = Path(name_or_path)
+    file = path / f"{part}.yaml" if path.is_dir() else path
+    if file.suffix in (".yaml", ".yml") and file.is_file():
+        return read_document(file.read_bytes(), invalid, str(file))
+    raise Stop(
+        Reason.POLICY_MISSING,
+        f"no {part} document '{file}'",
+        remedy="Name a shipped policy, or a folder that holds features.yaml and rules.yaml.",
+    )
 
 
 def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, label_delay_us: int | None = None) -> RunConfig:

@@ -13,10 +13,11 @@ from assay.app.settings import PREFIX, Settings
 HEAD = """\
 # Settings
 
-Settings say where things are; what is decided, and how, is in policy documents. The environment variable wins over the YAML file
-named by `ASSAY_WIRING` (same names, lower case, without `ASSAY_`), which wins over the default. An unknown name is refused.
+Settings say where things are: addresses, ports, directories. Policy documents say how payments are decided. An environment variable wins
+over the YAML file named by `ASSAY_WIRING` (same names, lower case, without `ASSAY_`). The file wins over the default. An unknown name is
+refused.
 
-| variable | default | what it is |
+| variable | default | meaning |
 |---|---|---|
 """
 

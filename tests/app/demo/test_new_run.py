@@ -36,6 +36,37 @@ def test_a_policy_document_that_cannot_be_meant_is_refused_with_its_file(
     assert named in refusal.value.what
 
 
+def test_a_policy_is_a_folder_of_two_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "features.yaml").write_text("feature_set: mine\n")
+    (folder / "rules.yaml").write_text("policy_id: mine\n")
+    monkeypatch.chdir(tmp_path)
+    for name in ("mine", "./mine", str(folder)):
+        assert document(name, "features") == {"feature_set": "mine"}
+        assert document(name, "rules") == {"policy_id": "mine"}
+
+
+def test_a_folder_in_the_working_directory_does_not_hide_a_shipped_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "handbook").mkdir()
+    (tmp_path / "handbook" / "rules.yaml").write_text("policy_id: mine\n")
+    monkeypatch.chdir(tmp_path)
+    assert document("handbook", "rules")["policy_id"] == "handbook_rules"
+    assert document("./handbook", "rules")["policy_id"] == "mine"
+
+
+@pytest.mark.parametrize("given", ["no_such_policy", "half", "./half", "../policies/handbook", ""])
+def test_a_policy_without_a_document_is_refused_with_the_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "features.yaml").write_text("feature_set: half\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Stop) as refusal:
+        document(given, "rules")
+    assert refusal.value.reason is Reason.POLICY_MISSING
+    assert str(Path(given)) in refusal.value.what
+    assert "features.yaml and rules.yaml" in str(refusal.value)
+
+
 @pytest.mark.parametrize(
     ("truth", "names"),
     [
