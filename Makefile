@@ -75,8 +75,9 @@ engine: setup ## Faust's known troubles on stock Faust, each once: ARGS='--runs 
 lint: setup-packages ## style, types, import directions, generated pages
 	@sh .ci/lint $(BIN)
 
-docs: setup-packages ## write the generated pages of docs/ again
+docs: setup-packages ## write the generated pages of docs/ and the topology as text again
 	@$(BIN)/assay contracts docs
+	@$(BIN)/assay contracts topology >tests/golden/topology.txt
 	@$(BIN)/python -m assay.app.reference.settings_page docs/settings.md
 
 bench: setup ## measure the lane and the gate on this machine

@@ -15,9 +15,9 @@ from assay.agents.step import Emission
 from assay.codecs.columns import I64
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.table_state import TableState
+from assay.contracts.handles import RTDL
 from assay.tables.decisions import RecentDecisions
 
-DECISIONS = "FP_BUS_RTDL_V1"
 READS = (
     "kind", "event_id", "event_type", "ts_us", "partition", "offset", "amount_minor", "document", "features.longs", "features.doubles",
 )  # fmt: skip
@@ -36,7 +36,7 @@ class DecideStep(Step):
     def __init__(self, plans: Plans, views: Views) -> None:
         bundle_ref = (plans.bundle_id, plans.bundle_version)
         self._decider = Decider(plans.rules, plans.features, plans.pins, bundle_ref, plans.run_config_digest)
-        self._partitions = plans.partitions[DECISIONS]
+        self._partitions = plans.partitions[RTDL]
         self._recent = RecentDecisions(plans.features)
 
     def handle(self, batch: Batch) -> Result:
@@ -45,7 +45,7 @@ class DecideStep(Step):
         decisions = self._decider.decide(columns, values, batch.live, batch.context)
         self._recent.add(decisions.keys, decisions.values)
         partitions = partitions_of(decisions.keys, self._partitions)
-        return Result(emissions=(Emission(DECISIONS, partitions, decisions.keys, decisions.values),))
+        return Result(emissions=(Emission(RTDL, partitions, decisions.keys, decisions.values),))
 
     def tables(self) -> Mapping[str, Rows]:
         return {"decisions": self._recent}

@@ -16,13 +16,13 @@ from assay.codecs.avro_plan import AvroPlan, compile_schema
 from assay.codecs.columns import I64, U8, Columns, Ragged, Strings, take
 from assay.codecs.digests import sha256_rows
 from assay.codecs.single_object import HEADER_BYTES, field_body, field_plan, pins_body, record_type
+from assay.contracts.handles import TRAFFIC
 from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.pins import Pins
 from assay.tables.posture import Posture
 
 RECORD = "decision_response"
 #: the only topic whose records trigger a decision
-TRIGGER_TOPIC = "FP_BUS_TRAFFIC_FRAUD_V1"
 
 
 class Stamp(Protocol):
@@ -99,7 +99,7 @@ class DecisionWriter:
             "feature_set": _revision(features.feature_set, features.revision, features.digest),
             "policy": _revision(rules.policy_id, rules.revision, rules.digest),
             "bundle_ref": field_body(RECORD, "bundle_ref", {"bundle_id": bundle_id, "bundle_version": bundle_version}),
-            "source_event.topic": TRIGGER_TOPIC.encode(),
+            "source_event.topic": TRAFFIC.encode(),
         }
         self._fixed = {"header": record_type(RECORD).header, "run_config_digest": run_config_digest}
 
