@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from assay.agents.lane_columns import I8, I32, I64, ID16, LIST, SHA256, TEXT, ColumnType, absent_column, column_type
+from assay.agents.lane_columns import I8, I32, I64, ID16, SHA256, TEXT, ColumnType, absent_column, column_type
 from assay.agents.specs import Document, Equals, Field, IdOf, RecordSpec, Source, ValueDigest
 from assay.codecs.avro_plan import AvroPlan, Slot
 from assay.codecs.avro_schema import Op
@@ -112,7 +112,7 @@ def _slot_type(slot: Slot) -> ColumnType:
     """The type of a decoded Avro field (`codecs/avro_decode.py`)."""
     if slot.op is Op.FIXED:
         return ID16._replace(width=slot.size)
-    kinds = {Op.LONG: I64, Op.INT: I64, Op.ENUM: I32, Op.BOOLEAN: I8, Op.STRING: TEXT, Op.BYTES: TEXT, Op.ARRAY: LIST}
+    kinds = {Op.LONG: I64, Op.INT: I64, Op.ENUM: I32, Op.BOOLEAN: I8, Op.STRING: TEXT, Op.BYTES: TEXT, Op.ARRAY: ColumnType("list")}
     return kinds.get(slot.op, ColumnType("number", np.dtype(np.float64)))
 
 

@@ -14,6 +14,8 @@ from assay.codecs.single_object import HEADER_BYTES, plan_of
 
 #: records whose fields have every type that a schema of ours uses
 RECORDS = ("payment", "decision_response", "action_outcome", "mark", "journal_record", "posture")
+#: lane columns that a field can fill; lists are made by steps
+COLUMNS = [name for name, kind in LANE_COLUMNS.items() if kind.form != "list"]
 NOTHING = Strings.of([])
 
 
@@ -30,7 +32,7 @@ def test_a_declared_source_is_refused_where_the_reader_gives_another_type(record
     """For every field and every lane column: decoded without a row, the column has its type or the check names it."""
     met = set()
     for source in sources(record):
-        for name in LANE_COLUMNS:
+        for name in COLUMNS:
             plan = record_plan(RecordSpec(record, columns={name: source}, of_run=False), (name,))
             for column in plan.columns:
                 decoded = decode(plan.avro, NOTHING.data, NOTHING.starts, NOTHING.lengths, HEADER_BYTES)
