@@ -86,7 +86,7 @@ ASKS_TWICE = (*ACT.steps, replace(ACT.steps[0], emits={}))
 REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
     "a column that nothing writes": (
         lambda: step(RTDL, "dedupe", reads=(*RTDL.steps[0].reads, "features.longs")),
-        Reason.COLUMN_UNWRITTEN, "column features.longs, read by dedupe, decision_fabric, is in no input record",
+        Reason.COLUMN_UNWRITTEN, "column features.longs, read by dedupe, ",
     ),
     "an input column that no record has": (
         lambda: step(ACT, "action_layer", reads=(*ACT.steps[0].reads, "amount_minor")), Reason.COLUMN_UNWRITTEN, "amount_minor",
@@ -163,7 +163,7 @@ REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
         lambda: lane(AUDIT, journal=JournalTopic(handles.AUDIT)), Reason.MACHINE_UNFIT, "its machine writes segments",
     ),
     "no shard": (lambda: lane(RTDL, shards=0), Reason.SHARDS_INVALID, "0 shards"),
-    "more shards than partitions of the journal": (lambda: lane(RTDL, shards=3), Reason.SHARDS_INVALID, "has 1 partitions"),
+    "more shards than partitions of the journal": (lambda: lane(ACT, shards=3), Reason.SHARDS_INVALID, "has 1 partitions"),
     "more partitions of the journal than shards": (
         lambda: topic_file(handles.JOURNAL_RTDL, partitions=2), Reason.SHARDS_INVALID, "has 2 partitions",
     ),

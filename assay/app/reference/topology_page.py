@@ -23,6 +23,9 @@ from assay.agents.step import LaneId
 from assay.app.reference.markdown import GENERATED, table
 from assay.app.reference.topology_picture import mermaid_planned, mermaid_running, text_lanes, text_topics
 
+_LEGEND: Final = """\
+Boxes are components and steps, barrels are topics, frames are lanes with their journals. Arrows follow the records. Dotted arrows are HTTP
+calls."""
 NONE: Final = "-"
 _INTRODUCTION: Final = """\
 A lane is a sub-topology: steps in one ordered loop over the same state. A lane runs as shards. `rtdl/0` is shard 0 of lane `rtdl`: one
@@ -40,7 +43,7 @@ def topology_page(topology: Topology) -> str:
         GENERATED,
         _INTRODUCTION,
         "## Parts that run",
-        "Boxes are components and steps, frames are lanes, barrels are topics. Arrows follow the records. Dotted arrows are HTTP calls.",
+        _LEGEND,
         _fenced("mermaid", mermaid_running(topology)),
         "The same as text: the steps of each lane, then writers ─▶ topic ─▶ readers.",
         _fenced("", text_lanes(topology), "", text_topics(topology.edges())),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from assay.agents.specs import JOURNAL_RECORD, LaneSpec, StepSpec, Topology
+from assay.agents.specs import JOURNAL_RECORD, JournalTopic, LaneSpec, StepSpec, Topology
 from assay.agents.step import LaneId
 from assay.contracts.topics import Edge
 
@@ -12,11 +12,12 @@ _NOBODY = "·"
 
 
 def mermaid_running(topology: Topology) -> str:
-    """Lanes as frames with their steps, components, topics and HTTP calls: everything that runs."""
+    """Lanes as frames with their steps and their journal, components, topics and HTTP calls: everything that runs."""
     components = [component for component in topology.components if not component.planned]
     lines = ["flowchart LR", *(line for lane in topology.lanes for line in _frame(lane))]
     lines += [f"  {component.name}[{component.name}]" for component in components]
-    lines += [f"  {handle}[({handle})]" for handle in _handles(topology.edges())]
+    journals = {lane.journal.handle for lane in topology.lanes if isinstance(lane.journal, JournalTopic)}
+    lines += [f"  {handle}[({handle})]" for handle in _handles(topology.edges()) if handle not in journals]
     lines += _unique(line for lane in topology.lanes for line in _lane_arrows(lane))
     lines += _unique(_arrow(edge, "-->") for component in components for edge in component.edges())
     lines += [f"  {component.name} -. HTTP .-> {called}" for component in components for called in component.calls]
@@ -54,12 +55,18 @@ def text_topics(edges: Iterable[Edge]) -> str:
 def _frame(lane: LaneSpec) -> Iterator[str]:
     shards = ", ".join(str(LaneId(lane.name, shard)) for shard in range(lane.shards))
     yield f'  subgraph lane_{lane.name}["lane {shards}"]'
-    yield "    direction TB"
     yield from (f'    {_id(lane, step)}["{_label(step)}"]' for step in lane.steps)
     if not lane.steps:
         yield f'    {lane.name}_machine["{lane.component}<br/>machine: {lane.machine}"]'
     yield from (f"    {_id(lane, one)} --> {_id(lane, other)}" for one, other in zip(lane.steps, lane.steps[1:], strict=False))
+    yield f"    {_journal(lane)}"
     yield "  end"
+
+
+def _journal(lane: LaneSpec) -> str:
+    if isinstance(lane.journal, JournalTopic):
+        return f"{lane.journal.handle}[({lane.journal.handle})]"
+    return f'{lane.name}_segments[("segments {lane.journal.prefix}")]'
 
 
 def _label(step: StepSpec) -> str:
@@ -71,9 +78,7 @@ def _lane_arrows(lane: LaneSpec) -> Iterator[str]:
     """Arrows of the machine begin and end at the frame, those of a step at its box."""
     by_step = {edge for step in lane.steps for edge in _step_edges(step)}
     for edge in lane.edges():
-        if edge.record == JOURNAL_RECORD:
-            yield f"  lane_{lane.name} <--> {edge.handle}"
-        elif edge not in by_step:
+        if edge.record != JOURNAL_RECORD and edge not in by_step:
             yield _arrow(edge._replace(component=f"lane_{lane.name}"), "-->")
     for step in lane.steps:
         yield from (_arrow(edge._replace(component=_id(lane, step)), "-->") for edge in _step_edges(step))

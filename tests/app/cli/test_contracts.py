@@ -106,4 +106,4 @@ def test_what_is_planned_is_drawn_apart_from_what_runs() -> None:
     assert "rtdl_decision_fabric --> FP_BUS_RTDL_V1" in running and "decision_fabric" not in planned
     assert "world_streamer -. HTTP .-> ingestion_gate" in running
     for topic in topics():
-        assert f"  {topic}[({topic})]" in running
+        assert f"{topic}[({topic})]" in running
