@@ -78,8 +78,9 @@ engine: setup ## Faust's known troubles on stock Faust, each once: ARGS='--runs 
 lint: setup-packages ## style, types, import directions, generated pages
 	@sh .ci/lint $(BIN)
 
-docs: setup-packages ## write the generated pages of docs/ again
+docs: setup-packages ## write the generated pages of docs/ and the topology as text again
 	@$(BIN)/assay contracts docs
+	@$(BIN)/assay contracts topology >tests/golden/topology.txt
 	@$(BIN)/python -m assay.app.reference.settings_page docs/settings.md
 
 site: setup-site ## build the documentation site into build/site; open build/site/index.html

@@ -11,23 +11,22 @@ from typing import Any
 
 import pytest
 
+from assay.agents.specs import Role
+from assay.agents.topology import TOPOLOGY
 from assay.app.demo.new_run import document
 from assay.app.lane.assembly import partition_counts
 from assay.app.run.directory import RunConfig
-from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
+from assay.app.simulation.lanes import KeyedEffector, simulated_lane
 from assay.app.simulation.log import LoggedRecord, ModelLog
 from assay.app.simulation.simulator import Simulator
 from assay.codecs.single_object import pack, unpack
+from assay.contracts.handles import LABELS, POSTURE, RTDL, TRAFFIC
 from assay.contracts.instants import parse
 from assay.contracts.pins import Pins
 from assay.contracts.posture import MASKS, Mode
 from assay.tables.decisions import decision_json
 from assay.tables.feature_plan import compile_plan
 
-CONTROL, POSTURE = "FP_BUS_CONTROL_V1", "FP_BUS_POSTURE_V1"
-LABELS, CONTEXT, TRAFFIC = "FP_BUS_LABELS_EVENTS_V1", "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1", "FP_BUS_TRAFFIC_FRAUD_V1"
-DECISIONS = "FP_BUS_RTDL_V1"
-INPUTS = (CONTROL, POSTURE, LABELS, CONTEXT, TRAFFIC)
 PINS = Pins("platform_20260101T000000Z", "5c" * 16, "ab" * 32, "cd" * 32, "simulation", 0)
 START = "2026-01-01T00:00:00.000000Z"
 
@@ -90,12 +89,12 @@ class Simulation:
             log.append((POSTURE, 0), LoggedRecord(b"", self._posture_record(first), first))
         for handle, ts_us, value in self._records:
             log.append((handle, 0), LoggedRecord(b"", value, ts_us))
-        for handle in INPUTS:
+        for handle in TOPOLOGY.with_role(Role.DECIDE).inputs:
             final = {"pins": PINS.as_avro(), "topic": handle, "partition": 0, "ts_utc": first, "final": True}
             log.append((handle, 0), LoggedRecord(b"", pack("mark", final), first))
-        lanes = simulated_lanes(self._config, partitions, KeyedEffector().execute)
-        Simulator([lane for lane in lanes if lane.name == "rtdl"], log).run()
-        return [self._decision(value) for value in log.values(DECISIONS)]
+        lane = simulated_lane(TOPOLOGY.with_role(Role.DECIDE), self._config, partitions, KeyedEffector().execute)
+        Simulator([lane], log).run()
+        return [self._decision(value) for value in log.values(RTDL)]
 
     def _decision(self, value: bytes) -> Decision:
         record = decision_json(unpack(value)[1], self._plan)

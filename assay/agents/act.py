@@ -20,13 +20,13 @@ from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import frame, plan_of
 from assay.codecs.table_state import TableState, joined, part
 from assay.contracts.errors import Stop
+from assay.contracts.handles import RTDL
 from assay.contracts.ids import OUTCOME_ID_TAG
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
 from assay.tables.row_kinds import PAYMENT
 
-RTDL = "FP_BUS_RTDL_V1"
 AUTHZ_POLICY_REV = "al.authz.v1"
 READS = (
     "topic", "partition", "offset", "ts_us", "source_event_id", "decision_id", "decision_sha256", "action_id", "action_kind",

@@ -20,10 +20,10 @@ from assay.codecs.columns import U8, Strings, take
 from assay.codecs.digests import sha256_fixed, sha256_rows
 from assay.codecs.partitioner import partitions_of
 from assay.contracts import ids
+from assay.contracts.handles import RTDL
 from assay.contracts.outcomes import OUTCOMES
 from assay.tables.decisions import RecentDecisions
 
-DECISIONS = "FP_BUS_RTDL_V1"
 READS = (
     "kind", "event_id", "event_type", "ts_us", "partition", "offset", "features.longs", "features.doubles", "score", "reasons",
     "posture.stamp", "posture.clamps", "posture.missing",
@@ -38,7 +38,7 @@ class DecideStep(Step):
         self._decision_prefix = ids.decision_id_prefix(plans.pins.digest, plans.policy.digest)
         self._key_prefix = ids.idempotency_key_prefix(plans.pins.digest)
         self._writer = DecisionWriter(plans)
-        self._partitions = plans.partitions[DECISIONS]
+        self._partitions = plans.partitions[RTDL]
         self._recent = RecentDecisions(plans.features)
 
     def handle(self, batch: Batch) -> Result:
@@ -54,7 +54,7 @@ class DecideStep(Step):
         decided = Decided(chosen, decision_id, key, _action_ids(key, answered.outcome), answered)
         values = self._writer.write(columns, decided, batch.context)
         self._recent.add(events, values)
-        return Result(emissions=(Emission(DECISIONS, partitions_of(events, self._partitions), events, values),))
+        return Result(emissions=(Emission(RTDL, partitions_of(events, self._partitions), events, values),))
 
     def tables(self) -> Mapping[str, Rows]:
         return {"decisions": self._recent}

@@ -15,11 +15,11 @@ from assay.codecs.avro_plan import AvroPlan, compile_schema
 from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings
 from assay.codecs.digests import sha256_rows
 from assay.codecs.single_object import HEADER_BYTES, field_body, field_plan, pins_body, record_type
+from assay.contracts.handles import TRAFFIC
 from assay.contracts.outcomes import OUTCOMES
 
 RECORD = "decision_response"
 #: the only topic whose records trigger a decision
-TRIGGER_TOPIC = "FP_BUS_TRAFFIC_FRAUD_V1"
 
 
 class Decided(NamedTuple):
@@ -48,7 +48,7 @@ class DecisionWriter:
             "feature_set": _revision(features.feature_set, features.revision, features.digest),
             "policy": _revision(policy.policy_id, policy.revision, policy.digest),
             "bundle_ref": field_body(RECORD, "bundle_ref", bundle),
-            "source_event.topic": TRIGGER_TOPIC.encode(),
+            "source_event.topic": TRAFFIC.encode(),
         }
         self._fixed = {"header": record_type(RECORD).header, "run_config_digest": plans.run_config_digest}
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from assay.agents.merge import END_OF_TIME, Watermark
 from assay.agents.record_plan import RecordPlan, record_plan
-from assay.agents.specs import InputSpec
+from assay.agents.specs import WATERMARK, InputSpec
 from assay.agents.step import Chunk
 from assay.agents.taken import RefusedRecord, Taken
 from assay.codecs.avro_decode import REASONS, Decoded, decode
@@ -24,8 +24,6 @@ from assay.contracts.errors import AssayError
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
-
-WATERMARK = "mark"
 
 
 class Intake:

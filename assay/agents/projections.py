@@ -21,8 +21,7 @@ from assay.codecs.columns import Columns, Strings, concat, join, rows
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import frame, plan_of
 from assay.codecs.table_state import TableState
-
-FEATURES, ENTITIES = "FP_CHANGELOG_FEATURES_V1", "FP_CHANGELOG_ENTITIES_V1"
+from assay.contracts.handles import CHANGELOG_ENTITIES, CHANGELOG_FEATURES
 
 
 class ProjectionStep(Step):
@@ -44,8 +43,8 @@ class ProjectionStep(Step):
         dead = _keys(table.take_dead(turn))
         return Result(
             emissions=[
-                self._emission(FEATURES, "feature_row", table.changed_features(turn), stamp, dead),
-                self._emission(ENTITIES, "entity_row", table.changed_entities(turn), stamp, dead),
+                self._emission(CHANGELOG_FEATURES, "feature_row", table.changed_features(turn), stamp, dead),
+                self._emission(CHANGELOG_ENTITIES, "entity_row", table.changed_entities(turn), stamp, dead),
             ]
         )
 

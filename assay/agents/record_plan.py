@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from assay.agents.lane_columns import absent_column, column_type
+from assay.agents.lane_columns import I8, I32, I64, ID16, SHA256, TEXT, ColumnType, absent_column, column_type
 from assay.agents.specs import Document, Equals, Field, IdOf, RecordSpec, Source, ValueDigest
-from assay.codecs.avro_plan import AvroPlan
+from assay.codecs.avro_plan import AvroPlan, Slot
+from assay.codecs.avro_schema import Op
 from assay.codecs.column_match import pick_named, same_bytes
 from assay.codecs.columns import Column, Columns, Ragged, Strings
 from assay.codecs.digests import sha256_rows
@@ -79,6 +80,40 @@ def record_plan(spec: RecordSpec, columns: Sequence[str]) -> RecordPlan:
     paths = {source.path for _, source in filled if isinstance(source, Field | IdOf | Equals)}
     only = frozenset(paths | set(spec.must_decode) | ({RUN_ID} if spec.of_run else set()))
     return RecordPlan(spec, plan_of(spec.record, only), filled, "kind" in columns)
+
+
+def column_faults(plan: RecordPlan) -> list[str]:
+    """The lane columns that the fields of a record cannot fill because their types differ, one line each."""
+    slots = {slot.path: slot for slot in plan.avro.slots if slot.level == 0}
+    faults = []
+    for name, source in () if plan.spec.is_document else plan.columns:  # a document is read value by value
+        given = _type_of(source, slots)
+        if given is not None and given[:3] != column_type(name)[:3]:
+            faults.append(f"column {name} of {plan.spec.record} is {column_type(name).form}, its source {source} gives {given.form}")
+    return faults
+
+
+def _type_of(source: Source | None, slots: Mapping[str, Slot]) -> ColumnType | None:
+    """The type of the column that a source gives; None for no source."""
+    match source:
+        case Field(path):
+            return _slot_type(slots[path])
+        case IdOf(path):
+            return TEXT if slots[path].op is Op.ARRAY else _slot_type(slots[path])
+        case Equals(path, _):
+            return I8 if slots[path].op is Op.STRING else _slot_type(slots[path])
+        case ValueDigest():
+            return SHA256
+        case _:
+            return None
+
+
+def _slot_type(slot: Slot) -> ColumnType:
+    """The type of a decoded Avro field (`codecs/avro_decode.py`)."""
+    if slot.op is Op.FIXED:
+        return ID16._replace(width=slot.size)
+    kinds = {Op.LONG: I64, Op.INT: I64, Op.ENUM: I32, Op.BOOLEAN: I8, Op.STRING: TEXT, Op.BYTES: TEXT, Op.ARRAY: ColumnType("list")}
+    return kinds.get(slot.op, ColumnType("number", np.dtype(np.float64)))
 
 
 def supplies(spec: RecordSpec, name: str) -> bool:

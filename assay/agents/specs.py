@@ -8,16 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from assay.agents.batch import Step, Views
 from assay.agents.merge import Ordering
 from assay.agents.plans import Plans
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+from assay.contracts.topics import Edge
 
-#: (component, "produces" or "consumes", topic handle, record type)
-Edge: TypeAlias = tuple[str, Literal["produces", "consumes"], str, str]
+#: the record type of a watermark
+WATERMARK: Final = "mark"
+#: the record types that a machine writes beside the outputs of its steps
+JOURNAL_RECORD: Final = "journal_record"
+QUARANTINE_RECORD: Final = "quarantine_record"
 
 
 class Role(StrEnum):
@@ -165,13 +169,19 @@ class LaneSpec:
     def edges(self) -> Iterator[Edge]:
         """Every edge of the lane and its steps."""
         for handle, given in self.inputs.items():
-            yield from ((self.component, "consumes", handle, spec.record) for spec in given.records)
+            yield from (Edge(self.component, "consumes", handle, spec.record) for spec in given.records)
+            if self.ordering != "arrival":  # rows are ordered by the watermarks of every input
+                yield Edge(self.component, "consumes", handle, WATERMARK)
         if isinstance(self.journal, JournalTopic):
-            yield (self.component, "produces", self.journal.handle, "journal_record")
-            yield (self.component, "consumes", self.journal.handle, "journal_record")
-        yield (self.component, "produces", self.dead_letter, "quarantine_record")
+            yield Edge(self.component, "produces", self.journal.handle, JOURNAL_RECORD)
+            yield Edge(self.component, "consumes", self.journal.handle, JOURNAL_RECORD)
+        yield Edge(self.component, "produces", self.dead_letter, QUARANTINE_RECORD)
+        yield from self.emissions()
+
+    def emissions(self) -> Iterator[Edge]:
+        """The edges that the machine and its steps declare under `emits`."""
         for component, emits in ((self.component, self.emits), *((step.component, step.emits) for step in self.steps)):
-            yield from ((component, "produces", handle, record) for handle, records in emits.items() for record in records)
+            yield from (Edge(component, "produces", handle, record) for handle, records in emits.items() for record in records)
 
 
 def journal_topic(lane: LaneSpec) -> str:
@@ -196,8 +206,23 @@ class ComponentSpec:
 
     def edges(self) -> Iterator[Edge]:
         """Every edge of the component."""
-        yield from ((self.name, "produces", handle, record) for handle, records in self.produces.items() for record in records)
-        yield from ((self.name, "consumes", handle, record) for handle, records in self.consumes.items() for record in records)
+        yield from (Edge(self.name, "produces", handle, record) for handle, records in self.produces.items() for record in records)
+        yield from (Edge(self.name, "consumes", handle, record) for handle, records in self.consumes.items() for record in records)
+
+    def check_produces(self, handle: str, record: str) -> None:
+        """Raises Stop(PRODUCER_UNLISTED) for a record that the component does not declare for this topic."""
+        if record not in self.produces.get(handle, ()):
+            raise _undeclared(Reason.PRODUCER_UNLISTED, f"{self.name} may not write a {record} to {handle}")
+
+    def check_consumes(self, handle: str, record: str) -> None:
+        """Raises Stop(CONSUMER_UNLISTED) for a record that the component does not declare for this topic."""
+        if record not in self.consumes.get(handle, ()):
+            raise _undeclared(Reason.CONSUMER_UNLISTED, f"{self.name} may not read a {record} from {handle}")
+
+
+def _undeclared(reason: Reason, what: str) -> Stop:
+    remedy = "Declare the record in the ComponentSpec in agents/components.py and in the topic's file, or do not use it."
+    return Stop(reason, what, remedy=remedy)
 
 
 @dataclass(frozen=True)
@@ -225,4 +250,10 @@ class Topology:
             yield from lane.edges()
         for component in self.components:
             if not component.planned:
+                yield from component.edges()
+
+    def planned_edges(self) -> Iterator[Edge]:
+        """Every edge of the planned components."""
+        for component in self.components:
+            if component.planned:
                 yield from component.edges()

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from assay.agents import act, decide, dedupe, features, posture, scoring
 from assay.agents.act import ActStep
+from assay.agents.components import COMPONENTS, PLANNED
 from assay.agents.decide import DecideStep
 from assay.agents.dedupe import DedupeStep
 from assay.agents.features import FeatureStep
@@ -17,7 +18,6 @@ from assay.agents.posture import PostureStep
 from assay.agents.projections import ProjectionStep
 from assay.agents.scoring import ScoringStep
 from assay.agents.specs import (
-    ComponentSpec,
     Document,
     Equals,
     Field,
@@ -33,7 +33,10 @@ from assay.agents.specs import (
     Topology,
     ValueDigest,
 )
+from assay.agents.topology_check import check
 from assay.codecs.audit_segment import SEGMENTS
+from assay.contracts import handles
+from assay.contracts.topics import topics
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT, POSTURE, RUN_READY
 
 _TS: Mapping[str, Source] = {"ts_us": Field("ts_utc")}
@@ -46,17 +49,17 @@ RTDL = LaneSpec(
     pack="rtdl_core",
     component="rtdl_lane",
     inputs={
-        "FP_BUS_CONTROL_V1": InputSpec(0, (RecordSpec("run_ready", RUN_READY, _DOCUMENT),)),
-        "FP_BUS_POSTURE_V1": InputSpec(0, (RecordSpec("posture", POSTURE, _DOCUMENT),)),
-        "FP_BUS_LABELS_EVENTS_V1": InputSpec(1, (RecordSpec("label_assertion", LABEL, {**_TS, "label": Equals("label", "FRAUD")}),)),
-        "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1": InputSpec(2, (RecordSpec("context_fact", CONTEXT, _ENTITIES),)),
-        "FP_BUS_TRAFFIC_FRAUD_V1": InputSpec(3, (RecordSpec("payment", PAYMENT, _ENTITIES, must_decode=("kind", "currency")),)),
+        handles.CONTROL: InputSpec(0, (RecordSpec("run_ready", RUN_READY, _DOCUMENT),)),
+        handles.POSTURE: InputSpec(0, (RecordSpec("posture", POSTURE, _DOCUMENT),)),
+        handles.LABELS: InputSpec(1, (RecordSpec("label_assertion", LABEL, {**_TS, "label": Equals("label", "FRAUD")}),)),
+        handles.CONTEXT: InputSpec(2, (RecordSpec("context_fact", CONTEXT, _ENTITIES),)),
+        handles.TRAFFIC: InputSpec(3, (RecordSpec("payment", PAYMENT, _ENTITIES, must_decode=("kind", "currency")),)),
     },
     ordering="run",
     machine="fold",
-    journal=JournalTopic("FP_JOURNAL_RTDL_V1"),
+    journal=JournalTopic(handles.JOURNAL_RTDL),
     group="rtdl",
-    dead_letter="FP_BUS_QUARANTINE_V1",
+    dead_letter=handles.QUARANTINE,
     steps=(
         StepSpec("dedupe", key="event", make=DedupeStep, reads=dedupe.READS, writes=dedupe.WRITES),
         StepSpec(
@@ -74,14 +77,14 @@ RTDL = LaneSpec(
             key="event",
             make=DecideStep,
             reads=decide.READS,
-            emits={"FP_BUS_RTDL_V1": ("decision_response",)},
+            emits={handles.RTDL: ("decision_response",)},
             tables=("decisions",),
         ),
         StepSpec(
             "projections",
             key="entity",
             make=ProjectionStep,
-            emits={"FP_CHANGELOG_FEATURES_V1": ("feature_row",), "FP_CHANGELOG_ENTITIES_V1": ("entity_row",)},
+            emits={handles.CHANGELOG_FEATURES: ("feature_row",), handles.CHANGELOG_ENTITIES: ("entity_row",)},
             views=("features", "entities"),
             punctuated=True,
         ),
@@ -94,7 +97,7 @@ ACT = LaneSpec(
     pack="rtdl_decision_lane",
     component="action_layer",
     inputs={
-        "FP_BUS_RTDL_V1": InputSpec(
+        handles.RTDL: InputSpec(
             0,
             (
                 RecordSpec(
@@ -115,13 +118,11 @@ ACT = LaneSpec(
     },
     ordering="arrival",
     machine="fold",
-    journal=JournalTopic("FP_JOURNAL_ACT_V1"),
+    journal=JournalTopic(handles.JOURNAL_ACT),
     group="act",
-    dead_letter="FP_BUS_QUARANTINE_V1",
+    dead_letter=handles.QUARANTINE,
     effector="actions",
-    steps=(
-        StepSpec("action_layer", key="event", make=ActStep, reads=act.READS, emits={"FP_BUS_RTDL_V1": ("action_outcome",)}, effects=True),
-    ),
+    steps=(StepSpec("action_layer", key="event", make=ActStep, reads=act.READS, emits={handles.RTDL: ("action_outcome",)}, effects=True),),
 )
 
 AUDIT = LaneSpec(
@@ -129,112 +130,14 @@ AUDIT = LaneSpec(
     role=Role.AUDIT,
     pack="rtdl_decision_lane",
     component="decision_log_audit",
-    inputs={"FP_BUS_RTDL_V1": InputSpec(0, (RecordSpec("decision_response"), RecordSpec("action_outcome")))},
+    inputs={handles.RTDL: InputSpec(0, (RecordSpec("decision_response"), RecordSpec("action_outcome")))},
     ordering="arrival",
     machine="audit",
     journal=JournalSegments(SEGMENTS),
     group="audit",
-    dead_letter="FP_BUS_QUARANTINE_V1",
-    emits={"FP_BUS_AUDIT_V1": ("audit_record",)},
-)
-
-COMPONENTS = (
-    ComponentSpec(
-        "scenario_runner",
-        pack="control_ingress",
-        about="checks a sealed world and publishes READY and the first posture",
-        produces={"FP_BUS_CONTROL_V1": ("run_ready", "mark"), "FP_BUS_POSTURE_V1": ("posture", "mark")},
-    ),
-    ComponentSpec(
-        "world_streamer",
-        pack="control_ingress",
-        about="posts the events of a READY world to the gate over HTTP",
-        consumes={"FP_BUS_CONTROL_V1": ("run_ready",)},
-        calls=("ingestion_gate",),
-    ),
-    ComponentSpec(
-        "ingestion_gate",
-        pack="control_ingress",
-        about="admits events: envelope, schema, pins, dedupe, receipts",
-        produces={
-            "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1": ("context_fact", "mark"),
-            "FP_BUS_TRAFFIC_FRAUD_V1": ("payment", "mark"),
-        },
-    ),
-    ComponentSpec(
-        "label_store",
-        pack="case_labels",
-        about="publishes label assertions; runs in the gate's process",
-        produces={"FP_BUS_LABELS_EVENTS_V1": ("label_assertion", "mark")},
-    ),
-    ComponentSpec(
-        "replay",
-        pack="learning_jobs",
-        about="recomputes every decision from the journal",
-        consumes={"FP_JOURNAL_RTDL_V1": ("journal_record",), "FP_BUS_RTDL_V1": ("decision_response",)},
-    ),
-    ComponentSpec(
-        "report",
-        pack="obs_gov",
-        about="counts a run and writes its evidence and its page",
-        consumes={
-            "FP_BUS_TRAFFIC_FRAUD_V1": ("payment",),
-            "FP_BUS_RTDL_V1": ("decision_response",),
-            "FP_BUS_QUARANTINE_V1": ("quarantine_record",),
-        },
-    ),
-    ComponentSpec(
-        "operator",
-        pack="obs_gov",
-        about="people with `assay topic cat` and `assay journal`",
-        consumes={
-            "FP_JOURNAL_RTDL_V1": ("journal_record",),
-            "FP_JOURNAL_ACT_V1": ("journal_record",),
-            "FP_CHANGELOG_FEATURES_V1": ("feature_row",),
-            "FP_CHANGELOG_ENTITIES_V1": ("entity_row",),
-            "FP_BUS_AUDIT_V1": ("audit_record",),
-            "FP_BUS_QUARANTINE_V1": ("quarantine_record",),
-        },
-    ),
-)
-
-#: edges that the topic files reserve and no code uses yet
-PLANNED = (
-    ComponentSpec(
-        "degrade_ladder",
-        pack="rtdl_decision_lane",
-        about="decides the posture from health signals",
-        produces={"FP_BUS_POSTURE_V1": ("posture",)},
-        planned=True,
-    ),
-    ComponentSpec(
-        "operator",
-        pack="obs_gov",
-        about="sets a posture and releases a run by hand",
-        produces={"FP_BUS_CONTROL_V1": ("run_ready",), "FP_BUS_POSTURE_V1": ("posture",)},
-        planned=True,
-    ),
-    ComponentSpec(
-        "replay",
-        pack="learning_jobs",
-        about="recomputes actions and audit",
-        consumes={"FP_JOURNAL_ACT_V1": ("journal_record",), "FP_BUS_AUDIT_V1": ("audit_record",)},
-        planned=True,
-    ),
-    ComponentSpec(
-        "report",
-        pack="obs_gov",
-        about="closes a run from its topics",
-        consumes={
-            "FP_BUS_CONTROL_V1": ("run_ready",),
-            "FP_BUS_POSTURE_V1": ("posture",),
-            "FP_BUS_LABELS_EVENTS_V1": ("label_assertion",),
-            "FP_BUS_AUDIT_V1": ("audit_record",),
-            "FP_JOURNAL_RTDL_V1": ("journal_record",),
-            "FP_JOURNAL_ACT_V1": ("journal_record",),
-        },
-        planned=True,
-    ),
+    dead_letter=handles.QUARANTINE,
+    emits={handles.AUDIT: ("audit_record",)},
 )
 
 TOPOLOGY = Topology((RTDL, ACT, AUDIT), (*COMPONENTS, *PLANNED))
+check(TOPOLOGY, topics())

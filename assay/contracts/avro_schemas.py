@@ -25,14 +25,20 @@ _FILE: Final = re.compile(r"(?P<record>[a-z_]+)\.v(?P<version>[0-9]+)\.avsc")
 
 
 @cache
-def current() -> Mapping[str, dict[str, Any]]:
-    """Record name → the schema written today (the highest version of the record), by name."""
+def paths() -> Mapping[str, Path]:
+    """Record name → file of the schema written today (the highest version of the record), by name."""
     versions: dict[str, dict[int, Path]] = {}
     for path in CURRENT.glob("*.avsc"):
         found = _FILE.fullmatch(path.name)
         if found:
             versions.setdefault(found["record"], {})[int(found["version"])] = path
-    return MappingProxyType({record: _read(paths[max(paths)]) for record, paths in sorted(versions.items())})
+    return MappingProxyType({record: found[max(found)] for record, found in sorted(versions.items())})
+
+
+@cache
+def current() -> Mapping[str, dict[str, Any]]:
+    """Record name → the schema written today, by name."""
+    return MappingProxyType({record: _read(path) for record, path in paths().items()})
 
 
 @cache

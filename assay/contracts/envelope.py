@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 from assay.contracts import instants
 from assay.contracts.canonical import digest
 from assay.contracts.errors import Quarantine
+from assay.contracts.handles import CONTEXT, LABELS, TRAFFIC
 from assay.contracts.json_schema import Fault, fault_of
 from assay.contracts.pins import PIN_NAMES
 from assay.contracts.reasons import Reason
@@ -33,14 +34,14 @@ class EventType(NamedTuple):
         return f"{self.record}.{SCHEMA_VERSION}"
 
 
-_PAYMENT: Final = EventType("traffic", "FP_BUS_TRAFFIC_FRAUD_V1", "payment", True)
+_PAYMENT: Final = EventType("traffic", TRAFFIC, "payment", True)
 
 #: event type → meaning. Both kinds of payment ask for a decision
 EVENT_TYPES: Final[dict[str, EventType]] = {
     "transaction": _PAYMENT,
     "AUTH_REQUEST": _PAYMENT,
-    "context_fact": EventType("context", "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1", "context_fact", True),
-    "label_assertion": EventType("label", "FP_BUS_LABELS_EVENTS_V1", "label_assertion", False),
+    "context_fact": EventType("context", CONTEXT, "context_fact", True),
+    "label_assertion": EventType("label", LABELS, "label_assertion", False),
 }
 
 Refusal = tuple[Reason, str]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from assay.contracts import keys
 from assay.contracts.errors import Stop
@@ -15,8 +15,18 @@ from assay.contracts.reasons import Reason
 from assay.contracts.yaml_documents import read_document
 
 FOLDER: Final = Path(__file__).parent / "topics"
-#: (component, "produces" or "consumes", topic handle)
-Edge = tuple[str, str, str]
+
+
+class Edge(NamedTuple):
+    """One component writes, or reads, one record type of one topic (by its handle)."""
+
+    component: str
+    verb: Literal["produces", "consumes"]
+    handle: str
+    record: str
+
+    def __str__(self) -> str:
+        return f"{self.component} {self.verb} {self.record} {'to' if self.verb == 'produces' else 'from'} {self.handle}"
 
 
 @dataclass(frozen=True)
@@ -27,9 +37,10 @@ class Topic:
     topic: str
     owner: str
     description: str
-    #: component → records it may write
+    #: component → records it writes
     producers: Mapping[str, tuple[str, ...]]
-    consumers: tuple[str, ...]
+    #: component → records it reads
+    consumers: Mapping[str, tuple[str, ...]]
     #: Avro record name → key rule (contracts/keys.py)
     records: Mapping[str, str]
     partitions: int
@@ -88,39 +99,11 @@ def handle_of(name: str, namespace: str = "") -> str:
     raise Stop(Reason.TOPIC_UNKNOWN, f"{name!r} is no topic of namespace {namespace!r}")
 
 
-def may_produce(component: str, handle: str, record_name: str | None = None) -> bool:
-    """True when the topic file lists the component as producer (of that record, if one is given)."""
-    written = topic(handle).producers.get(component)
-    return written is not None and (record_name is None or record_name in written)
-
-
-def may_consume(component: str, handle: str) -> bool:
-    """True when the topic file lists the component as consumer."""
-    return component in topic(handle).consumers
-
-
-def check_topology(wired: Iterable[Edge]) -> None:
-    """Refuse the first edge its topic file does not list: Stop(PRODUCER_UNLISTED or CONSUMER_UNLISTED)."""
-    for component, verb, handle in wired:
-        allowed = may_produce(component, handle) if verb == "produces" else may_consume(component, handle)
-        if not allowed:
-            reason = Reason.PRODUCER_UNLISTED if verb == "produces" else Reason.CONSUMER_UNLISTED
-            remedy = "Add it to the topic's file, or take the edge out of the topology."
-            raise Stop(reason, f"{component} {verb} {handle}", where=topic(handle).topic + ".yaml", remedy=remedy)
-
-
-def check_producer(component: str, handle: str, record_name: str) -> None:
-    """Refuse a record that the topic file does not list for its maker: Stop(PRODUCER_UNLISTED)."""
-    if not may_produce(component, handle, record_name):
-        what = f"{component} may not write a {record_name} to {handle}"
-        remedy = f"Add the record to {component} among the producers in the topic's file, or let its producer write it."
-        raise Stop(Reason.PRODUCER_UNLISTED, what, where=topic(handle).topic + ".yaml", remedy=remedy)
-
-
-def edges() -> list[Edge]:
-    """Every edge the topic files list: producers, then consumers, by handle."""
-    written: list[Edge] = [(who, "produces", found.handle) for found in topics().values() for who in found.producers]
-    return written + [(who, "consumes", found.handle) for found in topics().values() for who in found.consumers]
+def edges(found: Iterable[Topic] | None = None) -> Iterator[Edge]:
+    """Every edge that topic files list, topic by topic; of all topics if none are given."""
+    for one in topics().values() if found is None else found:
+        yield from (Edge(who, "produces", one.handle, record) for who, records in one.producers.items() for record in records)
+        yield from (Edge(who, "consumes", one.handle, record) for who, records in one.consumers.items() for record in records)
 
 
 def read(path: Path) -> Topic:
@@ -130,10 +113,10 @@ def read(path: Path) -> Topic:
     if set(document) != wanted:
         raise _invalid(path, f"fields missing or unknown: {', '.join(sorted(map(str, wanted ^ set(document))))}")
     try:
-        document["producers"] = MappingProxyType({who: tuple(what) for who, what in document["producers"].items()})
+        for name in ("producers", "consumers"):
+            document[name] = MappingProxyType({who: tuple(records) for who, records in document[name].items()})
         document["records"] = MappingProxyType(document["records"])
-        for name in ("consumers", "golden"):
-            document[name] = tuple(document[name])
+        document["golden"] = tuple(document["golden"])
         found = Topic(**document)
         _check(path, found)
     except (TypeError, AttributeError) as error:
@@ -145,7 +128,10 @@ def _check(path: Path, found: Topic) -> None:
     problems = {
         f"the file is not named {found.topic}.yaml": path.stem != found.topic,
         "a key rule is unknown": not set(found.records.values()) <= set(keys.RULES),
-        "a producer writes a record the topic does not carry": not {r for rs in found.producers.values() for r in rs} <= set(found.records),
+        "a producer writes a record the topic does not carry": not _records(found.producers) <= set(found.records),
+        "a consumer reads a record the topic does not carry": not _records(found.consumers) <= set(found.records),
+        "a record has no producer": not set(found.records) <= _records(found.producers),
+        "the owner is not among the producers": found.owner not in found.producers,
         "cleanup is neither delete nor compact": found.cleanup not in ("delete", "compact"),
         "partitions must be at least 1": found.partitions < 1,
         "fewer than three golden vectors": len(found.golden) < 3,
@@ -153,6 +139,10 @@ def _check(path: Path, found: Topic) -> None:
     for problem, met in problems.items():
         if met:
             raise _invalid(path, problem)
+
+
+def _records(components: Mapping[str, Iterable[str]]) -> set[str]:
+    return {record for records in components.values() for record in records}
 
 
 def _invalid(path: Path, what: str) -> Stop:

@@ -12,9 +12,10 @@ from small_worlds import NOW_US, small_world
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topics import create_topics, read_topic
 from assay.app.runner.scenario_runner import run_scenario
-from assay.app.streamer.ready import CONTROL, await_ready
+from assay.app.streamer.ready import await_ready
 from assay.app.substrate import Server
 from assay.contracts.errors import Stop
+from assay.contracts.handles import CONTROL
 from assay.contracts.reasons import Reason
 
 

@@ -22,11 +22,11 @@ from assay.codecs.columns import I64, Columns, Ragged, Strings
 from assay.codecs.decision_digest import DecisionDigest
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 from assay.contracts.errors import Stop
+from assay.contracts.handles import RTDL, TRAFFIC
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 from assay.tables.feature_plan import compile_plan
 
-TRAFFIC, DECISIONS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"
 _BLOCK = 10_000
 #: the last feature of the workload counts distinct merchants exactly
 DISTINCT = -1
@@ -44,7 +44,7 @@ def decisions_in_memory(config: RunConfig, records: Sequence[tuple[bytes | None,
         while (entry := lane.next_entry(0)) is not None:
             outcome = lane.apply(entry.value)
             lane.emitted(entry.sequence)
-            yield from (emission.values for emission in outcome.emissions if emission.handle == DECISIONS)
+            yield from (emission.values for emission in outcome.emissions if emission.handle == RTDL)
 
 
 def check_lane(bus: BenchBus, run: Run, records: Sequence[tuple[bytes | None, bytes]]) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def check_lane(bus: BenchBus, run: Run, records: Sequence[tuple[bytes | None, by
     Raises Stop(BENCH_INVALID) when anything differs.
     """
     _check_values(bus.read(topic(TRAFFIC).name(run.namespace)), records, "the input topic")
-    on_topic = [decisions_of(chunk.values) for chunk in read_topic(run.bootstrap, DECISIONS, run.namespace)]
+    on_topic = [decisions_of(chunk.values) for chunk in read_topic(run.bootstrap, RTDL, run.namespace)]
     journal = list(read_journal(run))
     result = compare(lambda: recompute(run.config, journal, 1), lambda: iter(on_topic), compile_plan(run.config.features))
     if result.differing or result.repeated or result.on_topic != len(records):
@@ -76,7 +76,7 @@ def check_once_in_effect(run: Run, sent: int) -> dict[str, Any]:
 
     Raises Stop(BENCH_INVALID) when anything differs or is missing.
     """
-    on_topic = [decisions_of(chunk.values) for chunk in read_topic(run.bootstrap, DECISIONS, run.namespace)]
+    on_topic = [decisions_of(chunk.values) for chunk in read_topic(run.bootstrap, RTDL, run.namespace)]
     journal = list(read_journal(run))
     result = compare(lambda: recompute(run.config, journal, 1), lambda: iter(on_topic), compile_plan(run.config.features))
     if result.differing or result.recomputed != sent or result.on_topic - result.repeated != sent:

@@ -32,10 +32,10 @@ from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
 from assay.app.substrate import Server, kafka_at, postgres_at
 from assay.contracts.errors import Stop
+from assay.contracts.handles import TRAFFIC
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 
-PAYMENTS = "FP_BUS_TRAFFIC_FRAUD_V1"
 KEY = "bench-key"
 
 
@@ -182,10 +182,10 @@ def _processes(servers: dict[str, Server]) -> dict[str, psutil.Process]:
 
 
 def _records_on_bus(bench: Run) -> int:
-    name = topic(PAYMENTS).name(bench.namespace)
+    name = topic(TRAFFIC).name(bench.namespace)
     consumer = Consumer({"bootstrap.servers": bench.bootstrap, "group.id": "bench"})
     try:
-        count = partitions_of(bench.bootstrap, bench.namespace)[PAYMENTS]
+        count = partitions_of(bench.bootstrap, bench.namespace)[TRAFFIC]
         return sum(consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)[1] for partition in range(count))
     finally:
         consumer.close()

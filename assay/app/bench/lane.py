@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 import psutil
 
+from assay.agents.specs import Role
+from assay.agents.topology import TOPOLOGY
 from assay.app.bench import workload_w
 from assay.app.bench.arena import arena
 from assay.app.bench.bus import BenchBus
@@ -32,9 +34,9 @@ from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
 from assay.app.substrate.jars import listed
 from assay.app.warm.world import config_of
+from assay.contracts.handles import RTDL, TRAFFIC
 from assay.contracts.topics import topic
 
-TRAFFIC, DECISIONS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"
 OURS = ("lane", "passthrough")
 
 
@@ -107,9 +109,9 @@ def lane_contestant(prefix: str, bus: BenchBus, inputs: Inputs, room: Path) -> C
     made = Run(directory=room / "run", config=inputs.config, namespace=prefix, bootstrap=bus.bootstrap, dsn="", partitions=1)
     made.save()
     create_topics(bus.bootstrap, prefix, 1)
-    argv = python("assay", "worker", "--run", str(made.directory), "--pack", "rtdl_core")
+    argv = python("assay", "worker", "--run", str(made.directory), "--pack", TOPOLOGY.with_role(Role.DECIDE).pack)
     group = f"{prefix}{made.platform_run_id}"
-    source, target = (topic(handle).name(prefix) for handle in (TRAFFIC, DECISIONS))
+    source, target = (topic(handle).name(prefix) for handle in (TRAFFIC, RTDL))
     check = partial(check_lane, bus, made, inputs.records)
     return Contestant("lane", argv, group, source, target, inputs.records, inputs.warm, check)
 

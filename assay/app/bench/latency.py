@@ -29,7 +29,7 @@ from assay.app.bench.bus import wait_until
 from assay.app.bench.checks import check_once_in_effect, event_ids_of
 from assay.app.bench.contestants import family_cpu_s
 from assay.app.bench.ingest import KEY, gate_of
-from assay.app.bench.lane import DECISIONS, TRAFFIC, bench_config, machine
+from assay.app.bench.lane import bench_config, machine
 from assay.app.bench.open_loop import Caller, Feeder, Schedule
 from assay.app.bench.picture import Axis, Chart, Series, write_charts
 from assay.app.bench.stats import spread
@@ -39,6 +39,7 @@ from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.codecs.columns import I64, Strings
 from assay.contracts.errors import Stop
+from assay.contracts.handles import RTDL, TRAFFIC
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 
@@ -123,7 +124,7 @@ def _made(place: Arena, path: str, number: int) -> Run:
     )  # fmt: skip
     made.save()
     create_topics(made.bootstrap, made.namespace, 1)
-    place.bus.stamp_by_broker(topic(DECISIONS).name(made.namespace))
+    place.bus.stamp_by_broker(topic(RTDL).name(made.namespace))
     return made
 
 
@@ -153,13 +154,13 @@ def _settled(made: Run, place: Arena, sender: Schedule, payments: workload_w.Pay
     wanted = len(payments.ts_us)
     if isinstance(sender, Caller) and (sender.failure is not None or sender.admitted != wanted):
         raise Stop(Reason.BENCH_INVALID, f"the gate admitted {sender.admitted} of {wanted} payments: {sender.failure or 'no call failed'}")
-    decisions = topic(DECISIONS).name(made.namespace)
+    decisions = topic(RTDL).name(made.namespace)
     wait_until(lambda: place.bus.end(decisions) >= wanted, f"written {wanted} decisions", worker.process, DEADLINE_S)
 
 
 def _latencies(made: Run, place: Arena, due_us: I64, warm: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Per measured payment its latency in ms and the second of the measurement in which it was due."""
-    name = topic(DECISIONS).name(made.namespace)
+    name = topic(RTDL).name(made.namespace)
     numbers = workload_w.numbers_of(event_ids_of(Strings.of(place.bus.read(name))))
     appended_us = (np.array(place.bus.times_ms(name), np.int64) + 1) * 1_000
     first = np.unique(numbers, return_index=True)[1]

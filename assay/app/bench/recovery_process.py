@@ -20,7 +20,6 @@ from assay.agents.specs import Role, journal_topic
 from assay.agents.step import Chunk, JournalEntry
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench import workload_w
-from assay.app.bench.lane import TRAFFIC
 from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.lane.driver import LaneDriver
@@ -29,6 +28,7 @@ from assay.app.lane.wiring import snapshot_store, wall_us
 from assay.app.run.directory import Run
 from assay.app.snapshots.store import digests_of
 from assay.app.snapshots.taking import NEVER, Snapshots, manifest_of
+from assay.contracts.handles import TRAFFIC
 from assay.contracts.topics import topic, topics
 
 #: all keys have their events within this time, so that every one of them is still in a 7-day window at the end

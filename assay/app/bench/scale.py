@@ -26,13 +26,14 @@ from assay.agents.specs import Role
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench import workload_w
-from assay.app.bench.lane import DECISIONS, TRAFFIC, bench_config, machine
+from assay.app.bench.lane import bench_config, machine
 from assay.app.bench.picture import Axis, Chart, Series, write_charts
 from assay.app.bench.stats import spread
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import RunConfig
 from assay.contracts.errors import Stop
+from assay.contracts.handles import RTDL, TRAFFIC
 from assay.contracts.reasons import Reason
 
 KEYS = (10_000, 30_000, 100_000, 300_000, 1_000_000)
@@ -160,7 +161,7 @@ def _journal(lane: LaneMachine, config: RunConfig, payments: workload_w.Payments
 
 def _fold(lane: LaneMachine, value: bytes) -> int:
     """Decisions of one journal record."""
-    return sum(len(emission.partitions) for emission in lane.apply(value).emissions if emission.handle == DECISIONS)
+    return sum(len(emission.partitions) for emission in lane.apply(value).emissions if emission.handle == RTDL)
 
 
 def _once(each: int) -> workload_w.Payments:

@@ -21,7 +21,7 @@ import numpy as np
 from assay.app.bench.arena import arena
 from assay.app.bench.bus import BenchBus, wait_until
 from assay.app.bench.checks import check_once_in_effect
-from assay.app.bench.lane import DECISIONS, TRAFFIC, bench_config, machine
+from assay.app.bench.lane import bench_config, machine
 from assay.app.bench.open_loop import Feeder
 from assay.app.bench.stats import spread
 from assay.app.bench.workers import DEADLINE_S, Worker, start_worker
@@ -29,6 +29,7 @@ from assay.app.bench.workload_w import draw, pairs
 from assay.app.bus.topics import create_topics
 from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
+from assay.contracts.handles import RTDL, TRAFFIC
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 
@@ -63,7 +64,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
 
 def _rounds(given: Namespace, made: Run, bus: BenchBus, stack: ExitStack) -> tuple[list[dict[str, Any]], int]:
     """The rounds, and how many payments were written."""
-    source, decisions = (topic(handle).name(made.namespace) for handle in (TRAFFIC, DECISIONS))
+    source, decisions = (topic(handle).name(made.namespace) for handle in (TRAFFIC, RTDL))
     payments = pairs(draw(given.rate * given.rounds * ROUND_MAX_S), made.config)
     workers = [start_worker(made, 0, stack)]
     wait_until(lambda: workers[0].decides, "a lane", workers[0].process, DEADLINE_S)

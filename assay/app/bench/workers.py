@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 from urllib.error import URLError
 from urllib.request import urlopen
 
+from assay.agents.specs import Role
+from assay.agents.topology import TOPOLOGY
 from assay.app.bench.contestants import python
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
@@ -18,6 +20,7 @@ from assay.app.substrate.processes import Launch
 
 #: a worker that starts on a busy machine, compiling nothing, is there long before
 DEADLINE_S = 180.0
+LANE = TOPOLOGY.with_role(Role.DECIDE)
 
 
 class Worker(NamedTuple):
@@ -48,14 +51,14 @@ class Worker(NamedTuple):
 
     def follows(self, active: Worker) -> bool:
         """Whether it has folded what the active worker has written, give or take what is under way."""
-        ours, theirs = (one.health().get("journal", {}).get("rtdl", 0) for one in (self, active))
+        ours, theirs = (one.health().get("journal", {}).get(LANE.name, 0) for one in (self, active))
         return bool(theirs) and ours >= theirs - 10
 
 
 def start_worker(made: Run, number: int, stack: ExitStack) -> Worker:
     """A worker of the decision lane, stopped with the stack."""
     port = free_port()
-    argv = python("assay", "worker", "--run", str(made.directory), "--pack", "rtdl_core", "--web-port", str(port))
+    argv = python("assay", "worker", "--run", str(made.directory), "--pack", LANE.pack, "--web-port", str(port))
     log = made.directory / f"worker{number}.log"
     launch = Launch(argv, Path.cwd(), log, signal.SIGTERM, 20.0, inherit_environment=True)
     process = stack.enter_context(Server(f"worker {number}", 0, "", log=log, launch=launch).start())

@@ -13,6 +13,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from assay.contracts.errors import Retry, Stop
+from assay.contracts.handles import CONTROL
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import Topic, topic, topics
 
@@ -53,7 +54,7 @@ def create_topics(
 
 def claim_namespace(bootstrap: str, namespace: str, properties: Mapping[str, Any] | None = None) -> bool:
     """Whether this call was the first to create a topic of the namespace: of several at once, one is. Raises Retry(BROKER_UNREACHABLE)."""
-    first = topic("FP_BUS_CONTROL_V1")
+    first = topic(CONTROL)
     return bool(_create(AdminClient(_client(bootstrap, properties)), [_new(first.name(namespace), first, None)], bootstrap))
 
 

@@ -9,28 +9,34 @@ from typing import Annotated
 
 import typer
 
+from assay.agents.topology import TOPOLOGY
+from assay.agents.topology_check import check as check_topology
+from assay.agents.topology_text import topology_text
 from assay.app.cli.plain_app import plain_app
-from assay.app.reference.contracts_page import contracts_page, topology_page
+from assay.app.reference.compatibility_page import compatibility_page
+from assay.app.reference.contracts_page import contracts_page
+from assay.app.reference.topology_page import topology_page
 from assay.codecs.single_object import record_types
 from assay.contracts import compatibility
 from assay.contracts.avro_schemas import RELEASED, current, fingerprint_hex, released
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import Topic, check_topology, edges, topics
+from assay.contracts.topics import Topic, edges, topics
 
 app = plain_app("Check contracts and write their documentation.", no_args_is_help=True)
 
 FolderOption = Annotated[Path, typer.Option("--folder", help="folder of the generated pages")]
 
 
-@app.command(short_help="check topic files, key vectors and schemas")
+@app.command(short_help="check topology, topic files, key vectors and schemas")
 def check() -> None:
-    """Check topic files, key vectors and schemas against what was released."""
-    check_topology(edges())
+    """Check the topology against the topic files and these against it, key vectors, and schemas against the released ones."""
+    check_topology(TOPOLOGY, topics())
     vectors = check_golden_vectors(topics().values())
     record_types()  # fastavro reads every schema: types are known, defaults fit
     compatibility.check(current(), released())
-    print(f"{len(topics())} topics, {vectors} key vectors, {len(current())} record schemas, {len(released())} released: all hold")
+    counts = f"{len(topics())} topics, {len(list(edges()))} edges, {vectors} key vectors"
+    print(f"{counts}, {len(current())} record schemas, {len(released())} released: all hold")
 
 
 @app.command(short_help="keep a copy of every schema that is not released yet")
@@ -43,12 +49,27 @@ def release() -> None:
             print(f"released {record} as {path.stem}")
 
 
-@app.command(short_help="write contracts.md and topology.md")
+@app.command(short_help="write contracts.md, compatibility.md and topology.md")
 def docs(folder: FolderOption = Path("docs")) -> None:
-    """Write contracts.md and topology.md."""
-    for name, page in (("contracts.md", contracts_page()), ("topology.md", topology_page())):
+    """Write contracts.md, compatibility.md and topology.md."""
+    for name, page in pages().items():
         (folder / name).write_text(page, encoding="utf-8")
         print(f"wrote {folder / name}")
+
+
+@app.command(short_help="print the topology as text")
+def topology() -> None:
+    """Print every field of the topology. The tests keep a copy in tests/golden/topology.txt; `make docs` writes it."""
+    print(topology_text(TOPOLOGY), end="")
+
+
+def pages() -> dict[str, str]:
+    """File name → Markdown of every page that is generated from contracts and topology."""
+    return {
+        "contracts.md": contracts_page(),
+        "compatibility.md": compatibility_page(TOPOLOGY),
+        "topology.md": topology_page(TOPOLOGY),
+    }
 
 
 def check_golden_vectors(declared: Iterable[Topic]) -> int:

@@ -9,6 +9,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assay.agents.specs import Role
+from assay.agents.step import LaneId
+from assay.agents.topology import TOPOLOGY
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.journal import maintenance
@@ -22,6 +25,9 @@ from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import Found
 
 MB = 1_000_000
+#: the shard whose journal is read
+SHARD = 0
+DECIDE = TOPOLOGY.with_role(Role.DECIDE).name
 
 app = plain_app("Show, verify, snapshot and truncate the journals of a run.", no_args_is_help=True)
 
@@ -35,11 +41,11 @@ def main(arguments: list[str]) -> int:
 
 
 @app.command(short_help="epochs, ranges, code, gaps, and the snapshots beside them")
-def show(run: RunOption, lane: LaneOption = "rtdl") -> int:
+def show(run: RunOption, lane: LaneOption = DECIDE) -> int:
     """Print what the journal holds: a line per writer, the inputs covered, the snapshots."""
     journal, console = _opened(run, lane), Console()
     survey = surveyed(journal.entries(journal.first), journal.run_config_digest, journal.reader())
-    _say(console, f"journal of lane {lane}: {journal.topic}, offsets {journal.first:,} to {journal.end:,}")
+    _say(console, f"journal of lane {LaneId(lane, SHARD)}: {journal.topic}, offsets {journal.first:,} to {journal.end:,}")
     for epoch in survey.epochs:
         _say(console, f"  {epoch_line(epoch)}")
     _say(console, f"  outputs known to be out through record {survey.emitted_through:,}; {survey.superseded:,} superseded records")
@@ -50,7 +56,7 @@ def show(run: RunOption, lane: LaneOption = "rtdl") -> int:
 
 
 @app.command(short_help="fold the journal and compare it with every snapshot")
-def verify(run: RunOption, lane: LaneOption = "rtdl") -> int:
+def verify(run: RunOption, lane: LaneOption = DECIDE) -> int:
     """Every epoch contiguous, every input offset once, every snapshot equal to the fold; exit code 1 and named findings if not."""
     journal, console = _opened(run, lane), Console()
     with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic) as line:
@@ -63,7 +69,7 @@ def verify(run: RunOption, lane: LaneOption = "rtdl") -> int:
 
 
 @app.command(short_help="take a snapshot without a standby")
-def snapshot(run: RunOption, lane: LaneOption = "rtdl") -> int:
+def snapshot(run: RunOption, lane: LaneOption = DECIDE) -> int:
     """Fold from the newest snapshot to the last record whose outputs are out, and keep that state."""
     journal, console = _opened(run, lane), Console()
     taken = maintenance.take_snapshot(journal, lambda text: _say(console, f"  {text}"))
@@ -72,13 +78,14 @@ def snapshot(run: RunOption, lane: LaneOption = "rtdl") -> int:
 
 
 @app.command(short_help="delete journal records before the newest verified snapshot but one")
-def truncate(run: RunOption, lane: LaneOption = "rtdl") -> int:
+def truncate(run: RunOption, lane: LaneOption = DECIDE) -> int:
     """Verify everything, then delete. A replay of the whole run is not possible any more: keep the journal if you need one."""
     journal, console = _opened(run, lane), Console()
     properties = read_bus_properties(load_settings().bus_properties)
     with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic) as line:
         target, verified = maintenance.truncate(journal, properties, line.show)
-    _say(console, f"  truncated: the journal of lane {lane} begins at offset {target.next_offset:,}, record {target.sequence + 1:,}")
+    begins = f"begins at offset {target.next_offset:,}, record {target.sequence + 1:,}"
+    _say(console, f"  truncated: the journal of lane {LaneId(lane, SHARD)} {begins}")
     _say(console, f"  {len(verified.snapshots)} snapshots were verified; workers start from one of them")
     return 0
 

@@ -24,9 +24,10 @@ from assay.app.streamer.checkpoint import Checkpoint
 from assay.app.streamer.envelopes import Framer
 from assay.app.streamer.gate_client import GateClient
 from assay.app.streamer.merged_view import MergedView
-from assay.app.streamer.ready import CONTROL, await_ready
+from assay.app.streamer.ready import await_ready
 from assay.app.streamer.retry import RetryPolicy
 from assay.app.streamer.world_streamer import Streamed, StreamOptions, WorldStreamer
+from assay.contracts.handles import CONTROL
 from assay.contracts.ids import checkpoint_scope
 
 app = plain_app()

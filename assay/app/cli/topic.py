@@ -14,6 +14,7 @@ from assay.app.bus.record_view import shown
 from assay.app.cli.plain_app import plain_app
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
+from assay.contracts.handles import RTDL
 from assay.contracts.topics import topic
 
 app = plain_app("Print any topic; create the topics.", no_args_is_help=True)
@@ -25,7 +26,7 @@ NamespaceOption = Annotated[str, typer.Option(help="put before every topic name"
 
 @app.command(short_help="print the records of a topic, one a line")
 def cat(
-    handle: Annotated[str, typer.Argument(help="topic handle, for example FP_BUS_RTDL_V1")],
+    handle: Annotated[str, typer.Argument(help=f"topic handle, for example {RTDL}")],
     *,
     first: Annotated[int, typer.Option("--from", help="first offset")] = 0,
     last: Annotated[int | None, typer.Option("--to", help="last offset, inclusive")] = None,

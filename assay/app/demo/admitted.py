@@ -15,8 +15,8 @@ from assay.app.run.directory import Run
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index
+from assay.contracts import handles
 
-TOPIC = "FP_BUS_TRAFFIC_FRAUD_V1"
 _EVENT_ID = frozenset({"event_id"})
 
 
@@ -37,7 +37,7 @@ def admitted_triggers(run: Run, properties: Mapping[str, str] | None = None) -> 
     A receipt whose payment is not on the topic counts too, so that a lost payment shows as one that was not decided.
     """
     found = set(_receipted(run))
-    for chunk in read_topic(run.bootstrap, TOPIC, run.namespace, properties):
+    for chunk in read_topic(run.bootstrap, handles.TRAFFIC, run.namespace, properties):
         found.update(_triggers(chunk))
     return len(found)
 

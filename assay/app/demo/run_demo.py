@@ -30,6 +30,7 @@ from assay.app.stores.objects import DirectoryStore
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.contracts.errors import Stop
+from assay.contracts.handles import RTDL
 from assay.contracts.reasons import Reason
 
 
@@ -110,7 +111,7 @@ def _conclude(run: Run, stages: Stages, *, proven: bool) -> None:
         f"  {command} decision show {some} --run {directory}",
         "and with the run's servers started again:",
         f"  {command} substrate up --dir {directory}",
-        f"  {command} topic cat FP_BUS_RTDL_V1 --limit 3 --run {directory}",
+        f"  {command} topic cat {RTDL} --limit 3 --run {directory}",
         "",
         f"{verdict}, in {stages.wall_s:.0f} s",
         f"report: {run.directory / 'report.html'}",

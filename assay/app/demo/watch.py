@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from assay.agents.specs import Role
+from assay.agents.topology import TOPOLOGY
 from assay.app.bus.topic_reader import read_topic
 from assay.app.demo.processes import Kept
 from assay.app.gate.receipts import QUARANTINE as QUARANTINE_LINES
@@ -21,6 +23,7 @@ from assay.app.substrate.processes import Server
 from assay.codecs.single_object import unpack
 from assay.contracts.envelope import EVENT_TYPES
 from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.handles import QUARANTINE, TRAFFIC
 from assay.contracts.reasons import Reason
 
 #: nothing moved for this long after the stream ended: the run is as complete as it will be
@@ -28,7 +31,6 @@ STALLED_S = 30.0
 LOOK_EVERY_S = 0.5
 #: the streamer's input or the gate's answer is wrong, and will be the next time
 FINAL_CODES = frozenset({Quarantine.exit_code, Stop.exit_code})
-TRAFFIC, QUARANTINE = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_QUARANTINE_V1"
 
 
 class Counts(NamedTuple):
@@ -121,7 +123,7 @@ def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show:
             done, moved_at = now_done, time.monotonic()
             kept.progressed()
             streamed.progressed()
-        folded = int(worker_counters(run).get("assay_lane_rows_total{rtdl}", 0))
+        folded = int(worker_counters(run).get(f"assay_lane_rows_total{{{TOPOLOGY.with_role(Role.DECIDE).name}}}", 0))
         show(done, f"folded {folded:,}")
         ended = not any(stream.alive or stream.exit_code for stream in streams)
         if ended and (done >= rows or time.monotonic() - moved_at > STALLED_S):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from assay.agents.specs import WATERMARK
 from assay.app.gate.calls import MarkCall
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.policy import TOPIC_OF_CLASS
@@ -51,7 +52,7 @@ class Marks:
     def _records(self, handle: str, partitions: int, call: MarkCall) -> BusRecords:
         pins = self._pins.as_avro()
         values = [
-            pack("mark", {"pins": pins, "topic": handle, "partition": partition, "ts_utc": call.ts_us, "final": call.final})
+            pack(WATERMARK, {"pins": pins, "topic": handle, "partition": partition, "ts_utc": call.ts_us, "final": call.final})
             for partition in range(partitions)
         ]
-        return BusRecords([self._pins.platform_run_id.encode()] * partitions, values, list(range(partitions)))
+        return BusRecords(WATERMARK, [self._pins.platform_run_id.encode()] * partitions, values, list(range(partitions)))

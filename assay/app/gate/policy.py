@@ -21,6 +21,8 @@ TRAFFIC, CONTEXT, LABEL = "traffic", "context", "label"
 
 #: event class → handle of the topic its events end on
 TOPIC_OF_CLASS = {meaning.event_class: meaning.handle for meaning in EVENT_TYPES.values()}
+#: event class → Avro record of its events
+RECORD_OF_CLASS = {meaning.event_class: meaning.record for meaning in EVENT_TYPES.values()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
+from typing import Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from assay.agents.components import INGESTION_GATE, LABEL_STORE
+from assay.agents.specs import ComponentSpec
 from assay.app.gate.admission import RecordMetadata
 from assay.app.gate.publication import Publication
 from assay.app.gate.records import BusRecords
@@ -19,6 +22,8 @@ from assay.contracts.reasons import Reason
 DELIVERY_TIMEOUT_MS = 8_000
 WAIT_S = 12.0
 _PROBE_S = 2.0
+#: the components whose records this process writes
+WRITERS: Final = (INGESTION_GATE, LABEL_STORE)
 _PRODUCER = {
     "enable.idempotence": True,
     "acks": "all",
@@ -31,6 +36,12 @@ _PRODUCER = {
     "reconnect.backoff.max.ms": 1_000,
     "log_level": 2,
 }
+
+
+def check_declared(handle: str, record: str, writers: Sequence[ComponentSpec] = WRITERS) -> None:
+    """Raises Stop(PRODUCER_UNLISTED) for a record that the writer of this topic does not declare in the topology."""
+    writer = next((component for component in writers if handle in component.produces), writers[0])
+    writer.check_produces(handle, record)
 
 
 class BusPublisher:
@@ -69,7 +80,11 @@ class BusPublisher:
         self._partitions = {handle: count for handle, count in counts.items() if count}
 
     def publish(self, handle: str, records: BusRecords, publication: Publication, ordinals: Sequence[int]) -> None:
-        """Hand records to the producer; record i of them is the publication's `ordinals[i]`. Does not wait."""
+        """Hand records to the producer; record i of them is the publication's `ordinals[i]`. Does not wait.
+
+        Raises Stop(PRODUCER_UNLISTED) before the first record.
+        """
+        check_declared(handle, records.record)
         produce, topic, delivered = self._producer.produce, self.names[handle], publication.delivered
         rows = zip(records.keys, records.values, records.partitions, ordinals, strict=True)
         for key, value, partition, ordinal in rows:

@@ -9,7 +9,7 @@ import numpy as np
 from msgspec import UNSET
 
 from assay.app.gate.admission import Admissible
-from assay.app.gate.policy import CONTEXT, LABEL, TRAFFIC
+from assay.app.gate.policy import CONTEXT, LABEL, RECORD_OF_CLASS, TRAFFIC
 from assay.app.labels.store import accept
 from assay.codecs.avro_encode import encode
 from assay.codecs.columns import Columns, Ragged, Strings
@@ -18,13 +18,11 @@ from assay.codecs.single_object import frame, plan_of
 from assay.contracts.keys import entity_key
 from assay.contracts.pins import Pins
 
-#: event class → Avro record
-RECORD_OF_CLASS = {TRAFFIC: "payment", CONTEXT: "context_fact", LABEL: "label_assertion"}
-
 
 class BusRecords(NamedTuple):
-    """n records ready to be produced, in the order of their events."""
+    """n records of one record type, ready to be produced, in the order of their events."""
 
+    record: str
     keys: list[bytes]
     values: list[bytes]
     partitions: list[int]
@@ -41,7 +39,7 @@ def records_of(event_class: str, items: Sequence[Admissible], pins: Pins, run_id
     data, starts = packed.data.tobytes(), packed.starts.tolist()
     ends = (packed.starts + packed.lengths).tolist()
     values = [data[start:end] for start, end in zip(starts, ends, strict=True)]
-    return BusRecords(keys, values, partitions_of(Strings.of(keys), partitions).tolist())
+    return BusRecords(name, keys, values, partitions_of(Strings.of(keys), partitions).tolist())
 
 
 def _payments(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:

@@ -1,17 +1,16 @@
-"""The pages generated from the contracts: who writes and reads what, and the topology as a picture."""
+"""The page generated from the contracts: topics, records, schemas, event types and postures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Final
 
+from assay.app.reference.markdown import GENERATED, table
 from assay.contracts.avro_schemas import current, fingerprint_hex
 from assay.contracts.envelope import EVENT_TYPES
 from assay.contracts.json_schema import names, schema
 from assay.contracts.posture import MASKS
-from assay.contracts.topics import Edge, Topic, edges, topics
+from assay.contracts.topics import Topic, topics
 
-GENERATED: Final = "<!-- written by `assay contracts docs`; a test compares it with the contracts -->"
 _DAY_MS: Final = 86_400_000
 
 
@@ -22,7 +21,7 @@ def contracts_page() -> str:
         "# Contracts",
         GENERATED,
         "## Topics",
-        _table(
+        table(
             ("handle", "topic", "owner", "records (key rule)", "partitions", "kept", "refused records go to"),
             (_topic_row(t) for t in found),
         ),
@@ -31,22 +30,22 @@ def contracts_page() -> str:
         "W: writes, R: reads. A component that is not listed here is refused (`PRODUCER_UNLISTED`, `CONSUMER_UNLISTED`).",
         _matrix(found),
         "## Records each component may write",
-        _table(("topic", "component", "records"), ((t.handle, who, ", ".join(what)) for t in found for who, what in t.producers.items())),
+        table(("topic", "component", "records"), ((t.handle, who, ", ".join(what)) for t in found for who, what in t.producers.items())),
         "## Event types at the gate",
-        _table(
+        table(
             ("event_type", "class", "topic", "record", "needs run_id"),
             ((name, e.event_class, e.handle, e.record, "yes" if e.needs_run_id else "no") for name, e in EVENT_TYPES.items()),
         ),
         "## Record schemas",
-        _table(
+        table(
             ("record", "fingerprint (CRC-64-AVRO)", "meaning"),
             ((name, f"`{fingerprint_hex(s)}`", str(s.get("doc", ""))) for name, s in current().items()),
         ),
         "## Documents at HTTP and file borders",
         "JSON Schemas (draft 2020-12, closed) with accepted and refused examples.",
-        _table(("document", "meaning"), ((name, str(schema(name)["title"])) for name in names())),
+        table(("document", "meaning"), ((name, str(schema(name)["title"])) for name in names())),
         "## Postures",
-        _table(
+        table(
             ("mode", "entity graph", "feature groups", "primary model", "second model", "heuristics", "actions"),
             (
                 (mode, _yes(m[0]), ", ".join(m[1]) or "none", _yes(m[2]), _yes(m[3]), _yes(m[4]), m.action_posture)
@@ -57,45 +56,10 @@ def contracts_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def topology_page(wired: Iterable[Edge] | None = None) -> str:
-    """Markdown of `docs/topology.md`: one picture as mermaid, the same as text."""
-    all_edges = list(edges() if wired is None else wired)
-    parts = [
-        "# Topology",
-        GENERATED,
-        "Boxes are components, barrels are topics (by handle). Arrows follow the records.",
-        "```mermaid\n" + _mermaid(all_edges) + "\n```",
-        "The same as text:",
-        "```\n" + text_picture(all_edges) + "\n```",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def text_picture(wired: Iterable[Edge]) -> str:
-    """One line per topic: writers ─▶ handle ─▶ readers."""
-    all_edges = list(wired)
-    handles = sorted({handle for _, _, handle in all_edges})
-    rows = [(_who(all_edges, h, "produces"), h, _who(all_edges, h, "consumes")) for h in handles]
-    left = max((len(row[0]) for row in rows), default=0)
-    middle = max((len(row[1]) for row in rows), default=0)
-    return "\n".join(f"{writers:>{left}} ─▶ {handle:<{middle}} ─▶ {readers}" for writers, handle, readers in rows)
-
-
-def _who(wired: list[Edge], handle: str, verb: str) -> str:
-    return ", ".join(sorted({who for who, does, where in wired if where == handle and does == verb})) or "·"
-
-
-def _mermaid(wired: list[Edge]) -> str:
-    lines = ["flowchart LR"]
-    lines += [f"  {handle}[({handle})]" for handle in sorted({handle for _, _, handle in wired})]
-    lines += [f"  {who} --> {handle}" if verb == "produces" else f"  {handle} --> {who}" for who, verb, handle in wired]
-    return "\n".join(lines)
-
-
 def _matrix(found: list[Topic]) -> str:
     components = sorted({who for t in found for who in (*t.producers, *t.consumers)})
     rows = ((who, *(_mark(who, t) for t in found)) for who in components)
-    return _table(("component", *(t.handle for t in found)), rows)
+    return table(("component", *(t.handle for t in found)), rows)
 
 
 def _mark(who: str, found: Topic) -> str:
@@ -113,8 +77,3 @@ def _topic_row(found: Topic) -> tuple[str, ...]:
 
 def _yes(value: object) -> str:
     return "yes" if value else "no"
-
-
-def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)

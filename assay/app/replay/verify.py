@@ -24,9 +24,8 @@ from assay.app.run.code_digest import code_digest
 from assay.app.run.directory import Run, RunConfig
 from assay.codecs.columns import Strings
 from assay.codecs.decision_digest import DecisionDigest
+from assay.contracts.handles import RTDL
 from assay.tables.feature_plan import compile_plan
-
-RTDL = "FP_BUS_RTDL_V1"
 
 
 @dataclass

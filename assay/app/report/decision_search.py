@@ -14,9 +14,9 @@ from assay.app.stores.segment_journal import read_head, segment_key
 from assay.codecs.audit_segment import GENESIS, SEGMENTS, read_segment
 from assay.codecs.single_object import unpack, writer_of
 from assay.contracts.errors import AssayError, Retry, Stop
+from assay.contracts.handles import RTDL
 from assay.contracts.reasons import Reason
 
-DECISIONS = "FP_BUS_RTDL_V1"
 #: a decision id is 16 bytes
 DECISION_ID_HEX = 32
 
@@ -42,7 +42,7 @@ class Found(NamedTuple):
 
 def on_bus(run: Run) -> Iterator[bytes | None]:
     """Every value of the run's decision topic, as long as its broker answers."""
-    return (record.value for record in read_topic(run.bootstrap, run.namespace, DECISIONS))
+    return (record.value for record in read_topic(run.bootstrap, run.namespace, RTDL))
 
 
 def find(run: Run, wanted: str, bus: Callable[[Run], Iterable[bytes | None]] = on_bus) -> Found:
@@ -61,7 +61,7 @@ def find(run: Run, wanted: str, bus: Callable[[Run], Iterable[bytes | None]] = o
         raise Stop(
             Reason.DECISION_NOT_FOUND,
             f"no decision in this run has the event id or decision id {wanted!r}",
-            where=f"{SEGMENTS} and {DECISIONS}",
+            where=f"{SEGMENTS} and {RTDL}",
             remedy="Take an event_id of the sealed world, the id that was posted, or the decision_id of `assay topic cat`.",
         )
     return found

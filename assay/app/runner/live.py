@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from assay.app.bus.publisher import Publisher
 from assay.app.run.directory import RunConfig
-from assay.app.runner.signals import CONTROL, POSTURE, bus_record, normal_posture, run_ready
+from assay.app.runner.signals import bus_record, normal_posture, run_ready
+from assay.contracts.handles import CONTROL, POSTURE
 from assay.contracts.topics import topic
 
 

@@ -12,7 +12,7 @@ from assay.app.run.directory import RunConfig
 from assay.app.runner import signals
 from assay.app.runner.ledger import Ledger, RunState
 from assay.app.stores.objects import ObjectStore
-from assay.contracts import instants
+from assay.contracts import handles, instants
 from assay.contracts.canonical import hex64
 from assay.contracts.errors import AssayError, Stop
 from assay.contracts.reasons import Reason
@@ -137,13 +137,13 @@ def _publish(ledger: Ledger, config: RunConfig, manifest: WorldManifest, bundle_
     details = {"message_id": str(ready["event_id"])}
     if "READY_PUBLISHED" not in told:
         for handle, name, record in (
-            (signals.POSTURE, "posture", signals.normal_posture(pins, ts_us)),
-            (signals.CONTROL, "run_ready", ready),
+            (handles.POSTURE, "posture", signals.normal_posture(pins, ts_us)),
+            (handles.CONTROL, "run_ready", ready),
         ):
             publisher.publish(handle, [signals.bus_record(handle, name, record, topic(handle).partition_count())])
         ledger.record("READY_PUBLISHED", details, now_us)
     if config.ordering == "event_time" and "MARKS_PUBLISHED" not in told:
-        for handle in (signals.POSTURE, signals.CONTROL):
+        for handle in (handles.POSTURE, handles.CONTROL):
             partitions = topic(handle).partition_count()
             marks = [signals.final_mark(pins, handle, partition, ts_us + 1) for partition in range(partitions)]
             publisher.publish(handle, [signals.bus_record(handle, "mark", mark, partitions) for mark in marks])

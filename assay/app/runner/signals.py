@@ -6,16 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from assay.agents.components import SCENARIO_RUNNER
 from assay.app.bus.publisher import OutboundRecord
 from assay.codecs.single_object import pack
 from assay.contracts.ids import ready_message_id
 from assay.contracts.pins import Pins
 from assay.contracts.posture import MASKS, Mode
-from assay.contracts.topics import check_producer, topic
+from assay.contracts.topics import topic
 
-#: who writes these records, by the name under which the topic files list it
-COMPONENT = "scenario_runner"
-CONTROL, POSTURE = "FP_BUS_CONTROL_V1", "FP_BUS_POSTURE_V1"
 POSTURE_POLICY_REV = "bootstrap.1"
 
 
@@ -57,7 +55,7 @@ def final_mark(pins: Pins, handle: str, partition: int, ts_us: int) -> dict[str,
 
 
 def bus_record(handle: str, name: str, record: Mapping[str, Any], partitions: int) -> OutboundRecord:
-    """A record of the runner under its topic's key rule. Raises Stop(PRODUCER_UNLISTED) where the runner may not write it."""
-    check_producer(COMPONENT, handle, name)
+    """A record of the runner under its topic's key rule. Raises Stop(PRODUCER_UNLISTED) for a record that the runner does not declare."""
+    SCENARIO_RUNNER.check_produces(handle, name)
     place = topic(handle)
     return OutboundRecord(place.key(name, record), pack(name, dict(record)), place.partition(name, record, partitions))

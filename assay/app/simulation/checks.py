@@ -17,6 +17,7 @@ from assay.app.simulation.faults import CutOff, Freeze, Rival
 from assay.app.simulation.lane_checks import lane_violations
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import MemoryStore, ModelLog
+from assay.app.simulation.schedule import WITH_EFFECTS
 from assay.app.simulation.sentences import SHOWN, some
 from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import ObjectStore
@@ -26,10 +27,10 @@ from assay.codecs.columns import Columns, Strings
 from assay.codecs.decision_digest import DecisionDigest
 from assay.codecs.single_object import HEADER_BYTES, plan_of, split, type_index, unpack
 from assay.contracts.errors import AssayError
+from assay.contracts.handles import AUDIT, QUARANTINE, RTDL
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
-RTDL, AUDIT, QUARANTINE = "FP_BUS_RTDL_V1", "FP_BUS_AUDIT_V1", "FP_BUS_QUARANTINE_V1"
 #: what a process may end with when nothing is wrong with the code: its write failed, or the lane is another's
 ORDERLY = {Reason.PRODUCE_FAILED, Reason.JOURNAL_OFFSET_UNEXPECTED, Reason.AUDIT_CHAIN_BROKEN, Reason.AUDIT_HEAD_MISMATCH}
 
@@ -122,7 +123,7 @@ def _outcomes(log: ModelLog, decided: Mapping[str, set[bytes]], effector: KeyedE
     yield from some("never executed: {}", [key.hex() for key in keys - effector.acts.keys()])
     yield from some("executed though nobody decided it: {}", [key.hex() for key in effector.acts.keys() - keys])
     # one that stood still or was cut off between its journal and the effector asks again when it goes on; the effector honours the key
-    if not any(planted.lane == "act" and isinstance(planted.fault, Freeze | CutOff | Rival) for planted in simulator.met):
+    if not any(planted.lane in WITH_EFFECTS and isinstance(planted.fault, Freeze | CutOff | Rival) for planted in simulator.met):
         yield from some("asked to act again without asking whether it is done: {}", [key.hex() for key in effector.blindly])
 
 

@@ -15,8 +15,7 @@ from assay.app.simulation.simulator import Simulator
 from assay.app.simulation.snapshot_checks import SnapshotsJudged
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import AssayError
-
-FEATURES = "FP_CHANGELOG_FEATURES_V1"
+from assay.contracts.handles import CHANGELOG_FEATURES
 
 
 def lane_violations(simulator: Simulator) -> list[str]:
@@ -149,7 +148,7 @@ def _read_models(log: ModelLog, machine: Machine) -> Iterator[str]:
     newest: dict[str, dict[str, Any]] = {}
     taken_back = set()
     for tp in log.tps() if machine.table("features") else ():
-        for record in log.read(tp, 0, log.end(tp)) if tp[0] == FEATURES else ():
+        for record in log.read(tp, 0, log.end(tp)) if tp[0] == CHANGELOG_FEATURES else ():
             key = record.key.decode()
             if not record.value:
                 taken_back.add(key)

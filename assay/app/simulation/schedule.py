@@ -7,19 +7,25 @@ from functools import cache
 from random import Random
 from typing import NamedTuple
 
+from assay.agents.specs import JournalTopic
+from assay.agents.topology import TOPOLOGY
 from assay.app.simulation import faults
 from assay.app.simulation.faults import BOUNDARIES, DAMAGES, FAULTS, OVERTAKINGS, Fault, Planted
 from assay.app.simulation.poison import KINDS
 
-LANES = ("rtdl", "act", "audit")
-#: lanes that come to a boundary; all do where none are named
-ONLY = {"effects_asked": ("act",), "effects_executed": ("act",), "claiming": ("rtdl", "act"), "snapshotting": ("rtdl", "act")}
-#: kinds of faults that are about snapshots, and the lanes that have some; standbys take them
-ABOUT_SNAPSHOTS, WITH_SNAPSHOTS = (faults.TornSnapshot, faults.SlowSnapshot), ("rtdl", "act")
+LANES = tuple(lane.name for lane in TOPOLOGY.lanes)
+#: lanes with an effector, lanes whose writer claims a journal topic, and lanes with snapshots, which standbys take
+WITH_EFFECTS = tuple(lane.name for lane in TOPOLOGY.lanes if lane.effector)
+WITH_CLAIMS = tuple(lane.name for lane in TOPOLOGY.lanes if isinstance(lane.journal, JournalTopic))
+WITH_SNAPSHOTS = tuple(lane.name for lane in TOPOLOGY.lanes if lane.snapshots)
+#: lanes that come to a boundary; all lanes come to a boundary that is not here
+ONLY = {"effects_asked": WITH_EFFECTS, "effects_executed": WITH_EFFECTS, "claiming": WITH_CLAIMS, "snapshotting": WITH_SNAPSHOTS}
+#: kinds of faults that are about snapshots
+ABOUT_SNAPSHOTS = (faults.TornSnapshot, faults.SlowSnapshot)
 #: a lane comes to these once in each of its processes, to the others with every batch
 ONCE = ("recovering", "claiming")
-#: how often a lane comes to a boundary at least; segments of the audit close by time
-TIMES = {"rtdl": 8, "act": 8, "audit": 2}
+#: how often a lane comes to a boundary at least; segments close by time
+TIMES = {lane.name: 8 if isinstance(lane.journal, JournalTopic) else 2 for lane in TOPOLOGY.lanes}
 #: where a lane ends, and from which to which occurrence, so that it starts once more; mostly it has two snapshots by then
 ENDS_SOON = (("fetched", 1, 4), ("outputs_acknowledged", 1, 4))
 ENDS_LATE = (("outputs_acknowledged", 7, 9), ("outputs_acknowledged", 11, 14))

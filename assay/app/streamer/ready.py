@@ -6,13 +6,15 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from assay.agents.components import WORLD_STREAMER
 from assay.app.bus.topics import TopicRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Quarantine, Retry, Stop
+from assay.contracts.handles import CONTROL
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
-CONTROL = "FP_BUS_CONTROL_V1"
+READY = "run_ready"
 POLL_S = 0.2
 
 #: records of the control topic from an offset on, as far as there are any now
@@ -23,8 +25,10 @@ def await_ready(read_control: ReadControl, pins: Pins, run_config_digest: bytes,
     """The run's READY record, waited for up to `timeout_s`; a broker that is away meanwhile is waited for too.
 
     Raises Stop(RUN_NOT_READY) when none comes, Stop(RUN_SCOPE_MISMATCH) when READY was given for another configuration or world,
-    and what `read_control` raised last when the broker stayed away.
+    Stop(CONSUMER_UNLISTED) when the topology does not let the streamer read READY, and what `read_control` raised last when the broker
+    stayed away.
     """
+    WORLD_STREAMER.check_consumes(CONTROL, READY)
     deadline_s, next_offset = time.monotonic() + timeout_s, 0
     while True:
         away: Retry | None = None
@@ -48,7 +52,7 @@ def ready_of(value: bytes | None, platform_run_id: str) -> dict[str, Any] | None
         name, record = unpack(value or b"")
     except Quarantine:
         return None
-    return record if name == "run_ready" and record["pins"]["platform_run_id"] == platform_run_id else None
+    return record if name == READY and record["pins"]["platform_run_id"] == platform_run_id else None
 
 
 def in_scope(ready: dict[str, Any], pins: Pins, run_config_digest: bytes) -> dict[str, Any]:

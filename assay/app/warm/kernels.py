@@ -29,13 +29,13 @@ from assay.codecs.record_batch import record_batches, sealed
 from assay.codecs.record_batch_read import read_batches
 from assay.codecs.table_state import blocks, read_state
 from assay.contracts.errors import Stop
+from assay.contracts.handles import RTDL
 from assay.contracts.reasons import Reason
 from assay.tables.feature_plan import compile_plan
 
 POLICIES = ("handbook", "transfers", "workload_w")
 #: two, because a single partition needs no partitioner
 PARTITIONS = partition_counts(2)
-RTDL = "FP_BUS_RTDL_V1"
 JOURNAL = journal_topic(TOPOLOGY.with_role(Role.DECIDE))
 
 

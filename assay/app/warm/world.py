@@ -13,6 +13,7 @@ from assay.app.demo.new_run import document
 from assay.app.run.directory import RunConfig
 from assay.app.simulation.log import LoggedRecord, ModelLog
 from assay.codecs.single_object import pack
+from assay.contracts.handles import CONTEXT, CONTROL, LABELS, POSTURE, TRAFFIC
 
 PAYMENTS = 600
 STEP_US = 3_600_000_000
@@ -21,8 +22,6 @@ END_US = START_US + 2 * PAYMENTS * STEP_US
 LABEL_EVERY = 7
 #: more keys than a table starts with, so that tables grow
 KEYS = 211
-CONTROL, POSTURE, LABELS = "FP_BUS_CONTROL_V1", "FP_BUS_POSTURE_V1", "FP_BUS_LABELS_EVENTS_V1"
-CONTEXT, TRAFFIC = "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1", "FP_BUS_TRAFFIC_FRAUD_V1"
 
 
 def config_of(policy: str) -> RunConfig:

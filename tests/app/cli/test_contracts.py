@@ -10,27 +10,25 @@ from pathlib import Path
 
 import pytest
 
+from assay.agents import specs
 from assay.agents.topology import TOPOLOGY
+from assay.agents.topology_text import topology_text
 from assay.app.cli import contracts as command
-from assay.app.reference.contracts_page import contracts_page, text_picture, topology_page
+from assay.app.reference.compatibility_page import compatibility
+from assay.app.reference.topology_picture import mermaid_planned, mermaid_running, text_lanes, text_topics
 from assay.codecs import single_object
 from assay.contracts import avro_schemas
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import check_topology, topics
+from assay.contracts.topics import Edge, topics
 
-DOCS = Path(__file__).parents[3] / "docs"
-
-
-@pytest.mark.parametrize(("name", "page"), [("contracts.md", contracts_page()), ("topology.md", topology_page())])
-def test_a_generated_page_is_what_the_contracts_generate(name: str, page: str) -> None:
-    """Run `assay contracts docs` when this fails."""
-    assert (DOCS / name).read_text(encoding="utf-8") == page
+ROOT = Path(__file__).parents[3]
 
 
-def test_every_edge_of_the_topology_is_listed_in_its_topic_file() -> None:
-    """The topology may not use a topic that does not know it."""
-    check_topology((who, verb, handle) for who, verb, handle, _ in TOPOLOGY.edges())
+@pytest.mark.parametrize("name", command.pages())
+def test_a_generated_page_is_what_the_contracts_generate(name: str) -> None:
+    """Run `make docs` when this fails."""
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == command.pages()[name]
 
 
 def test_check_counts_what_holds(capsys: pytest.CaptureFixture[str]) -> None:
@@ -73,10 +71,23 @@ def test_check_refuses_a_schema_that_is_not_valid_avro(field: dict[str, object],
     assert said in refused.value.what
 
 
-def test_docs_writes_both_pages(tmp_path: Path) -> None:
+def test_check_refuses_a_topology_that_the_topic_files_contradict(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The topology is compared with the topic files, not these with themselves."""
+    monkeypatch.setattr(command, "TOPOLOGY", dataclasses.replace(TOPOLOGY, components=TOPOLOGY.components[1:]))
+    with pytest.raises(Stop, match="TOPIC_ORPHANED: no component produces run_ready"):
+        command.main(["check"])
+
+
+def test_docs_writes_every_page(tmp_path: Path) -> None:
     """Into the folder named."""
     assert command.main(["docs", "--folder", str(tmp_path)]) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["contracts.md", "topology.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["compatibility.md", "contracts.md", "topology.md"]
+
+
+def test_topology_prints_the_topology(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing else, so that it can be written to a file."""
+    assert command.main(["topology"]) == 0
+    assert capsys.readouterr().out == topology_text(TOPOLOGY)
 
 
 def test_release_keeps_what_is_released(capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,7 +106,43 @@ def test_a_vector_that_is_not_what_the_rule_gives_is_refused() -> None:
     assert "written" in refused.value.what
 
 
+def test_every_edge_is_in_the_compatibility_matrix() -> None:
+    """With the schema of its record, which is a file."""
+    rows = list(compatibility(TOPOLOGY))
+    written = {Edge(row.producer, "produces", row.topic, row.record) for row in rows}
+    read = {Edge(row.consumer, "consumes", row.topic, row.record) for row in rows}
+    assert written | read == {*TOPOLOGY.edges(), *TOPOLOGY.planned_edges()}
+    assert all((ROOT / row.schema).is_file() and Path(row.schema).name.startswith(f"{row.record}.v") for row in rows)
+
+
+def test_a_row_is_planned_when_one_of_its_ends_is() -> None:
+    """The degrade ladder does not run yet; the lane that reads its posture does."""
+    states = {(row.producer, row.consumer): row.planned for row in compatibility(TOPOLOGY) if row.record == "posture"}
+    assert states[("degrade_ladder", "rtdl_lane")] and not states[("scenario_runner", "rtdl_lane")]
+
+
 def test_the_text_picture_has_one_line_per_topic_in_use() -> None:
     """Writers, topic, readers."""
-    edges = [("gate", "produces", "A"), ("lane", "consumes", "A"), ("lane", "produces", "B")]
-    assert text_picture(edges).splitlines() == ["gate ─▶ A ─▶ lane", "lane ─▶ B ─▶ ·"]
+    edges = [Edge("gate", "produces", "A", "r"), Edge("lane", "consumes", "A", "r"), Edge("lane", "produces", "B", "r")]
+    assert text_topics(edges).splitlines() == ["gate ─▶ A ─▶ lane", "lane ─▶ B ─▶ ·"]
+
+
+def test_the_text_picture_names_every_shard_and_its_steps() -> None:
+    """And every HTTP call."""
+    lane = dataclasses.replace(TOPOLOGY.with_role(specs.Role.ACT), shards=2)
+    lines = text_lanes(dataclasses.replace(TOPOLOGY, lanes=(lane,))).splitlines()
+    assert lines == [
+        "act/0  action_layer: action_layer",
+        "act/1  action_layer: action_layer",
+        "HTTP   world_streamer → ingestion_gate",
+    ]
+
+
+def test_what_is_planned_is_drawn_apart_from_what_runs() -> None:
+    """Every edge is in its picture, and in no other."""
+    running, planned = mermaid_running(TOPOLOGY), mermaid_planned(TOPOLOGY)
+    assert "degrade_ladder" in planned and "degrade_ladder" not in running
+    assert "rtdl_decision_fabric --> FP_BUS_RTDL_V1" in running and "decision_fabric" not in planned
+    assert "world_streamer -. HTTP .-> ingestion_gate" in running
+    for topic in topics():
+        assert f"{topic}[({topic})]" in running

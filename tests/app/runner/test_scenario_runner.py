@@ -15,7 +15,7 @@ from assay.app.runner.scenario_runner import run_scenario
 from assay.app.runner.signals import bus_record
 from assay.contracts.errors import Stop
 from assay.contracts.ids import ready_message_id
-from assay.contracts.topics import may_produce, topic
+from assay.contracts.topics import Edge, edges, topic
 
 STORY = ["RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED", "READY_PUBLISHED", "MARKS_PUBLISHED"]
 
@@ -58,7 +58,7 @@ def test_the_runner_writes_only_what_the_topic_files_list_for_it(tmp_path: Path)
         ("FP_BUS_POSTURE_V1", "posture"), ("FP_BUS_POSTURE_V1", "mark"),
     }  # fmt: skip
     for handle, name, _ in published:
-        assert may_produce("scenario_runner", handle, name)
+        assert Edge("scenario_runner", "produces", handle, name) in set(edges())
     for handle, name in (("FP_BUS_TRAFFIC_FRAUD_V1", "payment"), ("FP_BUS_CONTROL_V1", "posture"), ("FP_BUS_POSTURE_V1", "run_ready")):
         with pytest.raises(Stop, match=f"PRODUCER_UNLISTED: scenario_runner may not write a {name}"):
             bus_record(handle, name, {}, 1)

@@ -1,0 +1,113 @@
+"""The components outside of lanes: front-ends, jobs and readers. A component writes and reads the records that stand here and no others.
+
+To add a component: a `ComponentSpec` here, and its name in the files of its topics. A front-end asks its own `ComponentSpec` before it
+writes or reads.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from assay.agents.specs import ComponentSpec
+from assay.contracts import handles
+
+SCENARIO_RUNNER: Final = ComponentSpec(
+    "scenario_runner",
+    pack="control_ingress",
+    about="checks a sealed world; publishes READY, the first posture and their final watermarks",
+    produces={handles.CONTROL: ("run_ready", "mark"), handles.POSTURE: ("posture", "mark")},
+)
+WORLD_STREAMER: Final = ComponentSpec(
+    "world_streamer",
+    pack="control_ingress",
+    about="posts the events of a READY world to the gate over HTTP",
+    consumes={handles.CONTROL: ("run_ready",)},
+    calls=("ingestion_gate",),
+)
+INGESTION_GATE: Final = ComponentSpec(
+    "ingestion_gate",
+    pack="control_ingress",
+    about="admits events: envelope, schema, pins, dedupe, receipts",
+    produces={handles.CONTEXT: ("context_fact", "mark"), handles.TRAFFIC: ("payment", "mark")},
+)
+LABEL_STORE: Final = ComponentSpec(
+    "label_store",
+    pack="case_labels",
+    about="publishes label assertions; runs in the gate's process",
+    produces={handles.LABELS: ("label_assertion", "mark")},
+)
+
+COMPONENTS: Final = (
+    SCENARIO_RUNNER,
+    WORLD_STREAMER,
+    INGESTION_GATE,
+    LABEL_STORE,
+    ComponentSpec(
+        "replay",
+        pack="learning_jobs",
+        about="recomputes every decision from the journal",
+        consumes={handles.JOURNAL_RTDL: ("journal_record",), handles.RTDL: ("decision_response",)},
+    ),
+    ComponentSpec(
+        "report",
+        pack="obs_gov",
+        about="counts a run and writes its evidence and its page",
+        consumes={
+            handles.TRAFFIC: ("payment",),
+            handles.RTDL: ("decision_response",),
+            handles.QUARANTINE: ("quarantine_record",),
+        },
+    ),
+    ComponentSpec(
+        "operator",
+        pack="obs_gov",
+        about="people with `assay topic cat` and `assay journal`",
+        consumes={
+            handles.JOURNAL_RTDL: ("journal_record",),
+            handles.JOURNAL_ACT: ("journal_record",),
+            handles.CHANGELOG_FEATURES: ("feature_row",),
+            handles.CHANGELOG_ENTITIES: ("entity_row",),
+            handles.AUDIT: ("audit_record",),
+            handles.QUARANTINE: ("quarantine_record",),
+        },
+    ),
+)
+
+#: edges that the topic files reserve; no code uses them yet
+PLANNED: Final = (
+    ComponentSpec(
+        "degrade_ladder",
+        pack="rtdl_decision_lane",
+        about="decides the posture from health signals",
+        produces={handles.POSTURE: ("posture",)},
+        planned=True,
+    ),
+    ComponentSpec(
+        "operator",
+        pack="obs_gov",
+        about="sets a posture and releases a run by hand",
+        produces={handles.CONTROL: ("run_ready",), handles.POSTURE: ("posture",)},
+        planned=True,
+    ),
+    ComponentSpec(
+        "replay",
+        pack="learning_jobs",
+        about="recomputes actions and audit",
+        consumes={handles.JOURNAL_ACT: ("journal_record",), handles.AUDIT: ("audit_record",)},
+        planned=True,
+    ),
+    ComponentSpec(
+        "report",
+        pack="obs_gov",
+        about="closes a run from its topics",
+        consumes={
+            handles.CONTROL: ("run_ready",),
+            handles.POSTURE: ("posture",),
+            handles.LABELS: ("label_assertion",),
+            handles.AUDIT: ("audit_record",),
+            handles.JOURNAL_RTDL: ("journal_record",),
+            handles.JOURNAL_ACT: ("journal_record",),
+        },
+        planned=True,
+    ),
+)
