@@ -16,7 +16,7 @@ from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs, end_offsets
 from assay.app.bus.properties import aiokafka_arguments
 from assay.app.effects.recorder import Recorder
 from assay.app.effects.webhook import Webhook
-from assay.app.lane.assembly import build_lane, partition_counts
+from assay.app.lane.assembly import SHARD, build_lane, partition_counts
 from assay.app.lane.driver import LaneDriver
 from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.metrics import BatchMetrics
@@ -26,14 +26,18 @@ from assay.app.snapshots.manifest import LaneId
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.snapshots.taking import NEVER, SnapshotPace, Snapshots
 from assay.app.stores.segment_journal import SegmentJournal
+from assay.contracts.consumer_groups import group_of
 from assay.contracts.topics import topic
 
 
 class WiredLane(NamedTuple):
-    """A lane and the real names of its input topics, by handle."""
+    """One shard of a lane, its consumer group, its input topics (real name → handle) and the names of its tables."""
 
     name: str
+    shard: int
+    group: str
     topics: dict[str, str]
+    tables: tuple[str, ...]
     driver: LaneDriver
 
 
@@ -64,6 +68,7 @@ def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str
     outputs = KafkaOutputs(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in produced}, client)
     effector = effector_of(run, webhook_url) if spec.name == "act" else None
     topics = {topic(handle).name(run.namespace): handle for handle in spec.ranks}
+    group = group_of(run.namespace, run.platform_run_id, spec.name, SHARD)
     machine, journal, snapshots = _machine(spec, run, partitions), _journal(spec, run, client), None
     if isinstance(machine, LaneMachine) and isinstance(journal, KafkaJournal):
         snapshots = Snapshots(machine, snapshot_store(run, machine), journal, pace, time.monotonic, failpoints)
@@ -74,12 +79,12 @@ def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str
         wall_us,
         failpoints,
         effector,
-        BatchMetrics(spec.name),
+        BatchMetrics(spec.name, SHARD),
         partial(end_offsets, {**client, "bootstrap_servers": run.bootstrap}, topics),
         snapshots=snapshots,
-        committed=partial(committed_of_same_incarnation, run, properties, topics, spec.journal),
+        committed=partial(committed_of_same_incarnation, run, properties, group, topics, spec.journal),
     )
-    return WiredLane(spec.name, topics, driver)
+    return WiredLane(spec.name, SHARD, group, topics, tuple(name for step in spec.steps for name in step.tables), driver)
 
 
 def _machine(spec: LaneSpec, run: Run, partitions: dict[str, int]) -> Machine:
@@ -92,7 +97,7 @@ def _machine(spec: LaneSpec, run: Run, partitions: dict[str, int]) -> Machine:
 def _journal(spec: LaneSpec, run: Run, client: Mapping[str, Any]) -> Journal:
     if spec.journal is None:
         return SegmentJournal(run.store)
-    return KafkaJournal(run.bootstrap, topic(spec.journal).name(run.namespace), client=client)
+    return KafkaJournal(run.bootstrap, topic(spec.journal).name(run.namespace), SHARD, client)
 
 
 def snapshot_store(run: Run, lane: LaneMachine) -> SnapshotStore:
