@@ -15,14 +15,17 @@ from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartiti
 from confluent_kafka.admin import AdminClient
 from gated_worlds import GatedWorld
 from reasons_met import seen
+from worker_web import lanes_at
 
 from assay.agents.journal import JournalRecord
+from assay.agents.topology import TOPOLOGY
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topics import create_topics, read_topic
 from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head
 from assay.codecs.audit_segment import bodies_of, read_segment
 from assay.codecs.single_object import unpack
+from assay.contracts.consumer_groups import group_of
 from assay.contracts.topics import topic, topics
 from assay.testing import until
 
@@ -49,10 +52,10 @@ def publish(run: Run, records: Iterable[tuple[str, OutboundRecord]]) -> None:
 
 
 class WorkerProcess:
-    """`assay worker` of one run. Armed with a failpoint it waits there to be killed."""
+    """`assay worker` of one run. Armed with a failpoint it waits there to be killed; with a port it can be asked for its lanes."""
 
-    def __init__(self, run: Run, failpoint: str = "", pack: str = "") -> None:
-        self.run = run
+    def __init__(self, run: Run, failpoint: str = "", pack: str = "", port: int = 0) -> None:
+        self.run, self._port = run, port
         self.marker = run.directory / "reached"
         self.marker.unlink(missing_ok=True)
         self.log = run.directory / "worker.log"
@@ -60,11 +63,15 @@ class WorkerProcess:
         packs = ["--pack", pack] if pack else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "assay", "worker", "--run", str(run.directory), "--web-port", "0", *packs],
+                [sys.executable, "-m", "assay", "worker", "--run", str(run.directory), "--web-port", str(port), *packs],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **armed},
             )
+
+    def lanes(self) -> list[str] | None:
+        """The lanes that are active in it; None before its web view answers."""
+        return lanes_at(self._port)
 
     def await_failpoint(self) -> None:
         """Until it waits at its failpoint; a worker that never gets there fails the test."""
@@ -125,8 +132,16 @@ def ends(run: Run, handles: Iterable[str]) -> dict[tuple[str, int], int]:
 
 
 def committed(run: Run) -> dict[tuple[str, int], int]:
-    """The group's committed offsets."""
-    group = f"{run.namespace}{run.platform_run_id}"
+    """Offset per input partition up to which every lane that reads it has committed; none where one has not."""
+    of_lane = {lane.name: committed_of(run, lane.name) for lane in TOPOLOGY.lanes}
+    places = {place for offsets in of_lane.values() for place in offsets}
+    readers = {place: [of_lane[lane.name] for lane in TOPOLOGY.lanes if place[0] in lane.ranks] for place in places}
+    return {place: min(of[place] for of in read) for place, read in readers.items() if all(place in of for of in read)}
+
+
+def committed_of(run: Run, lane: str) -> dict[tuple[str, int], int]:
+    """The committed offsets of a lane's group."""
+    group = group_of(run.namespace, run.platform_run_id, lane, 0)
     admin = AdminClient({"bootstrap.servers": run.bootstrap, "log_level": 0})
     answer = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(30)
     handles = {found.name(run.namespace): handle for handle, found in topics().items()}

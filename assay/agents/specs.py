@@ -162,6 +162,11 @@ class LaneSpec:
         """Whether its state is kept in snapshots; segments are their own."""
         return isinstance(self.journal, JournalTopic)
 
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables of all its steps."""
+        return tuple(name for step in self.steps for name in step.tables)
+
     def written_topics(self) -> tuple[str, ...]:
         """Handles of the topics that the machine and its steps write: outputs and dead letters, not the journal."""
         return tuple(dict.fromkeys((*self.emits, self.dead_letter, *(handle for step in self.steps for handle in step.emits))))

@@ -16,16 +16,20 @@ _LATENCY_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.
 
 
 class CounterBy:
-    """A counter split by one label with a closed, small set of values."""
+    """A counter split by labels, each with a closed, small set of values."""
 
-    def __init__(self, name: str, sentence: str, label: str) -> None:
-        self._counter = Counter(name, sentence, [label], registry=REGISTRY)
+    def __init__(self, name: str, sentence: str, *labels: str) -> None:
+        self._counter = Counter(name, sentence, labels, registry=REGISTRY)
 
     def add(self, counts: Mapping[str, int]) -> None:
-        """Add to several values of the label at once."""
+        """Add to several values of the only label at once."""
         for value, count in counts.items():
-            if count:
-                self._counter.labels(value).inc(count)
+            self.add_one(count, value)
+
+    def add_one(self, count: int, *values: object) -> None:
+        """Add to one value of each label."""
+        if count:
+            self._counter.labels(*values).inc(count)
 
 
 # gate
@@ -42,9 +46,11 @@ GATE_RED: Final = Gauge("assay_gate_red", "1 while the gate cannot admit, else 0
 
 
 # lanes
-LANE_ROWS: Final = CounterBy("assay_lane_rows_total", "Rows folded, by lane.", "lane")
-LANE_BATCHES: Final = CounterBy("assay_lane_batches_total", "Journal records folded, by lane.", "lane")
-LANE_JOURNAL_BYTES: Final = CounterBy("assay_lane_journal_bytes_total", "Bytes appended to the journal, by lane.", "lane")
+LANE_ROWS: Final = CounterBy("assay_lane_rows_total", "Rows folded, by lane and shard.", "lane", "shard")
+LANE_BATCHES: Final = CounterBy("assay_lane_batches_total", "Journal records folded, by lane and shard.", "lane", "shard")
+LANE_JOURNAL_BYTES: Final = CounterBy(
+    "assay_lane_journal_bytes_total", "Bytes appended to the journal, by lane and shard.", "lane", "shard"
+)
 LANE_RECORDS_OUT: Final = CounterBy("assay_lane_records_out_total", "Records published, by topic handle.", "topic")
 LANE_REFUSALS: Final = CounterBy("assay_lane_refusals_total", "Input records set aside, by reason code.", "reason")
 LANE_BATCH_SECONDS: Final = Histogram(
@@ -55,11 +61,13 @@ LANE_BATCH_SECONDS: Final = Histogram(
 )
 LANE_LAG_ROWS: Final = Gauge(
     "assay_lane_lag_rows",
-    "Records of an input topic, by handle, that this worker's lanes have not finished with.",
-    ["topic"],
+    "Records of an input topic, by handle, that a lane of this worker has not finished with.",
+    ["lane", "shard", "topic"],
     registry=REGISTRY,
 )
-LANE_OWNED: Final = Gauge("assay_lane_owned", "1 where this worker runs the lane, 0 where it stands by.", ["lane"], registry=REGISTRY)
+LANE_OWNED: Final = Gauge(
+    "assay_lane_owned", "1 where this worker runs the lane, 0 where it stands by.", ["lane", "shard"], registry=REGISTRY
+)
 
 
 def exposition() -> bytes:

@@ -11,7 +11,7 @@ import logging
 from functools import cache
 from typing import Any
 
-from assay.agents.faust_shell.agents import LaneApp, Pages, Shell, ShellLane, build_app
+from assay.agents.faust_shell.agents import Pages, Shell, ShellLane, WorkerApp, build_app
 from assay.agents.topology import TOPOLOGY
 from assay.app import metrics
 from assay.app.bus.properties import aiokafka_arguments, read_bus_properties
@@ -26,7 +26,7 @@ from assay.contracts.reasons import Reason
 
 
 @cache
-def default_app() -> LaneApp:
+def default_app() -> WorkerApp:
     """The app of the run named by the settings."""
     return build_worker(load_settings())
 
@@ -37,15 +37,18 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(name)
 
 
-def build_worker(settings: Settings) -> LaneApp:
-    """The Faust app that runs the chosen packs of a run. Raises Stop(RUN_MISSING, PACK_UNKNOWN, FAILPOINT_UNKNOWN)."""
+def build_worker(settings: Settings) -> WorkerApp:
+    """The Faust app that runs the lanes of the chosen packs of a run, each lane in its own consumer group.
+
+    Raises Stop(RUN_MISSING, PACK_UNKNOWN, FAILPOINT_UNKNOWN).
+    """
     if settings.run is None:
         raise Stop(Reason.RUN_MISSING, "no run is named", remedy="Set ASSAY_RUN, or give --run the directory of the run.")
     run = Run.load(settings.run)
     failpoints = Failpoints(settings.failpoint, settings.failpoint_file)
     properties = read_bus_properties(settings.bus_properties)
     shell = Shell(
-        group=f"{run.namespace}{run.platform_run_id}",
+        name=f"{run.namespace}{run.platform_run_id}",
         bootstrap=run.bootstrap,
         directory=run.directory / "faust",
         web_port=settings.web_port or free_port(),
@@ -54,7 +57,7 @@ def build_worker(settings: Settings) -> LaneApp:
     )
     pace = SnapshotPace(settings.snapshot_every_records, settings.snapshot_every_s)
     lanes = wire(run, packs_of(settings.packs), failpoints, properties, settings.webhook_url, pace)
-    specs = [ShellLane(lane.name, lane.topics, lane.driver) for lane in lanes]
+    specs = [ShellLane(lane.name, lane.shard, lane.group, lane.topics, lane.tables, lane.driver) for lane in lanes]
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
     return build_app(shell, specs, _pages)
 
@@ -74,27 +77,36 @@ def packs_of(text: str) -> list[str]:
     return names
 
 
-def health(app: LaneApp) -> dict[str, Any]:
-    """What the worker runs, what it stands by for, how far it has folded each journal, and how far behind its input it is."""
-    owned = app.lanes.owned
-    lag = [{"topic": handle, "partition": partition, "rows": rows} for (handle, partition), rows in sorted(app.lag().items())]
-    journal = {name: spec.lane.next_offset for name, spec in app.lanes.specs.items()}
-    return {"lanes": owned, "standby": [name for name in app.lanes.specs if name not in owned], "journal": journal, "lag": lag}
+def health(app: WorkerApp) -> dict[str, Any]:
+    """The lanes that run here, those it stands by for, how far it has folded each journal, and how far each is behind its input."""
+    members = [lane_app.member for lane_app in app.lane_apps]
+    lag = [
+        {"lane": lane_app.member.spec.name, "shard": lane_app.member.spec.shard, "topic": handle, "partition": partition, "rows": rows}
+        for lane_app in app.lane_apps
+        for (handle, partition), rows in sorted(lane_app.lag().items())
+    ]
+    return {
+        "lanes": [member.spec.name for member in members if member.active],
+        "standby": [member.spec.name for member in members if not member.active],
+        "journal": {member.spec.name: member.lane.next_offset for member in members},
+        "lag": lag,
+    }
 
 
-def _pages(app: LaneApp) -> Pages:
+def _pages(app: WorkerApp) -> Pages:
     return {
         "/healthz": lambda: (json.dumps(health(app)).encode(), "application/json"),
         "/metrics": lambda: (_exposition(app), metrics.CONTENT_TYPE.partition(";")[0]),
     }
 
 
-def _exposition(app: LaneApp) -> bytes:
-    lag: dict[str, int] = {}
-    for (handle, _), rows in app.lag().items():
-        lag[handle] = lag.get(handle, 0) + rows
-    for handle, rows in lag.items():
-        metrics.LANE_LAG_ROWS.labels(handle).set(rows)
-    for name in app.lanes.specs:
-        metrics.LANE_OWNED.labels(name).set(name in app.lanes.owned)
+def _exposition(app: WorkerApp) -> bytes:
+    for lane_app in app.lane_apps:
+        identity = (lane_app.member.spec.name, lane_app.member.spec.shard)
+        lag: dict[str, int] = {}
+        for (handle, _), rows in lane_app.lag().items():
+            lag[handle] = lag.get(handle, 0) + rows
+        for handle, rows in lag.items():
+            metrics.LANE_LAG_ROWS.labels(*identity, handle).set(rows)
+        metrics.LANE_OWNED.labels(*identity).set(lane_app.member.active)
     return metrics.exposition()

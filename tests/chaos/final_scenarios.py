@@ -12,7 +12,7 @@ from chaos.scenarios import Scenario
 from chaos.scene import Scene
 from chaos.workers import Member
 from confluent_kafka.admin import AdminClient
-from lane_worker import committed
+from lane_worker import committed_of
 
 from assay.agents.journal import JournalRecord
 from assay.app.bus.topics import create_topics, partitions_of
@@ -79,7 +79,7 @@ def _working(scene: Scene) -> Member:
     """A worker that has decided and committed."""
     active = scene.active()
     scene.goes_on()
-    scene.until(lambda: committed(scene.run), "nothing is committed")
+    scene.until(lambda: committed_of(scene.run, "rtdl"), "nothing is committed")
     return active
 
 

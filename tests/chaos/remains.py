@@ -1,4 +1,4 @@
-"""What a run on real servers has left: every record of its topics, and what its group has committed beside how long the journals are."""
+"""What a run on real servers has left: every record of its topics, and what its groups have committed beside how long the journals are."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as ClientPartition
-from lane_worker import committed
+from lane_worker import committed_of
 
 from assay.agents.specs import JournalTopic
 from assay.agents.step import TopicPartition
@@ -39,7 +39,7 @@ class Left(NamedTuple):
 
 
 class Commit(NamedTuple):
-    """What the group might skip of a lane's input, and how many records the lane's journal had then or soon after."""
+    """The input that a lane's group might skip, and how many records the lane's journal had then or soon after."""
 
     lane: str
     offsets: Mapping[TopicPartition, int]
@@ -48,13 +48,14 @@ class Commit(NamedTuple):
 
 def commits_now(run: Run) -> list[Commit]:
     """One per lane. The journal is looked at after the commit, so it is never taken for shorter than it was."""
-    offsets, made = committed(run), []
+    made = []
     for lane in TOPOLOGY.lanes:
+        offsets = committed_of(run, lane.name)
         if isinstance(lane.journal, JournalTopic):
             end = watermarks(run, [lane.journal.handle])[(lane.journal.handle, 0)]
         else:
             end = sum(1 for _ in run.store.keys(SEGMENTS))
-        made.append(Commit(lane.name, {place: offset for place, offset in offsets.items() if place[0] in lane.ranks}, end))
+        made.append(Commit(lane.name, offsets, end))
     return made
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
@@ -14,7 +15,7 @@ from chaos.feeding import Feeder
 from chaos.posting import KEY, Poster, schema_in
 from chaos.promises import broken
 from chaos.remains import Commit, Left, commits_now, read_all, watermarks
-from chaos.workers import Member
+from chaos.workers import LANES, Member
 from lane_worker import committed
 
 from assay.agents.topology import TOPOLOGY
@@ -127,9 +128,18 @@ class Scene:
             raise AssertionError(f"{what}: {error}\n{said}") from None
 
     def active(self) -> Member:
-        """The worker that owns the lanes, waited for."""
-        self.until(lambda: any(member.is_active() for member in self.up()), "no worker owns the lanes")
-        return next((member for member in self.up() if member.is_active()), None) or self.active()
+        """The worker that owns every lane, waited for."""
+        self.until(self._owner, "no worker owns the lanes")
+        return self._owner() or self.active()
+
+    def _owner(self) -> Member | None:
+        """The worker that owns every lane. Where workers that started together share the lanes, the others are told to end first."""
+        lanes = {member.life.name: member.lanes() for member in self.up()}
+        if len([name for name, owned in lanes.items() if owned]) > 1 and sorted(chain(*lanes.values())) == sorted(LANES):
+            for member in self.up():
+                if lanes.get(member.life.name) and "rtdl" not in lanes[member.life.name]:
+                    self.stop(member)
+        return next((member for member in self.up() if member.is_active()), None)
 
     def pair(self) -> tuple[Member, Member]:
         """The active worker and a standby that follows it."""
@@ -137,7 +147,7 @@ class Scene:
         found: list[tuple[Member, Member]] = []
 
         def paired() -> bool:
-            active = next((member for member in self.up() if member.is_active()), None)
+            active = self._owner()
             found[:] = [(active, other) for other in self.up() if active and other is not active and other.follows(active)]
             return bool(found)
 

@@ -67,9 +67,13 @@ class Member:
         self.answered = self.answered or bool(found)
         return found
 
+    def lanes(self) -> list[str]:
+        """The lanes it owns; none while it does not answer."""
+        return list(self.health().get("lanes", ()))
+
     def is_active(self) -> bool:
         """Whether it owns every lane."""
-        active = self.health().get("lanes") == LANES
+        active = self.lanes() == LANES
         if active and self.life.active_s is None:
             self.life.active_s = time.time()
         return active

@@ -1,7 +1,7 @@
-"""A worker with real lanes that copy their input to an output topic: what the shell's tests on Kafka start and kill.
+"""A worker with real lanes that copy their input to an output topic; the shell's tests on Kafka start and kill it.
 
 Run as `python pass_through_worker.py '<json>' worker --web-port N` with the JSON of `Wiring`. The output topic is the
-lane's position of record: each record is `partition offset value`, and recovery reads them all.
+lane's position of record: each record is `topic partition offset value`, and recovery reads them all.
 """
 
 from __future__ import annotations
@@ -16,36 +16,43 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from assay.agents.faust_shell.agents import LaneApp, Shell, ShellLane, build_app
+from assay.agents.faust_shell.agents import Shell, ShellLane, WorkerApp, build_app
 from assay.agents.step import Chunk, Emission, TopicPartition
 from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
 from assay.codecs.columns import Strings
+from assay.contracts.consumer_groups import group_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 
 class Wiring(NamedTuple):
-    """Where the worker runs and how its lane misbehaves."""
+    """Where the worker runs and how its lane `pass` misbehaves. Another lane writes to `<output>.<lane>`.
+
+    `meet`: each lane waits in its recovery and in its close until every lane of the worker is there.
+    """
 
     bootstrap: str
-    group: str
+    namespace: str
     directory: str
     inputs: list[str]
     output: str
     fault: str = ""
     unwanted: list[str] = []  # noqa: RUF012 - a JSON value
     lanes: list[str] = ["pass"]  # noqa: RUF012
+    meet: bool = False
 
 
 class PassThrough:
     """Copies rows in order; wants no more of a partition while 10,000 rows of it wait."""
 
-    def __init__(self, wiring: Wiring) -> None:
+    def __init__(self, wiring: Wiring, name: str, together: asyncio.Barrier) -> None:
         self.wiring = wiring
-        self.machine = self
+        self._together = together
+        output = wiring.output if name == "pass" else f"{wiring.output}.{name}"
+        self.fault, self._unwanted = (wiring.fault, wiring.unwanted) if name == "pass" else ("", [])
         self.next_offset = 0
-        self._journal = KafkaJournal(wiring.bootstrap, wiring.output)
-        self._outputs = KafkaOutputs(wiring.bootstrap, {"OUT": wiring.output})
+        self._journal = KafkaJournal(wiring.bootstrap, output)
+        self._outputs = KafkaOutputs(wiring.bootstrap, {"OUT": output})
         self._chunks: list[Chunk] = []
         self._waiting: dict[TopicPartition, int] = {}
         self._position: dict[TopicPartition, int] = {}
@@ -58,7 +65,8 @@ class PassThrough:
 
     async def recover(self, still_given: Callable[[], bool]) -> bool:
         self._taken_over.set()
-        if self.wiring.fault == "recover":
+        await self._together.wait()
+        if self.fault == "recover":
             raise Stop(Reason.JOURNAL_UNREADABLE, "this journal cannot be read")
         async for _, value in self._journal.read_all():
             handle, partition, offset, _ = value.split(b" ", 3)
@@ -67,21 +75,21 @@ class PassThrough:
         return True
 
     def feed(self, chunk: Chunk) -> None:
-        if self.wiring.fault == "feed":
+        if self.fault == "feed":
             raise Stop(Reason.INPUT_GAP, "this lane refuses its input")
         self._chunks.append(chunk)
         self._waiting[chunk.tp] = self._waiting.get(chunk.tp, 0) + len(chunk.offsets)
         self._news.set()
 
     def wants(self, tp: TopicPartition) -> bool:
-        held = Path(self.wiring.directory, "hold").exists() and tp[0] in self.wiring.unwanted
+        held = Path(self.wiring.directory, "hold").exists() and tp[0] in self._unwanted
         return not held and self._waiting.get(tp, 0) < 10_000
 
     def position(self) -> dict[TopicPartition, int]:
         return dict(self._position)
 
     def committable(self) -> dict[TopicPartition, int]:
-        if self.wiring.fault == "commit":
+        if self.fault == "commit":
             return {tp: offset + 0.5 for tp, offset in self._position.items()}  # type: ignore[misc]  # the fault
         return dict(self._position)
 
@@ -91,11 +99,11 @@ class PassThrough:
             self._news.clear()
             chunks, self._chunks = self._chunks, []
             for chunk in chunks:
-                if self.wiring.fault == "return":
+                if self.fault == "return":
                     return
-                if self.wiring.fault in ("run", "hang"):
+                if self.fault in ("run", "hang"):
                     raise Stop(Reason.PRODUCE_FAILED, "this lane lost its output")
-                if self.wiring.fault == "bug" and b"v7" in chunk.values.tolist():
+                if self.fault == "bug" and b"v7" in chunk.values.tolist():
                     raise ZeroDivisionError("nobody thought of v7")
                 await self._copy(chunk)
 
@@ -109,30 +117,34 @@ class PassThrough:
         self._waiting[chunk.tp] -= n
 
     async def close(self) -> None:
-        if self.wiring.fault == "hang":
+        await self._together.wait()
+        if self.fault == "hang":
             await asyncio.Event().wait()
         await self._outputs.close()
 
-    def table(self, name: str) -> Any:
-        return self if name == "features" else None
-
-    def row(self, key: str) -> dict[str, Any] | None:
+    async def read(self, table: str, key: str) -> dict[str, Any] | None:
         handle, _, partition = key.partition(":")
         offset = self._position.get((handle, int(partition))) if partition.isdigit() else None
         return None if offset is None else {"next_offset": offset}
 
 
-def _health(app: LaneApp) -> tuple[bytes, str]:
-    return json.dumps({"lanes": app.lanes.owned, "rows": app.lanes.rows_fed}).encode(), "application/json"
+def _health(app: WorkerApp) -> tuple[bytes, str]:
+    members = [lane_app.member for lane_app in app.lane_apps]
+    lanes = [member.spec.name for member in members if member.active]
+    return json.dumps({"lanes": lanes, "rows": {member.spec.name: member.rows_fed for member in members}}).encode(), "application/json"
 
 
 def main(arguments: list[str]) -> None:
     """Run Faust's own command line for the worker described by the first argument."""
     wiring = Wiring(**json.loads(arguments[0]))
     grace_s = 2.0 if wiring.fault == "hang" else 15.0
-    shell = Shell(wiring.group, wiring.bootstrap, Path(wiring.directory), commit_interval_s=0.2, crash_grace_s=grace_s)
-    lane = PassThrough(wiring)
-    specs = [ShellLane(name, {topic: topic.upper() for topic in wiring.inputs}, lane) for name in wiring.lanes]
+    shell = Shell("pass-through", wiring.bootstrap, Path(wiring.directory), commit_interval_s=0.2, crash_grace_s=grace_s)
+    topics = {topic: topic.upper() for topic in wiring.inputs}
+    together = asyncio.Barrier(len(wiring.lanes) if wiring.meet else 1)
+    specs = [
+        ShellLane(name, 0, group_of(wiring.namespace, "run", name, 0), topics, (f"{name}_positions",), PassThrough(wiring, name, together))
+        for name in wiring.lanes
+    ]
     app = build_app(shell, specs, lambda app: {"/healthz": lambda: _health(app)})
     sys.argv = ["faust", *arguments[1:]]
     app.main()

@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from gated_worlds import GatedWorld, config_over, gated, generated_world
-from lane_worker import WorkerProcess, committed, filled_run, journal_position, named, values
+from lane_worker import WorkerProcess, committed_of, filled_run, journal_position, named, values
 
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
@@ -91,7 +91,7 @@ def test_a_changelog_send_that_the_broker_refuses_ends_the_worker_and_its_rows_c
     assert topic(FEATURES).name(workers.run.namespace) in worker.tail().splitlines()[-1]
     assert values(workers.run, FEATURES) == []
     position = journal_position(workers.run)
-    assert all(position.get(place, 0) >= at for place, at in committed(workers.run).items())
+    assert all(position.get(place, 0) >= at for place, at in committed_of(workers.run, "rtdl").items())
     allow_bytes(workers.run, FEATURES, "1048576")
     workers.start()
     until(lambda: workers.decided() == ROWS and len(values(workers.run, FEATURES)) > 0, 90)

@@ -1,4 +1,4 @@
-"""What a lane asks Kafka before it claims: whether its topics are those the run began with, and what the group has committed."""
+"""What a lane asks Kafka before it claims: whether its topics are those the run began with, and what its group has committed."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from assay.app.bus.incarnation import committed_of_same_incarnation
 from assay.app.bus.topics import create_topics, partitions_of
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
+from assay.contracts.consumer_groups import group_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
@@ -30,7 +31,8 @@ def run(kafka: Server, namespace: str, tmp_path: Path) -> Run:
 
 
 def asked(run: Run) -> dict[tuple[str, int], int]:
-    return asyncio.run(committed_of_same_incarnation(run, {}, {topic(TRAFFIC).name(run.namespace): TRAFFIC}, JOURNAL))
+    group = group_of(run.namespace, run.platform_run_id, "rtdl", 0)
+    return asyncio.run(committed_of_same_incarnation(run, {}, group, {topic(TRAFFIC).name(run.namespace): TRAFFIC}, JOURNAL))
 
 
 def make_anew(run: Run, handle: str) -> None:
@@ -43,11 +45,12 @@ def make_anew(run: Run, handle: str) -> None:
 
 def test_a_group_that_has_committed_nothing_and_one_that_has(run: Run) -> None:
     assert asked(run) == {}
-    group = f"{run.namespace}{run.platform_run_id}"
-    consumer = Consumer({"bootstrap.servers": run.bootstrap, "group.id": group, "log_level": 0})
-    consumer.commit(offsets=[TopicPartition(topic(TRAFFIC).name(run.namespace), 1, 0)], asynchronous=False)
-    consumer.close()
-    assert asked(run) == {(TRAFFIC, 1): 0}
+    for lane, offset in (("act", 7), ("rtdl", 0)):
+        group = group_of(run.namespace, run.platform_run_id, lane, 0)
+        consumer = Consumer({"bootstrap.servers": run.bootstrap, "group.id": group, "log_level": 0})
+        consumer.commit(offsets=[TopicPartition(topic(TRAFFIC).name(run.namespace), 1, offset)], asynchronous=False)
+        consumer.close()
+    assert asked(run) == {(TRAFFIC, 1): 0}, "another lane's group counts for nothing"
 
 
 @pytest.mark.parametrize(("handle", "reason"), [(JOURNAL, Reason.JOURNAL_RECREATED), (TRAFFIC, Reason.INPUT_OFFSET_LOST)])

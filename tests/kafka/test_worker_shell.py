@@ -2,109 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.cimpl import NewTopic
-from reasons_met import seen
+from shell_bench import PARTITIONS, Bench, a_bench
 from worker_web import get_json, lanes_at
 
 from assay.app.substrate import Server
-from assay.app.substrate.ports import free_port
 from assay.testing import until
-
-PROGRAM = Path(__file__).with_name("pass_through_worker.py")
-PARTITIONS = 3
-#: what the lane of that program raises by itself
-PLANTED = ("JOURNAL_UNREADABLE", "INPUT_GAP", "PRODUCE_FAILED")
-
-
-class Bench:
-    """Topics of one test and the workers it started."""
-
-    def __init__(self, bootstrap: str, namespace: str, directory: Path) -> None:
-        self.bootstrap, self.namespace, self.directory = bootstrap, namespace, directory
-        self.admin = AdminClient({"bootstrap.servers": bootstrap})
-        self.inputs, self.output = [f"{namespace}a", f"{namespace}b"], f"{namespace}out"
-        made = self.admin.create_topics([NewTopic(n, PARTITIONS, 1) for n in self.inputs] + [NewTopic(self.output, 1, 1)])
-        for future in made.values():
-            future.result(20)
-        self.workers: list[subprocess.Popen[bytes]] = []
-
-    def produce(self, topic: str, first: int, n: int) -> None:
-        """n records numbered from `first`, round robin over the partitions; every 100th is a tombstone."""
-        producer = Producer({"bootstrap.servers": self.bootstrap, "queue.buffering.max.messages": 1_000_000, "enable.idempotence": True})
-        producer.list_topics(topic, timeout=10)  # records queued before the partitions are known may change places
-        for i in range(first, first + n):
-            producer.produce(topic, None if i % 100 == 0 else b"v%d" % i, b"k", partition=i % PARTITIONS)
-        assert producer.flush(30) == 0
-
-    def start(self, **changes: Any) -> tuple[subprocess.Popen[bytes], int]:
-        """A worker process and its web port."""
-        port = free_port()
-        wiring = {
-            "bootstrap": self.bootstrap, "group": f"{self.namespace}group", "directory": str(self.directory),
-            "inputs": self.inputs, "output": self.output, **changes,
-        }  # fmt: skip
-        log = (self.directory / f"worker{len(self.workers)}.log").open("wb")
-        command = [sys.executable, str(PROGRAM), json.dumps(wiring), "worker", "--web-port", str(port), "-l", "info"]
-        worker = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        self.workers.append(worker)
-        return worker, port
-
-    def log(self, number: int) -> str:
-        """What a worker printed."""
-        return seen((self.directory / f"worker{number}.log").read_text(), PLANTED)
-
-    def copied(self) -> dict[tuple[str, int], list[tuple[int, bytes]]]:
-        """The whole output so far: (offset, value) per (topic, partition), in output order."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "none", "enable.auto.commit": False})
-        _, end = consumer.get_watermark_offsets(TopicPartition(self.output, 0), timeout=10)
-        consumer.assign([TopicPartition(self.output, 0, 0)])
-        found: dict[tuple[str, int], list[tuple[int, bytes]]] = {}
-        read = 0
-        while read < end:
-            for message in consumer.consume(min(10_000, end - read), 5):
-                topic, partition, offset, value = (message.value() or b"").split(b" ", 3)
-                found.setdefault((topic.decode().lower(), int(partition)), []).append((int(offset), value))
-                read += 1
-        consumer.close()
-        return found
-
-    def ends(self, *topics: str) -> dict[tuple[str, int], int]:
-        """End offsets per partition."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "none"})
-        places = [(topic, partition) for topic in topics for partition in range(PARTITIONS)]
-        found = {place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=10)[1] for place in places}
-        consumer.close()
-        return found
-
-    def committed(self) -> dict[tuple[str, int], int]:
-        """What the group has committed."""
-        asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(f"{self.namespace}group")])
-        found = next(iter(asked.values())).result(10).topic_partitions
-        return {(tp.topic, tp.partition): tp.offset for tp in found}
-
-    def lengths(self) -> dict[tuple[str, int], int]:
-        """Number of copied rows per partition."""
-        return {place: len(rows) for place, rows in self.copied().items()}
 
 
 @pytest.fixture
 def bench(kafka: Server, namespace: str, tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(kafka.address, namespace, tmp_path)
-    yield made
-    for worker in made.workers:
-        worker.kill()
-        worker.wait()
+    with a_bench(kafka.address, namespace, tmp_path) as made:
+        yield made
 
 
 def test_every_row_arrives_once_in_order_with_its_offset(bench: Bench) -> None:
@@ -151,7 +66,7 @@ def test_a_killed_worker_goes_on_from_the_lanes_position(bench: Bench) -> None:
 def test_the_groups_committed_offset_is_not_where_reading_starts(bench: Bench) -> None:
     bench.produce(bench.inputs[0], 0, 3_000)
     at_the_end = [TopicPartition(topic, p, end) for (topic, p), end in bench.ends(*bench.inputs).items()]
-    request = ConsumerGroupTopicPartitions(f"{bench.namespace}group", at_the_end)
+    request = ConsumerGroupTopicPartitions(bench.group(), at_the_end)
     next(iter(bench.admin.alter_consumer_group_offsets([request]).values())).result(10)
     bench.start()
     until(lambda: sum(bench.lengths().values()) == 3_000)
@@ -269,9 +184,11 @@ def test_a_row_of_the_lanes_state_is_read_over_the_web(bench: Bench) -> None:
     bench.produce(bench.inputs[0], 0, 300)
     worker, port = bench.start()
     key = f"{bench.inputs[0].upper()}:1"
-    until(lambda: get_json(port, f"/table/features/{key}") == {"next_offset": 100})
-    assert get_json(port, f"/table/features/{key}/") == {"next_offset": 100}
-    assert get_json(port, "/table/features/nobody:0")["error"] == "key not found"
-    assert [table["name"] for table in get_json(port, "/table/")] == ["features", "entities", "decisions"]
+    until(lambda: get_json(port, f"/table/pass_positions/{key}") == {"next_offset": 100})
+    assert get_json(port, f"/table/pass_positions/{key}/") == {"next_offset": 100}
+    assert get_json(port, "/table/pass_positions/nobody:0")["error"] == "key not found"
+    assert get_json(port, f"/table/unheard_of/{key}")["error"] == "unknown table"
+    assert [table["name"] for table in get_json(port, "/table/")] == ["pass_positions"]
+    assert get_json(port, "/table/pass_positions/")["help"] == "pass_positions of lane pass"
     worker.terminate()
     assert worker.wait(30) == 0

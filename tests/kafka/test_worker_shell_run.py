@@ -22,6 +22,8 @@ from assay.testing import until
 
 POLICIES = Path(__file__).parents[2] / "assay" / "contracts" / "policies" / "handbook"
 ALL = ["rtdl", "act", "audit"]
+#: two lanes read the rtdl topic, and each is behind for itself
+LAGS = {("rtdl", 0, "FP_BUS_TRAFFIC_FRAUD_V1"), ("act", 0, "FP_BUS_RTDL_V1"), ("audit", 0, "FP_BUS_RTDL_V1")}
 
 
 @pytest.fixture
@@ -111,8 +113,10 @@ def test_the_web_view_shows_metrics_health_and_tables(workers: Workers) -> None:
     port = free_port()
     workers.assay(port)
     until(lambda: lanes_at(port) == ALL, 60)
-    assert 'assay_lane_owned{lane="rtdl"} 1.0' in (get_text(port, "/metrics") or "")
-    until(lambda: {place["topic"] for place in get_json(port, "/healthz")["lag"]} >= {"FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"})
+    until(lambda: {(lag["lane"], lag["shard"], lag["topic"]) for lag in get_json(port, "/healthz")["lag"]} >= LAGS)
+    said = get_text(port, "/metrics") or ""
+    assert 'assay_lane_owned{lane="rtdl",shard="0"} 1.0' in said
+    assert 'assay_lane_lag_rows{lane="audit",shard="0",topic="FP_BUS_RTDL_V1"} 0.0' in said
     assert get_json(port, "/healthz")["standby"] == []
     for table in ("features", "entities", "decisions"):
         assert get_json(port, f"/table/{table}/customer:nobody")["error"] == "key not found"

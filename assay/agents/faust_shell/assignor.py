@@ -1,10 +1,10 @@
-"""Whole lanes are dealt to the members of the Kafka group: one active worker per lane, and it keeps what it has."""
+"""The group of a lane gives the whole lane to one of its members: one active worker, the others stand by."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
@@ -13,67 +13,66 @@ from faust.types import TP
 from faust.types.assignor import HostToPartitionMap, PartitionAssignorT
 from yarl import URL
 
-#: member id → lane → the group generation that last gave it the lane, 0 if none did, and how much of the journal it has folded
-Offers = Mapping[str, Mapping[str, tuple[int, int]]]
-
 _VERSION = 0
 
 
-def deal(offers: Offers) -> dict[str, list[str]]:
-    """Lanes per member: a lane stays where it was given last, else goes to who has folded most, then to the lowest id.
+class Offer(NamedTuple):
+    """What a member tells the group's leader when it joins."""
 
-    Last, because a worker that slept through a takeover still believes that it runs the lane. Folded, because a worker that
-    is started for one that died may join before the group has found out, and a standby is there to go on at once. Of all its
-    lanes together, because lanes that read the same topic must not be parted: the group has one commit for both.
+    given_generation: int
+    """The group generation that last gave it the lane, 0 for none."""
+    applied_records: int
+    """Journal records that it has folded."""
+
+
+def active_of(offers: Mapping[str, Offer]) -> str:
+    """The id of the member that gets the lane, of at least one member.
+
+    It is the member that was given the lane last. A worker that slept through a takeover still believes that it runs the lane;
+    its generation is older. Without such a member it is the one that has folded most: a worker that is started for a dead one
+    may join before the group has noticed the death, and a standby can go on at once. Then the lowest id.
     """
-    dealt: dict[str, list[str]] = {member: [] for member in offers}
-    folded = {member: sum(records for _, records in offer.values()) for member, offer in offers.items()}
-    for lane in sorted({lane for offer in offers.values() for lane in offer}):
-        able = [member for member in sorted(offers) if lane in offers[member]]
-        dealt[max(able, key=lambda member: (offers[member][lane][0], folded[member]))].append(lane)
-    return dealt
+    return max(sorted(offers), key=lambda member: offers[member])
 
 
 class LaneAssignor(AbstractPartitionAssignor, PartitionAssignorT):  # type: ignore[misc]  # aiokafka has no types
-    """Faust's `PartitionAssignor` setting. Members say which lanes they can run and which they run."""
+    """Faust's `PartitionAssignor` setting for the app of one lane."""
 
     app: Any  # a LaneApp; Faust declares its own app type
 
-    name = "assay-lanes"
+    name = "assay-lane"
 
     def __init__(self, app: Any, replicas: int = 0) -> None:
         self.app = app
         self.replicas = replicas
-        self.lanes: list[str] = []
-        self._given: dict[str, int] = {}
-        self._topics: set[str] = set()
+        self.given = False
+        self._given_generation = 0
         self._actives: set[TP] = set()
 
     def metadata(self, topics: Iterable[str]) -> ConsumerProtocolMemberMetadata:
-        """What this member offers, in the JoinGroup request."""
-        specs = self.app.lanes.specs
-        offer = {name: [self._given.get(name, 0), spec.lane.next_offset, sorted(spec.topics)] for name, spec in specs.items()}
-        return ConsumerProtocolMemberMetadata(_VERSION, list(topics), json.dumps(offer, sort_keys=True).encode())
+        """The offer of this member, in the JoinGroup request."""
+        offer = Offer(self._given_generation, self.app.member.lane.next_offset)
+        return ConsumerProtocolMemberMetadata(_VERSION, list(topics), json.dumps(offer).encode())
 
     def assign(
         self, cluster: ClusterMetadata, members: Mapping[str, ConsumerProtocolMemberMetadata]
     ) -> dict[str, ConsumerProtocolMemberAssignment]:
-        """Called on the group's leader: all partitions of a lane's topics go where the lane goes."""
-        offers = {member: json.loads(metadata.user_data) for member, metadata in members.items()}
-        dealt = deal({member: {lane: (since, folded) for lane, (since, folded, _) in offer.items()} for member, offer in offers.items()})
+        """Called on the group's leader: all partitions of the topics that the chosen member reads, nothing for the others."""
+        active = active_of({member: Offer(*json.loads(metadata.user_data)) for member, metadata in members.items()})
+        places: list[Any] = [(topic, sorted(cluster.partitions_for_topic(topic) or ())) for topic in sorted(members[active].subscription)]
         return {
-            member: _assignment(cluster, lanes, {topic for lane in lanes for topic in offers[member][lane][2]})
-            for member, lanes in dealt.items()
+            member: ConsumerProtocolMemberAssignment(_VERSION, places if member == active else [], json.dumps(member == active).encode())
+            for member in members
         }
 
     def on_assignment(self, assignment: ConsumerProtocolMemberAssignment) -> None:
-        """Called on every member, before the rebalance callbacks."""
-        self.lanes = json.loads(assignment.user_data)
+        """Called on every member, before the rebalance callbacks. A lane can be given without a partition: its topics are gone."""
+        self.given = json.loads(assignment.user_data)
         self._actives = {TP(topic, partition) for topic, partition in assignment.partitions()}
 
     def settled(self, generation: int) -> None:
         """The rebalance of this generation reached the worker: what it was given counts from now on."""
-        self._given = dict.fromkeys(self.lanes, generation)
+        self._given_generation = generation if self.given else 0
 
     def group_for_topic(self, topic: str) -> int:
         """One group: partitions are never dealt apart."""
@@ -106,8 +105,3 @@ class LaneAssignor(AbstractPartitionAssignor, PartitionAssignorT):  # type: igno
     def tables_metadata(self) -> HostToPartitionMap:
         """Nothing, as above."""
         return {}
-
-
-def _assignment(cluster: ClusterMetadata, lanes: list[str], topics: set[str]) -> ConsumerProtocolMemberAssignment:
-    places: list[Any] = [(topic, sorted(cluster.partitions_for_topic(topic) or ())) for topic in sorted(topics)]
-    return ConsumerProtocolMemberAssignment(_VERSION, places, json.dumps(lanes).encode())

@@ -1,13 +1,13 @@
-"""The lanes of one worker: which are owned, where each stands in its input, and what reaches it.
+"""One lane in this process, as a member of the lane's consumer group: active or standby, its cursor, and what reaches it.
 
-Nothing here knows Faust. The transport asks what to fetch, where to seek and what to commit; the agents hand over what
-was fetched; the table manager says which lanes the group gave to this worker.
+Nothing here knows Faust. The transport asks for the offsets to fetch, to seek and to commit. The agent hands over fetched
+records. The table manager says whether the group gave the lane to this worker.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,24 +17,19 @@ from assay.codecs.columns import I64
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-
-class Rows(Protocol):
-    """One table of a lane as the web view reads it."""
-
-    def row(self, key: str) -> dict[str, Any] | None:
-        """The row of this key, None when there is none."""
+#: a standby's task may be followed by the task of the active lane, so the current one is looked up this often
+LOOK_AGAIN_S = 0.2
 
 
 class DrivenLane(Protocol):
-    """What the shell drives: it moves chunks in and offsets out, the lane does everything else."""
-
-    @property
-    def machine(self) -> Any:
-        """The pure side of the lane; the shell asks it for nothing but `table(name)`, which gives `Rows` or None."""
+    """The part the shell drives: chunks go in and offsets come out, the lane does everything else."""
 
     @property
     def next_offset(self) -> int:
         """Next offset of its journal that is not folded here."""
+
+    async def read(self, table: str, key: str) -> dict[str, Any] | None:
+        """The row of this key in a table of the lane, as it is between two folds; None when there is no such row."""
 
     async def follow(self) -> None:
         """Stand by until `recover` is called: fold the journal as its owner writes it."""
@@ -65,10 +60,13 @@ class DrivenLane(Protocol):
 
 
 class ShellLane(NamedTuple):
-    """A lane and its inputs: `topics` maps a topic's real name to its handle."""
+    """One shard of a lane. `topics` maps the real name of an input topic to its handle, `tables` are the names of its tables."""
 
     name: str
+    shard: int
+    group: str
     topics: Mapping[str, str]
+    tables: tuple[str, ...]
     lane: DrivenLane
 
 
@@ -79,66 +77,56 @@ class FetchedChunk(NamedTuple):
     chunk: Chunk
 
 
-class Lanes:
-    """All lanes this process may own. Cursors are next offsets to feed; they start at the lane's position."""
+class LaneMember:
+    """A lane and its state in the group: active once it has recovered here, standby before. The cursor is the next offset to feed."""
 
-    def __init__(self, specs: Sequence[ShellLane]) -> None:
-        self.specs = {spec.name: spec for spec in specs}
-        self._handles = {topic: handle for spec in specs for topic, handle in spec.topics.items()}
-        self._consumers: dict[str, list[str]] = {}
-        for spec in specs:
-            for handle in spec.topics.values():
-                self._consumers.setdefault(handle, []).append(spec.name)
-        self._cursors: dict[str, dict[TopicPartition, int]] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._given: set[str] = set()
-        self.rows_fed = dict.fromkeys(self.specs, 0)
+    def __init__(self, spec: ShellLane) -> None:
+        self.spec = spec
+        self.lane = spec.lane
+        self.rows_fed = 0
+        self._cursor: dict[TopicPartition, int] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._given = False
+        self._closed = False
 
     @property
-    def owned(self) -> list[str]:
-        """Names of the lanes that have recovered here and run."""
-        return list(self._cursors)
-
-    @property
-    def broken(self) -> asyncio.Task[None] | None:
-        """The first lane task that ended, None while all run."""
-        return next((task for task in self._tasks.values() if task.done()), None)
+    def active(self) -> bool:
+        """Whether the lane has recovered here and runs."""
+        return self._cursor is not None and not self._closed
 
     def place(self, topic: str, partition: int) -> TopicPartition:
         """The place a topic partition has in code."""
-        return (self._handles[topic], partition)
+        return (self.spec.topics[topic], partition)
 
-    async def own(self, names: Iterable[str]) -> None:
-        """Recover and start the lanes not owned yet, in the order they were declared; stand by for the others.
+    async def own(self, *, given: bool) -> None:
+        """Recover and start the lane if it is given and not active yet, else stand by for it.
 
         A lane that `keep` says is another worker's before it is claimed here is stood by for.
-        Raises Stop(LANE_TAKEN_OVER) when an owned lane is missing from `names`: the group gave it to another worker.
+        Raises Stop(LANE_TAKEN_OVER) when the lane is active here and not given.
         """
-        self.keep(names)
-        for name, spec in self.specs.items():
-            if name in self._given and name not in self._cursors and await self._recovered(spec):
-                self._cursors[name] = dict(spec.lane.position())
-                self._tasks[name] = asyncio.create_task(_run(spec), name=f"lane {name}")
-            elif name not in self._tasks:
-                self._tasks[name] = asyncio.create_task(spec.lane.follow(), name=f"standby of lane {name}")
+        self.keep(given=given)
+        if self._given and not self.active and await self._recovered():
+            self._cursor = dict(self.lane.position())
+            self._task = asyncio.create_task(self.lane.run(), name=f"lane {self.spec.name}")
+        elif self._task is None:
+            self._task = asyncio.create_task(self.lane.follow(), name=f"standby of lane {self.spec.name}")
 
-    async def _recovered(self, spec: ShellLane) -> bool:
-        following = self._tasks.pop(spec.name, None)
-        recovered = await spec.lane.recover(lambda: spec.name in self._given)
+    async def _recovered(self) -> bool:
+        following, self._task = self._task, None
+        recovered = await self.lane.recover(lambda: self._given)
         if following is not None:
             await following
         return recovered
 
-    def keep(self, given: Iterable[str]) -> None:
-        """The group gives these lanes. Raises Stop(LANE_TAKEN_OVER) when an owned one is not among them."""
-        self._given = set(given)
-        lost = sorted(set(self._cursors) - self._given)
-        if lost:
-            raise _taken_over(lost)
+    def keep(self, *, given: bool) -> None:
+        """Whether the group gives the lane to this worker. Raises Stop(LANE_TAKEN_OVER) when it is active here and not given."""
+        self._given = given
+        if self.active and not given:
+            raise self._taken_over()
 
     def refuse_absent(self, topics: Iterable[str]) -> None:
-        """Raises Stop(TOPIC_UNKNOWN) when a lane that is given reads a topic that is not among these: the broker does not have it."""
-        absent = sorted({topic for name in self._given for topic in self.specs[name].topics} - set(topics))
+        """Raises Stop(TOPIC_UNKNOWN) when the lane is given and reads a topic that is not among these: the broker does not have it."""
+        absent = sorted(set(self.spec.topics) - set(topics)) if self._given else []
         if absent:
             raise Stop(
                 Reason.TOPIC_UNKNOWN,
@@ -147,85 +135,71 @@ class Lanes:
             )
 
     async def failure(self) -> None:
-        """Wait until a lane ends and raise what ended it."""
+        """Wait until the task of the lane ends by itself. Raises its error, Stop(LANE_ENDED) when it has none."""
         while True:
-            await asyncio.wait([*self._tasks.values(), asyncio.create_task(asyncio.sleep(0.2))], return_when="FIRST_COMPLETED")
-            if self.broken is not None:
-                if self.broken.cancelled():  # Faust takes a cancelled task for one that was asked to stop
-                    raise Stop(Reason.LANE_ENDED, f"{self.broken.get_name()} was cancelled")
-                self.broken.result()
+            task = self._task
+            if task is None:
+                await asyncio.sleep(LOOK_AGAIN_S)
+                continue
+            await asyncio.wait([task], timeout=LOOK_AGAIN_S)
+            if task.done() and task is self._task:
+                if task.cancelled():  # Faust takes a cancelled task for one that was asked to stop
+                    raise Stop(Reason.LANE_ENDED, f"{task.get_name()} was cancelled")
+                task.result()
+                raise Stop(Reason.LANE_ENDED, f"{task.get_name()} returned, it works until it is cancelled")
 
     async def close(self) -> None:
-        """Stop every lane where it stands; the journal says where to go on."""
-        tasks, self._tasks = self._tasks, {}  # what ends from here on was asked to
-        for task in tasks.values():
+        """Stop the lane where it stands; the journal says where to go on. What it has finished with may still be committed."""
+        task, self._task = self._task, None  # a task that ends from here on was asked to
+        self._closed = True
+        if task is not None:
             task.cancel()
-        await asyncio.gather(*tasks.values(), return_exceptions=True)
-        for name in tasks:
-            await self.specs[name].lane.close()
+            await asyncio.gather(task, return_exceptions=True)
+            await self.lane.close()
 
     def wants(self, place: TopicPartition) -> bool:
-        """Whether every owned lane that reads this partition has room for more of it."""
-        readers = [name for name in self._consumers.get(place[0], ()) if name in self._cursors]
-        return bool(readers) and all(self.specs[name].lane.wants(place) for name in readers)
+        """Whether the lane is active and has room for more of this partition."""
+        return self.active and self.lane.wants(place)
 
     def cursor(self, place: TopicPartition, beginning: int) -> int:
-        """Where fetching goes on: the lowest next offset of the lanes that read this partition."""
-        readers = [name for name in self._consumers.get(place[0], ()) if name in self._cursors]
-        return min((self._cursors[name].get(place, beginning) for name in readers), default=beginning)
+        """Where fetching goes on: the next offset of the lane, `beginning` for a partition it has not read yet."""
+        return beginning if self._cursor is None else self._cursor.get(place, beginning)
 
-    def feed(self, name: str, run: FetchedChunk) -> None:
-        """Hand the rows a lane has not had to it.
+    def feed(self, run: FetchedChunk) -> None:
+        """Hand the rows that the lane has not had to it.
 
-        Raises Stop(INPUT_GAP) when rows before them never came, Stop(LANE_TAKEN_OVER) when the lane was dealt away since they were fetched.
+        Raises Stop(INPUT_GAP) when rows before them never came, Stop(LANE_TAKEN_OVER) when the lane is not active here.
         """
-        if name not in self._cursors:
-            raise _taken_over([name])
-        cursors, chunk = self._cursors[name], run.chunk
-        cursor = cursors.get(chunk.tp, run.begins)
+        if self._cursor is None:
+            raise self._taken_over()
+        chunk = run.chunk
+        cursor = self._cursor.get(chunk.tp, run.begins)
         if run.begins > cursor:
             raise Stop(
                 Reason.INPUT_GAP,
-                f"lane {name} expects offset {cursor}, the fetch begins at {run.begins}",
+                f"lane {self.spec.name} expects offset {cursor}, the fetch begins at {run.begins}",
                 where=f"{chunk.handle}[{chunk.partition}]",
                 remedy="Restart the worker; it reads again from its journal's position.",
             )
         first = int(np.searchsorted(chunk.offsets, cursor))
         if first < len(chunk.offsets):
             fresh = chunk if first == 0 else _tail(chunk, first)
-            self.specs[name].lane.feed(fresh._replace(begins=cursor))
-            self.rows_fed[name] += len(fresh.offsets)
-        cursors[chunk.tp] = max(cursor, int(chunk.offsets[-1]) + 1)
+            self.lane.feed(fresh._replace(begins=cursor))
+            self.rows_fed += len(fresh.offsets)
+        self._cursor[chunk.tp] = max(cursor, int(chunk.offsets[-1]) + 1)
 
     def committable(self) -> dict[TopicPartition, int]:
-        """Next offset per partition that every owned lane reading it has finished with."""
-        offsets: dict[TopicPartition, int] = {}
-        reported = {name: self.specs[name].lane.committable() for name in self._cursors}
-        for place in {place for report in reported.values() for place in report}:
-            readers = [name for name in self._consumers.get(place[0], ()) if name in reported]
-            if all(place in reported[name] for name in readers):
-                offsets[place] = min(reported[name][place] for name in readers)
-        return offsets
+        """Next offset per partition that the lane has finished with; empty for a standby."""
+        return {} if self._cursor is None else self.lane.committable()
 
-    def table(self, name: str) -> Rows | None:
-        """The table of this name in the first owned lane that has it."""
-        found = (self.specs[lane].lane.machine.table(name) for lane in self._cursors)
-        return next((table for table in found if table is not None), None)
+    def _taken_over(self) -> Stop:
+        return Stop(
+            Reason.LANE_TAKEN_OVER,
+            f"another worker was given {self.spec.name}",
+            remedy="Nothing is lost: the lane goes on there; this worker may be started again as its standby.",
+        )
 
 
 def _tail(chunk: Chunk, first: int) -> Chunk:
     index: I64 = np.arange(first, len(chunk.offsets), dtype=np.int64)
     return Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index))
-
-
-async def _run(spec: ShellLane) -> None:
-    await spec.lane.run()
-    raise Stop(Reason.LANE_ENDED, f"lane {spec.name} returned, a lane runs until it is cancelled")
-
-
-def _taken_over(names: Sequence[str]) -> Stop:
-    return Stop(
-        Reason.LANE_TAKEN_OVER,
-        f"another worker was given {', '.join(names)}",
-        remedy="Nothing is lost: the lane goes on there; this worker may be started again as its standby.",
-    )

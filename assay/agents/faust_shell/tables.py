@@ -1,47 +1,56 @@
-"""Faust tables whose rows are the lane's state: Faust keeps names and web routes, and restores nothing.
+"""Faust's tables and table managers, put to the use of lanes: Faust keeps names and web pages, and restores nothing.
 
-Faust's recovery folds changelogs and swallows what goes wrong with them. Here the lanes fold their journal, in a task of
-the table manager, before the consumer is sought or resumed; an error there ends the worker.
+Faust's recovery folds changelogs and swallows what goes wrong with them. Here the lane folds its journal, in a task of the
+table manager, before the consumer is sought or resumed; an error there ends the worker.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import faust
-from faust.app.router import Router
-from faust.exceptions import SameNode
 from faust.tables import TableManager
 from faust.types import TP
 from mode import Service
 from mode.utils.locks import Event
 
+from assay.agents.faust_shell.lanes import LaneMember
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 
 class LaneTable(faust.Table):  # type: ignore[type-arg]  # rows are JSON objects by text key
-    """A read-only view of one table of a lane, by text key."""
+    """A read-only view of one table by text key. `owners` are the lanes in this process that have it, a shard each."""
 
-    app: Any  # a LaneApp; Faust declares its own app type
+    def __init__(self, app: Any, *, owners: Sequence[LaneMember], **options: Any) -> None:
+        super().__init__(app, **options)
+        self.owners = owners
 
     async def on_start(self) -> None:
         """No store is opened and no changelog topic is declared: both belong to the lane."""
 
-    def __getitem__(self, key: str) -> dict[str, Any]:
-        table = self.app.lanes.table(self.name)
-        row: dict[str, Any] | None = None if table is None else table.row(key)
-        if row is None:
-            raise KeyError(key)
-        return row
+    @property
+    def active(self) -> list[LaneMember]:
+        """The owners that are active in this process. The rows of the others are read where those are active."""
+        return [owner for owner in self.owners if owner.active]
+
+    async def read(self, key: str) -> dict[str, Any] | None:
+        """The row of this key in a lane that is active here, None when there is no such row. Waits for a fold under way."""
+        for owner in self.active:
+            row = await owner.lane.read(self.name, key)
+            if row is not None:
+                return row
+        return None
+
+    def __getitem__(self, key: str) -> Any:
+        """Raises TypeError: a row may be read only between two folds, so a reader has to wait."""
+        raise _not_awaited(self.name)
 
     def __contains__(self, key: object) -> bool:
-        try:
-            return bool(self[str(key)]) or True
-        except KeyError:
-            return False
+        """Raises TypeError, as `table[key]` does."""
+        raise _not_awaited(self.name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(())
@@ -58,15 +67,17 @@ class LaneTable(faust.Table):  # type: ignore[type-arg]  # rows are JSON objects
         raise _read_only(self.name)
 
 
-class LaneRouter(Router):
-    """Every worker answers for the tables of the lanes it owns; nothing is forwarded."""
+class NamedTables(TableManager):
+    """Faust's `TableManager` setting for the worker's app: the tables by name, for the web pages."""
 
-    async def route_req(self, table_name: str, key: Any, web: Any, request: Any) -> Any:
-        raise SameNode
+    def add(self, table: Any) -> Any:
+        """Register a table by name only: with no changelog known there is nothing to subscribe to or to recover."""
+        self[table.name] = table
+        return table
 
 
-class LaneTables(TableManager):
-    """Faust's `TableManager` setting: lanes instead of changelogs."""
+class LaneRecovery(TableManager):
+    """Faust's `TableManager` setting for the app of a lane: the lane's journal instead of changelogs."""
 
     app: Any  # a LaneApp; Faust declares its own app type
 
@@ -76,34 +87,25 @@ class LaneTables(TableManager):
         self._ready = Event()
         self._assignment: tuple[set[TP], int] = (set(), 0)
 
-    def add(self, table: Any) -> Any:
-        """Register a table by name only: with no changelog known there is nothing to subscribe to or to recover."""
-        self[table.name] = table
-        return table
-
     async def on_start(self) -> None:
         await self._update_channels()
 
     async def _update_channels(self) -> None:
         self._tables_finalized.set()
-        for table in self.values():
-            await table.maybe_start()
         self._tables_registered.set()
 
     async def on_stop(self) -> None:
-        """Stop fetching, then the lanes where they stand."""
+        """Stop fetching, then the lane where it stands."""
         await self.app._fetcher.stop()
-        await self.app.lanes.close()
-        for table in self.values():
-            await table.stop()
+        await self.app.member.close()
 
     def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Nothing is buffered here."""
 
     async def on_rebalance(self, assigned: set[TP], revoked: set[TP], newly_assigned: set[TP], generation_id: int = 0) -> None:
         """Called inside the group's rebalance; the long part is done after it, so that heartbeats go on meanwhile."""
-        self.app.lanes.keep(self.app.assignor.lanes)
-        self.app.lanes.refuse_absent({tp.topic for tp in assigned})
+        self.app.member.keep(given=self.app.assignor.given)
+        self.app.member.refuse_absent({tp.topic for tp in assigned})
         self.app.assignor.settled(generation_id)
         self._assignment = (assigned, generation_id)
         self._given.set()
@@ -113,7 +115,7 @@ class LaneTables(TableManager):
         while not await self.wait_for_stopped(self._given):
             self._given.clear()
             assigned, generation = self._assignment
-            await self.app.lanes.own(self.app.assignor.lanes)
+            await self.app.member.own(given=self.app.assignor.given)
             if generation == self.app.consumer_generation_id:
                 await self._resume(assigned)
 
@@ -132,8 +134,8 @@ class LaneTables(TableManager):
         self._ready.set()
 
     @Service.task
-    async def _watch_lanes(self) -> None:
-        await self.app.lanes.failure()
+    async def _watch_lane(self) -> None:
+        await self.app.member.failure()
 
     async def wait_until_recovery_completed(self) -> bool:
         """Wait for the first assignment to be taken over; True when the worker stopped instead."""
@@ -142,3 +144,7 @@ class LaneTables(TableManager):
 
 def _read_only(table: str) -> Stop:
     return Stop(Reason.TABLE_READ_ONLY, f"table {table} is written by its lane only", remedy="Emit a record instead.")
+
+
+def _not_awaited(table: str) -> TypeError:
+    return TypeError(f"a row of table {table} is read with `await table.read(key)`")

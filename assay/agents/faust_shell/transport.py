@@ -1,7 +1,7 @@
 """The transport below the agents: one message per partition and fetch, and no offset bookkeeping of its own.
 
-Where fetching goes on is the lanes' cursor (the journal is the position of record), never the group's committed offset;
-the commit says what the lanes have finished with, for lag tools. A contract test stands on every part of Faust and
+Fetching goes on at the lane's cursor (the journal is the position of record), never at the group's committed offset.
+The commit says what the lane has finished with, for lag tools. A contract test stands on every part of Faust and
 aiokafka that is overridden or reached into here.
 """
 
@@ -17,14 +17,14 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP
 
 from assay.agents.faust_shell.fetching import fetch_runs, pace_fetches, to_chunk
-from assay.agents.faust_shell.lanes import FetchedChunk, Lanes
+from assay.agents.faust_shell.lanes import FetchedChunk, LaneMember
 from assay.agents.step import TopicPartition
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-#: How long aiokafka holds other partitions back while one is fetched but not taken; its own 100 ms would stall a merge.
+#: how long aiokafka holds other partitions back while one is fetched but not taken; its own 100 ms would stall a merge
 PREFETCH_BACKOFF_S = 0.01
-#: How often a full lane is asked again.
+#: how often a full lane is asked again
 FULL_POLL_S = 0.005
 PARTLY_FULL_POLL_S = 0.02
 
@@ -65,13 +65,13 @@ class LaneConsumerThread(AIOKafkaConsumerThread):
 
 
 class LaneConsumer(Consumer):
-    """Fetches what the lanes want from where they stand."""
+    """Fetches what the lane wants from where it stands."""
 
     app: Any  # a LaneApp; Faust declares its own app type
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.lanes: Lanes = self.app.lanes
+        self.member: LaneMember = self.app.member
         self._positions: dict[TP, int] = {}
         self._committed: dict[TP, int] = {}
         # A fetch that began before a seek must be over when the seek is made: its records are older than the cursor.
@@ -82,7 +82,7 @@ class LaneConsumer(Consumer):
 
     def place(self, tp: TP) -> TopicPartition:
         """Where a topic partition is in code."""
-        return self.lanes.place(tp.topic, tp.partition)
+        return self.member.place(tp.topic, tp.partition)
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
         """Forget every position: nothing is fetched again before it is sought."""
@@ -91,7 +91,7 @@ class LaneConsumer(Consumer):
         await super().on_partitions_assigned(assigned, generation_id)
 
     async def perform_seek(self) -> None:
-        """Seek every owned partition to the lanes' cursor. Crashes the worker when that offset is not there."""
+        """Seek every owned partition to the lane's cursor. Crashes the worker when that offset is not there."""
         try:
             async with self._seek_lock:
                 await self._seek_to_cursors()
@@ -102,7 +102,7 @@ class LaneConsumer(Consumer):
     async def _seek_to_cursors(self) -> None:
         owned = self.assignment()
         beginnings, ends = await self.earliest_offsets(*owned), await self.highwaters(*owned)
-        cursors = {tp: self.lanes.cursor(self.place(tp), beginnings[tp]) for tp in owned}
+        cursors = {tp: self.member.cursor(self.place(tp), beginnings[tp]) for tp in owned}
         for tp, cursor in cursors.items():
             if not beginnings[tp] <= cursor <= ends[tp]:
                 raise _lost(tp, cursor, beginnings[tp], ends[tp])
@@ -120,7 +120,7 @@ class LaneConsumer(Consumer):
         async with self._seek_lock:
             positions = self._positions
             sought = [tp for tp in active_partitions or () if tp in positions]
-            wanted = {tp for tp in sought if self.lanes.wants(self.place(tp))}
+            wanted = {tp for tp in sought if self.member.wants(self.place(tp))}
             if not wanted:
                 await asyncio.sleep(FULL_POLL_S)
                 return {}
@@ -146,7 +146,7 @@ class LaneConsumer(Consumer):
             raise _lost(tp, begins, beginning, self.highwater(tp))
 
     async def force_commit(self, topics: Iterable[Any] | None = None, start_new_transaction: bool = True) -> bool:
-        """Commit what the lanes have finished with. A failed commit ends the worker; a failed worker commits no more."""
+        """Commit what the lane has finished with. A failed commit ends the worker; a failed worker commits no more."""
         offsets = {} if self.crashed else self._new_offsets()
         if not offsets:
             return False
@@ -159,11 +159,11 @@ class LaneConsumer(Consumer):
 
     def lag(self) -> dict[TopicPartition, int]:
         """End of the topic minus the next offset to finish, per owned partition."""
-        finished = self.lanes.committable()
+        finished = self.member.committable()
         return {(p := self.place(tp)): max(0, (self.highwater(tp) or 0) - finished.get(p, at)) for tp, at in self._positions.items()}
 
     def _new_offsets(self) -> dict[TP, int]:
-        finished = self.lanes.committable()
+        finished = self.member.committable()
         places = {tp: self.place(tp) for tp in self._positions}
         return {tp: finished[p] for tp, p in places.items() if p in finished and finished[p] > self._committed.get(tp, 0)}
 

@@ -1,7 +1,7 @@
 """Whether a lane's topics are still those it began with: a journal that was made anew or cut short must not be gone on with.
 
 A lane that finds its journal empty would decide everything again. Two witnesses say that there was more: the id that Kafka
-gave each topic, kept in the run's store by the first worker, and the group's commit, which is never ahead of the journal.
+gave each topic, kept in the run's store by the first worker, and the commit of the lane's group, which is never ahead of the journal.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ TIMEOUT_S = 30.0
 
 
 async def committed_of_same_incarnation(
-    run: Run, properties: Mapping[str, str], inputs: Mapping[str, str], journal: str | None
+    run: Run, properties: Mapping[str, str], group: str, inputs: Mapping[str, str], journal: str | None
 ) -> dict[TopicPartition, int]:
-    """What the run's group has committed of these inputs (real name → handle), once every topic has been found to be the one it was.
+    """Offsets that the lane's group has committed of its inputs (real name → handle), once every topic has been found to be the one it was.
 
     `properties` are librdkafka's (TLS, SASL). Raises Stop(JOURNAL_RECREATED) for the journal (a handle), Stop(INPUT_OFFSET_LOST)
     for an input, Stop(BROKER_UNREACHABLE).
     """
-    return await asyncio.to_thread(_committed_of_same_incarnation, run, properties, inputs, journal)
+    return await asyncio.to_thread(_committed_of_same_incarnation, run, properties, group, inputs, journal)
 
 
 def _committed_of_same_incarnation(
-    run: Run, properties: Mapping[str, str], inputs: Mapping[str, str], journal: str | None
+    run: Run, properties: Mapping[str, str], group: str, inputs: Mapping[str, str], journal: str | None
 ) -> dict[TopicPartition, int]:
     admin = AdminClient({"log_level": 0, **properties, "bootstrap.servers": run.bootstrap})
     named = dict(inputs) if journal is None else {**inputs, topic(journal).name(run.namespace): journal}
-    group = f"{run.namespace}{run.platform_run_id}"
     try:
         described = admin.describe_topics(TopicCollection(list(named)), request_timeout=TIMEOUT_S)
         ids = {named[name]: str(found.result(TIMEOUT_S).topic_id) for name, found in described.items()}

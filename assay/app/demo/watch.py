@@ -123,7 +123,8 @@ def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show:
             done, moved_at = now_done, time.monotonic()
             kept.progressed()
             streamed.progressed()
-        folded = int(worker_counters(run).get(f"assay_lane_rows_total{{{TOPOLOGY.with_role(Role.DECIDE).name}}}", 0))
+        lane = TOPOLOGY.with_role(Role.DECIDE).name
+        folded = int(worker_counters(run).get(f"assay_lane_rows_total{{{lane},0}}", 0))
         show(done, f"folded {folded:,}")
         ended = not any(stream.alive or stream.exit_code for stream in streams)
         if ended and (done >= rows or time.monotonic() - moved_at > STALLED_S):

@@ -3,6 +3,9 @@
 Journal record appended → acknowledged at the expected offset → outputs → acknowledged → committable. Under load record k+2
 travels while k+1 is folded in a thread and the outputs of k are on their way; small records go one by one. A failed or unknown
 append or produce stops the lane; it is never only logged.
+
+State is touched by one thread at a time. Large folds, the journal's records at start and reads for people run in the lane's compute
+thread, one after the other. A small fold runs in the event loop while no read is under way, else in the compute thread too.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from assay.agents.step import Chunk, JournalEntry, LaneOutput, Machine, TopicPartition
 from assay.app.bus.incarnation import recreated, refuse_cut_short
@@ -76,6 +79,7 @@ class LaneDriver:
         self._zombie_records = 0
         self._reading = asyncio.Lock()
         self._taken_over = asyncio.Event()
+        self._reads = 0
 
     def feed(self, chunk: Chunk) -> None:
         """Take fetched records."""
@@ -90,6 +94,21 @@ class LaneDriver:
 
     def committable(self) -> dict[TopicPartition, int]:
         return self.machine.committable()
+
+    async def read(self, table: str, key: str) -> dict[str, Any] | None:
+        """The row of this key in a table of the machine, as it is between two folds; None when there is no such table or row."""
+        reading = asyncio.get_running_loop().run_in_executor(self._compute, self._row, table, key)
+        self._reads += 1
+        reading.add_done_callback(self._read_over)
+        return await asyncio.shield(reading)  # the thread goes on when nobody waits for it any more
+
+    def _read_over(self, reading: asyncio.Future[Any]) -> None:
+        self._reads -= 1
+
+    def _row(self, table: str, key: str) -> dict[str, Any] | None:
+        found = self.machine.table(table)
+        row: dict[str, Any] | None = None if found is None else found.row(key)
+        return row
 
     @property
     def next_offset(self) -> int:
@@ -176,7 +195,7 @@ class LaneDriver:
         flight = await self._send(entry)
         await self._failpoints.reach("claiming")
         await self._confirm(flight, alone=True)
-        self.machine.apply(entry.value)
+        await self._apply(entry)
         return entry.sequence
 
     async def run(self) -> None:
@@ -239,14 +258,16 @@ class LaneDriver:
             remedy="Another worker writes this journal. This one stops before it emits anything.",
         )
 
+    async def _apply(self, entry: JournalEntry) -> LaneOutput:
+        """Fold a record of this writer, never while a row is read."""
+        if entry.rows < self._small_rows and not self._reads:
+            return self.machine.apply(entry.value)
+        return await asyncio.get_running_loop().run_in_executor(self._compute, self.machine.apply, entry.value)
+
     async def _fold_entries(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             flight = await self._in_flight.get()
-            if flight.entry.rows < self._small_rows:
-                output = self.machine.apply(flight.entry.value)
-            else:
-                output = await loop.run_in_executor(self._compute, self.machine.apply, flight.entry.value)
+            output = await self._apply(flight.entry)
             await self._failpoints.reach("folded")
             self._folded.put_nowait((flight, output))
 
@@ -275,7 +296,7 @@ class LaneDriver:
             entry = self.machine.results_entry(results, self._wall_us())
             flight = await self._send(entry)
             await self._confirm(flight)
-            answered = self.machine.apply(entry.value)
+            answered = await self._apply(entry)
             await self._outputs.publish([*output.emissions, *answered.emissions], self._wall_us() // 1_000)
             sequence = entry.sequence
         elif output.emissions:

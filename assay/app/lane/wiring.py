@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from assay.agents.lane import LaneMachine
 from assay.agents.specs import JournalSegments, JournalTopic, LaneSpec
+from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.incarnation import committed_of_same_incarnation
 from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs, end_offsets
@@ -24,14 +25,18 @@ from assay.app.run.directory import Run
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.snapshots.taking import NEVER, SnapshotPace, Snapshots
 from assay.app.stores.segment_journal import SegmentJournal
+from assay.contracts.consumer_groups import group_of
 from assay.contracts.topics import topic
 
 
 class WiredLane(NamedTuple):
-    """A lane and the real names of its input topics, by handle."""
+    """One shard of a lane, its consumer group, its input topics (real name → handle) and the names of its tables."""
 
     name: str
+    shard: int
+    group: str
     topics: dict[str, str]
+    tables: tuple[str, ...]
     driver: LaneDriver
 
 
@@ -47,7 +52,11 @@ def wire(
 
     `pace` says when a standby takes snapshots; every lane starts from those that are there.
     """
-    return [_wire(spec, run, failpoints, dict(properties or {}), webhook_url, pace) for spec in TOPOLOGY.of_packs(packs)]
+    return [
+        _wire(spec, LaneId(spec.name, shard), run, failpoints, dict(properties or {}), webhook_url, pace)
+        for spec in TOPOLOGY.of_packs(packs)
+        for shard in range(spec.shards)
+    ]
 
 
 def effector_of(run: Run, webhook_url: str) -> Effector:
@@ -59,11 +68,14 @@ def effector_of(run: Run, webhook_url: str) -> Effector:
 EFFECTORS: Mapping[str, Callable[[Run, str], Effector]] = {"actions": effector_of}
 
 
-def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str, str], webhook_url: str, pace: SnapshotPace) -> WiredLane:
+def _wire(
+    spec: LaneSpec, lane: LaneId, run: Run, failpoints: Failpoints, properties: dict[str, str], webhook_url: str, pace: SnapshotPace
+) -> WiredLane:
     client = aiokafka_arguments(properties)
     topics = {topic(handle).name(run.namespace): handle for handle in spec.inputs}
-    machine = machine_of(spec, run.config, partition_counts(run.partitions))
-    journal, snapshots = _journal(spec, run, client), None
+    group = group_of(run.namespace, run.platform_run_id, spec.group, lane.shard)
+    machine = machine_of(spec, run.config, partition_counts(run.partitions), shard=lane.shard)
+    journal, snapshots = _journal(spec, run, client, lane.shard), None
     if isinstance(machine, LaneMachine) and isinstance(journal, KafkaJournal):
         snapshots = Snapshots(machine, snapshot_store(run, machine), journal, pace, time.monotonic, failpoints)
     ports = Ports(
@@ -72,15 +84,15 @@ def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str
         wall_us=wall_us,
         failpoints=failpoints,
         effector=EFFECTORS[spec.effector](run, webhook_url) if spec.effector else None,
-        on_batch=BatchMetrics(spec.name, spec.dead_letter),
+        on_batch=BatchMetrics(*lane, spec.dead_letter),
         input_ends=partial(end_offsets, {**client, "bootstrap_servers": run.bootstrap}, topics),
         snapshots=snapshots,
-        committed=partial(committed_of_same_incarnation, run, properties, topics, _journal_handle(spec)),
+        committed=partial(committed_of_same_incarnation, run, properties, group, topics, _journal_handle(spec)),
     )
-    return WiredLane(spec.name, topics, drive(spec, machine, ports))
+    return WiredLane(*lane, group, topics, spec.tables, drive(spec, machine, ports))
 
 
-def _journal(spec: LaneSpec, run: Run, client: Mapping[str, Any], shard: int = 0) -> Journal:
+def _journal(spec: LaneSpec, run: Run, client: Mapping[str, Any], shard: int) -> Journal:
     match spec.journal:
         case JournalTopic(handle):
             return KafkaJournal(run.bootstrap, topic(handle).name(run.namespace), shard, client)

@@ -1,84 +1,84 @@
-"""Lanes are dealt whole, to one member each, and stay where they run."""
+"""A lane is given whole to one member of its group, and stays where it runs."""
 
 from __future__ import annotations
 
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 from faust.types import TP
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.agents.faust_shell.assignor import LaneAssignor, deal
+from assay.agents.faust_shell.assignor import LaneAssignor, Offer, active_of
 
-MEMBERS = st.text("abc", min_size=1)
-OFFERS = st.dictionaries(
-    MEMBERS, st.dictionaries(st.sampled_from(["rtdl", "act", "audit"]), st.tuples(st.integers(0, 5), st.integers(0, 9))), min_size=1
+OFFERS = st.dictionaries(st.text("abc", min_size=1), st.builds(Offer, st.integers(0, 5), st.integers(0, 9)), min_size=1)
+
+
+@pytest.mark.parametrize(
+    ("offers", "active"),
+    [
+        pytest.param({"1 sleeper": Offer(3, 9), "2 active": Offer(4, 8)}, "2 active", id="a worker that slept through a takeover"),
+        pytest.param({"1 started": Offer(0, 0), "2 standby": Offer(0, 400)}, "2 standby", id="a worker started for a dead one"),
+        pytest.param({"1 standby": Offer(0, 400), "2 active": Offer(1, 399)}, "2 active", id="a standby that has folded more"),
+        pytest.param({"2": Offer(0, 0), "1": Offer(0, 0)}, "1", id="alike: the lowest id"),
+    ],
 )
-FOLDED = st.dictionaries(MEMBERS, st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1)
+def test_the_lane_goes_to_who_ran_it_last_else_to_who_has_folded_most(offers: dict[str, Offer], active: str) -> None:
+    assert active_of(offers) == active
 
 
-@given(OFFERS)
-def test_every_lane_goes_to_exactly_one_member_that_offers_it(offers: dict[str, dict[str, tuple[int, int]]]) -> None:
-    dealt = deal(offers)
-    given_out = [lane for lanes in dealt.values() for lane in lanes]
-    assert sorted(given_out) == sorted({lane for offer in offers.values() for lane in offer})
-    assert all(lane in offers[member] for member, lanes in dealt.items() for lane in lanes)
-
-
-@given(OFFERS)
-def test_lanes_stay_where_they_run_when_a_member_joins(offers: dict[str, dict[str, tuple[int, int]]]) -> None:
-    first = deal(offers)
-    after = {member: {lane: (6, 0) if lane in first[member] else was for lane, was in offer.items()} for member, offer in offers.items()}
-    newcomer = {lane: (0, 9) for offer in offers.values() for lane in offer}
-    assert deal({"0 newcomer": newcomer, **after}) == {"0 newcomer": [], **first}
-
-
-def test_a_worker_that_slept_through_a_takeover_does_not_get_its_lane_back() -> None:
-    assert deal({"1 sleeper": {"rtdl": (3, 9)}, "2 active": {"rtdl": (4, 8)}}) == {"1 sleeper": [], "2 active": ["rtdl"]}
-
-
-def test_the_standby_gets_the_lane_of_a_dead_worker_before_the_one_that_was_started_for_that() -> None:
-    assert deal({"1 started": {"rtdl": (0, 0)}, "2 standby": {"rtdl": (0, 400)}}) == {"1 started": [], "2 standby": ["rtdl"]}
-
-
-@given(FOLDED)
-def test_lanes_that_read_the_same_topic_are_never_parted(folded: dict[str, tuple[int, int]]) -> None:
-    dealt = deal({member: {"act": (0, act), "audit": (0, audit)} for member, (act, audit) in folded.items()})
-    assert sorted(filter(None, dealt.values())) == [["act", "audit"]]
+@given(OFFERS, st.integers(0, 1_000))
+def test_the_lane_stays_where_it_runs_whoever_joins(offers: dict[str, Offer], folded: int) -> None:
+    active = active_of(offers)
+    after = {member: Offer(6, 0) if member == active else offer for member, offer in offers.items()}
+    assert active_of({"0 newcomer": Offer(0, folded), **after}) == active
 
 
 class Cluster:
     """Partition counts as the group's leader knows them."""
 
     def partitions_for_topic(self, topic: str) -> set[int] | None:
-        return {"in": {0, 1, 2}, "shared": {0}}.get(topic)
+        return {"in": {0, 1, 2}, "also": {0}}.get(topic)
 
 
-def _member(lanes: dict[str, list[str]]) -> Any:
-    lane = SimpleNamespace(next_offset=0)
-    specs = {name: SimpleNamespace(lane=lane, topics={topic: topic.upper() for topic in topics}) for name, topics in lanes.items()}
-    return LaneAssignor(SimpleNamespace(lanes=SimpleNamespace(specs=specs)))
+def _member(folded: int = 0) -> LaneAssignor:
+    lane = SimpleNamespace(next_offset=folded)
+    return LaneAssignor(SimpleNamespace(member=SimpleNamespace(lane=lane)))
 
 
-def test_assignments_survive_the_wire_and_reach_the_member() -> None:
-    both, one = _member({"a": ["in", "shared"], "b": ["shared"]}), _member({"a": ["in", "shared"]})
-    offers = {"m1": both.metadata(["in", "shared"]), "m2": one.metadata(["in", "shared"])}
-    read = {member: ConsumerProtocolMemberMetadata.decode(offer.encode()) for member, offer in offers.items()}
-    dealt = both.assign(Cluster(), read)
-    for member, assignor in (("m1", both), ("m2", one)):
-        assignor.on_assignment(ConsumerProtocolMemberAssignment.decode(dealt[member].encode()))
-    assert (both.lanes, one.lanes) == (["a", "b"], [])
-    assert both.assigned_actives() == {TP("in", 0), TP("in", 1), TP("in", 2), TP("shared", 0)}
-    assert (one.assigned_actives(), both.assigned_standbys()) == (set(), set())
-    assert both.is_active(TP("in", 1))
-    assert not one.is_active(TP("in", 1))
+def _rebalance(members: dict[str, LaneAssignor], topics: list[str], generation: int) -> None:
+    """As aiokafka does it, the leader being any of them; all of it goes over the wire."""
+    offers = {name: ConsumerProtocolMemberMetadata.decode(member.metadata(topics).encode()) for name, member in members.items()}
+    dealt: dict[str, Any] = next(iter(members.values())).assign(Cluster(), offers)
+    for name, member in members.items():
+        member.on_assignment(ConsumerProtocolMemberAssignment.decode(dealt[name].encode()))
+        member.settled(generation)
 
 
-def test_a_running_lane_is_told_to_the_leader() -> None:
-    first, second = _member({"a": ["in"]}), _member({"a": ["in"]})
-    second.lanes = ["a"]
-    second.settled(4)
-    dealt = first.assign(Cluster(), {"m1": first.metadata(["in"]), "m2": second.metadata(["in"])})
-    assert {member: [topic for topic, _ in assignment.assignment] for member, assignment in dealt.items()} == {"m1": [], "m2": ["in"]}
+def test_one_member_is_given_every_partition_and_the_others_none() -> None:
+    behind, ahead = _member(3), _member(4)
+    _rebalance({"1": behind, "2": ahead}, ["in", "also"], 1)
+    assert (behind.given, ahead.given) == (False, True)
+    assert ahead.assigned_actives() == {TP("in", 0), TP("in", 1), TP("in", 2), TP("also", 0)}
+    assert (behind.assigned_actives(), ahead.assigned_standbys()) == (set(), set())
+    assert ahead.is_active(TP("in", 1))
+    assert not behind.is_active(TP("in", 1))
+
+
+def test_a_running_lane_is_told_to_the_leader_and_one_that_was_lost_no_more() -> None:
+    first, second = _member(0), _member(0)
+    _rebalance({"2": second}, ["in"], 1)
+    _rebalance({"1": first, "2": second}, ["in"], 2)
+    assert (first.given, second.given) == (False, True), "it stays where it runs"
+    _rebalance({"1": first}, ["in"], 3)
+    _rebalance({"1": first, "3": second}, ["in"], 4)
+    assert (first.given, second.given) == (True, False), "the second slept through the rebalance that took the lane"
+    assert second.metadata(["in"]).user_data == b"[0, 0]"
+
+
+def test_a_lane_whose_topics_are_gone_is_given_all_the_same() -> None:
+    only = _member()
+    _rebalance({"1": only}, ["gone"], 1)
+    assert (only.given, only.assigned_actives()) == (True, set())

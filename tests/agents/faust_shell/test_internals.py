@@ -19,17 +19,18 @@ from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.producer.producer import AIOKafkaProducer
-from faust.app.router import Router
+from faust.app import BootStrategy
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.tables import TableManager
 from faust.tables.base import Collection
 from faust.transport.consumer import Consumer as BaseConsumer
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
 from faust.types.assignor import PartitionAssignorT
 from mode import Service
 
+from assay.agents.faust_shell.apps import LaneBoot, WorkerApp, WorkerBoot
 from assay.agents.faust_shell.assignor import LaneAssignor
-from assay.agents.faust_shell.tables import LaneTables
+from assay.agents.faust_shell.tables import LaneRecovery
 from assay.agents.faust_shell.transport import LaneConsumer, LaneConsumerThread
 
 
@@ -58,8 +59,11 @@ def test_the_versions_are_those_the_shell_was_read_against(package: str, pinned:
         (TableManager.on_partitions_revoked, "self revoked"),
         (TableManager.wait_until_recovery_completed, "self"),
         (Collection.on_start, "self"),
-        (Router.route_req, "self table_name key web request"),
         (faust.App._new_transport, "self"),
+        (faust.App._wait_for_table_recovery_completed, "self"),
+        (faust.App.on_start, "self"),
+        (faust.App.on_stop, "self"),
+        (Service.add_runtime_dependency, "self service"),
         (Service._crash, "self reason"),
         (AIOKafkaProducer.create_batch, "self"),
         (AIOKafkaProducer.send_batch, "self batch topic partition"),
@@ -133,9 +137,34 @@ def test_faust_calls_the_seek_only_where_ours_is_safe() -> None:
 
 def test_table_recovery_is_never_reached() -> None:
     """Faust makes its recovery service on first use of `recovery`; ours uses none of the methods that do."""
-    assert "recovery" not in {name for method in vars(LaneTables).values() for name in _names(method)}
+    assert "recovery" not in {name for method in vars(LaneRecovery).values() for name in _names(method)}
     users = {name for name, method in vars(TableManager).items() if "recovery" in _names(method)}
-    assert users - {"recovery"} <= set(vars(LaneTables))
+    assert users - {"recovery"} <= set(vars(LaneRecovery))
+
+
+def test_faust_asks_the_boot_strategy_what_an_app_starts_and_waits_for_recovery_once_it_is_started() -> None:
+    assert {"enable_kafka", "enable_kafka_producer", "enable_web", "enable_sensors"} <= set(vars(BootStrategy))
+    assert {*vars(WorkerBoot), *vars(LaneBoot)} & {name for name in vars(BootStrategy) if name.startswith("enable_")} == {
+        "enable_kafka", "enable_kafka_producer", "enable_web", "enable_sensors",
+    }  # fmt: skip
+    started = inspect.getsource(faust.App.on_started)
+    assert "if not await self._wait_for_table_recovery_completed():" in started
+    assert "self.add_runtime_dependency(app)" in inspect.getsource(WorkerApp._wait_for_table_recovery_completed)
+
+
+def test_a_crash_walks_up_from_a_service_to_all_it_belongs_to_and_down_to_their_children() -> None:
+    """How the crash of a lane's app reaches the worker's app and Faust's worker."""
+    crash = inspect.getsource(Service.crash)
+    assert "for node in self.beacon.walk():" in crash
+    assert "child._crash(reason)" in crash
+    assert "for node in self._children:\n            node._crash(reason)" in inspect.getsource(Service._crash)
+    assert "service.beacon.reattach(self.beacon)" in inspect.getsource(Service.add_dependency)
+
+
+def test_the_rest_of_an_app_needs_no_producer_that_was_started() -> None:
+    """A lane's app starts none: the consumer makes one for transactions, which are off, and Faust flushes it at the end."""
+    assert "if self._producer is not None:" in inspect.getsource(Producer.flush)
+    assert "if self.in_transaction:" in inspect.getsource(BaseConsumer.on_init_dependencies)
 
 
 def test_transport_and_thread_are_those_faust_makes() -> None:

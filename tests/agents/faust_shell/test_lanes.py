@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.agents.faust_shell.lanes import FetchedChunk, Lanes, ShellLane
+from assay.agents.faust_shell.lanes import FetchedChunk, LaneMember, ShellLane
 from assay.agents.step import Chunk, TopicPartition
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
@@ -23,7 +23,6 @@ class Collector:
     """A lane that keeps what it is fed."""
 
     def __init__(self, position: dict[TopicPartition, int] | None = None, room: int = 1_000_000) -> None:
-        self.machine = self
         self.next_offset = 0
         self.offsets: list[int] = []
         self.values: list[bytes | None] = []
@@ -61,38 +60,39 @@ class Collector:
     async def close(self) -> None:
         self.recovered = -1
 
-    def table(self, name: str) -> Collector | None:
-        return self if name == "known" else None
-
-    def row(self, key: str) -> dict[str, str]:
-        return {"lane": "collector"}
+    async def read(self, table: str, key: str) -> dict[str, str]:
+        return {"table": table, "key": key}
 
 
 def a_run(begins: int, offsets: list[int]) -> FetchedChunk:
     return FetchedChunk(begins, Chunk("IN", 0, np.array(offsets, np.int64), Strings.of([b"v%d" % o for o in offsets])))
 
 
-async def owned(*lanes: Collector) -> Lanes:
-    """These lanes, all reading topic `in`, taken over."""
-    made = Lanes([ShellLane(f"lane{i}", {"in": "IN"}, lane) for i, lane in enumerate(lanes)])
-    await made.own(made.specs)
-    return made
+def member_of(lane: Collector, topics: Sequence[str] = ("in",)) -> LaneMember:
+    return LaneMember(ShellLane("one", 0, "group", {topic: topic.upper() for topic in topics}, (), lane))
+
+
+async def active(lane: Collector) -> LaneMember:
+    """The member of this lane, which reads topic `in`, taken over."""
+    member = member_of(lane)
+    await member.own(given=True)
+    return member
 
 
 @given(st.lists(st.tuples(st.integers(0, 60), st.integers(1, 30)), min_size=1, max_size=12), st.integers(0, 40))
 def test_any_redelivery_feeds_each_row_once_and_in_order(fetches: list[tuple[int, int]], position: int) -> None:
     async def scenario() -> None:
         lane = Collector({PLACE: position})
-        lanes = await owned(lane)
+        member = await active(lane)
         cursor = position
         for begins, n in fetches:
             start = min(begins, cursor)
-            lanes.feed("lane0", a_run(start, list(range(start, start + n))))
+            member.feed(a_run(start, list(range(start, start + n))))
             cursor = max(cursor, start + n)
         assert lane.offsets == list(range(position, cursor))
         assert lane.values == [b"v%d" % offset for offset in lane.offsets]
-        assert lanes.cursor(PLACE, 0) == cursor
-        await lanes.close()
+        assert (member.cursor(PLACE, 0), member.rows_fed) == (cursor, len(lane.offsets))
+        await member.close()
 
     asyncio.run(scenario())
 
@@ -100,120 +100,112 @@ def test_any_redelivery_feeds_each_row_once_and_in_order(fetches: list[tuple[int
 def test_offsets_without_a_record_are_passed_over() -> None:
     async def scenario() -> None:
         lane = Collector()
-        lanes = await owned(lane)
-        lanes.feed("lane0", a_run(0, [0, 1, 3]))
-        lanes.feed("lane0", a_run(4, [6, 7]))
+        member = await active(lane)
+        member.feed(a_run(0, [0, 1, 3]))
+        member.feed(a_run(4, [6, 7]))
         assert lane.offsets == [0, 1, 3, 6, 7]
-        await lanes.close()
+        await member.close()
 
     asyncio.run(scenario())
 
 
-def test_rows_that_never_came_stop_the_lane() -> None:
+@pytest.mark.parametrize(
+    ("given", "begins", "reason"),
+    [
+        pytest.param(True, 6, Reason.INPUT_GAP, id="rows before them never came"),
+        pytest.param(False, 5, Reason.LANE_TAKEN_OVER, id="the lane was dealt away since they were fetched"),
+    ],
+)
+def test_rows_that_the_lane_cannot_take_are_refused(given: bool, begins: int, reason: Reason) -> None:
     async def scenario() -> None:
-        lanes = await owned(Collector({PLACE: 5}))
+        member = member_of(Collector({PLACE: 5}))
+        await member.own(given=given)
         try:
-            lanes.feed("lane0", a_run(6, [6, 7]))
+            member.feed(a_run(begins, [6, 7]))
         finally:
-            await lanes.close()
+            await member.close()
 
     with pytest.raises(Stop) as stopped:
         asyncio.run(scenario())
-    assert stopped.value.reason is Reason.INPUT_GAP
+    assert stopped.value.reason is reason
 
 
-def test_rows_of_a_lane_that_was_dealt_away_since_they_were_fetched_end_the_worker_by_name() -> None:
+def test_fetching_goes_on_at_the_lanes_position_and_at_the_beginning_of_a_partition_it_has_not_read() -> None:
     async def scenario() -> None:
-        lanes = await owned(Collector({PLACE: 5}))
-        try:
-            lanes.feed("another", a_run(5, [5, 6]))
-        finally:
-            await lanes.close()
-
-    with pytest.raises(Stop) as stopped:
-        asyncio.run(scenario())
-    assert stopped.value.reason is Reason.LANE_TAKEN_OVER
-
-
-def test_fetching_goes_on_from_the_slowest_reader_and_commits_no_further() -> None:
-    async def scenario() -> None:
-        ahead, behind = Collector({PLACE: 7}), Collector({PLACE: 3})
-        lanes = await owned(ahead, behind)
-        assert lanes.cursor(PLACE, 0) == 3
-        for name in lanes.specs:
-            lanes.feed(name, a_run(3, [3, 4, 5, 6, 7, 8]))
-        assert (ahead.offsets, behind.offsets) == ([7, 8], [3, 4, 5, 6, 7, 8])
-        behind.offsets.pop()
-        assert lanes.committable() == {PLACE: 8}
-        await lanes.close()
+        member = member_of(Collector({PLACE: 7}))
+        assert member.cursor(PLACE, 2) == 2
+        await member.own(given=True)
+        assert (member.cursor(PLACE, 2), member.cursor(("IN", 1), 2)) == (7, 2)
+        await member.close()
 
     asyncio.run(scenario())
 
 
-def test_a_reader_without_a_position_starts_at_the_beginning_and_holds_back_the_commit() -> None:
+def test_a_partition_is_wanted_while_the_lane_is_active_and_has_room() -> None:
     async def scenario() -> None:
-        lanes = await owned(Collector({PLACE: 7}), Collector())
-        assert lanes.cursor(PLACE, 2) == 2
-        lanes.feed("lane0", a_run(7, [7]))
-        assert lanes.committable() == {}
-        await lanes.close()
+        member = member_of(Collector(room=1))
+        assert not member.wants(PLACE)
+        await member.own(given=True)
+        assert member.wants(PLACE)
+        member.feed(a_run(0, [0]))
+        assert not member.wants(PLACE)
+        await member.close()
+        assert not member_of(Collector()).wants(PLACE)
 
     asyncio.run(scenario())
 
 
-def test_a_partition_is_wanted_when_every_owned_reader_has_room() -> None:
+def test_an_active_lane_may_be_committed_for_up_to_its_end_and_a_standby_never() -> None:
     async def scenario() -> None:
-        full, empty = Collector(room=1), Collector()
-        lanes = Lanes([ShellLane("full", {"in": "IN"}, full), ShellLane("empty", {"in": "IN"}, empty)])
-        assert not lanes.wants(PLACE)
-        await lanes.own(["full", "empty"])
-        assert lanes.wants(PLACE)
-        lanes.feed("full", a_run(0, [0]))
-        assert not lanes.wants(PLACE)
-        assert not lanes.wants(("ELSE", 0))
-        await lanes.close()
+        lane = Collector()
+        member = member_of(lane)
+        lane.offsets.append(3)
+        assert member.committable() == {}
+        await member.own(given=True)
+        member.feed(a_run(4, [4]))
+        await member.close()
+        assert (member.active, member.committable()) == (False, {PLACE: 5}), "what it has finished with is committed at the end"
 
     asyncio.run(scenario())
 
 
-def test_a_lane_recovers_once_and_only_where_it_is_owned() -> None:
+def test_a_lane_recovers_once_and_only_where_it_is_given() -> None:
     async def scenario() -> None:
-        first, second = Collector(), Collector()
-        lanes = Lanes([ShellLane("first", {"in": "IN"}, first), ShellLane("second", {"in": "IN"}, second)])
-        await lanes.own(["first"])
-        await lanes.own(["first"])
-        assert (first.recovered, second.recovered, lanes.owned) == (1, 0, ["first"])
+        lane = Collector()
+        member = member_of(lane)
+        await member.own(given=False)
         await asyncio.sleep(0)
-        assert (first.followed, second.followed) == (False, True), "what another worker owns is stood by for"
-        await lanes.own(["first", "second"])
-        assert (first.recovered, second.recovered, lanes.owned) == (1, 1, ["first", "second"])
-        await lanes.close()
-        assert (first.recovered, second.recovered) == (-1, -1)
+        assert (lane.recovered, lane.followed, member.active) == (0, True, False), "what another worker owns is stood by for"
+        await member.own(given=True)
+        await member.own(given=True)
+        assert (lane.recovered, member.active) == (1, True)
+        await member.close()
+        assert (lane.recovered, member.active) == (-1, False)
 
     asyncio.run(scenario())
 
 
 def test_a_lane_given_to_another_worker_stops_this_one() -> None:
     async def scenario() -> None:
-        lanes = await owned(Collector())
+        member = await active(Collector())
         try:
-            lanes.keep([])
+            member.keep(given=False)
         finally:
-            await lanes.close()
+            await member.close()
 
     with pytest.raises(Stop) as stopped:
         asyncio.run(scenario())
     assert stopped.value.reason is Reason.LANE_TAKEN_OVER
 
 
-def test_a_topic_that_is_gone_ends_the_worker_that_is_given_a_lane_of_it_and_no_standby() -> None:
-    lanes = Lanes([ShellLane("one", {"in": "IN", "gone": "GONE"}, Collector()), ShellLane("another", {"in": "IN"}, Collector())])
-    lanes.keep(["another"])
-    lanes.refuse_absent(["in"])
-    lanes.keep(["one"])
-    lanes.refuse_absent(["in", "gone"])
+def test_a_topic_that_is_gone_ends_the_worker_that_is_given_the_lane_and_no_standby() -> None:
+    member = member_of(Collector(), ("in", "gone"))
+    member.keep(given=False)
+    member.refuse_absent(["in"])
+    member.keep(given=True)
+    member.refuse_absent(["in", "gone"])
     with pytest.raises(Stop, match="no topic gone") as stopped:
-        lanes.refuse_absent(["in"])
+        member.refuse_absent(["in"])
     assert stopped.value.reason is Reason.TOPIC_UNKNOWN
 
 
@@ -230,54 +222,52 @@ class Slow(Collector):
 def test_a_lane_given_to_another_worker_before_it_is_claimed_is_stood_by_for() -> None:
     async def scenario() -> None:
         lane = Slow()
-        lanes = Lanes([ShellLane("lane", {"in": "IN"}, lane)])
-        owning = asyncio.create_task(lanes.own(["lane"]))
+        member = member_of(lane)
+        owning = asyncio.create_task(member.own(given=True))
         await asyncio.sleep(0)
-        lanes.keep([])
+        member.keep(given=False)
         await owning
         await asyncio.sleep(0)
-        assert (lanes.owned, lane.followed) == ([], True)
-        await lanes.own(["lane"])
-        assert (lanes.owned, lane.recovered) == (["lane"], 2)
-        await lanes.close()
+        assert (member.active, lane.followed) == (False, True)
+        await member.own(given=True)
+        assert (member.active, lane.recovered) == (True, 2)
+        await member.close()
 
     asyncio.run(scenario())
 
 
-class Cancelled(Collector):
-    """A lane whose task is cancelled by something below it."""
+class Ended(Collector):
+    """A lane whose task ends: cancelled by something below it, or without a word."""
+
+    def __init__(self, *, cancelled: bool) -> None:
+        super().__init__()
+        self._cancelled = cancelled
 
     async def run(self) -> None:
-        raise asyncio.CancelledError
+        if self._cancelled:
+            raise asyncio.CancelledError
 
 
-def test_a_lane_that_was_cancelled_is_a_failure_and_one_that_was_closed_is_not() -> None:
+@pytest.mark.parametrize("cancelled", [True, False])
+def test_a_lane_that_ended_by_itself_is_a_failure(cancelled: bool) -> None:
     async def go() -> None:
-        lanes = await owned(Cancelled())
-        with pytest.raises(Stop) as stopped:
-            async with asyncio.timeout(5):
-                await lanes.failure()
-        assert stopped.value.reason is Reason.LANE_ENDED
-        closed = await owned(Collector())
-        watching = asyncio.create_task(closed.failure())
+        member = await active(Ended(cancelled=cancelled))
+        async with asyncio.timeout(5):
+            await member.failure()
+
+    with pytest.raises(Stop) as stopped:
+        asyncio.run(go())
+    assert stopped.value.reason is Reason.LANE_ENDED
+
+
+def test_a_lane_that_was_closed_is_no_failure() -> None:
+    async def go() -> None:
+        member = await active(Collector())
+        watching = asyncio.create_task(member.failure())
         await asyncio.sleep(0)
-        await closed.close()
+        await member.close()
         await asyncio.wait([watching], timeout=0.5)
         assert not watching.done()
         watching.cancel()
 
     asyncio.run(go())
-
-
-def test_tables_are_those_of_owned_lanes() -> None:
-    async def scenario() -> None:
-        lanes = Lanes([ShellLane("lane", {"in": "IN"}, Collector())])
-        assert lanes.table("known") is None
-        await lanes.own(["lane"])
-        known = lanes.table("known")
-        assert known is not None
-        assert known.row("x") == {"lane": "collector"}
-        assert lanes.table("unknown") is None
-        await lanes.close()
-
-    asyncio.run(scenario())

@@ -1,35 +1,40 @@
-"""Tables of the app are the lane's state: read by text key, written by nobody."""
+"""Tables of the app are the state of lanes: read by text key while a lane is active here, written by nobody."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
-from assay.agents.faust_shell.agents import LaneApp, Shell, ShellLane, build_app, exit_code, last_words
+from assay.agents.faust_shell.agents import Shell, ShellLane, WorkerApp, build_app, exit_code, last_words
 from assay.agents.faust_shell.tables import LaneTable
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 
 class Held:
-    """A lane whose only table holds one row."""
+    """A lane with one row per table. A read waits until `may_read` is set, as it does for a fold."""
 
-    def __init__(self) -> None:
-        self.machine = self
+    def __init__(self, rows: dict[str, dict[str, Any]]) -> None:
+        self.rows = rows
+        self.may_read = asyncio.Event()
+        self.may_read.set()
+        self.asked: list[str] = []
         self.next_offset = 0
 
-    def table(self, name: str) -> Held | None:
-        return self if name == "features" else None
-
-    def row(self, key: str) -> dict[str, Any] | None:
-        return {"count": 3} if key == "customer:7" else None
+    async def read(self, table: str, key: str) -> dict[str, Any] | None:
+        self.asked.append(table)
+        await self.may_read.wait()
+        return self.rows.get(f"{table}/{key}")
 
     async def follow(self) -> None:
-        """Nothing to keep warm."""
+        await asyncio.Event().wait()
 
     async def recover(self, still_given: Callable[[], bool]) -> bool:
         """Nothing to fold."""
@@ -54,37 +59,83 @@ class Held:
         """Nothing to let go of."""
 
 
-def make_app(directory: Path) -> LaneApp:
-    shell = Shell("group", "one:9092,two:9093", directory)
-    return build_app(shell, [ShellLane("held", {"in": "IN"}, Held())], lambda app: {"/healthz": lambda: (b"{}", "application/json")})
+FEATURES = {"features/customer:7": {"count": 3}}
+TABLES = ("features", "entities")
 
 
-def table_of(app: LaneApp, name: str) -> LaneTable:
+def make_app(directory: Path, *lanes: Held, tables: tuple[str, ...] = TABLES) -> WorkerApp:
+    shell = Shell("run", "one:9092,two:9093", directory)
+    specs = [ShellLane("held", shard, f"run.held.{shard}", {"in": "IN"}, tables, lane) for shard, lane in enumerate(lanes)]
+    return build_app(shell, specs, lambda app: {"/healthz": lambda: (b"{}", "application/json")})
+
+
+def table_of(app: WorkerApp, name: str) -> LaneTable:
     """A table of the app under its own type."""
     return cast("LaneTable", app.tables[name])
 
 
-def test_rows_are_there_once_the_lane_is_owned(tmp_path: Path) -> None:
+async def own(app: WorkerApp) -> None:
+    for lane_app in app.lane_apps:
+        await lane_app.member.own(given=True)
+
+
+async def close(app: WorkerApp) -> None:
+    for lane_app in app.lane_apps:
+        await lane_app.member.close()
+
+
+def test_a_row_is_read_in_the_lane_that_declares_the_table_while_that_is_active(tmp_path: Path) -> None:
     async def scenario() -> None:
-        app = make_app(tmp_path)
+        lane = Held(FEATURES)
+        app = make_app(tmp_path, lane)
         features = table_of(app, "features")
-        assert "customer:7" not in features
-        await app.lanes.own(["held"])
-        assert features["customer:7"] == {"count": 3}
-        assert "customer:7" in features
-        for table, key in (("features", "customer:8"), ("entities", "customer:7"), ("decisions", "x")):
-            with pytest.raises(KeyError):
-                table_of(app, table)[key]
+        assert (features.active, await features.read("customer:7"), lane.asked) == ([], None, [])
+        await own(app)
+        assert await features.read("customer:7") == {"count": 3}
+        assert (await features.read("customer:8"), await table_of(app, "entities").read("customer:7")) == (None, None)
         assert (len(features), list(features)) == (0, [])
-        await app.lanes.close()
+        await close(app)
+        assert features.active == []
 
     asyncio.run(scenario())
+
+
+def test_a_row_is_found_in_whichever_shard_has_it(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        app = make_app(tmp_path, Held({}), Held(FEATURES))
+        await own(app)
+        assert await table_of(app, "features").read("customer:7") == {"count": 3}
+        await close(app)
+
+    asyncio.run(scenario())
+
+
+def test_tables_are_those_the_lanes_declare(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        assert list(make_app(tmp_path, Held({}), tables=("cases",)).tables) == ["cases"]
+        assert list(make_app(tmp_path, Held({}), tables=()).tables) == []
+
+    asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("how", ["get", "in"])
+def test_a_row_cannot_be_read_without_waiting(tmp_path: Path, how: str) -> None:
+    async def scenario() -> None:
+        app = make_app(tmp_path, Held(FEATURES))
+        await own(app)
+        try:
+            assert table_of(app, "features")["customer:7"] if how == "get" else "customer:7" in table_of(app, "features")
+        finally:
+            await close(app)
+
+    with pytest.raises(TypeError, match=r"await table\.read"):
+        asyncio.run(scenario())
 
 
 @pytest.mark.parametrize("write", ["set", "delete"])
 def test_writing_a_table_is_refused(tmp_path: Path, write: str) -> None:
     async def scenario() -> None:
-        features = table_of(make_app(tmp_path), "features")
+        features = table_of(make_app(tmp_path, Held(FEATURES)), "features")
         if write == "set":
             features["customer:7"] = {"count": 4}
         else:
@@ -95,13 +146,105 @@ def test_writing_a_table_is_refused(tmp_path: Path, write: str) -> None:
     assert stopped.value.reason is Reason.TABLE_READ_ONLY
 
 
-def test_faust_knows_no_changelog_and_discovers_nothing(tmp_path: Path) -> None:
+@contextmanager
+def _answers(directory: Path, *, owned: bool) -> Iterator[tuple[asyncio.Runner, Held, Callable[[str], Any]]]:
+    """The web pages of an app with one lane; the callable gives (status, body) of a path."""
+    with asyncio.Runner() as runner:
+
+        async def start() -> tuple[WorkerApp, Held, TestClient[Any, Any]]:
+            lane = Held(FEATURES)
+            app = make_app(directory, lane)
+            if owned:
+                await own(app)
+            app.web.init_server()
+            client = TestClient(TestServer(app.web.web_app))  # type: ignore[attr-defined]  # of Faust's aiohttp driver
+            await client.start_server()
+            return app, lane, client
+
+        app, lane, client = runner.run(start())
+
+        async def get(path: str) -> tuple[int, Any]:
+            answer = await client.get(path)
+            return answer.status, json.loads(await answer.read())
+
+        yield runner, lane, get
+        runner.run(client.close())
+        runner.run(close(app))
+
+
+@pytest.mark.parametrize(
+    ("path", "owned", "status", "body"),
+    [
+        ("/table/features/customer:7", True, 200, {"count": 3}),
+        ("/table/features/customer:7/", True, 200, {"count": 3}),
+        ("/table/features/customer:8", True, 404, {"error": "key not found", "key": "customer:8", "table": "features"}),
+        ("/table/features/customer:7", False, 404, {"error": "no lane with this table is active in this worker", "table": "features"}),
+        ("/table/cases/1", True, 404, {"error": "unknown table", "name": "cases"}),
+        ("/table/", True, 200, [{"name": name, "help": f"{name} of lane held"} for name in TABLES]),
+        ("/table/entities/", True, 200, {"name": "entities", "help": "entities of lane held"}),
+        ("/healthz", True, 200, {}),
+    ],
+)
+def test_a_page_says_what_is_here(tmp_path: Path, path: str, owned: bool, status: int, body: Any) -> None:
+    with _answers(tmp_path, owned=owned) as (runner, _, get):
+        assert runner.run(get(path)) == (status, body)
+
+
+@pytest.mark.parametrize("path", ["/table/features/customer:7", "/table/features/customer:7/"])
+def test_a_page_waits_for_the_lane_to_read(tmp_path: Path, path: str) -> None:
+    with _answers(tmp_path, owned=True) as (runner, lane, get):
+
+        async def scenario() -> tuple[int, Any]:
+            lane.may_read.clear()
+            asking = asyncio.create_task(get(path))
+            async with asyncio.timeout(10):
+                while not lane.asked:
+                    await asyncio.sleep(0)
+            assert not asking.done()
+            lane.may_read.set()
+            found: tuple[int, Any] = await asking
+            return found
+
+        assert runner.run(scenario()) == (200, {"count": 3})
+
+
+def test_each_lane_has_an_app_and_a_group_of_its_own_and_faust_discovers_nothing(tmp_path: Path) -> None:
     async def scenario() -> None:
-        app = make_app(tmp_path)
-        assert app.tables.changelog_topics == set()
-        assert getattr(app.conf, "autodiscover") is False  # Faust types it as a method
-        assert list(app.agents) == ["lane.held"]
-        assert [str(url) for url in app.conf.broker] == ["aiokafka://one:9092", "aiokafka://two:9093"]
+        app = make_app(tmp_path, Held({}), Held({}))
+        assert [lane_app.conf.id for lane_app in app.lane_apps] == ["run.held.0", "run.held.1"]
+        assert [list(lane_app.agents) for lane_app in app.lane_apps] == [["lane.held.0"], ["lane.held.1"]]
+        assert list(app.agents) == []
+        for one in (app, *app.lane_apps):
+            assert one.tables.changelog_topics == set()
+            assert getattr(one.conf, "autodiscover") is False  # Faust types it as a method
+            assert [str(url) for url in one.conf.broker] == ["aiokafka://one:9092", "aiokafka://two:9093"]
+
+    asyncio.run(scenario())
+
+
+def test_the_workers_app_serves_people_and_a_lanes_app_consumes(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        app = make_app(tmp_path, Held({}))
+        (lane_app,) = app.lane_apps
+        served = [*app.boot_strategy.server()]
+        assert (app.web in served, app.tables in served, app._consumer, app._producer) == (True, False, None, None)
+        consumed = [*lane_app.boot_strategy.server()]
+        assert {lane_app.consumer, lane_app.topics, lane_app.tables, lane_app.agents} <= set(consumed)
+        assert lane_app.producer not in consumed
+        assert lane_app.monitor is app.monitor
+
+    asyncio.run(scenario())
+
+
+def test_a_crash_of_a_lane_is_the_crash_of_the_worker_and_of_every_other_lane(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        app = make_app(tmp_path, Held({}), Held({}))
+        app.crash_grace_s = 600.0
+        reason = Stop(Reason.LANE_ENDED, "why")
+        for lane_app in app.lane_apps:
+            app.add_dependency(lane_app)
+        await app.lane_apps[1].tables.crash(reason)
+        assert [one.crash_reason for one in (app, *app.lane_apps)] == [reason] * 3
 
     asyncio.run(scenario())
 

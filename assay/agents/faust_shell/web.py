@@ -1,0 +1,46 @@
+"""The worker's web pages: tables by name and row, and pages that are handed in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, cast
+
+import faust
+from faust.web.apps.tables import TableDetail, TableList, TableView
+
+from assay.agents.faust_shell.tables import LaneTable
+
+#: path → gives (body, content type); `/metrics` and `/healthz` come in this way
+Pages = Mapping[str, Callable[[], tuple[bytes, str]]]
+
+
+def add_pages(app: faust.App, pages: Pages) -> None:
+    """`/table/…` and the pages handed in. Faust's own `/table` and `/router` are off: they read a table without waiting."""
+    app.page("/table/", name="tables")(type("Tables", (TableList,), {}))
+    app.page("/table/{name}/", name="table")(type("Table", (TableDetail,), {}))
+    for path in ("/table/{name}/{key}", "/table/{name}/{key}/"):
+        app.page(path, name=f"row of {path}")(type("Row", (RowView,), {}))
+    for path, render in pages.items():
+        app.page(path, name=path.strip("/"))(_page(render))
+
+
+class RowView(TableView):
+    """One row of a table as JSON. 404 with the reason when the table, the lane or the row is not here."""
+
+    async def get(self, request: Any, name: str, key: str) -> Any:
+        """GET /table/<name>/<key>."""
+        table = cast("LaneTable", self.get_table_or_404(name))
+        if not table.active:
+            raise self.NotFound("no lane with this table is active in this worker", table=name)
+        row = await table.read(key)
+        if row is None:
+            raise self.NotFound("key not found", key=key, table=name)
+        return self.json(row)
+
+
+def _page(render: Callable[[], tuple[bytes, str]]) -> Any:
+    async def get(view: Any, request: Any) -> Any:
+        body, content_type = render()
+        return view.bytes(body, content_type=content_type)
+
+    return get
