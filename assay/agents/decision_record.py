@@ -152,8 +152,8 @@ class DecisionWriter:
 @lru_cache(16)
 def _posture_body(posture: Posture) -> bytes:
     """The same few postures are in force for thousands of batches."""
-    names = ("mode", "posture_seq", "policy_rev", "trust")
-    return field_body(RECORD, "posture", {name: getattr(posture, name) for name in names})
+    stamp = {"mode": posture.mode, "posture_seq": posture.posture_seq, "policy_rev": posture.policy_rev, "trust": posture.trust}
+    return field_body(RECORD, "posture", stamp)
 
 
 def _basis(stamp: Stamp) -> bytes:

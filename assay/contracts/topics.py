@@ -80,14 +80,6 @@ def topic(handle: str) -> Topic:
         raise Stop(Reason.TOPIC_UNKNOWN, f"no topic has the handle {handle!r}", remedy=f"Handles: {', '.join(topics())}.") from None
 
 
-def handle_of(name: str, namespace: str = "") -> str:
-    """The handle of a topic's name on the broker; raises Stop(TOPIC_UNKNOWN)."""
-    for found in topics().values():
-        if found.name(namespace) == name:
-            return found.handle
-    raise Stop(Reason.TOPIC_UNKNOWN, f"{name!r} is no topic of namespace {namespace!r}")
-
-
 def may_produce(component: str, handle: str, record_name: str | None = None) -> bool:
     """True when the topic file lists the component as producer (of that record, if one is given)."""
     written = topic(handle).producers.get(component)

@@ -14,6 +14,7 @@ import sample_decisions
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.rule_reference import score_row
 from states import read_back, written
 
 from assay.agents.decider import Decider, Decisions
@@ -30,7 +31,6 @@ from assay.contracts.posture import MASKS, Mode
 from assay.tables.feature_document import parse_document
 from assay.tables.posture import FAIL_SAFE_POSTURE, Posture
 from assay.tables.row_kinds import LABEL, PAYMENT, POSTURE
-from assay.tables.rule_reference import score_row
 
 FEATURES = parse_document(sample_decisions.FEATURES)
 DOCUMENT: dict[str, Any] = {
@@ -103,7 +103,7 @@ def test_a_decision_says_what_it_was_computed_from() -> None:
     assert record["posture"] == {"mode": "NORMAL", "posture_seq": 1, "policy_rev": "r1", "trust": "TRUSTED"}
     assert record["policy"] == {"policy_id": "sample_rules", "revision": "7", "content_digest": RULES.digest}
     assert record["feature_set"] == {"policy_id": "sample", "revision": "1", "content_digest": FEATURES.digest}
-    assert Pins.from_avro(record["pins"]) == PINS
+    assert record["pins"] == PINS.as_avro()
     offsets = [{"topic": "FP_BUS_TRAFFIC_FRAUD_V1", "partition": 0, "next_offset": 42}]
     assert record["basis"] == {"shard": 0, "epoch": 2, "sequence": 11, "offsets": offsets}
     assert decisions.keys.tolist() == [b"pay-1"]

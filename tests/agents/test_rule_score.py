@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.rule_reference import score_row
 
 from assay.agents.rule_plan import OPERATORS, RULES_MAX, compile_rules
 from assay.agents.rule_score import score
 from assay.contracts.outcomes import OUTCOMES
-from assay.tables.rule_reference import score_row
 
 LONGS, DOUBLES = ("a", "b"), ("x", "y")
 NAMES = SimpleNamespace(long_names=LONGS, double_names=DOUBLES)

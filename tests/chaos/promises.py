@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 from chaos.remains import Commit, Left
+from oracles.journaled import counting
 
 from assay.agents.step import TopicPartition
 from assay.agents.topology import TOPOLOGY
@@ -19,7 +20,6 @@ from assay.app.effects.recorder import recorded
 from assay.app.lane.assembly import build_lane, partition_counts
 from assay.app.replay.verify import verify
 from assay.app.run.directory import Run
-from assay.app.simulation.journaled import counting
 from assay.app.stores.segment_journal import SEGMENTS
 from assay.codecs.audit_segment import bodies_of, read_segment
 from assay.codecs.avro_decode import decode

@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles.examples import examples
 
-from assay.contracts.examples import examples
 from assay.contracts.json_schema import fault_of, faults, names, schema
 
 ODD: st.SearchStrategy[Any] = st.one_of(
