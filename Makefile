@@ -15,7 +15,7 @@ SIDE_BY_SIDE := -n auto --dist loadfile
 MET := build/reasons_met
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-packages setup-site setup-kernels demo test test0 test1 test2 test3 test-long simulate fuzz mutants chaos engine lint docs site bench wheel clean
+.PHONY: help setup setup-packages setup-site setup-kernels demo test test0 test1 test2 test3 test-tools test-long simulate fuzz mutants chaos engine lint docs site bench wheel clean
 
 help: ## say what can be made
 	@echo "usage: make TARGET [ARGS='…'] [PYTHON=/path/to/python3.11] [VENV=.venv]"
@@ -56,6 +56,9 @@ test2: setup ## tests with Apache Kafka
 
 test3: setup ## tests with large data, from the directory named by ASSAY_TIER3_DATA
 	@$(PYTEST) -m tier3 $(ARGS)
+
+test-tools: setup ## tests that need programs which packages do not bring, where these are found: promtool
+	@$(PYTEST) -m tools $(ARGS)
 
 test-long: setup ## the tests that take minutes, such as twenty interrupts of one run
 	@$(PYTEST) -m long $(ARGS)

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import FunctionType, MethodType
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -30,7 +31,8 @@ def until(condition: Callable[[], T], deadline_s: float = 30.0, *, every_s: floa
         if value:
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"not true within {deadline_s} s: {getattr(condition, '__qualname__', condition)!s}, last value {value!r}")
+            name = condition.__qualname__ if isinstance(condition, FunctionType | MethodType) else repr(condition)
+            raise AssertionError(f"not true within {deadline_s} s: {name}, last value {value!r}")
         time.sleep(every_s)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 import reasons_met
+import tools_tier
 
 from assay.app.settings import load_settings
 from assay.testing import dsn, kafka, namespace, postgres, server_room, settings
@@ -39,6 +40,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Declare the tiers."""
     if config.getoption("reasons") is not None:
         reasons_met.watch(config.getoption("reasons"))
+    config.pluginmanager.register(tools_tier)
     for name, what in TIERS.items():
         config.addinivalue_line("markers", f"{name}: {what}")
     config.addinivalue_line("markers", "long: takes minutes; left out unless -m names it (make test-long)")
@@ -74,7 +76,9 @@ def pytest_deselected(items: list[pytest.Item]) -> None:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Count what ran and what was skipped, under its highest tier."""
+    """Count what ran and what was skipped, under its highest tier; tests of tools are counted by tool."""
+    if tools_tier.programs_of(report):
+        return
     tier = [tier for tier in TIERS if tier in report.keywords][-1:]
     if report.skipped:
         skipped.update(tier)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from simulated_worlds import Finished, World, config, run, small_world
@@ -115,9 +116,10 @@ class Clock:
         return self.now_us
 
 
-def wired(lane: SimulatedLane, log: ModelLog, journal: Journal, outputs: LogOutputs, effector: KeyedEffector) -> LaneDriver:
+def wired(lane: SimulatedLane, journal: Journal, outputs: LogOutputs, effector: KeyedEffector, **options: Any) -> LaneDriver:
+    """A driver of this lane; `options` are its further arguments."""
     acts = KeyedPort(effector) if lane.name == "act" else None
-    return LaneDriver(lane.make(), journal, outputs, Clock(), Failpoints(), acts)
+    return LaneDriver(lane.make(), journal, outputs, options.pop("clock", Clock()), Failpoints(), acts, **options)
 
 
 async def play(driver: LaneDriver, lane: SimulatedLane, log: ModelLog) -> None:
@@ -150,7 +152,7 @@ def drive(
     lane = lanes_of(effector)[name]
     wired_outputs = outputs or LogOutputs(log)
     own = LogJournal(log, lane.journal) if lane.journal else SegmentJournal(MemoryStore())
-    driver = wired(lane, log, journal or own, wired_outputs, effector)
+    driver = wired(lane, journal or own, wired_outputs, effector)
 
     async def whole() -> None:
         try:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
+from oracles.schedule import LANES, Cell, boundaries, cells
+
 from assay.app.simulation.faults import FAULTS, Planted
-from assay.app.simulation.schedule import LANES, Cell, boundaries, cells
 
 WIDTH = 10
 

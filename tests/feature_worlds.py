@@ -8,13 +8,13 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from oracles.windows_reference import Fact, Label, Payment, ReferenceFeatures, Row
 
 from assay.codecs.columns import Columns, Strings
 from assay.tables.dedupe import SeenBatch, SeenIds
 from assay.tables.feature_plan import FeaturePlan
 from assay.tables.features import REFUSALS, FeatureBatch, FeatureTable
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT
-from assay.tables.windows_reference import Fact, Label, Payment, ReferenceFeatures, Row
 
 SECOND = 1_000_000
 HORIZON_US, HORIZON_ROWS = 10**15, 10**6

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, TopicPartition
+from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, ConsumerGroupTopicPartitions, TopicPartition
 from confluent_kafka.admin import AdminClient
 from gated_worlds import GatedWorld
 from reasons_met import seen
@@ -126,6 +126,23 @@ def ends(run: Run, handles: Iterable[str]) -> dict[tuple[str, int], int]:
             name = topic(handle).name(run.namespace)
             for number in consumer.list_topics(name, timeout=30).topics[name].partitions:
                 found[(handle, number)] = consumer.get_watermark_offsets(TopicPartition(name, number), timeout=30)[1]
+        return found
+    finally:
+        consumer.close()
+
+
+def record_times_ms(run: Run) -> dict[str, list[int]]:
+    """Topic handle → the timestamp that the producer gave to each record of it, transactions and topics without a record left out."""
+    settings = {"group.id": "test", "enable.auto.commit": False, "enable.partition.eof": True, "fetch.wait.max.ms": 10, "log_level": 0}
+    consumer = Consumer({"bootstrap.servers": run.bootstrap, **settings})
+    found: dict[str, list[int]] = defaultdict(list)
+    try:
+        for (handle, partition), end in ends(run, topics()).items():
+            consumer.assign([TopicPartition(topic(handle).name(run.namespace), partition, 0)])
+            while end and (message := consumer.poll(DEADLINE_S)) is not None and message.error() is None:
+                kind, time_ms = message.timestamp()
+                assert kind == TIMESTAMP_CREATE_TIME, f"{handle}: the broker's time says nothing about its producer"
+                found[handle].append(time_ms)
         return found
     finally:
         consumer.close()

@@ -22,8 +22,6 @@ from assay.contracts.reasons import Reason
 #: they put a code into words for whoever calls them; a test may call them with any
 _ERRORS = "assay.contracts.errors"
 _ON_BEHALF = (_ERRORS, "assay.codecs.quarantine")
-#: it compares codes, others have produced them
-_COMPARES = "assay.app.simulation.checks"
 met: set[str] = set()
 _folder: list[Path] = []
 
@@ -62,8 +60,7 @@ def _is_product(frame: FrameType | None) -> bool:
         return False
     if frame is None or frame.f_code.co_name == "<module>":
         return False
-    module = str(frame.f_globals.get("__name__"))
-    return module.startswith("assay.") and module != _COMPARES
+    return str(frame.f_globals.get("__name__")).startswith("assay.")
 
 
 def seen(text: str, planted: Collection[str] = ()) -> str:

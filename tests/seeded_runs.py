@@ -8,14 +8,14 @@ from functools import cache
 from random import Random
 from typing import NamedTuple
 
+from oracles.checks import violations
+from oracles.schedule import schedule, wants_standbys
 from simulated_worlds import Finished, World, config, decision_digest, given, inputs, run, troubled_world
 
 from assay.app.lane.assembly import partition_counts
-from assay.app.simulation.checks import violations
 from assay.app.simulation.faults import Planted
 from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
 from assay.app.simulation.log import ModelLog
-from assay.app.simulation.schedule import schedule, wants_standbys
 from assay.app.simulation.simulator import Simulator
 from assay.app.snapshots.taking import SnapshotPace
 

@@ -7,6 +7,8 @@ from functools import cache, lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
+from oracles import checks
+from oracles.checks import Given, digest_of, values_of, violations
 from records import (
     CONTEXT,
     CONTROL,
@@ -30,8 +32,6 @@ from assay.agents.step import TopicPartition
 from assay.app.demo.new_run import document
 from assay.app.lane.assembly import partition_counts
 from assay.app.run.directory import RunConfig
-from assay.app.simulation import checks
-from assay.app.simulation.checks import Given, digest_of, values_of, violations
 from assay.app.simulation.faults import Planted
 from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
 from assay.app.simulation.log import LoggedRecord, ModelLog

@@ -131,8 +131,8 @@ def _as_ids(columns: Columns, id_name: str, payload_name: str) -> Columns:
     n, width = ids.shape
     text = Strings(ids.reshape(-1), np.arange(n, dtype=np.int64) * width, np.full(n, width, np.int32))
     none = Strings.nulls(n)
-    places = {name: columns[name] for name in ("topic", "partition", "offset", "ts_us")}
-    return {**places, "event_id": text, "payload_hash": payload, "kind": np.full(n, PAYMENT, np.int8), "subject_event_id": none}
+    head: Columns = {"kind": np.full(n, PAYMENT, np.int8), "ts_us": columns["ts_us"]}
+    return {**head, "event_id": text, "payload_hash": payload, "subject_event_id": none}
 
 
 def _outcome_ids(action_id: U8, status: Strings) -> U8:

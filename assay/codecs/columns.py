@@ -26,8 +26,6 @@ U8: TypeAlias = NDArray[np.uint8]
 I32: TypeAlias = NDArray[np.int32]
 I64: TypeAlias = NDArray[np.int64]
 
-EMPTY = np.zeros(0, np.uint8)
-
 
 class Strings(NamedTuple):
     """n byte strings: row i is `data[starts[i] : starts[i] + lengths[i]]`; null when `lengths[i]` is -1."""

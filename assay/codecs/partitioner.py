@@ -46,8 +46,3 @@ def partitions_of(keys: Strings, count: int) -> I32:
     if count > 1:
         _partitions(frozen(keys.data, np.uint8), frozen(keys.starts, np.int64), frozen(keys.lengths, np.int64), count, found)
     return found
-
-
-def partition_of(key: bytes, count: int) -> int:
-    """Partition of one key."""
-    return int(partitions_of(Strings.of([key]), count)[0])

@@ -49,11 +49,6 @@ def hex64(value: Any) -> str:
     return digest(value).hex()
 
 
-def hex32(value: Any) -> str:
-    """The first 32 hex digits of the digest: the form of short ids."""
-    return digest(value)[:16].hex()
-
-
 def _refuse_inexact(value: Any, path: str) -> None:
     if isinstance(value, _SCALARS):
         return

@@ -22,16 +22,6 @@ def scenario_run_id(run_equivalence_key: str) -> str:
     return _hex("sr_run", run_equivalence_key)[:32]
 
 
-def attempt_id(run_id: str, attempt_no: int) -> str:
-    """hex32 of `sr_attempt|run_id|attempt_no`."""
-    return _hex("sr_attempt", run_id, attempt_no)[:32]
-
-
-def scenario_set_id(scenario_ids: Sequence[str]) -> str:
-    """`scnset_` and 16 hex digits over the sorted ids joined by `|`."""
-    return "scnset_" + _hex(*sorted(set(scenario_ids)))[:16]
-
-
 def ready_message_id(platform_run_id: str, scenario_run_id: str, bundle_hash: str) -> str:
     """hex64 of `ready|platform_run_id|scenario_run_id|bundle_hash`: one READY per run and evidence bundle."""
     return _hex("ready", platform_run_id, scenario_run_id, bundle_hash)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -34,11 +33,6 @@ def parse(text: str) -> int:
         f"{text!r} is not an instant",
         remedy="Write UTC with exactly six fraction digits and Z, as in 2018-04-01T00:00:31.000000Z.",
     )
-
-
-def parse_all(texts: Iterable[str]) -> list[int]:
-    """`parse` over many; equal to one by one, and raises at the first that is refused."""
-    return [parse(text) for text in texts]
 
 
 def text(ts_us: int) -> str:

@@ -19,15 +19,6 @@ class Outcome(StrEnum):
 OUTCOMES: Final = tuple(Outcome)
 
 
-class ActionStatus(StrEnum):
-    """What became of an action. Only the first says that the effector acted."""
-
-    EXECUTED = "EXECUTED"
-    DENIED = "DENIED"
-    FAILED = "FAILED"
-    UNCERTAIN_COMMIT = "UNCERTAIN_COMMIT"
-
-
 #: reason codes the posture adds to a decision, after the codes of the rules that fired
 POSTURE_MISSING: Final = "POSTURE_MISSING_FAIL_SAFE"
 POSTURE_CLAMPED: Final = "ACTION_POSTURE_CLAMPED"

@@ -53,11 +53,6 @@ class Pins:
             raise Quarantine(Reason.PINS_INVALID, problem)
         return cls(**{name: values[name] for name in PIN_NAMES})
 
-    @classmethod
-    def from_avro(cls, record: Mapping[str, Any]) -> Pins:
-        """The inverse of `as_avro`."""
-        return cls.of({name: value.hex() if isinstance(value, bytes) else value for name, value in record.items()})
-
     def as_json(self) -> dict[str, Any]:
         """The pins as they stand in an envelope."""
         return asdict(self)

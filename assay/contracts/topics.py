@@ -91,14 +91,6 @@ def topic(handle: str) -> Topic:
         raise Stop(Reason.TOPIC_UNKNOWN, f"no topic has the handle {handle!r}", remedy=f"Handles: {', '.join(topics())}.") from None
 
 
-def handle_of(name: str, namespace: str = "") -> str:
-    """The handle of a topic's name on the broker; raises Stop(TOPIC_UNKNOWN)."""
-    for found in topics().values():
-        if found.name(namespace) == name:
-            return found.handle
-    raise Stop(Reason.TOPIC_UNKNOWN, f"{name!r} is no topic of namespace {namespace!r}")
-
-
 def edges(found: Iterable[Topic] | None = None) -> Iterator[Edge]:
     """Every edge that topic files list, topic by topic; of all topics if none are given."""
     for one in topics().values() if found is None else found:

@@ -56,11 +56,6 @@ class EntityPlan:
     window_names: tuple[str, ...]
     window_words: I64
 
-    @property
-    def takes_labels(self) -> bool:
-        """True when a ring of this entity counts frauds."""
-        return bool((self.rings[:, FRAUDS] >= 0).any())
-
 
 @dataclass(frozen=True)
 class FeaturePlan:

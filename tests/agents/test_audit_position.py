@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from machines import audit_machine
 from records import OTHER_PINS, RTDL, chunk, decision, outcome
 
+from assay.agents import audit as audit_module
 from assay.agents.audit import AuditMachine
 from assay.codecs.audit_segment import read_segment
 
@@ -55,3 +57,25 @@ def test_the_position_moves_past_repeats_with_nothing_behind_them() -> None:
         again.recover(segment)
     assert again.position() == {(RTDL, 0): 4}
     assert records(drain(again)) == 0
+
+
+def test_nothing_more_is_fetched_while_pairs_of_several_segments_wait_and_it_is_again_once_they_are_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(audit_module, "RECORDS_MAX", 2)
+    monkeypatch.setattr(audit_module, "READY_MAX", 6)
+    lane, wanted = machine(), list[bool]()
+    for n in range(6):
+        wanted.append(lane.wants((RTDL, 0)))
+        lane.receive(chunk(RTDL, [decision(f"e{n}"), outcome(f"e{n}")], 2 * n))
+    assert wanted == [True] * 6
+    assert not lane.wants((RTDL, 0))
+    for written in range(3):
+        entry = lane.next_entry(WALL_US)
+        assert entry is not None
+        assert (entry.rows, lane.wants((RTDL, 0))) == (2, True), written
+    assert lane.next_entry(WALL_US) is None
+
+
+def test_a_lane_at_its_start_wants_thousands_of_pairs() -> None:
+    assert audit_module.READY_MAX > audit_module.RECORDS_MAX > 1_000

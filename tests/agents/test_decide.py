@@ -12,6 +12,7 @@ import yaml
 from decision_rows import CONTEXT, DOCUMENT, FEATURES, PINS, RULES, batch, decided, handled, plans, posture, steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.rule_reference import score_row
 from states import written
 
 from assay.agents.decide import DecideStep
@@ -25,13 +26,11 @@ from assay.codecs.table_state import TableState
 from assay.contracts import ids
 from assay.contracts.errors import Stop
 from assay.contracts.outcomes import POSTURE_CLAMPED, POSTURE_MISSING
-from assay.contracts.pins import Pins
 from assay.contracts.posture import Mode
 from assay.contracts.reasons import Reason
 from assay.tables.decisions import RecentDecisions
 from assay.tables.feature_document import parse_document
 from assay.tables.row_kinds import LABEL
-from assay.tables.rule_reference import score_row
 
 NORMAL = posture(1, Mode.NORMAL)
 
@@ -49,7 +48,7 @@ def test_a_decision_says_what_it_was_computed_from() -> None:
     assert record["bundle_ref"] == {"bundle_id": "rules", "bundle_version": "1"}
     assert record["run_config_digest"] == b"\x05" * 32
     assert record["decided_at_utc"] == CONTEXT.wall_us
-    assert Pins.from_avro(record["pins"]) == PINS
+    assert record["pins"] == PINS.as_avro()
     offsets = [{"topic": "FP_BUS_TRAFFIC_FRAUD_V1", "partition": 0, "next_offset": 42}]
     assert record["basis"] == {"shard": 0, "epoch": 2, "sequence": 11, "offsets": offsets}
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.rule_reference import score_row
 
 from assay.agents import rule_scorer
 from assay.agents.rule_plan import OPERATORS, POINTS_MAX, compile_rules
@@ -16,7 +17,6 @@ from assay.agents.rule_scorer import RuleScorer
 from assay.agents.scorer import Scored
 from assay.codecs.columns import Columns
 from assay.contracts.outcomes import OUTCOMES
-from assay.tables.rule_reference import score_row
 
 LONGS, DOUBLES = ("a", "b"), ("x", "y")
 NAMES = SimpleNamespace(long_names=LONGS, double_names=DOUBLES)

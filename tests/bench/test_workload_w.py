@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 from bench.peers import faust_plain
+from oracles.windows_reference import Payment, ReferenceFeatures
 
-from assay.app.bench import workload_w
-from assay.app.bench.checks import decisions_in_memory, feature_longs
+from assay.app.bench import checks, workload_w
+from assay.app.bench.checks import decisions_in_memory
 from assay.app.bench.lane import bench_config
 from assay.app.bench.stats import spread
 from assay.codecs.single_object import unpack
 from assay.tables.feature_plan import compile_plan
-from assay.tables.windows_reference import Payment, ReferenceFeatures
 
 EVENTS = 1_500
 #: so far apart, the same number of events empties windows of seven days
@@ -97,9 +97,14 @@ def test_plain_faust_computes_the_lanes_values_score_and_outcome(documents: list
         assert (score, "STEP_UP" if outcome == "ALLOW" else outcome) == (decision["score"], decision["outcome"])
 
 
-def test_a_cut_into_other_batches_gives_the_same_values(records: list[tuple[bytes | None, bytes]], decided: list[dict[str, Any]]) -> None:
-    longs = np.concatenate([feature_longs(values) for values in decisions_in_memory(CONFIG, records)])
-    assert longs.tolist() == [decision["features"]["longs"] for decision in decided]
+def test_a_cut_into_other_batches_gives_the_same_values(
+    records: list[tuple[bytes | None, bytes]], decided: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "_BLOCK", 97)
+    batches = list(decisions_in_memory(CONFIG, records))
+    assert len(batches) > EVENTS // 97
+    cut = [unpack(value or b"")[1] for values in batches for value in values.tolist()]
+    assert [decision["features"] for decision in cut] == [decision["features"] for decision in decided]
 
 
 def test_a_spread_is_lowest_middle_and_highest() -> None:

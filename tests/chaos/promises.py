@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 from chaos.remains import Commit, Left
+from oracles.journaled import counting
 
 from assay.agents.specs import JournalTopic, journal_topic
 from assay.agents.step import TopicPartition
@@ -20,7 +21,6 @@ from assay.app.effects.recorder import recorded
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.verify import verify
 from assay.app.run.directory import Run
-from assay.app.simulation.journaled import counting
 from assay.codecs.audit_segment import SEGMENTS, bodies_of, read_segment
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings

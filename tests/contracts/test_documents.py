@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from oracles.examples import Example, examples
 
 from assay.app.oracle.mapping import parse_mapping, shipped_mappings
 from assay.app.oracle.sealed_world import WorldManifest, open_world
@@ -15,7 +16,6 @@ from assay.app.stores.objects import DirectoryStore
 from assay.codecs.audit_segment import MAGIC, read_segment
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
-from assay.contracts.examples import Example, examples
 from assay.contracts.json_schema import fault_of
 
 REFUSED = {name: [e for e in examples(name) if e.reason is not None] for name in ("mapping", "sealed_world", "audit_segment")}

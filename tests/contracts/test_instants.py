@@ -26,12 +26,6 @@ def test_text_and_microseconds_are_inverse_for_every_year(moment: datetime) -> N
     assert instants.parse(written) == ts_us
 
 
-@given(st.lists(MOMENTS.map(lambda moment: (moment - EPOCH) // timedelta(microseconds=1))))
-def test_many_instants_parse_as_one_by_one(moments: list[int]) -> None:
-    """A list is no other format."""
-    assert instants.parse_all(map(instants.text, moments)) == moments
-
-
 @pytest.mark.parametrize(
     "text",
     [

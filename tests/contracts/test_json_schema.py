@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from oracles.examples import examples
 
-from assay.contracts.examples import examples
 from assay.contracts.json_schema import fault_of, names, schema, validator
 
 ACCEPTED = [example for example in examples() if example.reason is None]

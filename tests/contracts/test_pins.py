@@ -27,8 +27,8 @@ def test_pins_go_through_json_and_avro_unchanged() -> None:
     """Hex in JSON, fixed bytes in Avro."""
     pins = Pins.of({**GOOD, "run_id": "another key is left alone"})
     assert pins.as_json() == GOOD
-    assert pins.as_avro()["manifest_fingerprint"] == bytes.fromhex("a" * 64)
-    assert Pins.from_avro(pins.as_avro()) == pins
+    hexes = ("scenario_run_id", "manifest_fingerprint", "parameter_hash")
+    assert pins.as_avro() == {**GOOD, **{name: bytes.fromhex(GOOD[name]) for name in hexes}}
 
 
 def test_the_digest_is_over_the_canonical_json_of_the_pins() -> None:

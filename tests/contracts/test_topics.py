@@ -20,7 +20,6 @@ from assay.contracts.topics import (
     Edge,
     Topic,
     edges,
-    handle_of,
     read,
     topic,
     topics,
@@ -63,11 +62,9 @@ def test_dead_letters_go_to_a_topic_that_has_none_itself() -> None:
         assert found.dead_letter is None or topic(found.dead_letter).dead_letter is None
 
 
-def test_a_namespace_comes_before_the_string_and_is_taken_off_again() -> None:
+def test_a_namespace_comes_before_the_topic_name() -> None:
     """Two runs on one broker never share a topic."""
-    name = topic("FP_BUS_RTDL_V1").name("run7.")
-    assert name == "run7." + topic("FP_BUS_RTDL_V1").topic
-    assert handle_of(name, "run7.") == "FP_BUS_RTDL_V1"
+    assert topic("FP_BUS_RTDL_V1").name("run7.") == "run7." + topic("FP_BUS_RTDL_V1").topic
 
 
 def test_wiring_sets_partitions_only_where_the_topic_scales() -> None:
@@ -77,9 +74,9 @@ def test_wiring_sets_partitions_only_where_the_topic_scales() -> None:
     assert topic("FP_BUS_TRAFFIC_FRAUD_V1").partition_count() == 3
 
 
-@pytest.mark.parametrize("call", [lambda: topic("FP_NONE"), lambda: handle_of("other.topic")])
+@pytest.mark.parametrize("call", [lambda: topic("FP_NONE")])
 def test_an_unknown_topic_is_refused(call: object) -> None:
-    """By handle and by name."""
+    """Whoever asks for it."""
     assert callable(call)
     with pytest.raises(Stop) as refused:
         call()

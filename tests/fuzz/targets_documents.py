@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import jsonschema
 from fuzz.engine import Target, refusal
+from oracles.examples import examples
 from records import PINS
 
 from assay.agents.rule_plan import compile_rules
@@ -22,7 +23,6 @@ from assay.app.stores.segment_journal import HEAD, read_head
 from assay.app.streamer.checkpoint import Checkpoint, Cursor
 from assay.contracts import topics
 from assay.contracts.errors import Stop
-from assay.contracts.examples import examples
 from assay.contracts.json_schema import fault_of, names, schema
 from assay.contracts.reasons import Reason
 from assay.contracts.yaml_documents import read_document

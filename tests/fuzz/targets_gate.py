@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 from fuzz.engine import Target, refusal
 from gate_events import NOW_US, SCOPE, event, paid, raw
 from gate_process import mark
+from oracles.examples import examples
 
 from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent
 from assay.app.gate.border import items_of, one_item
@@ -24,7 +25,6 @@ from assay.codecs.single_object import unpack
 from assay.contracts import envelope, instants
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Quarantine
-from assay.contracts.examples import examples
 from assay.contracts.pins import Pins
 
 PINS: Final = Pins.of(SCOPE)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 
 import pytest
 from demo_process import Demo, World, seal
+from lane_worker import record_times_ms, values
 
 from assay.app.report.evidence import RunEvidence, read_decisions
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
+from assay.codecs.single_object import unpack
+from assay.contracts.topics import topics
 from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(300)]
 
 ROWS = 2_000
+YEAR_MS = 365 * 86_400_000
 
 
 @pytest.fixture(scope="module")
@@ -24,17 +29,30 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return seal(tmp_path_factory.mktemp("world"), seed=51, rows=ROWS)
 
 
+def assert_stamped_by_the_wall_clock(run: Run, began_ms: int) -> None:
+    """Every record on every topic: with the time of an event of 2018, Kafka would delete it on arrival."""
+    times = record_times_ms(run)
+    assert times.keys() == topics().keys() - {"FP_BUS_QUARANTINE_V1"}, "nothing was refused, and every other topic has records"
+    assert len(times["FP_BUS_TRAFFIC_FRAUD_V1"]) > ROWS
+    ended_ms = time.time_ns() // 1_000_000
+    assert {handle: (min(found), max(found)) for handle, found in times.items() if min(found) < began_ms or max(found) > ended_ms} == {}
+    latest_event_us = max(unpack(value)[1]["ts_utc"] for value in values(run, "FP_BUS_TRAFFIC_FRAUD_V1"))
+    assert latest_event_us // 1_000 < began_ms - YEAR_MS, "events of today could not tell event time from wall time"
+
+
 @pytest.mark.parametrize(("speedup", "partitions"), [("0", 3), pytest.param("800000", 1, marks=pytest.mark.long)])
 def test_pace_and_partitions_do_not_change_a_decision(
     speedup: str, partitions: int, tmp_path: Path, world: World, kafka: Server, dsn: str
 ) -> None:
     demo = Demo(tmp_path, world, kafka.address, dsn, speedup, ASSAY_PARTITIONS=str(partitions))
+    began_ms = time.time_ns() // 1_000_000
     try:
         demo.finish()
     finally:
         demo.stop()
     demo.assert_as_undisturbed(ROWS)
     run = Run.load(demo.directory)
+    assert_stamped_by_the_wall_clock(run, began_ms)
     evidence, decisions = RunEvidence.read(run.store), read_decisions(run.store)
     assert evidence is not None
     assert evidence.quarantined == {}

@@ -113,7 +113,6 @@ def test_outputs_keep_their_order_in_each_partition_over_many_batches(kafka: Ser
         await outputs.start()
         await outputs.publish([emission, emission], 1_700_000_000_000)
         await outputs.close()
-        assert outputs.records_written == 2 * n
         return [await _whole(KafkaJournal(kafka.address, topic, partition)) for partition in range(3)]
 
     for partition, read in enumerate(asyncio.run(scenario(make_topic("out", 3)))):

@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
 from assay.app.gate.admission import RecordMetadata, Standing
-from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.index import AdmissionIndex, Claim, _next_epoch
+from assay.app.gate.server import ANSWER_WITHIN_S
 from assay.app.substrate import Server
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
+
+#: what a statement waits for at most, as the server calls it
+WAITS = ("lock_timeout", "statement_timeout")
 
 
 def digest(text: str) -> bytes:
@@ -118,3 +123,35 @@ def test_a_connection_the_server_dropped_is_made_again(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'to_be_dropped'")
     assert index.claim(claims("a", "b"), 2) == {0: Standing(digest("p"), None)}
+
+
+@pytest.mark.parametrize(("durable", "commits"), [(True, "on"), (False, "off")])
+def test_a_connection_commits_as_durably_as_it_is_asked_to_and_waits_for_nothing_without_end(durable: bool, commits: str, dsn: str) -> None:
+    index = AdmissionIndex(dsn, durable=durable)
+    index.ready()
+    connection = index._connection
+    assert connection is not None
+    rows = connection.execute("SELECT name, setting FROM pg_settings WHERE name = ANY(%s)", (["synchronous_commit", *WAITS],)).fetchall()
+    found: dict[str, str] = dict(rows)
+    assert found.pop("synchronous_commit") == commits
+    assert {name: 0 < int(wait_ms) <= 1_000 * ANSWER_WITHIN_S for name, wait_ms in found.items()} == dict.fromkeys(WAITS, True)
+    index.close()
+
+
+def test_an_epoch_is_durable_whatever_the_connection_is(dsn: str) -> None:
+    """One that a crashed server forgot would be given out twice, and two batches would share a number."""
+    AdmissionIndex(dsn).ready()
+    said: list[str] = []
+
+    class Noted(psycopg.Cursor[Any]):
+        """A cursor that notes what it executes."""
+
+        def execute(self, query: Any, *args: Any, **options: Any) -> Noted:
+            said.append(str(query))
+            return super().execute(query, *args, **options)
+
+    with psycopg.connect(dsn, autocommit=True, cursor_factory=Noted) as connection:
+        connection.execute("SET synchronous_commit = off")
+        said.clear()
+        assert _next_epoch(connection) > 0
+    assert said == ["SET LOCAL synchronous_commit = on", "SELECT nextval('ig_epoch')"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 
 import pytest
+from oracles.schedule import boundaries
 from records import CONTEXT, CONTROL, INPUTS, LABELS, POSTURE, RTDL, TRAFFIC
 from simulated_worlds import LANES, Finished, World, assert_promises, decision_digest, decisions, run, small_world
 
-from assay.app.simulation.faults import BOUNDARIES, CutOff, Delay, Duplicate, Planted, crash
-from assay.app.simulation.schedule import boundaries
+from assay.app.simulation.faults import BOUNDARIES, Crash, CutOff, Delay, Duplicate, Planted
 from assay.codecs.single_object import unpack
 
 
@@ -34,7 +34,7 @@ def occurrences(lane: str, boundary: str) -> dict[str, int]:
 @pytest.mark.parametrize("when", ["first", "middle", "late"])
 @pytest.mark.parametrize(("lane", "boundary"), [(lane, b) for lane in LANES for b in boundaries(lane)])
 def test_a_crash_at_a_boundary_changes_nothing_in_effect(lane: str, boundary: str, when: str) -> None:
-    planted = crash(lane, boundary, occurrences(lane, boundary)[when])
+    planted = Planted(Crash(), lane, boundary, occurrences(lane, boundary)[when])
     finished = run(world(), [planted], standbys=boundary == "snapshotting")
     assert finished.simulator.met == [planted], "the crash was not reached"
     assert_promises(world(), finished)
@@ -45,7 +45,7 @@ def test_a_crash_at_a_boundary_changes_nothing_in_effect(lane: str, boundary: st
 def test_crashes_during_recovery_change_nothing_in_effect(boundary: str) -> None:
     """The process dies, and its successors die where they come to a boundary next."""
     lane = "act" if boundary.startswith("effects") else "rtdl"
-    crashes = [crash(lane, boundary, occurrences(lane, boundary)["middle"] + again) for again in range(3)]
+    crashes = [Planted(Crash(), lane, boundary, occurrences(lane, boundary)["middle"] + again) for again in range(3)]
     finished = run(world(), crashes, standbys=boundary == "snapshotting")
     assert finished.simulator.met == crashes
     assert_promises(world(), finished)

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 from fault_table import cell_of, met_too_rarely, table, times_met
+from oracles.schedule import LANES, boundaries, cells, schedule
 from seeded_runs import judged
 from simulate import told
 from source_tree import ROOT
 
 from assay.app.simulation.faults import Crash, Planted
-from assay.app.simulation.schedule import LANES, boundaries, cells, schedule
 
 
 @pytest.mark.parametrize("seed", range(50))

@@ -63,8 +63,8 @@ def test_a_standby_takes_over_what_it_followed(lane_name: str, active_goes_on: s
     async def whole() -> BaseException | None:
         enough = 1 if lane_name == "audit" else 3  # the audit's segments hold many records each
         held = Held(log, tp, enough)
-        active = wired(lane, log, held, LogOutputs(log), effector)
-        standby = wired(lane, log, Claiming(log, tp, held, active_goes_on), LogOutputs(log), effector)
+        active = wired(lane, held, LogOutputs(log), effector)
+        standby = wired(lane, Claiming(log, tp, held, active_goes_on), LogOutputs(log), effector)
         working, following = asyncio.create_task(play(active, lane, log)), asyncio.create_task(standby.follow())
         async with asyncio.timeout(DEADLINE_S):
             while standby.next_offset < enough:
@@ -98,7 +98,7 @@ def test_one_that_is_told_before_its_claim_that_the_lane_is_anothers_writes_noth
     tp = lane.journal
 
     async def whole() -> None:
-        active, standby = (wired(lane, log, LogJournal(log, tp), LogOutputs(log), effector) for _ in range(2))
+        active, standby = (wired(lane, LogJournal(log, tp), LogOutputs(log), effector) for _ in range(2))
         assert not await standby.recover(lambda: False)
         assert log.end(tp) == 0
         following = asyncio.create_task(standby.follow())

@@ -86,3 +86,15 @@ def test_a_feature_state_that_points_outside_of_itself_is_refused(array: str, ch
 def test_seen_ids_out_of_range_are_refused(change: dict[str, int]) -> None:
     state = read_back(FOLDED.seen)
     refused(lambda: SeenIds.from_state(TableState({**state.header, **change}, state.arrays)))
+
+
+#: what an entry had before: where its id was first met stood behind the five words of today
+FORMER_WORDS = 7
+
+
+@pytest.mark.parametrize(("said", "width"), [(None, FORMER_WORDS), (FORMER_WORDS, FORMER_WORDS), (5, FORMER_WORDS), (None, 5), (5, 4)])
+def test_seen_ids_of_another_layout_are_refused_instead_of_misread(said: int | None, width: int) -> None:
+    state = read_back(FOLDED.seen)
+    header = {name: value for name, value in state.header.items() if name != "entry_words"} | ({"entry_words": said} if said else {})
+    entries = np.zeros((len(state.array("entries")), width), np.int64)
+    assert "entries of" in refused(lambda: SeenIds.from_state(TableState(header, {"entries": entries})))

@@ -93,19 +93,21 @@ def test_a_mismatch_far_in_the_future_makes_nothing_be_forgotten() -> None:
     assert seen.fold(lane_columns([pay("x", 0)], [])).verdicts.tolist() == [DUPLICATE]
 
 
-def test_the_first_place_of_an_id_is_kept() -> None:
-    seen = SeenIds(1000, 10)
-    columns = lane_columns([pay("x", 0)], [], first_offset=77) | {"topic": np.array([3], np.int16), "partition": np.array([2], np.int32)}
-    ordinal = int(seen.fold(columns).ordinals[0])
-    assert seen.first_place(ordinal) == (3, 2, 77)
-
-
 def test_memory_per_id_is_bounded_and_forgotten_ids_give_theirs_back() -> None:
     seen = SeenIds(10**9, 5000)
     for start in range(0, 60_000, 3000):
         seen.fold(lane_columns([pay(f"event-{i}", i) for i in range(start, start + 3000)], []))
     assert seen.count == 5000
     assert seen.bytes_per_id < 200
+
+
+def test_an_id_takes_40_bytes_and_two_words_of_index_where_both_are_just_large_enough() -> None:
+    count = 2**14
+    seen = SeenIds(10**9, 2 * count)
+    for start in range(0, count, 1024):
+        seen.fold(lane_columns([pay(f"event-{i}", i) for i in range(start, start + 1024)], []))
+    assert seen.count == count
+    assert seen.bytes_per_id == 40 + 2 * 8
 
 
 def test_state_reads_back_equal_and_goes_on_equal() -> None:

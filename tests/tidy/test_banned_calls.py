@@ -62,3 +62,22 @@ def test_only_the_settings_read_the_environment() -> None:
 @pytest.mark.parametrize("text", ["import os\nos.environ.get('A')", "from os import getenv\ngetenv('A')"])
 def test_a_planted_read_of_the_environment_is_seen(text: str) -> None:
     assert environment_read(text)
+
+
+#: files that may ask for an attribute by its name; the list only shrinks
+ASKS_BY_NAME = frozenset({"assay/agents/lane.py"})
+
+
+def asks_by_name(text: str) -> bool:
+    """Whether a source text asks for an attribute by a name that the type checker cannot see."""
+    return any(name == "getattr" for name, _ in calls(text))
+
+
+def test_attributes_are_asked_for_where_the_type_checker_sees_them() -> None:
+    found = {name_of(path) for path in sources("assay") if asks_by_name(path.read_text(encoding="utf-8"))}
+    assert found - ASKS_BY_NAME == set()
+
+
+def test_a_planted_getattr_is_seen() -> None:
+    assert asks_by_name("def pin(config, name):\n    return getattr(config, name)")
+    assert not asks_by_name("def __getattr__(name):\n    raise AttributeError(name)")

@@ -126,11 +126,6 @@ def _row(answers: Answers, at: int) -> str:
     return f"{answers.event_ids.row(at)!r} {answers.values[at].tolist()} {answers.scores[at]} {answers.outcomes.row(at)!r}"
 
 
-def feature_longs(decisions: Strings) -> I64:
-    """Integer feature values of decisions, int64 (n, L)."""
-    return _longs(_decoded(decisions, frozenset({"features"})))
-
-
 def event_ids_of(decisions: Strings) -> Strings:
     """Ids of the payments that decisions are of."""
     ids = _decoded(decisions, frozenset({"source_event.event_id"}))["source_event.event_id"]

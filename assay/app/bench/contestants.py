@@ -128,5 +128,5 @@ def family_cpu_s(process: psutil.Process) -> float:
 
 def busy_s() -> float:
     """CPU seconds that anything on this machine has used: a figure beside a busy rest is a figure of that, too."""
-    times = psutil.cpu_times()
-    return float(sum(times) - times.idle - getattr(times, "iowait", 0.0))
+    times: dict[str, float] = psutil.cpu_times()._asdict()
+    return sum(times.values()) - times["idle"] - times.get("iowait", 0.0)  # only Linux counts the wait for a disk by itself

@@ -33,7 +33,6 @@ from assay.contracts.topics import topic, topics
 
 #: all keys have their events within this time, so that every one of them is still in a 7-day window at the end
 SPAN_MS = 6 * 86_400_000
-_BLOCK = 20_000
 
 
 def payments(keys: int, events: int) -> workload_w.Payments:

@@ -46,7 +46,6 @@ class KafkaJournal:
         self.tp = (topic, partition)
         self._producer: AIOKafkaProducer | None = None
         self._next = 0
-        self.bytes_appended = 0
 
     def begin_at(self, offset: int) -> None:
         """Reading begins at this offset: what is before it is in a snapshot."""
@@ -72,7 +71,6 @@ class KafkaJournal:
             sent = await _started(self._producer).send(self._topic, value, partition=self._partition, timestamp_ms=wall_ms)
         except KafkaError as error:
             raise _failed(self._topic, error) from error
-        self.bytes_appended += len(value)
         return asyncio.ensure_future(self._acknowledged(sent))
 
     async def _acknowledged(self, sent: Awaitable[Any]) -> int:
@@ -198,7 +196,6 @@ class KafkaOutputs:
         self._client: dict[str, Any] = {**(client or {}), "bootstrap_servers": bootstrap}
         self._topics = dict(topics)
         self._producer: AIOKafkaProducer | None = None
-        self.records_written = 0
 
     async def start(self) -> None:
         """Connect, once. Raises Stop(PRODUCE_FAILED) when the broker does not answer."""
@@ -221,7 +218,6 @@ class KafkaOutputs:
         for lot in lots:
             tps.setdefault((self._topics[lot.handle], lot.partition), []).extend(lot.batches)
         await asyncio.gather(*(self._write(topic, partition, batches) for (topic, partition), batches in tps.items()))
-        self.records_written += sum(batch.records for batches in tps.values() for batch in batches)
 
     async def _write(self, topic: str, partition: int, batches: Sequence[RecordBatch]) -> None:
         producer = _started(self._producer)

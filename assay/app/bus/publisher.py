@@ -41,17 +41,16 @@ class KafkaPublisher:
         delivery_timeout_ms: int = DELIVERY_TIMEOUT_MS,
     ) -> None:
         self._namespace, self._timeout_ms = namespace, delivery_timeout_ms
-        self._producer = Producer(
-            {
-                **(properties or {}),
-                "bootstrap.servers": bootstrap,
-                "acks": "all",
-                "enable.idempotence": True,
-                "linger.ms": 0,
-                "delivery.timeout.ms": delivery_timeout_ms,
-                "log_level": 2,
-            }
-        )
+        self.config: dict[str, Any] = {
+            **(properties or {}),
+            "bootstrap.servers": bootstrap,
+            "acks": "all",
+            "enable.idempotence": True,
+            "linger.ms": 0,
+            "delivery.timeout.ms": delivery_timeout_ms,
+            "log_level": 2,
+        }
+        self._producer = Producer(self.config)
 
     def publish(self, handle: str, records: Sequence[OutboundRecord]) -> None:
         """As `Publisher.publish`. Raises Stop(PRODUCE_FAILED) naming the topic and Kafka's error."""

@@ -148,11 +148,12 @@ class Examiner:
         return Admissible(raw, rule.event_class, envelope, payload, ts_us, hashed, key)
 
     def _check_scope(self, envelope: Envelope, rule: EventRule) -> None:
-        missing = [name for name in self._pins if name in rule.required_pins and getattr(envelope, name) is UNSET]
+        fields = msgspec.structs.asdict(envelope)
+        missing = [name for name in self._pins if name in rule.required_pins and fields[name] is UNSET]
         if missing:
             raise Quarantine(Reason.PINS_MISSING, f"pins {', '.join(missing)} are missing")
         for name, value in self._pins.items():
-            given = getattr(envelope, name)
+            given = fields[name]
             if given is not UNSET and given != value:
                 raise Quarantine(Reason.RUN_SCOPE_MISMATCH, f"pin {name} is {given!r}, this gate admits {value!r}")
 
@@ -207,8 +208,9 @@ def _instant(text: str) -> int:
 
 
 def _check_pin_forms(envelope: Envelope) -> None:
+    fields = msgspec.structs.asdict(envelope)
     for name, pattern in _PIN_PATTERNS.items():
-        value = getattr(envelope, name)
+        value = fields[name]
         if value is not UNSET and not pattern.fullmatch(value):
             raise Quarantine(Reason.PINS_INVALID, f"pin {name} is {value!r}, expected {pattern.pattern}")
 

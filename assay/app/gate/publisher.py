@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Producer
 
@@ -49,7 +49,7 @@ class BusPublisher:
     `properties` are further librdkafka properties (TLS, SASL)."""
 
     def __init__(self, bootstrap: str, names: Mapping[str, str], properties: Mapping[str, str] | None = None) -> None:
-        self._config = {**(properties or {}), **_PRODUCER, "bootstrap.servers": bootstrap}
+        self.config: dict[str, Any] = {**(properties or {}), **_PRODUCER, "bootstrap.servers": bootstrap}
         self.names = dict(names)
         self._partitions: dict[str, int] = {}
         self._fatal = threading.Event()
@@ -73,7 +73,7 @@ class BusPublisher:
             raise Retry(
                 Reason.BUS_UNAVAILABLE,
                 f"Kafka does not answer: {error.args[0].str()}",
-                where=str(self._config["bootstrap.servers"]),
+                where=str(self.config["bootstrap.servers"]),
                 remedy="The gate resumes by itself when the broker is back; send the same call again.",
             ) from None
         counts = {handle: len(found[name].partitions) for handle, name in self.names.items() if name in found}
@@ -110,7 +110,7 @@ class BusPublisher:
         self._producer.flush(WAIT_S)
 
     def _open(self) -> Producer:
-        return Producer({**self._config, "error_cb": self._noticed})
+        return Producer({**self.config, "error_cb": self._noticed})
 
     def _noticed(self, error: KafkaError) -> None:
         if error.fatal():  # an idempotent producer that lost its sequence can only be replaced

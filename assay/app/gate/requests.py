@@ -58,9 +58,10 @@ def mark_of(body: bytes, run_pins: Mapping[str, str | int]) -> MarkCall:
         raise Quarantine(Reason.MARK_INVALID, f"the body is not a mark: {error}") from None
     except Quarantine as refusal:
         raise Quarantine(Reason.MARK_INVALID, refusal.what) from None
+    fields = msgspec.structs.asdict(mark)
     for name in PIN_NAMES:
-        if getattr(mark, name) != run_pins[name]:
-            what = f"pin {name} is {getattr(mark, name)!r}, this gate writes marks for {run_pins[name]!r}"
+        if fields[name] != run_pins[name]:
+            what = f"pin {name} is {fields[name]!r}, this gate writes marks for {run_pins[name]!r}"
             raise Quarantine(Reason.RUN_SCOPE_MISMATCH, what)
     classes = tuple(TOPIC_OF_CLASS) if mark.classes is None else tuple(dict.fromkeys(mark.classes))
     unknown = [name for name in classes if name not in TOPIC_OF_CLASS]
@@ -77,8 +78,13 @@ def payment_envelope(body: bytes, run_pins: Mapping[str, str | int], now_us: int
         raise Quarantine(
             Reason.BODY_INVALID, f"the body is not a payment: {error}", remedy="Give amount_minor, currency and entities."
         ) from None
-    payload: dict[str, Any] = {name: getattr(given, name) for name in ("kind", "amount_minor", "currency", "entities")}
-    payload["attributes"] = {} if given.attributes is UNSET else given.attributes
+    payload: dict[str, Any] = {
+        "kind": given.kind,
+        "amount_minor": given.amount_minor,
+        "currency": given.currency,
+        "entities": given.entities,
+        "attributes": {} if given.attributes is UNSET else given.attributes,
+    }
     ts_utc = instants.text(now_us)
     head = {"event_type": "AUTH_REQUEST", "schema_version": "v1", "ts_utc": ts_utc, "producer": PERSON, **run_pins}
     event_id = given.event_id if given.event_id is not UNSET else hex64({**head, "payload": payload})

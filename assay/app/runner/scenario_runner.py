@@ -81,9 +81,14 @@ def facts_view(config: RunConfig, manifest: WorldManifest, bundle_hash: str) -> 
 def _checked_world(config: RunConfig, store: ObjectStore, checked: Callable[[int, int], None]) -> SealedWorld:
     world = open_world(store, config.manifest_fingerprint)
     manifest = world.manifest
-    for name in ("parameter_hash", "scenario_id", "seed"):
-        if getattr(config, name) != getattr(manifest, name):
-            what = f"the run's {name} is {getattr(config, name)}, the world's is {getattr(manifest, name)}"
+    pins = (
+        ("parameter_hash", config.parameter_hash, manifest.parameter_hash),
+        ("scenario_id", config.scenario_id, manifest.scenario_id),
+        ("seed", config.seed, manifest.seed),
+    )
+    for name, ours, theirs in pins:
+        if ours != theirs:
+            what = f"the run's {name} is {ours}, the world's is {theirs}"
             raise Stop(Reason.RUN_SCOPE_MISMATCH, what, where=world.root, remedy="Take the pins of a run from the manifest of its world.")
     parts: list[WorldPart] = [*manifest.stream_view, *manifest.truth]
     for done, _ in enumerate(world.verify(), start=1):

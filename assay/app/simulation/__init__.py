@@ -1,1 +1,1 @@
-"""Parts of the simulator: the model log, an event loop in virtual time, simulated processes, faults and what must hold of a run."""
+"""Parts of the simulator: the model log, an event loop in virtual time, simulated processes and faults."""

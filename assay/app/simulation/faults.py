@@ -135,8 +135,3 @@ class Planted(NamedTuple):
     lane: str = ""
     boundary: str = ""
     occurrence: int = 0
-
-
-def crash(lane: str, boundary: str, occurrence: int) -> Planted:
-    """The process of a lane dies the n-th time it comes to a boundary."""
-    return Planted(Crash(), lane, boundary, occurrence)

@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
+from assay.agents.faust_shell import agents
 from assay.agents.faust_shell.agents import Shell, ShellLane, WorkerApp, build_app, exit_code, last_words
 from assay.agents.faust_shell.tables import LaneTable
 from assay.contracts.errors import Quarantine, Stop
@@ -260,3 +261,33 @@ def test_a_crash_of_a_lane_is_the_crash_of_the_worker_and_of_every_other_lane(tm
 )
 def test_a_crashed_worker_never_ends_with_zero_and_never_without_a_word(reason: BaseException, code: int, words: str) -> None:
     assert (exit_code(reason), last_words(reason)) == (code, words)
+
+
+def test_the_app_has_the_shells_settings(tmp_path: Path) -> None:
+    """Faust's own would commit every three seconds, leave the group when idle, declare topics and wait for empty streams."""
+
+    async def scenario() -> dict[str, Any]:
+        conf = make_app(tmp_path).conf
+        return {name: getattr(conf, name) for name in wanted}
+
+    wanted = {
+        "broker_session_timeout": agents.SESSION_TIMEOUT_S,
+        "broker_heartbeat_interval": agents.HEARTBEAT_S,
+        "broker_max_poll_interval": agents.IDLE_MAX_S,
+        "broker_commit_interval": Shell("group", "", tmp_path).commit_interval_s,
+        "consumer_auto_offset_reset": "earliest",
+        "consumer_max_fetch_size": agents.FETCH_BYTES_MAX,
+        "stream_wait_empty": False,
+        "topic_allow_declare": False,
+        "topic_disable_leader": True,
+        "table_standby_replicas": 1,
+        "worker_redirect_stdouts": False,
+    }
+    assert asyncio.run(scenario()) == wanted
+
+
+def test_a_failed_worker_has_a_bounded_time_to_shut_down(tmp_path: Path) -> None:
+    async def scenario() -> float:
+        return make_app(tmp_path).crash_grace_s
+
+    assert asyncio.run(scenario()) == Shell("group", "", tmp_path).crash_grace_s

@@ -8,13 +8,13 @@ import pytest
 from gate_events import CONTEXT, LABEL, NOW_US, SCOPE, event, examined, paid, raw
 from hypothesis import given
 from hypothesis import strategies as st
+from oracles.examples import Example, examples
 
 from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, Standing, Verdict, judge, payload_hash
 from assay.app.gate.border import PAYLOADS
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.contracts import envelope, instants
-from assay.contracts.examples import Example, examples
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -14,7 +18,7 @@ from assay.app.gate.admission import Admissible, RefusedEvent
 from assay.app.gate.calls import IngestCall
 from assay.app.gate.health import GateState
 from assay.app.gate.pipeline import BACKLOG_ITEMS
-from assay.app.gate.process import Gate, build
+from assay.app.gate.process import Gate, build, serve
 from assay.app.run.directory import Run
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
@@ -47,6 +51,33 @@ def test_a_gate_knows_the_truth_columns_of_its_runs_world(tmp_path: Path) -> Non
     assert isinstance(refused, RefusedEvent)
     assert refused.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
     assert isinstance(gate.pipeline._examiner.examine(raw(plain), NOW_US), Admissible)
+
+
+def test_claims_hold_the_runs_lock_and_what_is_settled_is_durable(gate: Gate) -> None:
+    """A claim that a crashed server forgot was never answered; a settled batch was."""
+    claims, settled, _ = gate.indexes
+    assert (claims._durable, claims._guard) == (False, "platform_20260101T000000Z")
+    assert (settled._durable, settled._guard) == (True, None)
+    assert gate.pipeline._index is claims
+    assert gate.pipeline._settler._index is settled
+
+
+def test_a_gate_knows_whether_it_can_admit_before_it_says_that_it_listens(gate: Gate) -> None:
+    """It has looked at its parts, looks on, and its threads admit: a client that asks at once is told the truth."""
+    seen: list[tuple[GateState, bool, bool]] = []
+
+    def listening(port: int) -> None:
+        seen.append((gate.health.state, gate.health._thread.is_alive(), all(thread.is_alive() for thread in gate.pipeline._threads)))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    thresholds = gc.get_threshold()
+    try:
+        asyncio.run(serve(gate, "127.0.0.1", 0, listening))
+    finally:  # a gate is a process of its own and looks for cycles seldom
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
+    assert seen == [(GateState.RED, True, True)]
+    assert not any(thread.is_alive() for thread in (gate.health._thread, *gate.pipeline._threads)), "a stopped gate has let go"
 
 
 def test_more_waiting_than_it_can_hold_is_refused(gate: Gate) -> None:

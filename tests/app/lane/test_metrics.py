@@ -1,8 +1,12 @@
-"""What lanes set aside is counted by its reason."""
+"""What a batch adds to the metrics of its lane; what is set aside is counted by its reason."""
 
 from __future__ import annotations
 
-from assay.app.lane.metrics import refusals_by_reason
+import numpy as np
+
+from assay.agents.step import Emission, JournalEntry, LaneOutput
+from assay.app.lane.metrics import BatchMetrics, refusals_by_reason
+from assay.app.metrics import exposition
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
 
@@ -12,3 +16,28 @@ def test_quarantine_records_are_counted_by_reason() -> None:
     values = [pack("quarantine_record", {**record, "reason": reason}) for reason in ("A", "B", "A")]
     assert refusals_by_reason(Strings.of(values)) == {"A": 2, "B": 1}
     assert refusals_by_reason(Strings.of([])) == {}
+
+
+def test_a_batch_counts_its_rows_bytes_outputs_refusals_and_latency() -> None:
+    record = {"topic": "T", "partition": 0, "offset": 1, "detail": "d", "recorded_at_utc": 1, "raw": b"r", "reason": "A_REASON"}
+    letters = Emission("FP_BUS_QUARANTINE_V1", np.zeros(1, np.int32), Strings.of([b"k"]), Strings.of([pack("quarantine_record", record)]))
+    decisions = Emission("FP_OF_THIS_TEST", np.zeros(2, np.int32), Strings.of([b"k"] * 2), Strings.of([b"v"] * 2))
+    before = _samples()
+    BatchMetrics("of-this-test", 0, "FP_BUS_QUARANTINE_V1")(JournalEntry(3, b"12345", 7), LaneOutput([letters, decisions]), 0.25)
+    after = _samples()
+    added = {name: value - before.get(name, 0.0) for name, value in after.items() if value != before.get(name, 0.0)}
+    assert {name: value for name, value in added.items() if "_bucket" not in name and "_created" not in name} == {
+        'assay_lane_rows_total{lane="of-this-test",shard="0"}': 7,
+        'assay_lane_batches_total{lane="of-this-test",shard="0"}': 1,
+        'assay_lane_journal_bytes_total{lane="of-this-test",shard="0"}': 5,
+        'assay_lane_records_out_total{topic="FP_BUS_QUARANTINE_V1"}': 1,
+        'assay_lane_records_out_total{topic="FP_OF_THIS_TEST"}': 2,
+        'assay_lane_refusals_total{reason="A_REASON"}': 1,
+        "assay_lane_batch_seconds_count": 1,
+        "assay_lane_batch_seconds_sum": 0.25,
+    }
+
+
+def _samples() -> dict[str, float]:
+    lines = [line for line in exposition().decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}

@@ -16,15 +16,15 @@ import numpy as np
 import polars as pl
 import pytest
 from gated_worlds import GatedWorld, config_over, gated, generated_world, simulated
+from oracles.offline.features import LABEL, PAYMENT, offline_features
+from oracles.rule_reference import score_row
 
-from assay.app.offline.features import LABEL, PAYMENT, offline_features
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Column, Ragged, Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 from assay.contracts.ids import world_event_id
 from assay.contracts.pins import Pins
 from assay.tables.feature_plan import compile_plan
-from assay.tables.rule_reference import score_row
 
 ROWS = 8_000
 FIELDS = frozenset({"source_event.event_id", "features", "score", "outcome", "reasons"})

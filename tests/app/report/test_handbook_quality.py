@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 import pytest
 import yaml
+from oracles.offline.features import offline_features
 
 from assay.agents.rule_plan import compile_rules
 from assay.agents.rule_scorer import RuleScorer
-from assay.app.offline.features import offline_features
 from assay.app.report.quality import DAY_US, measure, rows_of_test_week
 from assay.app.settings import load_settings
 from assay.codecs.columns import Columns

@@ -14,11 +14,8 @@ import numpy as np
 
 from assay.app.audit.verify import verify_chain
 from assay.app.simulation.faults import CutOff, Freeze, Rival
-from assay.app.simulation.lane_checks import lane_violations
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import MemoryStore, ModelLog
-from assay.app.simulation.schedule import WITH_EFFECTS
-from assay.app.simulation.sentences import SHOWN, some
 from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import ObjectStore
 from assay.codecs.audit_segment import SEGMENTS, read_segment
@@ -30,6 +27,9 @@ from assay.contracts.errors import AssayError
 from assay.contracts.handles import AUDIT, QUARANTINE, RTDL
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
+from oracles.lane_checks import lane_violations
+from oracles.schedule import WITH_EFFECTS
+from oracles.sentences import SHOWN, some
 
 #: what a process may end with when nothing is wrong with the code: its write failed, or the lane is another's
 ORDERLY = {Reason.PRODUCE_FAILED, Reason.JOURNAL_OFFSET_UNEXPECTED, Reason.AUDIT_CHAIN_BROKEN, Reason.AUDIT_HEAD_MISMATCH}
@@ -148,9 +148,9 @@ def _refusals(log: ModelLog, given: Given) -> Iterator[str]:
     for value in log.values(QUARANTINE):
         record = unpack(value)[1]
         found[(record["topic"], record["partition"], record["offset"])].add(record["reason"])
-    for tp, reason in sorted(given.refused.items()):
-        if found.get(tp) != {reason.value}:
-            yield f"{tp} is refused for {sorted(found.get(tp, ())) or 'nothing'} instead of {reason.value}"
+    for place, reason in sorted(given.refused.items()):
+        if found.get(place) != {reason.value}:
+            yield f"{place} is refused for {sorted(found.get(place, ())) or 'nothing'} instead of {reason.value}"
     yield from some("refused without need: {}", found.keys() - given.refused.keys())
 
 

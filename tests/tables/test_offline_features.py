@@ -10,8 +10,8 @@ import polars as pl
 from feature_worlds import DOCUMENT, LaneRow, fold_in_batches, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracles.offline.features import offline_features
 
-from assay.app.offline.features import offline_features
 from assay.tables.feature_plan import compile_plan
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from assay.app.offline.steps import Steps
 from assay.tables.feature_document import Feature
+from oracles.offline.steps import Steps
 
 
 def distinct_after(steps: Steps, feature: Feature) -> pl.Series:

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from assay.agents.step import Machine
-from assay.app.simulation.journaled import Journaled, journaled
 from assay.app.simulation.log import ModelLog
 from assay.app.simulation.process import SimulatedLane
-from assay.app.simulation.sentences import some
 from assay.app.simulation.simulator import Simulator
-from assay.app.simulation.snapshot_checks import SnapshotsJudged
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import AssayError
 from assay.contracts.handles import CHANGELOG_FEATURES
+from oracles.journaled import Journaled, journaled
+from oracles.sentences import some
+from oracles.snapshot_checks import SnapshotsJudged
 
 
 def lane_violations(simulator: Simulator) -> list[str]:
@@ -43,10 +43,10 @@ def _offsets_once(simulator: Simulator, lane: SimulatedLane, records: Sequence[J
     covered: Counter[tuple[str, int, int]] = Counter()
     for handle, partition, first, last in (entry for record in records for entry in record.ranges):
         covered.update((handle, partition, offset) for offset in range(first, last + 1))
-    wanted = {(*tp, offset) for tp in lane.tps for offset in range(simulator.log.end(tp))}
+    wanted = {(*place, offset) for place in lane.tps for offset in range(simulator.log.end(place))}
     yield from some(f"{lane.name} has left out {{}}", wanted - covered.keys())
     yield from some(f"{lane.name} has journaled {{}}, which is not there", covered.keys() - wanted)
-    yield from some(f"{lane.name} has journaled twice {{}}", [tp for tp, times in covered.items() if times > 1])
+    yield from some(f"{lane.name} has journaled twice {{}}", [place for place, times in covered.items() if times > 1])
 
 
 # -- journal record → effects and outputs → commit, each when the one before it is durable
@@ -74,9 +74,9 @@ def _in_order(simulator: Simulator, lane: SimulatedLane, records: Sequence[Journ
 def _arrivals(log: ModelLog, handle: str) -> Mapping[bytes, int]:
     """When each value of a topic was there for the first time."""
     found: dict[bytes, int] = {}
-    for tp in log.tps():
-        if tp[0] == handle:
-            for record, at in zip(log.read(tp, 0, log.end(tp)), log.arrivals(tp), strict=True):
+    for place in log.tps():
+        if place[0] == handle:
+            for record, at in zip(log.read(place, 0, log.end(place)), log.arrivals(place), strict=True):
                 found[record.value] = min(at, found.get(record.value, at))
     return found
 
@@ -101,14 +101,14 @@ def _commits_behind(simulator: Simulator, lane: SimulatedLane, records: Sequence
     }
     seen: dict[tuple[str, int], int] = defaultdict(int)
     for commit in simulator.commits:
-        for tp, end in commit.offsets.items() if commit.lane == lane.name else ():
-            numbers = [held.get((*tp, offset)) for offset in range(seen[tp], end)]
-            seen[tp] = max(end, seen[tp])
+        for place, end in commit.offsets.items() if commit.lane == lane.name else ():
+            numbers = [held.get((*place, offset)) for offset in range(seen[place], end)]
+            seen[place] = max(end, seen[place])
             if any(number is None or records[number].durable_at > commit.at for number in numbers):
-                yield f"{lane.name} has committed {tp} up to {end}, ahead of its journal"
+                yield f"{lane.name} has committed {place} up to {end}, ahead of its journal"
                 return
             if any(out_at[number] > commit.at for number in numbers if number is not None):
-                yield f"{lane.name} has committed {tp} up to {end}, ahead of its outputs"
+                yield f"{lane.name} has committed {place} up to {end}, ahead of its outputs"
                 return
 
 

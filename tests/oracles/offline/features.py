@@ -15,10 +15,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from assay.app.offline.distinct import distinct_after, distinct_own
-from assay.app.offline.steps import Steps, first_reaching
 from assay.contracts.limits import AMOUNT_MINOR_END
 from assay.tables.feature_document import Feature, FeatureDocument, parse_document
+from oracles.offline.distinct import distinct_after, distinct_own
+from oracles.offline.steps import Steps, first_reaching
 
 PAYMENT: Final = 4
 CONTEXT: Final = 3

@@ -59,9 +59,9 @@ def counting(journal: Sequence[bytes]) -> Iterator[tuple[int, JournalRecord]]:
 
 
 def _records(
-    simulator: Simulator, tp: tuple[str, int], machine: Machine, folded: Callable[[int, JournalRecord], None]
+    simulator: Simulator, place: tuple[str, int], machine: Machine, folded: Callable[[int, JournalRecord], None]
 ) -> Iterator[Journaled]:
-    journal, arrivals = simulator.log.values(tp[0]), simulator.log.arrivals(tp)
+    journal, arrivals = simulator.log.values(place[0]), simulator.log.arrivals(place)
     work = out = -1
     for offset, record in counting(journal):
         work, out = record.sequence if record.ranges or record.columns else work, record.emitted_through

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from assay import contracts
 from assay.contracts.reasons import Reason
 
-FOLDER: Final = Path(__file__).parent / "examples"
+FOLDER: Final = Path(contracts.__file__).parent / "examples"
 
 
 class Example(NamedTuple):

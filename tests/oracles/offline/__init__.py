@@ -1,0 +1,1 @@
+"""Features of a whole lane at once."""
