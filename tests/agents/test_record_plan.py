@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from assay.agents.lane_columns import LANE_COLUMNS, column_type, fits
-from assay.agents.record_plan import column_faults, record_plan
+from assay.agents.record_plan import _slot_type, column_faults, record_plan
 from assay.agents.specs import Equals, Field, IdOf, RecordSpec, Source, ValueDigest
 from assay.codecs.avro_decode import decode
+from assay.codecs.avro_plan import compile_schema
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 
@@ -42,3 +45,21 @@ def test_a_declared_source_is_refused_where_the_reader_gives_another_type(record
                 assert bool(column_faults(plan)) is not (fits(name, given, 0) and same_width), (source, name)
                 met.add(bool(column_faults(plan)))
     assert met == {True, False}
+
+
+def test_the_type_of_every_kind_of_field_is_the_one_that_decoding_gives() -> None:
+    """Also of kinds that no schema of ours uses yet."""
+    kinds: dict[str, Any] = {
+        **{name: name for name in ("long", "int", "boolean", "double", "float", "string", "bytes")},
+        "fixed": {"type": "fixed", "name": "Id", "size": 7},
+        "enum": {"type": "enum", "name": "Colour", "symbols": ["RED"]},
+    }
+    plan = compile_schema({"type": "record", "name": "r", "fields": [{"name": name, "type": kind} for name, kind in kinds.items()]})
+    decoded = decode(plan, NOTHING.data, NOTHING.starts, NOTHING.lengths, HEADER_BYTES).columns
+    for slot in plan.slots:
+        kind, column = _slot_type(slot), decoded[slot.path]
+        if isinstance(column, Strings):
+            assert kind.form == "text", slot
+        else:
+            assert isinstance(column, np.ndarray)
+            assert (kind.dtype, kind.width or None) == (column.dtype, column.shape[1] if column.ndim == 2 else None), slot

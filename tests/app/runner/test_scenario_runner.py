@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
+from assay.agents.components import SCENARIO_RUNNER
+from assay.app.runner import signals
 from assay.app.runner.ledger import Ledger, RunState
 from assay.app.runner.live import announce
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.runner.signals import bus_record
 from assay.contracts.errors import Stop
+from assay.contracts.handles import CONTROL
 from assay.contracts.ids import ready_message_id
 from assay.contracts.topics import Edge, edges, topic
 
@@ -62,6 +66,15 @@ def test_the_runner_writes_only_what_the_topic_files_list_for_it(tmp_path: Path)
     for handle, name in (("FP_BUS_TRAFFIC_FRAUD_V1", "payment"), ("FP_BUS_CONTROL_V1", "posture"), ("FP_BUS_POSTURE_V1", "run_ready")):
         with pytest.raises(Stop, match=f"PRODUCER_UNLISTED: scenario_runner may not write a {name}"):
             bus_record(handle, name, {}, 1)
+
+
+def test_the_declaration_of_the_runner_decides_and_no_second_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A record that is taken out of the ComponentSpec is refused before it is published."""
+    world, bus = small_world(tmp_path), KeptRecords()
+    monkeypatch.setattr(signals, "SCENARIO_RUNNER", replace(SCENARIO_RUNNER, produces={CONTROL: ("run_ready",)}))
+    with pytest.raises(Stop, match="PRODUCER_UNLISTED: scenario_runner may not write a posture to FP_BUS_POSTURE_V1"):
+        run_scenario(config_of(world.manifest), world.store, bus, NOW_US)
+    assert bus.published == []
 
 
 def test_arrival_runs_get_no_final_marks(tmp_path: Path) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
+from assay.agents.components import WORLD_STREAMER
 from assay.app.bus.topics import TopicRecord
 from assay.app.run.directory import RunConfig
 from assay.app.runner.scenario_runner import run_scenario
+from assay.app.streamer import ready
 from assay.app.streamer.ready import await_ready
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
@@ -59,3 +62,16 @@ def test_a_broker_that_stays_away_is_named(config: RunConfig) -> None:
 
     with pytest.raises(Retry, match="BROKER_UNREACHABLE"):
         await_ready(away, config.pins, config.digest, 0.0)
+
+
+def test_a_streamer_that_does_not_declare_ready_reads_nothing(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ready, "WORLD_STREAMER", replace(WORLD_STREAMER, consumes={}))
+    asked: list[int] = []
+
+    def read(first: int) -> list[TopicRecord]:
+        asked.append(first)
+        return []
+
+    with pytest.raises(Stop, match="CONSUMER_UNLISTED: world_streamer may not read a run_ready from FP_BUS_CONTROL_V1"):
+        await_ready(read, config.pins, config.digest, 0.0)
+    assert asked == []
