@@ -21,6 +21,9 @@ from assay.agents.plans import Plans
 from assay.agents.specs import LaneSpec, StepSpec
 from assay.agents.step import LaneId, Machine, TopicPartition
 
+#: rows of one journal record at most
+ROWS_MAX = 5_000
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -29,7 +32,7 @@ class Setup:
     plans: Plans
     partitions: Mapping[str, int]
     code_digest: bytes
-    rows_max: int = 5_000
+    rows_max: int = ROWS_MAX
 
 
 def assemble(spec: LaneSpec, setup: Setup, shard: int = 0) -> Machine:

@@ -43,7 +43,7 @@ class LaneMachine:
         columns: Sequence[str],
         dead_letter: str,
         make_steps: Callable[[], Sequence[WiredStep]],
-        rows_max: int = 5_000,
+        rows_max: int,
     ) -> None:
         self.name = identity.lane.lane
         self.identity = identity

@@ -48,7 +48,7 @@ def test_rows_and_refusals_together_fit_a_journal_record() -> None:
     """Ids as long as the gate admits, and refused records near the topic's limit, in the same fetch."""
     one = lane("arrival")
     long = [payment(f"{n:08d}" + LONG, 5, entities={"customer": f"{n:08d}" + LONG, "terminal": LONG}) for n in range(5_000)]
-    one.receive(chunk(TRAFFIC, [*long, *[b"x" * 900_000] * 5]))
+    one.receive(chunk(TRAFFIC, [*long, *[b"x" * 900_000] * 12]))
     sizes = []
     while (entry := one.next_entry(WALL_US)) is not None:
         sizes.append(len(entry.value))

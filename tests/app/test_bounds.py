@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from assay.agents import audit, lane, lane_input, merge
+from assay.agents.assembly import ROWS_MAX
 from assay.agents.faust_shell import agents, fetching, transport
 from assay.agents.faust_shell.agents import Shell
-from assay.agents.lane import LaneMachine
 from assay.agents.merge import Merge
 from assay.app.bus import lane_io as bus
 from assay.app.effects.webhook import Webhook
@@ -22,6 +22,7 @@ from assay.app.snapshots import store
 from assay.app.stores import segment_journal
 from assay.app.streamer import gate_client, ready, world_streamer
 from assay.app.streamer.retry import RetryPolicy
+from assay.app.streamer.world_streamer import StreamOptions
 from assay.contracts.topics import topic
 from assay.tables.dedupe import RESENT_ROWS_MAX
 
@@ -34,7 +35,7 @@ def default(part: Any, argument: str) -> Any:
     return inspect.signature(part).parameters[argument].default
 
 
-HOLD_MAX, ROWS_MAX = default(Merge, "hold_max"), default(LaneMachine, "rows_max")
+HOLD_MAX = default(Merge, "hold_max")
 
 #: (what must hold, smaller, larger)
 NOT_MORE = [
@@ -69,6 +70,14 @@ NOT_MORE = [
     ("many groups of receipts share an object", 1_000_000, segments.SEGMENT_BYTES),
     ("an object of receipts is read at once", segments.SEGMENT_BYTES, 100_000_000),
     ("a streamer that is stopped stops", world_streamer.NAP_MAX_S, 1.0),
+    ("calls of a streamer overlap", 2, StreamOptions().in_flight),
+    (
+        "and what is on its way is a part of the gate's backlog",
+        StreamOptions().in_flight * StreamOptions().batch_rows,
+        pipeline.BACKLOG_ITEMS // 2,
+    ),
+    ("lanes that wait for a mark get one within some groups", StreamOptions().batches_per_mark * StreamOptions().batch_rows, HOLD_MAX // 2),
+    ("a call of the streamer fits the gate", StreamOptions().batch_rows, server.ITEMS_MAX),
     ("READY is seen soon", ready.POLL_S, 2.0),
     ("a call's items fit one group", server.ITEMS_MAX, pipeline.GROUP_ITEMS),
     ("groups on their way fit the backlog", (pipeline.GROUPS_AHEAD + 2) * pipeline.GROUP_ITEMS, pipeline.BACKLOG_ITEMS),

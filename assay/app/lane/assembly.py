@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from typing import NamedTuple
 
-from assay.agents.assembly import Setup, assemble, input_partitions
+from assay.agents.assembly import ROWS_MAX, Setup, assemble, input_partitions
 from assay.agents.lane import LaneMachine
 from assay.agents.plans import Plans
 from assay.agents.rule_plan import compile_rules
@@ -24,8 +24,6 @@ from assay.contracts.topics import topics
 from assay.tables.feature_plan import compile_plan
 
 DAY_US = 86_400_000_000
-#: rows of one journal record at most
-ROWS_MAX = 5_000
 
 
 class Ports(NamedTuple):
@@ -96,4 +94,4 @@ def drive(spec: LaneSpec, machine: Machine, ports: Ports) -> LaneDriver:
     return LaneDriver(machine, **ports._asdict())
 
 
-__all__ = ["Ports", "drive", "fold_machine_of", "input_partitions", "machine_of", "partition_counts", "plans_of"]
+__all__ = ["ROWS_MAX", "Ports", "drive", "fold_machine_of", "input_partitions", "machine_of", "partition_counts", "plans_of"]

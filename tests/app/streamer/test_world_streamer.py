@@ -173,6 +173,49 @@ def test_a_call_given_up_because_of_an_interruption_is_sent_again_later(tmp_path
     assert len(again.taken) == 6
 
 
+class CheckingGate(TakingGate):
+    """Looks at the checkpoint when a mark comes."""
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__()
+        self._checkpoint = checkpoint
+        self.kept: list[tuple[int, int]] = []
+
+    async def mark(self, ts_us: int, *, final: bool) -> None:
+        self.kept.append((self._checkpoint.load(7).position, len(self.taken)))
+        await super().mark(ts_us, final=final)
+
+
+def test_the_checkpoint_is_kept_before_the_mark_so_that_no_rerun_marks_backwards(tmp_path: Path) -> None:
+    """Whoever dies between the two sends the mark again; the other way round the same rows would come behind their mark."""
+    world = small_world(tmp_path)
+    gate = CheckingGate(Checkpoint(world.store, config_of(world.manifest).scenario_run_id, "scope"))
+    _stream(world, gate, StreamOptions(batch_rows=2, in_flight=1, batches_per_mark=1))
+    assert [kept for kept, _ in gate.kept] == [taken for _, taken in gate.kept]
+    assert len(gate.kept) > 3
+
+
+def test_a_stream_that_goes_on_marks_first(tmp_path: Path) -> None:
+    """The process before it may have died between its checkpoint and its mark, and the lanes wait for that mark."""
+    world = small_world(tmp_path)
+    with pytest.raises(Retry):
+        _stream(world, TakingGate(fail_at={4: Retry(Reason.GATE_RETRY_EXHAUSTED, "away")}))
+    again = TakingGate()
+    _stream(world, again)
+    (first, marked_us), (second, row_us) = again.history[:2]
+    assert (first, second) == ("mark", "row")
+    assert marked_us == row_us
+
+
+def test_a_failure_keeps_what_was_acknowledged_and_not_marked_yet(tmp_path: Path) -> None:
+    world, options = small_world(tmp_path), StreamOptions(batch_rows=1, in_flight=1, batches_per_mark=100)
+    with pytest.raises(Retry):
+        _stream(world, TakingGate(fail_at={4: Retry(Reason.GATE_RETRY_EXHAUSTED, "away")}), options)
+    again = TakingGate()
+    _stream(world, again, options)
+    assert len(again.taken) == 7 - 3
+
+
 def test_a_refusal_stops_the_stream_and_names_itself(tmp_path: Path) -> None:
     world = small_world(tmp_path)
     with pytest.raises(Stop, match="GATE_REJECTED"):
