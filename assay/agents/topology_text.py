@@ -38,9 +38,9 @@ def _lane(lane: LaneSpec) -> Iterator[str]:
 def _spec(spec: Any) -> Iterator[str]:
     """A spec under its first field, which is its name; then one line per field, or a block for a field that holds specs."""
     first, *others = fields(spec)
-    yield f"{_KINDS[type(spec)]} {getattr(spec, first.name)}"
+    yield f"{_KINDS[type(spec)]} {vars(spec)[first.name]}"
     for field in others:
-        yield from (_INDENT + line for line in _field(field.name, getattr(spec, field.name)))
+        yield from (_INDENT + line for line in _field(field.name, vars(spec)[field.name]))
 
 
 def _field(name: str, value: Any) -> Iterator[str]:

@@ -111,7 +111,7 @@ def test_a_topic_or_partition_that_is_not_there_is_refused(kafka: Server, namesp
 
 def test_a_broker_that_is_not_there_is_something_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed port, with a short patience."""
-    monkeypatch.setattr("assay.app.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("assay.app.bus.topics.TIMEOUT_S", 1.0)
     with pytest.raises(Retry) as refused:
         create_topics("127.0.0.1:1")
     assert refused.value.reason is Reason.BROKER_UNREACHABLE

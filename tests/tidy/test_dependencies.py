@@ -19,6 +19,8 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PINS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
 REASONS = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Dependencies")[2]
 
+#: `make site` installs these, and only then
+ON_DEMAND = frozenset({"mkdocs", "mkdocs-material", "mkdocstrings-python"})
 #: what the platform decided to do without → names of packages and modules; a longer name that goes on with `-` is refused too
 DONE_WITHOUT: dict[str, tuple[str, ...]] = {
     "experiment trackers and model registries": ("mlflow", "wandb", "clearml", "neptune", "comet-ml"),
@@ -105,8 +107,13 @@ def owners() -> Mapping[str, list[str]]:
 
 
 def requirements(distribution: str, extras: Iterable[str] = ()) -> set[str]:
-    """What an installed distribution requires on this system, by the extras that are asked for."""
-    found = map(Requirement, metadata.requires(distribution) or ())
+    """What an installed distribution requires on this system, by the extras that are asked for; nothing for one of `ON_DEMAND`."""
+    try:
+        found = list(map(Requirement, metadata.requires(distribution) or ()))
+    except metadata.PackageNotFoundError:
+        if distribution not in ON_DEMAND:
+            raise
+        return set()
     return {
         canonicalize_name(requirement.name)
         for requirement in found

@@ -267,7 +267,7 @@ def test_the_app_has_the_shells_settings(tmp_path: Path) -> None:
     """Faust's own would commit every three seconds, leave the group when idle, declare topics and wait for empty streams."""
 
     async def scenario() -> dict[str, Any]:
-        conf = make_app(tmp_path).conf
+        conf = make_app(tmp_path).lane_apps[0].conf
         return {name: getattr(conf, name) for name in wanted}
 
     wanted = {
