@@ -80,6 +80,13 @@ def test_payments_labels_and_facts_are_separate_name_spaces() -> None:
     assert batch.subjects.tolist() == [-1, 0, -1]
 
 
+def test_short_ids_of_different_kinds_are_never_taken_for_one_another() -> None:
+    """Not even where the kinds differ by the same bits as the ids: label "b1" and fact "c1", fact "c1" and payment "d1"."""
+    names = [f"{letter}{digit}" for letter in "abcdefghijklmnopqrstuvwxyz" for digit in range(10)]
+    rows = [row for name in names for row in (assertion(name, 0, "p"), fact(name, 0), pay(name, 0))]
+    assert SeenIds(10, 10_000).fold(lane_columns(rows, ())).verdicts.tolist() == [NEW] * len(rows)
+
+
 def test_skipped_rows_and_control_rows_are_remembered_nowhere() -> None:
     seen = SeenIds(1000, 10)
     seen.fold(lane_columns([pay("x", 0), LaneRow(POSTURE, "y", 0)], []), np.array([True, False]))
