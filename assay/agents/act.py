@@ -28,10 +28,7 @@ from assay.tables.row_kinds import PAYMENT
 
 RTDL = "FP_BUS_RTDL_V1"
 AUTHZ_POLICY_REV = "al.authz.v1"
-READS = (
-    "topic", "partition", "offset", "ts_us", "source_event_id", "decision_id", "decision_sha256", "action_id", "action_kind",
-    "idempotency_key",
-)  # fmt: skip
+READS = ("ts_us", "source_event_id", "decision_id", "decision_sha256", "action_id", "action_kind", "idempotency_key")
 
 
 class ActStep(Step):
@@ -131,8 +128,8 @@ def _as_ids(columns: Columns, id_name: str, payload_name: str) -> Columns:
     n, width = ids.shape
     text = Strings(ids.reshape(-1), np.arange(n, dtype=np.int64) * width, np.full(n, width, np.int32))
     none = Strings.nulls(n)
-    places = {name: columns[name] for name in ("topic", "partition", "offset", "ts_us")}
-    return {**places, "event_id": text, "payload_hash": payload, "kind": np.full(n, PAYMENT, np.int8), "subject_event_id": none}
+    kinds = np.full(n, PAYMENT, np.int8)
+    return {"ts_us": columns["ts_us"], "event_id": text, "payload_hash": payload, "kind": kinds, "subject_event_id": none}
 
 
 def _outcome_ids(action_id: U8, status: Strings) -> U8:

@@ -133,17 +133,14 @@ def _read(chunk: Chunk, types: NDArray[np.int32], pins: U8) -> tuple[I64, U8, St
 def _as_rows(ids: U8, sha256: U8, is_decision: NDArray[np.bool_]) -> Columns:
     """A decision is known by its action id; an outcome speaks of one, as a label speaks of a payment."""
     n = len(ids)
-    starts, zeros = np.arange(n, dtype=np.int64) * 16, np.zeros(n, np.int64)
+    starts = np.arange(n, dtype=np.int64) * 16
     data = np.ascontiguousarray(ids).reshape(-1)
     return {
         "kind": np.where(is_decision, np.int8(PAYMENT), np.int8(LABEL)),
         "event_id": Strings(data, starts, np.where(is_decision, np.int32(16), np.int32(-1))),
         "subject_event_id": Strings(data, starts, np.where(is_decision, np.int32(-1), np.int32(16))),
         "payload_hash": sha256,
-        "topic": zeros,
-        "partition": zeros,
-        "offset": zeros,
-        "ts_us": zeros,
+        "ts_us": np.zeros(n, np.int64),
     }
 
 

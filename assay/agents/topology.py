@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assay.agents import act, decide, dedupe, features
+from assay.agents import act, decide, dedupe, entity_graph, features, projections
 from assay.agents.act import ActStep
 from assay.agents.decide import DecideStep
 from assay.agents.dedupe import DedupeStep
+from assay.agents.entity_graph import EntityGraphStep
 from assay.agents.features import FeatureStep
 from assay.agents.projections import ProjectionStep
 from assay.agents.specs import (
@@ -58,12 +59,25 @@ RTDL = LaneSpec(
     steps=(
         StepSpec("dedupe", key="event", make=DedupeStep, reads=dedupe.READS, writes=dedupe.WRITES),
         StepSpec(
+            "entity_graph",
+            key="none",  # the clock that forgets ids is that of all rows
+            make=EntityGraphStep,
+            reads=entity_graph.READS,
+            writes=entity_graph.WRITES,
+            frames_written=entity_graph.FRAMES,
+            tables=("entities",),
+            punctuated=True,
+        ),
+        StepSpec(
             "online_features",
             key="entity",
             make=FeatureStep,
             reads=features.READS,
             writes=features.WRITES,
-            tables=("features", "entities"),
+            frames_read=features.FRAMES_READ,
+            tables=("features",),
+            views=("entities",),
+            punctuated=True,
         ),
         StepSpec(
             "decision_fabric",
@@ -77,6 +91,7 @@ RTDL = LaneSpec(
             "projections",
             key="entity",
             make=ProjectionStep,
+            frames_read=projections.FRAMES_READ,
             emits={"FP_CHANGELOG_FEATURES_V1": ("feature_row",), "FP_CHANGELOG_ENTITIES_V1": ("entity_row",)},
             views=("features", "entities"),
             punctuated=True,

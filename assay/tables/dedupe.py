@@ -28,8 +28,8 @@ from assay.tables.text_hash import hash128
 NEW, DUPLICATE, MISMATCH = 0, 1, 2
 #: far more rows than are under way anywhere when a process ends, and so may come again from the next one
 RESENT_ROWS_MAX = 100_000
-#: words of an entry: 128 bits of the id, 128 bits of the payload hash, the latest time folded when it came, where it was first
-FIRST, SECOND, PAYLOAD, PAYLOAD_REST, MARK, OFFSET, PLACE, ENTRY_WORDS = 0, 1, 2, 3, 4, 5, 6, 7
+#: words of an entry: 128 bits of the id, 128 bits of the payload hash, the latest time folded when it came
+FIRST, SECOND, PAYLOAD, PAYLOAD_REST, MARK, ENTRY_WORDS = 0, 1, 2, 3, 4, 5
 #: state: oldest ordinal held, next ordinal, latest time folded, index words in use
 _BASE, _NEXT, _LATEST, _USED = 0, 1, 2, 3
 _ORDINAL_BITS = 40
@@ -77,8 +77,6 @@ def _fold(
     kinds: NDArray[np.int8],
     times: I64,
     payloads: I64,
-    places: I64,
-    offsets: I64,
     skip: NDArray[np.bool_],
     limits: tuple[int, int, int],
     hashes: I64,
@@ -122,7 +120,7 @@ def _fold(
         row = ordinal & mask
         entries[row, FIRST], entries[row, SECOND] = first, second
         entries[row, PAYLOAD], entries[row, PAYLOAD_REST] = payloads[i, 0], payloads[i, 1]
-        entries[row, MARK], entries[row, OFFSET], entries[row, PLACE] = state[_LATEST], offsets[i], places[i]
+        entries[row, MARK] = state[_LATEST]
         ordinals[i] = ordinal
         state[_NEXT] = ordinal + 1
         while state[_NEXT] - state[_BASE] > min_rows and (
@@ -184,15 +182,12 @@ class SeenIds:
         self._reserve(n)
         batch = SeenBatch(np.zeros(n, np.int8), np.full(n, -1, np.int64), np.full(n, -1, np.int64), 0, 0)
         payloads = np.ascontiguousarray(np.asarray(columns["payload_hash"])[:, :16]).view(np.int64)
-        places = np.asarray(columns["topic"]).astype(np.int64) << 32 | np.asarray(columns["partition"]).astype(np.int64)
         _fold(
             _text(columns["event_id"]),
             _text(columns["subject_event_id"]),
             frozen(kinds, np.int8),
             frozen(np.asarray(columns["ts_us"]), np.int64),
             frozen(payloads, np.int64),
-            frozen(places, np.int64),
-            frozen(np.asarray(columns["offset"]), np.int64),
             frozen(np.zeros(n, np.bool_) if skip is None else skip, np.bool_),
             (self.horizon_us, self.max_rows, self.min_rows),
             np.empty((n, 2), np.int64),
@@ -204,11 +199,6 @@ class SeenIds:
             batch.subjects,
         )
         return batch._replace(floor=int(self._state[_BASE]), end=int(self._state[_NEXT]))
-
-    def first_place(self, ordinal: int) -> tuple[int, int, int]:
-        """(topic index, partition, offset) where the id of an ordinal was first met."""
-        entry = self._entries[ordinal & (len(self._entries) - 1)]
-        return int(entry[PLACE] >> 32), int(entry[PLACE] & 0xFFFFFFFF), int(entry[OFFSET])
 
     def state(self) -> TableState:
         """The whole state."""
@@ -229,6 +219,8 @@ class SeenIds:
         """The inverse of `state`. Raises Stop(STATE_UNREADABLE)."""
         header, rows = state.header, state.array("entries")
         base, end = header["base"], header["base"] + len(rows)
+        if rows.ndim != 2 or rows.shape[1] != ENTRY_WORDS:
+            raise state_refused(f"has event ids of {rows.shape[1:]} words, not of {ENTRY_WORDS}")
         if not 0 <= base <= end < _ORDINAL_MASK or header["horizon_us"] < 0 or header["max_rows"] < 1:
             raise state_refused("has ids or a horizon out of range")
         table = cls(header["horizon_us"], header["max_rows"], header["min_rows"])

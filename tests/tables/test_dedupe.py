@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from states import read_back, written
 
+from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, SeenIds
@@ -100,19 +101,12 @@ def test_a_mismatch_far_in_the_future_makes_nothing_be_forgotten() -> None:
     assert seen.fold(lane_columns([pay("x", 0)], [])).verdicts.tolist() == [DUPLICATE]
 
 
-def test_the_first_place_of_an_id_is_kept() -> None:
-    seen = SeenIds(1000, 10)
-    columns = lane_columns([pay("x", 0)], [], first_offset=77) | {"topic": np.array([3], np.int16), "partition": np.array([2], np.int32)}
-    ordinal = int(seen.fold(columns).ordinals[0])
-    assert seen.first_place(ordinal) == (3, 2, 77)
-
-
 def test_memory_per_id_is_bounded_and_forgotten_ids_give_theirs_back() -> None:
     seen = SeenIds(10**9, 5000)
     for start in range(0, 60_000, 3000):
         seen.fold(lane_columns([pay(f"event-{i}", i) for i in range(start, start + 3000)], []))
     assert seen.count == 5000
-    assert seen.bytes_per_id < 200
+    assert seen.bytes_per_id < 100
 
 
 def test_state_reads_back_equal_and_goes_on_equal() -> None:
@@ -124,6 +118,16 @@ def test_state_reads_back_equal_and_goes_on_equal() -> None:
     more = lane_columns([pay(f"p{i}", 100) for i in range(70)], [])
     np.testing.assert_array_equal(back.fold(more).verdicts, seen.fold(more).verdicts)
     assert written(back) == written(seen)
+
+
+def test_a_state_whose_ids_have_other_words_is_refused() -> None:
+    """As those that were written when an id still kept where it was first met."""
+    seen = SeenIds(50, 60)
+    seen.fold(lane_columns([pay("p", 0)], []))
+    state = read_back(seen)
+    with pytest.raises(Stop) as refused:
+        SeenIds.from_state(TableState(state.header, {"entries": np.pad(state.array("entries"), ((0, 0), (0, 2)))}))
+    assert refused.value.reason is Reason.STATE_UNREADABLE
 
 
 @pytest.mark.parametrize(("horizon_us", "max_rows"), [(-1, 10), (10, 0)])
