@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
-from oracles.windows_reference import Fact, Label, Payment, ReferenceFeatures, Row
 
 from assay.codecs.columns import Columns, Strings
-from assay.tables.dedupe import SeenBatch, SeenIds
-from assay.tables.feature_plan import FeaturePlan
-from assay.tables.features import REFUSALS, FeatureBatch, FeatureTable
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT
 
 SECOND = 1_000_000
-HORIZON_US, HORIZON_ROWS = 10**15, 10**6
 
 #: every operation, shared rings, a ring of more than 64 buckets, delays, both sides of include_current
 DOCUMENT: dict[str, Any] = {
@@ -126,73 +120,6 @@ def lane_columns(rows: Sequence[LaneRow], entities: Sequence[str], first_offset:
         "label": np.array([row.label for row in rows], np.int8),
     }
     return columns | {f"entity.{name}": Strings.of([row.entities.get(name) for row in rows]) for name in entities}
-
-
-class Folded(NamedTuple):
-    """What a fold of many batches gave, put together, and the tables after it."""
-
-    seen: SeenIds
-    table: FeatureTable
-    verdicts: list[int]
-    subjects: list[int]
-    batch: FeatureBatch
-
-
-def fold_in_batches(
-    plan: FeaturePlan,
-    rows: Sequence[LaneRow],
-    cuts: Sequence[int],
-    horizon: tuple[int, int] = (HORIZON_US, HORIZON_ROWS),
-    *,
-    reclaim: bool = False,
-) -> Folded:
-    """Fold the rows, cut into batches at these places; with `reclaim`, slots of forgotten ids are free for others after each."""
-    seen, table = SeenIds(*horizon), FeatureTable(plan)
-    edges = [0, *sorted({cut for cut in cuts if 0 < cut < len(rows)}), len(rows)]
-    met: list[SeenBatch] = []
-    out: list[FeatureBatch] = []
-    for start, stop in pairwise(edges):
-        columns = lane_columns(rows[start:stop], plan.entities, start)
-        met.append(seen.fold(columns))
-        out.append(table.fold(columns, np.zeros(stop - start, np.bool_), met[-1]))
-        if reclaim:
-            table.take_dead(range(len(plan.entities)))
-    whole = FeatureBatch(*(np.concatenate(parts) for parts in zip(*out, strict=True)))
-    verdicts = [int(v) for batch in met for v in batch.verdicts]
-    return Folded(seen, table, verdicts, [int(s) for batch in met for s in batch.subjects], whole)
-
-
-def values_of(plan: FeaturePlan, batch: FeatureBatch, row: int) -> dict[str, int | float]:
-    """Feature values of one row by name."""
-    longs = dict(zip(plan.long_names, batch.longs[row].tolist(), strict=True))
-    return longs | dict(zip(plan.double_names, batch.doubles[row].tolist(), strict=True))
-
-
-def assert_equals_reference(plan: FeaturePlan, rows: Sequence[LaneRow], folded: Folded) -> None:
-    """Compare every row with the pure-Python fold, value by value and refusal by refusal."""
-    reference = ReferenceFeatures(plan.document)
-    met: set[tuple[int, str]] = set()
-    zeros = dict.fromkeys(plan.long_names, 0) | dict.fromkeys(plan.double_names, 0.0)
-    for i, row in enumerate(rows):
-        fresh = (row.kind, row.event_id) not in met
-        met.add((row.kind, row.event_id))
-        answer = reference.fold(_reference_row(row)) if fresh else None
-        if isinstance(answer, str):
-            refusal = REFUSALS[folded.batch.refusals[i]]
-            assert refusal is not None
-            assert refusal.value == answer, (i, row)
-        else:
-            assert folded.batch.refusals[i] == 0, (i, row)
-        expected = answer if isinstance(answer, dict) else zeros
-        assert values_of(plan, folded.batch, i) == expected, (i, row)
-
-
-def _reference_row(row: LaneRow) -> Row:
-    if row.kind == LABEL:
-        return Label(str(row.subject), row.label == 1)
-    if row.kind == CONTEXT:
-        return Fact(row.ts_us, dict(row.entities))
-    return Payment(row.event_id, row.ts_us, row.amount_minor, dict(row.entities))
 
 
 def random_rows(seed: int, count: int, spread: int = 1) -> list[LaneRow]:

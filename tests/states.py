@@ -22,3 +22,10 @@ def written(holder: Holder) -> bytes:
 def read_back(holder: Holder) -> TableState:
     """Its state, as it comes back from its bytes."""
     return read_state(written(holder))
+
+
+def written_without_versions(holder: Holder) -> bytes:
+    """The bytes of its state without row versions: these are journal sequences, so they say how the rows were cut into records."""
+    header, arrays = holder.state()
+    kept = {name: array for name, array in arrays.items() if not name.endswith((".versions", ".versions_base"))}
+    return b"".join(blocks(TableState(header, kept)))

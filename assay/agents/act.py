@@ -28,10 +28,7 @@ from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, RESENT_ROWS_MAX, SeenI
 from assay.tables.row_kinds import PAYMENT
 
 AUTHZ_POLICY_REV = "al.authz.v1"
-READS = (
-    "topic", "partition", "offset", "ts_us", "source_event_id", "decision_id", "decision_sha256", "action_id", "action_kind",
-    "idempotency_key",
-)  # fmt: skip
+READS = ("ts_us", "source_event_id", "decision_id", "decision_sha256", "action_id", "action_kind", "idempotency_key")
 
 
 class ActStep(Step):

@@ -81,7 +81,8 @@ Views: TypeAlias = Mapping[str, Callable[[], Any]]
 
 
 class Step(Protocol):
-    """The pure logic of one component in a lane. Splitting the input anywhere gives identical emissions and state.
+    """The pure logic of one component in a lane. Splitting the input anywhere gives identical emissions and state, but for the journal
+    sequences in them.
 
     A step inherits what it does not need: it keeps no state, owns no table, holds no row and answers no effect.
     """

@@ -10,8 +10,8 @@ from assay.codecs.table_state import TableState
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
 
-READS = ("kind", "event_id", "payload_hash", "subject_event_id", "ts_us", "topic", "partition", "offset")
-WRITES = ("seen.verdict", "seen.ordinal", "seen.subject", "seen.oldest")
+READS = ("kind", "event_id", "payload_hash", "subject_event_id", "ts_us")
+WRITES = ("seen.ordinal", "seen.subject", "seen.oldest")
 
 
 class DedupeStep(Step):
@@ -28,7 +28,6 @@ class DedupeStep(Step):
         what = "another payload was admitted under this event id before"
         return Result(
             columns={
-                "seen.verdict": seen.verdicts,
                 "seen.ordinal": seen.ordinals,
                 "seen.subject": seen.subjects,
                 "seen.oldest": np.full(batch.rows, seen.floor, np.int64),

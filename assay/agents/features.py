@@ -1,4 +1,4 @@
-"""Online features: windows and entity graph of the keys in a payment, each row seeing the rows before it."""
+"""Online features as a step: windows of the keys in a payment, each row seeing the rows before it. It owns the table `features`."""
 
 from __future__ import annotations
 
@@ -10,58 +10,65 @@ import numpy as np
 from assay.agents.batch import Batch, Result, Rows, Step, Views
 from assay.agents.plans import Plans
 from assay.codecs.table_state import TableState
-from assay.tables.dedupe import SeenBatch
+from assay.contracts.reasons import Reason
+from assay.tables.entity_view import EntityView
+from assay.tables.feature_view import FeatureView
 from assay.tables.features import REFUSALS, FeatureTable
 
-READS = ("kind", "ts_us", "amount_minor", "label", "entity.*", "seen.verdict", "seen.ordinal", "seen.subject", "seen.oldest")
+READS = ("kind", "ts_us", "amount_minor", "label", "slot.*", "seen.ordinal", "seen.subject", "seen.oldest")
 WRITES = ("features.longs", "features.doubles")
+FRAMES_READ = ("evicted",)
+
+_DETAILS: Mapping[Reason | None, str] = {
+    Reason.LABEL_SUBJECT_UNKNOWN: "no folded payment has this event id; the label changed nothing",
+    Reason.WINDOW_OVERFLOW: "a window cannot hold the sum; the payment changed no window and is not decided; the entity graph counts it",
+}
 
 
 class FeatureStep(Step):
-    """Folds payments, labels and context facts; writes the feature values of payments."""
+    """Clears the windows of evicted slots, then folds payments and labels; writes the feature values of payments."""
 
     def __init__(self, plans: Plans, views: Views) -> None:
         self._plan = plans.features
+        self._entities = views["entities"]
         self._table = FeatureTable(plans.features)
 
     def handle(self, batch: Batch) -> Result:
-        columns, live = batch.columns, batch.live.copy()
-        features = self._table.fold(columns, ~batch.live, _seen(batch))
-        refused = np.flatnonzero(features.refusals).tolist()
+        self._table.evict(batch.frames["evicted"])
+        if not batch.rows:
+            return Result()
+        features = self._table.fold(batch.columns, batch.live, self._entities(), batch.context.sequence)
+        refused = np.flatnonzero(features.refusals)
+        live = batch.live.copy()
         live[refused] = False
-        reasons = [REFUSALS[int(features.refusals[row])] for row in refused]
+        reasons = [REFUSALS[number] for number in features.refusals[refused].tolist()]
         return Result(
             columns={"features.longs": features.longs, "features.doubles": features.doubles},
             live=live,
-            refused=[(row, why, "it changed no feature and is not decided") for row, why in zip(refused, reasons, strict=True) if why],
+            refused=[(row, why, _DETAILS[why]) for row, why in zip(refused.tolist(), reasons, strict=True) if why],
         )
 
     def tables(self) -> Mapping[str, Rows]:
-        return {"features": _Rows(self._table), "entities": _Rows(self._table)}
+        return {"features": _People(self._table.view(), self._entities())}
 
     def view(self, table: str) -> Any:
-        return {"features": self._table, "entities": self._table}[table]
+        return {"features": self._table.view()}[table]
 
     def state(self) -> TableState:
         return self._table.state()
 
     def restore(self, state: TableState) -> None:
-        self._table = FeatureTable.from_state(self._plan, state)
+        self._table = FeatureTable.from_state(self._plan, self._entities(), state)
 
 
-def _seen(batch: Batch) -> SeenBatch:
-    verdicts, ordinals, subjects, oldest = (np.asarray(batch.columns[name]) for name in READS[-4:])
-    floor = int(oldest[-1]) if len(oldest) else 0
-    return SeenBatch(verdicts, ordinals, subjects, floor, int(ordinals.max(initial=-1)) + 1)
+class _People:
+    """The windows by `entity:id`."""
 
-
-class _Rows:
-    """A view of the table by `entity:id`."""
-
-    def __init__(self, table: FeatureTable) -> None:
-        self._table = table
+    def __init__(self, features: FeatureView, entities: EntityView) -> None:
+        self._features = features
+        self._entities = entities
 
     def row(self, key: str) -> dict[str, Any] | None:
         """One row, None if the key is unknown."""
         entity, _, entity_id = key.partition(":")
-        return self._table.row(entity, entity_id)
+        return self._features.row(self._entities, entity, entity_id)

@@ -58,13 +58,14 @@ LANE_COLUMNS: Final = {
     "action_id": ID16,
     "action_kind": TEXT,
     "idempotency_key": SHA256,
-    # dedupe: NEW, DUPLICATE or MISMATCH; number of the id; number of the payment a label speaks of; oldest number still known
-    "seen.verdict": I8,
+    # dedupe: number of the id; number of the payment a label speaks of; oldest number still known
     "seen.ordinal": I64,
     "seen.subject": I64,
     "seen.oldest": I64,
     # rows that were held: True for a row that went on without what it waited for
     "held.timed_out": FLAG,
+    # entity graph: slot of the row's id of each entity, -1 where there is none
+    "slot.*": I32,
     # features: values in the order of the feature document
     "features.longs": ColumnType("matrix", np.dtype(np.int64)),
     "features.doubles": ColumnType("matrix", np.dtype(np.float64)),

@@ -1,83 +1,110 @@
-"""Projections: changed rows of the feature table and the entity graph, coalesced, for compacted changelog topics.
+"""Projections: changed rows of the features and of the entity graph, coalesced, for compacted changelog topics.
 
-They are derived read models: recovery never reads them. A row goes out at most once per interval, however often it
-changed, and once the lane is idle the last changes go out with its note. The entities take turns within the interval, so
-that no decision waits for the rows of all. The row of an id that was forgotten is taken back. The interval is counted in
-the wall time of journal records, so a recovering worker repeats the same rows.
+They are derived read models: recovery never reads them. The step only reads the tables, through views. It remembers for every entity
+the journal sequence through which rows went out, and asks for the rows that changed since. A row goes out at most once per interval,
+however often it changed; once the lane is idle the last changes go out with its note. The entities take turns within the interval
+(`round_robin`), so that no decision waits for the rows of all.
+
+The row of a forgotten id is taken back by a tombstone. An id that is known again and has a row of its own needs none: its newer row
+takes the place of the older one on the compacted topic, and a tombstone behind that row would delete it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
-from assay.agents.batch import Batch, Result, Step, Views
+from assay.agents.batch import Batch, Context, Result, Step, Views
 from assay.agents.plans import Plans
+from assay.agents.round_robin import RoundRobin
 from assay.agents.step import Emission
 from assay.codecs.avro_encode import encode
-from assay.codecs.columns import Columns, Strings, concat, join, rows
+from assay.codecs.columns import Columns, Strings, concat, join, rows, take
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import frame, plan_of
-from assay.codecs.table_state import TableState
+from assay.codecs.table_state import TableState, state_refused
 from assay.contracts.handles import CHANGELOG_ENTITIES, CHANGELOG_FEATURES
+from assay.tables.entity_view import EntityView
+from assay.tables.feature_view import FeatureView
+
+FRAMES_READ = ("forgotten",)
 
 
 class ProjectionStep(Step):
-    """State: up to when rows went out, in wall time, and which entity's turn is next."""
+    """State: whose turn is next, and per entity the sequence of the journal record through which its rows went out."""
 
     def __init__(self, plans: Plans, views: Views) -> None:
-        self._features = views["features"]
-        self._interval_us = plans.changelog_interval_us
+        self._entities, self._features = views["entities"], views["features"]
+        self._names = Strings.of(plans.features.entities)
         self._partitions = plans.partitions
-        self._entities = len(plans.features.entities)
-        self._flushed_us = self._next = 0
+        self._turns = RoundRobin(len(plans.features.entities), plans.changelog_interval_us)
+        self._flushed_through = [-1] * len(plans.features.entities)
 
     def handle(self, batch: Batch) -> Result:
-        context = batch.context
-        turn = self._turn(context.wall_us)
-        if not turn:
+        turn, forgotten = self._turns.due(batch.context.wall_us), batch.frames["forgotten"]
+        if not turn and not rows(forgotten):
             return Result()
-        table, stamp = self._features(), {"epoch": context.epoch, "sequence": context.sequence}
-        dead = _keys(table.take_dead(turn))
+        entities, features = self._entities(), self._features()
+        feature_rows = [_changed_features(entities, features, e, self._flushed_through[e]) for e in turn]
+        entity_rows = [entities.rows(e, entities.changed_since(e, self._flushed_through[e])) for e in turn]
+        for e in turn:
+            self._flushed_through[e] = batch.context.sequence
+        with_features, with_entity = _with_rows(forgotten, entities, features)
         return Result(
             emissions=[
-                self._emission(CHANGELOG_FEATURES, "feature_row", table.changed_features(turn), stamp, dead),
-                self._emission(CHANGELOG_ENTITIES, "entity_row", table.changed_entities(turn), stamp, dead),
+                self._emission(CHANGELOG_FEATURES, "feature_row", self._keys(forgotten, ~with_features), feature_rows, batch.context),
+                self._emission(CHANGELOG_ENTITIES, "entity_row", self._keys(forgotten, ~with_entity), entity_rows, batch.context),
             ]
         )
 
-    def _turn(self, wall_us: int) -> Sequence[int]:
-        """The entities whose rows go out now: each has its part of the interval."""
-        passed_us = wall_us - self._flushed_us
-        if 0 <= passed_us < self._interval_us:
-            due = passed_us * self._entities // self._interval_us
-            self._flushed_us += due * self._interval_us // self._entities
-        else:  # a clock that was set back must not hold rows until it has caught up
-            due, self._flushed_us = self._entities, wall_us
-        turn = [(self._next + i) % self._entities for i in range(due)]
-        self._next = (self._next + due) % self._entities
-        return sorted(turn)
+    def _keys(self, forgotten: Columns, wanted: NDArray[np.bool_]) -> Strings:
+        chosen = take(forgotten, np.flatnonzero(wanted))
+        return _keys(self._names.take(np.asarray(chosen["entity"])), cast(Strings, chosen["id"]))
 
-    def _emission(self, handle: str, name: str, columns: Columns, stamp: Mapping[str, int], dead: Strings) -> Emission:
-        """Tombstones, then rows: an id may have been forgotten and be known again."""
-        stamped = columns | {field: np.broadcast_to(np.int64(value), rows(columns)) for field, value in stamp.items()}
-        keys, values = _keys(columns), frame(name, encode(plan_of(name), stamped))
-        if len(dead.lengths):
-            both = concat([{"key": dead, "value": Strings.nulls(len(dead.lengths))}, {"key": keys, "value": values}])
-            keys, values = cast(Strings, both["key"]), cast(Strings, both["value"])
+    def _emission(self, handle: str, name: str, tombstones: Strings, parts: Sequence[Columns], context: Context) -> Emission:
+        """Tombstones, then changed rows."""
+        out = [{"key": tombstones, "value": Strings.nulls(len(tombstones.lengths))}]
+        if parts:
+            columns = concat(parts)
+            stamp = {"epoch": context.epoch, "sequence": context.sequence}
+            stamped = columns | {field: np.broadcast_to(np.int64(value), rows(columns)) for field, value in stamp.items()}
+            keys = _keys(cast(Strings, columns["entity"]), cast(Strings, columns["id"]))
+            out.append({"key": keys, "value": frame(name, encode(plan_of(name), stamped))})
+        both = concat([part for part in out if rows(part)] or out[:1])
+        keys, values = cast(Strings, both["key"]), cast(Strings, both["value"])
         return Emission(handle, partitions_of(keys, self._partitions[handle]), keys, values)
 
     def state(self) -> TableState:
-        return TableState({"flushed_us": self._flushed_us, "next": self._next})
+        return TableState({"turns": self._turns.as_json(), "flushed_through": list(self._flushed_through)})
 
     def restore(self, state: TableState) -> None:
-        self._flushed_us, self._next = int(state.header["flushed_us"]), int(state.header["next"])
+        through = [int(sequence) for sequence in state.header["flushed_through"]]
+        if len(through) != len(self._flushed_through):
+            raise state_refused(f"has flushed the rows of {len(through)} entities, this lane has {len(self._flushed_through)}")
+        self._turns.restore(state.header["turns"])
+        self._flushed_through = through
 
 
-def _keys(columns: Columns) -> Strings:
-    entity, ids = columns["entity"], columns["id"]
-    assert isinstance(entity, Strings)
-    assert isinstance(ids, Strings)
-    return join([entity, Strings.repeat(b":", rows(columns)), ids])
+def _changed_features(entities: EntityView, features: FeatureView, entity: int, sequence: int) -> Columns:
+    """Feature rows of known ids that changed after `sequence`, in slot order."""
+    slots = features.changed_since(entity, sequence)
+    slots = slots[entities.known(entity, slots)]
+    return {**entities.named(entity, slots), **features.rows(entity, slots)}
+
+
+def _with_rows(forgotten: Columns, entities: EntityView, features: FeatureView) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which of the forgotten ids are known again and have a feature row, and which an entity row."""
+    numbers = np.asarray(forgotten["entity"])
+    with_features, with_entity = np.zeros(len(numbers), np.bool_), np.zeros(len(numbers), np.bool_)
+    for e in np.unique(numbers).tolist():
+        of = np.flatnonzero(numbers == e)
+        slots = entities.find(e, cast(Strings, forgotten["id"]).take(of))
+        with_features[of], with_entity[of] = features.has_rows(e, slots), slots >= 0
+    return with_features, with_entity
+
+
+def _keys(names: Strings, ids: Strings) -> Strings:
+    return join([names, Strings.repeat(b":", len(ids.lengths)), ids])

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assay.agents import act, decide, dedupe, features, posture, scoring
+from assay.agents import act, decide, dedupe, entity_graph, features, posture, projections, scoring
 from assay.agents.act import ActStep
 from assay.agents.components import COMPONENTS, PLANNED
 from assay.agents.decide import DecideStep
 from assay.agents.dedupe import DedupeStep
+from assay.agents.entity_graph import EntityGraphStep
 from assay.agents.features import FeatureStep
 from assay.agents.posture import PostureStep
 from assay.agents.projections import ProjectionStep
@@ -63,12 +64,25 @@ RTDL = LaneSpec(
     steps=(
         StepSpec("dedupe", key="event", make=DedupeStep, reads=dedupe.READS, writes=dedupe.WRITES),
         StepSpec(
+            "entity_graph",
+            key="none",  # the clock that forgets ids is that of all rows
+            make=EntityGraphStep,
+            reads=entity_graph.READS,
+            writes=entity_graph.WRITES,
+            frames_written=entity_graph.FRAMES,
+            tables=("entities",),
+            punctuated=True,
+        ),
+        StepSpec(
             "online_features",
             key="entity",
             make=FeatureStep,
             reads=features.READS,
             writes=features.WRITES,
-            tables=("features", "entities"),
+            frames_read=features.FRAMES_READ,
+            tables=("features",),
+            views=("entities",),
+            punctuated=True,
         ),
         StepSpec("posture", key="none", make=PostureStep, reads=posture.READS, writes=posture.WRITES, tables=("posture",)),
         StepSpec("scoring", key="event", make=ScoringStep, reads=scoring.READS, writes=scoring.WRITES),
@@ -84,6 +98,7 @@ RTDL = LaneSpec(
             "projections",
             key="entity",
             make=ProjectionStep,
+            frames_read=projections.FRAMES_READ,
             emits={handles.CHANGELOG_FEATURES: ("feature_row",), handles.CHANGELOG_ENTITIES: ("entity_row",)},
             views=("features", "entities"),
             punctuated=True,

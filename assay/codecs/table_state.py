@@ -74,6 +74,10 @@ class TableState(NamedTuple):
         fill(whole, held)
         return whole
 
+    def under(self, prefix: str) -> dict[str, Any]:
+        """The arrays whose names begin with `prefix`, by the rest of their names."""
+        return {name.removeprefix(prefix): held for name, held in self.arrays.items() if name.startswith(prefix)}
+
 
 def fill(out: NDArray[Any], held: NDArray[Any] | Sparse) -> None:
     """Write an array of a state into zeroed rows of the same shape, without a copy between. Raises Stop(STATE_UNREADABLE)."""
@@ -96,8 +100,7 @@ def part(state: TableState, name: str) -> TableState:
     """One of the states that were joined. Raises Stop(STATE_UNREADABLE) when it is not there."""
     if name not in state.header:
         raise state_refused(f"has no part {name}")
-    prefix = f"{name}."
-    return TableState(state.header[name], {key.removeprefix(prefix): held for key, held in state.arrays.items() if key.startswith(prefix)})
+    return TableState(state.header[name], state.under(f"{name}."))
 
 
 def blocks(state: TableState) -> Iterator[bytes | memoryview]:

@@ -223,6 +223,8 @@ class SeenIds:
         if words != ENTRY_WORDS or rows.shape[1:] != (ENTRY_WORDS,) or rows.dtype != np.int64:
             raise state_refused(f"has entries of {words} words and shape {rows.shape}; this code reads entries of {ENTRY_WORDS}")
         base, end = header["base"], header["base"] + len(rows)
+        if rows.ndim != 2 or rows.shape[1] != ENTRY_WORDS:
+            raise state_refused(f"has event ids of {rows.shape[1:]} words, not of {ENTRY_WORDS}")
         if not 0 <= base <= end < _ORDINAL_MASK or header["horizon_us"] < 0 or header["max_rows"] < 1:
             raise state_refused("has ids or a horizon out of range")
         table = cls(header["horizon_us"], header["max_rows"], header["min_rows"])

@@ -1,8 +1,9 @@
-"""Entity ids and the entity graph projection: a text id becomes a slot, and is forgotten when it has been idle for long.
+"""Entity table: the ids of one entity, their slots, and their graph rows (first and last event time, number of events).
 
-An id is idle once the table's clock is more than `idle_us` past the time it was last met. It dies when it is met idle (and
-is then a new id), or when a hand that looks at some slots per row comes by, so that what is held does not grow with time.
-Its slot goes to another id only after `reclaim`: until then others may still speak of it.
+The table is owned by the entity graph (`entity_graph`). An id is idle when the table's clock is more than `idle_us` past the last row
+with this id. An idle id is forgotten: it leaves the index when it comes again (it is then a new id with a new slot), or when the sweep,
+which looks at a few slots per row, finds it. So memory does not grow with time. The slot of a forgotten id stays reserved until `evict`
+frees it: until then the windows of the slot still belong to the forgotten id.
 """
 
 from __future__ import annotations
@@ -18,16 +19,13 @@ from assay.codecs.table_state import all_within, state_refused
 from assay.tables import entity_index
 from assay.tables.entity_index import (
     BORN,
-    BURIED,
     BYTES,
-    CHANGED,
-    DEAD,
     ENTRY_WORDS,
     EVENTS,
     FIRST_SEEN,
+    FORGOTTEN,
     FREE,
     GONE,
-    HAND,
     KNOWN,
     LAST_SEEN,
     LENGTH,
@@ -35,11 +33,14 @@ from assay.tables.entity_index import (
     OPEN,
     SLOTS,
     START,
+    SWEEP,
+    TOLD,
 )
 from assay.tables.growth import grown
+from assay.tables.row_versions import RowVersions
 
 _FIRST_SLOTS = 64
-#: a row that never comes
+#: an ordinal that never comes
 NOBODYS = 2**62
 
 
@@ -55,6 +56,7 @@ class EntityTable:
         self._marks = np.zeros(_FIRST_SLOTS, np.uint8)
         self._free = np.zeros(_FIRST_SLOTS, np.int32)
         self._arena = np.zeros(_FIRST_SLOTS * 16, np.uint8)
+        self._versions = RowVersions()
 
     @property
     def slots(self) -> int:
@@ -66,25 +68,30 @@ class EntityTable:
         """Ids known."""
         return int(self._used[SLOTS] - self._used[GONE] - self._used[OPEN])
 
-    def resolve(self, ids: Strings, wanted: NDArray[np.bool_], rows: I64, clocks: I64) -> I32:
-        """Slot of each wanted id, int32 (n,); an unknown id gets a new one, a null or unwanted one -1.
+    def fold(self, ids: Strings, facts: NDArray[np.bool_], ordinals: I64, times: I64, clocks: I64, sequence: int) -> I32:
+        """Fold rows in order: the slot of each id, int32 (n,); an unknown id takes a new slot. -1 for null and for rows not in `facts`.
 
-        `rows` numbers the rows of the lane, `clocks` is the table's clock at each; both never fall.
+        `ordinals` number the rows of the lane, `times` are their event times, `clocks` is the table's clock at each row; ordinals and
+        clocks never fall. `sequence` is that of the journal record, the version of every graph row that changes.
         """
-        self._reserve(int(np.count_nonzero(wanted)), int(np.maximum(ids.lengths, 0).sum(where=wanted, dtype=np.int64)))
+        self._reserve(int(np.count_nonzero(facts)), int(np.maximum(ids.lengths, 0).sum(where=facts, dtype=np.int64)))
         slots, hashes = np.empty(len(ids.lengths), np.int32), np.empty(len(ids.lengths), np.int64)
-        entity_index.resolve(
+        version = self._versions.stamp(sequence)
+        entity_index.fold_ids(
             _text(ids),
-            frozen(wanted, np.bool_),
-            frozen(rows, np.int64),
+            frozen(facts, np.bool_),
+            frozen(ordinals, np.int64),
+            frozen(times, np.int64),
             frozen(clocks, np.int64),
             self.idle_us,
+            version,
             self._index,
             self._entries,
             self._arena,
             self._marks,
             self._free,
             self._used,
+            self._versions.stamps,
             hashes,
             slots,
         )
@@ -96,51 +103,47 @@ class EntityTable:
         entity_index.find(_text(ids), self._index, self._entries, self._arena, slots)
         return slots
 
-    def observe(self, slots: I32, times: I64) -> None:
-        """Count one event at `times[i]` for each slot that is not -1."""
-        entity_index.observe(frozen(slots, np.int32), frozen(times, np.int64), self._entries, self._marks)
-
     def ids(self, slots: NDArray[np.integer]) -> Strings:
-        """Ids of slots."""
-        return Strings(self._arena, self._entries[slots, START], self._entries[slots, LENGTH].astype(np.int32))
+        """Ids of slots, in the read-only memory of the table: valid until the next `fold` or `evict`."""
+        return Strings(frozen(self._arena, np.uint8), self._entries[slots, START], self._entries[slots, LENGTH].astype(np.int32))
 
     def graph(self, slots: NDArray[np.integer]) -> tuple[I64, I64, I64]:
         """first_seen_us, last_seen_us and event counts of slots."""
         return self._entries[slots, FIRST_SEEN], self._entries[slots, LAST_SEEN], self._entries[slots, EVENTS]
 
     def born(self, slots: NDArray[np.integer]) -> I64:
-        """The row from which on a slot is its id's; later than any while it is nobody's."""
-        rows: I64 = self._entries[slots, BORN]
-        return rows
+        """Ordinal of the row with which the id of each slot took it; for a free slot later than any."""
+        ordinals: I64 = self._entries[slots, BORN]
+        return ordinals
 
-    def is_idle(self, slot: int, clock: int) -> bool:
-        """Whether the id of a slot would be a new one, were it met now."""
-        return bool(clock - self._entries[slot, MET] > self.idle_us)
+    def known(self, slots: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Whether each slot is that of a known id."""
+        known: NDArray[np.bool_] = self._marks[slots] == KNOWN
+        return known
 
-    def lives(self) -> NDArray[np.bool_]:
-        """bool (slots,): whether a slot is that of a known id."""
-        lives: NDArray[np.bool_] = self._marks[: self.slots] <= CHANGED
-        return lives
+    def changed_since(self, sequence: int) -> NDArray[np.intp]:
+        """Slots of known ids whose graph row a later journal record than `sequence` changed, ascending."""
+        slots = self._versions.changed_since(sequence)
+        return slots[self.known(slots)]
 
-    def take_changed(self) -> NDArray[np.intp]:
-        """Slots of known ids observed since the last call, ascending."""
-        slots = np.flatnonzero(self._marks[: self.slots] == CHANGED)
-        self._marks[slots] = KNOWN
+    def tell(self) -> NDArray[np.intp]:
+        """Slots of ids forgotten since the last call, ascending. Their ids can be read until `evict` frees the slots."""
+        slots = np.flatnonzero(self._marks[: self.slots] == FORGOTTEN)
+        self._marks[slots] = TOLD
         return slots
 
-    def take_dead(self) -> NDArray[np.intp]:
-        """Slots of ids that died since the last call, ascending; their ids can be read until the next `reclaim`."""
-        slots = np.flatnonzero(self._marks[: self.slots] == DEAD)
-        self._marks[slots] = BURIED
-        return slots
+    def evict(self) -> NDArray[np.intp]:
+        """Free the slots of the ids that were told, once forgotten ids hold a quarter of all slots; the freed slots, ascending.
 
-    def reclaim(self) -> NDArray[np.intp]:
-        """Slots that new ids may take from now on: those of the dead, once they are a quarter of all, else none."""
+        Clearing windows and pairs of freed slots goes over whole tables, so it waits until a quarter is worth it.
+        """
         if 4 * int(self._used[GONE]) < self.slots + _FIRST_SLOTS:
             return np.empty(0, np.intp)
-        slots = np.flatnonzero(self._marks[: self.slots] == BURIED)
+        slots = np.flatnonzero(self._marks[: self.slots] == TOLD)
         self._marks[slots], self._entries[slots, BORN] = FREE, NOBODYS
+        self._versions.clear(slots)
         first = int(self._used[OPEN])
+        self._free = grown(self._free, first + len(slots))
         self._free[first : first + len(slots)] = slots[::-1]
         self._used[OPEN] += len(slots)
         self._used[GONE] -= len(slots)
@@ -148,39 +151,44 @@ class EntityTable:
         return slots
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Arrays that hold the whole state, free of spare room; ids of the dead are in it until they were told."""
+        """Arrays that hold the whole state, free of spare room; the ids of forgotten ids are in it until they were told."""
         n, marks = self.slots, self._marks[: self.slots]
-        named = marks <= DEAD
+        named = marks <= FORGOTTEN
         return {
             "arena": self.ids(np.flatnonzero(named)).compact().data,
             "lengths": np.where(named, self._entries[:n, LENGTH], 0),
             "rows": self._entries[:n, FIRST_SEEN : MET + 1],
             "marks": marks,
             "free": self._free[: int(self._used[OPEN])],
-            "hand": self._used[HAND : HAND + 1],
+            "sweep": self._used[SWEEP : SWEEP + 1],
+            **self._versions.state(n),
         }
 
     @classmethod
     def from_state(cls, name: str, idle_us: int, state: dict[str, NDArray[Any]]) -> EntityTable:
-        """The inverse of `state`. Raises Stop(STATE_UNREADABLE) for places outside of the arrays: machine code would go there."""
+        """The inverse of `state`. Raises Stop(STATE_UNREADABLE) for positions outside of the arrays: kernels would write there."""
         table = cls(name, idle_us)
         n, lengths, marks = len(state["marks"]), state["lengths"], state["marks"]
         if (
             lengths.min(initial=0) < 0
             or lengths.sum() != len(state["arena"])
             or marks.max(initial=0) > FREE
+            or len(state["versions"]) != n
             or not all_within(state["free"], n)
-            or not all_within(state["hand"], n + 2)  # of no slots it stands behind the first
+            or not np.array_equal(np.sort(state["free"]), np.flatnonzero(marks == FREE))
+            or not all_within(state["sweep"], n + 2)  # of no slots it stands behind the first
         ):
             raise state_refused(f"does not fit its {n} ids of entity {name}")
+        table._versions = RowVersions.from_state(state)
         table._reserve(n, len(state["arena"]))
         table._arena[: len(state["arena"])] = state["arena"]
         table._entries[:n, LENGTH] = lengths
         table._entries[:n, START] = np.cumsum(lengths) - lengths
         table._entries[:n, FIRST_SEEN : MET + 1], table._marks[:n] = state["rows"], marks
+        table._free = grown(table._free, len(state["free"]))
         table._free[: len(state["free"])] = state["free"]
-        gone = np.count_nonzero((marks == DEAD) | (marks == BURIED))
-        table._used[:] = n, len(state["arena"]), int(state["hand"][0]), gone, len(state["free"])
+        gone = np.count_nonzero((marks == FORGOTTEN) | (marks == TOLD))
+        table._used[:] = n, len(state["arena"]), int(state["sweep"][0]), gone, len(state["free"])
         ids = table.ids(np.arange(n))
         entity_index.hash_keys(_text(ids), table._entries)
         entity_index.reindex(table._entries, table._marks, n, table._index)
@@ -198,9 +206,10 @@ class EntityTable:
         """Room for `more` ids of together `more_bytes`, so that the kernel never has to stop."""
         self._arena = grown(self._arena, int(self._used[BYTES]) + more_bytes)
         needed = self.slots + more
+        self._versions.reserve(needed)
         if needed <= len(self._entries):
             return
-        self._entries, self._marks, self._free = grown(self._entries, needed), grown(self._marks, needed), grown(self._free, needed)
+        self._entries, self._marks = grown(self._entries, needed), grown(self._marks, needed)
         self._index = np.zeros(2 * len(self._entries), np.int64)
         entity_index.reindex(self._entries, self._marks, self.slots, self._index)
 

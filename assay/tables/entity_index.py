@@ -1,8 +1,8 @@
-"""Text ids to slots in machine code: an open-addressing index over entries of one cache line; see `entities`.
+"""Kernels of the entity table (`entities`): text ids to slots, and the graph row of every slot.
 
-An index word is the upper half of the hash and slot + 1. An entry says where the key's bytes lie in an arena, what the
-graph row is, from which row on the slot is this id's, and the table's clock when the id was last met. A match is decided by
-comparing the bytes.
+An open-addressing index points to entries of one cache line each. An index word is the upper half of the hash and slot + 1. An entry
+holds the place of the id's bytes in an arena, the graph row, the ordinal of the row that took the slot, and the clock at the last row
+with this id. Two ids are equal if their bytes are equal.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _SLOT_MASK = 0xFFFFFFFF
 _PREFETCH_ROWS = 6
 #: words of an entry, one cache line
 HASH, START, LENGTH, FIRST_SEEN, LAST_SEEN, EVENTS, BORN, MET, ENTRY_WORDS = 0, 1, 2, 3, 4, 5, 6, 7, 8
-#: what a slot is: its row is as it was told, or changed since; its id died, and that was told; its line is another's to take
-KNOWN, CHANGED, DEAD, BURIED, FREE = 0, 1, 2, 3, 4
-#: counts of a table: slots ever taken, arena bytes, where the hand is, slots of dead ids, free slots
-SLOTS, BYTES, HAND, GONE, OPEN = 0, 1, 2, 3, 4
-#: slots the hand looks at per row: it has been around before a quarter of them is new
+#: state of a slot: of a known id; of a forgotten id; of a forgotten id that `tell` has named; free for another id
+KNOWN, FORGOTTEN, TOLD, FREE = 0, 1, 2, 3
+#: counts of a table: slots ever taken, arena bytes, next slot that the sweep looks at, slots of forgotten ids, free slots
+SLOTS, BYTES, SWEEP, GONE, OPEN = 0, 1, 2, 3, 4
+#: slots that the sweep looks at per row: it has seen all slots before a quarter of them is new
 _LOOKS = 4
 
 
@@ -45,8 +45,8 @@ def _same_key(data: U8, start: Int, length: Int, arena: U8, at: Int) -> Any:
 
 
 @inlined
-def _prefetch_rows(hashes: I64, i: Int, index: I64, entries: I64, arena: U8) -> None:
-    """Prefetch the index word of a row to come, the entry of a nearer one, the key bytes of the nearest."""
+def _prefetch_rows(hashes: I64, i: Int, index: I64, entries: I64, arena: U8, versions: I32) -> None:
+    """Prefetch the index word of a row to come, the entry of a nearer one, the key bytes and the version of the nearest."""
     mask = len(index) - 1
     if i + 3 * _PREFETCH_ROWS < len(hashes):
         prefetch(index, hashes[i + 3 * _PREFETCH_ROWS] & mask)
@@ -58,6 +58,7 @@ def _prefetch_rows(hashes: I64, i: Int, index: I64, entries: I64, arena: U8) -> 
         slot = (index[hashes[i + _PREFETCH_ROWS] & mask] & _SLOT_MASK) - 1
         if slot >= 0:
             prefetch(arena, entries[slot, START])
+            prefetch(versions, slot)
 
 
 @inlined
@@ -79,8 +80,8 @@ def _slot_of(data: U8, start: Int, length: Int, h: Int, index: I64, entries: I64
 
 
 @part
-def _die(slot: Int, index: I64, entries: I64, marks: U8, used: I64) -> None:
-    """Take an id out of the index; those behind it move up, so that a search may still stop at the first empty word."""
+def _forget(slot: Int, index: I64, entries: I64, marks: U8, used: I64) -> None:
+    """Take an id out of the index. The index words behind it move up, so that a search may still stop at the first empty word."""
     mask = len(index) - 1
     hole = entries[slot, HASH] & mask
     while (index[hole] & _SLOT_MASK) - 1 != slot:
@@ -93,19 +94,20 @@ def _die(slot: Int, index: I64, entries: I64, marks: U8, used: I64) -> None:
             hole = at
         at = (at + 1) & mask
     index[hole] = 0
-    marks[slot] = DEAD
+    marks[slot] = FORGOTTEN
     used[GONE] += 1
 
 
 @inlined
-def _look_around(clock: Int, idle_us: Int, index: I64, entries: I64, marks: U8, used: I64) -> None:
+def _sweep(clock: Int, idle_us: Int, index: I64, entries: I64, marks: U8, used: I64) -> None:
+    """Look at the next slots in a circle and forget idle ids."""
     for _ in range(_LOOKS):
-        if used[HAND] >= used[SLOTS]:
-            used[HAND] = 0
-        slot = used[HAND]
-        if slot < used[SLOTS] and marks[slot] <= CHANGED and clock - entries[slot, MET] > idle_us:
-            _die(slot, index, entries, marks, used)
-        used[HAND] += 1
+        if used[SWEEP] >= used[SLOTS]:
+            used[SWEEP] = 0
+        slot = used[SWEEP]
+        if slot < used[SLOTS] and marks[slot] == KNOWN and clock - entries[slot, MET] > idle_us:
+            _forget(slot, index, entries, marks, used)
+        used[SWEEP] += 1
 
 
 @inlined
@@ -119,50 +121,65 @@ def _take_slot(free: I32, used: I64) -> Int:
     return slot
 
 
+@inlined
+def _count_event(slot: Int, time: Int, clock: Int, entries: I64) -> None:
+    if entries[slot, EVENTS] == 0 or time < entries[slot, FIRST_SEEN]:
+        entries[slot, FIRST_SEEN] = time
+    if entries[slot, EVENTS] == 0 or time > entries[slot, LAST_SEEN]:
+        entries[slot, LAST_SEEN] = time
+    entries[slot, EVENTS] += 1
+    entries[slot, MET] = clock
+
+
 @kernel
-def resolve(
+def fold_ids(
     ids: tuple[U8, I64, I32],
-    wanted: NDArray[np.bool_],
-    rows: I64,
+    facts: NDArray[np.bool_],
+    ordinals: I64,
+    times: I64,
     clocks: I64,
     idle_us: int,
+    version: int,
     index: I64,
     entries: I64,
     arena: U8,
     marks: U8,
     free: I32,
     used: I64,
+    versions: I32,
     hashes: I64,
     slots: I32,
 ) -> None:
-    """slots[i] = slot of id i, a new one if it is unknown or idle, -1 where null or not wanted.
+    """Fold the ids of rows in row order: slots[i] = slot of id i, a new slot if the id is unknown or idle; -1 for null and where not facts.
 
-    All hashes come first (into `hashes`), so that the lines a row needs can be asked for while earlier rows are looked up.
+    The graph row of the slot counts the row, and its version becomes `version`. All hashes come first (into `hashes`), so that the
+    lines that a row needs can be prefetched while earlier rows are looked up.
     """
     data, starts, lengths = ids
     for i in range(len(starts)):
-        hashes[i] = np.int64(hash64(data, starts[i], np.int64(lengths[i]), 0)) if wanted[i] and lengths[i] >= 0 else 0
+        hashes[i] = np.int64(hash64(data, starts[i], np.int64(lengths[i]), 0)) if facts[i] and lengths[i] >= 0 else 0
     for i in range(len(starts)):
-        _prefetch_rows(hashes, i, index, entries, arena)
+        _prefetch_rows(hashes, i, index, entries, arena, versions)
         slots[i] = -1
         length = np.int64(lengths[i])
-        if wanted[i]:
-            _look_around(clocks[i], idle_us, index, entries, marks, used)
-        if length < 0 or not wanted[i]:
+        if facts[i]:
+            _sweep(clocks[i], idle_us, index, entries, marks, used)
+        if length < 0 or not facts[i]:
             continue
         slot, at = _slot_of(data, starts[i], length, hashes[i], index, entries, arena)
         if slot >= 0 and clocks[i] - entries[slot, MET] > idle_us:
-            _die(slot, index, entries, marks, used)
+            _forget(slot, index, entries, marks, used)
             slot, at = _slot_of(data, starts[i], length, hashes[i], index, entries, arena)
         if slot < 0:
             slot = _take_slot(free, used)
             index[at] = (hashes[i] & ~np.int64(_SLOT_MASK)) | (slot + 1)
             entries[slot, HASH], entries[slot, START], entries[slot, LENGTH] = hashes[i], used[BYTES], length
-            entries[slot, BORN], entries[slot, EVENTS], marks[slot] = rows[i], 0, KNOWN
+            entries[slot, BORN], entries[slot, EVENTS], marks[slot] = ordinals[i], 0, KNOWN
             for k in range(length):
                 arena[used[BYTES] + k] = data[starts[i] + k]
             used[BYTES] += length
-        entries[slot, MET] = clocks[i]
+        _count_event(slot, times[i], clocks[i], entries)
+        versions[slot] = version
         slots[i] = slot
 
 
@@ -190,25 +207,10 @@ def reindex(entries: I64, marks: U8, count: int, index: I64) -> None:
     """Fill an empty index with the slots of known ids."""
     mask = len(index) - 1
     for slot in range(count):
-        if marks[slot] > CHANGED:
+        if marks[slot] != KNOWN:
             continue
         h = entries[slot, HASH]
         at = h & mask
         while index[at] != 0:
             at = (at + 1) & mask
         index[at] = (h & ~np.int64(_SLOT_MASK)) | (slot + 1)
-
-
-@kernel
-def observe(slots: I32, times: I64, entries: I64, marks: U8) -> None:
-    """Count one event for each slot that is not -1."""
-    for i in range(len(slots)):
-        slot = slots[i]
-        if slot < 0:
-            continue
-        if entries[slot, EVENTS] == 0 or times[i] < entries[slot, FIRST_SEEN]:
-            entries[slot, FIRST_SEEN] = times[i]
-        if entries[slot, EVENTS] == 0 or times[i] > entries[slot, LAST_SEEN]:
-            entries[slot, LAST_SEEN] = times[i]
-        entries[slot, EVENTS] += 1
-        marks[slot] = CHANGED

@@ -16,7 +16,10 @@ import numpy as np
 
 from assay.codecs.columns import I64
 from assay.codecs.kernel import frozen
+from assay.codecs.table_state import TableState
+from assay.contracts.errors import Stop
 from assay.contracts.instants import duration_text
+from assay.contracts.reasons import Reason
 from assay.tables.feature_document import FRAUD_OPS, WINDOW_OPS, Feature, FeatureDocument, parse_document
 
 #: words of a line's header
@@ -98,6 +101,15 @@ class FeaturePlan:
     def column(self, name: str) -> tuple[str, int]:
         """("long" | "double", index) of a feature; KeyError for a name the document does not have."""
         return self._columns[name]
+
+    def check_state(self, state: TableState) -> None:
+        """Raises Stop(STATE_OF_ANOTHER_PLAN) for the state of a table that was folded under another document."""
+        if (written := state.header.get("plan")) != self.digest.hex():
+            raise Stop(
+                Reason.STATE_OF_ANOTHER_PLAN,
+                f"{state.header.get('table')} state was written under plan {written}, this one is {self.digest.hex()}",
+                remedy="Start with the feature document the state belongs to, or rebuild the state from the journal.",
+            )
 
 
 def compile_plan(document: Mapping[str, Any]) -> FeaturePlan:

@@ -5,6 +5,7 @@ Payments are addressed by the ordinal `SeenIds` gave them, in a ring that holds 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -76,12 +77,15 @@ class Subjects:
         }
 
     @classmethod
-    def from_state(cls, entities: int, state: dict[str, NDArray[Any]]) -> Subjects:
-        """The inverse of `state`. Raises Stop(STATE_UNREADABLE)."""
-        table = cls(entities)
+    def from_state(cls, slots: Sequence[int], state: dict[str, NDArray[Any]]) -> Subjects:
+        """The inverse of `state`; `slots` are the slots of each label entity. Raises Stop(STATE_UNREADABLE)."""
+        table = cls(len(slots))
         table._base, end = (int(bound) for bound in state["range"])
         if table._base < 0 or end - table._base != len(state["state"]):
             raise state_refused(f"has subjects {table._base} to {end} and {len(state['state'])} rows of them")
+        held = state["slots"]
+        if (held.min(axis=0, initial=-1) < -1).any() or (held.max(axis=0, initial=-1) >= np.maximum(slots, 1)).any():
+            raise state_refused("has payments of slots that no id has")
         table._end = table._base
         table.extend(end)
         at = table._at(np.arange(table._base, end))

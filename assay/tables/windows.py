@@ -270,14 +270,17 @@ def _read(words: I64, base: Int, reads: I64, k: Int, row: Int, amount: Int, long
 
 
 @part
-def _fold_headers(words: I64, width: Int, since: I64, roles: U8, slots: I32, times: I64, longs: I64, touched: U8, fresh: U8) -> None:
-    """Latest time and count of every key, time since last, and whether a row is the first payment of its key."""
+def _fold_headers(
+    words: I64, width: Int, since: I64, roles: U8, slots: I32, times: I64, longs: I64, versions: I32, version: Int, fresh: U8
+) -> None:
+    """Latest time, count and version of every key, time since last, and whether a row is the first payment of its key."""
     for i in range(len(roles)):
         if i + _PREFETCH_ROWS < len(roles) and slots[i + _PREFETCH_ROWS] >= 0:
             prefetch(words, np.int64(slots[i + _PREFETCH_ROWS]) * width)
+            prefetch(versions, np.int64(slots[i + _PREFETCH_ROWS]))
         slot = np.int64(slots[i])
         if slot >= 0 and roles[i] != NOTHING:
-            touched[slot] = 1
+            versions[slot] = version
         if roles[i] != PAYS:
             continue
         if slot < 0:
@@ -357,17 +360,18 @@ def fold_windows(
     previous: I64,
     longs: I64,
     doubles: NDArray[np.float64],
-    touched: U8,
+    versions: I32,
+    version: int,
     fresh: U8,
 ) -> None:
     """Fold rows of one entity in row order.
 
     `words` holds the lines one after another. `roles` says what row i is (NOTHING, PAYS, LABELS), `slots` its key (-1 for
     null), `times` its own time or, for a label, that of its payment, `buckets` comes from `bucket_rows`, `previous` (n, p)
-    from the pair tables. Writes `longs`, `doubles`, a 1 in `touched` for every changed slot, and a 1 in `fresh` (zeros) for
-    every row that is the first payment of its key.
+    from the pair tables. Writes `longs`, `doubles`, `version` in `versions` for every changed slot, and a 1 in `fresh` (zeros)
+    for every row that is the first payment of its key.
     """
-    _fold_headers(words, width, since, roles, slots, times, longs, touched, fresh)
+    _fold_headers(words, width, since, roles, slots, times, longs, versions, version, fresh)
     for r in range(len(rings)):
         bucket, place = buckets[2 * rings[r, SHAPE]], buckets[2 * rings[r, SHAPE] + 1]
         _fold_ring(words, width, rings, r, windows, distincts, reads, roles, slots, bucket, place, amounts, previous, fresh, longs, doubles)

@@ -15,7 +15,7 @@ from journals import journal
 from machines import wired
 from records import RTDL, TRAFFIC, chunk, mark, payment
 from simulated_worlds import config
-from states import read_back, written
+from states import read_back, written, written_without_versions
 
 from assay.agents import lane_input as lane_module
 from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalRecord
@@ -63,7 +63,7 @@ def play(name: str, cuts: Sequence[int]) -> tuple[list[Emission], list[bytes], L
             n = len(outcome.effects.idempotency_key)
             emissions += one.apply(replace(record(sequence, RESULT, answers(n), n), wall_us=0).to_bytes()).emissions
             sequence += 1
-    return emissions, [written(found.step) for found in wired(one)], one
+    return emissions, [written_without_versions(found.step) for found in wired(one)], one
 
 
 def record(sequence: int, kind: str = BATCH, columns: Columns | None = None, n: int = 0, epoch: int = 0) -> JournalRecord:
@@ -102,7 +102,7 @@ def whole(name: str) -> tuple[dict[str, Any], list[bytes]]:
 @settings(max_examples=20, deadline=None)
 @given(data=st.data())
 def test_any_batch_split_gives_identical_emissions_and_state(name: str, data: st.DataObject) -> None:
-    """Every step of the lane: states byte for byte, emissions field by field."""
+    """Every step of the lane: states byte for byte but for row versions, emissions field by field."""
     cuts = data.draw(st.lists(st.integers(1, 200), max_size=8))
     emissions, states, _ = play(name, cuts)
     assert (in_effect(emissions), states) == whole(name)

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from feature_worlds import DOCUMENT, fold_in_batches, random_rows
+from feature_worlds import DOCUMENT, random_rows
+from lane_tables import fold_in_batches
 from states import read_back
 
 from assay.codecs.table_state import MAGIC, TableState, blocks, read_state
@@ -14,11 +15,12 @@ from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import SeenIds
+from assay.tables.entity_graph import EntityGraph
 from assay.tables.feature_plan import compile_plan
 from assay.tables.features import FeatureTable
 
 PLAN = compile_plan(DOCUMENT)
-FOLDED = fold_in_batches(PLAN, random_rows(3, 300), [])
+FOLDED = fold_in_batches(PLAN, random_rows(3, 300), []).tables
 MANY = 2**62
 
 
@@ -62,24 +64,53 @@ def test_a_sparse_block_with_one_word_for_several_bits_is_refused() -> None:
     assert "bitmap" in refused(lambda: read_state(sparse(1, 16, 1, block)).array("a"))
 
 
+def changed(state: TableState, array: str, change: Any) -> TableState:
+    """The state with one array changed, read back from its bytes."""
+    return read_state(b"".join(blocks(TableState(state.header, {**state.arrays, array: change(state.array(array))}))))
+
+
 @pytest.mark.parametrize(
     ("array", "change"),
     [
-        ("ids.account.lengths", lambda held: held + 1),
-        ("ids.account.lengths", lambda held: np.array([-8, *held[1:-1], held[-1] + held[0] + 8])),
-        ("ids.account.marks", lambda held: held + 7),
-        ("ids.account.free", lambda held: np.array([10**6], np.int32)),
-        ("ids.account.hand", lambda held: np.array([-1])),
+        ("account.lengths", lambda held: held + 1),
+        ("account.lengths", lambda held: np.array([-8, *held[1:-1], held[-1] + held[0] + 8])),
+        ("account.marks", lambda held: held + 7),
+        ("account.marks", lambda held: held[:-1]),
+        ("account.free", lambda held: np.array([10**6], np.int32)),
+        ("account.free", lambda held: np.array([0], np.int32)),
+        ("account.sweep", lambda held: np.array([-1])),
+        ("account.versions", lambda held: held[:-1]),
+        ("account.versions", lambda held: held - 2),
+        ("account.versions", lambda held: held.astype(np.int64)),
+        ("account.versions_base", lambda held: held - 1),
+    ],
+)
+def test_a_graph_state_that_points_outside_of_itself_is_refused(array: str, change: Any) -> None:
+    state = changed(read_back(FOLDED.graph), array, change)
+    refused(lambda: EntityGraph.from_state(PLAN, state))
+
+
+@pytest.mark.parametrize(
+    ("array", "change"),
+    [
         ("subjects.range", lambda held: np.array([0, MANY])),
         ("subjects.range", lambda held: held - 2**40),
+        ("subjects.slots", lambda held: held + 10**6),
+        ("subjects.slots", lambda held: held - 10**6),
+        ("windows.account.versions", lambda held: held[:-1]),
+        ("windows.account.versions", lambda held: np.append(held, np.ones(99, np.int32))),
+        ("windows.account.lines", lambda held: held[:1]),
         *((f"windows.{p.name}.pairs.{other}", lambda held: held + 10**6) for p in PLAN.entity_plans for other in p.pair_entities),
     ],
 )
-def test_a_feature_state_that_points_outside_of_itself_is_refused(array: str, change: Any) -> None:
-    state = read_back(FOLDED.table)
-    arrays = {**state.arrays, array: change(state.array(array))}
-    changed = read_state(b"".join(blocks(TableState(state.header, arrays))))
-    refused(lambda: FeatureTable.from_state(PLAN, changed))
+def test_a_feature_state_that_points_outside_of_itself_or_of_the_graph_is_refused(array: str, change: Any) -> None:
+    state = changed(read_back(FOLDED.features), array, change)
+    refused(lambda: FeatureTable.from_state(PLAN, FOLDED.graph.view(), state))
+
+
+def test_a_feature_state_over_the_graph_of_another_moment_is_refused() -> None:
+    """It would speak of slots that nobody has."""
+    refused(lambda: FeatureTable.from_state(PLAN, EntityGraph(PLAN).view(), read_back(FOLDED.features)))
 
 
 @pytest.mark.parametrize("change", [{"base": -1}, {"base": MANY}, {"horizon_us": -1}, {"max_rows": 0}])

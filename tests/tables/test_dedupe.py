@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from states import read_back, written
 
+from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, SeenIds
@@ -80,6 +81,13 @@ def test_payments_labels_and_facts_are_separate_name_spaces() -> None:
     assert batch.subjects.tolist() == [-1, 0, -1]
 
 
+def test_short_ids_of_different_kinds_are_never_taken_for_one_another() -> None:
+    """Not even where the kinds differ by the same bits as the ids: label "b1" and fact "c1", fact "c1" and payment "d1"."""
+    names = [f"{letter}{digit}" for letter in "abcdefghijklmnopqrstuvwxyz" for digit in range(10)]
+    rows = [row for name in names for row in (assertion(name, 0, "p"), fact(name, 0), pay(name, 0))]
+    assert SeenIds(10, 10_000).fold(lane_columns(rows, ())).verdicts.tolist() == [NEW] * len(rows)
+
+
 def test_skipped_rows_and_control_rows_are_remembered_nowhere() -> None:
     seen = SeenIds(1000, 10)
     seen.fold(lane_columns([pay("x", 0), LaneRow(POSTURE, "y", 0)], []), np.array([True, False]))
@@ -98,7 +106,7 @@ def test_memory_per_id_is_bounded_and_forgotten_ids_give_theirs_back() -> None:
     for start in range(0, 60_000, 3000):
         seen.fold(lane_columns([pay(f"event-{i}", i) for i in range(start, start + 3000)], []))
     assert seen.count == 5000
-    assert seen.bytes_per_id < 200
+    assert seen.bytes_per_id < 100
 
 
 def test_an_id_takes_40_bytes_and_two_words_of_index_where_both_are_just_large_enough() -> None:
@@ -119,6 +127,16 @@ def test_state_reads_back_equal_and_goes_on_equal() -> None:
     more = lane_columns([pay(f"p{i}", 100) for i in range(70)], [])
     np.testing.assert_array_equal(back.fold(more).verdicts, seen.fold(more).verdicts)
     assert written(back) == written(seen)
+
+
+def test_a_state_whose_ids_have_other_words_is_refused() -> None:
+    """As those that were written when an id still kept where it was first met."""
+    seen = SeenIds(50, 60)
+    seen.fold(lane_columns([pay("p", 0)], []))
+    state = read_back(seen)
+    with pytest.raises(Stop) as refused:
+        SeenIds.from_state(TableState(state.header, {"entries": np.pad(state.array("entries"), ((0, 0), (0, 2)))}))
+    assert refused.value.reason is Reason.STATE_UNREADABLE
 
 
 @pytest.mark.parametrize(("horizon_us", "max_rows"), [(-1, 10), (10, 0)])

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from feature_worlds import DOCUMENT, LaneRow, fold_in_batches, random_rows
+from feature_worlds import DOCUMENT, LaneRow, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lane_tables import fold_in_batches
 from oracles.offline.features import offline_features
 
 from assay.tables.feature_plan import compile_plan
@@ -32,7 +33,7 @@ def lane_frame(rows: Sequence[LaneRow], entities: Sequence[str]) -> pl.DataFrame
 
 def assert_offline_equals_online(document: dict[str, Any], rows: Sequence[LaneRow]) -> None:
     plan = compile_plan(document)
-    online = fold_in_batches(plan, rows, list(range(0, len(rows), 4999))).batch
+    online = fold_in_batches(plan, rows, list(range(0, len(rows), 4999))).rows
     offline = offline_features(document, lane_frame(rows, plan.entities))
     for matrix, names in ((online.longs, plan.long_names), (online.doubles, plan.double_names)):
         for column, name in enumerate(names):

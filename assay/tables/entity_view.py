@@ -1,0 +1,68 @@
+"""The read-only view of the entity graph, for later steps of the lane and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assay.codecs.columns import I32, I64, Columns, Strings
+from assay.tables.entities import EntityTable
+
+
+class EntityView:
+    """Reads of the entity graph; entities are numbered in the order of the feature document.
+
+    No method changes the graph. Arrays are copies or read-only, so a reader cannot change the graph through them either.
+    """
+
+    def __init__(self, entities: Sequence[EntityTable]) -> None:
+        self._entities = tuple(entities)
+        self._names = tuple(ids.name for ids in entities)
+
+    def slots(self, entity: int) -> int:
+        """Slots ever taken: every slot of the entity is below this."""
+        return self._entities[entity].slots
+
+    def find(self, entity: int, ids: Strings) -> I32:
+        """Slot of each id, -1 where null or unknown."""
+        return self._entities[entity].find(ids)
+
+    def born(self, entity: int, slots: NDArray[np.integer]) -> I64:
+        """Ordinal of the row with which the id of each slot took it; for a free slot later than any."""
+        return self._entities[entity].born(slots)
+
+    def known(self, entity: int, slots: NDArray[np.integer]) -> NDArray[np.bool_]:
+        """Whether each slot is that of a known id."""
+        return self._entities[entity].known(slots)
+
+    def changed_since(self, entity: int, sequence: int) -> NDArray[np.intp]:
+        """Slots of known ids whose graph row a later journal record than `sequence` changed, ascending."""
+        return self._entities[entity].changed_since(sequence)
+
+    def named(self, entity: int, slots: NDArray[np.integer]) -> Columns:
+        """Columns `entity` and `id` of slots."""
+        return {"entity": Strings.repeat(self._names[entity].encode(), len(slots)), "id": self._entities[entity].ids(slots).compact()}
+
+    def rows(self, entity: int, slots: NDArray[np.integer]) -> Columns:
+        """Graph rows of slots: the columns of `entity_row` without epoch and sequence."""
+        first, last, events = self._entities[entity].graph(slots)
+        return {**self.named(entity, slots), "first_seen_utc": first, "last_seen_utc": last, "event_count": events}
+
+    def slot_of(self, entity: str, entity_id: str) -> tuple[int, int] | None:
+        """(number of the entity, slot) of one id, None if the entity or the id is unknown."""
+        if entity not in self._names:
+            return None
+        number = self._names.index(entity)
+        slot = int(self.find(number, Strings.of([entity_id]))[0])
+        return None if slot < 0 else (number, slot)
+
+    def row(self, entity: str, entity_id: str) -> dict[str, Any] | None:
+        """The graph row of one id, for people; None if the id is unknown."""
+        if (found := self.slot_of(entity, entity_id)) is None:
+            return None
+        number, slot = found
+        first, last, events = (int(values[0]) for values in self._entities[number].graph(np.array([slot])))
+        return {"entity": entity, "id": entity_id, "first_seen_us": first, "last_seen_us": last, "event_count": events}
