@@ -63,10 +63,8 @@ class DecideStep(Step):
 def _action_ids(keys: U8, outcome: NDArray[np.int8]) -> U8:
     """sha256(tag, idempotency key, kind of action), first 16 bytes, one kind of action at a time."""
     action_id = np.zeros((len(outcome), 16), np.uint8)
-    for level, kind in enumerate(OUTCOMES):
-        at = np.flatnonzero(outcome == level)
-        if len(at):
-            tail = np.frombuffer(kind.encode(), np.uint8)
-            joined = np.hstack([keys[at], np.broadcast_to(tail, (len(at), len(tail)))])
-            action_id[at] = sha256_fixed(ids.ACTION_ID_TAG, joined)[:, :16]
+    for level in np.flatnonzero(np.bincount(outcome)).tolist():
+        at, tail = np.flatnonzero(outcome == level), np.frombuffer(OUTCOMES[level].encode(), np.uint8)
+        joined = np.hstack([keys[at], np.broadcast_to(tail, (len(at), len(tail)))])
+        action_id[at] = sha256_fixed(ids.ACTION_ID_TAG, joined)[:, :16]
     return action_id

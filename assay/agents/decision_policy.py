@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I64, Column, Columns, Ragged, Strings, concat
+from assay.codecs.columns import I64, Column, Columns, Ragged, Strings
+from assay.codecs.kernel import frozen, kernel
 from assay.contracts.canonical import document_digest
 from assay.contracts.errors import Stop
 from assay.contracts.outcomes import OUTCOMES, POSTURE_CLAMPED, POSTURE_MISSING, Outcome
@@ -94,31 +95,46 @@ def to_decide(columns: Columns, live: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def answer(policy: DecisionPolicy, columns: Columns) -> Answer:
     """Outcome and reasons of m rows, from the columns `score`, `reasons`, `posture.clamps` and `posture.missing`."""
-    outcome = policy.outcomes[np.searchsorted(policy.thresholds, _array(columns["score"]), side="right")]
-    clamped = _array(columns["posture.clamps"]) & (outcome == ALLOW)
-    reasons = columns["reasons"]
+    reasons, score = columns["reasons"], frozen(_array(columns["score"]), np.int64)
     assert isinstance(reasons, Ragged)
-    if clamped.any():
-        outcome = np.where(clamped, np.int8(STEP_UP), outcome)
-    return Answer(outcome, _with_posture(reasons, _array(columns["posture.missing"]), clamped))
+    m, listed = len(score), int(reasons.offsets[-1])
+    outcome, offsets, index = np.empty(m, np.int8), np.zeros(m + 1, np.int64), np.empty(listed + 2 * m, np.int64)
+    clamps, missing = (frozen(_array(columns[f"posture.{name}"]), np.bool_) for name in ("clamps", "missing"))
+    thresholds = frozen(policy.thresholds, np.int64), frozen(policy.outcomes, np.int8)
+    _answer(thresholds, (score, clamps, missing, frozen(reasons.offsets, np.int64)), outcome, offsets, index)
+    if offsets[-1] == listed:
+        return Answer(outcome, reasons)
+    given, more = reasons.children["item"], _POSTURE_CODES
+    codes = Strings(
+        np.concatenate((given.data, more.data)),
+        np.concatenate((given.starts, more.starts + len(given.data))),
+        np.concatenate((given.lengths, more.lengths)),
+    )
+    return Answer(outcome, Ragged(offsets, {"item": codes.take(index[: offsets[-1]])}))
 
 
-def _with_posture(reasons: Ragged, missing: NDArray[np.bool_], clamped: NDArray[np.bool_]) -> Ragged:
-    """The lists with POSTURE_MISSING appended where it is missing, then with POSTURE_CLAMPED where it clamped."""
-    if not missing.any() and not clamped.any():
-        return reasons
-    counts, more = np.diff(reasons.offsets), missing.astype(np.int64) + clamped
-    offsets = np.zeros(len(counts) + 1, np.int64)
-    np.cumsum(counts + more, out=offsets[1:])
-    given = int(reasons.offsets[-1])
-    # positions in the given codes, which the two of the posture follow
-    index = np.empty(int(offsets[-1]), np.int64)
-    index[np.arange(given) + np.repeat(offsets[:-1] - reasons.offsets[:-1], counts)] = np.arange(given)
-    index[(offsets[1:] - more)[missing]] = given
-    index[(offsets[1:] - 1)[clamped]] = given + 1
-    codes = concat([reasons.children, {"item": _POSTURE_CODES}])["item"]
-    assert isinstance(codes, Strings)
-    return Ragged(offsets, {"item": codes.take(index)})
+@kernel
+def _answer(policy: Any, given: Any, outcome: Any, offsets: Any, index: Any) -> None:
+    """Fill outcomes, and the lists of reasons: positions in the given codes, which POSTURE_MISSING and POSTURE_CLAMPED follow."""
+    thresholds, outcomes = policy
+    score, clamps, missing, listed = given
+    codes, at = listed[len(score)], 0
+    for i in range(len(score)):
+        reached = 0
+        while reached < len(thresholds) and score[i] >= thresholds[reached]:
+            reached += 1
+        outcome[i] = outcomes[reached]
+        for code in range(listed[i], listed[i + 1]):
+            index[at] = code
+            at += 1
+        if missing[i]:
+            index[at] = codes
+            at += 1
+        if clamps[i] and outcome[i] == ALLOW:
+            outcome[i] = STEP_UP
+            index[at] = codes + 1
+            at += 1
+        offsets[i + 1] = at
 
 
 def _array(column: Column) -> NDArray[Any]:

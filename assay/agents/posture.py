@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from assay.agents.batch import Batch, Result, Rows, Step, Views
 from assay.agents.plans import Plans
-from assay.codecs.columns import Strings
+from assay.codecs.columns import Columns, Strings
+from assay.codecs.kernel import frozen
 from assay.codecs.single_object import field_body
 from assay.codecs.table_state import TableState
 from assay.tables.posture import FAIL_SAFE_POSTURE, Posture
@@ -31,23 +33,17 @@ class PostureStep(Step):
         self._posture = FAIL_SAFE_POSTURE
 
     def handle(self, batch: Batch) -> Result:
-        kind, document = np.asarray(batch.columns["kind"]), batch.columns["document"]
+        document = batch.columns["document"]
         assert isinstance(document, Strings)
-        changes = kind == POSTURE
+        changes = np.flatnonzero(np.asarray(batch.columns["kind"]) == POSTURE).tolist()
         postures = [self._posture]
-        for row in np.flatnonzero(changes).tolist():
+        for row in changes:
             record = document.row(row)
             assert record is not None
             postures.append(postures[-1].folded(record))
         self._posture = postures[-1]
-        in_force = np.cumsum(changes)
-        return Result(
-            columns={
-                "posture.stamp": Strings.of(_stamp(posture) for posture in postures).take(in_force),
-                "posture.clamps": np.array([posture.clamps for posture in postures])[in_force],
-                "posture.missing": np.array([posture.missing for posture in postures])[in_force],
-            }
-        )
+        counts = (end - first for first, end in pairwise([0, *changes, batch.rows]))
+        return Result(columns=_columns(tuple(postures), tuple(counts)))
 
     def tables(self) -> Mapping[str, Rows]:
         return {"posture": _InForce(self._run, self._posture)}
@@ -71,6 +67,24 @@ class _InForce(NamedTuple):
 
 
 @lru_cache(16)
+def _columns(postures: tuple[Posture, ...], counts: tuple[int, ...]) -> Columns:
+    """The columns of a batch in which each posture stands for so many rows, one posture after another.
+
+    Nearly all batches have one posture and one of a few sizes. They share these columns, which nobody may write to.
+    """
+    stamps = Strings.of(_stamp(posture) for posture in postures)
+    starts, lengths, clamps, missing = (
+        frozen(column.repeat(counts), column.dtype)
+        for column in (
+            stamps.starts,
+            stamps.lengths,
+            np.array([posture.clamps for posture in postures]),
+            np.array([posture.missing for posture in postures]),
+        )
+    )
+    return {"posture.stamp": Strings(stamps.data, starts, lengths), "posture.clamps": clamps, "posture.missing": missing}
+
+
 def _stamp(posture: Posture) -> bytes:
     """The Avro body of the posture in a decision. The same few postures are in force for thousands of batches."""
     stamp = {"mode": posture.mode, "posture_seq": posture.posture_seq, "policy_rev": posture.policy_rev, "trust": posture.trust}

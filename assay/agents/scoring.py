@@ -13,6 +13,7 @@ from assay.contracts.reasons import Reason
 
 READS = ("kind", "amount_minor", "features.longs", "features.doubles")
 WRITES = ("score", "reasons", "contributions")
+_NO_ITEMS = {"feature": Strings.nulls(0), "points": np.zeros(0, np.int64)}
 
 
 class ScoringStep(Step):
@@ -35,10 +36,7 @@ class ScoringStep(Step):
     def handle(self, batch: Batch) -> Result:
         columns = {name: batch.columns[name] for name in self._scorer.reads}
         scored = self._scorer.score(columns, to_decide(batch.columns, batch.live))
-        contributions = _none(batch.rows) if scored.contributions is None else scored.contributions
+        contributions = scored.contributions
+        if contributions is None:
+            contributions = Ragged(np.zeros(batch.rows + 1, np.int64), _NO_ITEMS)
         return Result(columns={"score": scored.score, "reasons": scored.reasons, "contributions": contributions})
-
-
-def _none(n: int) -> Ragged:
-    """n empty lists of contributions."""
-    return Ragged(np.zeros(n + 1, np.int64), {"feature": Strings.nulls(0), "points": np.zeros(0, np.int64)})

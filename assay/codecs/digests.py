@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -52,8 +53,9 @@ def sha256_fixed(prefix: bytes, rows: U8) -> U8:
     return sha256_rows(prefix, np.zeros(0, np.uint8), np.zeros(n, np.int64), np.zeros(n, np.int64), rows)
 
 
+@lru_cache(64)
 def _midstate(prefix: bytes) -> tuple[NDArray[np.uint32], int]:
-    """The hash after the whole blocks of a prefix, and how many bytes those are."""
+    """The hash after the whole blocks of a prefix, and the number of their bytes. A lane has few prefixes; kernels only read the hash."""
     kept = len(prefix) // 64 * 64
     x = np.zeros(WORDS, np.uint32)
     x[: 8 * LANES] = np.repeat(INITIAL, LANES)

@@ -6,24 +6,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from decision_rows import CONTEXT, PINS, batch, plans, posture
+from decision_rows import PINS, batch, plans, posture
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from states import read_back, written
 
-from assay.agents.batch import Batch
 from assay.agents.posture import PostureStep
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import field_body
 from assay.contracts.posture import MASKS, Mode
-from assay.tables.row_kinds import CONTEXT as CONTEXT_FACT
-from assay.tables.row_kinds import LABEL, PAYMENT
+from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT
 
 #: (mode, posture_seq, policy_rev, trust, clamps, missing)
 FAIL_SAFE = ("FAIL_CLOSED", 0, "", "MISSING", True, True)
 ROWS = st.one_of(
     st.builds(posture, st.integers(0, 6), st.sampled_from(list(Mode))),
-    st.fixed_dictionaries({"kind": st.sampled_from([PAYMENT, LABEL, CONTEXT_FACT]), "live": st.booleans()}),
+    st.fixed_dictionaries({"kind": st.sampled_from([PAYMENT, LABEL, CONTEXT]), "live": st.booleans()}),
 )
 
 
@@ -119,9 +117,13 @@ def test_the_table_shows_the_posture_of_the_run() -> None:
     assert step.tables()["posture"].row("platform_20260101T000001Z") is None
 
 
-def test_one_stamp_in_force_is_one_text_for_all_rows() -> None:
+def test_batches_share_columns_that_nobody_can_write_to() -> None:
     """The encoder writes a text that all rows share once."""
-    step = under_test()
-    stamp = step.handle(Batch(batch([{}] * 4).columns, np.ones(4, np.bool_), CONTEXT)).columns["posture.stamp"]
+    first, second = (under_test().handle(batch([{}] * 4)).columns for _ in range(2))
+    stamp = first["posture.stamp"]
     assert isinstance(stamp, Strings)
     assert stamp.check()
+    assert stamp is second["posture.stamp"]
+    for column in (stamp.starts, stamp.lengths, np.asarray(first["posture.clamps"]), np.asarray(first["posture.missing"])):
+        with pytest.raises(ValueError, match="read-only"):
+            column[0] = 1
