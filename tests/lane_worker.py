@@ -16,12 +16,12 @@ from confluent_kafka.admin import AdminClient
 from gated_worlds import GatedWorld
 from reasons_met import seen
 
-from assay.agents.journal import JournalRecord
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topics import create_topics, read_topic
 from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head
 from assay.codecs.audit_segment import bodies_of, read_segment
+from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.topics import topic, topics
 from assay.testing import until

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from records import INPUTS, RTDL, TRAFFIC, mark, payment
 from simulated_worlds import config
 
-from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Strings
+from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import unpack
 
 WALL_US = 1_800_000_000_000_000

@@ -9,13 +9,13 @@ import numpy as np
 from journals import journal
 from simulated_worlds import config
 
-from assay.agents.journal import BATCH
 from assay.agents.lane import LaneMachine
 from assay.agents.projections import ENTITIES, FEATURES
 from assay.agents.step import Emission
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Strings
+from assay.codecs.journal_record import BATCH
 from assay.codecs.single_object import unpack
 
 WALL_US = 1_800_000_000_000_000

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from confluent_kafka import KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from assay.agents.journal import JournalRecord
 from assay.app.bus.lane_io import out_of_reach
 from assay.app.journal.reading import HeldJournal, LaneJournal, reader_behind
 from assay.app.journal.survey import surveyed
@@ -15,6 +14,7 @@ from assay.app.journal.verify import Verified, verify_journal
 from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.starting import start_from_newest
 from assay.app.snapshots.taking import manifest_of
+from assay.codecs.journal_record import JournalRecord
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from assay.agents.coverage import Coverage
-from assay.agents.journal import CLAIM, UPGRADE, JournalReader, JournalRecord
+from assay.agents.journal import JournalReader
 from assay.agents.step import TopicPartition
 from assay.app.journal.reading import StoredRecord
+from assay.codecs.journal_record import CLAIM, UPGRADE, JournalRecord
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from assay.agents.journal import JournalRecord
 from assay.agents.specs import Role, journal_topic
 from assay.agents.step import LaneOutput
 from assay.agents.topology import TOPOLOGY
@@ -24,6 +23,7 @@ from assay.app.run.code_digest import code_digest
 from assay.app.run.directory import Run, RunConfig
 from assay.codecs.columns import Strings
 from assay.codecs.decision_digest import DecisionDigest
+from assay.codecs.journal_record import JournalRecord
 from assay.tables.feature_plan import compile_plan
 
 RTDL = "FP_BUS_RTDL_V1"
