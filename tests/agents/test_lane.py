@@ -17,7 +17,7 @@ from records import RTDL, TRAFFIC, chunk, mark, payment
 from simulated_worlds import config
 from states import read_back, written
 
-from assay.agents import lane as lane_module
+from assay.agents import lane_input
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Emission
 from assay.agents.topology import TOPOLOGY
@@ -235,7 +235,7 @@ def test_a_flood_of_refusals_stops_the_lane_behind_what_it_journaled(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Instead of draining its input; a restart goes on behind the flood and does not meet it again."""
-    monkeypatch.setattr(lane_module, "REFUSALS_IN_A_ROW_MAX", 50)
+    monkeypatch.setattr(lane_input, "REFUSALS_IN_A_ROW_MAX", 50)
     one = lane()
     for first in (0, 30):
         feed(one, first, 30)

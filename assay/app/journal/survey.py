@@ -106,7 +106,7 @@ class Survey:
 
     def _cover(self, tp: TopicPartition, first: int, last: int, sequence: int) -> None:
         coverage = self.covered.setdefault(tp, Coverage())
-        if first < coverage.base or any(first <= end and last >= start for start, end in coverage.acknowledged):
+        if coverage.missing(first, last) != [(first, last)]:
             self._find(Reason.JOURNAL_RANGES_OVERLAP, f"record {sequence} covers {tp[0]}[{tp[1]}] {first} to {last} once more")
         coverage.add(first, last)
 
