@@ -17,7 +17,8 @@ from gated_worlds import GatedWorld
 from reasons_met import seen
 
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
-from assay.app.bus.topics import create_topics, read_topic
+from assay.app.bus.topic_reader import read_records
+from assay.app.bus.topics import create_topics
 from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head
 from assay.codecs.audit_segment import bodies_of, read_segment
@@ -91,7 +92,7 @@ class WorkerProcess:
 
 def values(run: Run, handle: str) -> list[bytes]:
     """Every value on a topic."""
-    return [record.value or b"" for record in read_topic(run.bootstrap, run.namespace, handle)]
+    return [record.value or b"" for record in read_records(run.bootstrap, handle, run.namespace)]
 
 
 def named(run: Run, handle: str, wanted: str) -> dict[str, Counter[bytes]]:

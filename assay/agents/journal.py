@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from assay.agents.step import TopicPartition
 from assay.codecs.journal_record import CLAIM, UPGRADE, JournalRecord
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -73,3 +74,40 @@ def other_layout(lane: str, record: JournalRecord, columns: Iterable[str]) -> St
         f"lane {lane}: record {record.sequence} holds the columns {', '.join(sorted(columns))}, this version reads others",
         remedy="The run was begun by another version of assay: go on with that version, or start a new run.",
     )
+
+
+def out_of_reach(topic: str, needed: int, first: int, end: int) -> Stop:
+    """A journal that does not hold the record that a lane must fold next."""
+    return Stop(
+        Reason.JOURNAL_OUT_OF_REACH,
+        f"the journal is needed from offset {needed} on and holds {first} to {end}",
+        where=topic,
+        remedy="It was truncated beyond every usable snapshot, or the topic was made anew: restore a snapshot or the topic.",
+    )
+
+
+def missing_offset(topic: str, expected: int, found: int) -> Stop:
+    """A journal in which an offset holds no record."""
+    return Stop(
+        Reason.JOURNAL_SEQUENCE_GAP,
+        f"offset {expected} is missing, the next record is {found}",
+        where=topic,
+        remedy="A journal is never compacted and only truncated to a snapshot; restore the topic.",
+    )
+
+
+def recreated(where: str, what: str) -> Stop:
+    """A journal that is not the one the lane wrote."""
+    return Stop(
+        Reason.JOURNAL_RECREATED,
+        f"the journal was made anew or has lost its end: {what}",
+        where=where,
+        remedy="Restore the journal's topic, or start a new run: going on would decide again what is decided.",
+    )
+
+
+def refuse_cut_short(lane: str, committed: Mapping[TopicPartition, int], position: Mapping[TopicPartition, int]) -> None:
+    """Raises Stop(JOURNAL_RECREATED) when the group has committed more of an input than the journal holds."""
+    for tp, offset in committed.items():
+        if offset > position.get(tp, 0):
+            raise recreated(lane, f"{tp[0]}[{tp[1]}] is committed up to {offset}, the journal ends at {position.get(tp, 0)}")

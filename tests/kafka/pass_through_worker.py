@@ -18,7 +18,8 @@ import numpy as np
 
 from assay.agents.faust_shell.agents import LaneApp, Shell, ShellLane, build_app
 from assay.agents.step import Chunk, Emission, TopicPartition
-from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
+from assay.app.bus.kafka_journal import KafkaJournal
+from assay.app.bus.kafka_outputs import KafkaOutputs
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

@@ -68,5 +68,5 @@ def test_codes_are_written_down_in_one_place_wherever_a_test_works(tmp_path: Pat
 
 def test_what_nobody_met_is_named_with_the_files_that_use_it(tmp_path: Path) -> None:
     reasons_met.seen(" ".join(name for name in Reason.__members__ if name != "TOPIC_UNKNOWN"))
-    used_by = "assay/agents/faust_shell/lanes.py, assay/app/bus/topics.py, assay/contracts/topics.py"
+    used_by = "assay/agents/faust_shell/lanes.py, assay/app/bus/errors.py, assay/contracts/topics.py"
     assert reasons_met.never_met(tmp_path) == [f"TOPIC_UNKNOWN: used by {used_by}"]

@@ -15,7 +15,7 @@ from snapshot_stores import store
 from assay.agents.lane import LaneMachine
 from assay.agents.step import LaneId
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
+from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import ModelLog
 from assay.app.snapshots.starting import start_from_newest
