@@ -13,8 +13,8 @@ from simulated_worlds import Finished, World, config, run, small_world
 from assay.agents.step import Chunk, EffectResults, Effects, Emission, TopicPartition
 from assay.app.lane.assembly import partition_counts
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.ports import Journal
+from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
 from assay.app.simulation.process import SimulatedLane

@@ -17,7 +17,8 @@ from typing import Any
 from gate_events import SCOPE
 from reasons_met import seen
 
-from assay.app.bus.topics import create_topics, read_topic
+from assay.app.bus.topic_reader import read_records
+from assay.app.bus.topics import create_topics
 from assay.app.run.directory import Run, RunConfig
 from assay.codecs.single_object import unpack
 from assay.contracts.pins import PIN_NAMES
@@ -86,7 +87,7 @@ class GateProcess:
     def on_bus(self, handle: str) -> list[tuple[int, int, str, dict[str, Any]]]:
         """(partition, offset, record name, record) of everything on a topic."""
         found = []
-        for record in read_topic(self.run.bootstrap, self.run.namespace, handle):
+        for record in read_records(self.run.bootstrap, handle, self.run.namespace):
             assert record.value is not None
             found.append((record.partition, record.offset, *unpack(record.value)))
         return found

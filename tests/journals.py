@@ -6,9 +6,9 @@ from functools import cache
 
 from simulated_worlds import run, small_world
 
-from assay.agents.journal import JournalRecord
 from assay.agents.specs import journal_topic
 from assay.agents.topology import TOPOLOGY
+from assay.codecs.journal_record import JournalRecord
 
 
 @cache

@@ -17,13 +17,14 @@ from gated_worlds import GatedWorld
 from reasons_met import seen
 from worker_web import lanes_at
 
-from assay.agents.journal import JournalRecord
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
-from assay.app.bus.topics import create_topics, read_topic
+from assay.app.bus.topic_reader import read_records
+from assay.app.bus.topics import create_topics
 from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head
 from assay.codecs.audit_segment import bodies_of, read_segment
+from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.consumer_groups import group_of
 from assay.contracts.topics import topic, topics
@@ -98,7 +99,7 @@ class WorkerProcess:
 
 def values(run: Run, handle: str) -> list[bytes]:
     """Every value on a topic."""
-    return [record.value or b"" for record in read_topic(run.bootstrap, run.namespace, handle)]
+    return [record.value or b"" for record in read_records(run.bootstrap, handle, run.namespace)]
 
 
 def named(run: Run, handle: str, wanted: str) -> dict[str, Counter[bytes]]:

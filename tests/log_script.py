@@ -19,8 +19,8 @@ from assay.agents.step import Chunk, TopicPartition
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.ports import Journal, Outputs
+from assay.app.run.failpoints import Failpoints
 from assay.codecs.columns import Strings
 from assay.contracts.errors import AssayError
 

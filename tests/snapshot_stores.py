@@ -7,7 +7,6 @@ from pathlib import Path
 
 from simulated_worlds import config, run, small_world
 
-from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.specs import journal_topic
 from assay.agents.step import LaneId
@@ -18,6 +17,7 @@ from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.snapshots.taking import manifest_of
 from assay.app.stores.objects import DirectoryStore
+from assay.codecs.journal_record import JournalRecord
 
 CODE = code_digest()
 PLACE = ("journal", 0)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from assay.agents.coverage import Coverage
-from assay.agents.journal import JournalReader, JournalRecord
+from assay.agents.journal import JournalReader
 from assay.agents.merge import START_OF_TIME
 from assay.agents.step import TopicPartition
+from assay.codecs.journal_record import JournalRecord
 
 
 class AppliedPosition:

@@ -14,8 +14,9 @@ import numpy as np
 
 from assay.agents.audit_join import AuditJoin
 from assay.agents.coverage import Coverage, runs
-from assay.agents.output_progress import OutputProgress, refuse_gap
+from assay.agents.output_progress import OutputProgress
 from assay.agents.plans import Plans
+from assay.agents.read_position import unread
 from assay.agents.refusals import dead_letters
 from assay.agents.specs import LaneSpec
 from assay.agents.step import Chunk, EffectResults, Emission, JournalEntry, LaneOutput, TopicPartition
@@ -54,6 +55,8 @@ class AuditMachine:
         self._ready: deque[Columns] = deque()
         self._ready_rows = 0
         self._passed: dict[TopicPartition, list[I64]] = {}
+        #: [topic, partition, first, last] of offsets that hold no record; they go into the next segment
+        self._without_record: list[list[object]] = []
         self._orphans: list[tuple[str, int, int]] = []
         self._waiting_since: int | None = None
         self._next_sequence = self._next_audit = 0
@@ -66,13 +69,14 @@ class AuditMachine:
     # -- join
 
     def receive(self, chunk: Chunk) -> None:
-        tp, unseen = chunk.tp, self._next_unseen[chunk.tp]
-        fresh = np.flatnonzero((chunk.offsets >= unseen) & ~self._coverage[tp].done(chunk.offsets))
-        at = int(np.searchsorted(chunk.offsets, unseen))
-        if at == len(chunk.offsets):
+        tp = chunk.tp
+        part = unread(self.name, chunk, self._next_unseen[tp])
+        if part is None:
             return
-        refuse_gap(self.name, chunk, int(chunk.offsets[at]), unseen)
-        self._next_unseen[tp] = int(chunk.offsets[-1]) + 1
+        self._next_unseen[tp] = part.next_offset
+        coverage = self._coverage[tp]
+        self._without_record += [[*tp, first, last] for run in part.without_record for first, last in coverage.missing(*run)]
+        fresh = part.first + np.flatnonzero(~coverage.done(chunk.offsets[part.first :]))
         if not len(fresh):
             return
         mine = Chunk(chunk.handle, chunk.partition, chunk.offsets[fresh], resolve(chunk.values.take(fresh)))
@@ -97,7 +101,7 @@ class AuditMachine:
     # -- segments
 
     def next_entry(self, wall_us: int) -> JournalEntry | None:
-        if not (self._ready or self._orphans or self._passed):
+        if not (self._ready or self._orphans or self._passed or self._without_record):
             return None  # repeats alone are worth a segment too: else the position would stand before them for ever
         if self._waiting_since is None:
             self._waiting_since = wall_us
@@ -158,11 +162,13 @@ class AuditMachine:
             numbers, offsets = np.asarray(pairs[f"{side}_place"]), np.asarray(pairs[f"{side}_offset"])
             for number in np.unique(numbers).tolist():
                 done.setdefault(self._tps[number], []).append(offsets[numbers == number])
-        return [
+        empty, self._without_record = self._without_record, []
+        covered = [
             [topic, partition, first, last]
             for (topic, partition), parts in sorted(done.items())
             for first, last in runs(np.concatenate(parts))
         ]
+        return covered + empty
 
     # -- fold
 

@@ -11,7 +11,7 @@ from assay.codecs.columns import I64
 
 
 class Coverage:
-    """Every offset below `base` is done, and so are the runs in `ahead`; the next fetch starts at `base`."""
+    """Every offset below `base` is done, and so are the runs in `acknowledged`; the next fetch starts at `base`."""
 
     def __init__(self, base: int = 0) -> None:
         self.base = base
@@ -31,6 +31,17 @@ class Coverage:
         for first, last in self.acknowledged:
             mask |= (offsets >= first) & (offsets <= last)
         return mask
+
+    def missing(self, first: int, last: int) -> list[tuple[int, int]]:
+        """Runs (first, last) of the offsets first..last (inclusive) that are not done."""
+        left: list[tuple[int, int]] = []
+        at = max(first, self.base)
+        for start, end in self.acknowledged:
+            if end >= at and start <= last:
+                if at < start:
+                    left.append((at, start - 1))
+                at = end + 1
+        return [*left, (at, last)] if at <= last else left
 
     def copy(self) -> Coverage:
         """An independent copy."""

@@ -1,65 +1,14 @@
-"""A lane's write-ahead log of processing order: one record, its bytes, and the rules for reading a whole journal."""
+"""The rules for reading a journal, and the refusals of a journal that a lane must not go on with."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from assay.codecs.columns import Columns
-from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
-from assay.codecs.single_object import pack, unpack
-from assay.contracts.errors import Quarantine, Stop
+from assay.agents.step import TopicPartition
+from assay.codecs.journal_record import CLAIM, UPGRADE, JournalRecord
+from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-
-#: rows in processing order; wall time while rows are held; answers of effectors; a new writer; a new writer with other code
-BATCH, TICK, RESULT, CLAIM, UPGRADE = "BATCH", "TICK", "RESULT", "CLAIM", "UPGRADE"
-
-
-@dataclass(frozen=True)
-class JournalRecord:
-    """One entry. `ranges` are (topic, partition, first, last), `marks` (topic, partition, ts_us)."""
-
-    shard: int
-    epoch: int
-    sequence: int
-    kind: str
-    wall_us: int
-    emitted_through: int
-    code_digest: bytes
-    run_config_digest: bytes
-    ranges: list[tuple[str, int, int, int]] = field(default_factory=list)
-    watermarks: list[tuple[str, int, int]] = field(default_factory=list)
-    rows: int = 0
-    columns: Columns = field(default_factory=dict)
-
-    def to_bytes(self) -> bytes:
-        """Avro single-object bytes."""
-        return pack("journal_record", {
-            "shard": self.shard, "epoch": self.epoch, "sequence": self.sequence, "kind": self.kind,
-            "wall_time_utc": self.wall_us, "emitted_through": self.emitted_through,
-            "code_digest": self.code_digest, "run_config_digest": self.run_config_digest,
-            "ranges": [{"topic": t, "partition": p, "first": a, "last": z} for t, p, a, z in self.ranges],
-            "marks": [{"topic": t, "partition": p, "ts_utc": ts} for t, p, ts in self.watermarks],
-            "rows": self.rows, "columns": columns_to_bytes(self.columns),
-        })  # fmt: skip
-
-    @classmethod
-    def from_bytes(cls, value: bytes) -> JournalRecord:
-        """Raises Stop(JOURNAL_UNREADABLE) for anything that is not a journal record."""
-        try:
-            name, r = unpack(value)
-            columns = columns_from_bytes(r["columns"]) if name == "journal_record" else {}
-        except Quarantine as refused:
-            raise Stop(Reason.JOURNAL_UNREADABLE, f"a journal holds what is no record: {refused}") from refused
-        if name != "journal_record":
-            raise Stop(Reason.JOURNAL_UNREADABLE, f"a journal holds a record of type {name}")
-        return cls(
-            r["shard"], r["epoch"], r["sequence"], r["kind"], r["wall_time_utc"], r["emitted_through"],
-            r["code_digest"], r["run_config_digest"],
-            [(x["topic"], x["partition"], x["first"], x["last"]) for x in r["ranges"]],
-            [(x["topic"], x["partition"], x["ts_utc"]) for x in r["marks"]],
-            r["rows"], columns,
-        )  # fmt: skip
 
 
 @dataclass
@@ -125,3 +74,40 @@ def other_layout(lane: str, record: JournalRecord, columns: Iterable[str]) -> St
         f"lane {lane}: record {record.sequence} holds the columns {', '.join(sorted(columns))}, this version reads others",
         remedy="The run was begun by another version of assay: go on with that version, or start a new run.",
     )
+
+
+def out_of_reach(topic: str, needed: int, first: int, end: int) -> Stop:
+    """A journal that does not hold the record that a lane must fold next."""
+    return Stop(
+        Reason.JOURNAL_OUT_OF_REACH,
+        f"the journal is needed from offset {needed} on and holds {first} to {end}",
+        where=topic,
+        remedy="It was truncated beyond every usable snapshot, or the topic was made anew: restore a snapshot or the topic.",
+    )
+
+
+def missing_offset(topic: str, expected: int, found: int) -> Stop:
+    """A journal in which an offset holds no record."""
+    return Stop(
+        Reason.JOURNAL_SEQUENCE_GAP,
+        f"offset {expected} is missing, the next record is {found}",
+        where=topic,
+        remedy="A journal is never compacted and only truncated to a snapshot; restore the topic.",
+    )
+
+
+def recreated(where: str, what: str) -> Stop:
+    """A journal that is not the one the lane wrote."""
+    return Stop(
+        Reason.JOURNAL_RECREATED,
+        f"the journal was made anew or has lost its end: {what}",
+        where=where,
+        remedy="Restore the journal's topic, or start a new run: going on would decide again what is decided.",
+    )
+
+
+def refuse_cut_short(lane: str, committed: Mapping[TopicPartition, int], position: Mapping[TopicPartition, int]) -> None:
+    """Raises Stop(JOURNAL_RECREATED) when the group has committed more of an input than the journal holds."""
+    for tp, offset in committed.items():
+        if offset > position.get(tp, 0):
+            raise recreated(lane, f"{tp[0]}[{tp[1]}] is committed up to {offset}, the journal ends at {position.get(tp, 0)}")

@@ -12,7 +12,7 @@ from typing import Any
 
 from assay.agents.applied_position import AppliedPosition
 from assay.agents.batch import Context, LaneIdentity, WiredStep
-from assay.agents.journal import BATCH, CLAIM, RESULT, TICK, UPGRADE, JournalReader, JournalRecord, other_code, other_layout, other_policy
+from assay.agents.journal import JournalReader, other_code, other_layout, other_policy
 from assay.agents.lane_input import LaneInput
 from assay.agents.lane_state import parts_of, restored
 from assay.agents.output_progress import OutputProgress
@@ -20,6 +20,7 @@ from assay.agents.refusals import refused_columns, refused_records
 from assay.agents.step import Chunk, EffectResults, JournalEntry, LaneOutput, TopicPartition
 from assay.agents.step_chain import StepChain
 from assay.codecs.columns import Columns, rows
+from assay.codecs.journal_record import BATCH, CLAIM, RESULT, TICK, UPGRADE, JournalRecord
 from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 

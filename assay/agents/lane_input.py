@@ -8,7 +8,7 @@ import numpy as np
 
 from assay.agents.coverage import Coverage
 from assay.agents.merge import Merge, Slice
-from assay.agents.output_progress import refuse_gap
+from assay.agents.read_position import unread
 from assay.agents.refusals import as_it_came, fitting
 from assay.agents.step import Chunk, TopicPartition
 from assay.agents.taken import Reader, RefusedRecord
@@ -44,14 +44,13 @@ class LaneInput:
 
     def receive(self, chunk: Chunk) -> None:
         """Take fetched records. Offsets already journaled are skipped. Raises Stop(INPUT_GAP)."""
-        tp, unseen = chunk.tp, self._merge.next_unseen(chunk.tp)
-        fresh = chunk.offsets >= unseen
-        if not fresh.any():
+        tp = chunk.tp
+        part = unread(self._lane, chunk, self._merge.next_unseen(tp))
+        if part is None:
             return
-        refuse_gap(self._lane, chunk, chunk.first, unseen)
-        self._merge.saw(tp, int(chunk.offsets[-1]) + 1)
-        self._merge.pass_over(tp, chunk.without_record(unseen))
-        index = np.flatnonzero(fresh & ~self._merge.journaled(tp, chunk.offsets))
+        self._merge.saw(tp, part.next_offset)
+        self._merge.pass_over(tp, part.without_record)
+        index = part.first + np.flatnonzero(~self._merge.journaled(tp, chunk.offsets[part.first :]))
         if len(index):
             self._take(Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index)))
 

@@ -120,8 +120,9 @@ class Merge:
             self._done.setdefault(tp, []).append(offsets)
 
     def pass_over(self, tp: TopicPartition, without_record: Sequence[tuple[int, int]]) -> None:
-        """These runs of offsets hold no record; they go into the next journal record, else the position would stand before them."""
-        self._passed_over += [(*tp, first, last) for first, last in without_record]
+        """These runs of offsets hold no record. The next journal record covers those not journaled yet, so that the position moves on."""
+        coverage = self._inputs[tp].coverage
+        self._passed_over += [(*tp, first, last) for run in without_record for first, last in coverage.missing(*run)]
 
     def wants(self, tp: TopicPartition) -> bool:
         """A partition that others wait for is always wanted; one that is far ahead is not."""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 
-from assay.agents.step import Chunk, TopicPartition
-from assay.contracts.errors import Stop
-from assay.contracts.reasons import Reason
+from assay.agents.step import TopicPartition
 
 
 class OutputProgress:
@@ -35,14 +33,3 @@ class OutputProgress:
     def committable(self) -> dict[TopicPartition, int]:
         """Next offset per input partition that the consumer group may commit."""
         return dict(self._committable)
-
-
-def refuse_gap(lane: str, chunk: Chunk, first: int, expected: int) -> None:
-    """Raise Stop(INPUT_GAP) if a chunk begins behind the offset that is expected next."""
-    if first > expected:
-        raise Stop(
-            Reason.INPUT_GAP,
-            f"lane {lane}: {chunk.handle} goes on at offset {first}, expected {expected}",
-            where=f"{chunk.handle}[{chunk.partition}]",
-            remedy="Records were deleted before the lane read them; restore them or start a new run.",
-        )

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
-
 from assay.codecs.columns import I32, I64, U8, Strings
 
 #: (topic handle, partition)
@@ -47,15 +45,6 @@ class Chunk(NamedTuple):
     def first(self) -> int:
         """The first offset this chunk answers for."""
         return int(self.offsets[0]) if self.begins < 0 else self.begins
-
-    def without_record(self, start: int) -> list[tuple[int, int]]:
-        """Runs (first, last) of offsets from `start` on that hold no record: ends of transactions, what was aborted or compacted away."""
-        offsets = self.offsets[np.searchsorted(self.offsets, start) :]
-        if not len(offsets) or int(offsets[-1]) - start + 1 == len(offsets):
-            return []
-        before = np.concatenate(([start - 1], offsets[:-1]))
-        gaps = np.flatnonzero(offsets - before > 1)
-        return list(zip((before[gaps] + 1).tolist(), (offsets[gaps] - 1).tolist(), strict=True))
 
 
 class Emission(NamedTuple):

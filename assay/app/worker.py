@@ -15,9 +15,9 @@ from assay.agents.faust_shell.agents import Pages, Shell, ShellLane, WorkerApp, 
 from assay.agents.topology import TOPOLOGY
 from assay.app import metrics
 from assay.app.bus.properties import aiokafka_arguments, read_bus_properties
-from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.wiring import wire
 from assay.app.run.directory import Run
+from assay.app.run.failpoints import Failpoints
 from assay.app.settings import Settings, load_settings
 from assay.app.snapshots.taking import SnapshotPace
 from assay.app.substrate.ports import free_port

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from machines import audit_machine
 from records import OTHER_PINS, RTDL, chunk, decision, outcome
 
 from assay.agents import audit as audit_module
 from assay.agents.audit import AuditMachine
+from assay.agents.step import Chunk
 from assay.codecs.audit_segment import read_segment
+from assay.codecs.columns import Strings
 
 WALL_US = 1_800_000_000_000_000
 LATER_US = WALL_US + 1_000_000
@@ -79,3 +82,23 @@ def test_nothing_more_is_fetched_while_pairs_of_several_segments_wait_and_it_is_
 
 def test_a_lane_at_its_start_wants_thousands_of_pairs() -> None:
     assert audit_module.READY_MAX > audit_module.RECORDS_MAX > 1_000
+
+
+def test_the_position_moves_past_offsets_without_a_record_and_covers_each_once() -> None:
+    """A decision waits for its outcome while the lane starts again: the ends of transactions around it are journaled once."""
+    fetched = Chunk(RTDL, 0, np.array([1, 3, 5], np.int64), Strings.of([decision("a"), outcome("a"), decision("b")]), begins=0)
+    lane = machine()
+    lane.receive(fetched)
+    segments = drain(lane)
+    assert lane.position() == {(RTDL, 0): 5}
+    again = machine()
+    for segment in segments:
+        again.recover(segment)
+    again.unemitted()
+    again.receive(fetched)
+    again.receive(Chunk(RTDL, 0, np.array([7], np.int64), Strings.of([outcome("b")]), begins=6))
+    segments += drain(again)
+    assert records(segments) == 2
+    assert again.position() == {(RTDL, 0): 8}
+    ranges = [(first, last) for segment in segments for _, _, first, last in read_segment(segment).header["ranges"]]
+    assert sorted(offset for first, last in ranges for offset in range(first, last + 1)) == list(range(8))

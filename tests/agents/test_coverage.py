@@ -19,6 +19,17 @@ def test_coverage_knows_exactly_the_offsets_it_was_given(offsets: list[int]) -> 
     assert coverage.base == min(set(range(64)) - set(offsets))
 
 
+@given(st.lists(st.integers(0, 60)), st.integers(0, 60), st.integers(0, 60))
+def test_the_missing_offsets_of_a_range_are_those_not_given(offsets: list[int], first: int, last: int) -> None:
+    coverage = Coverage()
+    for offset in offsets:
+        coverage.add(offset, offset)
+    found = coverage.missing(first, last)
+    assert [n for start, end in found for n in range(start, end + 1)] == sorted(set(range(first, last + 1)) - set(offsets))
+    assert all(end >= start for start, end in found)
+    assert all(a[1] + 1 < b[0] for a, b in zip(found, found[1:], strict=False))
+
+
 @given(st.sets(st.integers(0, 60)))
 def test_runs_hold_exactly_their_offsets(offsets: set[int]) -> None:
     found = runs(np.array(sorted(offsets, reverse=True), np.int64))

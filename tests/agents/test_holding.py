@@ -17,7 +17,6 @@ from records import CONTEXT, INPUTS, T0_US, TRAFFIC, chunk, context_fact, mark, 
 from simulated_worlds import config, decision_digest, inputs, troubled_world
 from states import read_back, written
 
-from assay.agents.journal import BATCH, TICK, JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import JournalEntry
 from assay.app.lane.assembly import fold_machine_of, partition_counts
@@ -27,6 +26,7 @@ from assay.app.simulation.log import ModelLog
 from assay.app.simulation.simulator import Simulator
 from assay.app.snapshots.taking import SnapshotPace
 from assay.codecs.columns import Columns, rows, take
+from assay.codecs.journal_record import BATCH, TICK, JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

@@ -18,12 +18,12 @@ from simulated_worlds import config
 from states import read_back, written, written_without_versions
 
 from assay.agents import lane_input as lane_module
-from assay.agents.journal import BATCH, CLAIM, RESULT, UPGRADE, JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Emission
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Columns, Strings, concat, rows, take
+from assay.codecs.journal_record import BATCH, CLAIM, RESULT, UPGRADE, JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import AssayError, Stop
 from assay.contracts.reasons import Reason

@@ -6,12 +6,12 @@ import pytest
 from records import CONTROL, INPUTS, LABELS, POSTURE, TRAFFIC, chunk, mark, payment
 from simulated_worlds import config
 
-from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.merge import Ordering
 from assay.agents.topology import TOPOLOGY
-from assay.app.bus.lane_io import JOURNAL_VALUE_BYTES_MAX
+from assay.app.bus.kafka_journal import JOURNAL_VALUE_BYTES_MAX
 from assay.app.lane.assembly import fold_machine_of, partition_counts
+from assay.codecs.journal_record import JournalRecord
 
 WALL_US = 1_800_000_000_000_000
 #: the longest id that the gate admits, in the characters that take the most bytes

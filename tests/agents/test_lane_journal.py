@@ -10,13 +10,13 @@ import pytest
 from records import CONTEXT, CONTROL, LABELS, POSTURE, RTDL, TRAFFIC, chunk, decision, mark, payment
 from simulated_worlds import config
 
-from assay.agents.journal import BATCH, CLAIM, RESULT, JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import JournalEntry
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Columns, Strings
-from assay.codecs.single_object import pack, unpack
+from assay.codecs.journal_record import BATCH, CLAIM, RESULT, JournalRecord
+from assay.codecs.single_object import unpack
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -97,20 +97,6 @@ def test_a_journal_of_another_policy_is_not_gone_on_with() -> None:
         recover(lane(), [record(0, CLAIM, epoch=1), replace(record(1, epoch=1), run_config_digest=b"\7" * 32)])
     assert refused.value.reason is Reason.RUN_CONFIG_MISMATCH
     assert "070707070707" in str(refused.value)
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        pytest.param(record(0).to_bytes()[:-1], id="cut"),
-        pytest.param(mark(RTDL, 0, 5), id="a record of another type"),
-        pytest.param(pack("journal_record", unpack(record(0).to_bytes())[1] | {"columns": b"ASC1"}), id="columns that are none"),
-    ],
-)
-def test_what_is_no_journal_record_is_refused_as_such(value: bytes) -> None:
-    with pytest.raises(Stop) as refused:
-        JournalRecord.from_bytes(value)
-    assert refused.value.reason is Reason.JOURNAL_UNREADABLE
 
 
 @pytest.mark.parametrize(

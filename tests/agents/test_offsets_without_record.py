@@ -5,18 +5,17 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records import INPUTS, RTDL, TRAFFIC, mark, payment
 from simulated_worlds import config
 
-from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Strings
+from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import unpack
 
 WALL_US = 1_800_000_000_000_000
@@ -50,22 +49,6 @@ def worked(one: LaneMachine) -> tuple[list[bytes], list[str]]:
         for value in emission.values.tolist()
     ]
     return [entry.value for entry in entries], decided
-
-
-@pytest.mark.parametrize(
-    ("begins", "offsets", "start", "runs"),
-    [
-        pytest.param(5, [5, 6, 7], 5, [], id="none"),
-        pytest.param(5, [7, 8], 5, [(5, 6)], id="at its beginning"),
-        pytest.param(0, [0, 3, 4, 6], 0, [(1, 2), (5, 5)], id="between records"),
-        pytest.param(0, [0, 3, 4, 6], 4, [(5, 5)], id="those before the start are no matter"),
-        pytest.param(0, [0, 3], 4, [], id="nothing is said behind the last record"),
-        pytest.param(0, [10**12], 0, [(0, 10**12 - 1)], id="however many"),
-        pytest.param(-1, [4, 6], 5, [(5, 5)], id="a chunk that does not say where it begins"),
-    ],
-)
-def test_offsets_between_records_of_one_fetch_hold_none(begins: int, offsets: list[int], start: int, runs: list[tuple[int, int]]) -> None:
-    assert Chunk(*PLACE, np.array(offsets, np.int64), Strings.of([b""] * len(offsets)), begins).without_record(start) == runs
 
 
 @given(
@@ -103,3 +86,17 @@ def test_a_mark_behind_offsets_without_a_record_is_journaled_so_that_an_input_ca
     worked(one)
     assert one.finished()
     assert one.position() == {(handle, 0): 4 for handle in INPUTS}
+
+
+def test_an_offset_without_a_record_that_is_journaled_is_not_journaled_again_after_a_restart() -> None:
+    """The row before it still waits for a watermark, so reading begins before both."""
+    one = fold_machine_of(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
+    one.receive(chunk(0, [0, 2]))
+    first = one.next_entry(WALL_US)
+    assert first is not None
+    again = fold_machine_of(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
+    again.recover(first.value)
+    again.unemitted()
+    assert again.position()[PLACE] == 0
+    again.receive(chunk(0, [0, 2]))
+    assert again.next_entry(WALL_US) is None

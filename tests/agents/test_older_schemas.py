@@ -21,7 +21,6 @@ from machines import audit_machine
 from records import OTHER_PINS, PINS, RTDL, T0_US, TRAFFIC, chunk, decision, outcome, payment
 from simulated_worlds import config, decision_digest, run, small_world
 
-from assay.agents.journal import JournalRecord
 from assay.agents.topology import TOPOLOGY
 from assay.app.audit.verify import verify_chain
 from assay.app.lane.assembly import fold_machine_of, partition_counts
@@ -29,6 +28,7 @@ from assay.app.replay.compare import decisions_of
 from assay.app.stores.segment_journal import segment_key
 from assay.codecs import single_object
 from assay.codecs.columns import Strings
+from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import HEADER_BYTES, older_types, pack, record_type, resolve, split, type_index, unpack
 from assay.contracts import avro_schemas
 from assay.contracts.avro_schemas import fingerprint, fingerprint_hex, released

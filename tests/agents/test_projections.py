@@ -17,11 +17,11 @@ from simulated_worlds import config
 from states import written
 
 from assay.agents.batch import Batch, Context, Result
-from assay.agents.journal import BATCH
 from assay.agents.lane import LaneMachine
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Columns, Strings
+from assay.codecs.journal_record import BATCH
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Stop
 from assay.contracts.handles import CHANGELOG_ENTITIES as ENTITIES

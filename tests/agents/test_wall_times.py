@@ -11,13 +11,13 @@ from records import CONTEXT, CONTROL, LABELS, POSTURE, RTDL, T0_US, TRAFFIC, chu
 from simulated_worlds import config
 
 from assay.agents.audit import AuditMachine
-from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import EffectResults, JournalEntry, LaneOutput
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.audit_segment import read_segment
 from assay.codecs.columns import Strings
+from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import unpack
 
 #: far from every event time of these tests, and no two alike: which one was taken is seen

@@ -13,11 +13,10 @@ from assay.agents.assembly import ROWS_MAX
 from assay.agents.faust_shell import agents, fetching, transport
 from assay.agents.faust_shell.agents import Shell
 from assay.agents.merge import Merge
-from assay.app.bus import lane_io as bus
+from assay.app.bus import consumer, finished_batch, kafka_journal
 from assay.app.effects.webhook import Webhook
 from assay.app.gate import health, index, pipeline, process, publisher, segments, server
 from assay.app.lane import driver as lane_driver
-from assay.app.lane import ports as lane_ports
 from assay.app.snapshots import store
 from assay.app.stores import segment_journal
 from assay.app.streamer import gate_client, ready, world_streamer
@@ -39,16 +38,20 @@ HOLD_MAX = default(Merge, "hold_max")
 
 #: (what must hold, smaller, larger)
 NOT_MORE = [
-    ("rows and refusals of a record fit it", merge.TEXT_BYTES_MAX + lane_input.REFUSED_BYTES_MAX, bus.JOURNAL_VALUE_BYTES_MAX - 2_000_000),
-    ("a journal record fits its topic with the batch around it", bus.JOURNAL_VALUE_BYTES_MAX + 1_000, JOURNAL_BYTES_MAX),
+    (
+        "rows and refusals of a record fit it",
+        merge.TEXT_BYTES_MAX + lane_input.REFUSED_BYTES_MAX,
+        kafka_journal.JOURNAL_VALUE_BYTES_MAX - 2_000_000,
+    ),
+    ("a journal record fits its topic with the batch around it", kafka_journal.JOURNAL_VALUE_BYTES_MAX + 1_000, JOURNAL_BYTES_MAX),
     ("rows under way when a process ends are known again", 2 * (lane_driver.IN_FLIGHT_MAX * ROWS_MAX + HOLD_MAX // 2), RESENT_ROWS_MAX),
     ("a whole journal record can wait in the merge", 2 * ROWS_MAX, HOLD_MAX),
-    ("a record that is folded in a thread is a fraction of the largest", 2 * lane_ports.SMALL_ROWS, ROWS_MAX),
+    ("a record that is folded in a thread is a fraction of the largest", 2 * finished_batch.SMALL_ROWS, ROWS_MAX),
     ("the next segment fills while one is written", 2 * audit.RECORDS_MAX, audit.READY_MAX),
     ("the audit does not hold more than some segments", audit.READY_MAX, 10 * audit.RECORDS_MAX),
     ("a segment is closed soon after its time", lane_driver.LOOK_AGAIN_S, audit.WAIT_MAX_US / 1e6),
     ("an idle lane is looked at before its note is due", lane_driver.LOOK_AGAIN_S, lane.NOTE_AFTER_US / 1e6),
-    ("a standby has followed before the group misses the owner", 10 * bus.FOLLOW_POLL_MS / 1e3, agents.SESSION_TIMEOUT_S),
+    ("a standby has followed before the group misses the owner", 10 * kafka_journal.FOLLOW_POLL_MS / 1e3, agents.SESSION_TIMEOUT_S),
     ("a standby of the audit too", 10 * segment_journal.FOLLOW_POLL_S, agents.SESSION_TIMEOUT_S),
     ("three heartbeats may be lost", 3 * agents.HEARTBEAT_S, agents.SESSION_TIMEOUT_S),
     ("the broker takes no shorter session", 6.0, agents.SESSION_TIMEOUT_S),
@@ -61,8 +64,8 @@ NOT_MORE = [
     ("a full lane is asked again at once", transport.FULL_POLL_S, 0.05),
     ("partitions of a lane that is partly full too", transport.PARTLY_FULL_POLL_S, 0.05),
     ("a partition that is not taken holds others up for no longer", transport.PREFETCH_BACKOFF_S, 0.05),
-    ("a journal that does not come is not waited for without end", bus.SILENCE_MAX_S, 120.0),
-    ("a broker that elects a leader is waited for", 10.0, bus.SILENCE_MAX_S),
+    ("a journal that does not come is not waited for without end", consumer.SILENCE_MAX_S, 120.0),
+    ("a broker that elects a leader is waited for", 10.0, consumer.SILENCE_MAX_S),
     ("a fetch of a busy topic waits a few milliseconds for more", fetching.BUSY_WAIT_MS, 20),
     ("a fetch of an idle topic is soon made again", fetching.IDLE_WAIT_MS, 200),
     ("many marks of an idle topic share a journal record", 100, merge.WATERMARKS_WAITING_MAX),

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from assay.app.bus.lane_io import JOURNAL_VALUE_BYTES_MAX, KafkaJournal, KafkaOutputs, end_offsets
+from assay.app.bus.kafka_journal import JOURNAL_VALUE_BYTES_MAX, KafkaJournal
+from assay.app.bus.kafka_outputs import KafkaOutputs
+from assay.app.bus.offsets import end_offsets
 from assay.app.bus.publisher import KafkaPublisher
 from assay.app.gate.publisher import BusPublisher
 from assay.contracts.errors import Stop
@@ -102,7 +104,7 @@ def test_whoever_reads_a_journal_commits_nothing_and_takes_its_largest_record(
 
 def test_where_inputs_end_is_where_committed_records_end(told: Told) -> None:
     """A bootstrap that waits for a record of a transaction that was given up would wait for ever."""
-    assert asked_of(end_offsets({"bootstrap_servers": NOWHERE}, {"t": "FP_BUS_CONTROL_V1"})) is Reason.BROKER_UNREACHABLE
+    assert asked_of(end_offsets(NOWHERE, {"t": "FP_BUS_CONTROL_V1"})) is Reason.BROKER_UNREACHABLE
     (given,) = told
     assert (given["isolation_level"], given["enable_auto_commit"]) == ("read_committed", False)
 
@@ -112,11 +114,11 @@ WEAK = {"acks": "0", "enable.idempotence": "false", "bootstrap.servers": "elsewh
 
 
 def _of_the_gate() -> dict[str, Any]:
-    return BusPublisher(NOWHERE, {}, WEAK).config
+    return BusPublisher(NOWHERE, {}, WEAK)._producer._settings
 
 
 def _of_commands() -> dict[str, Any]:
-    return KafkaPublisher(NOWHERE, properties=WEAK).config
+    return KafkaPublisher(NOWHERE, properties=WEAK)._producer._settings
 
 
 @pytest.mark.parametrize("made", [_of_the_gate, _of_commands])

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from assay.agents.step import Chunk, EffectResults, JournalEntry, LaneOutput, TopicPartition
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
+from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.log import LoggedRecord, ModelLog
 
 JOURNAL = ("J", 0)

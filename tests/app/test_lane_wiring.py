@@ -12,23 +12,25 @@ from records import PINS, RTDL, TRAFFIC, chunk, decision, outcome, payment
 from simulated_worlds import config
 
 from assay.agents.audit import AuditMachine
-from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.specs import journal_topic
 from assay.agents.topology import TOPOLOGY
-from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs, end_offsets
+from assay.app.bus.kafka_journal import KafkaJournal
+from assay.app.bus.kafka_outputs import KafkaOutputs
+from assay.app.bus.offsets import end_offsets
 from assay.app.effects.recorder import Recorder
 from assay.app.lane.assembly import fold_machine_of, partition_counts, plans_of
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.wiring import WiredLane, wall_us, wire
 from assay.app.run.code_digest import code_digest
 from assay.app.run.directory import Horizon, Run, RunConfig
+from assay.app.run.failpoints import Failpoints
 from assay.app.settings import load_settings
 from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
 from assay.app.snapshots.taking import SnapshotPace
 from assay.app.stores.segment_journal import SegmentJournal
 from assay.app.worker import build_worker
+from assay.codecs.journal_record import JournalRecord
 from assay.contracts.topics import topic
 from assay.tables.dedupe import RESENT_ROWS_MAX
 
@@ -119,10 +121,10 @@ def a_run(folder: Path, given: RunConfig = CONFIGURED) -> Run:
 
 def wired(folder: Path, given: RunConfig = CONFIGURED) -> dict[str, WiredLane]:
     """All lanes of a worker, by name."""
-    properties = {"security.protocol": "sasl_plaintext", "sasl.username": "kim"}
-    return {one.name: one for one in wire(a_run(folder, given), [], Failpoints(), properties, pace=SnapshotPace(5, 7.0))}
+    return {one.name: one for one in wire(a_run(folder, given), [], Failpoints(), PROPERTIES, pace=SnapshotPace(5, 7.0))}
 
 
+PROPERTIES = {"security.protocol": "sasl_plaintext", "sasl.username": "kim"}
 CLIENT = {"security_protocol": "SASL_PLAINTEXT", "sasl_plain_username": "kim", "bootstrap_servers": "127.0.0.1:1"}
 
 
@@ -132,7 +134,7 @@ def test_a_lane_asks_where_its_inputs_end_before_it_takes_traffic(name: str, tmp
     assert one.topics == {topic(handle).name("ns."): handle for handle in TOPOLOGY.lane(name).ranks}
     asks = one.driver._input_ends
     assert isinstance(asks, partial)
-    assert (asks.func, asks.args) == (end_offsets, (CLIENT, one.topics))
+    assert (asks.func, asks.args) == (end_offsets, ("127.0.0.1:1", one.topics, PROPERTIES))
 
 
 @pytest.mark.parametrize("name", ["rtdl", "act", "audit"])
@@ -153,7 +155,7 @@ def test_each_lane_has_the_journal_of_its_topology_and_the_topics_that_it_writes
         assert journal.tp == (topic(journal_topic(TOPOLOGY.lane(name))).name("ns."), 0)
         assert isinstance(outputs, KafkaOutputs)
         assert outputs._topics == {handle: topic(handle).name("ns.") for handle in TOPOLOGY.lane(name).written_topics()}
-        assert (journal._client, outputs._client) == (CLIENT, CLIENT)
+        assert [port._producer._settings for port in (journal, outputs)] == [CLIENT, CLIENT]
     assert isinstance(lanes["audit"].driver._journal, SegmentJournal)
 
 

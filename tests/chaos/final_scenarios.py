@@ -14,8 +14,8 @@ from chaos.workers import Member
 from confluent_kafka.admin import AdminClient
 from lane_worker import committed_of
 
-from assay.agents.journal import JournalRecord
 from assay.app.bus.topics import create_topics, partitions_of
+from assay.codecs.journal_record import JournalRecord
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 from assay.testing import until

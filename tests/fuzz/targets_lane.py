@@ -13,11 +13,11 @@ from fuzz.engine import Target, refusal
 from machines import reader
 
 from assay.agents.intake import Intake
-from assay.agents.journal import JournalRecord
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.record_view import shown
 from assay.codecs.audit_segment import MAGIC, bodies_of, read_segment
 from assay.codecs.columns import rows
+from assay.codecs.journal_record import JournalRecord
 from assay.codecs.quarantine import quarantine_value
 from assay.codecs.single_object import unpack
 from assay.contracts.canonical import canonical

@@ -18,7 +18,8 @@ import numpy as np
 
 from assay.agents.faust_shell.agents import Shell, ShellLane, WorkerApp, build_app
 from assay.agents.step import Chunk, Emission, TopicPartition
-from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
+from assay.app.bus.kafka_journal import KafkaJournal
+from assay.app.bus.kafka_outputs import KafkaOutputs
 from assay.codecs.columns import Strings
 from assay.contracts.consumer_groups import group_of
 from assay.contracts.errors import Stop

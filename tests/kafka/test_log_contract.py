@@ -12,7 +12,8 @@ from confluent_kafka.cimpl import NewTopic
 from log_script import RECORD_BYTES_MAX, appends, fencing, unknown
 from model_script import SimulatedLog
 
-from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
+from assay.app.bus.kafka_journal import KafkaJournal
+from assay.app.bus.kafka_outputs import KafkaOutputs
 from assay.app.bus.topics import create_topics
 from assay.app.lane.ports import Journal, Outputs
 from assay.app.substrate import Server
@@ -39,9 +40,10 @@ class KafkaLog:
     async def lose(self, journal: Journal) -> None:
         """The connections close, as they do when a process is killed."""
         assert isinstance(journal, KafkaJournal)
-        assert journal._producer is not None
-        journal._producer._sender.sender_task.cancel()
-        await journal._producer.client.close()
+        producer = journal._producer._producer
+        assert producer is not None
+        producer._sender.sender_task.cancel()
+        await producer.client.close()
 
     async def read(self, handle: str) -> list[bytes]:
         return [value async for _, value in self.journal(handle).read_all()]

@@ -10,7 +10,8 @@ from small_runs import config_of, pins
 from small_worlds import NOW_US, small_world
 
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
-from assay.app.bus.topics import create_topics, read_topic
+from assay.app.bus.topic_reader import read_records
+from assay.app.bus.topics import create_topics
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.streamer.ready import await_ready
 from assay.app.substrate import Server
@@ -24,7 +25,7 @@ def test_records_are_on_the_topic_in_order(kafka: Server, namespace: str) -> Non
     publisher = KafkaPublisher(kafka.address, namespace)
     publisher.publish(CONTROL, [OutboundRecord(b"k", bytes([value]), 0) for value in range(50)])
     publisher.publish(CONTROL, [OutboundRecord(b"k", b"last", 0)])
-    assert [found.value for found in read_topic(kafka.address, namespace, CONTROL)] == [*(bytes([value]) for value in range(50)), b"last"]
+    assert [found.value for found in read_records(kafka.address, CONTROL, namespace)] == [*(bytes([value]) for value in range(50)), b"last"]
 
 
 def test_a_record_too_large_for_its_topic_is_an_error(kafka: Server, namespace: str) -> None:
@@ -46,11 +47,11 @@ def test_ready_of_the_scenario_runner_is_what_the_streamer_finds(kafka: Server, 
     world = small_world(tmp_path)
     config = config_of(world.manifest)
     ready = run_scenario(config, world.store, KafkaPublisher(kafka.address, namespace), NOW_US)
-    found = await_ready(lambda first: read_topic(kafka.address, namespace, CONTROL, first=first), config.pins, config.digest, 10.0)
+    found = await_ready(lambda first: read_records(kafka.address, CONTROL, namespace, first=first), config.pins, config.digest, 10.0)
     assert found["event_id"] == ready.message_id
     with pytest.raises(Stop, match="RUN_NOT_READY"):
         await_ready(
-            lambda first: read_topic(kafka.address, namespace, CONTROL, first=first),
+            lambda first: read_records(kafka.address, CONTROL, namespace, first=first),
             replace(pins(), platform_run_id="platform_20200101T000000Z"),
             config.digest,
             0.0,

@@ -19,7 +19,8 @@ from small_worlds import ROWS as SMALL
 from small_worlds import small_world
 
 from assay.app.bus.publisher import KafkaPublisher
-from assay.app.bus.topics import create_topics, read_topic
+from assay.app.bus.topic_reader import read_records
+from assay.app.bus.topics import create_topics
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
@@ -144,7 +145,7 @@ def _on_topic(run: Run, handle: str) -> tuple[Counter[str], set[int]]:
     events: Counter[str] = Counter()
     floors: dict[int, int] = {}
     final: set[int] = set()
-    for record in read_topic(run.bootstrap, run.namespace, handle):
+    for record in read_records(run.bootstrap, handle, run.namespace):
         name, fields = unpack(record.value or b"")
         floor = floors.get(record.partition, 0)
         if name == "mark":

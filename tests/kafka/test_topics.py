@@ -12,7 +12,8 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
-from assay.app.bus.topics import create_topics, partitions_of, read_topic
+from assay.app.bus.topic_reader import read_records
+from assay.app.bus.topics import create_topics, partitions_of
 from assay.app.cli import topic as command
 from assay.app.substrate import Server
 from assay.codecs.single_object import pack
@@ -95,8 +96,8 @@ def test_a_limit_ends_the_reading(kafka: Server, namespace: str) -> None:
     """Across partitions too."""
     create_topics(kafka.address, namespace)
     publish(kafka.address, topic(CONTROL).name(namespace), [b"1", b"2", b"3"])
-    assert [record.value for record in read_topic(kafka.address, namespace, CONTROL, limit=2)] == [b"1", b"2"]
-    assert list(read_topic(kafka.address, namespace, CONTROL, first=3)) == []
+    assert [record.value for record in read_records(kafka.address, CONTROL, namespace, limit=2)] == [b"1", b"2"]
+    assert list(read_records(kafka.address, CONTROL, namespace, first=3)) == []
 
 
 @pytest.mark.parametrize(("partition", "create"), [(None, False), (9, True)])
@@ -105,13 +106,13 @@ def test_a_topic_or_partition_that_is_not_there_is_refused(kafka: Server, namesp
     if create:
         create_topics(kafka.address, namespace)
     with pytest.raises(Stop) as refused:
-        list(read_topic(kafka.address, namespace, CONTROL, partition=partition))
+        list(read_records(kafka.address, CONTROL, namespace, partition=partition))
     assert refused.value.reason is Reason.TOPIC_UNKNOWN
 
 
 def test_a_broker_that_is_not_there_is_something_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """A closed port, with a short patience."""
-    monkeypatch.setattr("assay.app.bus.topics.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("assay.app.bus.admin.TIMEOUT_S", 1.0)
     with pytest.raises(Retry) as refused:
         create_topics("127.0.0.1:1")
     assert refused.value.reason is Reason.BROKER_UNREACHABLE

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import aclosing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +15,10 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from assay.agents.step import Emission
-from assay.app.bus.lane_io import JOURNAL_VALUE_BYTES_MAX, KafkaJournal, KafkaOutputs, end_offsets
+from assay.app.bus.admin import KafkaAdmin
+from assay.app.bus.kafka_journal import JOURNAL_VALUE_BYTES_MAX, KafkaJournal
+from assay.app.bus.kafka_outputs import KafkaOutputs
+from assay.app.bus.offsets import end_offsets
 from assay.app.settings import Settings
 from assay.app.substrate import Server, kafka_at
 from assay.codecs.columns import Strings
@@ -71,17 +76,90 @@ def test_a_journal_takes_records_of_sixteen_megabytes(kafka: Server, make_topic:
     assert read == [(0, value), (1, b"next")]
 
 
-def test_a_hole_in_a_journal_stops_the_reader(kafka: Server, make_topic: MakeTopic) -> None:
+async def _reads_on(journal: KafkaJournal) -> None:
+    """As a standby does."""
+    async with asyncio.timeout(20), aclosing(journal.follow()) as following:
+        async for _ in following:
+            pass
+
+
+async def _three(journal: KafkaJournal) -> None:
+    await journal.read_between(0, 3)
+
+
+@pytest.mark.parametrize("read", [_whole, _three, _reads_on])
+def test_a_hole_in_a_journal_stops_the_reader(
+    kafka: Server, make_topic: MakeTopic, read: Callable[[KafkaJournal], Coroutine[Any, Any, object]]
+) -> None:
     topic = make_topic("journal")
+    _in_transactions(kafka, topic, [b"a", b"b"])
+    with pytest.raises(Stop, match="offset 1 is missing, the next record is 2") as stopped:
+        asyncio.run(read(KafkaJournal(kafka.address, topic)))
+    assert stopped.value.reason is Reason.JOURNAL_SEQUENCE_GAP
+
+
+@pytest.mark.parametrize("read", [_whole, lambda journal: journal.read_between(0, 2)])
+def test_a_hole_at_the_end_of_a_journal_stops_the_reader(
+    kafka: Server, make_topic: MakeTopic, read: Callable[[KafkaJournal], Coroutine[Any, Any, object]]
+) -> None:
+    topic = make_topic("journal")
+    _in_transactions(kafka, topic, [b"a"])
+    with pytest.raises(Stop, match="offset 1 is missing, the next record is 2") as stopped:
+        asyncio.run(read(KafkaJournal(kafka.address, topic)))
+    assert stopped.value.reason is Reason.JOURNAL_SEQUENCE_GAP
+
+
+def test_records_between_two_offsets_are_those_and_no_others(kafka: Server, make_topic: MakeTopic) -> None:
+    topic = make_topic("journal")
+    _plain(kafka, topic, [b"%d" % n for n in range(9)])
+    assert asyncio.run(KafkaJournal(kafka.address, topic).read_between(3, 6)) == [b"3", b"4", b"5"]
+
+
+@pytest.mark.parametrize("first", [0, 4])
+def test_records_that_were_truncated_are_not_replaced_by_later_ones(kafka: Server, make_topic: MakeTopic, first: int) -> None:
+    """A writer asks for the records of others right before its own; a journal truncated meanwhile gives none."""
+    topic = make_topic("journal")
+    _plain(kafka, topic, [b"%d" % n for n in range(9)])
+    KafkaAdmin(kafka.address).delete_records(topic, 0, 5)
+    with pytest.raises(Stop, match=f"needed from offset {first} on and holds 5 to 9") as stopped:
+        asyncio.run(KafkaJournal(kafka.address, topic).read_between(first, first + 2))
+    assert stopped.value.reason is Reason.JOURNAL_OUT_OF_REACH
+
+
+def test_a_standby_whose_next_record_was_truncated_is_stopped(kafka: Server, make_topic: MakeTopic) -> None:
+    """It lags two fetches behind, and each fetch holds at most eighteen of these records."""
+    topic = make_topic("journal")
+    _plain(kafka, topic, [bytes(900_000)] * 60)
+    read: list[int] = []
+
+    async def scenario() -> None:
+        async with asyncio.timeout(30), aclosing(KafkaJournal(kafka.address, topic).follow()) as following:
+            async for records in following:
+                if records and not read:
+                    await asyncio.to_thread(KafkaAdmin(kafka.address).delete_records, topic, 0, 60)
+                read.extend(offset for offset, _ in records)
+
+    with pytest.raises(Stop, match="and holds 60 to 60") as stopped:
+        asyncio.run(scenario())
+    assert stopped.value.reason is Reason.JOURNAL_OUT_OF_REACH
+    assert read == list(range(len(read)))
+
+
+def _plain(kafka: Server, topic: str, values: list[bytes]) -> None:
+    producer = Producer({"bootstrap.servers": kafka.address})
+    for value in values:
+        producer.produce(topic, value)
+    assert producer.flush(20) == 0
+
+
+def _in_transactions(kafka: Server, topic: str, values: list[bytes]) -> None:
+    """A transaction for each: the marker that ends it takes an offset and holds no record."""
     producer = Producer({"bootstrap.servers": kafka.address, "transactional.id": topic})
     producer.init_transactions(20)
-    for value in (b"a", b"b"):  # the marker that ends a transaction takes an offset and holds no record
+    for value in values:
         producer.begin_transaction()
         producer.produce(topic, value)
         producer.commit_transaction(20)
-    with pytest.raises(Stop) as stopped:
-        asyncio.run(_whole(KafkaJournal(kafka.address, topic)))
-    assert stopped.value.reason is Reason.JOURNAL_SEQUENCE_GAP
 
 
 def test_the_end_of_an_input_is_after_its_last_record(kafka: Server, make_topic: MakeTopic) -> None:
@@ -98,7 +176,7 @@ def test_the_end_of_an_input_is_after_its_last_record(kafka: Server, make_topic:
         transactional.begin_transaction()
         transactional.produce(name, b"b")
         transactional.commit_transaction(20)
-    found = asyncio.run(end_offsets({"bootstrap_servers": kafka.address}, {name: name for name in names}))
+    found = asyncio.run(end_offsets(kafka.address, {name: name for name in names}))
     assert [found[(name, 0)] for name in names] == [1, 1, 3, 0, 0]
 
 
@@ -159,7 +237,7 @@ def mortal(tmp_path: Path, settings: Settings) -> Iterator[Server]:
 
 @pytest.mark.tier2
 def test_a_journal_whose_broker_goes_away_while_it_is_read_stops_the_reader(mortal: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.app.bus.SILENCE_MAX_S", 3.0)
+    monkeypatch.setattr("assay.app.bus.consumer.SILENCE_MAX_S", 3.0)
     admin = AdminClient({"bootstrap.servers": mortal.address})
     admin.create_topics([NewTopic("journal", 1, 1, config={"max.message.bytes": LARGE})])["journal"].result(20)
     value, count = np.random.default_rng(1).bytes(1_000_000), 60  # a fetch holds sixteen of them
@@ -176,7 +254,7 @@ def test_a_journal_whose_broker_goes_away_while_it_is_read_stops_the_reader(mort
             if offset == 0:
                 await asyncio.to_thread(mortal.kill)
 
-    with pytest.raises(Stop, match=r"no record after offset .* of 60.*\(at journal\).*start the worker again") as stopped:
+    with pytest.raises(Stop, match=r"no record after offset .* of 60.*\(at journal\[0\]\).*Start the worker again") as stopped:
         asyncio.run(scenario())
     assert stopped.value.reason is Reason.BROKER_UNREACHABLE
     assert 0 < len(read) < count
@@ -189,7 +267,7 @@ def test_a_lane_whose_broker_is_not_there_does_not_start(what: str) -> None:
         if what == "journal":
             await _whole(KafkaJournal("127.0.0.1:1", "journal"))
         else:
-            await end_offsets({"bootstrap_servers": "127.0.0.1:1"}, {"input": "INPUT"})
+            await end_offsets("127.0.0.1:1", {"input": "INPUT"})
 
     with pytest.raises(Stop) as stopped:
         asyncio.run(scenario())

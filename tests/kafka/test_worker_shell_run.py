@@ -13,7 +13,8 @@ import yaml
 from reasons_met import seen
 from worker_web import get_json, get_text, lanes_at
 
-from assay.app.bus.topics import create_topics, read_topic
+from assay.app.bus.topic_reader import read_records
+from assay.app.bus.topics import create_topics
 from assay.app.run.directory import Run, RunConfig
 from assay.app.substrate import Server
 from assay.app.substrate.ports import free_port
@@ -61,7 +62,7 @@ class Workers:
         return self.start(sys.executable, "-m", "assay", "worker", *where, *options, **environment)
 
     def claims(self, handle: str) -> int:
-        records = read_topic(self.run.bootstrap, self.run.namespace, handle)
+        records = read_records(self.run.bootstrap, handle, self.run.namespace)
         return sum(unpack(record.value or b"")[1]["kind"] == "CLAIM" for record in records)
 
 

@@ -9,10 +9,10 @@ import pytest
 from driven_lanes import JOURNAL, WALL_US, LogJournal, LogOutputs, drive, simulated, world
 from simulated_worlds import LANES, decision_digest, decisions, outcomes, published
 
-from assay.agents.journal import JournalRecord
 from assay.agents.step import EffectResults, Effects
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import LoggedRecord
+from assay.codecs.journal_record import JournalRecord
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 

@@ -11,16 +11,16 @@ from driven_lanes import DEADLINE_S, JOURNAL, WALL_US, Clock, LogJournal, LogOut
 from records import CONTROL, INPUTS, POSTURE, TRAFFIC
 from simulated_worlds import config, published
 
-from assay.agents.journal import BATCH, CLAIM, RESULT, JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Chunk, Emission, JournalEntry, LaneOutput, TopicPartition
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
+from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import LoggedRecord, ModelLog
 from assay.codecs.columns import Strings
+from assay.codecs.journal_record import BATCH, CLAIM, RESULT, JournalRecord
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 

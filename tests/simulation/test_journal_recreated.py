@@ -11,7 +11,7 @@ from simulated_worlds import published
 
 from assay.agents.step import TopicPartition
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
+from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

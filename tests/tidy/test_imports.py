@@ -25,6 +25,8 @@ BREACHES = [
     ("agents/merge.py", "import random", "assay.agents.merge -> random"),
     ("codecs/digests.py", "import os", "assay.codecs.digests -> os"),
     ("agents/intake.py", "import logging", "assay.agents.intake -> logging"),
+    ("app/gate/publisher.py", "import confluent_kafka", "assay.app.gate.publisher -> confluent_kafka"),
+    ("app/journal/survey.py", "from aiokafka.errors import KafkaError", "assay.app.journal.survey -> aiokafka"),
     ("contracts/topics.py", "import numpy", "assay.contracts.topics -> numpy"),
 ]
 #: a component nobody placed: "not listed" is a breach too

@@ -33,10 +33,8 @@ def arena(*, postgres: bool = False) -> Iterator[Arena]:
         stack.callback(shutil.rmtree, room, ignore_errors=True)
         kafka = kafka_at(room / "kafka", settings)
         stack.callback(kafka.stop)
-        bus = BenchBus(kafka.address)
-        stack.callback(bus.close)
         sql = None
         if postgres:
             sql = postgres_at(room / "postgres", settings)
             stack.callback(sql.stop)
-        yield Arena(room, bus, psutil.Process(kafka.pid) if kafka.pid else None, sql)
+        yield Arena(room, BenchBus(kafka.address), psutil.Process(kafka.pid) if kafka.pid else None, sql)

@@ -23,10 +23,10 @@ from typing import Any
 import aiohttp
 import msgspec
 import psutil
-from confluent_kafka import Consumer, TopicPartition
 
 from assay.app.bench.contestants import family_cpu_s
-from assay.app.bus.topics import create_topics, partitions_of
+from assay.app.bus.offsets import bounds_of
+from assay.app.bus.topics import create_topics
 from assay.app.gate.server import KEY_HEADER
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
@@ -34,7 +34,6 @@ from assay.app.substrate import Server, kafka_at, postgres_at
 from assay.contracts.errors import Stop
 from assay.contracts.handles import TRAFFIC
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import topic
 
 KEY = "bench-key"
 
@@ -182,10 +181,4 @@ def _processes(servers: dict[str, Server]) -> dict[str, psutil.Process]:
 
 
 def _records_on_bus(bench: Run) -> int:
-    name = topic(TRAFFIC).name(bench.namespace)
-    consumer = Consumer({"bootstrap.servers": bench.bootstrap, "group.id": "bench"})
-    try:
-        count = partitions_of(bench.bootstrap, bench.namespace)[TRAFFIC]
-        return sum(consumer.get_watermark_offsets(TopicPartition(name, partition), timeout=10)[1] for partition in range(count))
-    finally:
-        consumer.close()
+    return sum(end for _, end in bounds_of(bench.bootstrap, TRAFFIC, bench.namespace).values())

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 
 import aiohttp
 import numpy as np
-from confluent_kafka import Producer
 
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.contestants import Pairs
+from assay.app.bus.producer import RecordProducer
 from assay.app.gate.server import KEY_HEADER
 from assay.codecs.columns import I64
 from assay.contracts.errors import Stop
@@ -68,7 +68,7 @@ class Feeder(Schedule):
 
     def __init__(self, bus: BenchBus, name: str, pairs: Pairs, per_s: float) -> None:
         super().__init__("feeder", len(pairs), per_s)
-        self._producer = Producer({"bootstrap.servers": bus.bootstrap, "linger.ms": 0, "enable.idempotence": True, "log_level": 0})
+        self._producer = RecordProducer(bus.bootstrap, options={"linger.ms": 0})
         self._topic, self._pairs = name, pairs
 
     def run(self) -> None:
@@ -79,8 +79,9 @@ class Feeder(Schedule):
             due, wait_s = self._next()
             for item in due:
                 key, value = self._pairs[item]
-                self._producer.produce(self._topic, value, key, 0)
-            self._producer.poll(0)
+                if not self._producer.offer(self._topic, key, value, 0):
+                    raise Stop(Reason.BENCH_INVALID, f"the producer's queue is full before payment {item}", where=self._topic)
+            self._producer.poll(0.0)
         self._producer.flush(FLUSH_S)
 
 

@@ -20,12 +20,13 @@ from assay.agents.specs import Role, journal_topic
 from assay.agents.step import Chunk, JournalEntry
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench import workload_w
-from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs
+from assay.app.bus.kafka_journal import KafkaJournal
+from assay.app.bus.kafka_outputs import KafkaOutputs
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.wiring import snapshot_store, wall_us
 from assay.app.run.directory import Run
+from assay.app.run.failpoints import Failpoints
 from assay.app.snapshots.store import digests_of
 from assay.app.snapshots.taking import NEVER, Snapshots, manifest_of
 from assay.contracts.handles import TRAFFIC

@@ -14,6 +14,9 @@ import numpy as np
 from assay.agents.step import Emission
 from assay.codecs.record_batch import RecordBatch, record_batches, sealed
 
+#: fewer rows are folded and framed where they are: handing them to a thread takes longer than the work
+SMALL_ROWS = 1_000
+
 
 class FinishedBatch:
     """One batch on its way."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def read_bus_properties(path: Path | None) -> dict[str, str]:
     return found
 
 
-def aiokafka_arguments(properties: dict[str, str]) -> dict[str, Any]:
+def aiokafka_arguments(properties: Mapping[str, str]) -> dict[str, Any]:
     """The same security for aiokafka: protocol, SASL and, for TLS, an `ssl_context`; other properties are librdkafka's alone."""
     arguments: dict[str, Any] = {name: properties[key] for key, name in AIOKAFKA_ARGUMENTS.items() if key in properties}
     if "SSL" in properties.get("security.protocol", "").upper():

@@ -17,10 +17,10 @@ from rich.text import Text
 from assay.app.cli.plain_app import plain_app
 from assay.app.demo.new_run import new_directory
 from assay.app.demo.run_demo import Wanted, run_demo
-from assay.app.file_lock import LOCK, held
 from assay.app.oracle.generator import generate
 from assay.app.run.own_command import own_command
 from assay.app.settings import load_settings
+from assay.app.stores.file_lock import LOCK, held
 from assay.app.substrate.state import refuse_running
 from assay.contracts.errors import AssayError, Stop
 from assay.contracts.pins import PLATFORM_RUN_ID

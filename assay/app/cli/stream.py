@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
-from assay.app.bus.topics import TopicRecord, read_topic
+from assay.app.bus.topic_reader import TopicRecord, read_records
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
 from assay.app.progress import ProgressLine
@@ -52,7 +52,7 @@ def stream(
     properties = read_bus_properties(load_settings().bus_properties)
 
     def control(first: int) -> Iterator[TopicRecord]:
-        return read_topic(wired.bootstrap, wired.namespace, CONTROL, first=first, properties=properties)
+        return read_records(wired.bootstrap, CONTROL, wired.namespace, properties, first=first)
 
     await_ready(control, wired.config.pins, wired.config.digest, ready_timeout)
     options = StreamOptions(batch_rows=batch, in_flight=in_flight, speedup=speedup)

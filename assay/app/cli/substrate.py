@@ -12,8 +12,8 @@ import psutil
 import typer
 
 from assay.app.cli.plain_app import plain_app
-from assay.app.file_lock import held
 from assay.app.settings import load_settings
+from assay.app.stores.file_lock import held
 from assay.app.substrate import Server, Substrate, state
 from assay.app.substrate.jars import class_path
 from assay.contracts.errors import Stop

@@ -8,9 +8,10 @@ from typing import Annotated
 
 import typer
 
-from assay.app.bus import topics
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.record_view import shown
+from assay.app.bus.topic_reader import TopicRecord, read_records
+from assay.app.bus.topics import create_topics
 from assay.app.cli.plain_app import plain_app
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
@@ -40,8 +41,7 @@ def cat(
     """Print the records of a topic, one a line: partition@offset, key, record name, fields."""
     topic(handle)
     address, prefix, properties = _wiring(run, bootstrap, namespace)
-    records = topics.read_topic(address, prefix, handle, partition=partition, first=first, last=last, limit=limit, properties=properties)
-    for record in records:
+    for record in read_records(address, handle, prefix, properties, partition=partition, first=first, last=last, limit=limit):
         print(line(record, as_json=as_json))
 
 
@@ -55,11 +55,11 @@ def create(
 ) -> None:
     """Create every topic that is not there; refuse one that is there in another shape."""
     address, prefix, properties = _wiring(run, bootstrap, namespace)
-    created = topics.create_topics(address, prefix, partitions, properties)
+    created = create_topics(address, prefix, partitions, properties)
     print("\n".join(f"created {name}" for name in created) or "all topics are there")
 
 
-def line(record: topics.TopicRecord, *, as_json: bool) -> str:
+def line(record: TopicRecord, *, as_json: bool) -> str:
     """One record as one line."""
     name, value = shown(record.value)
     key = None if record.key is None else record.key.decode(errors="backslashreplace")

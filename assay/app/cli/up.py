@@ -25,11 +25,11 @@ from assay.app.demo.live_run import LiveRun, conclude, serve
 from assay.app.demo.new_run import claim_topics, live_config, run_id_at, wire
 from assay.app.demo.stages import Stages
 from assay.app.demo.watch import audited
-from assay.app.file_lock import held
 from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
 from assay.app.runner.live import announce
 from assay.app.settings import Settings, load_settings
+from assay.app.stores.file_lock import held
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.state import refuse_running

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Final
-
-from confluent_kafka import KafkaError, KafkaException, Producer
+from typing import Final
 
 from assay.agents.components import INGESTION_GATE, LABEL_STORE
 from assay.agents.specs import ComponentSpec
+from assay.app.bus.producer import RecordProducer
 from assay.app.gate.admission import RecordMetadata
 from assay.app.gate.publication import Publication
 from assay.app.gate.records import BusRecords
-from assay.contracts.errors import Retry
+from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
 #: the producer gives a record up after this long, so a waiting call is answered before its client gives up
@@ -25,8 +23,6 @@ _PROBE_S = 2.0
 #: the components whose records this process writes
 WRITERS: Final = (INGESTION_GATE, LABEL_STORE)
 _PRODUCER = {
-    "enable.idempotence": True,
-    "acks": "all",
     "linger.ms": 2,
     "batch.num.messages": 10_000,
     "batch.size": 1 << 20,
@@ -34,7 +30,6 @@ _PRODUCER = {
     "delivery.timeout.ms": DELIVERY_TIMEOUT_MS,
     "request.timeout.ms": 5_000,
     "reconnect.backoff.max.ms": 1_000,
-    "log_level": 2,
 }
 
 
@@ -49,11 +44,9 @@ class BusPublisher:
     `properties` are further librdkafka properties (TLS, SASL)."""
 
     def __init__(self, bootstrap: str, names: Mapping[str, str], properties: Mapping[str, str] | None = None) -> None:
-        self.config: dict[str, Any] = {**(properties or {}), **_PRODUCER, "bootstrap.servers": bootstrap}
         self.names = dict(names)
         self._partitions: dict[str, int] = {}
-        self._fatal = threading.Event()
-        self._producer = self._open()
+        self._producer = RecordProducer(bootstrap, properties, _PRODUCER)
 
     def partitions(self, handle: str) -> int:
         """How many partitions a topic has, asked once. Raises Retry(BUS_UNAVAILABLE)."""
@@ -68,15 +61,15 @@ class BusPublisher:
     def probe(self) -> None:
         """Ask the broker for the gate's topics. Raises Retry(BUS_UNAVAILABLE)."""
         try:
-            found = self._producer.list_topics(timeout=_PROBE_S).topics
-        except KafkaException as error:
+            found = self._producer.partitions(_PROBE_S)
+        except Retry as away:
             raise Retry(
                 Reason.BUS_UNAVAILABLE,
-                f"Kafka does not answer: {error.args[0].str()}",
-                where=str(self.config["bootstrap.servers"]),
+                away.what,
+                where=away.where,
                 remedy="The gate resumes by itself when the broker is back; send the same call again.",
             ) from None
-        counts = {handle: len(found[name].partitions) for handle, name in self.names.items() if name in found}
+        counts = {handle: found[name] for handle, name in self.names.items() if name in found}
         self._partitions = {handle: count for handle, count in counts.items() if count}
 
     def publish(self, handle: str, records: BusRecords, publication: Publication, ordinals: Sequence[int]) -> None:
@@ -85,14 +78,14 @@ class BusPublisher:
         Raises Stop(PRODUCER_UNLISTED) before the first record.
         """
         check_declared(handle, records.record)
-        produce, topic, delivered = self._producer.produce, self.names[handle], publication.delivered
+        offer, topic, delivered = self._producer.offer, self.names[handle], publication.delivered
         rows = zip(records.keys, records.values, records.partitions, ordinals, strict=True)
         for key, value, partition, ordinal in rows:
             try:
-                produce(topic, value, key, partition, on_delivery=partial(delivered, ordinal))
-            except (BufferError, KafkaException):  # not accepted: its place stays unknown and its event is tried again
+                accepted = offer(topic, key, value, partition, partial(delivered, ordinal))
+            except Stop:  # refused, as by a full queue: its place stays unknown and its event is tried again
                 continue
-            publication.pending += 1
+            publication.pending += accepted
 
     def wait(self, publication: Publication) -> list[RecordMetadata | None]:
         """Serve delivery reports until all of a publication's are in or the time is up; its places."""
@@ -100,18 +93,10 @@ class BusPublisher:
         while publication.pending > 0 and time.monotonic() < deadline:
             self._producer.poll(0.05)
         publication.end()
-        if self._fatal.is_set():
-            self._fatal.clear()
-            self._producer = self._open()
+        if self._producer.failed:
+            self._producer.replace()
         return publication.places
 
     def close(self) -> None:
         """Wait for what is still on its way."""
         self._producer.flush(WAIT_S)
-
-    def _open(self) -> Producer:
-        return Producer({**self.config, "error_cb": self._noticed})
-
-    def _noticed(self, error: KafkaError) -> None:
-        if error.fatal():  # an idempotent producer that lost its sequence can only be replaced
-            self._fatal.set()

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
-
-from assay.agents.journal import JournalRecord
-from assay.app.bus.lane_io import out_of_reach
+from assay.agents.journal import out_of_reach
+from assay.app.bus.admin import KafkaAdmin
 from assay.app.journal.reading import HeldJournal, LaneJournal, reader_behind
 from assay.app.journal.survey import surveyed
 from assay.app.journal.verify import Verified, verify_journal
 from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.starting import start_from_newest
 from assay.app.snapshots.taking import manifest_of
-from assay.contracts.errors import Retry, Stop
+from assay.codecs.journal_record import JournalRecord
+from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-
-TIMEOUT_S = 30.0
 
 
 def take_snapshot(journal: LaneJournal, say: Callable[[str], None]) -> SnapshotManifest | None:
@@ -59,15 +55,12 @@ def take_snapshot(journal: LaneJournal, say: Callable[[str], None]) -> SnapshotM
 def truncate(
     journal: LaneJournal, properties: Mapping[str, str] | None = None, progress: Callable[[int], None] = lambda records: None
 ) -> tuple[SnapshotManifest, Verified]:
-    """Delete the records before a verified snapshot, and the snapshots before that one. Raises as `verified_target` does."""
+    """Delete the records before a verified snapshot, and the snapshots before that one.
+
+    Raises as `verified_target` does, and Retry(BROKER_UNREACHABLE).
+    """
     target, verified = verified_target(journal, progress)
-    admin = AdminClient({**(properties or {}), "bootstrap.servers": journal.run.bootstrap, "log_level": 0})
-    tp = TopicPartition(*journal.tp, target.next_offset)
-    try:
-        for future in admin.delete_records([tp], request_timeout=TIMEOUT_S).values():
-            future.result(TIMEOUT_S)
-    except KafkaException as error:
-        raise Retry(Reason.BROKER_UNREACHABLE, f"records were not deleted: {error.args[0].str()}", where=journal.topic) from None
+    KafkaAdmin(journal.run.bootstrap, properties).delete_records(*journal.tp, target.next_offset)
     journal.snapshots().remove_before(target.sequence)
     return target, verified
 

@@ -6,13 +6,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from assay.agents.journal import JournalReader
+from assay.agents.journal import JournalReader, out_of_reach
 from assay.agents.lane import LaneMachine
 from assay.agents.specs import JournalTopic, journal_topic
 from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
-from assay.app.bus.lane_io import out_of_reach
-from assay.app.bus.topic_reader import bounds_of, read_topic
+from assay.app.bus.offsets import bounds_of
+from assay.app.bus.topic_reader import read_topic
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.run.directory import Run
 from assay.app.snapshots.manifest import SnapshotManifest

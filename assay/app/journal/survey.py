@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from assay.agents.coverage import Coverage
-from assay.agents.journal import CLAIM, UPGRADE, JournalReader, JournalRecord
+from assay.agents.journal import JournalReader
 from assay.agents.step import TopicPartition
 from assay.app.journal.reading import StoredRecord
+from assay.codecs.journal_record import CLAIM, UPGRADE, JournalRecord
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -105,7 +106,7 @@ class Survey:
 
     def _cover(self, tp: TopicPartition, first: int, last: int, sequence: int) -> None:
         coverage = self.covered.setdefault(tp, Coverage())
-        if first < coverage.base or any(first <= end and last >= start for start, end in coverage.acknowledged):
+        if coverage.missing(first, last) != [(first, last)]:
             self._find(Reason.JOURNAL_RANGES_OVERLAP, f"record {sequence} covers {tp[0]}[{tp[1]}] {first} to {last} once more")
         coverage.add(first, last)
 

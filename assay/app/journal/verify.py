@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.app.journal.reading import HeldJournal, reader_behind
 from assay.app.journal.survey import Finding, Survey
 from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import SnapshotStore, digests_of
+from assay.codecs.journal_record import JournalRecord
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

@@ -12,11 +12,12 @@ from assay.agents.rule_plan import compile_rules
 from assay.agents.rule_scorer import RuleScorer
 from assay.agents.specs import LaneSpec
 from assay.agents.step import JournalEntry, LaneOutput, Machine, TopicPartition
+from assay.app.bus.finished_batch import SMALL_ROWS
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
-from assay.app.lane.ports import SMALL_ROWS, Effector, Journal, Outputs
+from assay.app.lane.ports import Effector, Journal, Outputs
 from assay.app.run.code_digest import code_digest
 from assay.app.run.directory import RunConfig
+from assay.app.run.failpoints import Failpoints
 from assay.app.snapshots.taking import Snapshots
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

@@ -16,10 +16,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, suppress
 from typing import Any, NamedTuple
 
+from assay.agents.journal import recreated, refuse_cut_short
 from assay.agents.step import Chunk, JournalEntry, LaneOutput, Machine, TopicPartition
-from assay.app.bus.incarnation import recreated, refuse_cut_short
-from assay.app.lane.failpoints import Failpoints
-from assay.app.lane.ports import SMALL_ROWS, Effector, Journal, Outputs
+from assay.app.bus.finished_batch import SMALL_ROWS
+from assay.app.lane.ports import Effector, Journal, Outputs
+from assay.app.run.failpoints import Failpoints
 from assay.app.snapshots.taking import Snapshots
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

@@ -7,9 +7,6 @@ from typing import Protocol
 
 from assay.agents.step import EffectResults, Effects, Emission
 
-#: fewer rows are folded and framed where they are: handing them to a thread takes longer than the work
-SMALL_ROWS = 1_000
-
 
 class Journal(Protocol):
     """An append-only log with offsets; on Kafka one partition of a journal topic."""

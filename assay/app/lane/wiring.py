@@ -5,23 +5,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from assay.agents.lane import LaneMachine
 from assay.agents.specs import JournalSegments, JournalTopic, LaneSpec
 from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.incarnation import committed_of_same_incarnation
-from assay.app.bus.lane_io import KafkaJournal, KafkaOutputs, end_offsets
-from assay.app.bus.properties import aiokafka_arguments
+from assay.app.bus.kafka_journal import KafkaJournal
+from assay.app.bus.kafka_outputs import KafkaOutputs
+from assay.app.bus.offsets import end_offsets
 from assay.app.effects.recorder import Recorder
 from assay.app.effects.webhook import Webhook
 from assay.app.lane.assembly import Ports, drive, machine_of, partition_counts
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
 from assay.app.lane.metrics import BatchMetrics
 from assay.app.lane.ports import Effector, Journal
 from assay.app.run.directory import Run
+from assay.app.run.failpoints import Failpoints
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.snapshots.taking import NEVER, SnapshotPace, Snapshots
 from assay.app.stores.segment_journal import SegmentJournal
@@ -71,31 +72,30 @@ EFFECTORS: Mapping[str, Callable[[Run, str], Effector]] = {"actions": effector_o
 def _wire(
     spec: LaneSpec, lane: LaneId, run: Run, failpoints: Failpoints, properties: dict[str, str], webhook_url: str, pace: SnapshotPace
 ) -> WiredLane:
-    client = aiokafka_arguments(properties)
     topics = {topic(handle).name(run.namespace): handle for handle in spec.inputs}
     group = group_of(run.namespace, run.platform_run_id, spec.group, lane.shard)
     machine = machine_of(spec, run.config, partition_counts(run.partitions), shard=lane.shard)
-    journal, snapshots = _journal(spec, run, client, lane.shard), None
+    journal, snapshots = _journal(spec, run, properties, lane.shard), None
     if isinstance(machine, LaneMachine) and isinstance(journal, KafkaJournal):
         snapshots = Snapshots(machine, snapshot_store(run, machine), journal, pace, time.monotonic, failpoints)
     ports = Ports(
         journal=journal,
-        outputs=KafkaOutputs(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in spec.written_topics()}, client),
+        outputs=KafkaOutputs(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in spec.written_topics()}, properties),
         wall_us=wall_us,
         failpoints=failpoints,
         effector=EFFECTORS[spec.effector](run, webhook_url) if spec.effector else None,
         on_batch=BatchMetrics(*lane, spec.dead_letter),
-        input_ends=partial(end_offsets, {**client, "bootstrap_servers": run.bootstrap}, topics),
+        input_ends=partial(end_offsets, run.bootstrap, topics, properties),
         snapshots=snapshots,
         committed=partial(committed_of_same_incarnation, run, properties, group, topics, _journal_handle(spec)),
     )
     return WiredLane(*lane, group, topics, spec.tables, drive(spec, machine, ports))
 
 
-def _journal(spec: LaneSpec, run: Run, client: Mapping[str, Any], shard: int) -> Journal:
+def _journal(spec: LaneSpec, run: Run, properties: Mapping[str, str], shard: int) -> Journal:
     match spec.journal:
         case JournalTopic(handle):
-            return KafkaJournal(run.bootstrap, topic(handle).name(run.namespace), shard, client)
+            return KafkaJournal(run.bootstrap, topic(handle).name(run.namespace), shard, properties)
         case JournalSegments():
             return SegmentJournal(run.store)
 

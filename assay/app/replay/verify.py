@@ -9,13 +9,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from assay.agents.journal import JournalRecord
+from assay.agents.journal import out_of_reach
 from assay.agents.specs import Role, journal_topic
 from assay.agents.step import LaneOutput
 from assay.agents.topology import TOPOLOGY
-from assay.app.bus.lane_io import out_of_reach
+from assay.app.bus.admin import Bounds
+from assay.app.bus.offsets import bounds_of
 from assay.app.bus.prefetch import prefetched
-from assay.app.bus.topic_reader import Bounds, bounds_of, read_topic
+from assay.app.bus.topic_reader import read_topic
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.compare import DIFFERENCES_SHOWN, Comparison, compare, decisions_of
 from assay.app.replay.selection import Selection
@@ -24,6 +25,7 @@ from assay.app.run.code_digest import code_digest
 from assay.app.run.directory import Run, RunConfig
 from assay.codecs.columns import Strings
 from assay.codecs.decision_digest import DecisionDigest
+from assay.codecs.journal_record import JournalRecord
 from assay.contracts.handles import RTDL
 from assay.tables.feature_plan import compile_plan
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from assay.app.bus.topics import read_topic
+from assay.app.bus.topic_reader import read_records, read_topic
 from assay.app.oracle.sealed_world import open_world
 from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head, segment_key
@@ -40,13 +40,14 @@ class Found(NamedTuple):
     proof: Proof | None
 
 
-def on_bus(run: Run) -> Iterator[bytes | None]:
-    """Every value of the run's decision topic, as long as its broker answers."""
-    return (record.value for record in read_topic(run.bootstrap, run.namespace, RTDL))
+def on_bus(run: Run, properties: Mapping[str, str] | None = None) -> Iterator[bytes | None]:
+    """Every value of the run's decision topic, as long as its broker answers. `properties` are librdkafka's (TLS, SASL)."""
+    for chunk in read_topic(run.bootstrap, RTDL, run.namespace, properties):
+        yield from chunk.values.tolist()
 
 
 def find(run: Run, wanted: str, bus: Callable[[Run], Iterable[bytes | None]] = on_bus) -> Found:
-    """Search the audit segments, then the bus.
+    """Search the audit segments, then the values that `bus` gives.
 
     Raises Stop(DECISION_NOT_FOUND), and Retry(BROKER_UNREACHABLE) for a run without any segment whose broker does not answer.
     """
@@ -67,7 +68,7 @@ def find(run: Run, wanted: str, bus: Callable[[Run], Iterable[bytes | None]] = o
     return found
 
 
-def amount_of(run: Run, decision: Mapping[str, Any]) -> int | None:
+def amount_of(run: Run, decision: Mapping[str, Any], properties: Mapping[str, str] | None = None) -> int | None:
     """The payment's amount, from the sealed world or from the bus; None when neither is there any more."""
     source = decision["source_event"]
     try:
@@ -82,7 +83,8 @@ def amount_of(run: Run, decision: Mapping[str, Any]) -> int | None:
             raise
     try:
         at = source["offset"]
-        records = read_topic(run.bootstrap, run.namespace, source["topic"], partition=source["partition"], first=at, last=at)
+        place = {"partition": source["partition"], "first": at, "last": at}
+        records = read_records(run.bootstrap, source["topic"], run.namespace, properties, **place)
         return next((int(unpack(record.value)[1]["amount_minor"]) for record in records if record.value), None)
     except AssayError:
         return None

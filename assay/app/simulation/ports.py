@@ -7,10 +7,10 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from random import Random
 from typing import Protocol
 
+from assay.agents.journal import out_of_reach
 from assay.agents.lane import LaneMachine
 from assay.agents.step import EffectResults, Effects, Emission, LaneId, Machine, TopicPartition
-from assay.app.bus.lane_io import out_of_reach
-from assay.app.lane.failpoints import Failpoints
+from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
 from assay.app.snapshots.store import SnapshotStore

@@ -16,8 +16,8 @@ import numpy as np
 
 from assay.agents.specs import JournalTopic, LaneSpec
 from assay.agents.step import Chunk, EffectResults, Effects, Machine, TopicPartition
+from assay.app.bus.finished_batch import SMALL_ROWS as LARGE
 from assay.app.lane.assembly import Ports, drive
-from assay.app.lane.ports import SMALL_ROWS as LARGE
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
 from assay.app.simulation.loop import SimulatedLoop

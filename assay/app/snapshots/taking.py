@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from assay.agents.lane import LaneMachine
-from assay.app.lane.failpoints import Failpoints
+from assay.app.run.failpoints import Failpoints
 from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.starting import start_from_newest
 from assay.app.snapshots.store import Draft, SnapshotStore

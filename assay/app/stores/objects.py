@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from assay.app.file_lock import writer_lock
+from assay.app.stores.file_lock import writer_lock
 
 
 class ObjectExists(Exception):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from assay.agents.components import WORLD_STREAMER
-from assay.app.bus.topics import TopicRecord
+from assay.app.bus.topic_reader import TopicRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Quarantine, Retry, Stop
 from assay.contracts.handles import CONTROL

@@ -7,16 +7,14 @@ import secrets
 import signal
 from pathlib import Path
 
-from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
-
+from assay.app.bus.admin import KafkaAdmin
 from assay.app.bus.properties import read_bus_properties
 from assay.app.settings import Settings
 from assay.app.substrate import ports
 from assay.app.substrate.jars import class_path
 from assay.app.substrate.java import find_java
 from assay.app.substrate.processes import Launch, Server, run_to_end
-from assay.contracts.errors import Stop
+from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
 STOP_GRACE_S = 10.0
@@ -126,11 +124,10 @@ def ask(bootstrap: str, properties: dict[str, str] | None = None, timeout_s: flo
     host, _, port = bootstrap.partition(",")[0].rpartition(":")
     if host == ports.HOST and not ports.is_open(int(port)):  # the client would write a line per refused connection
         raise ConnectionRefusedError(bootstrap)
-    client = AdminClient({**(properties or {}), "bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": int(timeout_s * 1000)})
-    brokers = client.list_topics(timeout=timeout_s).brokers
+    brokers = KafkaAdmin(bootstrap, properties, timeout_s).brokers()
     if not brokers:
         raise ConnectionError(f"no broker registered yet at {bootstrap}")
-    return len(brokers)
+    return brokers
 
 
 def given_kafka(settings: Settings) -> Server:
@@ -140,10 +137,10 @@ def given_kafka(settings: Settings) -> Server:
     """
     try:
         ask(settings.bus, read_bus_properties(settings.bus_properties), GIVEN_TIMEOUT_S)
-    except (KafkaException, ConnectionError) as error:
+    except (Retry, ConnectionError) as error:
         raise Stop(
             Reason.SERVER_SILENT,
-            f"kafka does not answer: {error}",
+            f"kafka does not answer: {error.what if isinstance(error, Retry) else error}",
             where=settings.bus,
             remedy="Check ASSAY_BUS and ASSAY_BUS_PROPERTIES, or leave ASSAY_BUS empty to have one started.",
         ) from None

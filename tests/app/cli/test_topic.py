@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from assay.app.bus.topics import TopicRecord
+from assay.app.bus.topic_reader import TopicRecord
 from assay.app.cli import topic as command
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

@@ -9,10 +9,11 @@ import pytest
 from simulated_worlds import config
 from snapshot_stores import journal
 
-from assay.agents.journal import BATCH, CLAIM, UPGRADE, JournalReader, JournalRecord
+from assay.agents.journal import JournalReader
 from assay.app.cli.journal import epoch_line
 from assay.app.journal.reading import StoredRecord
 from assay.app.journal.survey import Survey, surveyed
+from assay.codecs.journal_record import BATCH, CLAIM, UPGRADE, JournalRecord
 from assay.contracts.reasons import Reason
 
 DIGEST = config().digest

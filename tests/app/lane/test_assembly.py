@@ -16,15 +16,15 @@ from simulated_worlds import config
 
 from assay.agents.act import ActStep
 from assay.agents.dedupe import DedupeStep
-from assay.agents.journal import BATCH, JournalRecord
 from assay.agents.merge import Merge
 from assay.agents.specs import LaneSpec
 from assay.agents.step import Machine
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import Ports, drive, fold_machine_of, machine_of, partition_counts
-from assay.app.lane.failpoints import Failpoints
+from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import ModelLog
+from assay.codecs.journal_record import BATCH, JournalRecord
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import RESENT_ROWS_MAX, SeenIds

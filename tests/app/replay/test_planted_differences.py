@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from gated_worlds import JOURNAL, config_over, gated, generated_world, simulated
 
-from assay.agents.journal import JournalRecord
 from assay.app.replay.compare import DIFFERENCES_SHOWN, Comparison, compare, decisions_of
 from assay.app.replay.verify import Recomputed, findings, recompute
 from assay.app.run.directory import RunConfig
 from assay.app.simulation.faults import Planted, Reorder
 from assay.codecs.columns import Strings
+from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import pack, unpack
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 from simulated_worlds import config
 from snapshot_stores import folded, journal, lane, snapshot, store
 
-from assay.agents.journal import JournalRecord
 from assay.agents.step import LaneOutput
 from assay.app.snapshots.manifest import SnapshotManifest, SnapshotPart
 from assay.app.snapshots.starting import restore, start_from_newest
 from assay.app.snapshots.store import KEPT, digests_of
+from assay.codecs.journal_record import JournalRecord
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

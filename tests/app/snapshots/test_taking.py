@@ -12,17 +12,17 @@ from driven_lanes import DEADLINE_S, Clock, KeyedPort, LogJournal, LogOutputs, l
 from simulated_worlds import decision_digest, published
 from snapshot_stores import store
 
-from assay.agents.journal import JournalRecord
 from assay.agents.lane import LaneMachine
 from assay.agents.step import LaneId
 from assay.app.lane.driver import LaneDriver
-from assay.app.lane.failpoints import Failpoints
+from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import ModelLog
 from assay.app.snapshots.starting import start_from_newest
 from assay.app.snapshots.store import SnapshotStore, digests_of
 from assay.app.snapshots.taking import SnapshotPace, Snapshots
 from assay.app.stores.objects import DirectoryStore
+from assay.codecs.journal_record import JournalRecord
 
 
 class Placed(LogJournal):

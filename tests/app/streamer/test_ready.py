@@ -11,7 +11,7 @@ from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
 from assay.agents.components import WORLD_STREAMER
-from assay.app.bus.topics import TopicRecord
+from assay.app.bus.topic_reader import TopicRecord
 from assay.app.run.directory import RunConfig
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.streamer import ready

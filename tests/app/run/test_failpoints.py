@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.app.lane.failpoints import POINTS, Failpoints
+from assay.app.run.failpoints import POINTS, Failpoints
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.testing import until

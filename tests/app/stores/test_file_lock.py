@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from assay.app.cli import main
-from assay.app.file_lock import held, writer_lock
 from assay.app.settings import Settings, load_settings
+from assay.app.stores.file_lock import held, writer_lock
 from assay.app.substrate import Server, state
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -25,7 +25,7 @@ from assay.testing import until
 HOLDER = """
 import sys
 from pathlib import Path
-from assay.app.file_lock import held
+from assay.app.stores.file_lock import held
 with held(Path(sys.argv[1]), "assay substrate up"):
     print("held", flush=True)
     sys.stdin.read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assay.app.bus.incarnation import refuse_cut_short
+from assay.agents.journal import refuse_cut_short
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

@@ -1,0 +1,184 @@
+"""Administration of a Kafka cluster: topics, their settings and offsets, deleted records, offsets of groups."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeVar
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
+from confluent_kafka.admin._listoffsets import OffsetSpec
+from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.cimpl import NewTopic
+
+from assay.app.bus.client import librdkafka_settings
+from assay.app.bus.errors import topic_unknown, unreachable
+
+T = TypeVar("T")
+
+TIMEOUT_S: Final = 30.0
+#: the broker's own default, so that one call serves a laptop and a cluster
+BROKER_REPLICATION: Final = -1
+#: errors of a topic or group that was just created, or whose broker ended: they pass
+BETWEEN_LEADERS: Final = (
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError._NOENT,  # noqa: SLF001 - the client's own: it found no leader
+)
+POLL_S: Final = 0.02
+EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+#: partition → (first offset, offset after the last)
+Bounds = Mapping[int, tuple[int, int]]
+
+
+class TopicShape(NamedTuple):
+    """A topic to create: its real name, its partitions, and its settings where they differ from the broker's."""
+
+    name: str
+    partitions: int
+    config: Mapping[str, str] = {}
+
+
+class KafkaAdmin:
+    """One connection for many questions. `properties` are librdkafka's (TLS, SASL).
+
+    Every method raises Retry(BROKER_UNREACHABLE) when the cluster does not answer within `timeout_s` or refuses.
+    """
+
+    def __init__(self, bootstrap: str, properties: Mapping[str, Any] | None = None, timeout_s: float | None = None) -> None:
+        self.bootstrap = bootstrap
+        self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
+        patience = {"socket.timeout.ms": int(self._timeout_s * 1_000)}
+        self._client = AdminClient(librdkafka_settings(bootstrap, properties, patience))
+
+    # -- cluster and topics
+
+    def brokers(self) -> int:
+        """How many brokers the cluster says it has."""
+        return len(self._metadata().brokers)
+
+    def cluster_id(self) -> str:
+        """The id of the cluster."""
+        return str(self._result(self._client.describe_cluster(request_timeout=self._timeout_s)).cluster_id)
+
+    def partitions(self) -> dict[str, int]:
+        """Partitions of every topic, by its real name."""
+        return {name: len(found.partitions) for name, found in self._metadata().topics.items()}
+
+    def topic_ids(self, names: Iterable[str]) -> dict[str, str]:
+        """The id that Kafka gave each of these topics when it was created."""
+        described = self._client.describe_topics(TopicCollection(list(names)), request_timeout=self._timeout_s)
+        return {name: str(self._result(found).topic_id) for name, found in described.items()}
+
+    def create(self, wanted: Iterable[TopicShape]) -> list[str]:
+        """Create topics; the names created, without those that were there already."""
+        new = [
+            NewTopic(one.name, num_partitions=one.partitions, replication_factor=BROKER_REPLICATION, config=dict(one.config))
+            for one in wanted
+        ]
+        created = []
+        for name, future in (self._client.create_topics(new) if new else {}).items():
+            try:
+                future.result(self._timeout_s)
+                created.append(name)
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                    raise unreachable(error.args[0].str(), self.bootstrap) from None
+        return created
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Delete topics."""
+        listed = list(names)
+        for future in (self._client.delete_topics(listed) if listed else {}).values():
+            self._result(future)
+
+    def setting(self, names: Iterable[str], key: str) -> dict[str, str]:
+        """One setting of each of these topics, by name."""
+        resources = [ConfigResource(ResourceType.TOPIC, name) for name in names]
+        described = self._client.describe_configs(resources) if resources else {}
+        return {resource.name: str(self._result(future)[key].value) for resource, future in described.items()}
+
+    def set(self, name: str, key: str, value: str) -> None:
+        """Change one setting of a topic."""
+        entry = ConfigEntry(key, value, incremental_operation=AlterConfigOpType.SET)
+        resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=[entry])
+        for future in self._client.incremental_alter_configs([resource]).values():
+            self._result(future)
+
+    # -- offsets
+
+    def bounds(self, name: str) -> Bounds:
+        """The offsets that every partition of a topic holds; a transaction that is not ended ends them.
+
+        Raises Stop(TOPIC_UNKNOWN) for a topic that the broker does not have.
+        """
+        found = self._metadata(name).topics[name]
+        if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise unreachable(found.error.str(), self.bootstrap)
+        if not found.partitions:
+            raise topic_unknown(f"the broker has no topic {name}", self.bootstrap)
+        first, end = (self._patiently(partial(self._listed, name, found.partitions, spec)) for spec in (EARLIEST, LATEST))
+        return {number: (first[number], end[number]) for number in sorted(found.partitions)}
+
+    def end(self, name: str, partition: int) -> int:
+        """The offset after the last record of one partition. It is one question, so it may be asked often."""
+        try:
+            return self._listed(name, (partition,), LATEST)[partition]
+        except KafkaException as error:
+            raise unreachable(error.args[0].str(), self.bootstrap) from None
+
+    def _listed(self, name: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
+        asked = {TopicPartition(name, number): spec for number in partitions}
+        answers = self._client.list_offsets(asked, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._timeout_s)
+        return {at.partition: int(future.result(self._timeout_s).offset) for at, future in answers.items()}
+
+    def delete_records(self, name: str, partition: int, before: int) -> None:
+        """Delete the records of a partition before an offset."""
+        for future in self._client.delete_records([TopicPartition(name, partition, before)], request_timeout=self._timeout_s).values():
+            self._result(future)
+
+    def committed(self, group: str) -> dict[tuple[str, int], int]:
+        """The offsets that a consumer group has committed, by (real topic name, partition)."""
+        found = self._patiently(lambda: self._group(group).result(self._timeout_s).topic_partitions)
+        return {(at.topic, at.partition): at.offset for at in found or () if at.offset >= 0}
+
+    def _group(self, group: str) -> Future[Any]:
+        asked = [ConsumerGroupTopicPartitions(group)]
+        return self._client.list_consumer_group_offsets(asked, request_timeout=self._timeout_s)[group]
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Ask again while a partition or group is between two leaders."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return ask()
+            except KafkaException as error:
+                if error.args[0].code() not in BETWEEN_LEADERS or time.monotonic() > deadline:
+                    raise unreachable(error.args[0].str(), self.bootstrap) from None
+            except FutureTimeoutError:
+                raise unreachable(f"no answer within {self._timeout_s:g} s", self.bootstrap) from None
+            time.sleep(POLL_S)
+
+    def _metadata(self, name: str | None = None) -> Any:
+        try:
+            return self._client.list_topics(name, timeout=self._timeout_s) if name else self._client.list_topics(timeout=self._timeout_s)
+        except KafkaException as error:
+            raise unreachable(error.args[0].str(), self.bootstrap) from None
+
+    def _result(self, future: Future[Any]) -> Any:
+        try:
+            return future.result(self._timeout_s)
+        except KafkaException as error:
+            raise unreachable(error.args[0].str(), self.bootstrap) from None
+        except FutureTimeoutError:
+            raise unreachable(f"no answer within {self._timeout_s:g} s", self.bootstrap) from None

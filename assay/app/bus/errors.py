@@ -1,0 +1,68 @@
+"""The refusals of Kafka access. A command may be tried again; a lane stops, because it must not go on without an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from assay.contracts.errors import AssayError, Retry, Stop
+from assay.contracts.reasons import Reason
+
+#: (cause, place) → refusal, for readers that serve both a command and a lane
+Unreachable = Callable[[str, str], AssayError]
+
+_START_SERVERS = "Check the address; a run's servers are started again by `assay substrate up --dir RUN`."
+
+
+def unreachable(cause: str, where: str) -> Retry:
+    """A broker does not answer a command."""
+    return Retry(Reason.BROKER_UNREACHABLE, f"Kafka does not answer: {cause}", where=where, remedy=_START_SERVERS)
+
+
+def lane_unreachable(cause: str, where: str) -> Stop:
+    """A broker does not answer a lane that starts."""
+    return Stop(
+        Reason.BROKER_UNREACHABLE,
+        f"the lane cannot start: Kafka does not answer: {cause}",
+        where=where,
+        remedy="Nothing was changed. Start the worker again once the broker answers; the lane reads its journal from where it can.",
+    )
+
+
+def not_written(cause: str, where: str) -> Stop:
+    """The broker has not acknowledged the records of a command."""
+    return Stop(
+        Reason.PRODUCE_FAILED,
+        f"records may not be written: {cause}",
+        where=where,
+        remedy="See that the broker runs and the topic exists, then run the same command again; ids make repeats harmless.",
+    )
+
+
+def lane_not_written(cause: str, where: str) -> Stop:
+    """The broker has not acknowledged a record of a lane."""
+    return Stop(
+        Reason.PRODUCE_FAILED,
+        f"a record may not be written: {cause}",
+        where=where,
+        remedy="The lane stops before it emits more; start the worker again once the broker answers.",
+    )
+
+
+def topic_unknown(what: str, where: str) -> Stop:
+    """The broker does not have a topic or partition."""
+    return Stop(Reason.TOPIC_UNKNOWN, what, where=where, remedy="Check --namespace, or create the topics with `assay topic create`.")
+
+
+def input_recreated(what: str, where: str) -> Stop:
+    """An input topic is not the one the run began with."""
+    return Stop(
+        Reason.INPUT_OFFSET_LOST,
+        f"an input was made anew: {what}",
+        where=where,
+        remedy="The journal refers to records that are gone: restore the topic or start a new run.",
+    )
+
+
+def cause_of(error: BaseException) -> str:
+    """The kind and text of an error, for a message."""
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,71 @@
+"""An idempotent producer with acks=all, outside of lanes: records are handed over one by one, and each has a delivery report."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from assay.app.bus.client import librdkafka_settings
+from assay.app.bus.errors import not_written, unreachable
+
+#: (error or None, record with its partition and offset)
+Delivered = Callable[[KafkaError | None, Message], None]
+
+
+class RecordProducer:
+    """For one thread. `options` are librdkafka's names and win over `properties` (TLS, SASL).
+
+    A fatal error ends an idempotent producer: it has lost its sequence. `failed` says so, and `replace` makes a new one.
+    """
+
+    def __init__(self, bootstrap: str, properties: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None) -> None:
+        self.bootstrap = bootstrap
+        own = {"acks": "all", "enable.idempotence": True, "error_cb": self._noticed, **(options or {})}
+        self._settings = librdkafka_settings(bootstrap, properties, own)
+        self._fatal = threading.Event()
+        self._producer = Producer(self._settings)
+
+    def offer(self, topic: str, key: bytes | None, value: bytes | None, partition: int, delivered: Delivered | None = None) -> bool:
+        """Hand over one record; False when the queue is full: call `poll` and offer it again. Does not wait.
+
+        Raises Stop(PRODUCE_FAILED) when the client refuses the record.
+        """
+        try:
+            self._producer.produce(topic, value, key, partition, on_delivery=delivered)
+        except BufferError:
+            return False
+        except KafkaException as error:
+            raise not_written(str(error), topic) from None
+        return True
+
+    def poll(self, wait_s: float) -> None:
+        """Serve delivery reports; wait for one up to so long."""
+        self._producer.poll(wait_s)
+
+    def flush(self, wait_s: float) -> int:
+        """Wait until every record has its report; how many have none when the time is up."""
+        return int(self._producer.flush(wait_s))
+
+    def partitions(self, timeout_s: float) -> dict[str, int]:
+        """Partitions of every topic, by its real name. Raises Retry(BROKER_UNREACHABLE)."""
+        try:
+            return {name: len(found.partitions) for name, found in self._producer.list_topics(timeout=timeout_s).topics.items()}
+        except KafkaException as error:
+            raise unreachable(error.args[0].str(), self.bootstrap) from None
+
+    @property
+    def failed(self) -> bool:
+        """Whether a fatal error ended the producer."""
+        return self._fatal.is_set()
+
+    def replace(self) -> None:
+        """Go on with a new producer."""
+        self._fatal.clear()
+        self._producer = Producer(self._settings)
+
+    def _noticed(self, error: KafkaError) -> None:
+        if error.fatal():
+            self._fatal.set()
