@@ -17,7 +17,7 @@ from assay.app.lane.ports import Journal
 from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
-from assay.app.simulation.process import SimulatedLane
+from assay.app.simulation.simulated_lane import SimulatedLane
 from assay.app.stores.segment_journal import SegmentJournal
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Retry

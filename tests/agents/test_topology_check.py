@@ -107,14 +107,14 @@ REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
         Reason.COLUMN_UNWRITTEN, "frame partials",
     ),
     "a column of two steps": (
-        lambda: added(RTDL, writes=("seen.verdict",)), Reason.COLUMN_WRITTEN_TWICE, "seen.verdict is written by dedupe and by newcomer",
+        lambda: added(RTDL, writes=("seen.ordinal",)), Reason.COLUMN_WRITTEN_TWICE, "seen.ordinal is written by dedupe and by newcomer",
     ),
     "a column of the inputs and of a step": (
         lambda: added(RTDL, writes=("event_id",)), Reason.COLUMN_WRITTEN_TWICE, "event_id is written by the input records and by newcomer",
     ),
     "a frame of two steps": (
         lambda: lane(RTDL, steps=(*(replace(one, frames_written=("partials",)) for one in RTDL.steps[:2]), *RTDL.steps[2:])),
-        Reason.COLUMN_WRITTEN_TWICE, "frame partials is written by dedupe and by online_features",
+        Reason.COLUMN_WRITTEN_TWICE, "frame partials is written by dedupe and by entity_graph",
     ),
     "a read of an unknown column": (
         lambda: step(RTDL, "dedupe", reads=("colour",)), Reason.COLUMN_UNKNOWN, "no lane has a column 'colour'",

@@ -8,7 +8,7 @@ from typing import Any
 
 from assay.agents.step import Machine
 from assay.app.simulation.log import ModelLog
-from assay.app.simulation.process import SimulatedLane
+from assay.app.simulation.simulated_lane import SimulatedLane
 from assay.app.simulation.simulator import Simulator
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import AssayError

@@ -31,9 +31,9 @@ FolderOption = Annotated[Path, typer.Option("--folder", help="folder of the gene
 @app.command(short_help="check topology, topic files, key vectors and schemas")
 def check() -> None:
     """Check the topology against the topic files and these against it, key vectors, and schemas against the released ones."""
+    record_types()  # fastavro reads every schema: types are known, defaults fit
     check_topology(TOPOLOGY, topics())
     vectors = check_golden_vectors(topics().values())
-    record_types()  # fastavro reads every schema: types are known, defaults fit
     compatibility.check(current(), released())
     counts = f"{len(topics())} topics, {len(list(edges()))} edges, {vectors} key vectors"
     print(f"{counts}, {len(current())} record schemas, {len(released())} released: all hold")

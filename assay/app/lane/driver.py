@@ -20,6 +20,7 @@ from assay.agents.journal import recreated, refuse_cut_short
 from assay.agents.step import Chunk, JournalEntry, LaneOutput, Machine, TopicPartition
 from assay.app.bus.finished_batch import SMALL_ROWS
 from assay.app.lane.ports import Effector, Journal, Outputs
+from assay.app.lane.refusals import landed_elsewhere, no_effector
 from assay.app.run.failpoints import Failpoints
 from assay.app.snapshots.taking import Snapshots
 from assay.contracts.errors import Stop
@@ -253,11 +254,7 @@ class LaneDriver:
                 return
         if offset < expected:
             raise recreated(self.machine.name, f"it acknowledged offset {offset} where {expected} was to come")
-        raise Stop(
-            Reason.JOURNAL_OFFSET_UNEXPECTED,
-            f"lane {self.machine.name}: journal record {flight.entry.sequence} landed at offset {offset}, expected {expected}",
-            remedy="Another worker writes this journal. This one stops before it emits anything.",
-        )
+        raise landed_elsewhere(self.machine.name, flight.entry.sequence, offset, expected)
 
     async def _apply(self, entry: JournalEntry) -> LaneOutput:
         """Fold a record of this writer, never while a row is read."""
@@ -287,11 +284,7 @@ class LaneDriver:
         await self._failpoints.reach("after_journal_before_produce")
         if output.effects is not None:
             if self._effector is None:
-                raise Stop(
-                    Reason.EFFECTOR_MISSING,
-                    f"lane {self.machine.name}: journal record {sequence} asks for effects, and no effector is wired",
-                    remedy="Name the effector in the LaneSpec of the lane; nothing is committed until the effects are done.",
-                )
+                raise no_effector(self.machine.name, sequence)
             results = await self._effector.execute(output.effects)
             await self._failpoints.reach("after_effects_before_results")
             entry = self.machine.results_entry(results, self._wall_us())

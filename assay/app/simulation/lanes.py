@@ -12,7 +12,7 @@ from assay.agents.step import EffectResults, Effects
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import ROWS_MAX, input_partitions, machine_of
 from assay.app.run.directory import RunConfig
-from assay.app.simulation.process import SimulatedLane
+from assay.app.simulation.simulated_lane import SimulatedLane
 from assay.codecs.columns import Strings
 
 

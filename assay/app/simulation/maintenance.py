@@ -15,7 +15,8 @@ from assay.app.journal.reading import HeldJournal, StoredRecord
 from assay.app.simulation.events import Events
 from assay.app.simulation.log import MemoryStore, ModelLog
 from assay.app.simulation.ports import LogJournal
-from assay.app.simulation.process import Process, SimulatedLane
+from assay.app.simulation.process import Process
+from assay.app.simulation.simulated_lane import SimulatedLane
 from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import SnapshotStore
 from assay.contracts.errors import Stop

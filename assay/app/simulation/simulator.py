@@ -35,7 +35,8 @@ from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
 from assay.app.simulation.maintenance import JournalMaintenance
 from assay.app.simulation.network import Network
 from assay.app.simulation.poison import Planter
-from assay.app.simulation.process import Process, Request, SimulatedLane
+from assay.app.simulation.process import Process, Request
+from assay.app.simulation.simulated_lane import SimulatedLane
 from assay.app.snapshots.taking import NEVER, SnapshotPace
 from assay.contracts.errors import AssayError
 

@@ -267,8 +267,9 @@ def test_the_app_has_the_shells_settings(tmp_path: Path) -> None:
     """Faust's own would commit every three seconds, leave the group when idle, declare topics and wait for empty streams."""
 
     async def scenario() -> dict[str, Any]:
-        conf = make_app(tmp_path).lane_apps[0].conf
-        return {name: getattr(conf, name) for name in wanted}
+        app = make_app(tmp_path, Held({}))
+        told = {name: getattr(app.lane_apps[0].conf, name) for name in wanted}
+        return told | {"worker_redirect_stdouts": app.conf.worker_redirect_stdouts}
 
     wanted = {
         "broker_session_timeout": agents.SESSION_TIMEOUT_S,

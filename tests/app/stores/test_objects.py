@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from assay.app import file_lock
+from assay.app.stores import file_lock
 from assay.app.stores.objects import DirectoryStore, ObjectChanged, ObjectExists
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
