@@ -75,7 +75,9 @@ def wired_steps(spec: LaneSpec, plans: Plans) -> list[WiredStep]:
     for number, step in enumerate(spec.steps):
         made = step.make(plans, {name: views[name] for name in step.views})
         views |= {name: partial(made.view, name) for name in step.tables}
-        wired.append(_wired(step, made, _later_reads(spec, number, plans) if step.holds else (), plans.features.entities))
+        wired.append(
+            _wired(step, made, carried_columns(spec, number, plans.features.entities) if step.holds else (), plans.features.entities)
+        )
     return wired
 
 
@@ -94,9 +96,8 @@ def _wired(spec: StepSpec, step: Step, carried: Sequence[str], entities: Sequenc
     )
 
 
-def _later_reads(spec: LaneSpec, number: int, plans: Plans) -> tuple[str, ...]:
-    """Columns that a held row needs when it goes on: its origin, and what later steps read and this one or an earlier one has."""
-    entities = plans.features.entities
+def carried_columns(spec: LaneSpec, number: int, entities: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a row held by this step needs when it goes on: its origin, and columns of earlier steps that later ones read."""
     available = {*input_columns(spec, entities), *(n for step in spec.steps[:number] for n in expanded(step.writes, entities))}
     later = (name for step in spec.steps[number + 1 :] for name in expanded(step.reads, entities))
     return tuple(dict.fromkeys((*ORIGIN, *(name for name in later if name in available))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from assay.agents.assembly import input_columns
+from assay.agents.assembly import carried_columns, input_columns
 from assay.agents.lane_columns import column_type, expanded
 from assay.agents.record_plan import column_faults, record_plan, supplies
 from assay.agents.specs import JournalTopic, LaneSpec, StepSpec
@@ -26,12 +26,13 @@ def check_lane(lane: LaneSpec, topics: Mapping[str, Topic]) -> None:
 
     Raises Stop: SHARDS_INVALID, MACHINE_UNFIT, SCHEMA_UNKNOWN and SCHEMA_UNSUPPORTED (a record without schema, a field that it does
     not have), COLUMN_UNKNOWN, COLUMNS_MISMATCH, COLUMN_UNWRITTEN, COLUMN_WRITTEN_TWICE, TABLE_UNOWNED, EFFECTOR_MISSING,
-    EFFECTS_UNDECLARED, EFFECTS_ASKED_TWICE, TOPIC_UNKNOWN (the journal).
+    EFFECTS_UNDECLARED, EFFECTS_ASKED_TWICE, COLUMN_NOT_LASTING, TOPIC_UNKNOWN (the journal).
     """
     _check_machine(lane)
     _check_shards(lane, topics)
     _check_inputs(lane)
     _check_columns(lane)
+    _check_held(lane)
     _check_frames(lane)
     _check_views(lane)
     _check_effects(lane)
@@ -104,6 +105,16 @@ def _check_columns(lane: LaneSpec) -> None:
         for name in expanded(step.writes, ENTITIES):
             column_type(name)
             _add_writer(lane, writers, f"column {name}", name, step)
+
+
+def _check_held(lane: LaneSpec) -> None:
+    """A held row carries the columns of earlier steps that later ones read, into another journal record."""
+    for number, step in enumerate(lane.steps):
+        carried = carried_columns(lane, number, ENTITIES) if step.holds else ()
+        for name in carried:
+            if not column_type(name).lasting:
+                what = f"step {step.component} holds rows, and column {name} means nothing in a later journal record"
+                raise _stop(Reason.COLUMN_NOT_LASTING, lane, what, "Put the step before the one that writes the column.")
 
 
 def _check_frames(lane: LaneSpec) -> None:

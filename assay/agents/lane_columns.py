@@ -28,6 +28,8 @@ class ColumnType(NamedTuple):
     #: value of a row whose record has no such field
     absent: int = 0
     items: Mapping[str, ColumnType] = MappingProxyType({})
+    #: False for a value that means nothing in a later journal record, such as a slot: a held row cannot carry it
+    lasting: bool = True
 
 
 I8, I16, I32, I64 = (ColumnType("number", np.dtype(kind)) for kind in (np.int8, np.int16, np.int32, np.int64))
@@ -65,7 +67,7 @@ LANE_COLUMNS: Final = {
     # rows that were held: True for a row that went on without what it waited for
     "held.timed_out": FLAG,
     # entity graph: slot of the row's id of each entity, -1 where there is none
-    "slot.*": I32,
+    "slot.*": ColumnType("number", np.dtype(np.int32), lasting=False),
     # features: values in the order of the feature document
     "features.longs": ColumnType("matrix", np.dtype(np.int64)),
     "features.doubles": ColumnType("matrix", np.dtype(np.float64)),

@@ -51,9 +51,9 @@ def step(spec: LaneSpec, component: str, **changes: Any) -> Planted:
     return lane(spec, steps=tuple(replace(one, **changes) if one.component == component else one for one in spec.steps))
 
 
-def added(spec: LaneSpec, **fields: Any) -> Planted:
-    """The real topology with another step at the end of a lane."""
-    return lane(spec, steps=(*spec.steps, StepSpec("newcomer", key="event", make=spec.steps[0].make, **fields)))
+def added(spec: LaneSpec, at: int = 99, **fields: Any) -> Planted:
+    """The real topology with another step in a lane, at its end unless a place is named."""
+    return lane(spec, steps=(*spec.steps[:at], StepSpec("newcomer", key="event", make=spec.steps[0].make, **fields), *spec.steps[at:]))
 
 
 def record(spec: LaneSpec, handle: str, **changes: Any) -> Planted:
@@ -111,6 +111,10 @@ REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
     ),
     "a column of the inputs and of a step": (
         lambda: added(RTDL, writes=("event_id",)), Reason.COLUMN_WRITTEN_TWICE, "event_id is written by the input records and by newcomer",
+    ),
+    "a step that holds rows behind the step that gives them slots": (
+        lambda: added(RTDL, 2, reads=("kind",), writes=(), holds=True),
+        Reason.COLUMN_NOT_LASTING, "step newcomer holds rows, and column slot.* means nothing in a later journal record",
     ),
     "a frame of two steps": (
         lambda: lane(RTDL, steps=(*(replace(one, frames_written=("partials",)) for one in RTDL.steps[:2]), *RTDL.steps[2:])),
