@@ -1,4 +1,4 @@
-"""How far a lane has folded its journal: record and epoch, the offsets it covers, its marks, and whose code wrote last."""
+"""The applied position of a lane: journal record and epoch, the covered input offsets, the watermarks, and the code that wrote last."""
 
 from __future__ import annotations
 

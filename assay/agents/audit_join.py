@@ -108,7 +108,7 @@ class AuditJoin:
 
 def _read(chunk: Chunk, types: NDArray[np.int32], pins: U8) -> tuple[I64, U8, Strings, U8, NDArray[np.bool_]]:
     """Rows of the chunk that are readable decisions of this run or outcomes: their rows, action ids, bodies, digests of decisions
-    and which of them are decisions. Others are set aside by the action lane: no outcome will come, so none is waited for.
+    and which of them are decisions. Others are refused by the action lane: no outcome will come, so none is waited for.
     """
     ids = np.zeros((len(types), 16), np.uint8)
     sha256 = np.zeros((len(types), 32), np.uint8)

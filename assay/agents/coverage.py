@@ -11,7 +11,7 @@ from assay.codecs.columns import I64
 
 
 class Coverage:
-    """Every offset below `base` is done, and so are the runs in `acknowledged`; the next fetch starts at `base`."""
+    """Every offset below `base` is done, and so are the runs in `acknowledged`. The next fetch starts at `base`."""
 
     def __init__(self, base: int = 0) -> None:
         self.base = base

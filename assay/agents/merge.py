@@ -1,8 +1,8 @@
-"""Merge policy: in which order the rows of several topics and partitions fold.
+"""Merge: the order in which the rows of several topics and partitions fold.
 
-`event_time`: by (ts, rank of the topic, event id); a row waits until every other input's mark has passed it, so pacing,
-partition counts and delays change nothing. `arrival`: as rows come. A mark M on a partition promises that all rows
-before M have been published there; the final mark is the end of time.
+`event_time`: by (ts_us, rank of the topic, event id). A row waits until the watermark of every other input has passed it. So pacing,
+partition counts and delays change nothing. `arrival`: in the order in which rows come. A watermark W on a partition promises that all
+rows before W are published there. The final watermark is the end of time.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from assay.agents.coverage import Coverage, runs
 from assay.agents.step import TopicPartition
 from assay.codecs.columns import I64, Columns, Strings, concat, cut, rows, take
 
-#: the mark that nothing follows
+#: the last watermark of a partition
 END_OF_TIME = int(np.iinfo(np.int64).max)
-#: no mark seen yet
+#: no watermark came yet
 START_OF_TIME = int(np.iinfo(np.int64).min)
 
 #: texts of the rows in one slice, so that its journal record stays below what a broker takes; longer ids mean fewer rows
 TEXT_BYTES_MAX = 8 * 1024 * 1024
 
-#: marks alone are journaled when this many wait
+#: watermarks without rows are journaled when so many wait
 WATERMARKS_WAITING_MAX = 512
 
 Ordering = Literal["event_time", "arrival"]
@@ -49,7 +49,7 @@ class Slice(NamedTuple):
 
 
 class _Input:
-    """One partition: how far it was read, what of it is journaled, and which marks wait for earlier rows."""
+    """One partition: the next offset to read, the offsets in the journal, and the watermarks that wait for earlier rows."""
 
     def __init__(self, coverage: Coverage, watermark: int) -> None:
         self.coverage = coverage
@@ -104,7 +104,7 @@ class Merge:
         return self._inputs[tp].late_bound
 
     def add(self, tp: TopicPartition, columns: Columns, watermarks: Sequence[Watermark]) -> None:
-        """Take rows of one partition, in offset order, and the marks among them."""
+        """Take rows of one partition, in offset order, and the watermarks between them."""
         state = self._inputs[tp]
         if rows(columns):
             state.held += rows(columns)
@@ -135,7 +135,7 @@ class Merge:
         return self._ordering == "event_time" and not self._ready and state.watermark <= self._threshold()
 
     def finished(self) -> bool:
-        """Every input has had its final mark and nothing waits."""
+        """Every input has had its final watermark, and nothing waits."""
         return self._threshold() == END_OF_TIME and not self._pending and not self._ready
 
     def take(self, rows_max: int) -> Slice | None:
@@ -155,9 +155,9 @@ class Merge:
         return min((state.watermark for state in self._inputs.values()), default=END_OF_TIME)
 
     def _watermarks_worth_recording(self) -> bool:
-        """Marks alone are journaled at the end of time, or when many wait, so that an idle topic's position moves.
+        """Watermarks alone are journaled at the end of time, or when many wait, so that an idle topic's position moves.
 
-        Only marks with nothing unjournaled before them count: a record for the others would hold nothing.
+        Only watermarks with nothing unjournaled before them count: a record for the others would hold nothing.
         """
         settled = sum(_next_watermarks(state) for state in self._inputs.values())
         return settled >= WATERMARKS_WAITING_MAX or (settled > 0 and not self._pending and self._threshold() == END_OF_TIME)
@@ -231,7 +231,7 @@ class Merge:
         return ranges
 
     def _settle(self, ranges: list[Range]) -> tuple[list[Range], list[tuple[str, int, int]]]:
-        """Marks with nothing unjournaled before them are done too; later ones are read again after a restart."""
+        """Watermarks with nothing unjournaled before them are done too; later ones are read again after a restart."""
         watermarks: list[tuple[str, int, int]] = []
         for (handle, partition), state in self._inputs.items():
             settled = START_OF_TIME
@@ -257,7 +257,7 @@ def _fitting(columns: Columns, room: int) -> tuple[int, int]:
 
 
 def _next_watermarks(state: _Input) -> int:
-    """How many waiting marks follow what is journaled without a row between."""
+    """How many waiting watermarks follow what is journaled without a row between."""
     base, count = state.coverage.base, 0
     for watermark in state.waiting:
         if watermark.offset > base:

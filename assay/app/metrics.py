@@ -52,7 +52,7 @@ LANE_JOURNAL_BYTES: Final = CounterBy(
     "assay_lane_journal_bytes_total", "Bytes appended to the journal, by lane and shard.", "lane", "shard"
 )
 LANE_RECORDS_OUT: Final = CounterBy("assay_lane_records_out_total", "Records published, by topic handle.", "topic")
-LANE_REFUSALS: Final = CounterBy("assay_lane_refusals_total", "Input records set aside, by reason code.", "reason")
+LANE_REFUSALS: Final = CounterBy("assay_lane_refusals_total", "Refused input records, by reason code.", "reason")
 LANE_BATCH_SECONDS: Final = Histogram(
     "assay_lane_batch_seconds",
     "Time from making a journal record to the acknowledgement of its outputs.",

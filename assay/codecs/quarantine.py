@@ -1,4 +1,4 @@
-"""A refused record as it is set aside: whole, with its place and the reason."""
+"""A refused record as a dead letter: whole, with its place and the reason."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class Retry(AssayError):
 
 
 class Quarantine(AssayError):
-    """This input is set aside with its reason; the next one goes on."""
+    """This input is refused and becomes a dead letter; the next input goes on."""
 
     exit_code = 65
 

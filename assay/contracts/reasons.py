@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Why something was refused, set aside or stopped. One line each, grouped by where it arises."""
+    """The reason of a refusal or of a stop. One line each, grouped by where it arises."""
 
     # bytes
     SCHEMA_UNKNOWN = "SCHEMA_UNKNOWN"

@@ -34,7 +34,7 @@ FINAL_CODES = frozenset({Quarantine.exit_code, Stop.exit_code})
 
 
 class Counts(NamedTuple):
-    """What was set aside, each once however often it was sent: dead letters by reason, and how many payments the gate and the lanes
+    """Refused records, each once however often it was sent: dead letters by reason, and how many payments the gate and the lanes
     refused."""
 
     by_reason: dict[str, int]
@@ -100,7 +100,7 @@ def refused_at_gate(store: ObjectStore) -> Iterator[Letter]:
 
 
 def refused_in_lanes(letters: Iterable[Mapping[str, Any]]) -> Iterator[Letter]:
-    """A letter per quarantine record of the lanes, known by its place: after a restart the same place may be set aside again."""
+    """A letter per quarantine record of the lanes, known by its place: after a restart the same record may be refused again."""
     for letter in letters:
         place = f"{letter['topic']}:{letter['partition']}:{letter['offset']}"
         # the payment whose id another one took is itself decided

@@ -44,7 +44,7 @@ class Admissible(msgspec.Struct, gc=False):
 
 
 class RefusedEvent(msgspec.Struct, frozen=True):
-    """An item that is set aside, with everything a reader needs to find and correct it. Ids are None when unreadable."""
+    """An item that is refused, with everything a reader needs to find and correct it. Ids are None when unreadable."""
 
     raw: bytes
     reason: Reason

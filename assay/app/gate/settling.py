@@ -47,7 +47,7 @@ class Settler:
         return outcomes.reasons
 
     def rest(self) -> None:
-        """Nothing is on its way: what was set aside becomes readable in the store."""
+        """Nothing is on its way: refused items become readable in the store."""
         with suppress(OSError):  # the lines are durable where they are; the next append meets the same disk and says so
             self._quarantine.seal()
 

@@ -32,7 +32,7 @@ from assay.tables.feature_plan import compile_plan
 
 @dataclass
 class Recomputed:
-    """What a journal says: decisions in processing order, their digest, and what was set aside by reason."""
+    """What a journal says: decisions in processing order, their digest, and refused records by reason."""
 
     decisions: int = 0
     digest: DecisionDigest = field(default_factory=DecisionDigest)
