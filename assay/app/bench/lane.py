@@ -34,6 +34,7 @@ from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
 from assay.app.substrate.jars import listed
 from assay.app.warm.world import config_of
+from assay.contracts.consumer_groups import group_of
 from assay.contracts.handles import RTDL, TRAFFIC
 from assay.contracts.topics import topic
 
@@ -109,8 +110,9 @@ def lane_contestant(prefix: str, bus: BenchBus, inputs: Inputs, room: Path) -> C
     made = Run(directory=room / "run", config=inputs.config, namespace=prefix, bootstrap=bus.bootstrap, dsn="", partitions=1)
     made.save()
     create_topics(bus.bootstrap, prefix, 1)
-    argv = python("assay", "worker", "--run", str(made.directory), "--pack", TOPOLOGY.with_role(Role.DECIDE).pack)
-    group = f"{prefix}{made.platform_run_id}"
+    decides = TOPOLOGY.with_role(Role.DECIDE)
+    argv = python("assay", "worker", "--run", str(made.directory), "--pack", decides.pack)
+    group = group_of(prefix, made.platform_run_id, decides.group, 0)
     source, target = (topic(handle).name(prefix) for handle in (TRAFFIC, RTDL))
     check = partial(check_lane, bus, made, inputs.records)
     return Contestant("lane", argv, group, source, target, inputs.records, inputs.warm, check)

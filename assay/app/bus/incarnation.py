@@ -37,7 +37,7 @@ def _committed_of_same_incarnation(
     named = dict(inputs) if journal is None else {**inputs, topic(journal).name(run.namespace): journal}
     try:
         ids = {named[name]: found for name, found in cluster.topic_ids(named).items()}
-        committed = cluster.committed(f"{run.namespace}{run.platform_run_id}")
+        committed = cluster.committed(group)
     except Retry as refused:
         raise lane_unreachable(f"the topic ids and committed offsets of the run: {refused.what}", run.bootstrap) from None
     for handle, topic_id in ids.items():
