@@ -10,7 +10,17 @@ from dataclasses import fields
 from typing import Any, Final
 
 from assay.agents.assembly import input_columns
-from assay.agents.specs import ComponentSpec, InputSpec, LaneSpec, RecordSpec, StepSpec, Topology
+from assay.agents.specs import (
+    ComponentSpec,
+    InputSpec,
+    JournalSegments,
+    JournalTopic,
+    LaneSpec,
+    RecordSpec,
+    Source,
+    StepSpec,
+    Topology,
+)
 
 #: the word for each kind of spec
 _KINDS: Final[Mapping[type, str]] = {
@@ -38,9 +48,10 @@ def _lane(lane: LaneSpec) -> Iterator[str]:
 def _spec(spec: Any) -> Iterator[str]:
     """A spec under its first field, which is its name; then one line per field, or a block for a field that holds specs."""
     first, *others = fields(spec)
-    yield f"{_KINDS[type(spec)]} {getattr(spec, first.name)}"
+    values = vars(spec)
+    yield f"{_KINDS[type(spec)]} {values[first.name]}"
     for field in others:
-        yield from (_INDENT + line for line in _field(field.name, getattr(spec, field.name)))
+        yield from (_INDENT + line for line in _field(field.name, values[field.name]))
 
 
 def _field(name: str, value: Any) -> Iterator[str]:
@@ -61,7 +72,7 @@ def _holds_specs(value: Any) -> bool:
 
 
 def _plain(value: Any) -> str:
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
+    if isinstance(value, JournalTopic | JournalSegments | Source):
         return repr(value)
     if isinstance(value, tuple | Mapping):
         return _listed(tuple(value))
