@@ -24,7 +24,6 @@ _EMPTY: Final = 0xC15D213AA4D7A795
 _FILE: Final = re.compile(r"(?P<record>[a-z_]+)\.v(?P<version>[0-9]+)\.avsc")
 
 
-@cache
 def paths() -> Mapping[str, Path]:
     """Record name → file of the schema written today (the highest version of the record), by name."""
     versions: dict[str, dict[int, Path]] = {}

@@ -58,7 +58,7 @@ def other(name: str, value: Any) -> Any:
 def variants(spec: Any) -> Iterator[tuple[str, Any]]:
     """A spec with one field changed, for every field."""
     for field in fields(spec):
-        yield f"{type(spec).__name__}.{field.name}", replace(spec, **{field.name: other(field.name, getattr(spec, field.name))})
+        yield f"{type(spec).__name__}.{field.name}", replace(spec, **{field.name: other(field.name, vars(spec)[field.name])})
 
 
 def changed() -> Iterator[tuple[str, Topology]]:

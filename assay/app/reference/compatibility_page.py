@@ -31,14 +31,14 @@ class Compatibility(NamedTuple):
 
 def compatibility(topology: Topology) -> Iterator[Compatibility]:
     """The matrix, ordered by topic, record, producer and consumer."""
+    schemas = {record: path.relative_to(_ROOT).as_posix() for record, path in paths().items()}
     running = set(topology.edges())
     known = running | set(topology.planned_edges())
     producers = [edge for edge in known if edge.verb == "produces"]
     for producer in sorted(producers, key=lambda edge: (edge.handle, edge.record, edge.component)):
         for consumer in sorted(edge for edge in known if edge.verb == "consumes" and edge[2:] == producer[2:]):
-            schema = paths()[producer.record].relative_to(_ROOT).as_posix()
             planned = not {producer, consumer} <= running
-            yield Compatibility(producer.component, producer.handle, producer.record, schema, consumer.component, planned)
+            yield Compatibility(producer.component, producer.handle, producer.record, schemas[producer.record], consumer.component, planned)
 
 
 def compatibility_page(topology: Topology) -> str:
