@@ -14,9 +14,8 @@ from assay.app.lane.assembly import partition_counts
 from assay.app.lane.driver import LaneDriver
 from assay.app.lane.ports import Journal
 from assay.app.run.failpoints import Failpoints
-from assay.app.simulation.lanes import KeyedEffector, simulated_lanes
+from assay.app.simulation.lanes import KeyedEffector, SimulatedLane, simulated_lanes
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
-from assay.app.simulation.process import SimulatedLane
 from assay.app.stores.segment_journal import SegmentJournal
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Retry

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 REGISTRY: Final = CollectorRegistry()
+LANE_LABELS: Final = ("lane", "shard")
 _LATENCY_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -28,6 +29,18 @@ class CounterBy:
                 self._counter.labels(value).inc(count)
 
 
+class LaneCounter:
+    """A counter split by the identity of a lane: its name and its shard."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        self._counter = Counter(name, sentence, LANE_LABELS, registry=REGISTRY)
+
+    def add(self, lane: tuple[str, str], count: int) -> None:
+        """Add to one lane; `lane` are its labels."""
+        if count:
+            self._counter.labels(*lane).inc(count)
+
+
 # gate
 GATE_DECISIONS: Final = CounterBy("assay_gate_decisions_total", "Items the gate ended, by decision.", "decision")
 GATE_REASONS: Final = CounterBy("assay_gate_reasons_total", "Items the gate did not simply admit, by reason code.", "reason")
@@ -42,9 +55,9 @@ GATE_RED: Final = Gauge("assay_gate_red", "1 while the gate cannot admit, else 0
 
 
 # lanes
-LANE_ROWS: Final = CounterBy("assay_lane_rows_total", "Rows folded, by lane.", "lane")
-LANE_BATCHES: Final = CounterBy("assay_lane_batches_total", "Journal records folded, by lane.", "lane")
-LANE_JOURNAL_BYTES: Final = CounterBy("assay_lane_journal_bytes_total", "Bytes appended to the journal, by lane.", "lane")
+LANE_ROWS: Final = LaneCounter("assay_lane_rows_total", "Rows folded, by lane and shard.")
+LANE_BATCHES: Final = LaneCounter("assay_lane_batches_total", "Journal records folded, by lane and shard.")
+LANE_JOURNAL_BYTES: Final = LaneCounter("assay_lane_journal_bytes_total", "Bytes appended to the journal, by lane and shard.")
 LANE_RECORDS_OUT: Final = CounterBy("assay_lane_records_out_total", "Records published, by topic handle.", "topic")
 LANE_REFUSALS: Final = CounterBy("assay_lane_refusals_total", "Input records set aside, by reason code.", "reason")
 LANE_BATCH_SECONDS: Final = Histogram(
@@ -59,7 +72,7 @@ LANE_LAG_ROWS: Final = Gauge(
     ["topic"],
     registry=REGISTRY,
 )
-LANE_OWNED: Final = Gauge("assay_lane_owned", "1 where this worker runs the lane, 0 where it stands by.", ["lane"], registry=REGISTRY)
+LANE_OWNED: Final = Gauge("assay_lane_owned", "1 where this worker runs the lane, 0 where it stands by.", LANE_LABELS, registry=REGISTRY)
 
 
 def exposition() -> bytes:

@@ -12,6 +12,7 @@ from functools import cache
 from typing import Any
 
 from assay.agents.faust_shell.agents import LaneApp, Pages, Shell, ShellLane, build_app
+from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
 from assay.app import metrics
 from assay.app.bus.properties import aiokafka_arguments, read_bus_properties
@@ -96,5 +97,5 @@ def _exposition(app: LaneApp) -> bytes:
     for handle, rows in lag.items():
         metrics.LANE_LAG_ROWS.labels(handle).set(rows)
     for name in app.lanes.specs:
-        metrics.LANE_OWNED.labels(name).set(name in app.lanes.owned)
+        metrics.LANE_OWNED.labels(*LaneId.parse(name).labels).set(name in app.lanes.owned)
     return metrics.exposition()

@@ -112,7 +112,7 @@ def test_the_web_view_shows_metrics_health_and_tables(workers: Workers) -> None:
     port = free_port()
     workers.assay(port)
     until(lambda: lanes_at(port) == ALL, 60)
-    assert 'assay_lane_owned{lane="rtdl"} 1.0' in (get_text(port, "/metrics") or "")
+    assert 'assay_lane_owned{lane="rtdl",shard="0"} 1.0' in (get_text(port, "/metrics") or "")
     until(lambda: {place["topic"] for place in get_json(port, "/healthz")["lag"]} >= {"FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_RTDL_V1"})
     assert get_json(port, "/healthz")["standby"] == []
     for table in ("features", "entities", "decisions"):

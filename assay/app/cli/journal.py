@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assay.agents.step import LaneId
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.journal import maintenance
@@ -26,7 +27,7 @@ MB = 1_000_000
 app = plain_app("Show, verify, snapshot and truncate the journals of a run.", no_args_is_help=True)
 
 RunOption = Annotated[Path, typer.Option(help="directory of the run")]
-LaneOption = Annotated[str, typer.Option(help=f"lane: {' or '.join(LANES)}")]
+LaneOption = Annotated[str, typer.Option(help=f"lane, with its shard or for shard 0 without it: {' or '.join(map(str, LANES))}")]
 
 
 def main(arguments: list[str]) -> int:
@@ -38,8 +39,8 @@ def main(arguments: list[str]) -> int:
 def show(run: RunOption, lane: LaneOption = "rtdl") -> int:
     """Print what the journal holds: a line per writer, the inputs covered, the snapshots."""
     journal, console = _opened(run, lane), Console()
-    survey = surveyed(journal.entries(journal.first), journal.run_config_digest, journal.reader())
-    _say(console, f"journal of lane {lane}: {journal.topic}, offsets {journal.first:,} to {journal.end:,}")
+    survey = surveyed(journal.entries(journal.first), journal.lane, journal.run_config_digest, journal.reader())
+    _say(console, f"journal of lane {journal.lane}: {journal.topic}, offsets {journal.first:,} to {journal.end:,}")
     for epoch in survey.epochs:
         _say(console, f"  {epoch_line(epoch)}")
     _say(console, f"  outputs known to be out through record {survey.emitted_through:,}; {survey.superseded:,} superseded records")
@@ -78,7 +79,9 @@ def truncate(run: RunOption, lane: LaneOption = "rtdl") -> int:
     properties = read_bus_properties(load_settings().bus_properties)
     with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic) as line:
         target, verified = maintenance.truncate(journal, properties, line.show)
-    _say(console, f"  truncated: the journal of lane {lane} begins at offset {target.next_offset:,}, record {target.sequence + 1:,}")
+    _say(
+        console, f"  truncated: the journal of lane {journal.lane} begins at offset {target.next_offset:,}, record {target.sequence + 1:,}"
+    )
     _say(console, f"  {len(verified.snapshots)} snapshots were verified; workers start from one of them")
     return 0
 
@@ -117,9 +120,13 @@ def _findings(console: Console, texts: list[str]) -> int:
 
 
 def _opened(directory: Path, lane: str) -> LaneJournal:
-    if lane not in LANES:
-        raise typer.BadParameter(f"lane '{lane}' has no journal topic; lanes with one: {', '.join(LANES)}")
-    return LaneJournal(Run.load(directory), lane, read_bus_properties(load_settings().bus_properties))
+    try:
+        wanted = LaneId.parse(lane)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if wanted not in LANES:
+        raise typer.BadParameter(f"there is no lane '{wanted}' with a journal topic; those with one: {', '.join(map(str, LANES))}")
+    return LaneJournal(Run.load(directory), wanted, read_bus_properties(load_settings().bus_properties))
 
 
 def _say(console: Console, text: str) -> None:

@@ -121,7 +121,7 @@ def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show:
             done, moved_at = now_done, time.monotonic()
             kept.progressed()
             streamed.progressed()
-        folded = int(worker_counters(run).get("assay_lane_rows_total{rtdl}", 0))
+        folded = int(worker_counters(run).get("assay_lane_rows_total{rtdl,0}", 0))
         show(done, f"folded {folded:,}")
         ended = not any(stream.alive or stream.exit_code for stream in streams)
         if ended and (done >= rows or time.monotonic() - moved_at > STALLED_S):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from assay.agents.lane import LaneMachine
 from assay.agents.specs import JournalSegments, JournalTopic, LaneSpec
+from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.incarnation import committed_of_same_incarnation
 from assay.app.bus.kafka_journal import KafkaJournal
@@ -62,8 +63,9 @@ EFFECTORS: Mapping[str, Callable[[Run, str], Effector]] = {"actions": effector_o
 
 def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str, str], webhook_url: str, pace: SnapshotPace) -> WiredLane:
     topics = {topic(handle).name(run.namespace): handle for handle in spec.inputs}
-    machine = machine_of(spec, run.config, partition_counts(run.partitions))
-    journal, snapshots = _journal(spec, run, properties), None
+    lane = LaneId(spec.name, 0)
+    machine = machine_of(spec, run.config, partition_counts(run.partitions), shard=lane.shard)
+    journal, snapshots = _journal(spec, run, properties, lane.shard), None
     if isinstance(machine, LaneMachine) and isinstance(journal, KafkaJournal):
         snapshots = Snapshots(machine, snapshot_store(run, machine), journal, pace, time.monotonic, failpoints)
     ports = Ports(
@@ -72,7 +74,7 @@ def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str
         wall_us=wall_us,
         failpoints=failpoints,
         effector=EFFECTORS[spec.effector](run, webhook_url) if spec.effector else None,
-        on_batch=BatchMetrics(spec.name, spec.dead_letter),
+        on_batch=BatchMetrics(lane, spec.dead_letter),
         input_ends=partial(end_offsets, run.bootstrap, topics, properties),
         snapshots=snapshots,
         committed=partial(committed_of_same_incarnation, run, properties, topics, _journal_handle(spec)),
@@ -80,7 +82,7 @@ def _wire(spec: LaneSpec, run: Run, failpoints: Failpoints, properties: dict[str
     return WiredLane(spec.name, topics, drive(spec, machine, ports))
 
 
-def _journal(spec: LaneSpec, run: Run, properties: Mapping[str, str], shard: int = 0) -> Journal:
+def _journal(spec: LaneSpec, run: Run, properties: Mapping[str, str], shard: int) -> Journal:
     match spec.journal:
         case JournalTopic(handle):
             return KafkaJournal(run.bootstrap, topic(handle).name(run.namespace), shard, properties)

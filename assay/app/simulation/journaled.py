@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from assay.agents.step import LaneOutput, Machine
-from assay.app.simulation.process import SimulatedLane
+from assay.app.simulation.lanes import SimulatedLane
 from assay.app.simulation.simulator import Simulator
 from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.journal_record import CLAIM, RESULT, UPGRADE, JournalRecord

@@ -8,8 +8,8 @@ from typing import Any
 
 from assay.agents.step import Machine
 from assay.app.simulation.journaled import Journaled, journaled
+from assay.app.simulation.lanes import SimulatedLane
 from assay.app.simulation.log import ModelLog
-from assay.app.simulation.process import SimulatedLane
 from assay.app.simulation.sentences import some
 from assay.app.simulation.simulator import Simulator
 from assay.app.simulation.snapshot_checks import SnapshotsJudged

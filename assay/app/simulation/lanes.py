@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from assay.agents.specs import LaneSpec
-from assay.agents.step import EffectResults, Effects
+from assay.agents.specs import JournalTopic, LaneSpec
+from assay.agents.step import EffectResults, Effects, LaneId, Machine, TopicPartition
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import ROWS_MAX, input_partitions, machine_of
 from assay.app.run.directory import RunConfig
-from assay.app.simulation.process import SimulatedLane
 from assay.codecs.columns import Strings
 
 
@@ -39,6 +39,30 @@ class KeyedEffector:
             Strings.repeat(b"", n),
             Strings.of([f"model:{key.hex()[:16]}" for key in keys]),
         )
+
+
+@dataclass
+class SimulatedLane:
+    """How one lane is built, the partitions it reads, and the world outside if it acts. It has one shard."""
+
+    spec: LaneSpec
+    make: Callable[[], Machine]
+    tps: Sequence[TopicPartition]
+    execute: Callable[[Effects], EffectResults] | None = None
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def id(self) -> LaneId:
+        """Its identity in the run."""
+        return LaneId(self.spec.name, 0)
+
+    @property
+    def journal(self) -> TopicPartition | None:
+        """The journal partition; None where segments in the store are the journal."""
+        return (self.spec.journal.handle, self.id.shard) if isinstance(self.spec.journal, JournalTopic) else None
 
 
 def simulated_lane(

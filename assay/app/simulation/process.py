@@ -14,11 +14,11 @@ from typing import Protocol
 
 import numpy as np
 
-from assay.agents.specs import JournalTopic, LaneSpec
-from assay.agents.step import Chunk, EffectResults, Effects, Machine, TopicPartition
+from assay.agents.step import Chunk, Effects, TopicPartition
 from assay.app.bus.finished_batch import SMALL_ROWS as LARGE
 from assay.app.lane.assembly import Ports, drive
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
+from assay.app.simulation.lanes import SimulatedLane
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
 from assay.app.simulation.loop import SimulatedLoop
 from assay.app.simulation.ports import Acts, Boundaries, LogJournal, LogOutputs, StoreJournal, snapshots
@@ -31,25 +31,6 @@ from assay.contracts.reasons import Reason
 SMALL_ROWS = (LARGE, 1, 20)
 #: how long a lane that found nothing, or something, waits before it fetches again
 IDLE_S, MOVING_S = 0.05, 0.002
-
-
-@dataclass
-class SimulatedLane:
-    """How one lane is built, the partitions it reads, and the world outside if it acts."""
-
-    spec: LaneSpec
-    make: Callable[[], Machine]
-    tps: Sequence[TopicPartition]
-    execute: Callable[[Effects], EffectResults] | None = None
-
-    @property
-    def name(self) -> str:
-        return self.spec.name
-
-    @property
-    def journal(self) -> TopicPartition | None:
-        """The journal partition; None where segments in the store are the journal."""
-        return (self.spec.journal.handle, 0) if isinstance(self.spec.journal, JournalTopic) else None
 
 
 @dataclass(eq=False)

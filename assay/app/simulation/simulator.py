@@ -31,11 +31,12 @@ from assay.app.simulation.faults import (
     UnknownProduce,
 )
 from assay.app.simulation.fetching import Feed, Fetching
+from assay.app.simulation.lanes import SimulatedLane
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
 from assay.app.simulation.maintenance import JournalMaintenance
 from assay.app.simulation.network import Network
 from assay.app.simulation.poison import Planter
-from assay.app.simulation.process import Process, Request, SimulatedLane
+from assay.app.simulation.process import Process, Request
 from assay.app.snapshots.taking import NEVER, SnapshotPace
 from assay.contracts.errors import AssayError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from assay.agents.lane import LaneMachine
 from assay.agents.step import Machine
-from assay.app.simulation.process import SimulatedLane
+from assay.app.simulation.lanes import SimulatedLane
 from assay.app.simulation.simulator import Simulator
 from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import digests_of
