@@ -13,11 +13,11 @@ from assay.contracts.reasons import Reason
 
 @dataclass
 class JournalReader:
-    """Follows a journal: contiguous sequences, and no record of an epoch that a later claim has ended.
+    """Follows the journal of one shard: contiguous sequences, and no record of an epoch that a later claim has ended.
 
     `accept` gives False for a record of a superseded epoch (its writer had lost the lane) and for a claim that did not know
     the records before it, another's claim of the same epoch among them (its writer sees an unexpected offset and stops). It
-    raises Stop(JOURNAL_SEQUENCE_GAP) when a record is missing.
+    raises Stop(JOURNAL_SEQUENCE_GAP) when a record is missing, Stop(JOURNAL_UNREADABLE) for a record of another shard.
     """
 
     shard: int = 0
@@ -26,6 +26,12 @@ class JournalReader:
 
     def accept(self, record: JournalRecord) -> bool:
         """Whether this record counts; moves to it if so."""
+        if record.shard != self.shard:
+            raise Stop(
+                Reason.JOURNAL_UNREADABLE,
+                f"journal of shard {self.shard}: record {record.sequence} is of shard {record.shard}",
+                remedy="The partition of a journal is its shard: a writer was given the wrong one. Restore the journal's topic.",
+            )
         if record.kind in (CLAIM, UPGRADE):
             if record.epoch <= self.epoch or record.sequence <= self.sequence:
                 return False

@@ -24,6 +24,19 @@ class LaneId(NamedTuple):
     def __str__(self) -> str:
         return f"{self.lane}/{self.shard}"
 
+    @property
+    def labels(self) -> tuple[str, str]:
+        """Name and shard as the labels of a metric."""
+        return self.lane, str(self.shard)
+
+    @classmethod
+    def parse(cls, text: str) -> LaneId:
+        """From `rtdl/0`, or from a name alone for shard 0. Raises ValueError for another form."""
+        lane, slash, shard = text.partition("/")
+        if not lane or (slash and not (shard.isascii() and shard.isdigit())):
+            raise ValueError(f"'{text}' is not LANE or LANE/SHARD")
+        return cls(lane, int(shard or 0))
+
 
 class Chunk(NamedTuple):
     """Records of one topic partition as fetched, in offset order. `values` may hold null (a tombstone).

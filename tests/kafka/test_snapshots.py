@@ -92,9 +92,9 @@ def test_a_worker_goes_on_from_a_standbys_snapshot_when_the_journal_has_lost_its
             flow.next(workers[0])
         workers[0].kill()
         flow.next(workers[2])
-        journal = LaneJournal(run, "rtdl")
+        journal = LaneJournal(run, LaneId("rtdl", 0))
         target, _ = truncate(journal)
-        assert LaneJournal(run, "rtdl").first == target.next_offset > 0
+        assert LaneJournal(run, LaneId("rtdl", 0)).first == target.next_offset > 0
         workers[2].kill()
         # a new worker starts from a snapshot
         workers.append(WorkerProcess(run, pack="rtdl_core"))
@@ -117,17 +117,17 @@ def _the_journal_says_so(run: Run) -> None:
     with pytest.raises(Stop) as refused:
         verify(run)
     assert refused.value.reason is Reason.JOURNAL_OUT_OF_REACH
-    assert take_snapshot(LaneJournal(run, "rtdl"), print) is not None
-    found = verify_journal(LaneJournal(run, "rtdl"))
+    assert take_snapshot(LaneJournal(run, LaneId("rtdl", 0)), print) is not None
+    found = verify_journal(LaneJournal(run, LaneId("rtdl", 0)))
     assert found.findings == ()
     assert len(found.snapshots) == len(snapshots(run).found()) >= 3
     for command in ("show", "verify", "snapshot"):
-        assert journal_command([command, "--run", str(run.directory)]) == 0, command
+        assert journal_command([command, "--run", str(run.directory), "--lane", "rtdl/0"]) == 0, command
     for one in snapshots(run).found():
         (run.store_root / one.key).unlink()
-    assert [each.reason for each in verify_journal(LaneJournal(run, "rtdl")).findings] == [Reason.JOURNAL_OUT_OF_REACH]
+    assert [each.reason for each in verify_journal(LaneJournal(run, LaneId("rtdl", 0))).findings] == [Reason.JOURNAL_OUT_OF_REACH]
     with pytest.raises(Stop) as kept:
-        truncate(LaneJournal(run, "rtdl"))
+        truncate(LaneJournal(run, LaneId("rtdl", 0)))
     assert kept.value.reason is Reason.SNAPSHOT_UNVERIFIED
     worker = WorkerProcess(run, pack="rtdl_core")
     try:

@@ -107,7 +107,7 @@ def test_a_topic_that_is_not_there_is_refused(kafka: Server, namespace: str) -> 
 
 
 def test_a_broker_that_is_not_there_is_something_to_try_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("assay.app.bus.admin.TIMEOUT_S", 1.0)
+    monkeypatch.setattr("assay.app.bus.offsets.ANSWER_MAX_S", 1.0)
     with pytest.raises(Retry) as refused:
         next(iter(read_topic("127.0.0.1:1", RTDL, "")))
     assert refused.value.reason is Reason.BROKER_UNREACHABLE

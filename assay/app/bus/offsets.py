@@ -14,12 +14,19 @@ from assay.app.bus.consumer import SILENCE_MAX_S, consuming
 from assay.app.bus.errors import lane_unreachable
 from assay.contracts.topics import topic
 
+#: every read begins with this question: a command says soon that there is no broker
+ANSWER_MAX_S = 10.0
 _POLL_MS = 100
 
 
+def log_bounds(bootstrap: str, name: str, properties: Mapping[str, str] | None = None) -> Bounds:
+    """The offsets that a topic, by its real name, holds now. Raises Retry(BROKER_UNREACHABLE), Stop(TOPIC_UNKNOWN)."""
+    return KafkaAdmin(bootstrap, properties, ANSWER_MAX_S).bounds(name)
+
+
 def bounds_of(bootstrap: str, handle: str, namespace: str, properties: Mapping[str, str] | None = None) -> Bounds:
-    """The offsets that a topic holds now. Raises Retry(BROKER_UNREACHABLE), Stop(TOPIC_UNKNOWN)."""
-    return KafkaAdmin(bootstrap, properties).bounds(topic(handle).name(namespace))
+    """The same for one of our topics."""
+    return log_bounds(bootstrap, topic(handle).name(namespace), properties)
 
 
 async def end_offsets(bootstrap: str, topics: Mapping[str, str], properties: Mapping[str, str] | None = None) -> dict[TopicPartition, int]:

@@ -13,9 +13,10 @@ from aiokafka import TopicPartition
 
 from assay.agents.faust_shell.fetching import fetch_runs, to_chunk
 from assay.agents.step import Chunk
-from assay.app.bus.admin import Bounds, KafkaAdmin
+from assay.app.bus.admin import Bounds
 from assay.app.bus.consumer import consuming, fetches
 from assay.app.bus.errors import topic_unknown, unreachable
+from assay.app.bus.offsets import log_bounds
 from assay.app.bus.prefetch import prefetched
 from assay.contracts.topics import topic
 
@@ -43,7 +44,7 @@ class TopicReader:
 
     def bounds(self) -> Bounds:
         """The offsets that the topic holds now. Raises Retry(BROKER_UNREACHABLE), Stop(TOPIC_UNKNOWN)."""
-        return KafkaAdmin(self._bootstrap, self._properties).bounds(self._name)
+        return log_bounds(self._bootstrap, self._name, self._properties)
 
     def chunks(self, bounds: Bounds | None = None) -> Generator[Chunk]:
         """Chunks of every partition within `bounds`, each partition in offset order; all that the topic holds at the call if None.

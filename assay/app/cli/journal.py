@@ -25,14 +25,12 @@ from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import Found
 
 MB = 1_000_000
-#: the shard whose journal is read
-SHARD = 0
 DECIDE = TOPOLOGY.with_role(Role.DECIDE).name
 
 app = plain_app("Show, verify, snapshot and truncate the journals of a run.", no_args_is_help=True)
 
 RunOption = Annotated[Path, typer.Option(help="directory of the run")]
-LaneOption = Annotated[str, typer.Option(help=f"lane: {' or '.join(LANES)}")]
+LaneOption = Annotated[str, typer.Option(help=f"lane, with its shard or for shard 0 without it: {' or '.join(map(str, LANES))}")]
 
 
 def main(arguments: list[str]) -> int:
@@ -44,8 +42,8 @@ def main(arguments: list[str]) -> int:
 def show(run: RunOption, lane: LaneOption = DECIDE) -> int:
     """Print what the journal holds: a line per writer, the inputs covered, the snapshots."""
     journal, console = _opened(run, lane), Console()
-    survey = surveyed(journal.entries(journal.first), journal.run_config_digest, journal.reader())
-    _say(console, f"journal of lane {LaneId(lane, SHARD)}: {journal.topic}, offsets {journal.first:,} to {journal.end:,}")
+    survey = surveyed(journal.entries(journal.first), journal.lane, journal.run_config_digest, journal.reader())
+    _say(console, f"journal of lane {journal.lane}: {journal.topic}, offsets {journal.first:,} to {journal.end:,}")
     for epoch in survey.epochs:
         _say(console, f"  {epoch_line(epoch)}")
     _say(console, f"  outputs known to be out through record {survey.emitted_through:,}; {survey.superseded:,} superseded records")
@@ -85,7 +83,7 @@ def truncate(run: RunOption, lane: LaneOption = DECIDE) -> int:
     with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic) as line:
         target, verified = maintenance.truncate(journal, properties, line.show)
     begins = f"begins at offset {target.next_offset:,}, record {target.sequence + 1:,}"
-    _say(console, f"  truncated: the journal of lane {LaneId(lane, SHARD)} {begins}")
+    _say(console, f"  truncated: the journal of lane {journal.lane} {begins}")
     _say(console, f"  {len(verified.snapshots)} snapshots were verified; workers start from one of them")
     return 0
 
@@ -124,9 +122,13 @@ def _findings(console: Console, texts: list[str]) -> int:
 
 
 def _opened(directory: Path, lane: str) -> LaneJournal:
-    if lane not in LANES:
-        raise typer.BadParameter(f"lane '{lane}' has no journal topic; lanes with one: {', '.join(LANES)}")
-    return LaneJournal(Run.load(directory), lane, read_bus_properties(load_settings().bus_properties))
+    try:
+        wanted = LaneId.parse(lane)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    if wanted not in LANES:
+        raise typer.BadParameter(f"there is no lane '{wanted}' with a journal topic; those with one: {', '.join(map(str, LANES))}")
+    return LaneJournal(Run.load(directory), wanted, read_bus_properties(load_settings().bus_properties))
 
 
 def _say(console: Console, text: str) -> None:

@@ -28,7 +28,7 @@ def take_snapshot(journal: LaneJournal, say: Callable[[str], None]) -> SnapshotM
     if not journal.first <= begin <= journal.end:
         raise out_of_reach(journal.topic, begin, journal.first, journal.end)
     before = reader_behind(newest) if newest else None
-    clean = surveyed(journal.entries(begin), journal.run_config_digest, before).emitted_through
+    clean = surveyed(journal.entries(begin), journal.lane, journal.run_config_digest, before).emitted_through
     if clean <= lane.applied.sequence:
         return None
     next_offset = begin

@@ -23,7 +23,7 @@ from assay.contracts.topics import topic
 
 #: lanes whose journal is a topic. The audit lane's segments are its journal and the audit itself: they are never truncated,
 #: and reading them at start is checking them.
-LANES = tuple(lane.name for lane in TOPOLOGY.lanes if isinstance(lane.journal, JournalTopic))
+LANES = tuple(LaneId(lane.name, n) for lane in TOPOLOGY.lanes if isinstance(lane.journal, JournalTopic) for n in range(lane.shards))
 
 
 class StoredRecord(NamedTuple):
@@ -41,7 +41,7 @@ def reader_behind(manifest: SnapshotManifest) -> JournalReader:
 class HeldJournal(ABC):
     """The journal of one lane, which holds offsets `first` to `end` (exclusive), and the snapshots beside it."""
 
-    lane: str
+    lane: LaneId
     topic: str
     first: int
     end: int
@@ -85,25 +85,26 @@ class HeldJournal(ABC):
 class LaneJournal(HeldJournal):
     """The journal of one lane of a run as it was when this was made. `properties` are Kafka's (TLS, SASL)."""
 
-    def __init__(self, run: Run, lane: str, properties: Mapping[str, str] | None = None) -> None:
-        handle = journal_topic(TOPOLOGY.lane(lane))
+    def __init__(self, run: Run, lane: LaneId, properties: Mapping[str, str] | None = None) -> None:
+        handle = journal_topic(TOPOLOGY.lane(lane.lane))
         self.run, self.lane, self.topic = run, lane, topic(handle).name(run.namespace)
         self.run_config_digest = run.config.digest
         self._handle, self._properties = handle, properties
-        self.first, self.end = bounds_of(run.bootstrap, handle, run.namespace, properties)[0]
-        self.tp = (self.topic, 0)
+        self.first, self.end = bounds_of(run.bootstrap, handle, run.namespace, properties)[lane.shard]
+        self.tp = (self.topic, lane.shard)
 
     def entries(self, first: int) -> Iterator[StoredRecord]:
         """Records from an offset on. Raises Retry(BROKER_UNREACHABLE)."""
-        bounds = {0: (first, self.end)}
+        bounds = {self.lane.shard: (first, self.end)}
         for chunk in read_topic(self.run.bootstrap, self._handle, self.run.namespace, self._properties, bounds):
             for offset, value in zip(chunk.offsets.tolist(), chunk.values.tolist(), strict=True):
                 yield StoredRecord(offset, value or b"")
 
     def new_lane(self) -> LaneMachine:
         """A lane that has folded nothing."""
-        return fold_machine_of(TOPOLOGY.lane(self.lane), self.run.config, partition_counts(self.run.partitions))
+        counts = partition_counts(self.run.partitions)
+        return fold_machine_of(TOPOLOGY.lane(self.lane.lane), self.run.config, counts, shard=self.lane.shard)
 
     def snapshots(self) -> SnapshotStore:
         """The lane's snapshots."""
-        return SnapshotStore(self.run.store, LaneId(self.lane, 0))
+        return SnapshotStore(self.run.store, self.lane)

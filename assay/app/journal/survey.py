@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from assay.agents.coverage import Coverage
 from assay.agents.journal import JournalReader
-from assay.agents.step import TopicPartition
+from assay.agents.step import LaneId, TopicPartition
 from assay.app.journal.reading import StoredRecord
 from assay.codecs.journal_record import CLAIM, UPGRADE, JournalRecord
 from assay.contracts.errors import Stop
@@ -47,11 +47,12 @@ class Epoch:
 
 @dataclass
 class Survey:
-    """All epochs, records of writers that had lost the lane, the inputs covered, and findings.
+    """All epochs of a lane's journal, records of writers that had lost the lane, the inputs covered, and findings.
 
-    `reader` has read what came before; without it the first record there is says where the journal goes on.
+    `reader` has read the records before the first; without it the first record there is says where the journal goes on.
     """
 
+    lane: LaneId
     run_config_digest: bytes
     reader: JournalReader | None = None
     epochs: list[Epoch] = field(default_factory=list)
@@ -82,13 +83,15 @@ class Survey:
     def _accepts(self, record: JournalRecord, offset: int) -> bool:
         if self.reader is None:  # the head may be gone: the first record there is says where it goes on
             whole = offset == 0
-            self.reader = JournalReader(record.shard, 0 if whole else record.epoch, -1 if whole else record.sequence - 1)
+            self.reader = JournalReader(self.lane.shard, 0 if whole else record.epoch, -1 if whole else record.sequence - 1)
             if not whole and record.kind in (CLAIM, UPGRADE):
                 self.reader.epoch -= 1
         try:
             return self.reader.accept(record)
-        except Stop as gap:
-            self._find(Reason.JOURNAL_SEQUENCE_GAP, f"offset {offset}: {gap.what}")
+        except Stop as refused:
+            self._find(refused.reason, f"offset {offset}: {refused.what}")
+            if record.shard != self.lane.shard:
+                return False
             self.reader.epoch, self.reader.sequence = record.epoch, record.sequence
             return True
 
@@ -115,9 +118,9 @@ class Survey:
             self.findings.append(Finding(reason, text))
 
 
-def surveyed(entries: Iterable[StoredRecord], run_config_digest: bytes, reader: JournalReader | None = None) -> Survey:
-    """The survey of all these records."""
-    survey = Survey(run_config_digest, reader)
+def surveyed(entries: Iterable[StoredRecord], lane: LaneId, run_config_digest: bytes, reader: JournalReader | None = None) -> Survey:
+    """The survey of all these records of a lane's journal."""
+    survey = Survey(lane, run_config_digest, reader)
     for entry in entries:
         survey.add(entry)
     return survey

@@ -25,7 +25,7 @@ class Verified(NamedTuple):
 
 def verify_journal(journal: HeldJournal, progress: Callable[[int], None] = lambda records: None) -> Verified:
     """Fold the whole journal and judge it; without its head from the oldest snapshot within reach on: no start needs what is before."""
-    lane, store, survey = journal.new_lane(), journal.snapshots(), Survey(journal.run_config_digest)
+    lane, store, survey = journal.new_lane(), journal.snapshots(), Survey(journal.lane, journal.run_config_digest)
     found = store.found()
     findings = [Finding(one.refused.reason, f"{one.key}: {one.refused.what}") for one in found if one.refused is not None]
     waiting = {one.manifest.sequence: one.manifest for one in found if one.manifest is not None}

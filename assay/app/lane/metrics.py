@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from assay.agents.step import JournalEntry, LaneOutput
+from assay.agents.step import JournalEntry, LaneId, LaneOutput
 from assay.app import metrics
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
@@ -14,15 +14,15 @@ from assay.codecs.single_object import HEADER_BYTES, plan_of
 class BatchMetrics:
     """Called after each batch is folded; one call a batch, so that counting costs nothing per record."""
 
-    def __init__(self, lane: str, shard: int, dead_letter: str) -> None:
-        self._identity = (lane, shard)
+    def __init__(self, lane: LaneId, dead_letter: str) -> None:
+        self._lane = lane
         self._dead_letter = dead_letter
 
     def __call__(self, entry: JournalEntry, output: LaneOutput, latency_s: float) -> None:
         """`latency_s`: from the making of the journal record to the acknowledgement of its outputs."""
-        metrics.LANE_ROWS.add_one(entry.rows, *self._identity)
-        metrics.LANE_BATCHES.add_one(1, *self._identity)
-        metrics.LANE_JOURNAL_BYTES.add_one(len(entry.value), *self._identity)
+        metrics.LANE_ROWS.add_one(entry.rows, *self._lane)
+        metrics.LANE_BATCHES.add_one(1, *self._lane)
+        metrics.LANE_JOURNAL_BYTES.add_one(len(entry.value), *self._lane)
         metrics.LANE_RECORDS_OUT.add({emission.handle: len(emission.partitions) for emission in output.emissions})
         metrics.LANE_BATCH_SECONDS.observe(latency_s)
         for emission in output.emissions:

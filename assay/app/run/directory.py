@@ -18,6 +18,10 @@ from assay.contracts.errors import Stop
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
+#: the number of the layout of a run: the files of its directory, its journals, its topics. It goes up when a version of assay cannot
+#: go on with the runs of the one before. A `run.json` without a number is of layout 1.
+RUN_LAYOUT = 2
+
 
 class Horizon(BaseModel):
     """How long an event id is remembered: by the gate and by the lanes alike."""
@@ -73,6 +77,7 @@ class Run(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     directory: Path = Field(exclude=True)
+    layout: int = RUN_LAYOUT
     config: RunConfig
     namespace: str = ""
     bootstrap: str
@@ -109,7 +114,11 @@ class Run(BaseModel):
 
     @classmethod
     def load(cls, directory: Path) -> Run:
-        """Read `run.json`. Raises Stop(RUN_MISSING) when the directory holds no run, or one that cannot be read."""
+        """Read `run.json`.
+
+        Raises Stop(RUN_MISSING) when the directory holds no run or its file cannot be read, Stop(LAYOUT_UNSUPPORTED) for a run
+        of another layout.
+        """
         path = directory / "run.json"
         if not path.is_file():
             raise Stop(
@@ -119,7 +128,19 @@ class Run(BaseModel):
                 remedy="Give --run the directory printed by `assay demo` or `assay up`.",
             )
         try:
-            return cls.model_validate({**json.loads(path.read_text(encoding="utf-8")), "directory": directory})
+            fields: dict[str, Any] = {**json.loads(path.read_text(encoding="utf-8")), "directory": directory}
+            _refuse_other_layout(fields.get("layout", 1), path)
+            return cls.model_validate(fields)
         except (ValueError, TypeError, RecursionError) as error:
             what = f"run.json cannot be read: {' '.join(str(error).split())}"
             raise Stop(Reason.RUN_MISSING, what, where=str(path), remedy="Restore it, or start another run.") from None
+
+
+def _refuse_other_layout(layout: object, path: Path) -> None:
+    if layout != RUN_LAYOUT:
+        raise Stop(
+            Reason.LAYOUT_UNSUPPORTED,
+            f"the run has layout {layout}, this version of assay reads layout {RUN_LAYOUT}",
+            where=str(path),
+            remedy="Go on with the version of assay that began the run, or start a new run.",
+        )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
 from assay.agents.lane import LaneMachine
-from assay.agents.step import LaneId, TopicPartition
+from assay.agents.step import TopicPartition
 from assay.app.journal.maintenance import verified_target
 from assay.app.journal.reading import HeldJournal, StoredRecord
 from assay.app.simulation.events import Events
@@ -31,7 +31,7 @@ class ModelJournal(HeldJournal):
     def __init__(self, log: ModelLog, store: MemoryStore, lane: SimulatedLane) -> None:
         assert lane.journal is not None
         self._log, self._store, self._lane, self._place = log, store, lane, lane.journal
-        self.lane, self.topic = lane.name, lane.journal[0]
+        self.lane, self.topic = lane.id, lane.journal[0]
         self.first, self.end = log.first[lane.journal], log.end(lane.journal)
         self.run_config_digest = self.new_lane().identity.run_config_digest
 
@@ -45,7 +45,7 @@ class ModelJournal(HeldJournal):
         return lane
 
     def snapshots(self) -> SnapshotStore:
-        return SnapshotStore(self._store, LaneId(self.lane, 0))
+        return SnapshotStore(self._store, self.lane)
 
 
 class JournalMaintenance:
@@ -73,7 +73,7 @@ class JournalMaintenance:
         """Snapshots that nobody damaged and a lane can go on from, the newest first."""
         if lane.journal is None:
             return []
-        found = [one for one in SnapshotStore(self._store, LaneId(lane.name, 0)).found() if one.key not in self.torn]
+        found = [one for one in SnapshotStore(self._store, lane.id).found() if one.key not in self.torn]
         self.wrong += [f"{one.key}, which nobody damaged, is refused: {one.refused}" for one in found if one.refused is not None]
         return [one.manifest for one in found if one.manifest is not None and one.manifest.next_offset >= self._log.first[lane.journal]]
 

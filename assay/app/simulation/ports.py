@@ -9,7 +9,7 @@ from typing import Protocol
 
 from assay.agents.journal import out_of_reach
 from assay.agents.lane import LaneMachine
-from assay.agents.step import EffectResults, Effects, Emission, LaneId, Machine, TopicPartition
+from assay.agents.step import EffectResults, Effects, Emission, Machine, TopicPartition
 from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.faults import FailedProduce, UnknownProduce
 from assay.app.simulation.log import LoggedRecord, MemoryStore, ModelLog
@@ -212,7 +212,7 @@ def snapshots(process: Caller, machine: Machine, journal: LogJournal | StoreJour
     if not isinstance(machine, LaneMachine) or not isinstance(journal, LogJournal):
         return None
     world = process.world
-    store = SnapshotStore(FailingStore(process), LaneId(machine.name, 0), lambda: f"{world.random.getrandbits(32):08x}")
+    store = SnapshotStore(FailingStore(process), machine.identity.lane, lambda: f"{world.random.getrandbits(32):08x}")
     return Snapshots(machine, store, journal, world.pace, lambda: world.now_us() / 1e6, Boundaries(process))
 
 

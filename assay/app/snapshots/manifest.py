@@ -18,7 +18,7 @@ from assay.contracts.reasons import Reason
 
 ROOT = "snapshots"
 #: changes with the meaning of parts and manifest; another one is refused
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST_NAME = "manifest.json"
 
 
@@ -41,7 +41,7 @@ class SnapshotManifest(BaseModel):
     """State at a journal sequence. `offsets` are (topic handle, partition, next offset) of the lane's inputs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    format: Literal[1] = FORMAT
+    format: Literal[2] = FORMAT
     lane: str
     shard: int
     epoch: int

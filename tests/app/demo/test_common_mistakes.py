@@ -199,7 +199,7 @@ MISTAKES = [
 
 #: each of these waits for a broker for as long as it may be starting
 WAITING = [
-    Mistake(replay_without_a_broker, 75, "BROKER_UNREACHABLE", "fp.bus.rtdl.v1"),
+    Mistake(replay_without_a_broker, 75, "BROKER_UNREACHABLE", "127.0.0.1:9"),
     Mistake(worker_without_a_broker, 75, "BROKER_UNREACHABLE", "127.0.0.1:9"),
 ]
 

@@ -10,6 +10,7 @@ from simulated_worlds import config
 from snapshot_stores import journal
 
 from assay.agents.journal import JournalReader
+from assay.agents.step import LaneId
 from assay.app.cli.journal import epoch_line
 from assay.app.journal.reading import StoredRecord
 from assay.app.journal.survey import Survey, surveyed
@@ -22,7 +23,7 @@ Change = Callable[[list[JournalRecord]], Sequence[JournalRecord | bytes]]
 
 def survey(records: Sequence[JournalRecord | bytes], first: int = 0, reader: JournalReader | None = None) -> Survey:
     values = [record if isinstance(record, bytes) else record.to_bytes() for record in records]
-    return surveyed([StoredRecord(first + n, value) for n, value in enumerate(values)], DIGEST, reader)
+    return surveyed([StoredRecord(first + n, value) for n, value in enumerate(values)], LaneId("rtdl", 0), DIGEST, reader)
 
 
 def undisturbed() -> list[JournalRecord]:
@@ -78,6 +79,7 @@ def test_a_journal_that_begins_with_a_claim_after_its_head_was_deleted_is_whole(
         pytest.param(lambda rs: [*rs[:3], *rs[4:]], Reason.JOURNAL_SEQUENCE_GAP, "offset 3", id="a record is missing"),
         pytest.param(lambda rs: [*rs[:3], rs[2], *rs[3:]], Reason.JOURNAL_SEQUENCE_GAP, "offset 3", id="a record comes twice"),
         pytest.param(lambda rs: [*rs[:3], replace(rs[3], epoch=9), *rs[4:]], Reason.JOURNAL_SEQUENCE_GAP, "epoch 9", id="no claim"),
+        pytest.param(lambda rs: [*rs[:3], replace(rs[3], shard=1), *rs[3:]], Reason.JOURNAL_UNREADABLE, "of shard 1", id="another shard"),
         pytest.param(lambda rs: [*rs[:3], b"junk", *rs[3:]], Reason.JOURNAL_UNREADABLE, "offset 3", id="bytes that are no record"),
         pytest.param(
             lambda rs: [*rs[:3], replace(rs[3], run_config_digest=b"\7" * 32), *rs[4:]], Reason.RUN_CONFIG_MISMATCH, "record 3", id="policy"

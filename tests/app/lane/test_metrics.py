@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from assay.agents.step import Emission, JournalEntry, LaneOutput
+from assay.agents.step import Emission, JournalEntry, LaneId, LaneOutput
 from assay.app.lane.metrics import BatchMetrics, refusals_by_reason
 from assay.app.metrics import exposition
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
+
+
+def test_a_batch_is_counted_under_the_name_and_the_shard_of_its_lane() -> None:
+    BatchMetrics(LaneId("counted", 3), "DEAD")(JournalEntry(0, b"value", 7), LaneOutput(()), 0.1)
+    text = exposition().decode()
+    assert 'assay_lane_rows_total{lane="counted",shard="3"} 7.0' in text
+    assert 'assay_lane_batches_total{lane="counted",shard="3"} 1.0' in text
+    assert 'assay_lane_journal_bytes_total{lane="counted",shard="3"} 5.0' in text
 
 
 def test_quarantine_records_are_counted_by_reason() -> None:
@@ -23,7 +31,7 @@ def test_a_batch_counts_its_rows_bytes_outputs_refusals_and_latency() -> None:
     letters = Emission("FP_BUS_QUARANTINE_V1", np.zeros(1, np.int32), Strings.of([b"k"]), Strings.of([pack("quarantine_record", record)]))
     decisions = Emission("FP_OF_THIS_TEST", np.zeros(2, np.int32), Strings.of([b"k"] * 2), Strings.of([b"v"] * 2))
     before = _samples()
-    BatchMetrics("of-this-test", 0, "FP_BUS_QUARANTINE_V1")(JournalEntry(3, b"12345", 7), LaneOutput([letters, decisions]), 0.25)
+    BatchMetrics(LaneId("of-this-test", 0), "FP_BUS_QUARANTINE_V1")(JournalEntry(3, b"12345", 7), LaneOutput([letters, decisions]), 0.25)
     after = _samples()
     added = {name: value - before.get(name, 0.0) for name, value in after.items() if value != before.get(name, 0.0)}
     assert {name: value for name, value in added.items() if "_bucket" not in name and "_created" not in name} == {

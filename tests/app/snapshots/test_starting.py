@@ -17,7 +17,7 @@ from simulated_worlds import config
 from snapshot_stores import folded, journal, lane, snapshot, store
 
 from assay.agents.step import LaneOutput
-from assay.app.snapshots.manifest import SnapshotManifest, SnapshotPart
+from assay.app.snapshots.manifest import FORMAT, SnapshotManifest, SnapshotPart
 from assay.app.snapshots.starting import restore, start_from_newest
 from assay.app.snapshots.store import KEPT, digests_of
 from assay.codecs.journal_record import JournalRecord
@@ -123,7 +123,8 @@ DAMAGE: list[tuple[str, Callable[[Path, SnapshotManifest], object], Reason]] = [
     ("a part under a key that no file has", lambda root, m: rewrite(root, m, parts=[renamed(p) for p in m.parts]), Reason.SNAPSHOT_DAMAGED),
     ("a manifest that is a list", of_manifest(lambda value: b"[]"), Reason.SNAPSHOT_DAMAGED),
     ("the manifest of another sequence", lambda root, m: rewrite(root, m, sequence=m.sequence + 1), Reason.SNAPSHOT_DAMAGED),
-    ("another format", lambda root, m: rewrite(root, m, format=2), Reason.SNAPSHOT_UNFIT),
+    ("an older format", lambda root, m: rewrite(root, m, format=1), Reason.SNAPSHOT_UNFIT),
+    ("a newer format", lambda root, m: rewrite(root, m, format=FORMAT + 1), Reason.SNAPSHOT_UNFIT),
     ("another policy", lambda root, m: rewrite(root, m, run_config_digest="77" * 32), Reason.SNAPSHOT_UNFIT),
     ("a step without its part", lambda root, m: rewrite(root, m, parts=[p.model_dump() for p in m.parts[1:]]), Reason.STATE_UNREADABLE),
 ]

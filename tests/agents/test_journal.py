@@ -1,10 +1,11 @@
-"""A journal behind what was committed is refused; the law is that a commit is never ahead of its journal."""
+"""A journal that holds less than is committed, or a record of another shard, is refused; a commit is never ahead of its journal."""
 
 from __future__ import annotations
 
 import pytest
 
-from assay.agents.journal import refuse_cut_short
+from assay.agents.journal import JournalReader, refuse_cut_short
+from assay.codecs.journal_record import BATCH, JournalRecord
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -24,3 +25,12 @@ def test_a_journal_that_holds_less_is_refused(committed: dict[tuple[str, int], i
         refuse_cut_short("rtdl", committed, position)
     assert refused.value.reason is Reason.JOURNAL_RECREATED
     assert "start a new run" in refused.value.remedy
+
+
+def test_a_record_of_another_shard_is_refused() -> None:
+    """The partition of a journal is its shard, so the record was written to the wrong partition."""
+    record = JournalRecord(1, 0, 0, BATCH, 0, -1, bytes(32), bytes(32))
+    with pytest.raises(Stop, match="journal of shard 0: record 0 is of shard 1") as refused:
+        JournalReader(0).accept(record)
+    assert refused.value.reason is Reason.JOURNAL_UNREADABLE
+    assert JournalReader(1).accept(record)
