@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def today(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A copy of the folder of today's schemas that the product reads."""
     folder = shutil.copytree(avro_schemas.CURRENT, tmp_path / "avro")
     monkeypatch.setattr(avro_schemas, "CURRENT", folder)
-    caches = (avro_schemas.paths, avro_schemas.current, single_object.record_types)
+    caches: tuple[Any, ...] = (avro_schemas.paths, avro_schemas.current, single_object.record_types)
     for cached in caches:
         cached.cache_clear()
     yield folder
