@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer
 from shell_bench import Bench, a_bench
 from worker_web import get_json, lanes_at
 
@@ -49,6 +50,20 @@ def test_a_lane_that_ends_takes_the_other_lanes_of_its_process_with_it(bench: Be
     bench.produce(bench.inputs[0], 0, 300)
     assert worker.wait(60) == 70
     assert "PRODUCE_FAILED" in bench.log(0).splitlines()[-1]
+
+
+@pytest.mark.parametrize("lane", ["pass", "echo"])
+def test_a_lane_that_cannot_join_its_group_ends_the_worker_and_names_the_group(bench: Bench, lane: str) -> None:
+    other = Consumer({"bootstrap.servers": bench.bootstrap, "group.id": bench.group(lane)})
+    other.subscribe([bench.inputs[0]])
+    until(lambda: (other.poll(0.1), other.memberid())[1], DEADLINE_S)
+    worker, _ = bench.start(lanes=["pass", "echo"])
+    until(lambda: (other.poll(0.1), worker.poll())[1] is not None, DEADLINE_S)
+    other.close()
+    assert worker.wait(60) == 70
+    said = bench.log(0).splitlines()[-1]
+    assert f"LANE_ENDED: lane {lane} is no member of its group" in said
+    assert bench.group(lane) in said
 
 
 def test_each_lane_of_a_standby_takes_over_from_another_worker(bench: Bench) -> None:

@@ -15,6 +15,7 @@ import faust
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
+from mode import Service
 
 from assay.agents.faust_shell.fetching import fetch_runs, pace_fetches, to_chunk
 from assay.agents.faust_shell.lanes import FetchedChunk, LaneMember
@@ -27,6 +28,8 @@ PREFETCH_BACKOFF_S = 0.01
 #: how often a full lane is asked again
 FULL_POLL_S = 0.005
 PARTLY_FULL_POLL_S = 0.02
+#: how often the membership in the group is looked at
+MEMBERSHIP_LOOK_S = 1.0
 
 
 class Message(NamedTuple):
@@ -63,11 +66,21 @@ class LaneConsumerThread(AIOKafkaConsumerThread):
         if state is not None and state.has_valid_position:
             super().verify_event_path(now, tp)
 
+    def membership_error(self) -> BaseException | None:
+        """The error at which aiokafka has given up the membership in the group; None while it has not."""
+        coordinator = self._consumer and self._consumer._coordinator
+        if not coordinator:
+            return None
+        task = coordinator._coordination_task
+        ended: BaseException | None = task.exception() if task.done() and not task.cancelled() else None
+        return ended or coordinator._pending_exception
+
 
 class LaneConsumer(Consumer):
     """Fetches what the lane wants from where it stands."""
 
     app: Any  # a LaneApp; Faust declares its own app type
+    _thread: LaneConsumerThread
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -77,8 +90,17 @@ class LaneConsumer(Consumer):
         # A fetch that began before a seek must be over when the seek is made: its records are older than the cursor.
         self._seek_lock = asyncio.Lock()
 
-    def _new_consumer_thread(self) -> AIOKafkaConsumerThread:
+    def _new_consumer_thread(self) -> LaneConsumerThread:
         return LaneConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @Service.task
+    async def _watch_membership(self) -> None:
+        """aiokafka says only to who fetches that it has given up, and a standby fetches nothing: it would wait for ever."""
+        while not self.should_stop:
+            error = self._thread.membership_error()
+            if error is not None:
+                raise _no_member(self.member, error)
+            await self.sleep(MEMBERSHIP_LOOK_S)
 
     def place(self, tp: TP) -> TopicPartition:
         """Where a topic partition is in code."""
@@ -184,6 +206,15 @@ class LaneMonitor(faust.Monitor):
         self.events_total += more
         self.events_by_stream[self.stream_lookup[stream]] += more
         return state
+
+
+def _no_member(member: LaneMember, error: BaseException) -> Stop:
+    return Stop(
+        Reason.LANE_ENDED,
+        f"lane {member.spec.name} is no member of its group: {type(error).__name__}: {error}",
+        where=member.spec.group,
+        remedy="Start the worker again. Nothing else may use the group; where the broker has ACLs, the worker needs READ on it.",
+    )
 
 
 def _lost(tp: TP, cursor: int, beginning: int, end: int) -> Stop:

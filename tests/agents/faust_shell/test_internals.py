@@ -114,6 +114,15 @@ def test_an_idle_member_leaves_the_group_only_by_the_interval_we_lift() -> None:
     assert "max_poll_interval" not in inspect.getsource(CoordinatorGroupRebalance)
 
 
+def test_a_membership_that_aiokafka_has_given_up_is_told_to_who_fetches_only() -> None:
+    source = inspect.getsource(GroupCoordinator.check_errors)
+    assert "if self._coordination_task.done():" in source
+    assert "if self._pending_exception is not None:" in source
+    assert "check_errors()" in inspect.getsource(AIOKafkaConsumer.getmany)
+    assert "self._coordinator.close()" in inspect.getsource(AIOKafkaConsumer.stop)
+    assert "self._coordinator = None" in inspect.getsource(AIOKafkaConsumer.__init__)
+
+
 def test_our_assignor_is_used_while_standby_replicas_are_set() -> None:
     source = inspect.getsource(AIOKafkaConsumerThread._create_worker_consumer)
     assert "self.app.conf.table_standby_replicas > 0" in source
