@@ -12,7 +12,7 @@ from assay.codecs.single_object import pack
 
 
 def test_a_batch_is_counted_under_the_name_and_the_shard_of_its_lane() -> None:
-    BatchMetrics(LaneId("counted", 3), "DEAD")(JournalEntry(0, b"value", 7), LaneOutput(()), 0.1)
+    BatchMetrics(LaneId("counted", 3), "DEAD")(JournalEntry(0, b"value", 7), LaneOutput(()), 0.125)
     text = exposition().decode()
     assert 'assay_lane_rows_total{lane="counted",shard="3"} 7.0' in text
     assert 'assay_lane_batches_total{lane="counted",shard="3"} 1.0' in text
