@@ -141,7 +141,6 @@ class EntityTable:
             return np.empty(0, np.intp)
         slots = np.flatnonzero(self._marks[: self.slots] == TOLD)
         self._marks[slots], self._entries[slots, BORN] = FREE, NOBODYS
-        self._versions.clear(slots)
         first = int(self._used[OPEN])
         self._free = grown(self._free, first + len(slots))
         self._free[first : first + len(slots)] = slots[::-1]

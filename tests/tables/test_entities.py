@@ -109,7 +109,7 @@ def test_a_stream_of_ids_that_never_come_back_takes_no_more_room_after_a_while()
         table.tell()
         table.evict()
     assert table.slots < 3_000
-    assert len(table.changed_since(-1)) == table.count, "a freed slot has no version"
+    assert len(table.changed_since(-1)) == table.count, "a freed slot has no row"
     assert table.count < 2_500
     assert table.find(Strings.of(["c0", "c57000"])).tolist() == [-1, -1]
     assert (table.find(Strings.of([f"c{i}" for i in range(59_000, 60_000)])) >= 0).all()
