@@ -85,12 +85,12 @@ def test_a_lane_at_its_start_wants_thousands_of_pairs() -> None:
 
 
 def test_the_position_moves_past_offsets_without_a_record_and_covers_each_once() -> None:
-    """A decision waits for its outcome while the lane starts again: the ends of transactions around it are journaled once."""
-    fetched = Chunk(RTDL, 0, np.array([1, 3, 5], np.int64), Strings.of([decision("a"), outcome("a"), decision("b")]), begins=0)
+    """The first decision waits for its outcome while the lane starts again: reading begins before what is in a segment."""
+    fetched = Chunk(RTDL, 0, np.array([1, 3, 5], np.int64), Strings.of([decision("b"), decision("a"), outcome("a")]), begins=0)
     lane = machine()
     lane.receive(fetched)
     segments = drain(lane)
-    assert lane.position() == {(RTDL, 0): 5}
+    assert lane.position() == {(RTDL, 0): 1}
     again = machine()
     for segment in segments:
         again.recover(segment)

@@ -18,6 +18,7 @@ from assay.agents.step import Emission
 from assay.app.bus.admin import KafkaAdmin
 from assay.app.bus.kafka_journal import JOURNAL_VALUE_BYTES_MAX, KafkaJournal
 from assay.app.bus.kafka_outputs import KafkaOutputs
+from assay.app.bus.lane_producer import REQUEST_BYTES_MAX
 from assay.app.bus.offsets import end_offsets
 from assay.app.settings import Settings
 from assay.app.substrate import Server, kafka_at
@@ -189,7 +190,8 @@ def test_outputs_keep_their_order_in_each_partition_over_many_batches(kafka: Ser
     async def scenario(topic: str) -> list[list[tuple[int, bytes]]]:
         outputs = KafkaOutputs(kafka.address, {"OUT": topic})
         await outputs.start()
-        await outputs.publish([emission, emission], 1_700_000_000_000)
+        for _ in range(2):
+            await outputs.publish([emission], 1_700_000_000_000)
         await outputs.close()
         return [await _whole(KafkaJournal(kafka.address, topic, partition)) for partition in range(3)]
 
@@ -198,7 +200,9 @@ def test_outputs_keep_their_order_in_each_partition_over_many_batches(kafka: Ser
         assert read == list(enumerate(once * 2))
 
 
-@pytest.mark.parametrize("what", ["journal too large", "output too large", "no such partition", "not started", "no broker"])
+@pytest.mark.parametrize(
+    "what", ["journal too large", "journal beyond any request", "output too large", "no such partition", "not started", "no broker"]
+)
 def test_a_record_not_known_to_be_written_stops_the_lane(kafka: Server, make_topic: MakeTopic, what: str) -> None:
     topic = make_topic("small", max_message_bytes="2000")
     large = Emission("OUT", np.zeros(1, np.int32), Strings.of([None]), Strings.of([np.random.default_rng(1).bytes(3_000)]))
@@ -214,6 +218,8 @@ def test_a_record_not_known_to_be_written_stops_the_lane(kafka: Server, make_top
             match what:
                 case "journal too large" | "not started":
                     await (await journal.append(bytes(3_000), 1))
+                case "journal beyond any request":
+                    await journal.append(bytes(REQUEST_BYTES_MAX), 1)
                 case "output too large":
                     await outputs.publish([large], 1)
                 case _:

@@ -90,6 +90,12 @@ def test_a_journal_that_begins_with_a_claim_after_its_head_was_deleted_is_whole(
             "record 3",
             id="an offset is covered twice",
         ),
+        pytest.param(
+            lambda rs: [*rs[:3], replace(rs[3], ranges=[*rs[3].ranges, *_ranges(rs[:3], more=10_000)]), *rs[4:]],
+            Reason.JOURNAL_RANGES_OVERLAP,
+            "record 3",
+            id="a part of a range is covered twice",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_journal_is_found_by_name(change: Change, reason: Reason, named: str) -> None:
@@ -99,5 +105,13 @@ def test_what_is_wrong_with_a_journal_is_found_by_name(change: Change, reason: R
     assert findings[0].line.startswith(f"{reason.name}: ")
 
 
-def _ranges(records: Sequence[JournalRecord]) -> list[tuple[str, int, int, int]]:
-    return [next(covered for record in records for covered in record.ranges)]
+def test_a_record_of_another_shard_is_found_and_the_journal_goes_on_without_it() -> None:
+    records = undisturbed()
+    found = survey([*records[:3], replace(records[3], shard=1), *records[3:]])
+    assert [finding.reason for finding in found.findings] == [Reason.JOURNAL_UNREADABLE]
+    assert found.epochs[0].records == len(records)
+
+
+def _ranges(records: Sequence[JournalRecord], more: int = 0) -> list[tuple[str, int, int, int]]:
+    topic, partition, first, last = next(covered for record in records for covered in record.ranges)
+    return [(topic, partition, first, last + more)]
