@@ -93,6 +93,16 @@ def test_a_freed_slot_has_no_windows_when_the_rows_of_the_same_record_take_it() 
         assert {window["count"] for window in row["windows"].values()} <= {0, 1}
 
 
+def test_slots_that_a_record_without_rows_frees_have_no_windows_either() -> None:
+    lane = ArrivalLane()
+    lane.fold({TRAFFIC: crowd(0, 100, T0_US)})
+    lane.fold({TRAFFIC: crowd(100, 160, T0_US + LONG_US)})
+    lane.rest()
+    lane.fold({TRAFFIC: crowd(1_000, 1_050, T0_US + LONG_US)})
+    rows = [lane.lane.table("features").row(f"customer:c{n}") for n in range(1_000, 1_050)]
+    assert [row["payment_count"] for row in rows] == [1] * 50
+
+
 def _decided(lane: ArrivalLane) -> list[Any]:
     return [(row["source_event"]["event_id"], row["features"], row["score"], row["outcome"]) for row in lane.decisions]
 

@@ -108,6 +108,17 @@ def test_a_feature_state_that_points_outside_of_itself_or_of_the_graph_is_refuse
     refused(lambda: FeatureTable.from_state(PLAN, FOLDED.graph.view(), state))
 
 
+def test_windows_of_more_slots_than_the_graph_has_are_refused() -> None:
+    """Lines and versions that fit each other, and pairs and payments of known slots."""
+    state, more = read_back(FOLDED.features), 99
+    longer = {
+        name: np.concatenate([state.array(name), np.ones((more, *state.array(name).shape[1:]), state.array(name).dtype)])
+        for name in ("windows.device.lines", "windows.device.versions")
+    }
+    both = read_state(b"".join(blocks(TableState(state.header, {**state.arrays, **longer}))))
+    assert "device" in refused(lambda: FeatureTable.from_state(PLAN, FOLDED.graph.view(), both))
+
+
 def test_a_feature_state_over_the_graph_of_another_moment_is_refused() -> None:
     """It would speak of slots that nobody has."""
     refused(lambda: FeatureTable.from_state(PLAN, EntityGraph(PLAN).view(), read_back(FOLDED.features)))

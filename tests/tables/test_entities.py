@@ -115,6 +115,12 @@ def test_a_stream_of_ids_that_never_come_back_takes_no_more_room_after_a_while()
     assert (table.find(Strings.of([f"c{i}" for i in range(59_000, 60_000)])) >= 0).all()
 
 
+def test_ids_come_in_memory_that_a_reader_cannot_write_to() -> None:
+    table = EntityTable("customer", FOREVER)
+    fold(table, ["a", "b"])
+    assert not table.ids(np.arange(2)).data.flags.writeable
+
+
 def test_a_slot_is_freed_only_after_its_id_was_told() -> None:
     """And only once forgotten ids hold a quarter of the slots; until then nobody else gets it."""
     table = EntityTable("customer", 10 * SECOND)
