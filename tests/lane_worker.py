@@ -11,13 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, ConsumerGroupTopicPartitions, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import TIMESTAMP_CREATE_TIME, Consumer, TopicPartition
 from gated_worlds import GatedWorld
 from reasons_met import seen
 from worker_web import lanes_at
 
 from assay.agents.topology import TOPOLOGY
+from assay.app.bus.admin import KafkaAdmin
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics
@@ -159,11 +159,9 @@ def committed(run: Run) -> dict[tuple[str, int], int]:
 
 def committed_of(run: Run, lane: str) -> dict[tuple[str, int], int]:
     """The committed offsets of a lane's group."""
-    group = group_of(run.namespace, run.platform_run_id, lane, 0)
-    admin = AdminClient({"bootstrap.servers": run.bootstrap, "log_level": 0})
-    answer = admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])[group].result(30)
+    offsets = KafkaAdmin(run.bootstrap).committed(group_of(run.namespace, run.platform_run_id, lane, 0))
     handles = {found.name(run.namespace): handle for handle, found in topics().items()}
-    return {(handles[at.topic], at.partition): at.offset for at in answer.topic_partitions if at.offset >= 0}
+    return {(handles[name], partition): offset for (name, partition), offset in offsets.items()}
 
 
 def journal_position(run: Run, handle: str = "FP_JOURNAL_RTDL_V1") -> dict[tuple[str, int], int]:

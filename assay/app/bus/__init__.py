@@ -1,1 +1,1 @@
-"""Kafka as the platform uses it: topics, journals, outputs, readers and the checks on them."""
+"""All access to Kafka: client settings, administration, the reader of topics, producers, a lane's journal and outputs."""

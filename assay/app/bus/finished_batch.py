@@ -1,6 +1,6 @@
-"""Finished record batches through aiokafka's producer, which knows only batches it builds itself, record by record.
+"""Finished record batches for aiokafka's producer, which otherwise builds its batches record by record.
 
-`FinishedBatch` stands in for its `BatchBuilder` (aiokafka 0.14): what `send_batch` and the sender call on one is here, and a
+`FinishedBatch` stands in for its `BatchBuilder` (aiokafka 0.14). It has the methods that `send_batch` and the sender call; a
 contract test holds the list. The sender gives producer id, epoch and sequence right before it asks for the bytes.
 """
 

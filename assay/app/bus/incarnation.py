@@ -1,7 +1,7 @@
-"""Whether a lane's topics are still those it began with: a journal that was made anew or cut short must not be gone on with.
+"""The topic incarnation check: a lane goes on only with the topics that its run began with.
 
-A lane that finds its journal empty would decide everything again. Two witnesses say that there was more: the id that Kafka
-gave each topic, kept in the run's store by the first worker, and the commit of the lane's group, which is never ahead of the journal.
+A lane with an empty journal would decide everything again. Two facts tell that the journal held more before: the id that Kafka
+gave each topic, which the first worker keeps in the run's store, and the commit of the group, which is never ahead of the journal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from assay.contracts.topics import topic
 async def committed_of_same_incarnation(
     run: Run, properties: Mapping[str, str], group: str, inputs: Mapping[str, str], journal: str | None
 ) -> dict[TopicPartition, int]:
-    """Offsets that the lane's group has committed of its inputs (real name → handle), once every topic has been found to be the one it was.
+    """The offsets that the lane's group has committed of these inputs (real name → handle), after the check of every topic.
 
     `properties` are librdkafka's (TLS, SASL). Raises Stop(JOURNAL_RECREATED) for the journal (a handle), Stop(INPUT_OFFSET_LOST)
     for an input, Stop(BROKER_UNREACHABLE).

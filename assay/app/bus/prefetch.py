@@ -1,4 +1,4 @@
-"""A generator that runs ahead of its reader in a thread of its own, as far as a short queue lets it.
+"""A generator that is run in a thread of its own, a few items before its reader needs them.
 
 Kernels and Kafka's client run without the interpreter's lock, so the stages of a replay keep two cores busy.
 """
@@ -16,7 +16,7 @@ _STOPPED_POLL_S = 0.1
 
 
 def prefetched(items: Iterable[T]) -> Generator[T]:
-    """The same items in their order; what making them raises is raised here. A reader that leaves ends the thread."""
+    """The same items in their order. An error in making them is raised here. A reader that leaves ends the thread."""
     running = _Prefetch(items)
     try:
         yield from running
@@ -29,7 +29,7 @@ class _Prefetch(Generic[T]):
         self._items = items
         self._queue: queue.Queue[Any] = queue.Queue(DEPTH)
         self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="ahead", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
         self._thread.start()
 
     def __iter__(self) -> Iterator[T]:

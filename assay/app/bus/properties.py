@@ -1,4 +1,4 @@
-"""Security of the user's own Kafka: one properties file, read by both clients we use."""
+"""Security of the user's own Kafka: one properties file for both client libraries."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def read_bus_properties(path: Path | None) -> dict[str, str]:
 
 
 def aiokafka_arguments(properties: Mapping[str, str]) -> dict[str, Any]:
-    """The same security for aiokafka: protocol, SASL and, for TLS, an `ssl_context`; other properties are librdkafka's alone."""
+    """The same security for aiokafka: protocol, SASL and, for TLS, an `ssl_context`. Other properties are left out."""
     arguments: dict[str, Any] = {name: properties[key] for key, name in AIOKAFKA_ARGUMENTS.items() if key in properties}
     if "SSL" in properties.get("security.protocol", "").upper():
         context = ssl.create_default_context(cafile=properties.get("ssl.ca.location"))

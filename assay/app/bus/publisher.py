@@ -1,4 +1,4 @@
-"""Publishing a few records and being sure of each: a port, and its Kafka form for the parts outside a lane."""
+"""Publishing a few records, each acknowledged: a port, and its Kafka form for the components that are no lane."""
 
 from __future__ import annotations
 
