@@ -57,7 +57,7 @@ def build_worker(settings: Settings) -> WorkerApp:
     )
     pace = SnapshotPace(settings.snapshot_every_records, settings.snapshot_every_s)
     lanes = wire(run, packs_of(settings.packs), failpoints, properties, settings.webhook_url, pace)
-    specs = [ShellLane(lane.name, lane.shard, lane.group, lane.topics, lane.tables, lane.driver) for lane in lanes]
+    specs = [ShellLane(lane.id, lane.group, lane.topics, lane.tables, lane.driver) for lane in lanes]
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
     return build_app(shell, specs, _pages)
 
@@ -81,14 +81,14 @@ def health(app: WorkerApp) -> dict[str, Any]:
     """The lanes that run here, those it stands by for, how far it has folded each journal, and how far each is behind its input."""
     members = [lane_app.member for lane_app in app.lane_apps]
     lag = [
-        {"lane": lane_app.member.spec.name, "shard": lane_app.member.spec.shard, "topic": handle, "partition": partition, "rows": rows}
+        {"lane": str(lane_app.member.spec.id), "topic": handle, "partition": partition, "rows": rows}
         for lane_app in app.lane_apps
         for (handle, partition), rows in sorted(lane_app.lag().items())
     ]
     return {
-        "lanes": [member.spec.name for member in members if member.active],
-        "standby": [member.spec.name for member in members if not member.active],
-        "journal": {member.spec.name: member.lane.next_offset for member in members},
+        "lanes": [str(member.spec.id) for member in members if member.active],
+        "standby": [str(member.spec.id) for member in members if not member.active],
+        "journal": {str(member.spec.id): member.lane.next_offset for member in members},
         "lag": lag,
     }
 
@@ -102,7 +102,7 @@ def _pages(app: WorkerApp) -> Pages:
 
 def _exposition(app: WorkerApp) -> bytes:
     for lane_app in app.lane_apps:
-        identity = (lane_app.member.spec.name, lane_app.member.spec.shard)
+        identity = lane_app.member.spec.id.labels
         lag: dict[str, int] = {}
         for (handle, _), rows in lane_app.lag().items():
             lag[handle] = lag.get(handle, 0) + rows

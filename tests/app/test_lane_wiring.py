@@ -121,7 +121,7 @@ def a_run(folder: Path, given: RunConfig = CONFIGURED) -> Run:
 
 def wired(folder: Path, given: RunConfig = CONFIGURED) -> dict[str, WiredLane]:
     """All lanes of a worker, by name."""
-    return {one.name: one for one in wire(a_run(folder, given), [], Failpoints(), PROPERTIES, pace=SnapshotPace(5, 7.0))}
+    return {one.id.lane: one for one in wire(a_run(folder, given), [], Failpoints(), PROPERTIES, pace=SnapshotPace(5, 7.0))}
 
 
 PROPERTIES = {"security.protocol": "sasl_plaintext", "sasl.username": "kim"}

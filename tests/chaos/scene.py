@@ -137,7 +137,7 @@ class Scene:
         lanes = {member.life.name: member.lanes() for member in self.up()}
         if len([name for name, owned in lanes.items() if owned]) > 1 and sorted(chain(*lanes.values())) == sorted(LANES):
             for member in self.up():
-                if lanes.get(member.life.name) and "rtdl" not in lanes[member.life.name]:
+                if lanes.get(member.life.name) and "rtdl/0" not in lanes[member.life.name]:
                     self.stop(member)
         return next((member for member in self.up() if member.is_active()), None)
 

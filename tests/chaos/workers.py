@@ -17,7 +17,7 @@ from assay.app.substrate import Server
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.processes import Launch
 
-LANES = ["rtdl", "act", "audit"]
+LANES = ["rtdl/0", "act/0", "audit/0"]
 STOP_GRACE_S = 30.0
 #: a standby this many journal records behind has what matters: the rest is under way
 BEHIND_MAX = 10

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from assay.agents.faust_shell.agents import Shell, ShellLane, WorkerApp, build_app
-from assay.agents.step import Chunk, Emission, TopicPartition
+from assay.agents.step import Chunk, Emission, LaneId, TopicPartition
 from assay.app.bus.kafka_journal import KafkaJournal
 from assay.app.bus.kafka_outputs import KafkaOutputs
 from assay.codecs.columns import Strings
@@ -131,8 +131,8 @@ class PassThrough:
 
 def _health(app: WorkerApp) -> tuple[bytes, str]:
     members = [lane_app.member for lane_app in app.lane_apps]
-    lanes = [member.spec.name for member in members if member.active]
-    return json.dumps({"lanes": lanes, "rows": {member.spec.name: member.rows_fed for member in members}}).encode(), "application/json"
+    lanes = [str(member.spec.id) for member in members if member.active]
+    return json.dumps({"lanes": lanes, "rows": {str(member.spec.id): member.rows_fed for member in members}}).encode(), "application/json"
 
 
 def main(arguments: list[str]) -> None:
@@ -143,8 +143,9 @@ def main(arguments: list[str]) -> None:
     topics = {topic: topic.upper() for topic in wiring.inputs}
     together = asyncio.Barrier(len(wiring.lanes) if wiring.meet else 1)
     specs = [
-        ShellLane(name, 0, group_of(wiring.namespace, "run", name, 0), topics, (f"{name}_positions",), PassThrough(wiring, name, together))
+        ShellLane(LaneId(name, 0), group, topics, (f"{name}_positions",), PassThrough(wiring, name, together))
         for name in wiring.lanes
+        for group in (group_of(wiring.namespace, "run", name, 0),)
     ]
     app = build_app(shell, specs, lambda app: {"/healthz": lambda: _health(app)})
     sys.argv = ["faust", *arguments[1:]]

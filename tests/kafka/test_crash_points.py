@@ -122,17 +122,17 @@ def test_lanes_in_workers_of_their_own_are_taken_over_one_by_one(run: Run, given
     core, edge = (WorkerProcess(run, pack=pack, port=free_port()) for pack in ("rtdl_core", "rtdl_decision_lane"))
     started = [core, edge]
     try:
-        until(lambda: (core.lanes(), edge.lanes()) == (["rtdl"], ["act", "audit"]), 60)
+        until(lambda: (core.lanes(), edge.lanes()) == (["rtdl/0"], ["act/0", "audit/0"]), 60)
         started.append(spare := WorkerProcess(run, port=free_port()))
         until(lambda: spare.lanes() == [], 60)
         flow.settle(spare)
         core.kill()
-        until(lambda: spare.lanes() == ["rtdl"], 60)
+        until(lambda: spare.lanes() == ["rtdl/0"], 60)
         flow.feed()
         flow.settle(spare)
-        assert edge.lanes() == ["act", "audit"]
+        assert edge.lanes() == ["act/0", "audit/0"]
         edge.kill()
-        until(lambda: spare.lanes() == ["rtdl", "act", "audit"], 60)
+        until(lambda: spare.lanes() == ["rtdl/0", "act/0", "audit/0"], 60)
         flow.to_the_end(spare)
         assert spare.stop() == 0
     finally:

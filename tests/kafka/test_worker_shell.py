@@ -46,7 +46,7 @@ def test_a_full_partition_is_not_fetched_while_others_flow(bench: Bench) -> None
     bench.produce(bench.inputs[0], 0, 3_000)
     until(lambda: sum(bench.lengths().values()) == 3_000)
     assert {topic for topic, _ in bench.lengths()} == {bench.inputs[0]}
-    assert get_json(port, "/healthz")["rows"] == {"pass": 3_000}
+    assert get_json(port, "/healthz")["rows"] == {"pass/0": 3_000}
     hold.unlink()
     until(lambda: sum(bench.lengths().values()) == 6_000)
 
@@ -118,14 +118,14 @@ def test_a_worker_stopped_and_started_under_load_loses_and_repeats_nothing(bench
 def test_a_second_worker_gets_nothing_and_takes_over_when_the_first_is_killed(bench: Bench) -> None:
     bench.produce(bench.inputs[0], 0, 3_000)
     first, first_port = bench.start()
-    until(lambda: lanes_at(first_port) == ["pass"])
+    until(lambda: lanes_at(first_port) == ["pass/0"])
     _, second_port = bench.start()
     until(lambda: lanes_at(second_port) == [])
     bench.produce(bench.inputs[0], 3_000, 3_000)
     until(lambda: sum(bench.lengths().values()) == 6_000)
-    assert (lanes_at(first_port), lanes_at(second_port)) == (["pass"], [])
+    assert (lanes_at(first_port), lanes_at(second_port)) == (["pass/0"], [])
     first.kill()
-    until(lambda: lanes_at(second_port) == ["pass"])
+    until(lambda: lanes_at(second_port) == ["pass/0"])
     bench.produce(bench.inputs[0], 6_000, 3_000)
     until(lambda: sum(bench.lengths().values()) == 9_000)
     assert all([offset for offset, _ in rows] == list(range(3_000)) for rows in bench.copied().values())
@@ -134,11 +134,11 @@ def test_a_second_worker_gets_nothing_and_takes_over_when_the_first_is_killed(be
 def test_a_frozen_worker_that_wakes_up_after_a_takeover_ends_itself(bench: Bench) -> None:
     bench.produce(bench.inputs[0], 0, 300)
     first, first_port = bench.start()
-    until(lambda: lanes_at(first_port) == ["pass"])
+    until(lambda: lanes_at(first_port) == ["pass/0"])
     _, second_port = bench.start()
     until(lambda: lanes_at(second_port) == [])
     first.send_signal(signal.SIGSTOP)
-    until(lambda: lanes_at(second_port) == ["pass"])
+    until(lambda: lanes_at(second_port) == ["pass/0"])
     first.send_signal(signal.SIGCONT)
     assert first.wait(60) == 70
     assert "LANE_TAKEN_OVER" in bench.log(0)
@@ -147,7 +147,7 @@ def test_a_frozen_worker_that_wakes_up_after_a_takeover_ends_itself(bench: Bench
 def test_rebalances_under_load_lose_and_repeat_nothing(bench: Bench) -> None:
     bench.produce(bench.inputs[0], 0, 30_000)
     _, port = bench.start()
-    until(lambda: lanes_at(port) == ["pass"])
+    until(lambda: lanes_at(port) == ["pass/0"])
     for round_ in range(3):
         other, other_port = bench.start()
         until(lambda: lanes_at(other_port) == [])  # noqa: B023 - used at once

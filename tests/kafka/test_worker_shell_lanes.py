@@ -39,14 +39,14 @@ def test_lanes_that_read_the_same_topics_each_get_every_row_and_commit_for_thems
 
 def test_lanes_of_a_worker_start_together_and_stop_together(bench: Bench) -> None:
     worker, port = bench.start(lanes=["pass", "echo"], meet=True)
-    until(lambda: lanes_at(port) == ["pass", "echo"], DEADLINE_S)
+    until(lambda: lanes_at(port) == ["pass/0", "echo/0"], DEADLINE_S)
     worker.terminate()
     assert worker.wait(30) == 0
 
 
 def test_a_lane_that_ends_takes_the_other_lanes_of_its_process_with_it(bench: Bench) -> None:
     worker, port = bench.start(lanes=["echo", "pass"], fault="run")
-    until(lambda: lanes_at(port) == ["echo", "pass"], DEADLINE_S)
+    until(lambda: lanes_at(port) == ["echo/0", "pass/0"], DEADLINE_S)
     bench.produce(bench.inputs[0], 0, 300)
     assert worker.wait(60) == 70
     assert "PRODUCE_FAILED" in bench.log(0).splitlines()[-1]
@@ -62,23 +62,23 @@ def test_a_lane_that_cannot_join_its_group_ends_the_worker_and_names_the_group(b
     other.close()
     assert worker.wait(60) == 70
     said = bench.log(0).splitlines()[-1]
-    assert f"LANE_ENDED: lane {lane} is no member of its group" in said
+    assert f"LANE_ENDED: lane {lane}/0 is no member of its group" in said
     assert bench.group(lane) in said
 
 
 def test_each_lane_of_a_standby_takes_over_from_another_worker(bench: Bench) -> None:
     bench.produce(bench.inputs[0], 0, 300)
     (first, first_port), (second, second_port) = bench.start(lanes=["pass"]), bench.start(lanes=["echo"])
-    until(lambda: (lanes_at(first_port), lanes_at(second_port)) == (["pass"], ["echo"]), DEADLINE_S)
+    until(lambda: (lanes_at(first_port), lanes_at(second_port)) == (["pass/0"], ["echo/0"]), DEADLINE_S)
     _, port = bench.start(lanes=["pass", "echo"])
     until(lambda: lanes_at(port) == [], DEADLINE_S)
     assert get_json(port, "/table/pass_positions/x")["error"] == "no lane with this table is active in this worker"
     first.kill()
-    until(lambda: lanes_at(port) == ["pass"], DEADLINE_S)
-    assert lanes_at(second_port) == ["echo"]
+    until(lambda: lanes_at(port) == ["pass/0"], DEADLINE_S)
+    assert lanes_at(second_port) == ["echo/0"]
     second.terminate()
     assert second.wait(30) == 0
-    until(lambda: lanes_at(port) == ["pass", "echo"], DEADLINE_S)
+    until(lambda: lanes_at(port) == ["pass/0", "echo/0"], DEADLINE_S)
     bench.produce(bench.inputs[0], 300, 300)
     until(lambda: bench.committed() == bench.committed("echo") == bench.ends(bench.inputs[0]), DEADLINE_S)
     assert bench.copied() == bench.copied(f"{bench.output}.echo")

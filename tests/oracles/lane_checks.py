@@ -161,6 +161,7 @@ def _read_models(log: ModelLog, machine: Machine) -> Iterator[str]:
     for key, row in newest.items():
         known = machine.table("features").row(key)
         windows = {window.pop("name"): window for window in map(dict, row["windows"])}
-        if key not in taken_back if known is None else (known["payment_count"], known["windows"]) != (row["event_count"], windows):
+        forgotten = known is None or not known["payment_count"]  # only context facts have named it since
+        if key not in taken_back if forgotten else (known["payment_count"], known["windows"]) != (row["event_count"], windows):
             stale.append(key)
     yield from some("changed rows were never sent: {}", stale)

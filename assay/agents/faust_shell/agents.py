@@ -64,7 +64,7 @@ def build_app(shell: Shell, specs: Sequence[ShellLane], pages: Callable[[WorkerA
         for name in lane_app.member.spec.tables:
             owners.setdefault(name, []).append(lane_app.member)
     for name, members in owners.items():
-        app.Table(name, owners=members, help=f"{name} of lane {', '.join(sorted({member.spec.name for member in members}))}")
+        app.Table(name, owners=members, help=f"{name} of lane {', '.join(str(member.spec.id) for member in members)}")
     add_pages(app, pages(app))
     return app
 
@@ -91,7 +91,7 @@ def _lane_app(shell: Shell, spec: ShellLane, monitor: faust.Monitor) -> LaneApp:
     )
     app.member = LaneMember(spec)
     topic = app.topic(*spec.topics, key_serializer="raw", value_serializer="raw", acks=False)
-    app.agent(topic, name=f"lane.{spec.name}.{spec.shard}", concurrency=1)(_feeder(app))
+    app.agent(topic, name=f"lane.{spec.id.lane}.{spec.id.shard}", concurrency=1)(_feeder(app))
     return app
 
 

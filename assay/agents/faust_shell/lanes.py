@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from assay.agents.step import Chunk, TopicPartition
+from assay.agents.step import Chunk, LaneId, TopicPartition
 from assay.codecs.columns import I64
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -62,8 +62,7 @@ class DrivenLane(Protocol):
 class ShellLane(NamedTuple):
     """One shard of a lane. `topics` maps the real name of an input topic to its handle, `tables` are the names of its tables."""
 
-    name: str
-    shard: int
+    id: LaneId
     group: str
     topics: Mapping[str, str]
     tables: tuple[str, ...]
@@ -107,9 +106,9 @@ class LaneMember:
         self.keep(given=given)
         if self._given and not self.active and await self._recovered():
             self._cursor = dict(self.lane.position())
-            self._task = asyncio.create_task(self.lane.run(), name=f"lane {self.spec.name}")
+            self._task = asyncio.create_task(self.lane.run(), name=f"lane {self.spec.id}")
         elif self._task is None:
-            self._task = asyncio.create_task(self.lane.follow(), name=f"standby of lane {self.spec.name}")
+            self._task = asyncio.create_task(self.lane.follow(), name=f"standby of lane {self.spec.id}")
 
     async def _recovered(self) -> bool:
         following, self._task = self._task, None
@@ -177,7 +176,7 @@ class LaneMember:
         if run.begins > cursor:
             raise Stop(
                 Reason.INPUT_GAP,
-                f"lane {self.spec.name} expects offset {cursor}, the fetch begins at {run.begins}",
+                f"lane {self.spec.id} expects offset {cursor}, the fetch begins at {run.begins}",
                 where=f"{chunk.handle}[{chunk.partition}]",
                 remedy="Restart the worker; it reads again from its journal's position.",
             )
@@ -195,7 +194,7 @@ class LaneMember:
     def _taken_over(self) -> Stop:
         return Stop(
             Reason.LANE_TAKEN_OVER,
-            f"another worker was given {self.spec.name}",
+            f"another worker was given lane {self.spec.id}",
             remedy="Nothing is lost: the lane goes on there; this worker may be started again as its standby.",
         )
 

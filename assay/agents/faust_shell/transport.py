@@ -211,7 +211,7 @@ class LaneMonitor(faust.Monitor):
 def _no_member(member: LaneMember, error: BaseException) -> Stop:
     return Stop(
         Reason.LANE_ENDED,
-        f"lane {member.spec.name} is no member of its group: {type(error).__name__}: {error}",
+        f"lane {member.spec.id} is no member of its group: {type(error).__name__}: {error}",
         where=member.spec.group,
         remedy="Start the worker again. Nothing else may use the group; where the broker has ACLs, the worker needs READ on it.",
     )

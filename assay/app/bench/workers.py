@@ -51,7 +51,7 @@ class Worker(NamedTuple):
 
     def follows(self, active: Worker) -> bool:
         """Whether it has folded what the active worker has written, give or take what is under way."""
-        ours, theirs = (one.health().get("journal", {}).get(LANE.name, 0) for one in (self, active))
+        ours, theirs = (one.health().get("journal", {}).get(f"{LANE.name}/0", 0) for one in (self, active))
         return bool(theirs) and ours >= theirs - 10
 
 

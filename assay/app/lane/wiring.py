@@ -33,8 +33,7 @@ from assay.contracts.topics import topic
 class WiredLane(NamedTuple):
     """One shard of a lane, its consumer group, its input topics (real name → handle) and the names of its tables."""
 
-    name: str
-    shard: int
+    id: LaneId
     group: str
     topics: dict[str, str]
     tables: tuple[str, ...]
@@ -89,7 +88,7 @@ def _wire(
         snapshots=snapshots,
         committed=partial(committed_of_same_incarnation, run, properties, group, topics, _journal_handle(spec)),
     )
-    return WiredLane(*lane, group, topics, spec.tables, drive(spec, machine, ports))
+    return WiredLane(lane, group, topics, spec.tables, drive(spec, machine, ports))
 
 
 def _journal(spec: LaneSpec, run: Run, properties: Mapping[str, str], shard: int) -> Journal:

@@ -24,7 +24,7 @@ RUN_LAYOUT = 2
 
 
 class Horizon(BaseModel):
-    """How long an event id is remembered: by the gate and by the lanes alike."""
+    """How long a lane remembers an event id. The gate forgets none."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     days: int = 45

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.agents.faust_shell.lanes import FetchedChunk, LaneMember, ShellLane
-from assay.agents.step import Chunk, TopicPartition
+from assay.agents.step import Chunk, LaneId, TopicPartition
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -69,7 +69,7 @@ def a_run(begins: int, offsets: list[int]) -> FetchedChunk:
 
 
 def member_of(lane: Collector, topics: Sequence[str] = ("in",)) -> LaneMember:
-    return LaneMember(ShellLane("one", 0, "group", {topic: topic.upper() for topic in topics}, (), lane))
+    return LaneMember(ShellLane(LaneId("one", 0), "group", {topic: topic.upper() for topic in topics}, (), lane))
 
 
 async def active(lane: Collector) -> LaneMember:

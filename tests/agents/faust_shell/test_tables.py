@@ -15,6 +15,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from assay.agents.faust_shell import agents
 from assay.agents.faust_shell.agents import Shell, ShellLane, WorkerApp, build_app, exit_code, last_words
 from assay.agents.faust_shell.tables import LaneTable
+from assay.agents.step import LaneId
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
@@ -66,7 +67,7 @@ TABLES = ("features", "entities")
 
 def make_app(directory: Path, *lanes: Held, tables: tuple[str, ...] = TABLES) -> WorkerApp:
     shell = Shell("run", "one:9092,two:9093", directory)
-    specs = [ShellLane("held", shard, f"run.held.{shard}", {"in": "IN"}, tables, lane) for shard, lane in enumerate(lanes)]
+    specs = [ShellLane(LaneId("held", shard), f"run.held.{shard}", {"in": "IN"}, tables, lane) for shard, lane in enumerate(lanes)]
     return build_app(shell, specs, lambda app: {"/healthz": lambda: (b"{}", "application/json")})
 
 
@@ -181,8 +182,8 @@ def _answers(directory: Path, *, owned: bool) -> Iterator[tuple[asyncio.Runner, 
         ("/table/features/customer:8", True, 404, {"error": "key not found", "key": "customer:8", "table": "features"}),
         ("/table/features/customer:7", False, 404, {"error": "no lane with this table is active in this worker", "table": "features"}),
         ("/table/cases/1", True, 404, {"error": "unknown table", "name": "cases"}),
-        ("/table/", True, 200, [{"name": name, "help": f"{name} of lane held"} for name in TABLES]),
-        ("/table/entities/", True, 200, {"name": "entities", "help": "entities of lane held"}),
+        ("/table/", True, 200, [{"name": name, "help": f"{name} of lane held/0"} for name in TABLES]),
+        ("/table/entities/", True, 200, {"name": "entities", "help": "entities of lane held/0"}),
         ("/healthz", True, 200, {}),
     ],
 )
