@@ -19,10 +19,11 @@ from assay.contracts.topics import Topic, edges
 def check(topology: Topology, topics: Mapping[str, Topic]) -> None:
     """Refuse a topology that contradicts itself or these topic files (handle → topic).
 
-    Raises Stop: LANE_IDENTITY_TAKEN, TABLE_OWNED_TWICE, TOPIC_UNKNOWN, EMISSION_UNLISTED, PRODUCER_UNLISTED, CONSUMER_UNLISTED,
-    TOPIC_ORPHANED, and those of `check_lane`.
+    Raises Stop: LANE_IDENTITY_TAKEN, COMPONENT_UNKNOWN, TABLE_OWNED_TWICE, TOPIC_UNKNOWN, EMISSION_UNLISTED, PRODUCER_UNLISTED,
+    CONSUMER_UNLISTED, TOPIC_ORPHANED, and those of `check_lane`.
     """
     _check_identities(topology)
+    _check_calls(topology)
     for lane in topology.lanes:
         check_lane(lane, topics)
     _check_tables(topology.lanes)
@@ -45,6 +46,17 @@ def _check_identities(topology: Topology) -> None:
             raise _stop(Reason.LANE_IDENTITY_TAKEN, f"two lanes have the {what} {taken}", "Give each lane its own.")
     for taken in _repeated(component.name for component in topology.components if not component.planned):
         raise _stop(Reason.LANE_IDENTITY_TAKEN, f"two components that run have the name {taken}", "Give each component its own.")
+
+
+def _check_calls(topology: Topology) -> None:
+    """A component that is called over HTTP is one of the topology, and a component that runs calls none that is planned."""
+    running = {component.name for component in topology.components if not component.planned}
+    planned = {component.name for component in topology.components if component.planned}
+    for component in topology.components:
+        for called in component.calls:
+            if called not in (running | planned if component.planned else running):
+                what = f"{component.name} calls {called}, and no such component {'is planned' if component.planned else 'runs'}"
+                raise _stop(Reason.COMPONENT_UNKNOWN, what, f"Components: {', '.join(sorted(running))}.", "agents/components.py")
 
 
 def _check_tables(lanes: Iterable[LaneSpec]) -> None:

@@ -210,6 +210,20 @@ REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
         lambda: components(ComponentSpec("newcomer", "obs_gov", "", produces={handles.AUDIT: ("audit_record",)})),
         Reason.PRODUCER_UNLISTED, "newcomer produces audit_record",
     ),
+    "a component that calls an unknown one": (
+        lambda: components(ComponentSpec("newcomer", "obs_gov", "", calls=("gate",))),
+        Reason.COMPONENT_UNKNOWN, "newcomer calls gate, and no such component runs",
+    ),
+    "a component that calls a planned one": (
+        lambda: components(
+            ComponentSpec("newcomer", "obs_gov", "", calls=("later",)), ComponentSpec("later", "obs_gov", "", planned=True)
+        ),
+        Reason.COMPONENT_UNKNOWN, "newcomer calls later",
+    ),
+    "a planned component that calls an unknown one": (
+        lambda: components(ComponentSpec("later", "obs_gov", "", calls=("gate",), planned=True)),
+        Reason.COMPONENT_UNKNOWN, "later calls gate, and no such component is planned",
+    ),
     "a planned component that no topic file reserves": (
         lambda: components(ComponentSpec("newcomer", "obs_gov", "", consumes={handles.AUDIT: ("audit_record",)}, planned=True)),
         Reason.CONSUMER_UNLISTED, "newcomer consumes audit_record",
