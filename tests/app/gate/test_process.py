@@ -6,6 +6,9 @@ import asyncio
 import gc
 import os
 import signal
+import socket
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,6 +23,7 @@ from assay.app.gate.health import GateState
 from assay.app.gate.pipeline import BACKLOG_ITEMS
 from assay.app.gate.process import Gate, build, serve
 from assay.app.run.directory import Run
+from assay.app.substrate.ports import free_port
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 
@@ -30,6 +34,16 @@ ITEM = raw(event())
 def gate(tmp_path: Path) -> Gate:
     """Wired to addresses where nothing listens; not started."""
     return build(run_in(tmp_path, "127.0.0.1:1", "postgresql://nobody@127.0.0.1:1/none", "t.", topics=False))
+
+
+def served(gate: Gate, port: int, listening: Callable[[int], None]) -> None:
+    """Serve until a signal. A gate is a process of its own and looks for cycles seldom: a test process looks again as before."""
+    thresholds = gc.get_threshold()
+    try:
+        asyncio.run(serve(gate, "127.0.0.1", port, listening))
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*thresholds)
 
 
 def test_parts_that_are_away_make_it_red_with_a_reason_each(gate: Gate) -> None:
@@ -70,14 +84,29 @@ def test_a_gate_knows_whether_it_can_admit_before_it_says_that_it_listens(gate: 
         seen.append((gate.health.state, gate.health._thread.is_alive(), all(thread.is_alive() for thread in gate.pipeline._threads)))
         os.kill(os.getpid(), signal.SIGTERM)
 
-    thresholds = gc.get_threshold()
-    try:
-        asyncio.run(serve(gate, "127.0.0.1", 0, listening))
-    finally:  # a gate is a process of its own and looks for cycles seldom
-        gc.unfreeze()
-        gc.set_threshold(*thresholds)
+    served(gate, 0, listening)
     assert seen == [(GateState.RED, True, True)]
     assert not any(thread.is_alive() for thread in (gate.health._thread, *gate.pipeline._threads)), "a stopped gate has let go"
+
+
+def test_a_gate_takes_no_call_before_it_has_looked_for_its_database(tmp_path: Path) -> None:
+    """Its database, met first, asks whether the gate's port is open already."""
+    port, answered = free_port(), list[bool]()
+    with socket.create_server(("127.0.0.1", 0)) as database:
+        dsn = f"postgresql://nobody@127.0.0.1:{database.getsockname()[1]}/none?sslmode=disable&gssencmode=disable"
+        gate = build(run_in(tmp_path, "127.0.0.1:1", dsn, "t.", topics=False))
+
+        def asked() -> None:
+            connection, _ = database.accept()
+            with connection, socket.socket() as call:
+                answered.append(call.connect_ex(("127.0.0.1", port)) == 0)
+            database.close()
+
+        asking = threading.Thread(target=asked)
+        asking.start()
+        served(gate, port, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+        asking.join()
+    assert answered == [False]
 
 
 def test_more_waiting_than_it_can_hold_is_refused(gate: Gate) -> None:
