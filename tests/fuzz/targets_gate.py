@@ -117,8 +117,8 @@ def _admitted(examined: list[Admissible | RefusedEvent]) -> tuple[dict[str, int]
     assert len(outcomes.quarantine) == counts.get("QUARANTINE", 0)
     for line in outcomes.receipts:
         assert "\n" not in line and json.loads(line)["receipt_id"]
-    set_aside = [i for i, told in enumerate(outcomes.answers[0].results) if told["decision"] == "QUARANTINE"]
-    for line, i in zip(outcomes.quarantine, set_aside, strict=True):
+    quarantined = [i for i, told in enumerate(outcomes.answers[0].results) if told["decision"] == "QUARANTINE"]
+    for line, i in zip(outcomes.quarantine, quarantined, strict=True):
         _kept_whole(line, examined[i].raw)
     return counts, published
 

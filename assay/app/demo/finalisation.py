@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from assay.app.demo import versions
 from assay.app.demo.stages import Stages, in_run
-from assay.app.demo.watch import Counts, set_aside, worker_counters
+from assay.app.demo.watch import Counts, dead_letters, worker_counters
 from assay.app.report.evidence import PartClaim, ProcessUsage, RunEvidence
 from assay.app.run.directory import Run
 from assay.app.settings import Settings
@@ -32,7 +32,7 @@ def observe(run: Run, started_utc: str, running: Sequence[Server], properties: M
     """Ask the worker and the topics before anything is stopped. `decided` are the payments of this session."""
     # without payments a worker still journals signals and notes: their latency is not what is meant
     latency_ms = batch_latency_ms(run) if decided else None
-    return Observed(started_utc, processes_of(run, running), set_aside(run, properties), latency_ms)
+    return Observed(started_utc, processes_of(run, running), dead_letters(run, properties), latency_ms)
 
 
 def prove(run: Run, stages: Stages, rows: int) -> bool:

@@ -12,7 +12,7 @@ from assay.app.demo.admitted import admitted_triggers
 from assay.app.demo.finalisation import assay, observe, prove, write_evidence
 from assay.app.demo.processes import Kept
 from assay.app.demo.stages import Stages
-from assay.app.demo.watch import audited, set_aside, until_done
+from assay.app.demo.watch import audited, dead_letters, until_done
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import Stage
 from assay.app.run.directory import Run
@@ -59,7 +59,7 @@ def conclude(live: LiveRun) -> bool:
     live.gate.stop()
     with stages.stage("count what was admitted"):
         admitted = admitted_triggers(run, properties)
-        rows = admitted - set_aside(run, properties).in_lanes
+        rows = admitted - dead_letters(run, properties).in_lanes
     with stages.stage("decide what was left"), ProgressLine("audited", rows, stages.console, time.monotonic, audited(run)) as line:
         until_done(run, rows, Kept([*live.servers, live.worker], stages.say), [], line.show)
     everything = [*live.servers, live.gate, live.worker]

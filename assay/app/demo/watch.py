@@ -65,7 +65,7 @@ def audited(run: Run) -> int:
     return int(header["first_audit"]) + int(header["records"])
 
 
-def set_aside(run: Run, properties: Mapping[str, str] | None = None) -> Counts:
+def dead_letters(run: Run, properties: Mapping[str, str] | None = None) -> Counts:
     """Dead letters of the gate (its quarantine segments) and of the lanes (their topic; `properties` are Kafka's)."""
     chunks = read_topic(run.bootstrap, QUARANTINE, run.namespace, properties)
     letters = (unpack(value or b"")[1] for chunk in chunks for value in chunk.values.tolist())

@@ -74,7 +74,7 @@ class _Outcomes:
         for i in items:
             item, verdict, place = self._group.examined[i], self._group.verdicts[i], self._group.publication.places[i]
             if isinstance(item, RefusedEvent) or verdict is Verdict.MISMATCH:
-                outcome = self._set_aside(item if isinstance(item, RefusedEvent) else mismatch(item))
+                outcome = self._quarantined(item if isinstance(item, RefusedEvent) else mismatch(item))
             elif place is None or verdict is None:
                 retry = _ambiguous(item)
                 outcome = {"event_id": item.envelope.event_id, "decision": RETRY, "reason_codes": [retry.reason.value]}
@@ -98,7 +98,7 @@ class _Outcomes:
         outcome = {"event_id": item.envelope.event_id, "decision": decision, "reason_codes": reasons, "receipt_id": receipt}
         return {**outcome, "eb_ref": msgspec.Raw(eb_ref.encode())}
 
-    def _set_aside(self, refused: RefusedEvent) -> ItemAnswer:
+    def _quarantined(self, refused: RefusedEvent) -> ItemAnswer:
         receipt, line, record = self._writer.quarantined(refused, self._at)
         self.receipts.append(line)
         self.quarantine.append(record)

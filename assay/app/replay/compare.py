@@ -89,12 +89,12 @@ def _differences(sides: _Sides, missing: NDArray[Any], extra: NDArray[Any], plan
     left = _Found(sides.key, lambda event, kept: kept < DIFFERENCES_SHOWN).search(sides.recomputed(), missing)
     right = _Found(sides.key, lambda event, kept: event in left.kept or (event not in left.events and kept < 2 * DIFFERENCES_SHOWN))
     right.search(sides.on_topic(), extra)
-    strangers = {event: None for event in right.events if event not in left.events}
-    if strangers:  # a second decision of an event is shown beside the right one
-        again = _Found(sides.key, lambda event, kept: event in right.kept and event in strangers).search(sides.recomputed(), None)
+    only_on_topic = {event: None for event in right.events if event not in left.events}
+    if only_on_topic:  # a second decision of an event is shown beside the right one
+        again = _Found(sides.key, lambda event, kept: event in right.kept and event in only_on_topic).search(sides.recomputed(), None)
         left.kept |= again.kept
-    events = list(left.events | strangers)[:DIFFERENCES_SHOWN]
-    return len(left.events | strangers), [_line(event, left.record(event), right.record(event), plan) for event in events]
+    events = list(left.events | only_on_topic)[:DIFFERENCES_SHOWN]
+    return len(left.events | only_on_topic), [_line(event, left.record(event), right.record(event), plan) for event in events]
 
 
 def _line(event: str, ours: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None, plan: FeaturePlan) -> str:

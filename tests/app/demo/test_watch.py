@@ -47,7 +47,7 @@ def test_an_item_the_gate_refused_counts_once_however_often_it_was_sent(tmp_path
     log.close()
 
 
-def test_a_record_that_a_lane_set_aside_counts_once_by_its_place() -> None:
+def test_a_dead_letter_of_a_lane_counts_once_by_its_place() -> None:
     traffic, labels = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_LABELS_EVENTS_V1"
     places = [(traffic, 0, 5), (traffic, 1, 5), (traffic, 0, 5), (labels, 0, 5)]
     letters = [{"topic": handle, "partition": partition, "offset": at, "reason": "BYTES_GARBAGE"} for handle, partition, at in places]
