@@ -65,11 +65,11 @@ def _customers(batch: Batch, kind: int) -> list[bytes | None]:
 
 
 def awaiting(wait_us: int = WAIT_US, bytes_max: int = 1_000_000) -> LaneSpec:
-    """The decision lane with the example behind its dedupe."""
+    """The decision lane with the example before its dedupe."""
     made: Callable[[Plans, Views], Step] = partial(AwaitContext, wait_us=wait_us, bytes_max=bytes_max)
     spec = StepSpec("await_context", key="entity", make=made, reads=("kind", "ts_us", "entity.*"), writes=(TIMED_OUT,), holds=True)
     lane = TOPOLOGY.lane("rtdl")
-    return replace(lane, steps=(lane.steps[0], spec, *lane.steps[1:]))
+    return replace(lane, steps=(spec, *lane.steps))
 
 
 def lane(ordering: str = "event_time", bytes_max: int = 1_000_000) -> LaneMachine:

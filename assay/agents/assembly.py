@@ -20,6 +20,9 @@ from assay.agents.merge import Merge
 from assay.agents.plans import Plans
 from assay.agents.specs import LaneSpec, StepSpec
 from assay.agents.step import LaneId, Machine, TopicPartition
+from assay.codecs.single_object import record_type
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
 
 #: rows of one journal record at most
 ROWS_MAX = 5_000
@@ -36,7 +39,9 @@ class Setup:
 
 
 def assemble(spec: LaneSpec, setup: Setup, shard: int = 0) -> Machine:
-    """The machine of one shard of a lane, without state: fold its journal next."""
+    """The machine of one shard of a lane, without state: fold its journal next. Raises Stop(SHARDS_INVALID, TABLE_UNOWNED)."""
+    if not 0 <= shard < spec.shards:
+        raise Stop(Reason.SHARDS_INVALID, f"lane {spec.name} has no shard {shard}, it has {spec.shards}", remedy="Count from 0.")
     identity = LaneIdentity(LaneId(spec.name, shard), setup.code_digest, setup.plans.run_config_digest)
     if spec.machine == "audit":
         return AuditMachine(spec, setup.plans, input_partitions(spec, setup.partitions))
@@ -74,6 +79,13 @@ def wired_steps(spec: LaneSpec, plans: Plans) -> list[WiredStep]:
     wired: list[WiredStep] = []
     for number, step in enumerate(spec.steps):
         made = step.make(plans, {name: views[name] for name in step.views})
+        if made.tables().keys() != set(step.tables):
+            raise Stop(
+                Reason.TABLE_UNOWNED,
+                f"step {step.component} has the tables {sorted(made.tables())}, declared are {sorted(step.tables)}",
+                where=f"lane {spec.name}",
+                remedy="Name them under `tables` in the StepSpec in agents/topology.py.",
+            )
         views |= {name: partial(made.view, name) for name in step.tables}
         wired.append(
             _wired(step, made, carried_columns(spec, number, plans.features.entities) if step.holds else (), plans.features.entities)
@@ -87,7 +99,7 @@ def _wired(spec: StepSpec, step: Step, carried: Sequence[str], entities: Sequenc
         step=step,
         takes=tuple(dict.fromkeys((*expanded(spec.reads, entities), *carried))),
         writes=expanded(spec.writes, entities),
-        emits=frozenset(spec.emits),
+        emits={handle: tuple(record_type(name).header for name in records) for handle, records in spec.emits.items()},
         frames_read=spec.frames_read,
         frames_written=spec.frames_written,
         punctuated=spec.punctuated,

@@ -144,10 +144,10 @@ class WiredStep:
     step: Step
     takes: tuple[str, ...]
     writes: tuple[str, ...]
-    emits: frozenset[str]
+    #: topic handle → the headers of the records that it may write there
+    emits: Mapping[str, Sequence[bytes]]
     frames_read: tuple[str, ...] = ()
     frames_written: tuple[str, ...] = ()
     punctuated: bool = False
     effects: bool = False
     holds: bool = False
-    owned: tuple[str, ...] = ()

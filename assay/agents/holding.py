@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.agents.batch import Batch, Result, Step
-from assay.agents.merge import Ordering
+from assay.agents.merge import END_OF_TIME, Ordering
 from assay.codecs.columns import I64
 from assay.codecs.table_state import TableState
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
 from assay.tables.held_rows import HeldRows, Waiting, row_sizes
 
 #: the column every step of this kind writes: True for a row that went on without its key
@@ -23,9 +25,15 @@ TIMED_OUT = "held.timed_out"
 
 
 class HoldingStep(Step):
-    """Inherit and say which rows wait and which bring a key. `wait_us`: how long a row waits at most; `bytes_max` bounds what is held."""
+    """Inherit and say which rows wait and which bring a key. `wait_us`: how long a row waits at most; `bytes_max` bounds what is held.
+
+    Raises Stop(SETTING_INVALID) for a wait or a bound that is not positive.
+    """
 
     def __init__(self, ordering: Ordering, wait_us: int, bytes_max: int) -> None:
+        if wait_us < 1 or bytes_max < 1:
+            what = f"a step that holds rows has a wait of {wait_us} us and a bound of {bytes_max} bytes"
+            raise Stop(Reason.SETTING_INVALID, what, remedy="Give positive numbers.")
         self._by_event_time = ordering == "event_time"
         self._wait_us = wait_us
         self._held = HeldRows(bytes_max)
@@ -69,7 +77,10 @@ class HoldingStep(Step):
                 self.learn(brought, ts_us)
                 walk.release_key(brought, row)
             if wanted is not None and not self.knows(wanted):
-                walk.hold(row, wanted, (ts_us if self._by_event_time else batch.context.wall_us) + self._wait_us)
+                since_us = ts_us if self._by_event_time else batch.context.wall_us
+                walk.hold(row, wanted, min(since_us + self._wait_us, END_OF_TIME))
+        if self._by_event_time:  # rows that neither wait nor bring a key pass time, too
+            walk.release_by_time(int(walk.times[-1]))
 
     def release_us(self) -> int | None:
         return None if self._by_event_time else self._held.next_due_us()

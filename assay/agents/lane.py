@@ -187,7 +187,7 @@ class LaneMachine:
 
     def restore(self, parts: Mapping[str, TableState]) -> None:
         """Take a state that `state` gave, once all its outputs were out. Raises Stop when a part does not fit, and changes nothing then."""
-        self.applied, steps = restored(parts, self._make_steps, self._input.tps)
+        self.applied, steps = restored(self.identity.lane, parts, self._make_steps, self._input.tps)
         self._chain = self._chain_of(steps)
         self._release_us = self._chain.release_us()
         self._progress.restored(self.applied.sequence, self.position())

@@ -113,26 +113,32 @@ def _check_held(lane: LaneSpec) -> None:
         carried = carried_columns(lane, number, ENTITIES) if step.holds else ()
         for name in carried:
             if not column_type(name).lasting:
-                what = f"step {step.component} holds rows, and column {name} means nothing in a later journal record"
+                what = f"step {step.component} holds rows, and column {name} is right only at the row's own place"
                 raise _stop(Reason.COLUMN_NOT_LASTING, lane, what, "Put the step before the one that writes the column.")
 
 
 def _check_frames(lane: LaneSpec) -> None:
-    """Every frame that is read comes from one earlier step."""
+    """Every frame that is read comes from one earlier step, which runs for every journal record that its reader runs for."""
     writers: dict[str, str] = {}
+    by_time = {step.component for step in lane.steps if step.punctuated or step.holds}
     for step in lane.steps:
         for name in step.frames_read:
             if name not in writers:
                 what = f"frame {name}, read by {step.component}, is written by no earlier step"
                 raise _stop(Reason.COLUMN_UNWRITTEN, lane, what, "Write it in an earlier step.")
+            if step.component in by_time and writers[name] not in by_time:
+                what = f"frame {name}, read by {step.component} also for records without rows, is written by {writers[name]} only for rows"
+                raise _stop(Reason.COLUMN_UNWRITTEN, lane, what, "Declare its writer `punctuated`.")
         for name in step.frames_written:
             _add_writer(lane, writers, f"frame {name}", name, step)
 
 
 def _add_writer(lane: LaneSpec, writers: dict[str, str], what: str, name: str, step: StepSpec) -> None:
-    if name in writers:
-        what = f"{what} is written by {writers[name]} and by {step.component}"
-        raise _stop(Reason.COLUMN_WRITTEN_TWICE, lane, what, "Give the second one another name.")
+    group = name.partition(".")[0]
+    for taken, writer in writers.items():
+        if name == taken or (f"{group}.*" in (name, taken) and taken.partition(".")[0] == group):
+            what = f"{what} is written by {writer} and by {step.component}"
+            raise _stop(Reason.COLUMN_WRITTEN_TWICE, lane, what, "Give the second one another name.")
     writers[name] = step.component
 
 

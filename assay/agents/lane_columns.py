@@ -28,7 +28,7 @@ class ColumnType(NamedTuple):
     #: value of a row whose record has no such field
     absent: int = 0
     items: Mapping[str, ColumnType] = MappingProxyType({})
-    #: False for a value that means nothing in a later journal record, such as a slot: a held row cannot carry it
+    #: False for a value that is right only at the place of its row in the order of the fold, such as a slot: a held row cannot carry it
     lasting: bool = True
 
 
@@ -60,10 +60,10 @@ LANE_COLUMNS: Final = {
     "action_id": ID16,
     "action_kind": TEXT,
     "idempotency_key": SHA256,
-    # dedupe: number of the id; number of the payment a label speaks of; oldest number still known
-    "seen.ordinal": I64,
-    "seen.subject": I64,
-    "seen.oldest": I64,
+    # dedupe: number of the id; number of the payment a label speaks of; oldest number still known. Numbers rise from row to row
+    "seen.ordinal": I64._replace(lasting=False),
+    "seen.subject": I64._replace(lasting=False),
+    "seen.oldest": I64._replace(lasting=False),
     # rows that were held: True for a row that went on without what it waited for
     "held.timed_out": FLAG,
     # entity graph: slot of the row's id of each entity, -1 where there is none
@@ -125,4 +125,5 @@ def _has_type(kind: ColumnType, column: Column, n: int) -> bool:
         listed = kind.form == "list" and len(column.offsets) == n + 1 and column.children.keys() == kind.items.keys()
         return listed and all(_has_type(kind.items[name], child, int(column.offsets[-1])) for name, child in column.children.items())
     dims = 1 if kind.form == "number" else 2
-    return kind.form in ("number", "bytes", "matrix") and column.dtype == kind.dtype and column.ndim == dims and len(column) == n
+    alike = kind.form in ("number", "bytes", "matrix") and column.dtype == kind.dtype and column.ndim == dims and len(column) == n
+    return alike and (kind.form != "bytes" or column.shape[1] == kind.width)

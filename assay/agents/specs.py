@@ -257,6 +257,15 @@ class Topology:
             if not component.planned:
                 yield from component.edges()
 
+    def declarations(self) -> Iterator[tuple[str, str, tuple[str, ...]]]:
+        """(component, topic handle, records) of every topic that a lane, a step or a component declares to write or to read."""
+        for lane in self.lanes:
+            yield from ((lane.component, handle, tuple(one.record for one in given.records)) for handle, given in lane.inputs.items())
+            for component, emits in ((lane.component, lane.emits), *((step.component, step.emits) for step in lane.steps)):
+                yield from ((component, handle, records) for handle, records in emits.items())
+        for one in self.components:
+            yield from ((one.name, handle, records) for edges in (one.produces, one.consumes) for handle, records in edges.items())
+
     def planned_edges(self) -> Iterator[Edge]:
         """Every edge of the planned components."""
         for component in self.components:

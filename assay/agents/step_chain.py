@@ -16,7 +16,8 @@ from assay.agents.lane_columns import fits
 from assay.agents.refusals import dead_letters, refused_rows
 from assay.agents.step import Effects, Emission, LaneOutput
 from assay.agents.taken import RefusedRecord
-from assay.codecs.columns import Columns, rows
+from assay.codecs.columns import Columns, Strings, rows
+from assay.codecs.single_object import HEADER_BYTES
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -46,6 +47,9 @@ class StepChain:
         for wired in self.steps:
             if wired.effects:
                 result = wired.step.answer(Batch(columns, np.ones(n, np.bool_), context))
+                more = (result.columns, result.frames, result.refused, result.effects, result.rows is not None, result.live is not None)
+                if any(more):
+                    raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, "answers effects with more than emissions")
                 emissions += self._listed(wired, result.emissions)
         return LaneOutput(emissions)
 
@@ -70,8 +74,13 @@ class StepChain:
         if result.rows is not None:
             if not wired.holds:
                 raise self._undeclared(Reason.HOLDING_UNDECLARED, wired, "holds or releases rows")
-            work.columns, work.live = dict(result.rows), np.ones(rows(result.rows), np.bool_)
+            n = rows(result.rows)
+            if result.rows.keys() != set(wired.takes) or not all(fits(name, column, n) for name, column in result.rows.items()):
+                raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, "lets rows go on without the columns that it was given")
+            work.columns, work.live = dict(result.rows), np.ones(n, np.bool_)
         if result.live is not None:
+            if result.live.dtype != np.bool_ or result.live.shape != work.live.shape:
+                raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"gives {len(result.live)} live flags for {len(work.live)} rows")
             work.live = result.live
         self._write(wired, result, work)
 
@@ -81,11 +90,12 @@ class StepChain:
         for name, column in result.columns.items():
             if name not in wired.writes or not fits(name, column, n):
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"writes column {name}, not as it is declared")
-        absent = [name for name in wired.writes if name not in result.columns and name not in work.columns]
+        absent = [name for name in wired.writes if name not in result.columns]
         if absent and n:
             raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"does not write column {', '.join(absent)}")
-        if not result.frames.keys() <= set(wired.frames_written):
-            raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"writes frame {', '.join(sorted(result.frames))}")
+        if result.frames.keys() != set(wired.frames_written):
+            what = f"writes the frames {sorted(result.frames)}, declared are {sorted(wired.frames_written)}"
+            raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, what)
         work.columns.update(result.columns)
         work.frames.update(result.frames)
 
@@ -93,6 +103,8 @@ class StepChain:
         for emission in emissions:
             if emission.handle not in wired.emits:
                 raise self._undeclared(Reason.EMISSION_UNLISTED, wired, f"emits to {emission.handle}")
+            if not _all_begin_with(emission.values, wired.emits[emission.handle]):
+                raise self._undeclared(Reason.EMISSION_UNLISTED, wired, f"emits a record of another type to {emission.handle}")
             if len(emission.partitions):
                 yield emission
 
@@ -103,6 +115,22 @@ class StepChain:
             where=f"lane {self._lane}",
             remedy="Declare it in the StepSpec in agents/topology.py, or correct the step.",
         )
+
+
+def _all_begin_with(values: Strings, headers: Sequence[bytes]) -> bool:
+    """Whether each value that is not null begins with one of these single-object headers."""
+    held = values.lengths >= 0
+    if not held.all():
+        values = values.take(np.flatnonzero(held))
+    if not len(values.lengths):
+        return True
+    if int(values.lengths.min()) < HEADER_BYTES:
+        return False
+    heads = values.data[values.starts[:, None] + _HEADER]
+    return bool(np.any([(heads == np.frombuffer(header, np.uint8)).all(axis=1) for header in headers], axis=0).all())
+
+
+_HEADER = np.arange(HEADER_BYTES)
 
 
 class _Work:
@@ -120,4 +148,4 @@ class _Work:
         """The batch as the step sees it: its own columns and frames."""
         columns: Mapping[str, object] = self.columns
         taken = {name: self.columns[name] for name in wired.takes if name in columns}
-        return Batch(taken, self.live, context, {name: self.frames[name] for name in wired.frames_read if name in self.frames})
+        return Batch(taken, self.live, context, {name: self.frames[name] for name in wired.frames_read})

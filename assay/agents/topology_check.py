@@ -68,7 +68,12 @@ def _check_tables(lanes: Iterable[LaneSpec]) -> None:
 
 
 def _check_listed(topology: Topology, topics: Mapping[str, Topic]) -> None:
-    """Every edge of the topology stands in its topic file."""
+    """Every edge of the topology stands in its topic file; a topic that is declared is declared with its records."""
+    for component, handle, records in topology.declarations():
+        if not records:
+            raise _stop(
+                Reason.EMISSION_UNLISTED, f"{component} names {handle} without a record", "Name the records, or leave the topic out."
+            )
     listed = set(edges(topics.values()))
     emitted = {edge for lane in topology.lanes for edge in lane.emissions()}
     for edge in (*topology.edges(), *topology.planned_edges()):
@@ -84,6 +89,8 @@ def _check_listed(topology: Topology, topics: Mapping[str, Topic]) -> None:
 def _check_orphans(topology: Topology, topics: Mapping[str, Topic]) -> None:
     """Every record of every topic has a producer and a consumer. Planned edges count for records that no running edge uses."""
     running, planned = set(topology.edges()), set(topology.planned_edges())
+    for handle in (handle for handle, topic in topics.items() if not topic.records):
+        raise _stop(Reason.TOPIC_ORPHANED, f"{handle} has no records", "Name its records, or remove the topic's file.")
     for handle, record in ((handle, record) for handle, topic in topics.items() for record in topic.records):
         used = [edge for edge in running if edge[2:] == (handle, record)] or [edge for edge in planned if edge[2:] == (handle, record)]
         missing = {"produces", "consumes"} - {edge.verb for edge in used}

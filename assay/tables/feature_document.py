@@ -85,6 +85,8 @@ def parse_document(document: Mapping[str, Any]) -> FeatureDocument:
         raise _refusal("the document", "", "is not a mapping")
     _known(document, _TOP_FIELDS, "the document", "")
     entities = _names(document, "entities")
+    if not entities:
+        raise _refusal("the document", "entities", "names no entity, and windows count by entity")
     label_entities = _names(document, "label_entities")
     for name in label_entities:
         if name not in entities:

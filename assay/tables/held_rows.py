@@ -12,17 +12,24 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I64, Columns, Ragged, Strings, concat, rows, take
+from assay.codecs.columns import I64, Column, Columns, Ragged, Strings, concat, rows, take
 from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
 from assay.codecs.table_state import TableState, state_refused
 
+#: memory of a held row beside its columns: its entries in the dictionaries and in the heap, counted towards the bound
+ROW_OVERHEAD_BYTES = 512
+
 
 class Waiting(NamedTuple):
-    """One held row: the key it waits for, the time at which it goes on without it (microseconds), and its size."""
+    """One held row: the key it waits for, the time at which it goes on without it (microseconds), and its size in bytes."""
 
     key: bytes
     due_us: int
     size: int
+
+
+#: entries of released rows that the heap may hold beside as many as there are held rows
+_RELEASED_MAX = 64
 
 
 class HeldRows:
@@ -54,6 +61,9 @@ class HeldRows:
         self._waiting[number] = row
         self._by_key.setdefault(row.key, []).append(number)
         heapq.heappush(self._due, (row.due_us, number))
+        if len(self._due) > 2 * len(self._waiting) + _RELEASED_MAX:  # rows that a key released are still in it
+            self._due = [(held.due_us, at) for at, held in self._waiting.items()]
+            heapq.heapify(self._due)
         self.bytes += row.size
         return number
 
@@ -128,14 +138,20 @@ class HeldRows:
 
 
 def row_sizes(columns: Columns) -> I64:
-    """Bytes that each row of a batch takes: texts by their length, other columns by their width; (n,) int64."""
+    """Bytes that each row of a batch takes when it is held: texts by their length, other columns by their width, and what every row costs;
+    (n,) int64.
+    """
+    return ROW_OVERHEAD_BYTES + _column_bytes(columns)
+
+
+def _column_bytes(columns: Columns) -> I64:
     sizes = np.zeros(rows(columns), np.int64)
     for column in columns.values():
         if isinstance(column, Strings):
             sizes += np.maximum(column.lengths, 0)
         elif isinstance(column, Ragged):
             for child in column.children.values():
-                inner = np.concatenate(([0], np.cumsum(row_sizes({"child": child}))))
+                inner = np.concatenate(([0], np.cumsum(_column_bytes({"child": child}))))
                 sizes += inner[column.offsets[1:]] - inner[column.offsets[:-1]]
         else:
             sizes += column.dtype.itemsize * (column.size // max(len(column), 1))
@@ -144,4 +160,10 @@ def row_sizes(columns: Columns) -> I64:
 
 def _compact(columns: Columns) -> Columns:
     """Columns that hold their own bytes only: a held row must not keep its whole journal record in memory."""
-    return {name: column.compact() if isinstance(column, Strings) else column for name, column in columns.items()}
+    return {name: _compact_column(column) for name, column in columns.items()}
+
+
+def _compact_column(column: Column) -> Column:
+    if isinstance(column, Strings):
+        return column.compact()
+    return Ragged(column.offsets, _compact(column.children)) if isinstance(column, Ragged) else column

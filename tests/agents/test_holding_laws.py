@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cache
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
-from await_context import CODE, DECISIONS, WAIT_US, WALL_US, awaiting, decided, fact, lane, pay, step_of
+from await_context import CODE, DECISIONS, S_US, WAIT_US, WALL_US, awaiting, decided, fact, lane, pay, step_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import wired
-from records import CONTEXT, TRAFFIC, chunk
+from records import CONTEXT, LABELS, T0_US, TRAFFIC, chunk, context_fact, label, payment
 from simulated_worlds import config, decision_digest, inputs, troubled_world
 from states import read_back, written, written_without_versions
 
@@ -23,7 +25,7 @@ from assay.app.simulation.lanes import KeyedEffector, simulated_lane
 from assay.app.simulation.log import ModelLog
 from assay.app.simulation.simulator import Simulator
 from assay.app.snapshots.taking import SnapshotPace
-from assay.codecs.columns import Columns, rows, take
+from assay.codecs.columns import Columns, concat, rows, take
 from assay.codecs.journal_record import BATCH, TICK, JournalRecord
 from assay.codecs.single_object import unpack
 
@@ -45,9 +47,9 @@ def next_offset(one: LaneMachine, place: tuple[str, int]) -> int:
     return one._input._merge.next_unseen(place)
 
 
-def play(ordering: str, cuts: Sequence[int], bytes_max: int) -> tuple[list[Any], list[bytes]]:
-    """Fold the rows, cut into journal records at these places: decisions in order, and the states of all steps."""
-    whole, one = held_rows_of(ordering), lane(ordering, bytes_max)
+def play(ordering: str, cuts: Sequence[int], bytes_max: int, given: Columns | None = None) -> tuple[list[Any], list[bytes]]:
+    """Fold rows, cut into journal records at these places: decisions in order, and the states of all steps."""
+    whole, one = held_rows_of(ordering) if given is None else given, lane(ordering, bytes_max)
     edges = [0, *sorted({cut for cut in cuts if cut < rows(whole)}), rows(whole)]
     found: list[Any] = []
     for sequence, (start, stop) in enumerate(zip(edges, edges[1:], strict=False), 1):
@@ -73,6 +75,44 @@ def test_any_split_gives_identical_decisions_and_state(ordering: str, bytes_max:
 @cache
 def whole_of(ordering: str, bytes_max: int) -> tuple[list[Any], list[bytes]]:
     return play(ordering, [], bytes_max)
+
+
+def mixed_rows(seed: int) -> Columns:
+    """Rows in order of event time: payments that wait, payments without a customer, facts, labels of either, and repeated payments."""
+    random, at_s, sent = Random(seed), 0, list[tuple[str, int, bytes]]()
+    one, next_of = lane("arrival"), Counter[str]()
+    parts: list[Columns] = []
+    for number in range(random.randint(4, 40)):
+        at_s += random.choice((0, 0, 1, 20, 40, 60, 3_600, 5 * 86_400))
+        ts_us, kind = T0_US + at_s * S_US, random.random()
+        if kind < 0.6 or not sent:
+            ids = {"terminal": random.choice("xyz")} | ({"customer": random.choice("abcd")} if kind < 0.35 else {})
+            sent.append((f"p{number}", ts_us, payment(f"p{number}", ts_us, entities=ids)))
+            handle, value = TRAFFIC, sent[-1][2]
+        elif kind < 0.75:
+            handle, value = CONTEXT, context_fact(f"f{number}", ts_us, {"customer": random.choice("abcd")})
+        elif kind < 0.95:
+            event_id, paid_us, _ = random.choice(sent[-6:])
+            handle, value = LABELS, label(f"l{number}", ts_us, event_id, paid_us)
+        else:
+            handle, value = TRAFFIC, random.choice(sent[-5:])[2]
+        one.receive(chunk(handle, [value], next_of[handle]))
+        next_of[handle] += 1
+        entry = one.next_entry(WALL_US)
+        assert entry is not None
+        parts.append(JournalRecord.from_bytes(entry.value).columns)
+    whole = concat(parts)
+    return take(whole, np.argsort(np.asarray(whole["row.ts_us"]), kind="stable"))
+
+
+@pytest.mark.parametrize("ordering", ["event_time", "arrival"])
+@pytest.mark.parametrize("seed", range(25))
+def test_no_cut_changes_what_becomes_of_labels_and_of_payments_that_wait_for_nothing(ordering: str, seed: int) -> None:
+    given, random = mixed_rows(seed), Random(-seed)
+    bytes_max = random.choice((1, 2_000, 1_000_000))
+    whole = play(ordering, [], bytes_max, given)
+    for cuts in (range(1, rows(given)), random.sample(range(1, rows(given)), min(3, rows(given) - 1))):
+        assert play(ordering, sorted(cuts), bytes_max, given) == whole
 
 
 def test_a_state_read_back_holds_the_same_rows_and_goes_on_alike() -> None:

@@ -13,7 +13,7 @@ from assay.agents.batch import Batch, Context, Result, Step, WiredStep
 from assay.agents.step import Effects, Emission, LaneOutput
 from assay.agents.step_chain import StepChain
 from assay.codecs.columns import Columns, Strings
-from assay.codecs.single_object import unpack
+from assay.codecs.single_object import record_type, unpack
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -39,7 +39,22 @@ class Does(Step):
         return self._handle(batch)
 
 
-DECLARED = WiredStep("one", Does(lambda batch: Result()), takes=("amount_minor",), writes=("seen.ordinal",), emits=frozenset({"OUT"}))
+class Answers(Step):
+    """A step that gives this result for answers."""
+
+    def __init__(self, result: Result) -> None:
+        self._result = result
+
+    def handle(self, batch: Batch) -> Result:
+        return Result()
+
+    def answer(self, batch: Batch) -> Result:
+        return self._result
+
+
+OTHER = record_type("mark").header
+HEADER = record_type("posture").header
+DECLARED = WiredStep("one", Does(lambda batch: Result()), takes=("amount_minor",), writes=("seen.ordinal",), emits={"OUT": (HEADER,)})
 
 
 def wired(handle: Callable[[Batch], Result], **changes: Any) -> WiredStep:
@@ -54,8 +69,8 @@ def fold(*steps: WiredStep) -> LaneOutput:
     return chain(*steps).handle(ORIGIN, 2, CONTEXT, [])
 
 
-def emission(handle: str, n: int = 1) -> Emission:
-    return Emission(handle, np.zeros(n, np.int32), Strings.of(["k"] * n), Strings.of(["v"] * n))
+def emission(handle: str, n: int = 1, value: bytes | None = HEADER + b"v") -> Emission:
+    return Emission(handle, np.zeros(n, np.int32), Strings.of(["k"] * n), Strings.of([value] * n))
 
 
 def written(columns: Mapping[str, Any] | None = None, **more: Any) -> Result:
@@ -69,6 +84,10 @@ EFFECTS = Effects(np.zeros((1, 32), np.uint8), Strings.of(["ALLOW"]), Strings.of
     ("result", "reason", "what"),
     [
         (written(emissions=[emission("ELSEWHERE")]), Reason.EMISSION_UNLISTED, "emits to ELSEWHERE"),
+        (written(emissions=[emission("OUT", 2, OTHER + b"v")]), Reason.EMISSION_UNLISTED, "emits a record of another type to OUT"),
+        (written(emissions=[emission("OUT", 2, HEADER[:9])]), Reason.EMISSION_UNLISTED, "emits a record of another type to OUT"),
+        (written(live=np.ones(3, np.bool_)), Reason.COLUMN_UNDECLARED, "gives 3 live flags for 2 rows"),
+        (written(live=np.ones(2, np.int8)), Reason.COLUMN_UNDECLARED, "gives 2 live flags for 2 rows"),
         (written(effects=EFFECTS), Reason.EFFECTS_UNDECLARED, "asks for effects"),
         (written(rows=ORIGIN), Reason.HOLDING_UNDECLARED, "holds or releases rows"),
         (written({}), Reason.COLUMN_UNDECLARED, "does not write column seen.ordinal"),
@@ -76,13 +95,57 @@ EFFECTS = Effects(np.zeros((1, 32), np.uint8), Strings.of(["ALLOW"]), Strings.of
         (written({"seen.ordinal": np.zeros(2, np.int32)}), Reason.COLUMN_UNDECLARED, "writes column seen.ordinal"),
         (written({"seen.ordinal": np.zeros(3, np.int64)}), Reason.COLUMN_UNDECLARED, "writes column seen.ordinal"),
         (written({"seen.ordinal": Strings.of(["a", "b"])}), Reason.COLUMN_UNDECLARED, "writes column seen.ordinal"),
-        (written(frames={"evicted": {}}), Reason.COLUMN_UNDECLARED, "writes frame evicted"),
+        (written(frames={"evicted": {}}), Reason.COLUMN_UNDECLARED, r"writes the frames \['evicted'\], declared are \[\]"),
     ],
 )
 def test_a_result_that_is_not_declared_stops_the_lane(result: Result, reason: Reason, what: str) -> None:
     with pytest.raises(Stop, match=f"step one {what}") as stopped:
         fold(wired(lambda batch: result))
     assert (stopped.value.reason, stopped.value.where) == (reason, "lane lane")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"amount_minor": np.zeros(2, np.int32)},
+        {"amount_minor": np.zeros(2, np.int64), "score": np.zeros(2, np.int64)},
+        {"amount_minor": np.zeros((2, 1), np.int64)},
+    ],
+)
+def test_a_step_that_holds_rows_lets_them_go_on_with_the_columns_that_it_was_given_and_no_others(given: Columns) -> None:
+    holding = wired(lambda batch: written(rows=given), holds=True)
+    with pytest.raises(Stop, match="step one lets rows go on without the columns that it was given") as stopped:
+        fold(holding)
+    assert stopped.value.reason is Reason.COLUMN_UNDECLARED
+
+
+def test_a_frame_that_is_declared_and_not_written_stops_the_lane() -> None:
+    with pytest.raises(Stop, match=r"step one writes the frames \[\], declared are \['evicted'\]"):
+        fold(wired(lambda batch: written(), frames_written=("evicted",)))
+
+
+def test_bytes_of_another_width_stop_the_lane() -> None:
+    wide = wired(lambda batch: written({"decision_id": np.zeros((2, 99), np.uint8)}), writes=("decision_id",))
+    with pytest.raises(Stop, match="step one writes column decision_id, not as it is declared"):
+        fold(wide)
+
+
+def test_records_of_the_declared_type_and_tombstones_leave_the_lane() -> None:
+    output = fold(wired(lambda batch: written(emissions=[emission("OUT"), emission("OUT", 2, None), emission("OUT", 0)])))
+    assert [len(one.partitions) for one in output.emissions] == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"columns": {"score": np.zeros(1)}}, {"effects": EFFECTS}, {"frames": {"evicted": {}}}, {"rows": ORIGIN},
+     {"live": np.ones(1, np.bool_)}, {"refused": [(0, Reason.DECISION_CONFLICT, "why")]}],
+)  # fmt: skip
+def test_answers_give_emissions_and_nothing_else(more: dict[str, Any]) -> None:
+    step = wired(lambda batch: written(), effects=True)
+    answering = Answers(Result(emissions=[emission("OUT")], **more))
+    with pytest.raises(Stop, match="step one answers effects with more than emissions"):
+        chain(replace(step, step=answering)).answer({}, 1, CONTEXT)
 
 
 def test_a_step_gets_the_columns_it_declares_and_no_others() -> None:

@@ -114,7 +114,27 @@ REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
     ),
     "a step that holds rows behind the step that gives them slots": (
         lambda: added(RTDL, 2, reads=("kind",), writes=(), holds=True),
-        Reason.COLUMN_NOT_LASTING, "step newcomer holds rows, and column slot.* means nothing in a later journal record",
+        Reason.COLUMN_NOT_LASTING, "step newcomer holds rows, and column slot.* is right only at the row's own place",
+    ),
+    "a step that holds rows behind the step that numbers them": (
+        lambda: added(RTDL, 1, reads=("kind",), writes=(), holds=True),
+        Reason.COLUMN_NOT_LASTING, "step newcomer holds rows, and column seen.ordinal is right only at the row's own place",
+    ),
+    "a frame for records without rows, written only for rows": (
+        lambda: step(RTDL, "entity_graph", punctuated=False),
+        Reason.COLUMN_UNWRITTEN, "also for records without rows, is written by entity_graph only for rows",
+    ),
+    "a column of one entity beside the columns of all": (
+        lambda: added(RTDL, writes=("slot.customer",)),
+        Reason.COLUMN_WRITTEN_TWICE, "column slot.customer is written by entity_graph and by newcomer",
+    ),
+    "a topic without a record": (
+        lambda: added(RTDL, emits={handles.AUDIT: ()}),
+        Reason.EMISSION_UNLISTED, "newcomer names FP_BUS_AUDIT_V1 without a record",
+    ),
+    "a topic file without records": (
+        lambda: topic_file(handles.AUDIT, records={}),
+        Reason.TOPIC_ORPHANED, "FP_BUS_AUDIT_V1 has no records",
     ),
     "a frame of two steps": (
         lambda: lane(RTDL, steps=(*(replace(one, frames_written=("partials",)) for one in RTDL.steps[:2]), *RTDL.steps[2:])),

@@ -59,6 +59,7 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"entities": ["account", "account", "merchant", "device"]}, "field entities"),
     ({"label_entities": ["terminal"]}, "field label_entities"),
     ({"features": []}, "field features"),
+    ({"entities": [], "label_entities": []}, "field entities: names no entity"),
     ({"features": ["a_count"]}, "features[0]"),
     ({"owner": "me"}, "field owner"),
 ]

@@ -25,6 +25,7 @@ from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import ModelLog
 from assay.codecs.journal_record import BATCH, JournalRecord
+from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import RESENT_ROWS_MAX, SeenIds
@@ -53,6 +54,30 @@ def test_ports_that_do_not_fit_the_lane_are_refused(spec: LaneSpec, effector: Ke
     with pytest.raises(Stop, match=what) as refused:
         drive(spec, machine(spec), ports(effector=effector))
     assert refused.value.reason is Reason.EFFECTOR_MISSING
+
+
+@pytest.mark.parametrize("shard", [-1, 1, 7])
+def test_a_lane_has_the_shards_that_it_declares_and_no_others(shard: int) -> None:
+    with pytest.raises(Stop, match=f"lane rtdl has no shard {shard}, it has 1") as refused:
+        machine_of(RTDL_LANE, config(), partition_counts(1), code=CODE, shard=shard)
+    assert refused.value.reason is Reason.SHARDS_INVALID
+
+
+def test_a_table_that_a_step_has_and_does_not_declare_is_refused() -> None:
+    steps = tuple(replace(step, tables=()) if step.component == "posture" else step for step in RTDL_LANE.steps)
+    with pytest.raises(Stop, match="step posture has the tables") as refused:
+        machine(replace(RTDL_LANE, steps=steps))
+    assert refused.value.reason is Reason.TABLE_UNOWNED
+
+
+@pytest.mark.parametrize(("name", "shard", "of"), [("rtdl", 1, "rtdl/1"), ("act", 0, "act/0")])
+def test_the_state_of_another_lane_or_shard_is_refused(name: str, shard: int, of: str) -> None:
+    one = fold_machine_of(RTDL_LANE, config(), partition_counts(1), code=CODE)
+    parts = dict(one.state())
+    parts["lane"] = TableState({**parts["lane"].header, "lane": name, "shard": shard})
+    with pytest.raises(Stop, match=f"is of lane {of}, this is lane rtdl/0") as refused:
+        one.restore(parts)
+    assert refused.value.reason is Reason.STATE_UNREADABLE
 
 
 def test_effects_without_an_effector_end_the_lane_and_nothing_is_committable() -> None:
