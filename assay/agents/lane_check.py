@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from assay.agents.assembly import carried_columns, input_columns
-from assay.agents.lane_columns import column_type, expanded
+from assay.agents.lane_columns import column_type, expanded, is_column
 from assay.agents.record_plan import column_faults, record_plan, supplies
 from assay.agents.specs import JournalTopic, LaneSpec, StepSpec
 from assay.contracts.errors import Stop
@@ -89,9 +89,14 @@ def _check_inputs(lane: LaneSpec) -> None:
 
 def _check_columns(lane: LaneSpec) -> None:
     """Every column that is read comes from an input record or from an earlier step, and has one writer."""
+    for step in lane.steps:
+        for verb, names in (("reads", step.reads), ("writes", step.writes)):
+            for name in names:
+                if not is_column(name):
+                    what = f"step {step.component} {verb} column {name!r}, and no lane has it"
+                    raise _stop(Reason.COLUMN_UNKNOWN, lane, what, "Correct the name, or declare the column in agents/lane_columns.py.")
     records = [spec for given in lane.inputs.values() for spec in given.records if spec.rows]
     for name in input_columns(lane, ENTITIES) if lane.steps else ():
-        column_type(name)
         if name not in _READER and not any(supplies(spec, name) for spec in records):
             readers = ", ".join(step.component for step in lane.steps if name in expanded(step.reads, ENTITIES)) or "the lane"
             what = f"column {name}, read by {readers}, is in no input record, and no earlier step writes it"
@@ -103,7 +108,6 @@ def _check_columns(lane: LaneSpec) -> None:
     writers = dict.fromkeys(input_columns(lane, ENTITIES), "the input records")
     for step in lane.steps:
         for name in expanded(step.writes, ENTITIES):
-            column_type(name)
             _add_writer(lane, writers, f"column {name}", name, step)
 
 

@@ -89,10 +89,14 @@ ORDERING: Final = ("event_id", "payload_hash")
 
 def column_type(name: str) -> ColumnType:
     """The type of a column. Raises Stop(COLUMN_UNKNOWN)."""
-    found = LANE_COLUMNS.get(name) or LANE_COLUMNS.get(f"{name.partition('.')[0]}.*")
-    if found is None:
+    if not is_column(name):
         raise Stop(Reason.COLUMN_UNKNOWN, f"no lane has a column {name!r}", remedy="Declare it in agents/lane_columns.py.")
-    return found
+    return LANE_COLUMNS.get(name) or LANE_COLUMNS[f"{name.partition('.')[0]}.*"]
+
+
+def is_column(name: str) -> bool:
+    """Whether a lane can have a column of this name."""
+    return name in LANE_COLUMNS or f"{name.partition('.')[0]}.*" in LANE_COLUMNS
 
 
 def expanded(names: Iterable[str], entities: Sequence[str]) -> tuple[str, ...]:

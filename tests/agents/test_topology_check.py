@@ -6,12 +6,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
+from planted_topologies import Planted, added, components, lane, record, source, step, topic_file
 from source_tree import ROOT
 
 from assay.agents.components import COMPONENTS, PLANNED, SCENARIO_RUNNER, WORLD_STREAMER
@@ -23,11 +23,9 @@ from assay.agents.specs import (
     InputSpec,
     JournalSegments,
     JournalTopic,
-    LaneSpec,
     RecordSpec,
     Role,
     StepSpec,
-    Topology,
     ValueDigest,
 )
 from assay.agents.topology import ACT, AUDIT, RTDL, TOPOLOGY
@@ -35,50 +33,11 @@ from assay.agents.topology_check import check
 from assay.contracts import handles
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import Topic, topics
+from assay.contracts.topics import topics
 
-Planted = tuple[Topology, Mapping[str, Topic]]
-
-
-def lane(spec: LaneSpec, **changes: Any) -> Planted:
-    """The real topology with a lane changed."""
-    changed = replace(spec, **changes)
-    return replace(TOPOLOGY, lanes=tuple(changed if one is spec else one for one in TOPOLOGY.lanes)), topics()
-
-
-def step(spec: LaneSpec, component: str, **changes: Any) -> Planted:
-    """The real topology with a step of a lane changed."""
-    return lane(spec, steps=tuple(replace(one, **changes) if one.component == component else one for one in spec.steps))
-
-
-def added(spec: LaneSpec, at: int = 99, **fields: Any) -> Planted:
-    """The real topology with another step in a lane, at its end unless a place is named."""
-    return lane(spec, steps=(*spec.steps[:at], StepSpec("newcomer", key="event", make=spec.steps[0].make, **fields), *spec.steps[at:]))
-
-
-def record(spec: LaneSpec, handle: str, **changes: Any) -> Planted:
-    """The real topology with the first record of an input changed."""
-    given = spec.inputs[handle]
-    first = replace(given.records[0], **changes)
-    return lane(spec, inputs={**spec.inputs, handle: replace(given, records=(first, *given.records[1:]))})
-
-
-def components(*given: ComponentSpec, without: str = "") -> Planted:
-    """The real topology with other components beside the real ones, or without one of them."""
-    kept = tuple(one for one in TOPOLOGY.components if one.name != without)
-    return replace(TOPOLOGY, components=(*kept, *given)), topics()
-
-
-def topic_file(handle: str, **changes: Any) -> Planted:
-    """The real topology with a topic file changed."""
-    return TOPOLOGY, {**topics(), handle: replace(topics()[handle], **changes)}
-
-
-def source(name: str, made: Any) -> Planted:
-    """The act lane with another source of a column."""
-    return record(ACT, handles.RTDL, columns={**ACT.inputs[handles.RTDL].records[0].columns, name: made})
-
-
+OPERATOR = next(one for one in COMPONENTS if one.name == "operator")
+#: an operator who does not read the audit topic
+BLIND = replace(OPERATOR, consumes={handle: read for handle, read in OPERATOR.consumes.items() if handle != handles.AUDIT})
 TRAFFIC = RTDL.inputs[handles.TRAFFIC]
 ASKS_TWICE = (*ACT.steps, replace(ACT.steps[0], emits={}))
 
@@ -141,9 +100,12 @@ REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
         Reason.COLUMN_WRITTEN_TWICE, "frame partials is written by dedupe and by entity_graph",
     ),
     "a read of an unknown column": (
-        lambda: step(RTDL, "dedupe", reads=("colour",)), Reason.COLUMN_UNKNOWN, "no lane has a column 'colour'",
+        lambda: step(RTDL, "dedupe", reads=("colour",)),
+        Reason.COLUMN_UNKNOWN, "lane rtdl: step dedupe reads column 'colour', and no lane has it",
     ),
-    "a write of an unknown column": (lambda: added(RTDL, writes=("colour",)), Reason.COLUMN_UNKNOWN, "'colour'"),
+    "a write of an unknown column": (
+        lambda: added(RTDL, writes=("colour",)), Reason.COLUMN_UNKNOWN, "step newcomer writes column 'colour'",
+    ),
     "a source of an unknown column": (
         lambda: source("colour", Field("intent.action_kind")), Reason.COLUMN_UNKNOWN, "'colour'",
     ),
@@ -265,7 +227,7 @@ REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
         Reason.TOPIC_ORPHANED, "no component consumes context_fact of FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1",
     ),
     "a topic that only a planned component consumes": (
-        lambda: (replace(TOPOLOGY, components=(*(one for one in COMPONENTS if one.name != "operator"), *PLANNED)), topics()),
+        lambda: (replace(TOPOLOGY, components=(*(one for one in COMPONENTS if one.name != "operator"), BLIND, *PLANNED)), topics()),
         Reason.TOPIC_ORPHANED, "no component consumes audit_record of FP_BUS_AUDIT_V1",
     ),
     "a topic that nobody uses": (

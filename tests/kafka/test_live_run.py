@@ -93,6 +93,8 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
         ended = assay(*command)
         assert ended.code == 0, ended.text
     assert "7 eligible, all decided, all audited" in ended.out
+    nowhere = assay("replay", "--verify", *at, "--from", "FP_BUS_TRAFFIC_FRAUD_V1:0:999")
+    assert (nowhere.code, "no decision of the run has a source event there" in nowhere.text) == (70, True), nowhere.text
 
     up.start()
     while_it_runs = up.summary()

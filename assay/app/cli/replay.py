@@ -14,7 +14,7 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
 from assay.app.progress import ProgressLine
 from assay.app.replay.fresh_process import is_fresh, run_fresh
-from assay.app.replay.selection import selection_of
+from assay.app.replay.selection import nothing_selected, selection_of
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
@@ -48,6 +48,8 @@ def replay(
     properties = read_bus_properties(load_settings().bus_properties)
     with ProgressLine("recomputed", _expected(wired), console, time.monotonic) as line:
         evidence = verify_run(wired, line.show, properties, selection)
+    if selection is not None and not evidence.compared:
+        raise nothing_selected(first, last, anchors)
     for difference in evidence.differences:
         console.print(f"  differs: {difference}", highlight=False, soft_wrap=True, markup=False)
     verdict = "no difference" if evidence.verified else f"{evidence.differing:,} differ"

@@ -29,10 +29,10 @@ NamespaceOption = Annotated[str, typer.Option(help="put before every topic name"
 def cat(
     handle: Annotated[str, typer.Argument(help=f"topic handle, for example {RTDL}")],
     *,
-    first: Annotated[int, typer.Option("--from", help="first offset")] = 0,
+    first: Annotated[int, typer.Option("--from", min=0, help="first offset")] = 0,
     last: Annotated[int | None, typer.Option("--to", help="last offset, inclusive")] = None,
     partition: Annotated[int | None, typer.Option(help="this partition only")] = None,
-    limit: Annotated[int | None, typer.Option(help="at most so many records")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="at most so many records")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object per line")] = False,
     run: RunOption = None,
     bootstrap: BootstrapOption = "",

@@ -55,12 +55,20 @@ class Selection:
 def selection_of(first: str, last: str, anchors: Path | None) -> Selection | None:
     """From `--from`, `--to` and `--anchors`; None when none is given. Raises Stop(REPLAY_RANGE_INVALID)."""
     spans = list(_anchors(anchors)) if anchors is not None else []
+    if anchors is not None and not spans:
+        raise _invalid("the file names no anchor", str(anchors))
     if first or last:
         begin, end = place_of(first or last), place_of(last or first)
         if begin[:2] != end[:2] or begin[2] > end[2]:
             raise _invalid(f"{first} to {last} is no range of one topic partition", "--from and --to")
         spans.append(Span(*begin, end[2]))
     return Selection(spans) if spans else None
+
+
+def nothing_selected(first: str, last: str, anchors: Path | None) -> Stop:
+    """The refusal of a comparison of no decision: it would say that nothing differs."""
+    given = ", ".join(text for text in (first, last, "" if anchors is None else str(anchors)) if text)
+    return _invalid("no decision of the run has a source event there", given)
 
 
 def place_of(text: str) -> tuple[str, int, int]:

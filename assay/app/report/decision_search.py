@@ -53,18 +53,17 @@ def find(run: Run, wanted: str, bus: Callable[[Run], Iterable[bytes | None]] = o
     """
     needles = [wanted.encode(), *_decision_id(wanted)]
     found = next(_in_segments(run, needles), None)
+    searched = f"{SEGMENTS} and {RTDL}"
+    remedy = "Take an event_id of the sealed world, the id that was posted, or the decision_id of `assay topic cat`."
     try:
         found = found or _among(bus(run), needles)
-    except Retry:
+    except Retry as silent:
         if not _audited(run):
             raise
+        searched, remedy = SEGMENTS, f"{RTDL} was not searched: {silent.what}. Start the run's Kafka and ask again."
     if found is None:
-        raise Stop(
-            Reason.DECISION_NOT_FOUND,
-            f"no decision in this run has the event id or decision id {wanted!r}",
-            where=f"{SEGMENTS} and {RTDL}",
-            remedy="Take an event_id of the sealed world, the id that was posted, or the decision_id of `assay topic cat`.",
-        )
+        what = f"no decision there has the event id or decision id {wanted!r}"
+        raise Stop(Reason.DECISION_NOT_FOUND, what, where=searched, remedy=remedy)
     return found
 
 

@@ -28,6 +28,12 @@ def test_a_handle_or_run_that_is_not_there_is_refused(arguments: list[str], reas
     assert refused.value.reason is reason
 
 
+@pytest.mark.parametrize("option", ["--limit", "--from"])
+def test_a_negative_number_is_wrong_usage(option: str) -> None:
+    with pytest.raises(typer.BadParameter, match="greater than or equal to 0"):
+        command.main(["cat", "FP_BUS_RTDL_V1", "--bootstrap", "127.0.0.1:1", option, "-1"])
+
+
 def test_without_a_broker_the_usage_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither option nor setting names one."""
     monkeypatch.delenv("ASSAY_BUS", raising=False)

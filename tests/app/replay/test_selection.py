@@ -55,6 +55,7 @@ def test_without_any_everything_is_compared() -> None:
         (f"{TRAFFIC}:0:9", f"{TRAFFIC}:0:3", None),
         (f"{TRAFFIC}:0:1", f"{TRAFFIC}:1:3", None),
         ("", "", "[{}]"),
+        ("", "", "[]"),
         ("", "", "not json"),
     ],
 )

@@ -163,8 +163,10 @@ def _silent(_: Run) -> Iterator[bytes | None]:
 
 
 def test_a_silent_broker_matters_only_to_a_run_without_segments(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(Stop):
+    with pytest.raises(Stop) as refused:
         find(run, "pay-2", _silent)
+    assert refused.value.where == "audit/segments"
+    assert refused.value.remedy.startswith("FP_BUS_RTDL_V1 was not searched: nothing answers")
     bare = run.model_copy(update={"directory": tmp_path / "bare"})
     with pytest.raises(Retry):
         find(bare, "pay-1", _silent)
