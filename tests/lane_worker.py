@@ -159,8 +159,8 @@ def committed(run: Run) -> dict[tuple[str, int], int]:
 
 def committed_of(run: Run, lane: str) -> dict[tuple[str, int], int]:
     """The committed offsets of a lane's group."""
-    offsets = KafkaAdmin(run.bootstrap).committed(group_of(run.namespace, run.platform_run_id, lane, 0))
-    handles = {found.name(run.namespace): handle for handle, found in topics().items()}
+    handles = {topic(handle).name(run.namespace): handle for handle in TOPOLOGY.lane(lane).inputs}
+    offsets = KafkaAdmin(run.bootstrap).committed(group_of(run.namespace, run.platform_run_id, lane, 0), handles)
     return {(handles[name], partition): offset for (name, partition), offset in offsets.items()}
 
 

@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Producer, TopicPartition
+from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 from reasons_met import seen
 
+from assay.app.bus.admin import KafkaAdmin
 from assay.app.substrate.ports import free_port
 from assay.contracts.consumer_groups import group_of
 
@@ -88,9 +89,7 @@ class Bench:
 
     def committed(self, lane: str = "pass") -> dict[tuple[str, int], int]:
         """The committed offsets of a lane's group."""
-        asked = self.admin.list_consumer_group_offsets([ConsumerGroupTopicPartitions(self.group(lane))])
-        found = next(iter(asked.values())).result(10).topic_partitions
-        return {(tp.topic, tp.partition): tp.offset for tp in found}
+        return KafkaAdmin(self.bootstrap).committed(self.group(lane), self.inputs)
 
     def group(self, lane: str = "pass") -> str:
         """The consumer group of a lane."""

@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
+from assay.app.bus.admin import KafkaAdmin
 from assay.app.substrate.ports import free_port
 from assay.testing import until
 
@@ -125,9 +126,7 @@ class Bench:
 
     def committed(self, topic: str) -> dict[int, int]:
         """What the group of the app has committed of a topic."""
-        request = ConsumerGroupTopicPartitions(self.app_id)
-        found = self.admin.list_consumer_group_offsets([request])[self.app_id].result(20).topic_partitions
-        return {at.partition: at.offset for at in found if at.topic == topic and at.offset >= 0}
+        return {partition: offset for (_, partition), offset in KafkaAdmin(self.bootstrap).committed(self.app_id, [topic]).items()}
 
     def came(self, condition: Callable[[], Any], deadline_s: float) -> bool:
         """Whether a condition became true in time."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Consumer, Producer, TopicPartition
 
 from assay.app.bus.admin import KafkaAdmin, TopicShape
 from assay.app.bus.offsets import bounds_of
@@ -123,7 +123,12 @@ def test_an_administrator_answers_what_it_was_asked(kafka: Server, namespace: st
     admin.set(name, "message.timestamp.type", "LogAppendTime")
     assert admin.setting([name], "message.timestamp.type") == {name: "LogAppendTime"}
     assert admin.end(name, 1) == 0
-    assert admin.committed(f"{namespace}nobody") == {}
+    assert admin.committed(f"{namespace}nobody", [name]) == {}
+    assert admin.committed(f"{namespace}nobody", []) == admin.committed(f"{namespace}nobody", [f"{name}.none"]) == {}
+    consumer = Consumer({"bootstrap.servers": kafka.address, "group.id": f"{namespace}some", "log_level": 0})
+    consumer.commit(offsets=[TopicPartition(name, 0, 0), TopicPartition(name, 1, 7)], asynchronous=False)
+    consumer.close()
+    assert admin.committed(f"{namespace}some", [name]) == {(name, 0): 0, (name, 1): 7}
     assert len(admin.topic_ids([name])[name]) > 0
     assert admin.brokers() >= 1
     assert admin.cluster_id()

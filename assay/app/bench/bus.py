@@ -59,7 +59,7 @@ class BenchBus:
 
     def committed(self, group: str, name: str) -> int:
         """The next offset that a group has committed, 0 before its first commit."""
-        return self._admin.committed(group).get((name, 0), 0)
+        return self._admin.committed(group, [name]).get((name, 0), 0)
 
     def read(self, name: str) -> list[bytes]:
         """Every value of a topic, those of committed transactions."""

@@ -9,7 +9,7 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
@@ -59,7 +59,8 @@ class KafkaAdmin:
         self.bootstrap = bootstrap
         self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
         patience = {"socket.timeout.ms": int(self._timeout_s * 1_000)}
-        self._client = AdminClient(librdkafka_settings(bootstrap, properties, patience))
+        self._settings = librdkafka_settings(bootstrap, properties, patience)
+        self._client = AdminClient(self._settings)
 
     # -- cluster and topics
 
@@ -147,14 +148,26 @@ class KafkaAdmin:
         for future in self._client.delete_records([TopicPartition(name, partition, before)], request_timeout=self._timeout_s).values():
             self._result(future)
 
-    def committed(self, group: str) -> dict[tuple[str, int], int]:
-        """The offsets that a consumer group has committed, by (real topic name, partition)."""
-        found = self._patiently(lambda: self._group(group).result(self._timeout_s).topic_partitions)
-        return {(at.topic, at.partition): at.offset for at in found or () if at.offset >= 0}
+    def committed(self, group: str, names: Iterable[str]) -> dict[tuple[str, int], int]:
+        """The offsets that a consumer group has committed of these topics, by (real topic name, partition).
 
-    def _group(self, group: str) -> Future[Any]:
-        asked = [ConsumerGroupTopicPartitions(group)]
-        return self._client.list_consumer_group_offsets(asked, request_timeout=self._timeout_s)[group]
+        A consumer asks, which does not join the group. The same question by the client of administration ends the process with a
+        segmentation fault when the group's coordinator is just moving (librdkafka 2.16, confluent-kafka-javascript issue 374).
+        """
+        counts = self.partitions()
+        asked = [TopicPartition(name, number) for name in names for number in range(counts.get(name, 0))]
+        consumer = Consumer({**self._settings, "group.id": group, "enable.auto.commit": False})
+        try:
+            return self._patiently(lambda: self._committed(consumer, asked))
+        finally:
+            consumer.close()
+
+    def _committed(self, consumer: Consumer, asked: list[TopicPartition]) -> dict[tuple[str, int], int]:
+        found = consumer.committed(asked, timeout=self._timeout_s) if asked else []
+        for at in found:
+            if at.error is not None:
+                raise KafkaException(at.error)
+        return {(at.topic, at.partition): at.offset for at in found if at.offset >= 0}
 
     def _patiently(self, ask: Callable[[], T]) -> T:
         """Ask again while a partition or group is between two leaders."""

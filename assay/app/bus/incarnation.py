@@ -37,12 +37,12 @@ def _committed_of_same_incarnation(
     named = dict(inputs) if journal is None else {**inputs, topic(journal).name(run.namespace): journal}
     try:
         ids = {named[name]: found for name, found in cluster.topic_ids(named).items()}
-        committed = cluster.committed(group)
+        committed = cluster.committed(group, inputs)
     except Retry as refused:
         raise lane_unreachable(f"the topic ids and committed offsets of the run: {refused.what}", run.bootstrap) from None
     for handle, topic_id in ids.items():
         _refuse_another(run, handle, topic_id, is_journal=handle == journal)
-    return {(inputs[name], partition): offset for (name, partition), offset in committed.items() if name in inputs}
+    return {(inputs[name], partition): offset for (name, partition), offset in committed.items()}
 
 
 def _refuse_another(run: Run, handle: str, topic_id: str, *, is_journal: bool) -> None:
