@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 #: what can be measured → module with `run(arguments) -> figures`
-BENCHES = {name: f"assay.app.bench.{name}" for name in ("lane", "latency", "ingest", "recovery", "replay", "scale", "takeover")}
+BENCHES = {name: f"assay.app.bench.{name}" for name in ("lane", "latency", "ingest", "recovery", "replay", "scale", "small", "takeover")}
 
 
 def main(arguments: list[str]) -> int:
