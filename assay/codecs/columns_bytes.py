@@ -18,30 +18,57 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import U8, Column, Columns, Ragged, Strings, rows, take
-from assay.contracts.errors import Quarantine, Stop
+from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, rows, take
+from assay.codecs.columns_layout import DTYPES, KEPT, KEPT_BYTES, Entry, Layout, garbage, layout_in, layout_of
+from assay.codecs.columns_layout_kernel import (
+    ARRAY,
+    BOOLEAN_WRONG,
+    CHILDREN_WRONG,
+    LARGER,
+    LEFT_OVER,
+    LISTS,
+    LISTS_WRONG,
+    PLACED,
+    STRINGS,
+    STRINGS_WRONG,
+    fill,
+    held,
+    match,
+    pack,
+    place,
+)
+from assay.codecs.kernel import frozen
+from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
 MAGIC = b"ASC1"
 HEAD = struct.Struct("<4sIQ")
-ARRAY, STRINGS, LISTS = range(3)
-DTYPES = tuple(np.dtype(code) for code in ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"))
-#: Nesting of lists that is read; records of the bus have one level.
-DEPTH_MAX = 8
+_PAD = [bytes(size) for size in range(8)]
+_WRONG = {
+    LARGER: "an array is larger than the bytes",
+    STRINGS_WRONG: "lengths of strings do not add up",
+    LISTS_WRONG: "lengths of lists do not add up",
+    CHILDREN_WRONG: "a list's columns differ in length",
+    BOOLEAN_WRONG: "a boolean is neither 0 nor 1",
+    LEFT_OVER: "bytes are left over",
+}
+#: bytes of a header → the layouts seen with a header of this length
+_seen: dict[int, tuple[Layout, ...]] = {}
 
 
 def columns_to_bytes(columns: Columns) -> bytes:
-    """The bytes of columns. Raises Stop(COLUMNS_MISMATCH) for a dtype or shape that has no code."""
-    header, arrays = bytearray(), list[U8]()
-    _write(columns, header, arrays)
-    size = HEAD.size + len(header)
-    parts: list[Any] = [b"", header, bytes(-size % 8)]
-    size += -size % 8
-    for array in arrays:
-        parts += (array.data, bytes(-len(array) % 8))
-        size += len(array) + -len(array) % 8
-    parts[0] = HEAD.pack(MAGIC, len(header), size)
-    return b"".join(parts)
+    """The bytes of columns. Raises Stop(COLUMNS_MISMATCH) for a dtype or shape that has no code, or a row outside of its buffer."""
+    layout = layout_of(columns)
+    numbers, parts, header = list[int](), list[Any](), layout.template.copy()
+    for entry in layout.entries:
+        _write(entry, columns[entry.name], numbers, parts)
+    fill(header, layout.numbers_at, np.array(numbers, np.uint64))
+    start = HEAD.size + len(header)
+    size = start + -start % 8 + sum(part.nbytes + -part.nbytes % 8 for part in parts)
+    whole: list[Any] = [HEAD.pack(MAGIC, len(header), size), header, _PAD[-start % 8]]
+    for part in parts:
+        whole += (part, _PAD[-part.nbytes % 8])
+    return b"".join(whole)
 
 
 def columns_from_bytes(data: bytes | U8) -> Columns:
@@ -54,138 +81,94 @@ def columns_from_bytes(data: bytes | U8) -> Columns:
         raise Quarantine(Reason.BYTES_TRUNCATED, f"columns of {len(whole)} bytes have no header")
     magic, header, size = HEAD.unpack(whole[: HEAD.size].tobytes())
     if magic != MAGIC or size < HEAD.size + header:
-        raise _garbage("the head is not that of columns")
+        raise garbage("the head is not that of columns")
     if len(whole) < size:
         raise Quarantine(Reason.BYTES_TRUNCATED, f"columns have {len(whole)} of {size} bytes")
-    reader = _Reader(whole, HEAD.size + header)
-    columns = reader.columns(0)
-    if reader.at != HEAD.size + header or reader.body != len(whole):
-        raise _garbage("bytes are left over")
-    return columns
+    layout, numbers = _layout(whole, header)
+    return _Block(whole, HEAD.size + header, layout, numbers).columns()
 
 
-def _write(columns: Columns, header: bytearray, arrays: list[U8]) -> None:
-    header += struct.pack("<H", len(columns))
-    for name in sorted(columns):
-        encoded = name.encode()
-        header += struct.pack("<H", len(encoded)) + encoded
-        _write_column(columns[name], header, arrays)
-
-
-def _write_column(column: Column, header: bytearray, arrays: list[U8]) -> None:
-    if isinstance(column, Strings):
-        packed = column.compact()
-        header += struct.pack("<BQQ", STRINGS, len(packed.lengths), len(packed.data))
-        arrays += (_raw(np.maximum(packed.lengths, -1).astype("<i4", copy=False)), _raw(packed.data))
-    elif isinstance(column, Ragged):
+def _write(entry: Entry, column: Any, numbers: list[int], parts: list[Any]) -> None:
+    if entry.kind == STRINGS:
+        bare, data = _packed(column)
+        numbers += (len(bare), len(data))
+        parts += (bare, data)
+    elif entry.kind == LISTS:
         first, last = int(column.offsets[0]), int(column.offsets[-1])
         whole = first == 0 and last == rows(column.children)
         children = column.children if whole else take(column.children, np.arange(first, last))
-        header += struct.pack("<BQQ", LISTS, len(column.offsets) - 1, last - first)
-        arrays.append(_raw(np.diff(column.offsets).astype("<i8", copy=False)))
-        _write(children, header, arrays)
+        numbers += (len(column.offsets) - 1, last - first)
+        parts.append(np.diff(column.offsets).astype("<i8", copy=False))
+        for child in entry.children:
+            _write(child, children[child.name], numbers, parts)
     else:
-        plain = column.astype(column.dtype.newbyteorder("<"), copy=False)
-        if plain.dtype not in DTYPES or plain.ndim not in (1, 2):
-            what = f"an array of {plain.dtype} with {plain.ndim} dimensions is no column"
-            raise Stop(Reason.COLUMNS_MISMATCH, what, remedy="Use integers, reals or bytes in one or two dimensions.")
-        header += struct.pack(f"<BBB{plain.ndim}Q", ARRAY, DTYPES.index(plain.dtype), plain.ndim, *plain.shape)
-        arrays.append(_raw(plain))
+        numbers += column.shape
+        parts.append(np.ascontiguousarray(column, DTYPES[entry.code]))
 
 
-def _raw(array: NDArray[Any]) -> U8:
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8)
+def _packed(strings: Strings) -> tuple[NDArray[np.int32], U8]:
+    """Lengths, and the bytes of the rows in row order."""
+    data, starts, lengths = frozen(strings.data, np.uint8), frozen(strings.starts, np.int64), frozen(strings.lengths, np.int32)
+    total = held(starts, lengths, len(data))
+    if total < 0:
+        strings.check()
+    into, bare = np.empty(total, np.uint8), np.empty(len(lengths), np.int32)
+    pack(into, bare, data, starts, lengths)
+    return bare, into
 
 
-class _Reader:
-    """Reads header entries at `at` and their arrays at `body`, checking each length before it is believed."""
-
-    def __init__(self, whole: U8, end: int) -> None:
-        self.whole = whole
-        self.header = whole[:end].tobytes()
-        self.at = HEAD.size
-        self.body = end + -end % 8
-
-    def columns(self, depth: int) -> Columns:
-        """One group of columns."""
-        if depth > DEPTH_MAX:
-            raise _garbage("lists are nested too deep")
-        found: Columns = {}
-        for _ in range(self._number("<H")):
-            name = self._name()
-            if found and name <= next(reversed(found)):
-                raise _garbage("columns are out of order")
-            found[name] = self._column(depth)
-        return found
-
-    def _column(self, depth: int) -> Column:
-        kind = self._number("<B")
-        if kind == STRINGS:
-            n, size = self._number("<Q"), self._number("<Q")
-            return self._strings(n, size)
-        if kind == LISTS:
-            n, items = self._number("<Q"), self._number("<Q")
-            return self._lists(n, items, depth)
-        if kind != ARRAY:
-            raise _garbage(f"kind {kind} of column is unknown")
-        code, dimensions = self._number("<B"), self._number("<B")
-        if code >= len(DTYPES) or dimensions not in (1, 2):
-            raise _garbage("an array's type is unknown")
-        shape = [self._number("<Q") for _ in range(dimensions)]
-        return self._array(DTYPES[code], shape)
-
-    def _strings(self, n: int, size: int) -> Strings:
-        lengths = self._array(np.dtype("<i4"), [n])
-        data = self._array(np.dtype("|u1"), [size])
-        held = np.maximum(lengths, 0).astype(np.int64)
-        ends = np.cumsum(held)
-        if (n and int(lengths.min()) < -1) or (int(ends[-1]) if n else 0) != size:
-            raise _garbage("lengths of strings do not add up")
-        return Strings(data, ends - held, lengths)
-
-    def _lists(self, n: int, items: int, depth: int) -> Ragged:
-        counts = self._array(np.dtype("<i8"), [n])
-        # each count is bounded first, so that the sum cannot wrap
-        if (n and (int(counts.min()) < 0 or int(counts.max()) > items)) or n * items > 2**62 or int(counts.sum()) != items:
-            raise _garbage("lengths of lists do not add up")
-        offsets = np.zeros(n + 1, np.int64)
-        np.cumsum(counts, out=offsets[1:])
-        children = self.columns(depth + 1)
-        if any(rows({"": child}) != items for child in children.values()) or (items and not children):
-            raise _garbage("a list's columns differ in length")
-        return Ragged(offsets, children)
-
-    def _array(self, dtype: np.dtype[Any], shape: list[int]) -> NDArray[Any]:
-        size = dtype.itemsize
-        for dimension in shape:
-            size *= dimension
-        # rows without a width take no bytes: what bounds them is that a row costs some elsewhere
-        if size > len(self.whole) - self.body or shape[0] > len(self.whole) or max(shape) > 2**31:
-            raise _garbage("an array is larger than the bytes")
-        raw = self.whole[self.body : self.body + size]
-        self.body += size + -size % 8
-        array = raw.view(dtype).reshape(shape)
-        if dtype == np.bool_ and bool((raw > 1).any()):
-            raise _garbage("a boolean is neither 0 nor 1")
-        return array
-
-    def _number(self, form: str) -> int:
-        size = struct.calcsize(form)
-        if self.at + size > len(self.header):
-            raise _garbage("the header ends inside an entry")
-        (value,) = struct.unpack_from(form, self.header, self.at)
-        self.at += size
-        return int(value)
-
-    def _name(self) -> str:
-        size = self._number("<H")
-        encoded = self.header[self.at : self.at + size]
-        self.at += size
-        try:
-            return encoded.decode()
-        except UnicodeDecodeError as error:
-            raise _garbage("a column's name is not UTF-8") from error
+def _layout(whole: U8, header: int) -> tuple[Layout, I64]:
+    """The layout of a block and the numbers of its header: one that was seen before, or a new one."""
+    for layout in _seen.get(header, ()):
+        numbers = np.empty(len(layout.numbers_at), np.uint64)
+        if match(whole, HEAD.size, layout.template, layout.is_number, layout.numbers_at, numbers):
+            return layout, numbers.view(np.int64)
+    layout = layout_in(whole[HEAD.size : HEAD.size + header].tobytes())
+    numbers = np.empty(len(layout.numbers_at), np.uint64)
+    assert match(whole, HEAD.size, layout.template, layout.is_number, layout.numbers_at, numbers)
+    if header <= KEPT_BYTES:
+        if sum(map(len, _seen.values())) >= KEPT:
+            _seen.clear()
+        _seen[header] = (layout, *_seen.get(header, ()))
+    return layout, numbers.view(np.int64)
 
 
-def _garbage(what: str) -> Quarantine:
-    return Quarantine(Reason.BYTES_GARBAGE, what, where="columns", remedy="These bytes were not written by the column codec.")
+class _Block:
+    """A checked block of columns. Raises Quarantine(BYTES_GARBAGE) when numbers and bytes do not agree."""
+
+    def __init__(self, whole: U8, body: int, layout: Layout, numbers: I64) -> None:
+        strings, lists = (numbers[layout.rows_of[kind]] for kind in (STRINGS, LISTS))
+        # before room is made: a row of either takes at least four bytes
+        if any(bool((of < 0).any() or (of > len(whole)).any()) for of in (strings, lists)):
+            raise garbage(_WRONG[LARGER])
+        self._whole, self._entries, self._numbers = whole, layout.entries, iter(numbers.tolist())
+        self._starts, self._offsets = np.empty(int(strings.sum()), np.int64), np.empty(int(lists.sum()) + len(lists), np.int64)
+        places = np.empty((len(layout.plan), 2), np.int64)
+        words, longs = whole[: len(whole) // 4 * 4].view(np.int32), whole[: len(whole) // 8 * 8].view(np.int64)
+        found = place(whole, words, longs, body + -body % 8, layout.plan, numbers, places, self._starts, self._offsets)
+        if found != PLACED:
+            raise garbage(_WRONG[found])
+        self._places = iter(places.tolist())
+        self._start = self._offset = 0
+
+    def columns(self) -> Columns:
+        """All columns, in order of their names."""
+        return {entry.name: self._column(entry) for entry in self._entries}
+
+    def _column(self, entry: Entry) -> Column:
+        (at, data), n = next(self._places), next(self._numbers)
+        if entry.kind == ARRAY:
+            dtype = DTYPES[entry.code]
+            if entry.dimensions == 1:
+                return self._array(at, n, dtype)
+            width = next(self._numbers)
+            return self._array(at, n * width, dtype).reshape(n, width)
+        size = next(self._numbers)
+        if entry.kind == STRINGS:
+            first, self._start = self._start, self._start + n
+            return Strings(self._whole[data : data + size], self._starts[first : self._start], self._array(at, n, DTYPES[5]))
+        first, self._offset = self._offset, self._offset + n + 1
+        return Ragged(self._offsets[first : self._offset], {child.name: self._column(child) for child in entry.children})
+
+    def _array(self, at: int, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+        return self._whole[at : at + n * dtype.itemsize].view(dtype)
