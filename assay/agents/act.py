@@ -12,17 +12,17 @@ import numpy as np
 from assay.agents.batch import Batch, Result, Step, Views
 from assay.agents.plans import Plans
 from assay.agents.step import Effects, Emission
+from assay.codecs.avro_bind import Constant
 from assay.codecs.avro_encode import encode
 from assay.codecs.columns import U8, Columns, Strings, interleave, rows, take
 from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
 from assay.codecs.digests import sha256_rows
 from assay.codecs.partitioner import partitions_of
-from assay.codecs.single_object import frame, plan_of
+from assay.codecs.single_object import frame, pins_body, plan_of
 from assay.codecs.table_state import TableState, joined, part
 from assay.contracts.errors import Stop
 from assay.contracts.handles import RTDL
 from assay.contracts.ids import OUTCOME_ID_TAG
-from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
 from assay.tables.row_kinds import PAYMENT
@@ -37,7 +37,7 @@ class ActStep(Step):
     """
 
     def __init__(self, plans: Plans, views: Views) -> None:
-        self._pins = plans.pins
+        self._pins = pins_body(plans.pins.as_avro())
         self._partitions = plans.partitions[RTDL]
         self._started = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
         self._asked = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
@@ -96,7 +96,6 @@ class ActStep(Step):
         return Result(emissions=(self._outcomes(started, batch.columns, batch.context.wall_us),))
 
     def _outcomes(self, started: Columns, answer: Columns, wall_us: int) -> Emission:
-        n = rows(started)
         action, status, event = started["action_id"], answer["status"], started["source_event_id"]
         assert isinstance(action, np.ndarray)
         assert isinstance(status, Strings)
@@ -106,11 +105,9 @@ class ActStep(Step):
             **{name: started[name] for name in ("decision_id", "action_id", "idempotency_key", "action_kind", "source_event_id")},
             **{name: answer[name] for name in ("status", "reason", "provider_ref")},
             "attempts": np.asarray(answer["attempts"]).astype(np.int64),
-            "completed_at_utc": np.broadcast_to(np.int64(wall_us), n),
-            "authz_policy_rev": Strings.repeat(AUTHZ_POLICY_REV.encode(), n),
-            **_pins_columns(self._pins, n),
         }
-        values = frame("action_outcome", encode(plan_of("action_outcome"), columns))
+        constants: dict[str, Constant] = {"pins": self._pins, "completed_at_utc": wall_us, "authz_policy_rev": AUTHZ_POLICY_REV.encode()}
+        values = frame("action_outcome", encode(plan_of("action_outcome"), columns, constants))
         return Emission(RTDL, partitions_of(event, self._partitions), event, values)
 
     def state(self) -> TableState:
@@ -140,15 +137,3 @@ def _outcome_ids(action_id: U8, status: Strings) -> U8:
     starts = pairs.starts[::2]
     lengths = pairs.lengths[::2] + pairs.lengths[1::2]
     return sha256_rows(OUTCOME_ID_TAG, pairs.data, starts, lengths)[:, :16]
-
-
-def _pins_columns(pins: Pins, n: int) -> Columns:
-    columns: Columns = {}
-    for name, value in pins.as_avro().items():
-        if isinstance(value, bytes):
-            columns[f"pins.{name}"] = np.broadcast_to(np.frombuffer(value, np.uint8), (n, len(value)))
-        elif isinstance(value, str):
-            columns[f"pins.{name}"] = Strings.repeat(value.encode(), n)
-        else:
-            columns[f"pins.{name}"] = np.broadcast_to(np.int64(value), n)
-    return columns

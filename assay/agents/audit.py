@@ -150,10 +150,9 @@ class AuditMachine:
         bodies = encode(plan_of("audit_record"), {
             "audit_id": sha256_fixed(AUDIT_ID_TAG, digests),
             "sequence": np.arange(self._next_audit, self._next_audit + n, dtype=np.int64),
-            "recorded_at_utc": np.broadcast_to(np.int64(wall_us), n),
             "decision": pairs["decision"],
             "outcome": outcomes,
-        })  # fmt: skip
+        }, {"recorded_at_utc": wall_us})  # fmt: skip
         return frame("audit_record", bodies)
 
     def _ranges(self, pairs: Columns) -> list[list[object]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from assay.agents.batch import Context
 from assay.agents.decision_policy import Answer
 from assay.agents.plans import Plans
+from assay.codecs.avro_bind import Constant
 from assay.codecs.avro_encode import encode
 from assay.codecs.avro_plan import AvroPlan, compile_schema
 from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings
@@ -42,19 +44,18 @@ class DecisionWriter:
         features, policy = plans.features, plans.policy
         self._feature_digest = features.digest
         bundle = {"bundle_id": plans.bundle_id, "bundle_version": plans.bundle_version}
-        # whole records that no row changes are written once and spliced
-        self._constants = {
+        self._constants: Mapping[str, Constant] = {
+            "header": record_type(RECORD).header,
+            "run_config_digest": plans.run_config_digest,
             "pins": pins_body(plans.pins.as_avro()),
             "feature_set": _revision(features.feature_set, features.revision, features.digest),
             "policy": _revision(policy.policy_id, policy.revision, policy.digest),
             "bundle_ref": field_body(RECORD, "bundle_ref", bundle),
             "source_event.topic": TRAFFIC.encode(),
         }
-        self._fixed = {"header": record_type(RECORD).header, "run_config_digest": plans.run_config_digest}
 
     def write(self, columns: Columns, decided: Decided, context: Context) -> Strings:
         """Single-object values of m ≥ 1 decisions. `columns` are those of their m rows."""
-        m = len(decided.rows)
         features = encode(self._features_plan, {name: _lists(columns[f"features.{name}"]) for name in ("longs", "doubles")})
         outcomes = self._outcomes.take(decided.answer.outcome)
         record: Columns = {
@@ -73,13 +74,9 @@ class DecisionWriter:
             "intent.action_kind": outcomes,
             "intent.idempotency_key": decided.idempotency_key,
             "row": decided.rows,
-            "decided_at_utc": np.broadcast_to(np.int64(context.wall_us), m),
-            "basis": Strings.repeat(_basis(context), m),
             "posture": columns["posture.stamp"],
-            **{path: Strings.repeat(value, m) for path, value in self._constants.items()},
-            **{path: np.broadcast_to(np.frombuffer(value, np.uint8), (m, len(value))) for path, value in self._fixed.items()},
         }
-        return encode(self._plan, record)
+        return encode(self._plan, record, {**self._constants, "decided_at_utc": context.wall_us, "basis": _basis(context)})
 
 
 def _basis(context: Context) -> bytes:

@@ -70,9 +70,8 @@ class ProjectionStep(Step):
         if parts:
             columns = concat(parts)
             stamp = {"epoch": context.epoch, "sequence": context.sequence}
-            stamped = columns | {field: np.broadcast_to(np.int64(value), rows(columns)) for field, value in stamp.items()}
             keys = _keys(cast(Strings, columns["entity"]), cast(Strings, columns["id"]))
-            out.append({"key": keys, "value": frame(name, encode(plan_of(name), stamped))})
+            out.append({"key": keys, "value": frame(name, encode(plan_of(name), columns, stamp))})
         both = concat([part for part in out if rows(part)] or out[:1])
         keys, values = cast(Strings, both["key"]), cast(Strings, both["value"])
         return Emission(handle, partitions_of(keys, self._partitions[handle]), keys, values)

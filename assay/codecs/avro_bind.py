@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,8 @@ from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, rows
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
+#: The value of a field that is the same in every record.
+Constant: TypeAlias = int | bytes
 #: Columns of the instruction array. SOURCE + row * STRIDE is where a row's value lies, in `wide` or in `pool`.
 #: EXTRA is a width, a number of symbols, null's branch or where lengths lie; LAST an item stride or the least value that is present.
 OP, SOURCE, STRIDE, EXTRA, EXIT, LEVEL, CHILD, LAST = range(8)
@@ -20,7 +23,8 @@ OP, SOURCE, STRIDE, EXTRA, EXIT, LEVEL, CHILD, LAST = range(8)
 class Binding:
     """Gathers what the kernel reads: `pool` (bytes), `wide` (8-byte cells) and the instructions over them."""
 
-    def __init__(self, root: Node, columns: Columns) -> None:
+    def __init__(self, root: Node, columns: Columns, constants: Mapping[str, Constant]) -> None:
+        self._constants = constants
         self.code: list[list[int]] = []
         self.constant: list[bool] = []
         self.paths: list[str] = []
@@ -50,6 +54,9 @@ class Binding:
         return found
 
     def _bind(self, node: Node, columns: Columns, n: int, level: int, depth: int) -> None:
+        if level == 0 and node.path in self._constants:
+            self._constant(node, self._constants[node.path])
+            return
         column = columns.get(node.path)
         if node.op is Op.RECORD and not isinstance(column, Strings):
             for part in node.parts:
@@ -68,6 +75,18 @@ class Binding:
         else:
             source, stride = self._numbers(node, column, n)
             self._add(node.op, source, stride, node.size, level, node.path)
+
+    def _constant(self, node: Node, value: Constant) -> None:
+        """A field of the record that is the same in every row."""
+        if isinstance(value, int) and node.op in (Op.LONG, Op.INT):
+            self._add(node.op, self._add_cells(np.array([value])), 0, node.size, 0, node.path)
+        elif isinstance(value, bytes) and node.op is Op.FIXED and len(value) == node.size:
+            self._add(Op.FIXED, self._add_pool(np.frombuffer(value, np.uint8)), 0, node.size, 0, node.path)
+        elif isinstance(value, bytes) and node.op in (*TEXTS, Op.RECORD, Op.ARRAY):
+            start = self._add_cells(np.array([self._add_pool(np.frombuffer(value, np.uint8)), len(value)]))
+            self._add(Op.STRING if node.op in TEXTS else Op.SPLICE, start, 0, start + 1, 0, node.path)
+        else:
+            raise _mismatch(node.path, f"cannot be the constant {value!r}")
 
     def _option(self, node: Node, columns: Columns, n: int, level: int, depth: int) -> None:
         part = node.parts[0]

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import numpy as np
 
-from assay.codecs.avro_bind import EXIT, EXTRA, LEVEL, OP, Binding
+from assay.codecs.avro_bind import EXIT, EXTRA, LEVEL, OP, Binding, Constant
 from assay.codecs.avro_encode_kernel import DONE, MISMATCH, encode_rows
 from assay.codecs.avro_plan import AvroPlan
 from assay.codecs.avro_schema import Op
@@ -16,10 +19,14 @@ from assay.contracts.reasons import Reason
 
 #: rows whose size is taken for that of all, before the buffer for all is made
 SAMPLE_ROWS = 128
+#: with fewer rows than this, writing constant fields once costs more than writing them in each row
+FOLD_ROWS = 200
 
 
-def encode(plan: AvroPlan, columns: Columns) -> Strings:
+def encode(plan: AvroPlan, columns: Columns, constants: Mapping[str, Constant] = MappingProxyType({})) -> Strings:
     """Encode n records. Column names, kinds and null masks are those `decode` gives; extra columns are ignored.
+
+    `constants` are fields that are equal in all records, by path: an integer, the bytes of text or of a fixed, or an Avro body to splice.
 
     A `Strings` where the schema has a record or a list is taken as Avro bytes and spliced as it is.
     Columns constant in the batch (stride 0, or one string repeated) are encoded once.
@@ -28,10 +35,10 @@ def encode(plan: AvroPlan, columns: Columns) -> Strings:
     n = rows(columns)
     if n == 0:
         return Strings(np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.int32))
-    binding = Binding(plan.root, columns)
+    binding = Binding(plan.root, columns, constants)
     pool, wide = binding.pool(), binding.wide()
     code = np.array(binding.code or np.zeros((0, 8)), np.int64)
-    if n > 1:
+    if n >= FOLD_ROWS:
         code, pool = _fold_constants(binding, code, pool, wide)
     out, ends = _run(binding, code, n, pool, wide)
     return Strings(out[: ends[-1]], ends[:-1], np.diff(ends).astype(np.int32))

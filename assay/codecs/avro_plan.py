@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +29,22 @@ class Slot(NamedTuple):
     """The level of the items, for a list."""
 
 
+class Room(NamedTuple):
+    """Where columns lie in the three buffers, for any room of the levels: columns follow one another in the order of their slots.
+
+    Slot s begins in buffer b at `lead[s, b]` plus, for every level, its room times `cells[level, s, b]`. Behind the last slot stand the
+    sizes of the buffers. `free` are the levels that no column belongs to.
+    """
+
+    lead: I64
+    cells: I64
+    free: tuple[int, ...]
+
+    def place(self, capacity: I64) -> I64:
+        """The places (slots + 1, 3) for so many rows per level."""
+        return self.lead + np.tensordot(capacity, self.cells, 1)
+
+
 class AvroPlan(NamedTuple):
     """A compiled schema. `code` is int64[instructions, 7]; `levels` counts list levels, level 0 being the records."""
 
@@ -37,6 +53,7 @@ class AvroPlan(NamedTuple):
     slots: tuple[Slot, ...]
     levels: int
     depth: int
+    room: Room
 
 
 def compile_schema(schema: Schema, only: Collection[str] | None = None) -> AvroPlan:
@@ -50,7 +67,28 @@ def compile_schema(schema: Schema, only: Collection[str] | None = None) -> AvroP
     compiler.emit(root, 0, "", 0)
     compiler.refuse_unused()
     code = np.array(compiler.code or [[Op.SKIP, -1, 0, 0, 1, 0, 0]], np.int64)
-    return AvroPlan(root, code, tuple(compiler.slots), compiler.levels, compiler.depth)
+    return AvroPlan(root, code, tuple(compiler.slots), compiler.levels, compiler.depth, _room(compiler.slots, compiler.levels))
+
+
+def _room(slots: Sequence[Slot], levels: int) -> Room:
+    lead, cells = np.zeros((len(slots) + 1, 3), np.int64), np.zeros((levels, len(slots) + 1, 3), np.int64)
+    for index, slot in enumerate(slots):
+        for buffer, width in widths(slot):
+            leads = slot.op is Op.ARRAY  # a list's offsets have one more cell, before its first row
+            lead[index:, buffer] += leads
+            cells[slot.level, index + 1 :, buffer] += width
+    return Room(lead, cells, tuple(set(range(1, levels)) - {slot.level for slot in slots}))
+
+
+def widths(slot: Slot) -> tuple[tuple[int, int], ...]:
+    """(buffer, cells per row) of a column."""
+    if slot.op in (Op.STRING, Op.BYTES):
+        return ((WIDE, 1), (NARROW, 1))
+    if slot.op is Op.ENUM:
+        return ((NARROW, 1),)
+    if slot.op in (Op.BOOLEAN, Op.OPTION, Op.FIXED):
+        return ((SMALL, slot.size if slot.op is Op.FIXED else 1),)
+    return ((WIDE, 1),)
 
 
 class _Compiler:

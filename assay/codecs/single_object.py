@@ -18,7 +18,7 @@ import fastavro
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.avro_decode import REASONS, decode
+from assay.codecs.avro_decode import REASONS, judge
 from assay.codecs.avro_plan import AvroPlan, compile_schema
 from assay.codecs.columns import I64, Strings
 from assay.codecs.intrinsics import gather
@@ -179,7 +179,7 @@ def _parsed_fields(name: str) -> Mapping[str, Any]:
 def _body(known: RecordType, value: bytes) -> dict[str, Any]:
     """The columns codec judges the bytes, so that one value and a batch are refused alike; then they are read."""
     whole = np.frombuffer(value, np.uint8)
-    verdict = int(decode(plan_under(known.header), whole, np.zeros(1, np.int64), np.array([len(value)]), HEADER_BYTES).verdict[0])
+    verdict = int(judge(plan_under(known.header), whole, np.zeros(1, np.int64), np.array([len(value)]), HEADER_BYTES)[0])
     reason = REASONS[verdict]
     if reason is not None:
         raise Quarantine(reason, f"the body of a {known.name} cannot be read", remedy="Look at its producer.")
