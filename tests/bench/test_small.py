@@ -14,8 +14,10 @@ from assay.contracts.reasons import Reason
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"WARM": 400, "WARM_ROWS": 100, "RECORDS_MIN": 3, "EVENTS": 60}.items():
-        monkeypatch.setattr(small, name, value)
+    monkeypatch.setattr(small, "WARM", 400)
+    monkeypatch.setattr(small, "WARM_ROWS", 100)
+    monkeypatch.setattr(small, "RECORDS_MIN", 3)
+    monkeypatch.setattr(small, "EVENTS", 60)
 
 
 @pytest.mark.usefixtures("few")
