@@ -189,6 +189,6 @@ def test_a_row_of_the_lanes_state_is_read_over_the_web(bench: Bench) -> None:
     assert get_json(port, "/table/pass_positions/nobody:0")["error"] == "key not found"
     assert get_json(port, f"/table/unheard_of/{key}")["error"] == "unknown table"
     assert [table["name"] for table in get_json(port, "/table/")] == ["pass_positions"]
-    assert get_json(port, "/table/pass_positions/")["help"] == "pass_positions of lane pass"
+    assert get_json(port, "/table/pass_positions/")["help"] == "pass_positions of lane pass/0"
     worker.terminate()
     assert worker.wait(30) == 0
