@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import AsyncGenerator, Awaitable
 
 import pytest
 from driven_lanes import DEADLINE_S, LogJournal, LogOutputs, drive, lanes_of, play, simulated, wired, world
@@ -12,7 +12,7 @@ from simulated_worlds import LANES, decision_digest, outcomes, published
 from assay.agents.step import TopicPartition
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import ModelLog
-from assay.contracts.errors import Stop
+from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
 
@@ -116,3 +116,46 @@ def test_one_that_is_told_before_its_claim_that_the_lane_is_anothers_writes_noth
         drive(name, log, effector)
     assert decision_digest(log) == decision_digest(simulated().log)
     assert len(set(outcomes(log))) == len(effector.acts) == len(world().payments)
+
+
+class Slow(LogJournal):
+    """A journal whose acknowledgements take a while, and whose follower waits until there are records, as on a broker."""
+
+    async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
+        acknowledged = await super().append(value, wall_ms)
+
+        async def later() -> int:
+            for _ in range(100):
+                await asyncio.sleep(0)
+            return await acknowledged
+
+        return asyncio.ensure_future(later())
+
+    async def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
+        while True:
+            if records := self._new():
+                for _ in range(150):
+                    await asyncio.sleep(0)
+                yield records
+            await asyncio.sleep(0)
+
+
+def test_a_lane_that_is_recovered_before_it_has_begun_to_follow_stands_behind_its_own_claims() -> None:
+    """A worker is given a lane right after it was told to stand by for it. It claims twice, because outputs may be unemitted."""
+    log, effector = published(world(), 1), KeyedEffector()
+    lane = lanes_of(effector)["rtdl"]
+    tp = ("FP_JOURNAL_RTDL_V1", 0)
+    with pytest.raises(Retry, match="the broker is gone"):
+        asyncio.run(play(wired(lane, LogJournal(log, tp), LogOutputs(log, fails_at=1), effector), lane, log))
+    before = log.end(tp)
+
+    async def scenario() -> int:
+        driver = wired(lane, Slow(log, tp), LogOutputs(log), effector)
+        following = asyncio.create_task(driver.follow())
+        assert await driver.recover()
+        async with asyncio.timeout(DEADLINE_S):
+            await following
+        return driver.next_offset
+
+    stands = asyncio.run(scenario())
+    assert (stands, log.end(tp)) == (before + 2, before + 2)

@@ -120,6 +120,8 @@ class LaneDriver:
     async def follow(self) -> None:
         """Stand by: fold the journal as another worker writes it, until this one recovers the lane."""
         async with self._reading:
+            if self._taken_over.is_set():  # recovered before this began: what it would read now are the lane's own claims
+                return
             await self._begin()
             try:
                 await self._follow()
