@@ -76,12 +76,10 @@ class LaneDriver:
         self._folded: asyncio.Queue[tuple[_InFlight, LaneOutput]] = asyncio.Queue()
         # answers of effects are journaled before the next batch, so a lane with effects has one record under way
         self._room = asyncio.Semaphore(IN_FLIGHT_MAX if effector is None else 1)
-        self._next_offset = 0
+        self._next_offset = self._reads = 0
         #: records of writers whose epoch is over that landed between this one's
         self._zombie_records = 0
-        self._reading = asyncio.Lock()
-        self._taken_over = asyncio.Event()
-        self._reads = 0
+        self._reading, self._taken_over = asyncio.Lock(), asyncio.Event()
 
     def feed(self, chunk: Chunk) -> None:
         """Take fetched records."""
