@@ -7,6 +7,7 @@ and while rows are held the active worker writes a TICK for it. A released row k
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -38,21 +39,21 @@ class HoldingStep(Step):
         self._wait_us = wait_us
         self._held = HeldRows(bytes_max)
 
+    @abstractmethod
     def waits_for(self, batch: Batch) -> Sequence[bytes | None]:
         """For each row the key it waits for, None for a row that goes on at once."""
-        raise NotImplementedError
 
+    @abstractmethod
     def brings(self, batch: Batch) -> Sequence[bytes | None]:
         """For each row the key that it brings, None if it brings none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def knows(self, key: bytes) -> bool:
         """Whether the key came before: then a row does not wait."""
-        raise NotImplementedError
 
+    @abstractmethod
     def learn(self, key: bytes, ts_us: int) -> None:
         """A row brought this key."""
-        raise NotImplementedError
 
     def handle(self, batch: Batch) -> Result:
         walk = _Walk(batch, self._held)

@@ -120,17 +120,25 @@ def _packed(strings: Strings) -> tuple[NDArray[np.int32], U8]:
 def _layout(whole: U8, header: int) -> tuple[Layout, I64]:
     """The layout of a block and the numbers of its header: one that was seen before, or a new one."""
     for layout in _seen.get(header, ()):
-        numbers = np.empty(len(layout.numbers_at), np.uint64)
-        if match(whole, HEAD.size, layout.template, layout.is_number, layout.numbers_at, numbers):
-            return layout, numbers.view(np.int64)
+        numbers = _numbers(whole, layout)
+        if numbers is not None:
+            return layout, numbers
     layout = layout_in(whole[HEAD.size : HEAD.size + header].tobytes())
-    numbers = np.empty(len(layout.numbers_at), np.uint64)
-    assert match(whole, HEAD.size, layout.template, layout.is_number, layout.numbers_at, numbers)
+    numbers = _numbers(whole, layout)
+    if numbers is None:
+        raise garbage("the header is not written as its columns are")
     if header <= KEPT_BYTES:
         if sum(map(len, _seen.values())) >= KEPT:
             _seen.clear()
         _seen[header] = (layout, *_seen.get(header, ()))
-    return layout, numbers.view(np.int64)
+    return layout, numbers
+
+
+def _numbers(whole: U8, layout: Layout) -> I64 | None:
+    """The numbers of a header of this length, None if it is not that of the layout."""
+    numbers = np.empty(len(layout.numbers_at), np.uint64)
+    found = match(whole, HEAD.size, layout.template, layout.is_number, layout.numbers_at, numbers)
+    return numbers.view(np.int64) if found else None
 
 
 class _Block:
