@@ -11,7 +11,7 @@ from assay.codecs import columns_bytes
 from assay.codecs.columns import Columns, Ragged, Strings
 from assay.codecs.columns_bytes import HEAD, columns_from_bytes, columns_to_bytes
 from assay.codecs.columns_layout import KEPT, KEPT_BYTES, layout_of
-from assay.contracts.errors import Quarantine
+from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 COLUMNS: Columns = {
@@ -127,3 +127,27 @@ def test_a_layout_is_bound_once_per_set_of_columns() -> None:
     assert layout_of({"b": np.arange(5), "a": Strings.of(["y"] * 5)}) is first
     assert layout_of({"b": np.arange(3, dtype=np.int32), "a": Strings.of(["x"] * 3)}) is not first
     assert [entry.name for entry in first.entries] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "rows"),
+    [({"n": np.arange(4)}, 5), ({"f": np.array([True] * 8)}, 9), ({"t": Strings.of(["a"])}, 5), ({"t": Strings.of(["abcdefgh"])}, 7)],
+)
+def test_rows_a_little_beyond_the_bytes_are_refused_before_they_are_read(columns: Columns, rows: int) -> None:
+    data = bytearray(columns_to_bytes(columns))
+    struct.pack_into("<Q", data, HEAD.size + int(layout_of(columns).numbers_at[0]), rows)
+    with pytest.raises(Quarantine, match="an array is larger than the bytes"):
+        columns_from_bytes(bytes(data))
+
+
+def test_a_negative_count_that_a_later_one_makes_good_is_refused() -> None:
+    data = columns_to_bytes({"l": Ragged(np.array([0, 2, 3]), {"v": np.arange(3)})})
+    with pytest.raises(Quarantine, match="lengths of lists"):
+        columns_from_bytes(data.replace(struct.pack("<qq", 2, 1), struct.pack("<qq", -1, 4)))
+
+
+def test_a_row_outside_of_its_buffer_is_not_written() -> None:
+    outside = Strings(np.zeros(3, np.uint8), np.array([1], np.int64), np.array([9], np.int32))
+    with pytest.raises(Stop) as refused:
+        columns_to_bytes({"t": outside})
+    assert refused.value.reason is Reason.COLUMNS_MISMATCH
