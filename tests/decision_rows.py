@@ -14,7 +14,7 @@ from assay.agents.plans import Plans
 from assay.agents.rule_plan import compile_rules
 from assay.agents.rule_scorer import RuleScorer
 from assay.agents.topology import RTDL
-from assay.codecs.columns import Columns, Strings
+from assay.codecs.columns import Columns, Strings, settled_columns
 from assay.codecs.single_object import unpack
 from assay.contracts.canonical import canonical
 from assay.contracts.pins import Pins
@@ -84,7 +84,7 @@ def batch(rows: Sequence[dict[str, Any]], first: int = 0) -> Batch:
         "features.longs": np.array([[r.get("count", 1), r.get("night", 0)] for r in rows], np.int64).reshape(n, 2),
         "features.doubles": np.array([[r.get("mean", 100.0)] for r in rows], np.float64).reshape(n, 1),
     }
-    return Batch(columns, np.array([r.get("live", True) for r in rows], np.bool_), CONTEXT)
+    return Batch(settled_columns(columns), np.array([r.get("live", True) for r in rows], np.bool_), CONTEXT)
 
 
 def handled(under_test: Sequence[WiredStep], given: Batch) -> tuple[Columns, Result]:
@@ -94,7 +94,7 @@ def handled(under_test: Sequence[WiredStep], given: Batch) -> tuple[Columns, Res
     for wired in under_test:
         result = wired.step.handle(given._replace(columns={name: columns[name] for name in wired.takes}))
         assert result.columns.keys() == set(wired.writes)
-        columns |= result.columns
+        columns |= settled_columns(result.columns)
     return columns, result
 
 

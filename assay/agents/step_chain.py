@@ -16,7 +16,7 @@ from assay.agents.lane_columns import fits
 from assay.agents.refusals import dead_letters, refused_rows
 from assay.agents.step import Effects, Emission, LaneOutput
 from assay.agents.taken import RefusedRecord
-from assay.codecs.columns import Columns, Strings, rows
+from assay.codecs.columns import Columns, Strings, rows, settled, settled_columns
 from assay.codecs.single_object import HEADER_BYTES
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -33,7 +33,7 @@ class StepChain:
 
     def handle(self, columns: Columns, n: int, context: Context, refused: Sequence[RefusedRecord]) -> LaneOutput:
         """Fold a journal record of n rows and the records that were refused before it. Raises Stop for a result that is not declared."""
-        work = _Work(columns, np.ones(n, np.bool_), list(refused))
+        work = _Work(settled_columns(columns), np.ones(n, np.bool_), list(refused))
         # a record without rows runs the steps that act by time, and what they release runs all steps behind them
         for wired in self.steps:
             if wired.punctuated or wired.holds or len(work.live):
@@ -77,7 +77,7 @@ class StepChain:
             n = rows(result.rows)
             if result.rows.keys() != set(wired.takes) or not all(fits(name, column, n) for name, column in result.rows.items()):
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, "lets rows go on without the columns that it was given")
-            work.columns, work.live = dict(result.rows), np.ones(n, np.bool_)
+            work.columns, work.live = settled_columns(result.rows), np.ones(n, np.bool_)
         if result.live is not None:
             if result.live.dtype != np.bool_ or result.live.shape != work.live.shape:
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"gives {len(result.live)} live flags for {len(work.live)} rows")
@@ -90,13 +90,13 @@ class StepChain:
         for name, column in result.columns.items():
             if name not in wired.writes or not fits(name, column, n):
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"writes column {name}, not as it is declared")
+            work.columns[name] = settled(column)
         absent = [name for name in wired.writes if name not in result.columns]
         if absent and n:
             raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"does not write column {', '.join(absent)}")
         if result.frames.keys() != set(wired.frames_written):
             what = f"writes the frames {sorted(result.frames)}, declared are {sorted(wired.frames_written)}"
             raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, what)
-        work.columns.update(result.columns)
         work.frames.update(result.frames)
 
     def _listed(self, wired: WiredStep, emissions: Sequence[Emission]) -> Iterator[Emission]:

@@ -1,183 +1,197 @@
-"""Columns bound to a schema: the encode program of one batch, with everything constant in it written out beforehand."""
+"""A schema bound to the form of its columns: the encode program, and where every column lies in the memory of the encoder.
+
+Numbers, the starts and lengths of texts, and the offsets of lists are copied into 8-byte cells, bytes into a pool. A program is bound
+once: where a column begins depends on the room of its level alone, and room is made seldom.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+from collections.abc import Collection, Mapping
+from enum import IntEnum
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.codecs.avro_schema import TEXTS, Node, Op
-from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, rows
+from assay.codecs.columns import I64, Column, Columns, Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 #: The value of a field that is the same in every record.
 Constant: TypeAlias = int | bytes
-#: Columns of the instruction array. SOURCE + row * STRIDE is where a row's value lies, in `wide` or in `pool`.
+#: Columns of the instruction array. SOURCE + row * STRIDE is where a row's value lies, in the cells or in the pool.
 #: EXTRA is a width, a number of symbols, null's branch or where lengths lie; LAST an item stride or the least value that is present.
 OP, SOURCE, STRIDE, EXTRA, EXIT, LEVEL, CHILD, LAST = range(8)
+#: cells between two columns beyond their room, so that columns of equal room do not meet in the same lines of a cache
+_BETWEEN = 24
+_BITS = {Op.LONG: 64, Op.INT: 32}
 
 
-class Binding:
-    """Gathers what the kernel reads: `pool` (bytes), `wide` (8-byte cells) and the instructions over them."""
+class Kind(IntEnum):
+    """The form of a column."""
 
-    def __init__(self, root: Node, columns: Columns, constants: Mapping[str, Constant]) -> None:
-        self._constants = constants
-        self.code: list[list[int]] = []
-        self.constant: list[bool] = []
+    INTEGERS, REALS, TEXT, FIXED, LISTS = range(5)
+
+
+class Field(NamedTuple):
+    """A column to be filled: its form and path, its level, and its first column of cells. `row` is the instruction of a fixed.
+
+    `size` is the width of a fixed, or the level of a list's items.
+    """
+
+    kind: Kind
+    path: str
+    level: int
+    cells: int
+    row: int
+    size: int
+
+
+class Program:
+    """The instructions for columns like these. `varying` are the paths of the constants that each batch brings.
+
+    Raises Stop(COLUMNS_MISMATCH) for a missing column and for a constant that its field cannot be.
+    """
+
+    def __init__(self, root: Node, columns: Columns, constants: Mapping[str, Constant], varying: Collection[str]) -> None:
+        self.fields: list[Field] = []
+        #: instruction → the path it writes
         self.paths: list[str] = []
-        self.pools: list[U8] = []
-        self.cells: list[I64] = []
-        self.pooled: dict[tuple[int, int], int] = {}
-        self.pool_size = self.wide_size = 0
-        self.levels = 1
-        self.depth = 0
-        self._bind(root, columns, rows(columns), 0, 0)
+        #: path → node and instruction of a varying constant
+        self.varying: dict[str, tuple[Node, int]] = {}
+        self.levels, self.depth = 1, 0
+        #: level of each column of cells
+        self._cells: list[int] = []
+        #: (instruction, its column, column of cells): what `place` fills in
+        self._patches: list[tuple[int, int, int]] = []
+        self._code: list[list[int]] = []
+        self._pieces: list[bytes] = []
+        self._constants, self._names = constants, frozenset(varying)
+        self._bind(root, columns, 0, 0)
+        self.code: I64 = np.array(self._code, np.int64).reshape(-1, LAST + 1)
+        #: the ready bytes of all constants, with which the pool begins
+        self.ready = b"".join(self._pieces)
 
-    def wide(self) -> I64:
-        """All 8-byte cells."""
-        return np.concatenate(self.cells) if self.cells else np.zeros(0, np.int64)
+    def place(self, room: I64) -> tuple[I64, int]:
+        """Put the columns where they lie for so many rows per level: the first cell of each column, and the number of all cells."""
+        sizes = room[np.array(self._cells, np.intp)] + _BETWEEN
+        base: I64 = np.concatenate(([0], np.cumsum(sizes)))
+        rows, columns, cells = np.array(self._patches, np.intp).reshape(-1, 3).T
+        self.code[rows, columns] = base[cells]
+        return base, int(base[-1])
 
-    def pool(self) -> U8:
-        """All bytes."""
-        return np.concatenate(self.pools) if self.pools else np.zeros(0, np.uint8)
-
-    def runs(self) -> list[tuple[int, int]]:
-        """Maximal runs [a, b) of at least two outermost instructions whose values are the same in every row."""
-        found, a = [], 0
-        for b in range(len(self.code) + 1):
-            if b == len(self.code) or not self.constant[b]:
-                found += [(a, b)] if b - a > 1 else []
-                a = b + 1
-        return found
-
-    def _bind(self, node: Node, columns: Columns, n: int, level: int, depth: int) -> None:
-        if level == 0 and node.path in self._constants:
-            self._constant(node, self._constants[node.path])
-            return
+    def _bind(self, node: Node, columns: Columns, level: int, depth: int) -> None:
         column = columns.get(node.path)
-        if node.op is Op.RECORD and not isinstance(column, Strings):
+        if level == 0 and node.path in self._names:
+            self.varying[node.path] = node, self._add(Op.FIXED, node.path, level)
+        elif level == 0 and node.path in self._constants:
+            self._constant(node, self._constants[node.path])
+        elif node.op is Op.RECORD and not isinstance(column, Strings):
             for part in node.parts:
-                self._bind(part, columns, n, level, depth)
+                self._bind(part, columns, level, depth)
         elif node.op is Op.OPTION:
-            self._option(node, columns, n, level, depth)
-        elif column is None:
-            raise _mismatch(node.path, "is missing")
+            self._option(node, columns, level, depth)
         elif node.op in TEXTS or (node.op in (Op.RECORD, Op.ARRAY) and isinstance(column, Strings)):
-            starts, lengths, stride = self._strings(node, column, n)
-            self._add(Op.STRING if node.op in TEXTS else Op.SPLICE, starts, stride, lengths, level, node.path)
+            self._text(node, level)
         elif node.op is Op.ARRAY:
-            self._list(node, column, n, level, depth)
+            self._list(node, column, level, depth)
         elif node.op is Op.FIXED:
-            self._fixed(node, column, n, level)
+            row = self._add(Op.FIXED, node.path, level, stride=node.size, extra=node.size)
+            self.fields.append(Field(Kind.FIXED, node.path, level, -1, row, node.size))
         else:
-            source, stride = self._numbers(node, column, n)
-            self._add(node.op, source, stride, node.size, level, node.path)
+            self._number(node, level)
 
     def _constant(self, node: Node, value: Constant) -> None:
-        """A field of the record that is the same in every row."""
-        if isinstance(value, int) and node.op in (Op.LONG, Op.INT):
-            self._add(node.op, self._add_cells(np.array([value])), 0, node.size, 0, node.path)
-        elif isinstance(value, bytes) and node.op is Op.FIXED and len(value) == node.size:
-            self._add(Op.FIXED, self._add_pool(np.frombuffer(value, np.uint8)), 0, node.size, 0, node.path)
-        elif isinstance(value, bytes) and node.op in (*TEXTS, Op.RECORD, Op.ARRAY):
-            start = self._add_cells(np.array([self._add_pool(np.frombuffer(value, np.uint8)), len(value)]))
-            self._add(Op.STRING if node.op in TEXTS else Op.SPLICE, start, 0, start + 1, 0, node.path)
+        """Ready bytes. Those of neighbours are one piece, unless an option ends between them."""
+        piece = body_of(node, value)
+        if self._joins:
+            self._code[-1][EXTRA] += len(piece)
         else:
-            raise _mismatch(node.path, f"cannot be the constant {value!r}")
+            row = self._add(Op.FIXED, node.path, 0, extra=len(piece))
+            self._code[row][SOURCE] = sum(map(len, self._pieces))
+            self._joins = True
+        self._pieces.append(piece)
 
-    def _option(self, node: Node, columns: Columns, n: int, level: int, depth: int) -> None:
+    #: whether the instruction before is a constant, which another one may join
+    _joins = False
+
+    def _number(self, node: Node, level: int) -> None:
+        row = self._add(node.op, node.path, level, stride=1, extra=node.size)
+        self._column(Kind.REALS if node.op in (Op.DOUBLE, Op.FLOAT) else Kind.INTEGERS, node.path, level, row)
+
+    def _text(self, node: Node, level: int) -> None:
+        row = self._add(Op.STRING if node.op in TEXTS else Op.SPLICE, node.path, level, stride=1)
+        cells = self._column(Kind.TEXT, node.path, level, row)
+        self._cells.append(level)
+        self._patches.append((row, EXTRA, cells + 1))
+
+    def _option(self, node: Node, columns: Columns, level: int, depth: int) -> None:
+        """Whether a value is present is told by the length of a text, and by a mask for other types."""
         part = node.parts[0]
+        row = self._add(Op.OPTION, node.path, level, stride=1, extra=node.size)
         if part.op in TEXTS:
-            column = columns.get(part.path)
-            _, source, stride = self._strings(part, column, n) if column is not None else (0, 0, 0)
-            threshold = 0
+            self._patches.append((row, SOURCE, len(self._cells) + 1))
         else:
-            mask = columns.get(f"{node.path}?")
-            source, stride = self._numbers(node, mask, n) if mask is not None else (0, 0)
-            column, threshold = mask, 1
-        if column is None:
-            raise _mismatch(f"{node.path}?", "is missing")
-        at = self._add(Op.OPTION, source, stride, node.size, level, node.path, last=threshold)
-        self.constant[at] = False
-        self._bind(part, columns, n, level, depth)
-        self.code[at][EXIT] = len(self.code)
-        self.constant[at:] = [False] * (len(self.code) - at)
+            self._code[row][LAST] = 1
+            self._column(Kind.INTEGERS, f"{node.path}?", level, row)
+        self._bind(part, columns, level, depth)
+        self._code[row][EXIT] = len(self._code)
+        self._joins = False
 
-    def _list(self, node: Node, column: Column, n: int, level: int, depth: int) -> None:
-        if not isinstance(column, Ragged) or len(column.offsets) != n + 1:
-            raise _mismatch(node.path, f"is not {n} lists")
-        items = rows(column.children)
-        offsets = np.asarray(column.offsets, np.int64)
-        if offsets[0] < 0 or offsets[-1] > items or (np.diff(offsets) < 0).any():
-            raise _mismatch(node.path, "has offsets outside of its items")
-        source = self._add_cells(offsets)
+    def _list(self, node: Node, column: Column | None, level: int, depth: int) -> None:
+        if column is None or isinstance(column, np.ndarray | Strings):
+            raise mismatch(node.path, "is missing" if column is None else "is not lists")
         child, self.levels, self.depth = self.levels, self.levels + 1, max(self.depth, depth + 1)
-        at = len(self.code)
-        self._add(Op.ARRAY, source, 1, at + 1, level, node.path, child=child)
+        row = self._add(Op.ARRAY, node.path, level, stride=1, child=child)
+        cells = self._column(Kind.LISTS, node.path, level, row, child)
         for part in node.parts:
-            self._bind(part, column.children, items, child, depth + 1)
-        item = self.code[-1]
-        if len(self.code) == at + 2 and item[OP] in (Op.LONG, Op.DOUBLE):
-            op = Op.LONGS if item[OP] == Op.LONG else Op.DOUBLES
-            self.code[at:] = [[op, source, 1, item[SOURCE], at + 1, level, 0, item[STRIDE]]]
-            del self.constant[at + 1 :], self.paths[at + 1 :]
+            self._bind(part, column.children, child, depth + 1)
+        item = self._code[-1]
+        if len(self._code) == row + 2 and item[OP] in (Op.LONG, Op.DOUBLE):
+            self._code[row:] = [[Op.LONGS if item[OP] == Op.LONG else Op.DOUBLES, 0, 1, 0, row + 1, level, 0, 1]]
+            del self.paths[row + 1 :]
+            self._patches[-1] = row, EXTRA, self._patches[-1][2]
             return
-        self._add(Op.END, source, 1, at + 1, level, node.path, child=child)
-        self.code[at][EXIT] = len(self.code)
+        end = self._add(Op.END, node.path, level, stride=1, extra=row + 1, child=child)
+        self._patches.append((end, SOURCE, cells))
+        self._code[row][EXTRA], self._code[row][EXIT] = row + 1, end + 1
 
-    def _strings(self, node: Node, column: Column, n: int) -> tuple[int, int, int]:
-        """Where starts and lengths lie, and their stride."""
-        if not isinstance(column, Strings) or len(column.lengths) != n:
-            raise _mismatch(node.path, f"is not {n} strings")
-        if column.check():
-            first, size = int(column.starts[0]), int(column.lengths[0])
-            kept = column.data[first : first + max(0, size)]
-            start = self._add_pool(kept)
-            return self._add_cells(np.array([start])), self._add_cells(np.array(column.lengths[:1])), 0
-        if len(column.data) > 4 * int(column.lengths.sum(dtype=np.int64)) + 65536:
-            column = column.compact()
-        return self._add_cells(column.starts + self._add_pool(column.data)), self._add_cells(column.lengths), 1
+    def _column(self, kind: Kind, path: str, level: int, row: int, size: int = 0) -> int:
+        """A column of cells that the instruction reads; its number."""
+        cells = len(self._cells)
+        self.fields.append(Field(kind, path, level, cells, row, size))
+        self._cells.append(level)
+        self._patches.append((row, SOURCE, cells))
+        return cells
 
-    def _fixed(self, node: Node, column: Column, n: int, level: int) -> None:
-        if not isinstance(column, np.ndarray) or column.shape != (n, node.size) or column.dtype != np.uint8:
-            raise _mismatch(node.path, f"is not uint8 of shape ({n}, {node.size})")
-        stride = 0 if n and column.strides[0] == 0 else node.size
-        source = self._add_pool(np.ascontiguousarray(column if stride else column[:1]).reshape(-1))
-        self._add(Op.FIXED, source, stride, node.size, level, node.path)
-
-    def _numbers(self, node: Node, column: Column, n: int) -> tuple[int, int]:
-        real = node.op in (Op.DOUBLE, Op.FLOAT)
-        if not isinstance(column, np.ndarray) or column.shape != (n,) or column.dtype.kind not in ("f" if real else "biu"):
-            raise _mismatch(node.path, f"is not {n} {'reals' if real else 'integers'}")
-        stride = 0 if n and column.strides[0] == 0 else 1
-        kept = column if stride else column[:1]
-        return self._add_cells(kept.astype(np.float64).view(np.int64) if real else kept), stride
-
-    def _add_cells(self, values: NDArray[Any]) -> int:
-        at = self.wide_size
-        self.cells.append(np.asarray(values, np.int64))
-        self.wide_size += len(values)
-        return at
-
-    def _add_pool(self, data: U8) -> int:
-        key = (data.__array_interface__["data"][0], len(data))
-        if key not in self.pooled:
-            self.pooled[key] = self.pool_size
-            self.pools.append(data)
-            self.pool_size += len(data)
-        return self.pooled[key]
-
-    def _add(
-        self, op: Op, source: int, stride: int, extra: int, level: int, path: str, *, child: int = 0, last: int = 0
-    ) -> int:  # fmt: skip
-        self.code.append([op, source, stride, extra, len(self.code) + 1, level, child, last])
-        self.constant.append(stride == 0 and level == 0)
+    def _add(self, op: Op, path: str, level: int, *, stride: int = 0, extra: int = 0, child: int = 0) -> int:
+        self._code.append([op, 0, stride, extra, len(self._code) + 1, level, child, 0])
         self.paths.append(path)
-        return len(self.code) - 1
+        self._joins = False
+        return len(self._code) - 1
 
 
-def _mismatch(path: str, what: str) -> Stop:
+def body_of(node: Node, value: Constant) -> bytes:
+    """The Avro bytes of a constant. Raises Stop(COLUMNS_MISMATCH) when its field cannot be this value."""
+    if isinstance(value, int) and node.op in _BITS and -(1 << _BITS[node.op] - 1) <= value < 1 << _BITS[node.op] - 1:
+        return _varint(value)
+    if isinstance(value, bytes) and (node.op in (Op.RECORD, Op.ARRAY) or (node.op is Op.FIXED and len(value) == node.size)):
+        return value
+    if isinstance(value, bytes) and node.op in TEXTS:
+        return _varint(len(value)) + value
+    raise mismatch(node.path, f"cannot be the constant {value!r}")
+
+
+def mismatch(path: str, what: str) -> Stop:
+    """The refusal of a column."""
     return Stop(Reason.COLUMNS_MISMATCH, f"column {path!r} {what}", where="Avro encoding", remedy="Give every field its column.")
+
+
+def _varint(value: Any) -> bytes:
+    """A zigzag varint."""
+    bits, out = (value << 1) ^ (value >> 63), bytearray()
+    while bits >= 128:
+        out.append(bits & 127 | 128)
+        bits >>= 7
+    out.append(bits)
+    return bytes(out)

@@ -29,14 +29,39 @@ def write_varint(out: Any, at: int, value: Any) -> int:
 
 
 @kernel
+def settle(wide: Any, texts: Any, lists: Any) -> Any:
+    """Check texts and lists, and move the starts of texts to the place of their bytes in the pool. Gives the first wrong one, -1 for none.
+
+    A text is (its starts, its lengths, rows, bytes of its buffer, place of the buffer in the pool), a list (its offsets, rows, items).
+    """
+    for t in range(texts.shape[0]):
+        begin, size, rows, held, place = texts[t, 0], texts[t, 1], texts[t, 2], texts[t, 3], texts[t, 4]
+        for i in range(rows):
+            start = wide[begin + i]
+            if start < 0 or start > held or wide[size + i] > held - start:
+                return t
+            wide[begin + i] = start + place
+    for t in range(lists.shape[0]):
+        begin, rows, items = lists[t, 0], lists[t, 1], lists[t, 2]
+        before = np.int64(0)
+        for i in range(rows + 1):
+            if wide[begin + i] < before:
+                return texts.shape[0] + t
+            before = wide[begin + i]
+        if before > items:
+            return texts.shape[0] + t
+    return -1
+
+
+@kernel
 def encode_rows(
-    code: Any, first: int, rows: int, pool: Any, wide: Any, frames: Any, index: Any, out: Any, ends: Any, cells: Any
+    code: Any, first: int, rows: int, pool: Any, wide: Any, frames: Any, index: Any, out: Any, starts: Any, lengths: Any, cells: Any
 ) -> tuple[int, int, int]:
-    """Encode rows from `first` on; `ends[i + 1]` is where row i ends. Returns (row, state, instruction)."""
+    """Encode rows from `first` on; row i is written at `starts[i]`, where the row before it ends. Returns (row, state, instruction)."""
     steps = code.shape[0]
     room = out.shape[0]
     half, real, cell, double = cells
-    at = ends[first]
+    at = starts[first]
     for row in range(first, rows):
         index[0] = row
         step = 0
@@ -145,5 +170,6 @@ def encode_rows(
                 store64(out, at, bits)
                 at += width
                 step += 1
-        ends[row + 1] = at
+        starts[row + 1] = at
+        lengths[row] = at - starts[row]
     return rows, DONE, 0

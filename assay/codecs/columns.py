@@ -106,6 +106,34 @@ Column: TypeAlias = NDArray[Any] | Strings | Ragged
 Columns: TypeAlias = dict[str, Column]
 
 
+def settled(column: Column) -> Column:
+    """The column, contiguous and read-only from now on: nobody changes it behind the back of a reader, and a kernel meets one type.
+
+    Arrays are locked in place, so whoever made them cannot write to them any more; only an array that is not contiguous is copied.
+    """
+    if isinstance(column, Strings):
+        data, starts, lengths = column
+        return Strings(_settled(data), _settled(starts), _settled(lengths))
+    if isinstance(column, Ragged):
+        return Ragged(_settled(column.offsets), {name: settled(child) for name, child in column.children.items()})
+    return _settled(column)
+
+
+def settled_columns(columns: Mapping[str, Column]) -> Columns:
+    """All columns settled."""
+    return {name: settled(column) for name, column in columns.items()}
+
+
+def _settled(array: NDArray[Any]) -> NDArray[Any]:
+    flags = array.flags
+    if not flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+        flags = array.flags
+    if flags.writeable:
+        flags.writeable = False
+    return array
+
+
 def rows(columns: Mapping[str, Column]) -> int:
     """Number of rows; 0 for no columns."""
     for column in columns.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,30 @@ def _cube_root_bits(p: int) -> int:
 ROUND = np.array([_cube_root_bits(p) for p in _PRIMES], np.uint32)
 
 
+class Midstate(NamedTuple):
+    """The hash uint32 (8,) after the whole blocks of a prefix, which are `before` bytes; `tail` is the rest of the prefix."""
+
+    tail: U8
+    before: int
+    state: NDArray[np.uint32]
+
+
+class Workspace:
+    """Working memory of the kernel, kept from batch to batch. It belongs to one thread."""
+
+    def __init__(self) -> None:
+        self._x, self._blocks = np.zeros(WORDS, np.uint32), np.zeros(LANES, np.int64)
+        self._message = np.zeros((LANES, 0), np.uint8)
+
+    def of(self, size: int) -> tuple[Any, ...]:
+        """For messages of at most `size` bytes: open blocks as bytes and as words, constants, working words, a number per lane."""
+        width = 64 * ((size + 72) // 64)
+        if width > self._message.shape[1]:
+            self._message = np.zeros((LANES, width), np.uint8)
+            self._words = self._message.view("<u4")
+        return self._message, self._words, ROUND, self._x, self._blocks
+
+
 def sha256_rows(prefix: bytes, data: U8, starts: NDArray[np.int64], lengths: NDArray[Any], more: U8 | None = None) -> U8:
     """uint8[n, 32]: row i is sha256(prefix + data[starts[i] : starts[i] + lengths[i]] + more[i]).
 
@@ -35,15 +59,10 @@ def sha256_rows(prefix: bytes, data: U8, starts: NDArray[np.int64], lengths: NDA
     """
     n = len(starts)
     found = np.zeros((n, 32), np.uint8)
-    state, kept = _midstate(prefix)
     extra = frozen(np.zeros((n, 0), np.uint8) if more is None else more, np.uint8)
-    size = len(prefix) - kept + max(int(lengths.max()) if n else 0, 0) + extra.shape[1]
-    message = np.zeros((LANES, 64 * ((size + 72) // 64)), np.uint8)
-    tail = frozen(np.frombuffer(prefix[kept:], np.uint8), np.uint8)
-    hash_rows(
-        tail, kept, state, frozen(data, np.uint8), frozen(starts, np.int64), frozen(lengths, np.int64), extra,
-        message, message.view("<u4"), ROUND, np.zeros(WORDS, np.uint32), np.zeros(LANES, np.int64), found,
-    )  # fmt: skip
+    room = Workspace().of(len(prefix) + max(int(lengths.max()) if n else 0, 0) + extra.shape[1])
+    tail, before, state = midstate(prefix)
+    hash_rows(tail, before, state, frozen(data, np.uint8), frozen(starts, np.int64), frozen(lengths, np.int64), extra, *room, found)
     return found
 
 
@@ -54,8 +73,8 @@ def sha256_fixed(prefix: bytes, rows: U8) -> U8:
 
 
 @lru_cache(64)
-def _midstate(prefix: bytes) -> tuple[NDArray[np.uint32], int]:
-    """The hash after the whole blocks of a prefix, and the number of their bytes. A lane has few prefixes; kernels only read the hash."""
+def midstate(prefix: bytes) -> Midstate:
+    """The hash of the whole blocks of a prefix, computed once. A lane has few prefixes; kernels only read it."""
     kept = len(prefix) // 64 * 64
     x = np.zeros(WORDS, np.uint32)
     x[: 8 * LANES] = np.repeat(INITIAL, LANES)
@@ -64,4 +83,4 @@ def _midstate(prefix: bytes) -> tuple[NDArray[np.uint32], int]:
         x[32 * LANES : 48 * LANES] = np.repeat(words, LANES)
         compress(x, ROUND)
         x[: 8 * LANES] = x[8 * LANES : 16 * LANES]
-    return np.ascontiguousarray(x[: 8 * LANES : LANES]), kept
+    return Midstate(frozen(np.frombuffer(prefix[kept:], np.uint8), np.uint8), kept, np.ascontiguousarray(x[: 8 * LANES : LANES]))

@@ -165,17 +165,11 @@ def test_shipped_rules_use_only_features_their_document_defines(name: str) -> No
     assert set(rules.codes)
 
 
-def test_batches_without_a_decision_are_not_kept() -> None:
-    recent = RecentDecisions(FEATURES, rows_max=3)
-    for _ in range(10):
-        recent.add(Strings.of([]), Strings.of([]))
-    assert len(recent._batches) == 0
-
-
 def test_recent_decisions_let_go_of_the_oldest() -> None:
     (emission,) = handled(steps(), batch([{"event_id": "a"}, {"event_id": "b"}]))[1].emissions
     recent = RecentDecisions(FEATURES, rows_max=3)
-    recent.add(emission.keys, emission.values)
-    recent.add(Strings.of(["c", "d"]), emission.values)
+    (newer,) = handled(steps(), batch([{"event_id": "c"}, {"event_id": "d"}]))[1].emissions
+    recent.add(emission.values)
+    recent.add(newer.values)
     assert recent.row("a") is None
     assert recent.row("d") is not None

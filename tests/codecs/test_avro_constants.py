@@ -7,7 +7,7 @@ import pytest
 
 from assay.codecs.avro_bind import Constant
 from assay.codecs.avro_decode import decode, judge
-from assay.codecs.avro_encode import FOLD_ROWS, encode
+from assay.codecs.avro_encode import encode
 from assay.codecs.avro_plan import compile_schema
 from assay.codecs.columns import Columns, Strings
 from assay.contracts.errors import Stop
@@ -30,7 +30,7 @@ INNER = b"\x06\x04ab"
 CONSTANTS: dict[str, Constant] = {"id": b"\1\2\3\4", "text": b"same", "at": -7, "inner": INNER}
 
 
-@pytest.mark.parametrize("n", [1, 2, 20, FOLD_ROWS - 1, FOLD_ROWS, FOLD_ROWS + 1])
+@pytest.mark.parametrize("n", [1, 2, 20, 300])
 def test_constants_give_the_bytes_of_columns_of_equal_values(n: int) -> None:
     columns: Columns = {
         "id": np.tile(np.arange(1, 5, dtype=np.uint8), (n, 1)), "text": Strings.of(["same"] * n), "at": np.full(n, -7),
