@@ -7,18 +7,19 @@ key: the same decision again is a duplicate, another action is denied, another d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from assay.agents.batch import Batch, Result, Step, Views
 from assay.agents.plans import Plans
 from assay.agents.step import Effects, Emission
 from assay.codecs.avro_bind import Constant
-from assay.codecs.avro_encode import encode
 from assay.codecs.columns import U8, Columns, Strings, interleave, rows, take
 from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
 from assay.codecs.digests import sha256_rows
 from assay.codecs.partitioner import partitions_of
-from assay.codecs.single_object import frame, pins_body, plan_of
+from assay.codecs.single_object import encoder_of, pins_body
 from assay.codecs.table_state import TableState, joined, part
 from assay.contracts.errors import Stop
 from assay.contracts.handles import RTDL
@@ -37,7 +38,8 @@ class ActStep(Step):
     """
 
     def __init__(self, plans: Plans, views: Views) -> None:
-        self._pins = pins_body(plans.pins.as_avro())
+        of_run: Mapping[str, Constant] = {"pins": pins_body(plans.pins.as_avro()), "authz_policy_rev": AUTHZ_POLICY_REV.encode()}
+        self._encoder = encoder_of("action_outcome", of_run)
         self._partitions = plans.partitions[RTDL]
         self._started = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
         self._asked = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
@@ -104,10 +106,9 @@ class ActStep(Step):
             "outcome_id": _outcome_ids(action, status),
             **{name: started[name] for name in ("decision_id", "action_id", "idempotency_key", "action_kind", "source_event_id")},
             **{name: answer[name] for name in ("status", "reason", "provider_ref")},
-            "attempts": np.asarray(answer["attempts"]).astype(np.int64),
+            "attempts": answer["attempts"],
         }
-        constants: dict[str, Constant] = {"pins": self._pins, "completed_at_utc": wall_us, "authz_policy_rev": AUTHZ_POLICY_REV.encode()}
-        values = frame("action_outcome", encode(plan_of("action_outcome"), columns, constants))
+        values = self._encoder.encode(columns, {"completed_at_utc": wall_us})
         return Emission(RTDL, partitions_of(event, self._partitions), event, values)
 
     def state(self) -> TableState:

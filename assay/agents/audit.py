@@ -22,11 +22,10 @@ from assay.agents.specs import LaneSpec
 from assay.agents.step import Chunk, EffectResults, Emission, JournalEntry, LaneOutput, TopicPartition
 from assay.agents.taken import RefusedRecord
 from assay.codecs.audit_segment import GENESIS, Bodies, Segment, bodies_of, read_segment, write_segment
-from assay.codecs.avro_encode import encode
 from assay.codecs.columns import I64, Columns, Strings, concat, rows, take
 from assay.codecs.digests import sha256_fixed, sha256_rows
 from assay.codecs.partitioner import partitions_of
-from assay.codecs.single_object import frame, pins_body, plan_of, resolve, split
+from assay.codecs.single_object import encoder_of, pins_body, resolve, split
 from assay.contracts.errors import Stop
 from assay.contracts.ids import AUDIT_ID_TAG
 from assay.contracts.reasons import Reason
@@ -45,6 +44,7 @@ class AuditMachine:
     def __init__(self, spec: LaneSpec, plans: Plans, tps: Sequence[TopicPartition]) -> None:
         self.name = spec.name
         self._pins = plans.pins
+        self._encoder = encoder_of("audit_record")
         (self._topic,) = spec.emits
         self._dead_letter = spec.dead_letter
         self._audit_partitions = plans.partitions[self._topic]
@@ -147,13 +147,12 @@ class AuditMachine:
         outcomes = pairs["outcome"]
         assert isinstance(outcomes, Strings)
         digests = np.hstack([np.asarray(pairs["sha256"]), sha256_rows(b"", outcomes.data, outcomes.starts, outcomes.lengths)])
-        bodies = encode(plan_of("audit_record"), {
+        return self._encoder.encode({
             "audit_id": sha256_fixed(AUDIT_ID_TAG, digests),
             "sequence": np.arange(self._next_audit, self._next_audit + n, dtype=np.int64),
             "decision": pairs["decision"],
             "outcome": outcomes,
         }, {"recorded_at_utc": wall_us})  # fmt: skip
-        return frame("audit_record", bodies)
 
     def _ranges(self, pairs: Columns) -> list[list[object]]:
         done, self._passed = self._passed, {}

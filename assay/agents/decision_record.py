@@ -5,10 +5,8 @@ from __future__ import annotations
 from assay.agents.batch import Context
 from assay.agents.decided_rows import DecidedRows
 from assay.agents.plans import Plans
-from assay.codecs.avro_encode import Encoder
-from assay.codecs.avro_plan import AvroPlan, compile_schema
 from assay.codecs.columns import Columns, Strings
-from assay.codecs.single_object import HEADER_BYTES, field_body, pins_body, record_type
+from assay.codecs.single_object import encoder_of, field_body, pins_body
 from assay.contracts.handles import TRAFFIC
 
 RECORD = "decision_response"
@@ -20,8 +18,7 @@ class DecisionWriter:
     def __init__(self, plans: Plans) -> None:
         features, policy = plans.features, plans.policy
         bundle = {"bundle_id": plans.bundle_id, "bundle_version": plans.bundle_version}
-        self._encoder = Encoder(_framed_plan(), {
-            "header": record_type(RECORD).header,
+        self._encoder = encoder_of(RECORD, {
             "run_config_digest": plans.run_config_digest,
             "pins": pins_body(plans.pins.as_avro()),
             "feature_set": _revision(features.feature_set, features.revision, features.digest),
@@ -59,13 +56,6 @@ def _basis(context: Context) -> bytes:
     """The Avro body of the basis: the journal record and the next offset of every input after it."""
     offsets = [{"topic": topic, "partition": partition, "next_offset": at} for topic, partition, at in context.offsets]
     return field_body(RECORD, "basis", {"shard": context.shard, "epoch": context.epoch, "sequence": context.sequence, "offsets": offsets})
-
-
-def _framed_plan() -> AvroPlan:
-    """The plan of a decision with its ten-byte header as a first field, so that framing costs no second pass."""
-    schema = record_type(RECORD).schema
-    header = {"name": "header", "type": {"type": "fixed", "name": "header", "size": HEADER_BYTES}}
-    return compile_schema({**schema, "fields": [header, *schema["fields"]]})
 
 
 def _revision(policy_id: str, revision: str, digest: bytes) -> bytes:

@@ -21,10 +21,9 @@ from assay.agents.batch import Batch, Context, Result, Step, Views
 from assay.agents.plans import Plans
 from assay.agents.round_robin import RoundRobin
 from assay.agents.step import Emission
-from assay.codecs.avro_encode import encode
 from assay.codecs.columns import Columns, Strings, concat, join, rows, take
 from assay.codecs.partitioner import partitions_of
-from assay.codecs.single_object import frame, plan_of
+from assay.codecs.single_object import encoder_of
 from assay.codecs.table_state import TableState, state_refused
 from assay.contracts.handles import CHANGELOG_ENTITIES, CHANGELOG_FEATURES
 from assay.tables.entity_view import EntityView
@@ -40,6 +39,7 @@ class ProjectionStep(Step):
         self._entities, self._features = views["entities"], views["features"]
         self._names = Strings.of(plans.features.entities)
         self._partitions = plans.partitions
+        self._encoders = {CHANGELOG_FEATURES: encoder_of("feature_row"), CHANGELOG_ENTITIES: encoder_of("entity_row")}
         self._turns = RoundRobin(len(plans.features.entities), plans.changelog_interval_us)
         self._flushed_through = [-1] * len(plans.features.entities)
 
@@ -55,8 +55,8 @@ class ProjectionStep(Step):
         with_features, with_entity = _with_rows(forgotten, entities, features)
         return Result(
             emissions=[
-                self._emission(CHANGELOG_FEATURES, "feature_row", self._keys(forgotten, ~with_features), feature_rows, batch.context),
-                self._emission(CHANGELOG_ENTITIES, "entity_row", self._keys(forgotten, ~with_entity), entity_rows, batch.context),
+                self._emission(CHANGELOG_FEATURES, self._keys(forgotten, ~with_features), feature_rows, batch.context),
+                self._emission(CHANGELOG_ENTITIES, self._keys(forgotten, ~with_entity), entity_rows, batch.context),
             ]
         )
 
@@ -64,14 +64,14 @@ class ProjectionStep(Step):
         chosen = take(forgotten, np.flatnonzero(wanted))
         return _keys(self._names.take(np.asarray(chosen["entity"])), cast(Strings, chosen["id"]))
 
-    def _emission(self, handle: str, name: str, tombstones: Strings, parts: Sequence[Columns], context: Context) -> Emission:
+    def _emission(self, handle: str, tombstones: Strings, parts: Sequence[Columns], context: Context) -> Emission:
         """Tombstones, then changed rows."""
         out = [{"key": tombstones, "value": Strings.nulls(len(tombstones.lengths))}]
         if parts:
             columns = concat(parts)
             stamp = {"epoch": context.epoch, "sequence": context.sequence}
             keys = _keys(cast(Strings, columns["entity"]), cast(Strings, columns["id"]))
-            out.append({"key": keys, "value": frame(name, encode(plan_of(name), columns, stamp))})
+            out.append({"key": keys, "value": self._encoders[handle].encode(columns, stamp)})
         both = concat([part for part in out if rows(part)] or out[:1])
         keys, values = cast(Strings, both["key"]), cast(Strings, both["value"])
         return Emission(handle, partitions_of(keys, self._partitions[handle]), keys, values)

@@ -60,9 +60,12 @@ def sha256_rows(prefix: bytes, data: U8, starts: NDArray[np.int64], lengths: NDA
     n = len(starts)
     found = np.zeros((n, 32), np.uint8)
     extra = frozen(np.zeros((n, 0), np.uint8) if more is None else more, np.uint8)
-    room = Workspace().of(len(prefix) + max(int(lengths.max()) if n else 0, 0) + extra.shape[1])
+    message, words, _, x, blocks = Workspace().of(len(prefix) + max(int(lengths.max()) if n else 0, 0) + extra.shape[1])
     tail, before, state = midstate(prefix)
-    hash_rows(tail, before, state, frozen(data, np.uint8), frozen(starts, np.int64), frozen(lengths, np.int64), extra, *room, found)
+    hash_rows(
+        tail, before, state, frozen(data, np.uint8), frozen(starts, np.int64), frozen(lengths, np.int64), extra,
+        message, words, ROUND, x, blocks, found,
+    )  # fmt: skip
     return found
 
 

@@ -18,11 +18,11 @@ import fastavro
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.codecs.avro_bind import Constant
 from assay.codecs.avro_decode import REASONS, judge
+from assay.codecs.avro_encode import Encoder
 from assay.codecs.avro_plan import AvroPlan, compile_schema
-from assay.codecs.columns import I64, Strings
-from assay.codecs.intrinsics import gather
-from assay.codecs.kernel import frozen
+from assay.codecs.columns import Strings
 from assay.contracts.avro_schemas import current, fingerprint, released
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
@@ -121,22 +121,21 @@ def resolve(values: Strings) -> Strings:
     return Strings.of(resolved)
 
 
-def frame(name: str, bodies: Strings) -> Strings:
-    """Each body with its ten-byte header before it, in one new buffer."""
-    n = len(bodies.lengths)
-    lengths = np.maximum(bodies.lengths, 0).astype(np.int32)
-    ends: I64 = np.cumsum(lengths.astype(np.int64) + HEADER_BYTES)
-    starts: I64 = ends - lengths - HEADER_BYTES
-    bodies.check()
-    header = frozen(np.frombuffer(record_type(name).header, np.uint8), np.uint8)
-    data = np.empty(int(ends[-1]) if n else 0, np.uint8)
-    gather(data, starts, header, frozen(np.zeros(n), np.int64), frozen(np.full(n, HEADER_BYTES), np.int64))
-    gather(data, starts + HEADER_BYTES, frozen(bodies.data, np.uint8), frozen(bodies.starts, np.int64), frozen(lengths, np.int64))
-    return Strings(data, starts, lengths + np.int32(HEADER_BYTES))
+def encoder_of(name: str, constants: Mapping[str, Constant] = MappingProxyType({})) -> Encoder:
+    """An encoder of values of this record type: bodies with their header before them. `constants` are equal in all records."""
+    return Encoder(_framed_plan(name), {"header": record_type(name).header, **constants})
+
+
+@cache
+def _framed_plan(name: str) -> AvroPlan:
+    """The plan of a record with its header as a first field, so that framing costs no second pass."""
+    schema = record_type(name).schema
+    header = {"name": "header", "type": {"type": "fixed", "name": "header", "size": HEADER_BYTES}}
+    return compile_schema({**schema, "fields": [header, *schema["fields"]]})
 
 
 def pack(name: str, record: dict[str, Any]) -> bytes:
-    """One record as a value, for edges and commands; batches go through `encode` and `frame`."""
+    """One record as a value, for edges and commands; batches go through `encoder_of`."""
     known = record_type(name)
     body = io.BytesIO()
     body.write(known.header)

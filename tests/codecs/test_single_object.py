@@ -13,8 +13,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.codecs.avro_decode import decode
-from assay.codecs.columns import Strings
-from assay.codecs.single_object import HEADER_BYTES, frame, pack, pins_body, plan_of, record_type, record_types, split, type_index, unpack
+from assay.codecs.columns import Columns, Strings, take
+from assay.codecs.single_object import (
+    HEADER_BYTES,
+    encoder_of,
+    pack,
+    pins_body,
+    plan_of,
+    record_type,
+    record_types,
+    split,
+    type_index,
+    unpack,
+)
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
@@ -59,12 +70,15 @@ def test_one_record_goes_to_bytes_and_back_with_times_as_integers() -> None:
     assert split(Strings.of([value])).tolist() == [type_index("mark")]
 
 
-def test_a_batch_in_frames_is_what_single_values_are() -> None:
+def test_a_batch_of_values_is_what_single_values_are() -> None:
     values = [pack("mark", {**MARK, "partition": i, "topic": "T" * i}) for i in range(5)]
-    bodies = Strings.of([value[HEADER_BYTES:] for value in values])
-    turned = bodies.take(np.array([4, 0, 2]))
-    assert frame("mark", turned).tolist() == [values[4], values[0], values[2]]
-    assert frame("mark", Strings.of([])).tolist() == []
+    columns: Columns = {
+        "partition": np.arange(5), "topic": Strings.of(["T" * i for i in range(5)]), "ts_utc": np.full(5, MARK["ts_utc"]),
+        "final": np.full(5, MARK["final"]),
+    }  # fmt: skip
+    encoder = encoder_of("mark", {"pins": pins_body(PINS)})
+    for index in (np.array([4, 0, 2]), np.arange(5), np.array([], np.int64)):
+        assert encoder.encode(take(columns, index)).tolist() == [values[i] for i in index.tolist()]
 
 
 def test_pins_have_the_body_they_have_inside_a_record() -> None:

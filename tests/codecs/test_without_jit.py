@@ -16,7 +16,7 @@ from assay.codecs.columns import Columns, Ragged, Strings, take
 from assay.codecs.columns_bytes import columns_to_bytes
 from assay.codecs.digests import sha256_rows
 from assay.codecs.partitioner import partitions_of
-from assay.codecs.single_object import frame, split
+from assay.codecs.single_object import encoder_of, split
 
 FIELDS = {
     "text": "string",
@@ -67,7 +67,9 @@ def digest() -> str:
     damaged = Strings.of([*whole, *(body[: len(body) // 2] for body in whole), *(body.replace(b"\x01", b"\x81\xff") for body in whole)])
     decoded = decode(plan, *damaged)
     turned = take(decoded.columns, np.arange(len(damaged.lengths))[::-1])
-    framed = frame("mark", bodies)
+    topics = Strings.of(["a", "b", "c"])
+    mark: Columns = {"partition": np.arange(3), "topic": topics, "ts_utc": np.arange(3), "final": np.zeros(3, np.bool_)}
+    framed = encoder_of("mark", {"pins": b"pins"}).encode(mark)
     parts = [
         bodies.data.tobytes(),
         decoded.verdict.tobytes(),

@@ -13,10 +13,10 @@ import numpy as np
 import orjson
 
 from assay.app.run.directory import RunConfig
-from assay.codecs.avro_encode import encode
+from assay.codecs.avro_bind import Constant
 from assay.codecs.columns import I64, Columns, Ragged, Strings
 from assay.codecs.digests import sha256_rows
-from assay.codecs.single_object import frame, plan_of
+from assay.codecs.single_object import encoder_of, pins_body
 from assay.contracts import instants
 from assay.contracts.pins import Pins
 
@@ -100,21 +100,16 @@ def _records(payments: Payments, start: int, stop: int, pins: Pins, run_id: str,
     ids = {name: Strings.of(_ids(name, payments.numbers[name][start:stop])) for name in ENTITIES}
     columns: Columns = {
         "event_id": events,
-        "event_type": Strings.repeat(b"AUTH_REQUEST", n),
         "ts_utc": payments.ts_us[start:stop],
-        "run_id": np.broadcast_to(np.frombuffer(bytes.fromhex(run_id), np.uint8), (n, 16)),
-        "producer": Strings.repeat(b"bench", n),
         # what the gate hashes is not built here; any hash costs a lane the same
         "payload_hash": sha256_rows(b"workload_w", events.data, events.starts, events.lengths),
-        "kind": Strings.repeat(b"purchase", n),
         "amount_minor": payments.amount_minor[start:stop],
-        "currency": Strings.repeat(b"EUR", n),
         "entities": _lists(ids),
         "attributes": Ragged(np.arange(n + 1, dtype=np.int64), {"key": Strings.repeat(b"channel", n), "value": Strings.repeat(b"ecom", n)}),
     }
-    for name, value in pins.as_avro().items():
-        columns[f"pins.{name}"] = _constant(value, n)
-    return ids["account"], frame("payment", encode(plan_of("payment"), columns))
+    constants: dict[str, Constant] = {"pins": pins_body(pins.as_avro()), "run_id": bytes.fromhex(run_id), "event_type": b"AUTH_REQUEST"}
+    constants |= {"producer": b"bench", "kind": b"purchase", "currency": b"EUR"}
+    return ids["account"], encoder_of("payment", constants).encode(columns)
 
 
 def _lists(ids: dict[str, Strings]) -> Ragged:
@@ -131,9 +126,3 @@ def _ids(name: str, numbers: I64) -> list[str]:
         return [f"10.{v >> 16}.{v >> 8 & 255}.{v & 255}" for v in values]
     form = {"account": "A{:09d}", "card": "C{:012d}", "merchant": "M{:07d}", "device": "D{:015x}"}[name]
     return [form.format(v) for v in values]
-
-
-def _constant(value: Any, n: int) -> Any:
-    if isinstance(value, bytes):
-        return np.broadcast_to(np.frombuffer(value, np.uint8), (n, len(value)))
-    return Strings.repeat(value.encode(), n) if isinstance(value, str) else np.broadcast_to(np.int64(value), (n,))

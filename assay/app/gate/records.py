@@ -11,10 +11,10 @@ from msgspec import UNSET
 from assay.app.gate.admission import Admissible
 from assay.app.gate.policy import CONTEXT, LABEL, RECORD_OF_CLASS, TRAFFIC
 from assay.app.labels.store import accept
-from assay.codecs.avro_encode import encode
+from assay.codecs.avro_encode import Encoder
 from assay.codecs.columns import Columns, Ragged, Strings
 from assay.codecs.partitioner import partitions_of
-from assay.codecs.single_object import frame, plan_of
+from assay.codecs.single_object import encoder_of, pins_body
 from assay.contracts.keys import entity_key
 from assay.contracts.pins import Pins
 
@@ -31,11 +31,9 @@ class BusRecords(NamedTuple):
 def records_of(event_class: str, items: Sequence[Admissible], pins: Pins, run_id: str, partitions: int) -> BusRecords:
     """The bus form of events of one class in one run. `partitions` is how many the class's topic has."""
     columns, keys = _COLUMNS[event_class](items)
-    n = len(items)
-    columns |= _head(items) | _pin_columns(pins, n)
-    columns["run_id"] = _fixed(bytes.fromhex(run_id), n)
+    columns |= _head(items)
     name = RECORD_OF_CLASS[event_class]
-    packed = frame(name, encode(plan_of(name), columns))
+    packed = _encoder(name, pins, run_id).encode(columns)
     data, starts = packed.data.tobytes(), packed.starts.tolist()
     ends = (packed.starts + packed.lengths).tolist()
     values = [data[start:end] for start, end in zip(starts, ends, strict=True)]
@@ -77,19 +75,9 @@ def _head(items: Sequence[Admissible]) -> Columns:
     }
 
 
-def _pin_columns(pins: Pins, n: int) -> Columns:
-    record = pins.as_avro()
-    return {f"pins.{name}": _constant(value, n) for name, value in record.items()}
-
-
-def _constant(value: str | int | bytes, n: int) -> Strings | np.ndarray[tuple[int, ...], np.dtype[np.generic]]:
-    if isinstance(value, bytes):
-        return _fixed(value, n)
-    return Strings.repeat(value.encode(), n) if isinstance(value, str) else np.broadcast_to(np.int64(value), (n,))
-
-
-def _fixed(value: bytes, n: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    return np.broadcast_to(np.frombuffer(value, np.uint8), (n, len(value)))
+def _encoder(name: str, pins: Pins, run_id: str) -> Encoder:
+    """Of the records of one type in one run. Events of a run come in batches from several threads, so each batch has its own."""
+    return encoder_of(name, {"pins": pins_body(pins.as_avro()), "run_id": bytes.fromhex(run_id)})
 
 
 def _texts(values: list[str]) -> Strings:
