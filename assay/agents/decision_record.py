@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from assay.agents.batch import Context
 from assay.agents.decided_rows import DecidedRows
 from assay.agents.plans import Plans
 from assay.codecs.columns import Columns, Strings
 from assay.codecs.single_object import encoder_of, field_body, pins_body
+from assay.codecs.varint import text, varint
 from assay.contracts.handles import TRAFFIC
 
 RECORD = "decision_response"
@@ -49,13 +52,20 @@ class DecisionWriter:
             "row": decided.rows,
             "posture": columns["posture.stamp"],
         }
-        return self._encoder.encode(record, {"decided_at_utc": context.wall_us, "basis": _basis(context)})
+        return self._encoder.encode(record, {"decided_at_utc": context.wall_us, "basis": basis_body(context)})
 
 
-def _basis(context: Context) -> bytes:
+def basis_body(context: Context) -> bytes:
     """The Avro body of the basis: the journal record and the next offset of every input after it."""
-    offsets = [{"topic": topic, "partition": partition, "next_offset": at} for topic, partition, at in context.offsets]
-    return field_body(RECORD, "basis", {"shard": context.shard, "epoch": context.epoch, "sequence": context.sequence, "offsets": offsets})
+    offsets = [_place(topic, partition) + varint(at) for topic, partition, at in context.offsets]
+    counted = (varint(len(offsets)), *offsets) if offsets else ()
+    return b"".join((varint(context.shard), varint(context.epoch), varint(context.sequence), *counted, varint(0)))
+
+
+@cache
+def _place(topic: str, partition: int) -> bytes:
+    """An input as it stands in every basis of its lane."""
+    return text(topic) + varint(partition)
 
 
 def _revision(policy_id: str, revision: str, digest: bytes) -> bytes:

@@ -117,17 +117,13 @@ def absent_column(name: str, n: int) -> Column:
     return np.full(n, kind.absent, kind.dtype)
 
 
-def fits(name: str, column: Column, n: int) -> bool:
-    """Whether a column has the type of its name and n rows."""
-    return _has_type(column_type(name), column, n)
-
-
-def _has_type(kind: ColumnType, column: Column, n: int) -> bool:
+def has_type(kind: ColumnType, column: Column, n: int) -> bool:
+    """Whether a column is of this type and has n rows."""
     if isinstance(column, Strings):
         return kind.form == "text" and len(column.lengths) == n
     if isinstance(column, Ragged):
         listed = kind.form == "list" and len(column.offsets) == n + 1 and column.children.keys() == kind.items.keys()
-        return listed and all(_has_type(kind.items[name], child, int(column.offsets[-1])) for name, child in column.children.items())
+        return listed and all(has_type(kind.items[name], child, int(column.offsets[-1])) for name, child in column.children.items())
     dims = 1 if kind.form == "number" else 2
     alike = kind.form in ("number", "bytes", "matrix") and column.dtype == kind.dtype and column.ndim == dims and len(column) == n
     return alike and (kind.form != "bytes" or column.shape[1] == kind.width)

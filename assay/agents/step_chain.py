@@ -6,17 +6,19 @@ otherwise be skipped somewhere behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.agents.batch import Batch, Context, Result, Rows, WiredStep
-from assay.agents.lane_columns import fits
+from assay.agents.lane_columns import column_type, has_type
 from assay.agents.refusals import dead_letters, refused_rows
 from assay.agents.step import Effects, Emission, LaneOutput
 from assay.agents.taken import RefusedRecord
-from assay.codecs.columns import Columns, Strings, rows, settled, settled_columns
+from assay.codecs.column_match import all_begin_with
+from assay.codecs.columns import U8, Columns, Strings, rows, settled, settled_columns
 from assay.codecs.single_object import HEADER_BYTES
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -27,13 +29,14 @@ class StepChain:
 
     def __init__(self, lane: str, steps: Sequence[WiredStep], handles: Sequence[str], dead_letter: str) -> None:
         self.steps = tuple(steps)
+        self._types = {name: column_type(name) for wired in steps for name in (*wired.takes, *wired.writes)}
         self._lane = lane
         self._handles = list(handles)
         self._dead_letter = dead_letter
 
     def handle(self, columns: Columns, n: int, context: Context, refused: Sequence[RefusedRecord]) -> LaneOutput:
         """Fold a journal record of n rows and the records that were refused before it. Raises Stop for a result that is not declared."""
-        work = _Work(settled_columns(columns), np.ones(n, np.bool_), list(refused))
+        work = _Work(columns, np.ones(n, np.bool_), list(refused))
         # a record without rows runs the steps that act by time, and what they release runs all steps behind them
         for wired in self.steps:
             if wired.punctuated or wired.holds or len(work.live):
@@ -75,7 +78,9 @@ class StepChain:
             if not wired.holds:
                 raise self._undeclared(Reason.HOLDING_UNDECLARED, wired, "holds or releases rows")
             n = rows(result.rows)
-            if result.rows.keys() != set(wired.takes) or not all(fits(name, column, n) for name, column in result.rows.items()):
+            if result.rows.keys() != set(wired.takes) or not all(
+                has_type(self._types[name], column, n) for name, column in result.rows.items()
+            ):
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, "lets rows go on without the columns that it was given")
             work.columns, work.live = settled_columns(result.rows), np.ones(n, np.bool_)
         if result.live is not None:
@@ -88,7 +93,7 @@ class StepChain:
         """Take the columns and frames of a step."""
         n = len(work.live)
         for name, column in result.columns.items():
-            if name not in wired.writes or not fits(name, column, n):
+            if name not in wired.writes or not has_type(self._types[name], column, n):
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"writes column {name}, not as it is declared")
             work.columns[name] = settled(column)
         absent = [name for name in wired.writes if name not in result.columns]
@@ -119,18 +124,14 @@ class StepChain:
 
 def _all_begin_with(values: Strings, headers: Sequence[bytes]) -> bool:
     """Whether each value that is not null begins with one of these single-object headers."""
-    held = values.lengths >= 0
-    if not held.all():
-        values = values.take(np.flatnonzero(held))
-    if not len(values.lengths):
-        return True
-    if int(values.lengths.min()) < HEADER_BYTES:
-        return False
-    heads = values.data[values.starts[:, None] + _HEADER]
-    return bool(np.any([(heads == np.frombuffer(header, np.uint8)).all(axis=1) for header in headers], axis=0).all())
+    settled(values)
+    return all_begin_with(values.data, values.starts, values.lengths, _joined(tuple(headers)))
 
 
-_HEADER = np.arange(HEADER_BYTES)
+@cache
+def _joined(headers: tuple[bytes, ...]) -> U8:
+    """Headers as rows of bytes."""
+    return np.frombuffer(b"".join(headers), np.uint8).reshape(-1, HEADER_BYTES)
 
 
 class _Work:
@@ -146,6 +147,7 @@ class _Work:
 
     def batch_of(self, wired: WiredStep, context: Context) -> Batch:
         """The batch as the step sees it: its own columns and frames."""
-        columns: Mapping[str, object] = self.columns
-        taken = {name: self.columns[name] for name in wired.takes if name in columns}
+        columns = self.columns
+        # a record without rows has no columns
+        taken = {name: columns[name] for name in wired.takes if len(self.live) or name in columns}
         return Batch(taken, self.live, context, {name: self.frames[name] for name in wired.frames_read})

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import IntEnum
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from assay.codecs.avro_schema import TEXTS, Node, Op
 from assay.codecs.columns import I64, Column, Columns, Strings
+from assay.codecs.varint import varint
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -174,24 +175,14 @@ class Program:
 def body_of(node: Node, value: Constant) -> bytes:
     """The Avro bytes of a constant. Raises Stop(COLUMNS_MISMATCH) when its field cannot be this value."""
     if isinstance(value, int) and node.op in _BITS and -(1 << _BITS[node.op] - 1) <= value < 1 << _BITS[node.op] - 1:
-        return _varint(value)
+        return varint(value)
     if isinstance(value, bytes) and (node.op in (Op.RECORD, Op.ARRAY) or (node.op is Op.FIXED and len(value) == node.size)):
         return value
     if isinstance(value, bytes) and node.op in TEXTS:
-        return _varint(len(value)) + value
+        return varint(len(value)) + value
     raise mismatch(node.path, f"cannot be the constant {value!r}")
 
 
 def mismatch(path: str, what: str) -> Stop:
     """The refusal of a column."""
     return Stop(Reason.COLUMNS_MISMATCH, f"column {path!r} {what}", where="Avro encoding", remedy="Give every field its column.")
-
-
-def _varint(value: Any) -> bytes:
-    """A zigzag varint."""
-    bits, out = (value << 1) ^ (value >> 63), bytearray()
-    while bits >= 128:
-        out.append(bits & 127 | 128)
-        bits >>= 7
-    out.append(bits)
-    return bytes(out)

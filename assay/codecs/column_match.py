@@ -64,3 +64,23 @@ def pick_named(entities: Ragged, name: bytes) -> Strings:
         return Strings(ids.data, np.zeros(len(picked), np.int64), np.full(len(picked), -1, np.int32))
     starts = np.where(absent, 0, ids.starts[picked])
     return Strings(ids.data, starts, np.where(absent, np.int32(-1), ids.lengths[picked]))
+
+
+@kernel
+def all_begin_with(data: U8, starts: I64, lengths: I32, heads: U8) -> bool:
+    """Whether each row that is not null begins with one of these heads, uint8 (h, width)."""
+    width = heads.shape[1]
+    for i in range(len(starts)):
+        if lengths[i] < 0:
+            continue
+        if lengths[i] < width or starts[i] < 0 or starts[i] + width > len(data):
+            return False
+        found = False
+        for h in range(len(heads)):
+            same = True
+            for k in range(width):
+                same = same and data[starts[i] + k] == heads[h, k]
+            found = found or same
+        if not found:
+            return False
+    return True

@@ -58,6 +58,11 @@ _seen: dict[int, tuple[Layout, ...]] = {}
 
 def columns_to_bytes(columns: Columns) -> bytes:
     """The bytes of columns. Raises Stop(COLUMNS_MISMATCH) for a dtype or shape that has no code, or a row outside of its buffer."""
+    return b"".join(columns_block(columns)[1])
+
+
+def columns_block(columns: Columns) -> tuple[int, list[Any]]:
+    """The same bytes as a number of them and pieces to be joined, so that a record around them costs no second copy."""
     layout = layout_of(columns)
     numbers, parts, header = list[int](), list[Any](), layout.template.copy()
     for entry in layout.entries:
@@ -68,15 +73,16 @@ def columns_to_bytes(columns: Columns) -> bytes:
     whole: list[Any] = [HEAD.pack(MAGIC, len(header), size), header, _PAD[-start % 8]]
     for part in parts:
         whole += (part, _PAD[-part.nbytes % 8])
-    return b"".join(whole)
+    return size, whole
 
 
 def columns_from_bytes(data: bytes | U8) -> Columns:
-    """The columns in these bytes, over one private copy, in order of their names.
+    """The columns in these bytes, over one private copy, in order of their names, settled (see `columns.settled`).
 
     Raises Quarantine: BYTES_TRUNCATED when there are too few bytes, BYTES_GARBAGE for anything else that is wrong.
     """
     whole = np.array(np.frombuffer(data, np.uint8))
+    whole.flags.writeable = False
     if len(whole) < HEAD.size:
         raise Quarantine(Reason.BYTES_TRUNCATED, f"columns of {len(whole)} bytes have no header")
     magic, header, size = HEAD.unpack(whole[: HEAD.size].tobytes())
@@ -156,6 +162,7 @@ class _Block:
         found = place(whole, words, longs, body + -body % 8, layout.plan, numbers, places, self._starts, self._offsets)
         if found != PLACED:
             raise garbage(_WRONG[found])
+        self._starts.flags.writeable = self._offsets.flags.writeable = False
         self._places = iter(places.tolist())
         self._start = self._offset = 0
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from assay.codecs.columns import Columns
-from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
-from assay.codecs.single_object import pack, unpack
+from assay.codecs.columns_bytes import columns_block, columns_from_bytes
+from assay.codecs.single_object import record_type, unpack
+from assay.codecs.varint import text, varint
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
@@ -36,14 +37,14 @@ class JournalRecord:
 
     def to_bytes(self) -> bytes:
         """Avro single-object bytes."""
-        return pack("journal_record", {
-            "shard": self.shard, "epoch": self.epoch, "sequence": self.sequence, "kind": self.kind,
-            "wall_time_utc": self.wall_us, "emitted_through": self.emitted_through,
-            "code_digest": self.code_digest, "run_config_digest": self.run_config_digest,
-            "ranges": [{"topic": t, "partition": p, "first": a, "last": z} for t, p, a, z in self.ranges],
-            "marks": [{"topic": t, "partition": p, "ts_utc": ts} for t, p, ts in self.watermarks],
-            "rows": self.rows, "columns": columns_to_bytes(self.columns),
-        })  # fmt: skip
+        size, block = columns_block(self.columns)
+        return b"".join((
+            record_type("journal_record").header, varint(self.shard), varint(self.epoch), varint(self.sequence), text(self.kind),
+            varint(self.wall_us), varint(self.emitted_through), self.code_digest, self.run_config_digest,
+            _array([text(topic) + varint(partition) + varint(first) + varint(last) for topic, partition, first, last in self.ranges]),
+            _array([text(topic) + varint(partition) + varint(ts_us) for topic, partition, ts_us in self.watermarks]),
+            varint(self.rows), varint(size), *block,
+        ))  # fmt: skip
 
     @classmethod
     def from_bytes(cls, value: bytes) -> JournalRecord:
@@ -62,3 +63,8 @@ class JournalRecord:
             [(x["topic"], x["partition"], x["ts_utc"]) for x in r["marks"]],
             r["rows"], columns,
         )  # fmt: skip
+
+
+def _array(items: list[bytes]) -> bytes:
+    """An Avro array of these items, in one block."""
+    return b"".join((varint(len(items)), *items, b"\0")) if items else b"\0"

@@ -63,6 +63,15 @@ def test_ids_follow_the_recipes_and_know_no_offset() -> None:
         assert found["intent"] == {"action_id": ids.action_id(key, "ALLOW"), "action_kind": "ALLOW", "idempotency_key": key}
 
 
+def test_ids_of_long_events_follow_the_recipes_after_batches_of_short_ones() -> None:
+    under_test, names = steps(), ["a", "b" * 900, "c" * 55, "d" * 4_000, "e"]
+    decided(under_test, [NORMAL, {"event_id": "short"}])
+    for at, record in enumerate(decided(under_test, [{"event_id": name, "count": 2 * row} for row, name in enumerate(names)])):
+        key, kind = ids.idempotency_key(PINS.digest, names[at]), record["outcome"]
+        assert record["decision_id"] == ids.decision_id(PINS.digest, RULES.policy.digest, names[at])
+        assert record["intent"] == {"action_id": ids.action_id(key, kind), "action_kind": kind, "idempotency_key": key}
+
+
 def test_the_snapshot_hash_covers_feature_set_and_values() -> None:
     (record,) = decided(steps(), [NORMAL, {"count": 4, "mean": 12.5}])
     schema = next(f["type"] for f in record_type("decision_response").schema["fields"] if f["name"] == "features")

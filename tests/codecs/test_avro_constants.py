@@ -31,12 +31,14 @@ CONSTANTS: dict[str, Constant] = {"id": b"\1\2\3\4", "text": b"same", "at": -7, 
 
 
 @pytest.mark.parametrize("n", [1, 2, 20, 300])
-def test_constants_give_the_bytes_of_columns_of_equal_values(n: int) -> None:
+@pytest.mark.parametrize("column", [None, "id", "text", "at", "inner"])
+def test_constants_give_the_bytes_of_columns_of_equal_values(n: int, column: str | None) -> None:
     columns: Columns = {
         "id": np.tile(np.arange(1, 5, dtype=np.uint8), (n, 1)), "text": Strings.of(["same"] * n), "at": np.full(n, -7),
         "inner": Strings.of([INNER] * n), "row": np.arange(n),
     }  # fmt: skip
-    constant = encode(PLAN, {"row": np.arange(n)}, CONSTANTS)
+    given = {path: value for path, value in CONSTANTS.items() if path != column}
+    constant = encode(PLAN, {path: values for path, values in columns.items() if path not in given}, given)
     assert constant.tolist() == encode(PLAN, columns).tolist()
     back = decode(PLAN, constant.data, constant.starts, constant.lengths)
     assert not back.verdict.any()

@@ -76,11 +76,11 @@ def test_equal_content_gives_equal_bytes_whatever_the_buffers_look_like() -> Non
     assert columns_to_bytes({"a": part}) == columns_to_bytes(take({"a": columns["a"]}, np.array([1, 2, 3])))
 
 
-def test_what_is_read_may_be_written_and_is_aligned() -> None:
+def test_what_is_read_is_settled_and_aligned() -> None:
     back = columns_from_bytes(columns_to_bytes({"a": np.arange(3), "Z": Strings.of(["abc"])}))
     array = back["a"]
     assert isinstance(array, np.ndarray)
-    assert array.flags.writeable
+    assert not array.flags.writeable
     assert array.flags.aligned
 
 
