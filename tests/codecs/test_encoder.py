@@ -62,7 +62,7 @@ def test_a_large_buffer_with_few_rows_in_it_is_not_copied_whole() -> None:
     assert len(encoder._memory.pool) < 1_000
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Columns, str]] = {
     "text outside of its bytes": ({"inner.t": Strings(np.zeros(2, np.uint8), np.array([0, 1]), np.array([2, 2], np.int32))}, "inner.t"),
     "text before its bytes": ({"inner.t": Strings(np.zeros(2, np.uint8), np.array([-1, 1]), np.array([1, 1], np.int32))}, "inner.t"),
     "lists outside of their items": ({"marks": Ragged(np.array([0, 1, 9]), {"item": np.zeros(2, np.int64)})}, "marks"),
