@@ -16,6 +16,7 @@ from assay.codecs.columns import I64, Columns
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import NEW, SeenIds
 from assay.tables.entity_graph import EntityGraph, Evictions
+from assay.tables.entity_view import EntityView
 from assay.tables.feature_plan import FeaturePlan
 from assay.tables.features import REFUSALS, FeatureTable
 from assay.tables.row_kinds import CONTEXT, LABEL
@@ -79,7 +80,13 @@ class LaneTables:
         entities, features = self.graph.view(), self.features.view()
         slots = features.changed_since(entity, sequence)
         slots = slots[entities.known(entity, slots)]
-        return {**entities.named(entity, slots), **features.rows(entity, slots)}
+        return {**named(entities, entity, slots), **features.rows(entity, slots)}
+
+
+def named(entities: EntityView, entity: int, slots: NDArray[np.integer]) -> Columns:
+    """The columns `key` and `id` of slots."""
+    keys = entities.keys(entity, slots)
+    return {"key": keys, "id": entities.ids(entity, keys)}
 
 
 class Folded(NamedTuple):

@@ -11,7 +11,7 @@ takes the place of the older one on the compacted topic, and a tombstone behind 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -21,7 +21,8 @@ from assay.agents.batch import Batch, Context, Result, Step, Views
 from assay.agents.plans import Plans
 from assay.agents.round_robin import RoundRobin
 from assay.agents.step import Emission
-from assay.codecs.columns import Columns, Strings, concat, join, rows, take
+from assay.codecs.avro_bind import Constant
+from assay.codecs.columns import Columns, Strings, concat, rows, take
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import encoder_of
 from assay.codecs.table_state import TableState, state_refused
@@ -37,7 +38,7 @@ class ProjectionStep(Step):
 
     def __init__(self, plans: Plans, views: Views) -> None:
         self._entities, self._features = views["entities"], views["features"]
-        self._names = Strings.of(plans.features.entities)
+        self._names = [name.encode() for name in plans.features.entities]
         self._partitions = plans.partitions
         self._encoders = {CHANGELOG_FEATURES: encoder_of("feature_row"), CHANGELOG_ENTITIES: encoder_of("entity_row")}
         self._turns = RoundRobin(len(plans.features.entities), plans.changelog_interval_us)
@@ -48,30 +49,44 @@ class ProjectionStep(Step):
         if not turn and not rows(forgotten):
             return Result()
         entities, features = self._entities(), self._features()
-        feature_rows = [_changed_features(entities, features, e, self._flushed_through[e]) for e in turn]
-        entity_rows = [entities.rows(e, entities.changed_since(e, self._flushed_through[e])) for e in turn]
+        feature_rows = [self._changed_features(entities, features, e, batch.context) for e in turn]
+        entity_rows = [self._changed_entities(entities, e, batch.context) for e in turn]
         for e in turn:
             self._flushed_through[e] = batch.context.sequence
         with_features, with_entity = _with_rows(forgotten, entities, features)
         return Result(
             emissions=[
-                self._emission(CHANGELOG_FEATURES, self._keys(forgotten, ~with_features), feature_rows, batch.context),
-                self._emission(CHANGELOG_ENTITIES, self._keys(forgotten, ~with_entity), entity_rows, batch.context),
+                self._emission(CHANGELOG_FEATURES, self._keys(forgotten, ~with_features), feature_rows),
+                self._emission(CHANGELOG_ENTITIES, self._keys(forgotten, ~with_entity), entity_rows),
             ]
         )
 
+    def _changed_features(self, entities: EntityView, features: FeatureView, entity: int, context: Context) -> Columns:
+        """Feature rows of known ids that changed since the last turn, in slot order, as keys and values."""
+        slots = features.changed_since(entity, self._flushed_through[entity])
+        slots = slots[entities.known(entity, slots)]
+        return self._written(CHANGELOG_FEATURES, entities, entity, slots, features.rows(entity, slots), context)
+
+    def _changed_entities(self, entities: EntityView, entity: int, context: Context) -> Columns:
+        """Graph rows of known ids that changed since the last turn, in slot order, as keys and values."""
+        slots = entities.changed_since(entity, self._flushed_through[entity])
+        return self._written(CHANGELOG_ENTITIES, entities, entity, slots, entities.rows(entity, slots), context)
+
+    def _written(
+        self, handle: str, entities: EntityView, entity: int, slots: NDArray[np.intp], columns: Columns, context: Context
+    ) -> Columns:
+        keys = entities.keys(entity, slots)
+        of_batch: Mapping[str, Constant] = {"entity": self._names[entity], "epoch": context.epoch, "sequence": context.sequence}
+        return {"key": keys, "value": self._encoders[handle].encode({**columns, "id": entities.ids(entity, keys)}, of_batch)}
+
     def _keys(self, forgotten: Columns, wanted: NDArray[np.bool_]) -> Strings:
         chosen = take(forgotten, np.flatnonzero(wanted))
-        return _keys(self._names.take(np.asarray(chosen["entity"])), cast(Strings, chosen["id"]))
+        numbers, ids = np.asarray(chosen["entity"]).tolist(), cast(Strings, chosen["id"]).tolist()
+        return Strings.of([self._names[e] + b":" + (known or b"") for e, known in zip(numbers, ids, strict=True)])
 
-    def _emission(self, handle: str, tombstones: Strings, parts: Sequence[Columns], context: Context) -> Emission:
+    def _emission(self, handle: str, tombstones: Strings, parts: Sequence[Columns]) -> Emission:
         """Tombstones, then changed rows."""
-        out = [{"key": tombstones, "value": Strings.nulls(len(tombstones.lengths))}]
-        if parts:
-            columns = concat(parts)
-            stamp = {"epoch": context.epoch, "sequence": context.sequence}
-            keys = _keys(cast(Strings, columns["entity"]), cast(Strings, columns["id"]))
-            out.append({"key": keys, "value": self._encoders[handle].encode(columns, stamp)})
+        out: list[Columns] = [{"key": tombstones, "value": Strings.nulls(len(tombstones.lengths))}, *parts]
         both = concat([part for part in out if rows(part)] or out[:1])
         keys, values = cast(Strings, both["key"]), cast(Strings, both["value"])
         return Emission(handle, partitions_of(keys, self._partitions[handle]), keys, values)
@@ -87,13 +102,6 @@ class ProjectionStep(Step):
         self._flushed_through = through
 
 
-def _changed_features(entities: EntityView, features: FeatureView, entity: int, sequence: int) -> Columns:
-    """Feature rows of known ids that changed after `sequence`, in slot order."""
-    slots = features.changed_since(entity, sequence)
-    slots = slots[entities.known(entity, slots)]
-    return {**entities.named(entity, slots), **features.rows(entity, slots)}
-
-
 def _with_rows(forgotten: Columns, entities: EntityView, features: FeatureView) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which of the forgotten ids are known again and have a feature row, and which an entity row."""
     numbers = np.asarray(forgotten["entity"])
@@ -103,7 +111,3 @@ def _with_rows(forgotten: Columns, entities: EntityView, features: FeatureView) 
         slots = entities.find(e, cast(Strings, forgotten["id"]).take(of))
         with_features[of], with_entity[of] = features.has_rows(e, slots), slots >= 0
     return with_features, with_entity
-
-
-def _keys(names: Strings, ids: Strings) -> Strings:
-    return join([names, Strings.repeat(b":", len(ids.lengths)), ids])

@@ -160,20 +160,6 @@ def concat(parts: Sequence[Mapping[str, Column]]) -> Columns:
     return {name: _concat([part[name] for part in parts]) for name in parts[0]}
 
 
-def join(parts: Sequence[Strings]) -> Strings:
-    """Row i is the bytes of row i of every part, one after another; nulls count as empty."""
-    lengths = [np.maximum(part.lengths, 0).astype(np.int64) for part in parts]
-    whole: I64 = np.stack(lengths).sum(axis=0)
-    starts = np.cumsum(whole) - whole
-    data = np.empty(int(whole.sum()), np.uint8)
-    at = starts
-    for part, length in zip(parts, lengths, strict=True):
-        part.check()
-        gather(data, at, frozen(part.data, np.uint8), frozen(part.starts, np.int64), length)
-        at = at + length
-    return Strings(data, starts, whole.astype(np.int32))
-
-
 def interleave(first: Strings, second: Strings) -> Strings:
     """Rows first[0], second[0], first[1], second[1], …; both have n rows, the result 2n."""
     together = _concat([first, second])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I32, I64, Columns, Strings
+from assay.codecs.columns import I32, I64, U8, Columns, Strings
+from assay.tables.changelog_kernel import prefixed_ids
 from assay.tables.entities import EntityTable
 
 
@@ -42,14 +44,24 @@ class EntityView:
         """Slots of known ids whose graph row a later journal record than `sequence` changed, ascending."""
         return self._entities[entity].changed_since(sequence)
 
-    def named(self, entity: int, slots: NDArray[np.integer]) -> Columns:
-        """Columns `entity` and `id` of slots."""
-        return {"entity": Strings.repeat(self._names[entity].encode(), len(slots)), "id": self._entities[entity].ids(slots).compact()}
+    def keys(self, entity: int, slots: NDArray[np.integer]) -> Strings:
+        """`entity:id` of slots, in a buffer of their own."""
+        prefix = _prefix(self._names[entity])
+        data, ids, lengths = self._entities[entity].ids(slots)
+        lengths = lengths + np.int32(len(prefix))
+        out, starts = np.empty(int(lengths.sum(dtype=np.int64)), np.uint8), np.empty(len(ids), np.int64)
+        prefixed_ids(prefix, data, ids, lengths - np.int32(len(prefix)), out, starts)
+        return Strings(out, starts, lengths)
+
+    def ids(self, entity: int, keys: Strings) -> Strings:
+        """The ids in the keys of an entity."""
+        size = len(_prefix(self._names[entity]))
+        return Strings(keys.data, keys.starts + size, keys.lengths - np.int32(size))
 
     def rows(self, entity: int, slots: NDArray[np.integer]) -> Columns:
-        """Graph rows of slots: the columns of `entity_row` without epoch and sequence."""
+        """Graph rows of slots: the columns of `entity_row` without those that name it and its stamp."""
         first, last, events = self._entities[entity].graph(slots)
-        return {**self.named(entity, slots), "first_seen_utc": first, "last_seen_utc": last, "event_count": events}
+        return {"first_seen_utc": first, "last_seen_utc": last, "event_count": events}
 
     def slot_of(self, entity: str, entity_id: str) -> tuple[int, int] | None:
         """(number of the entity, slot) of one id, None if the entity or the id is unknown."""
@@ -66,3 +78,9 @@ class EntityView:
         number, slot = found
         first, last, events = (int(values[0]) for values in self._entities[number].graph(np.array([slot])))
         return {"entity": entity, "id": entity_id, "first_seen_us": first, "last_seen_us": last, "event_count": events}
+
+
+@cache
+def _prefix(entity: str) -> U8:
+    """The beginning of every key of an entity."""
+    return np.frombuffer(f"{entity}:".encode(), np.uint8)

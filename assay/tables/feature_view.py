@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I64, Column, Columns, Ragged, Strings
+from assay.codecs.columns import I64, U8, Columns, Strings
+from assay.codecs.varint import text
+from assay.tables.changelog_kernel import LIST_BYTES, WINDOW_BYTES, window_bodies
 from assay.tables.entity_view import EntityView
 from assay.tables.entity_windows import EntityWindows
 from assay.tables.feature_plan import EVENTS, LAST_TS
@@ -29,20 +32,18 @@ class FeatureView:
         return self._windows[entity].versions.has(slots)
 
     def rows(self, entity: int, slots: NDArray[np.integer]) -> Columns:
-        """Feature rows of slots at each key's current bucket: the columns of `feature_row` without those that name it and its stamp."""
-        windows = self._windows[entity]
-        n, names = len(slots), windows.plan.window_names
-        counts = _window_counts(windows.plan.window_words, windows.lines, slots).reshape(-1, 3)
-        child: dict[str, Column] = {
-            "name": _repeated(names, n),
-            "count": counts[:, 0],
-            "sum_minor": counts[:, 1],
-            "fraud_count": counts[:, 2],
-        }
+        """Feature rows of slots at each key's current bucket: the columns of `feature_row` without those that name it and its stamp.
+
+        `windows` are Avro bodies.
+        """
+        windows, names = self._windows[entity], _texts(self._windows[entity].plan.window_names)
+        row_bytes = LIST_BYTES + WINDOW_BYTES * len(windows.plan.window_names) + len(names[0])
+        body, starts, lengths = np.empty(len(slots) * row_bytes, np.uint8), np.empty(len(slots), np.int64), np.empty(len(slots), np.int32)
+        window_bodies(windows.lines, slots, windows.plan.window_words, names, body, starts, lengths)
         return {
             "last_ts_utc": windows.lines[slots, LAST_TS],
             "event_count": windows.lines[slots, EVENTS],
-            "windows": Ragged(np.arange(n + 1, dtype=np.int64) * len(names), child),
+            "windows": Strings(body, starts, lengths),
         }
 
     def row(self, entities: EntityView, entity: str, entity_id: str) -> dict[str, Any] | None:
@@ -73,7 +74,8 @@ def _window_counts(words: I64, lines: I64, slots: NDArray[np.integer]) -> I64:
     return counts
 
 
-def _repeated(names: Sequence[str], times: int) -> Strings:
-    """All names one after another, `times` over; their bytes are stored once."""
-    once = Strings.of(names)
-    return once.take(np.tile(np.arange(len(names)), times))
+@cache
+def _texts(names: tuple[str, ...]) -> tuple[U8, I64]:
+    """The names as Avro texts one after another, and where each begins and ends."""
+    texts = [text(name) for name in names]
+    return np.frombuffer(b"".join(texts), np.uint8), np.cumsum([0, *map(len, texts)])

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assay.codecs.columns import Columns, Ragged, Strings, concat, cut, join, rows
+from assay.codecs.columns import Columns, Ragged, Strings, concat, cut, rows
 
 TEXTS = st.lists(st.none() | st.binary(max_size=12), max_size=20)
 
@@ -35,10 +35,3 @@ def test_parts_put_together_are_the_whole(texts: list[bytes | None], first: int,
     parts = [cut(whole, 0, a), cut(whole, a, b), cut(whole, b, len(texts))]
     assert [rows(part) for part in parts] == [a, b - a, len(texts) - b]
     assert _plain(concat(parts)) == _plain(whole)
-
-
-@settings(deadline=None)
-@given(TEXTS)
-def test_a_joined_row_is_its_parts_one_after_another(texts: list[bytes | None]) -> None:
-    joined = join([Strings.repeat(b"card", len(texts)), Strings.repeat(b":", len(texts)), Strings.of(texts)])
-    assert joined.tolist() == [b"card:" + (text or b"") for text in texts]
