@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, rows, take
 from assay.codecs.columns_layout import DTYPES, KEPT, KEPT_BYTES, Entry, Layout, garbage, layout_in, layout_of
 from assay.codecs.columns_layout_kernel import (
-    ARRAY,
     BOOLEAN_WRONG,
     CHILDREN_WRONG,
     LARGER,
@@ -34,6 +33,7 @@ from assay.codecs.columns_layout_kernel import (
     fill,
     held,
     match,
+    measure,
     pack,
     place,
 )
@@ -151,19 +151,21 @@ class _Block:
     """A checked block of columns. Raises Quarantine(BYTES_GARBAGE) when numbers and bytes do not agree."""
 
     def __init__(self, whole: U8, body: int, layout: Layout, numbers: I64) -> None:
-        strings, lists = (numbers[layout.rows_of[kind]] for kind in (STRINGS, LISTS))
-        # before room is made: a row of either takes at least four bytes
-        if any(bool((of < 0).any() or (of > len(whole)).any()) for of in (strings, lists)):
-            raise garbage(_WRONG[LARGER])
-        self._whole, self._entries, self._numbers = whole, layout.entries, iter(numbers.tolist())
-        self._starts, self._offsets = np.empty(int(strings.sum()), np.int64), np.empty(int(lists.sum()) + len(lists), np.int64)
-        places = np.empty((len(layout.plan), 2), np.int64)
-        words, longs = whole[: len(whole) // 4 * 4].view(np.int32), whole[: len(whole) // 8 * 8].view(np.int64)
-        found = place(whole, words, longs, body + -body % 8, layout.plan, numbers, places, self._starts, self._offsets)
+        room = np.empty(2, np.int64)
+        # a block ends on a multiple of eight bytes, so that kernels may read it as words
+        if len(whole) % 8 or not measure(layout.plan, numbers, len(whole), room):
+            raise garbage(_WRONG[LEFT_OVER if len(whole) % 8 else LARGER])
+        strings, lists = room.tolist()
+        self._starts, self._offsets = np.empty(strings, np.int64), np.empty(lists, np.int64)
+        places, body = np.empty((len(layout.plan), 2), np.int64), body + -body % 8
+        #: the bytes as arrays of every type; columns begin at multiples of eight bytes
+        self._whole, self._views = whole, [whole.view(dtype) for dtype in DTYPES]
+        words, longs = self._views[_I32], self._views[_I64]
+        found = place(whole, words, longs, body, layout.plan, numbers, places, self._starts, self._offsets)
         if found != PLACED:
             raise garbage(_WRONG[found])
         self._starts.flags.writeable = self._offsets.flags.writeable = False
-        self._places = iter(places.tolist())
+        self._entries, self._numbers, self._places = layout.entries, iter(numbers.tolist()), iter(places.tolist())
         self._start = self._offset = 0
 
     def columns(self) -> Columns:
@@ -172,18 +174,19 @@ class _Block:
 
     def _column(self, entry: Entry) -> Column:
         (at, data), n = next(self._places), next(self._numbers)
-        if entry.kind == ARRAY:
-            dtype = DTYPES[entry.code]
-            if entry.dimensions == 1:
-                return self._array(at, n, dtype)
-            width = next(self._numbers)
-            return self._array(at, n * width, dtype).reshape(n, width)
-        size = next(self._numbers)
         if entry.kind == STRINGS:
-            first, self._start = self._start, self._start + n
-            return Strings(self._whole[data : data + size], self._starts[first : self._start], self._array(at, n, DTYPES[5]))
-        first, self._offset = self._offset, self._offset + n + 1
-        return Ragged(self._offsets[first : self._offset], {child.name: self._column(child) for child in entry.children})
+            size, first, words = next(self._numbers), self._start, at // 4
+            self._start += n
+            return Strings(self._whole[data : data + size], self._starts[first : self._start], self._views[_I32][words : words + n])
+        if entry.kind == LISTS:
+            next(self._numbers)
+            first, self._offset = self._offset, self._offset + n + 1
+            return Ragged(self._offsets[first : self._offset], {child.name: self._column(child) for child in entry.children})
+        at //= DTYPES[entry.code].itemsize
+        if entry.dimensions == 1:
+            return self._views[entry.code][at : at + n]
+        width = next(self._numbers)
+        return self._views[entry.code][at : at + n * width].reshape(n, width)
 
-    def _array(self, at: int, n: int, dtype: np.dtype[Any]) -> NDArray[Any]:
-        return self._whole[at : at + n * dtype.itemsize].view(dtype)
+
+_I32, _I64 = (DTYPES.index(np.dtype(kind)) for kind in ("<i4", "<i8"))

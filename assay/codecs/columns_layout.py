@@ -12,7 +12,6 @@ from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.codecs.columns import I64, U8, Column, Ragged, Strings
 from assay.codecs.columns_layout_kernel import ARRAY, BOOLEAN, ITEMSIZE, KIND, LISTS, NUMBER, PARENT, PLAN_COLUMNS, STRINGS
@@ -56,11 +55,6 @@ class Layout:
         mask = np.zeros(len(self.template), np.uint8)
         mask[(self.numbers_at[:, None] + np.arange(8)).reshape(-1)] = 1
         return frozen(mask, np.uint8)
-
-    @cached_property
-    def rows_of(self) -> Mapping[int, NDArray[np.intp]]:
-        """Kind → the numbers that are rows of columns of this kind."""
-        return {kind: self.plan[self.plan[:, KIND] == kind, NUMBER].astype(np.intp) for kind in (ARRAY, STRINGS, LISTS)}
 
 
 def layout_of(columns: Mapping[str, Column]) -> Layout:

@@ -39,6 +39,21 @@ def match(whole: Any, start: int, template: Any, is_number: Any, numbers_at: Any
 
 
 @kernel
+def measure(plan: Any, numbers: Any, end: int, rows: Any) -> bool:
+    """The rows of all strings together, and the offsets of all lists. False when a column has more rows than there are bytes."""
+    rows[0] = rows[1] = 0
+    for c in range(plan.shape[0]):
+        n = numbers[plan[c, NUMBER]]
+        if n < 0 or n > end:
+            return False
+        if plan[c, KIND] == STRINGS:
+            rows[0] += n
+        elif plan[c, KIND] == LISTS:
+            rows[1] += n + 1
+    return True
+
+
+@kernel
 def place(whole: Any, words: Any, longs: Any, body: int, plan: Any, numbers: Any, places: Any, starts: Any, offsets: Any) -> int:
     """Find and check every column behind `body`: `places[c]` are its first byte and, of strings, that of their data.
 
