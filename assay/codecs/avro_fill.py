@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.avro_bind import EXTRA, SOURCE, Constant, Field, Kind, Program, body_of, mismatch
+from assay.codecs.avro_bind import EXTRA, SOURCE, Constant, Kind, Program, body_of, mismatch
 from assay.codecs.avro_encode_kernel import settle
 from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, rows
 
@@ -57,69 +57,68 @@ class Memory:
 
     def _filled(self, columns: Columns, n: int) -> bool:
         """False when room had to be made for the items of a list, so that all columns lie elsewhere."""
-        given, counts = [columns] * self.program.levels, [n] * self.program.levels
+        given, counts, base = [columns] * self.program.levels, [n] * self.program.levels, self._base
         texts: list[tuple[int, int, int, int, int]] = []
         lists: list[tuple[int, int, int]] = []
         pooled: dict[int, tuple[int, U8]] = {}
-        for field in self.program.fields:
-            column, m = given[field.level].get(field.path), counts[field.level]
+        for kind, path, level, at, row, size in self.program.fields:
+            column, m = given[level].get(path), counts[level]
             if column is None:
-                raise mismatch(field.path, "is missing")
-            if field.kind is _TEXT:
-                texts.append(self._text(field, column, m, pooled))
-            elif field.kind is _LISTS:
-                given[field.size] = self._list(field, column, m)
-                items = counts[field.size] = rows(given[field.size])
-                if items > self._room[field.size]:
-                    self._grow(field.size, items)
+                raise mismatch(path, "is missing")
+            if kind is _TEXT:
+                texts.append(self._text(path, base[at], base[at + 1], column, m, pooled))
+            elif kind is _FIXED:
+                self._fixed(path, row, size, column, m)
+            elif kind is _LISTS:
+                given[size] = self._list(path, base[at], column, m)
+                counts[size] = items = rows(given[size])
+                if items > self._room[size]:
+                    self._grow(size, items)
                     return False
-                lists.append((self._base[field.cells], m, items))
-            elif field.kind is _FIXED:
-                self._fixed(field, column, m)
+                lists.append((base[at], m, items))
             else:
-                self._numbers(field, column, m)
+                self._numbers(path, base[at], column, m, real=kind is _REALS)
         wrong = settle(self.cells, _table(texts, 5), _table(lists, 3))
         if wrong >= 0:
             self._refuse(wrong)
         return True
 
-    def _numbers(self, field: Field, column: Column, n: int) -> None:
-        real = field.kind is _REALS
+    def _numbers(self, path: str, at: int, column: Column, n: int, *, real: bool) -> None:
         if not isinstance(column, np.ndarray) or column.shape != (n,) or column.dtype.kind not in ("f" if real else "biu"):
-            raise mismatch(field.path, f"is not {n} {'reals' if real else 'integers'}")
-        at = self._base[field.cells]
+            raise mismatch(path, f"is not {n} {'reals' if real else 'integers'}")
         (self._reals if real else self.cells)[at : at + n] = column
 
-    def _text(self, field: Field, column: Column, n: int, pooled: dict[int, tuple[int, U8]]) -> tuple[int, int, int, int, int]:
+    def _text(
+        self, path: str, at: int, sizes_at: int, column: Column, n: int, pooled: dict[int, tuple[int, U8]]
+    ) -> tuple[int, int, int, int, int]:
         """Starts, lengths and bytes. Where the starts and the lengths lie, how many, the bytes of the buffer, its place in the pool."""
         if not isinstance(column, Strings) or len(column.lengths) != n:
-            raise mismatch(field.path, f"is not {n} strings")
+            raise mismatch(path, f"is not {n} strings")
         data, starts, lengths = column
-        if len(data) > _LARGE_BYTES and len(data) > 4 * int(lengths.sum(dtype=np.int64)) + _LARGE_BYTES:
+        size = len(data)
+        if size > _LARGE_BYTES and size > 4 * int(lengths.sum(dtype=np.int64)) + _LARGE_BYTES:
             data, starts, lengths = column.compact()
-        place, _ = pooled.get(id(data), (-1, data))
-        if place < 0:
-            place = self._pooled(data)
-            pooled[id(data)] = place, data  # held, so that no other buffer has its identity
-        first, second = self._base[field.cells], self._base[field.cells + 1]
-        self.cells[first : first + n], self.cells[second : second + n] = starts, lengths
-        return first, second, n, len(data), place
+            size = len(data)
+        known = pooled.get(id(data))
+        if known is None:
+            pooled[id(data)] = known = self._pooled(data), data  # held, so that no other buffer has its identity
+        self.cells[at : at + n] = starts
+        self.cells[sizes_at : sizes_at + n] = lengths
+        return at, sizes_at, n, size, known[0]
 
-    def _list(self, field: Field, column: Column, n: int) -> Columns:
+    def _list(self, path: str, at: int, column: Column, n: int) -> Columns:
         """The offsets. Gives the columns of the items."""
         if not isinstance(column, Ragged) or len(column.offsets) != n + 1:
-            raise mismatch(field.path, f"is not {n} lists")
-        at = self._base[field.cells]
+            raise mismatch(path, f"is not {n} lists")
         self.cells[at : at + n + 1] = column.offsets
         return column.children
 
-    def _fixed(self, field: Field, column: Column, n: int) -> None:
-        size = field.size
+    def _fixed(self, path: str, row: int, size: int, column: Column, n: int) -> None:
         if not isinstance(column, np.ndarray) or column.shape != (n, size) or column.dtype != np.uint8:
-            raise mismatch(field.path, f"is not uint8 of shape ({n}, {size})")
+            raise mismatch(path, f"is not uint8 of shape ({n}, {size})")
         at = self._reserved(n * size)
         self.pool[at : at + n * size].reshape(n, size)[:] = column
-        self.program.code[field.row, SOURCE] = at
+        self.program.code[row, SOURCE] = at
 
     def _pooled(self, data: U8) -> int:
         """The place of these bytes in the pool."""
