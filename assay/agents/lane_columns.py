@@ -124,6 +124,7 @@ def has_type(kind: ColumnType, column: Column, n: int) -> bool:
     if isinstance(column, Ragged):
         listed = kind.form == "list" and len(column.offsets) == n + 1 and column.children.keys() == kind.items.keys()
         return listed and all(has_type(kind.items[name], child, int(column.offsets[-1])) for name, child in column.children.items())
-    dims = 1 if kind.form == "number" else 2
-    alike = kind.form in ("number", "bytes", "matrix") and column.dtype == kind.dtype and column.ndim == dims and len(column) == n
+    if kind.form == "number":
+        return column.shape == (n,) and column.dtype == kind.dtype
+    alike = kind.form in ("bytes", "matrix") and column.dtype == kind.dtype and column.ndim == 2 and len(column) == n
     return alike and (kind.form != "bytes" or column.shape[1] == kind.width)

@@ -96,10 +96,10 @@ class StepChain:
             if name not in wired.writes or not has_type(self._types[name], column, n):
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"writes column {name}, not as it is declared")
             work.columns[name] = settled(column)
-        absent = [name for name in wired.writes if name not in result.columns]
-        if absent and n:
+        if n and len(result.columns) < len(wired.writes):
+            absent = [name for name in wired.writes if name not in result.columns]
             raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"does not write column {', '.join(absent)}")
-        if result.frames.keys() != set(wired.frames_written):
+        if (result.frames or wired.frames_written) and result.frames.keys() != set(wired.frames_written):
             what = f"writes the frames {sorted(result.frames)}, declared are {sorted(wired.frames_written)}"
             raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, what)
         work.frames.update(result.frames)

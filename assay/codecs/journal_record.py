@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+
+from assay.codecs.avro_cursor import Cursor
 from assay.codecs.columns import Columns
 from assay.codecs.columns_bytes import columns_block, columns_from_bytes
-from assay.codecs.single_object import record_type, unpack
+from assay.codecs.single_object import HEADER_BYTES, pack, record_type, unpack
 from assay.codecs.varint import text, varint
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
+NAME = "journal_record"
 #: rows in processing order; wall time while rows are held; answers of effectors; a new writer; a new writer with other code
 BATCH, TICK, RESULT, CLAIM, UPGRADE = "BATCH", "TICK", "RESULT", "CLAIM", "UPGRADE"
 
@@ -39,7 +43,7 @@ class JournalRecord:
         """Avro single-object bytes."""
         size, block = columns_block(self.columns)
         return b"".join((
-            record_type("journal_record").header, varint(self.shard), varint(self.epoch), varint(self.sequence), text(self.kind),
+            record_type(NAME).header, varint(self.shard), varint(self.epoch), varint(self.sequence), text(self.kind),
             varint(self.wall_us), varint(self.emitted_through), self.code_digest, self.run_config_digest,
             _array([text(topic) + varint(partition) + varint(first) + varint(last) for topic, partition, first, last in self.ranges]),
             _array([text(topic) + varint(partition) + varint(ts_us) for topic, partition, ts_us in self.watermarks]),
@@ -50,19 +54,24 @@ class JournalRecord:
     def from_bytes(cls, value: bytes) -> JournalRecord:
         """Raises Stop(JOURNAL_UNREADABLE) for anything that is not a journal record."""
         try:
-            name, r = unpack(value)
-            columns = columns_from_bytes(r["columns"]) if name == "journal_record" else {}
+            return cls._read(value)
         except Quarantine as refused:
             raise Stop(Reason.JOURNAL_UNREADABLE, f"a value of the journal cannot be decoded: {refused}") from refused
-        if name != "journal_record":
-            raise Stop(Reason.JOURNAL_UNREADABLE, f"a journal holds a record of type {name}")
-        return cls(
-            r["shard"], r["epoch"], r["sequence"], r["kind"], r["wall_time_utc"], r["emitted_through"],
-            r["code_digest"], r["run_config_digest"],
-            [(x["topic"], x["partition"], x["first"], x["last"]) for x in r["ranges"]],
-            [(x["topic"], x["partition"], x["ts_utc"]) for x in r["marks"]],
-            r["rows"], columns,
-        )  # fmt: skip
+
+    @classmethod
+    def _read(cls, value: bytes) -> JournalRecord:
+        if not value.startswith(record_type(NAME).header):
+            name, record = unpack(value)
+            if name != NAME:
+                raise Stop(Reason.JOURNAL_UNREADABLE, f"a journal holds a record of type {name}")
+            value = pack(name, record)  # of an older schema
+        at = Cursor(value, HEADER_BYTES, NAME)
+        head = at.int32(), at.long(), at.long(), at.text(), at.long(), at.long(), at.fixed(32), at.fixed(32)
+        ranges = [(at.text(), at.int32(), at.long(), at.long()) for _ in at.items()]
+        watermarks = [(at.text(), at.int32(), at.long()) for _ in at.items()]
+        rows, (first, size) = at.int32(), at.span()
+        at.end()
+        return cls(*head, ranges, watermarks, rows, columns_from_bytes(np.frombuffer(value, np.uint8, size, first)))
 
 
 def _array(items: list[bytes]) -> bytes:
