@@ -47,7 +47,7 @@ class LaneTables:
         columns = lane_columns(rows, self.plan.entities, self.offset)
         self.sequence, self.offset = number + 1, self.offset + len(rows)
         seen = self.seen.fold(columns)
-        columns |= {"seen.ordinal": seen.ordinals, "seen.subject": seen.subjects, "seen.oldest": np.full(len(rows), seen.floor)}
+        columns |= {"seen.ordinal": seen.ordinals, "seen.subject": seen.subjects, "seen.oldest": seen.oldest}
         live = np.full(len(rows), not skip) & (seen.verdicts == NEW)
         graph = self.graph.fold(columns, live, number)
         columns |= {f"slot.{name}": slots for name, slots in zip(self.plan.entities, graph.slots, strict=True)}

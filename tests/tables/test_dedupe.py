@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from states import read_back, written
 
+from assay.codecs.columns import Strings
 from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -65,7 +66,8 @@ def test_verdicts_equal_an_ordered_dictionary_for_any_cut(
     for name in ("verdicts", "ordinals", "subjects"):
         np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in met]), getattr(batch, name))
     assert written(parts) == written(whole)
-    assert (met[-1].floor, met[-1].end) == (batch.floor, batch.end)
+    assert set(batch.oldest.tolist()) <= {whole.state().header["base"]}
+    assert batch.known == np.count_nonzero(batch.verdicts != NEW) == sum(part.known for part in met)
 
 
 def test_the_same_id_is_a_duplicate_with_its_payload_and_a_mismatch_with_another() -> None:
@@ -88,11 +90,11 @@ def test_short_ids_of_different_kinds_are_never_taken_for_one_another() -> None:
     assert SeenIds(10, 10_000).fold(lane_columns(rows, ())).verdicts.tolist() == [NEW] * len(rows)
 
 
-def test_skipped_rows_and_control_rows_are_remembered_nowhere() -> None:
+def test_control_rows_and_rows_without_an_id_are_remembered_nowhere() -> None:
     seen = SeenIds(1000, 10)
-    seen.fold(lane_columns([pay("x", 0), LaneRow(POSTURE, "y", 0)], []), np.array([True, False]))
+    columns = lane_columns([pay("x", 0), LaneRow(POSTURE, "y", 0)], []) | {"event_id": Strings.of([None, "y"])}
+    assert seen.fold(columns).verdicts.tolist() == [NEW, NEW]
     assert seen.count == 0
-    assert seen.fold(lane_columns([pay("x", 1)], [])).verdicts.tolist() == [NEW]
 
 
 def test_a_mismatch_far_in_the_future_makes_nothing_be_forgotten() -> None:
