@@ -117,10 +117,11 @@ class EntityTable:
         """first_seen_us, last_seen_us and event counts of slots."""
         return self._entries[slots, FIRST_SEEN], self._entries[slots, LAST_SEEN], self._entries[slots, EVENTS]
 
-    def born(self, slots: NDArray[np.integer]) -> I64:
-        """Ordinal of the row with which the id of each slot took it; for a free slot later than any."""
-        ordinals: I64 = self._entries[slots, BORN]
-        return ordinals
+    def births(self) -> I64:
+        """Ordinal of the row with which the id of each slot took it; for a free slot later than any. A read-only view with spare room."""
+        births: I64 = self._entries[:, BORN]
+        births.flags.writeable = False
+        return births
 
     def known(self, slots: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Whether each slot is that of a known id."""

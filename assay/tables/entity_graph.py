@@ -61,7 +61,7 @@ def _look(
         refused[i] = payment and (amounts[i] < 0 or amounts[i] >= AMOUNT_MINOR_END)
         facts[i] = (payment and not refused[i]) or (live[i] and kinds[i] == CONTEXT)
         if facts[i]:
-            clock = max(clock, times[i])
+            clock = max(clock, int(times[i]))
         clocks[i] = clock
     return clock
 
