@@ -87,6 +87,7 @@ class FeatureTable:
         self._elements = [[plan.entities.index(name) for name in entity_plan.pair_entities] for entity_plan in plan.entity_plans]
         self._slot_columns = [f"slot.{name}" for name in plan.entities]
         self._row_features = row_features(plan.document)
+        self._widths = len(plan.long_names), len(plan.double_names)
         #: upper bounds of the content of any ring: only a batch that might overflow is looked at row by row
         self._sum_bound = self._square_bound = 0
         self._make_room(_FIRST_ROWS)
@@ -105,8 +106,8 @@ class FeatureTable:
         n, oldest = len(live), columns["seen.oldest"]
         if n > len(self._roles):
             self._make_room(power_of_two(n))
-        longs, doubles = np.zeros((n, len(self.plan.long_names)), np.int64), np.zeros((n, len(self.plan.double_names)), np.float64)
-        out = FeatureBatch(longs, doubles, np.empty(n, np.int8))
+        longs, doubles = self._widths
+        out = FeatureBatch(np.zeros((n, longs), np.int64), np.zeros((n, doubles), np.float64), np.empty(n, np.int8))
         rows = _Rows(
             columns["kind"],
             live,
