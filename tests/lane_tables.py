@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from oracles.windows_reference import Fact, Label, Payment, ReferenceFeatures, Row
 from states import read_back, written
 
-from assay.codecs.columns import I64, Columns
+from assay.codecs.columns import I64, Columns, Strings
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import NEW, SeenIds
 from assay.tables.entity_graph import EntityGraph, Evictions
@@ -41,10 +41,11 @@ class LaneTables:
         self.seen, self.graph, self.features = SeenIds(*horizon), EntityGraph(plan), FeatureTable(plan)
         self.sequence = self.offset = 0
 
-    def fold(self, rows: Sequence[LaneRow], *, skip: bool = False, sequence: int | None = None) -> FoldedRows:
-        """Fold rows as one journal record."""
+    def fold(self, rows: Sequence[LaneRow], *, skip: bool = False, nameless: bool = False, sequence: int | None = None) -> FoldedRows:
+        """Fold rows as one journal record; with `nameless`, none of them has an event id."""
         number = self.sequence if sequence is None else sequence
         columns = lane_columns(rows, self.plan.entities, self.offset)
+        columns |= {"event_id": Strings.nulls(len(rows))} if nameless else {}
         self.sequence, self.offset = number + 1, self.offset + len(rows)
         seen = self.seen.fold(columns)
         columns |= {"seen.ordinal": seen.ordinals, "seen.subject": seen.subjects, "seen.oldest": seen.oldest}

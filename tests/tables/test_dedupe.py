@@ -76,6 +76,13 @@ def test_the_same_id_is_a_duplicate_with_its_payload_and_a_mismatch_with_another
     assert seen.fold(lane_columns(again, [])).verdicts.tolist() == [NEW, DUPLICATE, MISMATCH, NEW]
 
 
+@pytest.mark.parametrize(("byte", "verdict"), [(0, MISMATCH), (7, MISMATCH), (8, MISMATCH), (15, MISMATCH), (16, DUPLICATE)])
+def test_the_first_16_bytes_of_a_payload_hash_tell_payloads_apart(byte: int, verdict: int) -> None:
+    columns = lane_columns([pay("p", 0), pay("q", 1), pay("q", 2)], [])
+    np.asarray(columns["payload_hash"])[2, byte] = 1
+    assert SeenIds(1000, 10).fold(columns).verdicts.tolist() == [NEW, NEW, verdict]
+
+
 def test_payments_labels_and_facts_are_separate_name_spaces() -> None:
     rows = [pay("x", 0), assertion("x", 1, "x"), fact("x", 2)]
     batch = SeenIds(1000, 10).fold(lane_columns(rows, []))
