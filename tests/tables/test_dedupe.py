@@ -83,6 +83,12 @@ def test_the_first_16_bytes_of_a_payload_hash_tell_payloads_apart(byte: int, ver
     assert SeenIds(1000, 10).fold(columns).verdicts.tolist() == [NEW, NEW, verdict]
 
 
+@pytest.mark.parametrize("count", [64, 65, 85, 86, 300])
+def test_a_batch_of_any_size_has_room(count: int) -> None:
+    seen, columns = SeenIds(10**9, 10_000), lane_columns([pay(f"p{n}", n) for n in range(count)], [])
+    assert [seen.fold(columns).verdicts.tolist() for _ in range(2)] == [[NEW] * count, [DUPLICATE] * count]
+
+
 def test_payments_labels_and_facts_are_separate_name_spaces() -> None:
     rows = [pay("x", 0), assertion("x", 1, "x"), fact("x", 2)]
     batch = SeenIds(1000, 10).fold(lane_columns(rows, []))
