@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from assay.codecs.columns import Columns, Strings
+from assay.codecs.columns import Columns, Strings, settled_columns
 from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT
 
 SECOND = 1_000_000
@@ -119,7 +119,8 @@ def lane_columns(rows: Sequence[LaneRow], entities: Sequence[str], first_offset:
         "subject_event_id": Strings.of([row.subject for row in rows]),
         "label": np.array([row.label for row in rows], np.int8),
     }
-    return columns | {f"entity.{name}": Strings.of([row.entities.get(name) for row in rows]) for name in entities}
+    columns |= {f"entity.{name}": Strings.of([row.entities.get(name) for row in rows]) for name in entities}
+    return settled_columns(columns)
 
 
 def random_rows(seed: int, count: int, spread: int = 1) -> list[LaneRow]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from oracles.windows_reference import Fact, Label, Payment, ReferenceFeatures, Row
 from states import read_back, written
 
-from assay.codecs.columns import I64, Columns
+from assay.codecs.columns import I64, Columns, Strings, settled_columns
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import NEW, SeenIds
 from assay.tables.entity_graph import EntityGraph, Evictions
@@ -42,16 +42,17 @@ class LaneTables:
         self.seen, self.graph, self.features = SeenIds(*horizon), EntityGraph(plan), FeatureTable(plan)
         self.sequence = self.offset = 0
 
-    def fold(self, rows: Sequence[LaneRow], *, skip: bool = False, sequence: int | None = None) -> FoldedRows:
-        """Fold rows as one journal record."""
+    def fold(self, rows: Sequence[LaneRow], *, skip: bool = False, nameless: bool = False, sequence: int | None = None) -> FoldedRows:
+        """Fold rows as one journal record; with `nameless`, none of them has an event id."""
         number = self.sequence if sequence is None else sequence
         columns = lane_columns(rows, self.plan.entities, self.offset)
+        columns |= settled_columns({"event_id": Strings.nulls(len(rows))}) if nameless else {}
         self.sequence, self.offset = number + 1, self.offset + len(rows)
         seen = self.seen.fold(columns)
-        columns |= {"seen.ordinal": seen.ordinals, "seen.subject": seen.subjects, "seen.oldest": np.full(len(rows), seen.floor)}
+        columns |= settled_columns({"seen.ordinal": seen.ordinals, "seen.subject": seen.subjects, "seen.oldest": seen.oldest})
         live = np.full(len(rows), not skip) & (seen.verdicts == NEW)
         graph = self.graph.fold(columns, live, number)
-        columns |= {f"slot.{name}": slots for name, slots in zip(self.plan.entities, graph.slots, strict=True)}
+        columns |= settled_columns({f"slot.{name}": slots for name, slots in zip(self.plan.entities, graph.slots, strict=True)})
         out = self.features.fold(columns, live & ~graph.refused, self.graph.view(), number)
         refusals = [Reason.AMOUNT_OUT_OF_RANGE if bad else REFUSALS[n] for bad, n in zip(graph.refused, out.refusals, strict=True)]
         return FoldedRows(seen.verdicts, seen.subjects, out.longs, out.doubles, refusals)

@@ -6,12 +6,14 @@ import numpy as np
 
 from assay.agents.batch import Batch, Result, Step, Views
 from assay.agents.plans import Plans
+from assay.codecs.columns import Columns
 from assay.codecs.table_state import TableState
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
 
 READS = ("kind", "event_id", "payload_hash", "subject_event_id", "ts_us")
 WRITES = ("seen.ordinal", "seen.subject", "seen.oldest")
+_MISMATCH = "another payload was admitted under this event id before"
 
 
 class DedupeStep(Step):
@@ -25,15 +27,13 @@ class DedupeStep(Step):
 
     def handle(self, batch: Batch) -> Result:
         seen = self._seen.fold(batch.columns)
-        what = "another payload was admitted under this event id before"
+        columns: Columns = {"seen.ordinal": seen.ordinals, "seen.subject": seen.subjects, "seen.oldest": seen.oldest}
+        if not seen.known:
+            return Result(columns)
         return Result(
-            columns={
-                "seen.ordinal": seen.ordinals,
-                "seen.subject": seen.subjects,
-                "seen.oldest": np.full(batch.rows, seen.floor, np.int64),
-            },
+            columns,
             live=batch.live & (seen.verdicts == NEW),
-            refused=[(row, Reason.PAYLOAD_HASH_MISMATCH, what) for row in np.flatnonzero(seen.verdicts == MISMATCH).tolist()],
+            refused=[(row, Reason.PAYLOAD_HASH_MISMATCH, _MISMATCH) for row in np.flatnonzero(seen.verdicts == MISMATCH).tolist()],
         )
 
     def state(self) -> TableState:

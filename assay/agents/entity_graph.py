@@ -12,8 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from assay.agents.batch import Batch, Result, Rows, Step, Views
 from assay.agents.plans import Plans
 from assay.agents.round_robin import RoundRobin
@@ -27,6 +25,7 @@ from assay.tables.entity_view import EntityView
 READS = ("kind", "ts_us", "amount_minor", "entity.*", "seen.ordinal")
 WRITES = ("slot.*",)
 FRAMES = ("forgotten", "evicted")
+_OUT_OF_RANGE = f"an amount is at least 0 and less than {AMOUNT_MINOR_END} minor units; the payment changed nothing and is not decided"
 
 
 class EntityGraphStep(Step):
@@ -37,22 +36,22 @@ class EntityGraphStep(Step):
 
     def __init__(self, plans: Plans, views: Views) -> None:
         self._plan = plans.features
+        self._writes = [f"slot.{name}" for name in plans.features.entities]
         self._graph = EntityGraph(plans.features)
         self._turns = RoundRobin(len(plans.features.entities), plans.changelog_interval_us)
 
     def handle(self, batch: Batch) -> Result:
-        evictions = self._graph.evict(self._turns.due(batch.context.wall_us))
-        frames: Mapping[str, Columns] = dict(zip(FRAMES, evictions, strict=True))
+        forgotten, evicted = self._graph.evict(self._turns.due(batch.context.wall_us))
+        frames = {"forgotten": forgotten, "evicted": evicted}
         if not batch.rows:
             return Result(frames=frames)
-        folded = self._graph.fold(batch.columns, batch.live, batch.context.sequence)
-        what = f"an amount is at least 0 and less than {AMOUNT_MINOR_END} minor units; the payment changed nothing and is not decided"
-        return Result(
-            columns={f"slot.{name}": slots for name, slots in zip(self._plan.entities, folded.slots, strict=True)},
-            live=batch.live & ~folded.refused,
-            refused=[(row, Reason.AMOUNT_OUT_OF_RANGE, what) for row in np.flatnonzero(folded.refused).tolist()],
-            frames=frames,
-        )
+        slots, refusals = self._graph.fold(batch.columns, batch.live, batch.context.sequence)
+        columns: Columns = dict(zip(self._writes, slots, strict=True))
+        refused = refusals.nonzero()[0].tolist()
+        if not refused:
+            return Result(columns, frames=frames)
+        rows = [(row, Reason.AMOUNT_OUT_OF_RANGE, _OUT_OF_RANGE) for row in refused]
+        return Result(columns, live=batch.live & ~refusals, refused=rows, frames=frames)
 
     def tables(self) -> Mapping[str, Rows]:
         return {"entities": _People(self._graph.view())}

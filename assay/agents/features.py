@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from assay.agents.batch import Batch, Result, Rows, Step, Views
 from assay.agents.plans import Plans
+from assay.codecs.columns import Columns
 from assay.codecs.table_state import TableState
 from assay.contracts.reasons import Reason
 from assay.tables.entity_view import EntityView
@@ -37,15 +36,16 @@ class FeatureStep(Step):
         self._table.evict(batch.frames["evicted"])
         if not batch.rows:
             return Result()
-        features = self._table.fold(batch.columns, batch.live, self._entities(), batch.context.sequence)
-        refused = np.flatnonzero(features.refusals)
+        longs, doubles, refusals = self._table.fold(batch.columns, batch.live, self._entities(), batch.context.sequence)
+        columns: Columns = {"features.longs": longs, "features.doubles": doubles}
+        refused = refusals.nonzero()[0]
+        if not len(refused):
+            return Result(columns)
         live = batch.live.copy()
         live[refused] = False
-        reasons = [REFUSALS[number] for number in features.refusals[refused].tolist()]
+        reasons = [REFUSALS[number] for number in refusals[refused].tolist()]
         return Result(
-            columns={"features.longs": features.longs, "features.doubles": features.doubles},
-            live=live,
-            refused=[(row, why, _DETAILS[why]) for row, why in zip(refused.tolist(), reasons, strict=True) if why],
+            columns, live=live, refused=[(row, why, _DETAILS[why]) for row, why in zip(refused.tolist(), reasons, strict=True) if why]
         )
 
     def tables(self) -> Mapping[str, Rows]:

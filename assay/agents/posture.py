@@ -33,9 +33,11 @@ class PostureStep(Step):
         self._posture = FAIL_SAFE_POSTURE
 
     def handle(self, batch: Batch) -> Result:
-        document = batch.columns["document"]
+        kinds, document = np.asarray(batch.columns["kind"]), batch.columns["document"]
+        if POSTURE not in kinds.tobytes():
+            return Result(_columns((self._posture,), (batch.rows,)))
         assert isinstance(document, Strings)
-        changes = np.flatnonzero(np.asarray(batch.columns["kind"]) == POSTURE).tolist()
+        changes = np.flatnonzero(kinds == POSTURE).tolist()
         postures = [self._posture]
         for row in changes:
             record = document.row(row)
@@ -43,7 +45,7 @@ class PostureStep(Step):
             postures.append(postures[-1].folded(record))
         self._posture = postures[-1]
         counts = (end - first for first, end in pairwise([0, *changes, batch.rows]))
-        return Result(columns=_columns(tuple(postures), tuple(counts)))
+        return Result(_columns(tuple(postures), tuple(counts)))
 
     def tables(self) -> Mapping[str, Rows]:
         return {"posture": _InForce(self._run, self._posture)}

@@ -25,6 +25,8 @@ class RoundRobin:
             self._through_us += due * self._interval_us // self._count
         else:  # a clock that was set back must not hold turns back until it has caught up
             due, self._through_us = self._count, wall_us
+        if not due:
+            return []
         turn = [(self._next + i) % self._count for i in range(due)]
         self._next = (self._next + due) % self._count
         return sorted(turn)

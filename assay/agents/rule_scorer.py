@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.agents.rule_plan import RulePlan
 from assay.agents.scorer import Scored
-from assay.codecs.columns import Columns, Ragged, Strings
-from assay.codecs.kernel import frozen, kernel, part
+from assay.codecs.columns import I32, I64, Ragged, Strings
+from assay.codecs.kernel import kernel, part
+
+F64: TypeAlias = NDArray[np.float64]
 
 #: the first buffer of fired rules has room for so many per row
 FIRED_PER_ROW = 8
@@ -26,24 +29,26 @@ class RuleScorer:
 
     def __init__(self, plan: RulePlan) -> None:
         self._codes = Strings.of(plan.codes)
-        self._plan = tuple(frozen(array, array.dtype) for array in (plan.starts, plan.points, plan.conditions, plan.times))
+        self._plan = plan
 
-    def score(self, columns: Columns, apply: NDArray[np.bool_]) -> Scored:
+    def score(self, columns: Mapping[str, Any], apply: NDArray[np.bool_]) -> Scored:
         """Score rows where `apply` holds. Feature values are in document order: longs int64 (n, L), doubles float64 (n, D)."""
-        amount_minor, longs, doubles = (np.asarray(columns[name]) for name in self.reads)
-        values = (frozen(longs, np.int64), frozen(doubles, np.float64), frozen(amount_minor, np.int64), frozen(apply, np.bool_))
-        n, rules = len(apply), len(self._codes.lengths)
-        total, offsets = np.zeros(n, np.int64), np.zeros(n + 1, np.int64)
+        amount_minor, longs, doubles = columns["amount_minor"], columns["features.longs"], columns["features.doubles"]
+        plan, n, rules = self._plan, len(apply), len(self._codes.lengths)
+        total, offsets = np.empty(n, np.int64), np.empty(n + 1, np.int64)
         fired = np.empty(n * min(rules, FIRED_PER_ROW), np.int32)
-        # one call, unless rows fire more rules than the buffer has room for: then it goes on with a larger one at that row
-        row = _score(self._plan, values, total, offsets, fired, 0)
-        while row < n:
-            held = int(offsets[row])
-            larger = np.empty(max(2 * len(fired), held + rules), np.int32)
-            larger[:held] = fired[:held]
+        offsets[0] = row = 0
+        while True:
+            row = _score(
+                plan.starts, plan.points, plan.conditions, plan.times, longs, doubles, amount_minor, apply, total, offsets, fired, row
+            )
+            listed = int(offsets[row])
+            if row == n:
+                return Scored(total, Ragged(offsets, {"item": self._codes.take(fired[:listed])}))
+            # rows fire more rules than the buffer has room for: it goes on with a larger one at that row
+            larger = np.empty(max(2 * len(fired), listed + rules), np.int32)
+            larger[:listed] = fired[:listed]
             fired = larger
-            row = _score(self._plan, values, total, offsets, fired, row)
-        return Scored(total, Ragged(offsets, {"item": self._codes.take(fired[: offsets[n]])}))
 
 
 @part
@@ -75,13 +80,24 @@ def _holds(operator: int, left: float, right: float) -> bool:
 
 
 @kernel
-def _score(plan: Any, values: Any, total: Any, offsets: Any, fired: Any, first: int) -> int:
+def _score(
+    starts: I64,
+    points: I64,
+    conditions: I64,
+    times: F64,
+    longs: I64,
+    doubles: F64,
+    amount_minor: I64,
+    apply: NDArray[np.bool_],
+    total: I64,
+    offsets: I64,
+    fired: I32,
+    first: int,
+) -> int:
     """Fill `total`, `offsets` and `fired` from row `first` on: numbers of the rules that fired, row after row.
 
     A rule stops at its first condition that does not hold. Gives the number of rows, or the first row for which `fired` has no room.
     """
-    starts, points, conditions, times = plan
-    longs, doubles, amount_minor, apply = values
     for i in range(first, len(amount_minor)):
         points_sum = np.int64(0)
         at = offsets[i]

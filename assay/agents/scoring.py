@@ -39,4 +39,4 @@ class ScoringStep(Step):
         contributions = scored.contributions
         if contributions is None:
             contributions = Ragged(np.zeros(batch.rows + 1, np.int64), _NO_ITEMS)
-        return Result(columns={"score": scored.score, "reasons": scored.reasons, "contributions": contributions})
+        return Result({"score": scored.score, "reasons": scored.reasons, "contributions": contributions})

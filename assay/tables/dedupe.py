@@ -10,18 +10,19 @@ are never too old: what is sent again after a restart follows close behind, howe
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I32, I64, U8, Columns, Strings
-from assay.codecs.intrinsics import prefetch
-from assay.codecs.kernel import Int, frozen, inlined, kernel
+from assay.codecs.columns import I32, I64, U8
+from assay.codecs.intrinsics import load64, prefetch
+from assay.codecs.kernel import Int, inlined, kernel
 from assay.codecs.table_state import TableState, state_refused
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-from assay.tables.growth import power_of_two
+from assay.tables.growth import grown, power_of_two
 from assay.tables.row_kinds import LABEL, PAYMENT
 from assay.tables.text_hash import hash128
 
@@ -42,13 +43,14 @@ _PREFETCH_ROWS = 12
 
 class SeenBatch(NamedTuple):
     """One row per input row. `ordinals` is -1 unless the row is NEW and has an id; `subjects` is the ordinal of the payment
-    a label speaks of, -1 when it is not known. Ordinals lie in [floor, end) once the batch is folded."""
+    a label speaks of, -1 when it is not known. `oldest` is in every row the oldest ordinal that is held once the batch is folded. `known`
+    rows are not NEW."""
 
     verdicts: NDArray[np.int8]
     ordinals: I64
     subjects: I64
-    floor: int
-    end: int
+    oldest: I64
+    known: int
 
 
 @inlined
@@ -72,13 +74,19 @@ def _find(first: Int, second: Int, entries: I64, index: I64, base: Int) -> tuple
 
 @kernel
 def _fold(
-    ids: tuple[U8, I64, I32],
-    subject_ids: tuple[U8, I64, I32],
+    data: U8,
+    starts: I64,
+    lengths: I32,
+    subject_data: U8,
+    subject_starts: I64,
+    subject_lengths: I32,
     kinds: NDArray[np.int8],
     times: I64,
-    payloads: I64,
-    skip: NDArray[np.bool_],
-    limits: tuple[int, int, int],
+    payloads: U8,
+    payload_bytes: int,
+    horizon_us: int,
+    max_rows: int,
+    min_rows: int,
     hashes: I64,
     entries: I64,
     index: I64,
@@ -86,19 +94,26 @@ def _fold(
     verdicts: NDArray[np.int8],
     ordinals: I64,
     subjects: I64,
-) -> None:
-    data, starts, lengths = ids
-    subject_data, subject_starts, subject_lengths = subject_ids
-    horizon_us, max_rows, min_rows = limits
-    mask = len(entries) - 1
+    oldest: I64,
+) -> int:
+    """Fold rows in order; the number of rows that are not NEW, or -1 and nothing is changed if there is no room for all of them.
+
+    `hashes` (room, 2) is scratch.
+    """
+    mask, known, n = len(entries) - 1, 0, len(kinds)
+    if state[_NEXT] - state[_BASE] + n > len(entries) or 3 * (state[_USED] + n) > 2 * len(index) or n > len(hashes):
+        return -1
     # all hashes come first, so that the index words a row needs can be asked for while earlier rows are looked up
-    for i in range(len(kinds)):
+    for i in range(n):
         first, second = hash128(data, starts[i], np.int64(max(lengths[i], 0)), np.int64(kinds[i]))
         hashes[i, 0], hashes[i, 1] = np.int64(first), np.int64(second)
-    for i in range(len(kinds)):
-        if i + _PREFETCH_ROWS < len(kinds):
+        if i < _PREFETCH_ROWS:
+            prefetch(index, hashes[i, 0] & (len(index) - 1))
+    for i in range(n):
+        verdicts[i], ordinals[i], subjects[i] = NEW, -1, -1
+        if i + _PREFETCH_ROWS < n:
             prefetch(index, hashes[i + _PREFETCH_ROWS, 0] & (len(index) - 1))
-        if skip[i] or kinds[i] < LABEL:
+        if kinds[i] < LABEL:
             continue
         if kinds[i] == LABEL and subject_lengths[i] >= 0:
             one, other = hash128(subject_data, subject_starts[i], np.int64(subject_lengths[i]), PAYMENT)
@@ -106,12 +121,15 @@ def _fold(
         if lengths[i] < 0:
             continue
         first, second = hashes[i, 0], hashes[i, 1]
+        payload = np.int64(load64(payloads, i * payload_bytes))
+        payload_rest = np.int64(load64(payloads, i * payload_bytes + 8))
         ordinal, at = _find(first, second, entries, index, state[_BASE])
         if ordinal >= 0:
             row = ordinal & mask
-            same = entries[row, PAYLOAD] == payloads[i, 0] and entries[row, PAYLOAD_REST] == payloads[i, 1]
+            same = entries[row, PAYLOAD] == payload and entries[row, PAYLOAD_REST] == payload_rest
             verdicts[i] = DUPLICATE if same else MISMATCH
             subjects[i] = -1
+            known += 1
             continue
         ordinal = state[_NEXT]
         state[_LATEST] = max(state[_LATEST], times[i])
@@ -119,7 +137,7 @@ def _fold(
         index[at] = (first & ~np.int64(_ORDINAL_MASK)) | (ordinal + 1)
         row = ordinal & mask
         entries[row, FIRST], entries[row, SECOND] = first, second
-        entries[row, PAYLOAD], entries[row, PAYLOAD_REST] = payloads[i, 0], payloads[i, 1]
+        entries[row, PAYLOAD], entries[row, PAYLOAD_REST] = payload, payload_rest
         entries[row, MARK] = state[_LATEST]
         ordinals[i] = ordinal
         state[_NEXT] = ordinal + 1
@@ -127,6 +145,9 @@ def _fold(
             entries[state[_BASE] & mask, MARK] < state[_LATEST] - horizon_us or state[_NEXT] - state[_BASE] > max_rows
         ):
             state[_BASE] += 1
+    for i in range(n):
+        oldest[i] = state[_BASE]
+    return known
 
 
 @kernel
@@ -164,6 +185,7 @@ class SeenIds:
         self._entries = np.zeros((_FIRST_IDS, ENTRY_WORDS), np.int64)
         self._index = np.zeros(2 * _FIRST_IDS, np.int64)
         self._state = np.array([0, 0, -(2**62), 0], np.int64)
+        self._hashes = np.empty((0, 2), np.int64)
 
     @property
     def count(self) -> int:
@@ -175,30 +197,44 @@ class SeenIds:
         """Bytes of memory per id held, spare room included; 0.0 when empty."""
         return (self._entries.nbytes + self._index.nbytes) / self.count if self.count else 0.0
 
-    def fold(self, columns: Columns, skip: NDArray[np.bool_] | None = None) -> SeenBatch:
-        """Fold lane rows in order. Rows of other kinds, with a null id or in `skip` are NEW and remembered nowhere."""
-        kinds = np.asarray(columns["kind"])
+    def fold(self, columns: Mapping[str, Any]) -> SeenBatch:
+        """Fold lane rows in order. Rows of other kinds or with a null id are NEW and remembered nowhere.
+
+        Needs the columns kind, event_id, subject_event_id, ts_us and payload_hash, of which the first 16 bytes count.
+        """
+        kinds, payloads = columns["kind"], columns["payload_hash"]
+        data, starts, lengths = columns["event_id"]
+        subject_data, subject_starts, subject_lengths = columns["subject_event_id"]
         n = len(kinds)
-        self._reserve(n)
-        batch = SeenBatch(np.zeros(n, np.int8), np.full(n, -1, np.int64), np.full(n, -1, np.int64), 0, 0)
-        payloads = np.ascontiguousarray(np.asarray(columns["payload_hash"])[:, :16]).view(np.int64)
-        _fold(
-            _text(columns["event_id"]),
-            _text(columns["subject_event_id"]),
-            frozen(kinds, np.int8),
-            frozen(np.asarray(columns["ts_us"]), np.int64),
-            frozen(payloads, np.int64),
-            frozen(np.zeros(n, np.bool_) if skip is None else skip, np.bool_),
-            (self.horizon_us, self.max_rows, self.min_rows),
-            np.empty((n, 2), np.int64),
-            self._entries,
-            self._index,
-            self._state,
-            batch.verdicts,
-            batch.ordinals,
-            batch.subjects,
-        )
-        return batch._replace(floor=int(self._state[_BASE]), end=int(self._state[_NEXT]))
+        verdicts, ordinals, subjects, oldest = np.empty(n, np.int8), np.empty(n, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+        while True:
+            known = _fold(
+                data,
+                starts,
+                lengths,
+                subject_data,
+                subject_starts,
+                subject_lengths,
+                kinds,
+                columns["ts_us"],
+                payloads.reshape(-1),
+                payloads.shape[1],
+                self.horizon_us,
+                self.max_rows,
+                self.min_rows,
+                self._hashes,
+                self._entries,
+                self._index,
+                self._state,
+                verdicts,
+                ordinals,
+                subjects,
+                oldest,
+            )
+            if known >= 0:
+                return SeenBatch(verdicts, ordinals, subjects, oldest, known)
+            self._reserve(n)
+            self._hashes = grown(self._hashes, n)
 
     def state(self) -> TableState:
         """The whole state."""
@@ -236,18 +272,14 @@ class SeenIds:
         return table
 
     def _reserve(self, more: int) -> None:
-        """Room for `more` ids, so that the kernel never has to stop; forgotten ids leave the index here."""
-        base, end = int(self._state[_BASE]), int(self._state[_NEXT])
-        if self.count + more > len(self._entries):
-            entries = np.zeros((power_of_two(self.count + more), ENTRY_WORDS), np.int64)
+        """Room for `more` ids; forgotten ids leave the index here."""
+        base, end, _, used = self._state.tolist()
+        needed = end - base + more
+        if needed > len(self._entries):
+            entries = np.zeros((power_of_two(needed), ENTRY_WORDS), np.int64)
             _move(self._entries, base, end, entries)
             self._entries = entries
-        if 3 * (int(self._state[_USED]) + more) > 2 * len(self._index):
-            self._index = np.zeros(power_of_two(2 * (self.count + more)), np.int64)
+        if 3 * (used + more) > 2 * len(self._index):
+            self._index = np.zeros(power_of_two(2 * needed), np.int64)
             _reindex(self._entries, base, end, self._index)
-            self._state[_USED] = self.count
-
-
-def _text(column: object) -> tuple[U8, I64, I32]:
-    assert isinstance(column, Strings)
-    return frozen(column.data, np.uint8), frozen(column.starts, np.int64), frozen(column.lengths, np.int32)
+            self._state[_USED] = end - base

@@ -11,22 +11,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I32, I64
-from assay.codecs.kernel import frozen, kernel
+from assay.codecs.columns import I32, I64, U8
+from assay.codecs.kernel import kernel
 from assay.tables.growth import power_of_two
-from assay.tables.windows import NEVER, NO_ELEMENT
+from assay.tables.windows import NEVER, NO_ELEMENT, PAYS
 
 _FIRST_PAIRS = 64
 _EMPTY = -1
 
 
 @kernel
-def _previous(keys: I32, elements: I32, times: I64, pairs: I64, used: I64, previous: I64, column: int) -> None:
-    """previous[i, column] = latest time of the pair of row i before it; NEVER if none, NO_ELEMENT if the row has no member."""
-    mask = np.uint64(len(pairs) - 1)
-    for i in range(len(keys)):
+def _previous(roles: U8, keys: I32, elements: I32, times: I64, pairs: I64, used: I64, previous: I64, column: int) -> bool:
+    """previous[i, column] = latest time of the pair of row i before it; NEVER if none, NO_ELEMENT if the row has no member.
+
+    False and nothing is changed if the table would be more than half full.
+    """
+    mask, n = np.uint64(len(pairs) - 1), len(elements)
+    if 2 * (used[0] + n) > len(pairs):
+        return False
+    for i in range(n):
         previous[i, column] = NO_ELEMENT
-        if keys[i] < 0 or elements[i] < 0:
+        if roles[i] != PAYS or keys[i] < 0 or elements[i] < 0:
             continue
         pair = np.int64(keys[i]) << 32 | np.int64(elements[i])
         mixed = np.uint64(pair) * np.uint64(0x9E3779B97F4A7C15)
@@ -41,6 +46,7 @@ def _previous(keys: I32, elements: I32, times: I64, pairs: I64, used: I64, previ
         else:
             previous[i, column] = pairs[at, 1]
             pairs[at, 1] = max(pairs[at, 1], times[i])
+    return True
 
 
 class PairTable:
@@ -50,13 +56,12 @@ class PairTable:
         self._pairs = np.full((_FIRST_PAIRS, 2), _EMPTY, np.int64)
         self._used = np.zeros(1, np.int64)
 
-    def has_room(self, more: int) -> bool:
-        """True while `more` new pairs leave the table at most half full."""
-        return 2 * (int(self._used[0]) + more) <= len(self._pairs)
+    def fold(self, roles: U8, keys: I32, elements: I32, times: I64, previous: I64, column: int) -> bool:
+        """Fold the rows that pay, in order; without a key or a member (-1) they change nothing.
 
-    def fold(self, keys: I32, elements: I32, times: I64, previous: I64, column: int) -> None:
-        """Fold rows in order; rows whose key or member is -1 change nothing. Needs `has_room(len(keys))`."""
-        _previous(frozen(keys, np.int32), frozen(elements, np.int32), frozen(times, np.int64), self._pairs, self._used, previous, column)
+        Writes column `column` of `previous` (n or more, p). False and nothing is changed if there is no room for a new pair per row.
+        """
+        return _previous(roles, keys, elements, times, self._pairs, self._used, previous, column)
 
     def held(self) -> I64:
         """All pairs as int64 (n, 3): key slot, member slot, latest time; in no particular order."""
@@ -68,5 +73,5 @@ class PairTable:
         size = max(_FIRST_PAIRS, power_of_two(2 * (len(held) + max(more, len(held)))))
         self._pairs = np.full((size, 2), _EMPTY, np.int64)
         self._used[0] = 0
-        keys, elements = held[:, 0].astype(np.int32), held[:, 1].astype(np.int32)
-        self.fold(keys, elements, held[:, 2], np.empty((len(held), 1), np.int64), 0)
+        keys, elements, times = held[:, 0].astype(np.int32), held[:, 1].astype(np.int32), held[:, 2].astype(np.int64)
+        self.fold(np.full(len(held), PAYS, np.uint8), keys, elements, times, np.empty((len(held), 1), np.int64), 0)

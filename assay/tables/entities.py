@@ -56,6 +56,7 @@ class EntityTable:
         self._marks = np.zeros(_FIRST_SLOTS, np.uint8)
         self._free = np.zeros(_FIRST_SLOTS, np.int32)
         self._arena = np.zeros(_FIRST_SLOTS * 16, np.uint8)
+        self._hashes = np.empty(_FIRST_SLOTS, np.int64)
         self._versions = RowVersions()
 
     @property
@@ -68,34 +69,39 @@ class EntityTable:
         """Ids known."""
         return int(self._used[SLOTS] - self._used[GONE] - self._used[OPEN])
 
-    def fold(self, ids: Strings, facts: NDArray[np.bool_], ordinals: I64, times: I64, clocks: I64, sequence: int) -> I32:
+    def fold(self, ids: Any, facts: NDArray[np.bool_], ordinals: I64, times: I64, clocks: I64, sequence: int) -> I32:
         """Fold rows in order: the slot of each id, int32 (n,); an unknown id takes a new slot. -1 for null and for rows not in `facts`.
 
-        `ordinals` number the rows of the lane, `times` are their event times, `clocks` is the table's clock at each row; ordinals and
-        clocks never fall. `sequence` is that of the journal record, the version of every graph row that changes.
+        `ids` is a text column. `ordinals` number the rows of the lane, `times` are their event times, `clocks` is the table's clock at
+        each row; ordinals and clocks never fall. `facts` and `clocks` may be longer than n. `sequence` is that of the journal record, the
+        version of every graph row that changes.
         """
-        self._reserve(int(np.count_nonzero(facts)), int(np.maximum(ids.lengths, 0).sum(where=facts, dtype=np.int64)))
-        slots, hashes = np.empty(len(ids.lengths), np.int32), np.empty(len(ids.lengths), np.int64)
-        version = self._versions.stamp(sequence)
-        entity_index.fold_ids(
-            _text(ids),
-            frozen(facts, np.bool_),
-            frozen(ordinals, np.int64),
-            frozen(times, np.int64),
-            frozen(clocks, np.int64),
-            self.idle_us,
-            version,
-            self._index,
-            self._entries,
-            self._arena,
-            self._marks,
-            self._free,
-            self._used,
-            self._versions.stamps,
-            hashes,
-            slots,
-        )
-        return slots
+        data, starts, lengths = ids
+        slots, version = np.empty(len(starts), np.int32), self._versions.stamp(sequence)
+        while True:
+            folded = entity_index.fold_ids(
+                data,
+                starts,
+                lengths,
+                facts,
+                ordinals,
+                times,
+                clocks,
+                self.idle_us,
+                version,
+                self._index,
+                self._entries,
+                self._arena,
+                self._marks,
+                self._free,
+                self._used,
+                self._versions.stamps,
+                self._hashes,
+                slots,
+            )
+            if folded:
+                return slots
+            self._make_room(lengths, facts[: len(starts)])
 
     def find(self, ids: Strings) -> I32:
         """Slot of each id, -1 where null or unknown; nothing is added."""
@@ -111,10 +117,11 @@ class EntityTable:
         """first_seen_us, last_seen_us and event counts of slots."""
         return self._entries[slots, FIRST_SEEN], self._entries[slots, LAST_SEEN], self._entries[slots, EVENTS]
 
-    def born(self, slots: NDArray[np.integer]) -> I64:
-        """Ordinal of the row with which the id of each slot took it; for a free slot later than any."""
-        ordinals: I64 = self._entries[slots, BORN]
-        return ordinals
+    def births(self) -> I64:
+        """Ordinal of the row with which the id of each slot took it; for a free slot later than any. A read-only view with spare room."""
+        births: I64 = self._entries[:, BORN]
+        births.flags.writeable = False
+        return births
 
     def known(self, slots: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Whether each slot is that of a known id."""
@@ -201,8 +208,13 @@ class EntityTable:
         self._entries[slots, START] = packed.starts
         self._used[BYTES] = len(packed.data)
 
+    def _make_room(self, lengths: I32, facts: NDArray[np.bool_]) -> None:
+        """Room for a batch of which every fact names a new id."""
+        self._hashes = grown(self._hashes, len(lengths))
+        self._reserve(int(np.count_nonzero(facts)), int(np.maximum(lengths, 0).sum(where=facts, dtype=np.int64)))
+
     def _reserve(self, more: int, more_bytes: int) -> None:
-        """Room for `more` ids of together `more_bytes`, so that the kernel never has to stop."""
+        """Room for `more` ids of together `more_bytes`."""
         self._arena = grown(self._arena, int(self._used[BYTES]) + more_bytes)
         needed = self.slots + more
         self._versions.reserve(needed)

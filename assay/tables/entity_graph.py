@@ -16,16 +16,18 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I32, Column, Columns, Strings, concat
-from assay.codecs.kernel import frozen
+from assay.codecs.columns import I32, I64, Column, Columns, Strings, concat
+from assay.codecs.kernel import kernel
 from assay.codecs.table_state import TableState
 from assay.contracts.limits import AMOUNT_MINOR_END
 from assay.tables.entities import EntityTable
 from assay.tables.entity_view import EntityView
 from assay.tables.feature_plan import FeaturePlan
+from assay.tables.growth import grown
 from assay.tables.row_kinds import CONTEXT, PAYMENT
 
 _NEVER = -(2**62)
+_FIRST_ROWS = 64
 
 
 class GraphBatch(NamedTuple):
@@ -42,28 +44,51 @@ class Evictions(NamedTuple):
     evicted: Columns
 
 
+@kernel
+def _look(
+    kinds: NDArray[np.int8],
+    live: NDArray[np.bool_],
+    times: I64,
+    amounts: I64,
+    clock: int,
+    facts: NDArray[np.bool_],
+    clocks: I64,
+    refused: NDArray[np.bool_],
+) -> int:
+    """Say of every row whether it is refused, whether it is a fact, and the clock at it, which starts at `clock`; the last clock."""
+    for i in range(len(kinds)):
+        payment = live[i] and kinds[i] == PAYMENT
+        refused[i] = payment and (amounts[i] < 0 or amounts[i] >= AMOUNT_MINOR_END)
+        facts[i] = (payment and not refused[i]) or (live[i] and kinds[i] == CONTEXT)
+        if facts[i]:
+            clock = max(clock, int(times[i]))
+        clocks[i] = clock
+    return clock
+
+
 class EntityGraph:
     """Ids and graph rows of every entity of a plan."""
 
     def __init__(self, plan: FeaturePlan) -> None:
         self._plan = plan
-        self.entities = tuple(EntityTable(name, plan.idle_us) for name in plan.entities)
         self._clock = _NEVER
+        self._facts, self._clocks = np.empty(_FIRST_ROWS, np.bool_), np.empty(_FIRST_ROWS, np.int64)
+        self._hold(tuple(EntityTable(name, plan.idle_us) for name in plan.entities))
 
-    def fold(self, columns: Mapping[str, Column], live: NDArray[np.bool_], sequence: int) -> GraphBatch:
+    def _hold(self, entities: tuple[EntityTable, ...]) -> None:
+        self.entities, self._view = entities, EntityView(entities)
+        self._by_column = [(f"entity.{ids.name}", ids) for ids in entities]
+
+    def fold(self, columns: Mapping[str, Any], live: NDArray[np.bool_], sequence: int) -> GraphBatch:
         """Fold the live rows of journal record `sequence` in order; needs the columns kind, ts_us, amount_minor, seen.ordinal, entity.*.
 
         A payment with an amount outside [0, AMOUNT_MINOR_END) is refused here, before it changes any table.
         """
-        kinds, amounts = np.asarray(columns["kind"]), np.asarray(columns["amount_minor"])
-        payments = live & (kinds == PAYMENT)
-        refused = payments & ((amounts < 0) | (amounts >= AMOUNT_MINOR_END))
-        facts = (payments & ~refused) | (live & (kinds == CONTEXT))
-        times = frozen(np.asarray(columns["ts_us"]), np.int64)
-        clocks = np.maximum(np.maximum.accumulate(np.where(facts, times, _NEVER)), self._clock)
-        self._clock = int(clocks[-1]) if len(clocks) else self._clock
-        ordinals = np.asarray(columns["seen.ordinal"])
-        slots = tuple(ids.fold(_strings(columns[f"entity.{ids.name}"]), facts, ordinals, times, clocks, sequence) for ids in self.entities)
+        n, times, ordinals = len(live), columns["ts_us"], columns["seen.ordinal"]
+        self._facts, self._clocks = grown(self._facts, n), grown(self._clocks, n)
+        facts, clocks, refused = self._facts, self._clocks, np.empty(n, np.bool_)
+        self._clock = _look(columns["kind"], live, times, columns["amount_minor"], self._clock, facts, clocks, refused)
+        slots = tuple([ids.fold(columns[name], facts, ordinals, times, clocks, sequence) for name, ids in self._by_column])
         return GraphBatch(slots, refused)
 
     def evict(self, of: Sequence[int]) -> Evictions:
@@ -79,7 +104,7 @@ class EntityGraph:
 
     def view(self) -> EntityView:
         """The read-only view for others."""
-        return EntityView(self.entities)
+        return self._view
 
     def state(self) -> TableState:
         """The whole state: views of the tables' memory, so to be read before the next `fold` or `evict`."""
@@ -91,7 +116,7 @@ class EntityGraph:
         """The inverse of `state`. Raises Stop(STATE_UNREADABLE) or, when another plan wrote it, Stop(STATE_OF_ANOTHER_PLAN)."""
         plan.check_state(state)
         graph = cls(plan)
-        graph.entities = tuple(EntityTable.from_state(name, plan.idle_us, state.under(f"{name}.")) for name in plan.entities)
+        graph._hold(tuple(EntityTable.from_state(name, plan.idle_us, state.under(f"{name}.")) for name in plan.entities))
         graph._clock = int(np.int64(state.header["clock"]))
         return graph
 
@@ -103,8 +128,3 @@ def _numbered(entity: int, **columns: Column) -> Columns:
 
 
 NOTHING_EVICTED: Final = Evictions(_numbered(0, id=Strings.nulls(0)), _numbered(0, slot=np.empty(0, np.int32)))
-
-
-def _strings(column: Any) -> Strings:
-    assert isinstance(column, Strings)
-    return column

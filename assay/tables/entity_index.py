@@ -45,16 +45,16 @@ def _same_key(data: U8, start: Int, length: Int, arena: U8, at: Int) -> Any:
 
 
 @inlined
-def _prefetch_rows(hashes: I64, i: Int, index: I64, entries: I64, arena: U8, versions: I32) -> None:
+def _prefetch_rows(hashes: I64, i: Int, n: Int, index: I64, entries: I64, arena: U8, versions: I32) -> None:
     """Prefetch the index word of a row to come, the entry of a nearer one, the key bytes and the version of the nearest."""
     mask = len(index) - 1
-    if i + 3 * _PREFETCH_ROWS < len(hashes):
+    if i + 3 * _PREFETCH_ROWS < n:
         prefetch(index, hashes[i + 3 * _PREFETCH_ROWS] & mask)
-    if i + 2 * _PREFETCH_ROWS < len(hashes):
+    if 0 <= i + 2 * _PREFETCH_ROWS < n:
         slot = (index[hashes[i + 2 * _PREFETCH_ROWS] & mask] & _SLOT_MASK) - 1
         if slot >= 0:
             prefetch(entries, slot * ENTRY_WORDS)
-    if i + _PREFETCH_ROWS < len(hashes):
+    if 0 <= i + _PREFETCH_ROWS < n:
         slot = (index[hashes[i + _PREFETCH_ROWS] & mask] & _SLOT_MASK) - 1
         if slot >= 0:
             prefetch(arena, entries[slot, START])
@@ -131,9 +131,25 @@ def _count_event(slot: Int, time: Int, clock: Int, entries: I64) -> None:
     entries[slot, MET] = clock
 
 
+@part
+def _hash_facts(data: U8, starts: I64, lengths: I32, facts: NDArray[np.bool_], hashes: I64) -> tuple[Int, Int]:
+    """Hash the ids of facts; the number of facts, and the bytes of their ids."""
+    count, size = np.int64(0), np.int64(0)
+    for i in range(len(starts)):
+        hashes[i] = 0
+        if facts[i]:
+            count += 1
+            if lengths[i] >= 0:
+                size += lengths[i]
+                hashes[i] = np.int64(hash64(data, starts[i], np.int64(lengths[i]), 0))
+    return count, size
+
+
 @kernel
 def fold_ids(
-    ids: tuple[U8, I64, I32],
+    data: U8,
+    starts: I64,
+    lengths: I32,
     facts: NDArray[np.bool_],
     ordinals: I64,
     times: I64,
@@ -149,17 +165,23 @@ def fold_ids(
     versions: I32,
     hashes: I64,
     slots: I32,
-) -> None:
+) -> bool:
     """Fold the ids of rows in row order: slots[i] = slot of id i, a new slot if the id is unknown or idle; -1 for null and where not facts.
 
-    The graph row of the slot counts the row, and its version becomes `version`. All hashes come first (into `hashes`), so that the
-    lines that a row needs can be prefetched while earlier rows are looked up.
+    The graph row of the slot counts the row, and its version becomes `version`. False and nothing is changed if there is no room for as
+    many new ids as there are facts. All hashes come first (into `hashes`, scratch), so that the lines that a row needs can be prefetched
+    while earlier rows are looked up; rows before the first do nothing else.
     """
-    data, starts, lengths = ids
-    for i in range(len(starts)):
-        hashes[i] = np.int64(hash64(data, starts[i], np.int64(lengths[i]), 0)) if facts[i] and lengths[i] >= 0 else 0
-    for i in range(len(starts)):
-        _prefetch_rows(hashes, i, index, entries, arena, versions)
+    n = len(starts)
+    if n > len(hashes):
+        return False
+    count, size = _hash_facts(data, starts, lengths, facts, hashes)
+    if used[SLOTS] + count > min(len(entries), len(versions)) or used[BYTES] + size > len(arena):
+        return False
+    for i in range(-3 * _PREFETCH_ROWS, n):
+        _prefetch_rows(hashes, i, n, index, entries, arena, versions)
+        if i < 0:
+            continue
         slots[i] = -1
         length = np.int64(lengths[i])
         if facts[i]:
@@ -181,6 +203,7 @@ def fold_ids(
         _count_event(slot, times[i], clocks[i], entries)
         versions[slot] = version
         slots[i] = slot
+    return True
 
 
 @kernel

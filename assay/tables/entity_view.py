@@ -32,9 +32,9 @@ class EntityView:
         """Slot of each id, -1 where null or unknown."""
         return self._entities[entity].find(ids)
 
-    def born(self, entity: int, slots: NDArray[np.integer]) -> I64:
-        """Ordinal of the row with which the id of each slot took it; for a free slot later than any."""
-        return self._entities[entity].born(slots)
+    def births(self, entity: int) -> I64:
+        """Ordinal of the row with which the id of each slot took it, for all slots; for a free slot later than any. A read-only view."""
+        return self._entities[entity].births()
 
     def known(self, entity: int, slots: NDArray[np.integer]) -> NDArray[np.bool_]:
         """Whether each slot is that of a known id."""

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8
-from assay.codecs.kernel import frozen
 from assay.codecs.table_state import all_within, fill, state_refused
 from assay.tables.distinct import PairTable
 from assay.tables.feature_plan import BUCKETS, CELLS, CURRENT, EVENTS, FIELDS, RESOLUTION, SQUARES, SUM, TOTAL, EntityPlan
 from assay.tables.growth import grown
 from assay.tables.row_versions import RowVersions
-from assay.tables.windows import NO_ELEMENT, fold_windows
+from assay.tables.windows import fold_windows
 
 _FIRST_SLOTS = 64
 #: largest sum, and largest upper limb of a sum of squares, that a ring may hold
 SUM_MAX = 2**63 - 1
 LIMB_BITS = 32
+
+
+class CountedRows(NamedTuple):
+    """The rows of a batch for the windows of all entities: `roles` uint8, the `times` at which they count, `buckets` (2q, n) of
+    `feature_rows`, `fresh` uint8 as scratch, all for n rows or more; `amounts` int64 (n,), the outputs `longs` and `doubles`."""
+
+    roles: U8
+    times: I64
+    buckets: I64
+    fresh: U8
+    amounts: I64
+    longs: I64
+    doubles: NDArray[np.float64]
 
 
 class EntityWindows:
@@ -29,51 +41,50 @@ class EntityWindows:
     def __init__(self, plan: EntityPlan) -> None:
         self.plan = plan
         self.lines = np.zeros((_FIRST_SLOTS, plan.width), np.int64)
+        self._words = self.lines.reshape(-1)
         self.versions = RowVersions()
         self.pairs = tuple(PairTable() for _ in plan.pair_entities)
+        self._previous = np.empty((_FIRST_SLOTS, len(self.pairs)), np.int64)
 
-    def fold(
-        self,
-        roles: U8,
-        slots: I32,
-        elements: tuple[I32, ...],
-        times: I64,
-        buckets: I64,
-        amounts: I64,
-        values: tuple[I64, NDArray[np.float64]],
-        sequence: int,
-    ) -> None:
-        """Fold rows of journal record `sequence` in order. `elements[p]` are the slots of the other entity of pair p; `values` the two
-        output matrices."""
-        self.reserve(int(slots.max(initial=-1)) + 1)
-        previous = np.full((len(slots), len(self.pairs)), NO_ELEMENT, np.int64)
+    def fold(self, rows: CountedRows, keys: I32, elements: Sequence[I32], sequence: int) -> None:
+        """Fold rows of journal record `sequence` in order. `keys` (n or more) are the slots for which they count, `elements[p]` (n,) the
+        slots of the other entity of pair p."""
+        roles, times, buckets, fresh, amounts, longs, doubles = rows
+        if len(amounts) > len(self._previous):
+            self._previous = grown(self._previous, len(amounts))
         for column, other in enumerate(elements):
-            self._make_room(column, len(slots))
-            self.pairs[column].fold(slots, other, times, previous, column)
+            while not self.pairs[column].fold(roles, keys, other, times, self._previous, column):
+                self.pairs[column].rebuild(self._counted(column), len(amounts))
         plan, version = self.plan, self.versions.stamp(sequence)
-        fold_windows(
-            self.lines.reshape(-1),
-            plan.width,
-            plan.rings,
-            plan.windows,
-            plan.distincts,
-            plan.reads,
-            plan.since,
-            frozen(roles, np.uint8),
-            frozen(slots, np.int32),
-            frozen(times, np.int64),
-            frozen(buckets, np.int64),
-            frozen(amounts, np.int64),
-            frozen(previous, np.int64),
-            *values,
-            self.versions.stamps,
-            version,
-            np.zeros(len(slots), np.uint8),
-        )
+        while True:
+            needed = fold_windows(
+                self._words,
+                plan.width,
+                plan.rings,
+                plan.windows,
+                plan.distincts,
+                plan.reads,
+                plan.since,
+                roles,
+                keys,
+                times,
+                buckets,
+                amounts,
+                self._previous,
+                longs,
+                doubles,
+                self.versions.stamps,
+                version,
+                fresh,
+            )
+            if not needed:
+                return
+            self.reserve(needed)
 
     def reserve(self, slots: int) -> None:
         """Room for this many slots."""
         self.lines = grown(self.lines, slots)
+        self._words = self.lines.reshape(-1)
         self.versions.reserve(slots)
 
     def evict(self, freed: Mapping[str, NDArray[np.integer]]) -> None:
@@ -127,10 +138,6 @@ class EntityWindows:
                 raise state_refused(f"has pairs of {plan.name} and {other} that are of no id")
             table.pairs[column].rebuild(pairs, 0)
         return table
-
-    def _make_room(self, column: int, more: int) -> None:
-        if not self.pairs[column].has_room(more):
-            self.pairs[column].rebuild(self._counted(column), more)
 
     def _counted(self, column: int) -> I64:
         """Pairs that a ring still counts. A pair outside all rings acts as if it had never been: rings only move on."""

@@ -18,22 +18,23 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I32, I64, Column, Columns
-from assay.codecs.kernel import frozen
+from assay.codecs.columns import I32, I64, Columns
 from assay.codecs.table_state import TableState
 from assay.contracts.reasons import Reason
 from assay.tables.entity_view import EntityView
-from assay.tables.entity_windows import SUM_MAX, EntityWindows
+from assay.tables.entity_windows import SUM_MAX, CountedRows, EntityWindows
 from assay.tables.feature_plan import FeaturePlan
+from assay.tables.feature_rows import fold_rows, survey
 from assay.tables.feature_view import FeatureView
-from assay.tables.row_features import fill_row_features
-from assay.tables.row_kinds import LABEL, PAYMENT
+from assay.tables.growth import power_of_two
+from assay.tables.row_features import row_features
+from assay.tables.row_kinds import PAYMENT
 from assay.tables.subjects import Subjects
-from assay.tables.windows import LABELS, NOTHING, PAYS, bucket_rows
 
 #: the meaning of a number in `FeatureBatch.refusals`
 REFUSALS: Final = (None, Reason.LABEL_SUBJECT_UNKNOWN, Reason.WINDOW_OVERFLOW)
-_NO_SUBJECT, _OVERFLOW = 1, 2
+_OVERFLOW = 2
+_FIRST_ROWS = 64
 
 
 class FeatureBatch(NamedTuple):
@@ -49,10 +50,10 @@ class _Rows(NamedTuple):
     """The part of a batch that is folded: views of columns and of the outputs, all of one length. `slots` has one array per entity."""
 
     kinds: NDArray[np.int8]
+    live: NDArray[np.bool_]
     times: I64
     amounts: I64
     labels: NDArray[np.int8]
-    live: NDArray[np.bool_]
     ordinals: I64
     subjects: I64
     longs: I64
@@ -79,29 +80,48 @@ class FeatureTable:
     def __init__(self, plan: FeaturePlan) -> None:
         self.plan = plan
         self.windows = tuple(EntityWindows(entity_plan) for entity_plan in plan.entity_plans)
-        self._labelled = tuple(plan.entities.index(name) for name in plan.document.label_entities)
-        self._subjects = Subjects(len(self._labelled))
+        labelled = plan.document.label_entities
+        self._subjects = Subjects(len(labelled))
+        #: per entity its column among the slots of subjects, None if no label counts for it, and the entities of its pairs
+        self._label_columns = [labelled.index(name) if name in labelled else None for name in plan.entities]
+        self._elements = [[plan.entities.index(name) for name in entity_plan.pair_entities] for entity_plan in plan.entity_plans]
+        self._slot_columns = [f"slot.{name}" for name in plan.entities]
+        self._row_features = row_features(plan.document)
+        self._widths = len(plan.long_names), len(plan.double_names)
         #: upper bounds of the content of any ring: only a batch that might overflow is looked at row by row
         self._sum_bound = self._square_bound = 0
+        self._make_room(_FIRST_ROWS)
 
-    def fold(self, columns: Mapping[str, Column], live: NDArray[np.bool_], entities: EntityView, sequence: int) -> FeatureBatch:
+    def _make_room(self, rows: int) -> None:
+        """Scratch for this many rows."""
+        self._roles, self._fresh = np.empty(rows, np.uint8), np.empty(rows, np.uint8)
+        self._times, self._keys = np.empty(rows, np.int64), np.empty(rows, np.int32)
+        self._buckets = np.empty((2 * len(self.plan.shapes), rows), np.int64)
+
+    def fold(self, columns: Mapping[str, Any], live: NDArray[np.bool_], entities: EntityView, sequence: int) -> FeatureBatch:
         """Fold the live rows of journal record `sequence` in order; the other rows change nothing and read zeros.
 
         Needs the columns kind, ts_us, amount_minor, label, slot.*, seen.ordinal, seen.subject and seen.oldest.
         """
-        kinds, ordinals, oldest = (np.asarray(columns[name]) for name in ("kind", "seen.ordinal", "seen.oldest"))
-        n = len(kinds)
-        out = FeatureBatch(
-            np.zeros((n, len(self.plan.long_names)), np.int64),
-            np.zeros((n, len(self.plan.double_names)), np.float64),
-            np.zeros(n, np.int8),
+        n, oldest = len(live), columns["seen.oldest"]
+        if n > len(self._roles):
+            self._make_room(power_of_two(n))
+        longs, doubles = self._widths
+        out = FeatureBatch(np.zeros((n, longs), np.int64), np.zeros((n, doubles), np.float64), np.empty(n, np.int8))
+        rows = _Rows(
+            columns["kind"],
+            live,
+            columns["ts_us"],
+            columns["amount_minor"],
+            columns["label"],
+            columns["seen.ordinal"],
+            columns["seen.subject"],
+            *out,
+            slots=tuple([columns[name] for name in self._slot_columns]),
         )
-        times, amounts = (frozen(np.asarray(columns[name]), np.int64) for name in ("ts_us", "amount_minor"))
-        labels, subjects = np.asarray(columns["label"]), np.asarray(columns["seen.subject"])
-        slots = tuple(np.asarray(columns[f"slot.{name}"]) for name in self.plan.entities)
-        self._subjects.extend(int(ordinals.max(initial=-1)) + 1)
-        self._fold(_Rows(kinds, times, amounts, labels, live, ordinals, subjects, *out, slots=slots), _Record(sequence, entities))
-        self._subjects.forget(int(oldest[-1]) if n else 0)
+        self._fold(rows, _Record(sequence, entities))
+        if n:
+            self._subjects.forget(int(oldest[-1]))
         return out
 
     def evict(self, evicted: Columns) -> None:
@@ -139,8 +159,9 @@ class FeatureTable:
         return table
 
     def _fold(self, rows: _Rows, record: _Record) -> None:
-        payments = rows.live & (rows.kinds == PAYMENT)
-        if self._may_overflow(rows.amounts[payments]):
+        largest, payments, end = survey(rows.kinds, rows.live, rows.amounts, rows.ordinals)
+        self._subjects.extend(end)
+        if self._may_overflow(largest, payments):
             if len(rows.kinds) > 1:
                 middle = len(rows.kinds) // 2
                 self._fold(rows.part(0, middle), record)
@@ -148,67 +169,48 @@ class FeatureTable:
             if self._overflows(rows):
                 rows.refusals[:] = _OVERFLOW
                 return None
-        return self._fold_admitted(rows, payments, record)
+        return self._fold_admitted(rows, record)
 
-    def _fold_admitted(self, rows: _Rows, payments: NDArray[np.bool_], record: _Record) -> None:
-        paying = [np.where(payments, slots, np.int32(-1)) for slots in rows.slots]
-        labels, label_slots, times = self._speak_of_payments(rows, payments, paying, record.entities)
-        buckets = np.empty((2 * len(self.plan.shapes), len(times)), np.int64)
-        bucket_rows(frozen(times, np.int64), self.plan.shapes, buckets)
-        for e, windows in enumerate(self.windows):
-            roles = np.where(payments, np.uint8(PAYS), np.uint8(NOTHING))
-            keys = paying[e]
-            if e in self._labelled:
-                roles[labels] = LABELS
-                keys = keys.copy()
-                keys[labels] = label_slots[:, self._labelled.index(e)]
-            elements = tuple(paying[self.plan.entities.index(name)] for name in windows.plan.pair_entities)
-            windows.fold(roles, keys, elements, times, buckets, rows.amounts, (rows.longs, rows.doubles), record.sequence)
-        fill_row_features(self.plan.document, payments, rows.times, rows.amounts, rows.longs)
-
-    def _speak_of_payments(
-        self, rows: _Rows, payments: NDArray[np.bool_], paying: list[I32], entities: EntityView
-    ) -> tuple[NDArray[np.intp], I32, I64]:
-        """Rows of fraud labels that count, the slots they count for, and all times with theirs put to their payment's.
-
-        A payment's fraud counts once, whoever asserts it first.
-        """
-        linked = payments & (rows.ordinals >= 0)
-        slots = (
-            np.stack([paying[e][linked] for e in self._labelled], axis=1) if self._labelled else np.empty((int(linked.sum()), 0), np.int32)
+    def _fold_admitted(self, rows: _Rows, record: _Record) -> None:
+        kinds, live, times, amounts, labels, ordinals, spoken, longs, doubles, refusals, slots = rows
+        subjects, roles, keys = self._subjects, self._roles, self._keys
+        fold_rows(
+            kinds,
+            live,
+            times,
+            amounts,
+            labels,
+            ordinals,
+            spoken,
+            subjects.base,
+            subjects.times,
+            subjects.marks,
+            self._row_features,
+            self.plan.shapes,
+            roles,
+            self._times,
+            self._buckets,
+            longs,
+            refusals,
         )
-        self._subjects.remember(rows.ordinals[linked], rows.times[linked], slots)
-        spoken = np.flatnonzero(rows.live & (rows.kinds == LABEL))
-        known = self._subjects.known(rows.subjects[spoken])
-        rows.refusals[spoken[~known]] = _NO_SUBJECT
-        frauds = spoken[known & (rows.labels[spoken] == 1)]
-        frauds = frauds[self._subjects.mark_fraud(rows.subjects[frauds])]
-        times_of, slots_of = self._subjects.of(rows.subjects[frauds])
-        times = rows.times.copy()
-        times[frauds] = times_of
-        return frauds, self._still_theirs(rows.subjects[frauds], slots_of, entities), times
+        counted = CountedRows(roles, self._times, self._buckets, self._fresh, amounts, longs, doubles)
+        for e, windows in enumerate(self.windows):
+            column, elements = self._label_columns[e], [slots[other] for other in self._elements[e]]
+            if column is None:
+                windows.fold(counted, slots[e], elements, record.sequence)
+            else:
+                subjects.fold_slots(roles, slots[e], ordinals, spoken, record.entities.births(e), column, keys)
+                windows.fold(counted, keys, elements, record.sequence)
 
-    def _still_theirs(self, ordinals: I64, slots: I32, entities: EntityView) -> I32:
-        """Slots of label entities, -1 where the slot was freed since the payment of that ordinal.
-
-        The graph frees slots before the rows of a record, so its view at the end of the record answers for every row of it.
-        """
-        kept = slots.copy()
-        for column, e in enumerate(self._labelled):
-            held = slots[:, column] >= 0
-            kept[held, column] = np.where(entities.born(e, slots[held, column]) > ordinals[held], -1, slots[held, column])
-        return kept
-
-    def _may_overflow(self, amounts: I64) -> bool:
-        """False when even all of these amounts in one bucket would fit; keeps the bounds it decides by."""
-        largest = int(amounts.max(initial=0))
-        self._sum_bound += largest * len(amounts)
-        self._square_bound += (largest * largest * len(amounts) >> 32) + 1
+    def _may_overflow(self, largest: int, payments: int) -> bool:
+        """False when even so many payments of the largest amount in one bucket would fit; keeps the bounds it decides by."""
+        self._sum_bound += largest * payments
+        self._square_bound += (largest * largest * payments >> 32) + 1
         if max(self._sum_bound, self._square_bound) < SUM_MAX:
             return False
         self._bound_from_lines()
-        self._sum_bound += largest * len(amounts)
-        self._square_bound += (largest * largest * len(amounts) >> 32) + 1
+        self._sum_bound += largest * payments
+        self._square_bound += (largest * largest * payments >> 32) + 1
         return max(self._sum_bound, self._square_bound) >= SUM_MAX
 
     def _bound_from_lines(self) -> None:

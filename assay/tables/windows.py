@@ -68,17 +68,6 @@ _PREFETCH_ROWS = 8
 _BIT_OF = np.array([next(b for b in range(64) if ((0x03F79D71B4CB0A89 << b) % 2**64) >> 58 == i) for i in range(64)], np.int64)
 
 
-@kernel
-def bucket_rows(times: I64, shapes: I64, out: I64) -> None:
-    """out[2q, i] = bucket of row i in ring shape q, out[2q + 1, i] = its place in the ring. Floors also before 1970."""
-    for q in range(len(shapes)):
-        resolution, buckets = shapes[q, 0], shapes[q, 1]
-        for i in range(len(times)):
-            bucket = times[i] // resolution
-            out[2 * q, i] = bucket
-            out[2 * q + 1, i] = bucket % buckets
-
-
 @inlined
 def _holds(words: I64, bitmap: Int, place: Int) -> Any:
     return ((words[bitmap + (place >> 6)] >> (place & 63)) & 1) != 0
@@ -271,13 +260,15 @@ def _read(words: I64, base: Int, reads: I64, k: Int, row: Int, amount: Int, long
 
 @part
 def _fold_headers(
-    words: I64, width: Int, since: I64, roles: U8, slots: I32, times: I64, longs: I64, versions: I32, version: Int, fresh: U8
+    words: I64, width: Int, since: I64, roles: U8, slots: I32, times: I64, n: Int, longs: I64, versions: I32, version: Int, fresh: U8
 ) -> None:
     """Latest time, count and version of every key, time since last, and whether a row is the first payment of its key."""
-    for i in range(len(roles)):
-        if i + _PREFETCH_ROWS < len(roles) and slots[i + _PREFETCH_ROWS] >= 0:
+    for i in range(-_PREFETCH_ROWS, n):
+        if i + _PREFETCH_ROWS < n and slots[i + _PREFETCH_ROWS] >= 0:
             prefetch(words, np.int64(slots[i + _PREFETCH_ROWS]) * width)
             prefetch(versions, np.int64(slots[i + _PREFETCH_ROWS]))
+        if i < 0:
+            continue
         slot = np.int64(slots[i])
         if slot >= 0 and roles[i] != NOTHING:
             versions[slot] = version
@@ -317,12 +308,12 @@ def _fold_ring(
 ) -> None:
     """All rows of a batch against one ring."""
     read_from, read_middle, read_to = rings[r, READ_FROM], rings[r, READ_MIDDLE], rings[r, READ_TO]
-    for i in range(len(roles)):
-        if i + _PREFETCH_ROWS < len(roles) and slots[i + _PREFETCH_ROWS] >= 0:
+    for i in range(-_PREFETCH_ROWS, len(amounts)):
+        if i + _PREFETCH_ROWS < len(amounts) and slots[i + _PREFETCH_ROWS] >= 0:
             ahead = np.int64(slots[i + _PREFETCH_ROWS]) * width
             prefetch(words, ahead + rings[r, CURRENT])
             prefetch(words, ahead + rings[r, CELLS] + places[i + _PREFETCH_ROWS] * rings[r, FIELDS])
-        if roles[i] == NOTHING or slots[i] < 0:
+        if i < 0 or roles[i] == NOTHING or slots[i] < 0:
             continue
         base, bucket, place = np.int64(slots[i]) * width, buckets[i], places[i]
         if roles[i] == LABELS:
@@ -363,15 +354,22 @@ def fold_windows(
     versions: I32,
     version: int,
     fresh: U8,
-) -> None:
-    """Fold rows of one entity in row order.
+) -> int:
+    """Fold n rows of one entity in row order; 0, or how many slots need room, and nothing is changed.
 
     `words` holds the lines one after another. `roles` says what row i is (NOTHING, PAYS, LABELS), `slots` its key (-1 for
-    null), `times` its own time or, for a label, that of its payment, `buckets` comes from `bucket_rows`, `previous` (n, p)
-    from the pair tables. Writes `longs`, `doubles`, `version` in `versions` for every changed slot, and a 1 in `fresh` (zeros)
-    for every row that is the first payment of its key.
+    null), `times` its own time or, for a label, that of its payment, `buckets` comes from `feature_rows`, `previous` (n, p)
+    from the pair tables. `amounts` has n rows, the others may have more. Writes `longs`, `doubles`, `version` in `versions` for every
+    changed slot, and in `fresh` whether a row that pays is the first payment of its key.
     """
-    _fold_headers(words, width, since, roles, slots, times, longs, versions, version, fresh)
+    needed = 0
+    for i in range(len(amounts)):
+        if roles[i] != NOTHING:
+            needed = max(needed, int(slots[i]) + 1)
+    if needed > len(versions) or needed * width > len(words):
+        return needed
+    _fold_headers(words, width, since, roles, slots, times, len(amounts), longs, versions, version, fresh)
     for r in range(len(rings)):
         bucket, place = buckets[2 * rings[r, SHAPE]], buckets[2 * rings[r, SHAPE] + 1]
         _fold_ring(words, width, rings, r, windows, distincts, reads, roles, slots, bucket, place, amounts, previous, fresh, longs, doubles)
+    return 0

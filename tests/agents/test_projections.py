@@ -229,7 +229,7 @@ CALLS: Mapping[type, Mapping[str, tuple[Any, ...]]] = {
     EntityView: {
         "slots": (0,),
         "find": (0, Strings.of(["c1", "new", None])),
-        "born": (0, SLOTS),
+        "births": (0,),
         "known": (0, SLOTS),
         "changed_since": (0, -1),
         "keys": (0, SLOTS),

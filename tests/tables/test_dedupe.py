@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from states import read_back, written
 
+from assay.codecs.columns import Strings
 from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -65,13 +66,27 @@ def test_verdicts_equal_an_ordered_dictionary_for_any_cut(
     for name in ("verdicts", "ordinals", "subjects"):
         np.testing.assert_array_equal(np.concatenate([getattr(part, name) for part in met]), getattr(batch, name))
     assert written(parts) == written(whole)
-    assert (met[-1].floor, met[-1].end) == (batch.floor, batch.end)
+    assert set(batch.oldest.tolist()) <= {whole.state().header["base"]}
+    assert batch.known == np.count_nonzero(batch.verdicts != NEW) == sum(part.known for part in met)
 
 
 def test_the_same_id_is_a_duplicate_with_its_payload_and_a_mismatch_with_another() -> None:
     seen = SeenIds(1000, 10)
     again = [pay("p", 0), pay("p", 5), pay("p", 5)._replace(payload=9), pay("q", 6)]
     assert seen.fold(lane_columns(again, [])).verdicts.tolist() == [NEW, DUPLICATE, MISMATCH, NEW]
+
+
+@pytest.mark.parametrize(("byte", "verdict"), [(0, MISMATCH), (7, MISMATCH), (8, MISMATCH), (15, MISMATCH), (16, DUPLICATE)])
+def test_the_first_16_bytes_of_a_payload_hash_tell_payloads_apart(byte: int, verdict: int) -> None:
+    columns = lane_columns([pay("p", 0), pay("q", 1), pay("q", 2)], [])
+    np.asarray(columns["payload_hash"])[2, byte] = 1
+    assert SeenIds(1000, 10).fold(columns).verdicts.tolist() == [NEW, NEW, verdict]
+
+
+@pytest.mark.parametrize("count", [64, 65, 85, 86, 300])
+def test_a_batch_of_any_size_has_room(count: int) -> None:
+    seen, columns = SeenIds(10**9, 10_000), lane_columns([pay(f"p{n}", n) for n in range(count)], [])
+    assert [seen.fold(columns).verdicts.tolist() for _ in range(2)] == [[NEW] * count, [DUPLICATE] * count]
 
 
 def test_payments_labels_and_facts_are_separate_name_spaces() -> None:
@@ -88,11 +103,11 @@ def test_short_ids_of_different_kinds_are_never_taken_for_one_another() -> None:
     assert SeenIds(10, 10_000).fold(lane_columns(rows, ())).verdicts.tolist() == [NEW] * len(rows)
 
 
-def test_skipped_rows_and_control_rows_are_remembered_nowhere() -> None:
+def test_control_rows_and_rows_without_an_id_are_remembered_nowhere() -> None:
     seen = SeenIds(1000, 10)
-    seen.fold(lane_columns([pay("x", 0), LaneRow(POSTURE, "y", 0)], []), np.array([True, False]))
+    columns = lane_columns([pay("x", 0), LaneRow(POSTURE, "y", 0)], []) | {"event_id": Strings.of([None, "y"])}
+    assert seen.fold(columns).verdicts.tolist() == [NEW, NEW]
     assert seen.count == 0
-    assert seen.fold(lane_columns([pay("x", 1)], [])).verdicts.tolist() == [NEW]
 
 
 def test_a_mismatch_far_in_the_future_makes_nothing_be_forgotten() -> None:

@@ -131,4 +131,4 @@ def test_a_slot_is_freed_only_after_its_id_was_told() -> None:
     fold(table, [f"d{i}" for i in range(30)], 100)
     assert table.evict().tolist() == told
     assert fold(table, ["e"], 130)[0] == told[0]
-    assert table.born(np.array([told[0], told[1]])).tolist() == [130, NOBODYS]
+    assert table.births()[[told[0], told[1]]].tolist() == [130, NOBODYS]

@@ -154,3 +154,13 @@ def test_a_label_counts_for_the_bucket_of_its_payment_while_that_is_in_the_ring(
         pay("p2", T0 + 100 * SECOND, merchant="m"),
     ]
     assert values_of(PLAN, fold_in_batches(PLAN, rows, []).rows, 3)["m_frauds"] == 0
+
+
+def test_a_payment_without_an_event_id_is_the_subject_of_no_label() -> None:
+    """Nor does it take the place of a payment with one, whichever that is."""
+    tables, there = LaneTables(PLAN), T0 + 25 * SECOND
+    tables.fold([pay(f"p{n}", T0, merchant="m") for n in range(64)])
+    tables.fold([pay("", there, merchant="other")], nameless=True)
+    tables.fold([assertion(f"l{n}", there, f"p{n}") for n in range(64)])
+    of_m, of_other = (values_of(PLAN, tables.fold([pay(f"q{name}", there, merchant=name)]), 0)["m_frauds"] for name in ("m", "other"))
+    assert (of_m, of_other) == (64, 0)
