@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from states import read_back, written
 
-from assay.codecs.columns import Strings
+from assay.codecs.columns import Strings, settled
 from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -79,7 +79,9 @@ def test_the_same_id_is_a_duplicate_with_its_payload_and_a_mismatch_with_another
 @pytest.mark.parametrize(("byte", "verdict"), [(0, MISMATCH), (7, MISMATCH), (8, MISMATCH), (15, MISMATCH), (16, DUPLICATE)])
 def test_the_first_16_bytes_of_a_payload_hash_tell_payloads_apart(byte: int, verdict: int) -> None:
     columns = lane_columns([pay("p", 0), pay("q", 1), pay("q", 2)], [])
-    np.asarray(columns["payload_hash"])[2, byte] = 1
+    payloads = np.array(columns["payload_hash"])
+    payloads[2, byte] = 1
+    columns["payload_hash"] = settled(payloads)
     assert SeenIds(1000, 10).fold(columns).verdicts.tolist() == [NEW, NEW, verdict]
 
 

@@ -6,6 +6,8 @@ import importlib
 import pkgutil
 
 import pytest
+from feature_worlds import DOCUMENT, random_rows
+from lane_tables import fold_in_batches
 
 from assay import agents, codecs, tables
 from assay.app.replay.compare import Comparison
@@ -13,6 +15,7 @@ from assay.app.warm.kernels import POLICIES, check, kernels, warm
 from assay.app.warm.world import PAYMENTS
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+from assay.tables.feature_plan import compile_plan
 
 #: compiled where a processor has no instruction for it
 OTHER_MACHINES = {"assay.codecs.crc32c_kernel._step_by_tables"}
@@ -28,6 +31,15 @@ def test_every_kernel_called_from_python_is_compiled_for_at_least_one_signature(
     cold = {name for name, kernel in loaded.items() if not kernel.signatures and name.rpartition(".")[2] not in called_by_kernels}
     assert cold - OTHER_MACHINES == set()
     assert len(loaded) > 20
+
+
+def test_a_policy_that_is_not_shipped_compiles_no_kernel() -> None:
+    """Whatever the number of its entities, pairs, rings and label entities."""
+    warm()
+    before = {name: kernel.signatures for name, kernel in kernels().items()}
+    tables = fold_in_batches(compile_plan(DOCUMENT), random_rows(5, 400), [1, 2, 30, 64, 200], evict=True).tables
+    assert tables.restored().written() == tables.written()
+    assert {name: kernel.signatures for name, kernel in kernels().items()} == before
 
 
 @pytest.mark.parametrize(("recomputed", "differing"), [(PAYMENTS, 1), (PAYMENTS - 1, 0)])
