@@ -8,13 +8,15 @@ rows before W are published there. The final watermark is the end of time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from assay.agents.coverage import Coverage, runs
 from assay.agents.step import TopicPartition
+from assay.codecs.column_survey import FALLING, RISING, alike, held_bytes, span
 from assay.codecs.columns import I64, Columns, Strings, concat, cut, rows, take
 
 #: the last watermark of a partition
@@ -38,6 +40,14 @@ class Watermark(NamedTuple):
 
     offset: int
     ts_us: int
+
+
+class _Block(NamedTuple):
+    """Rows that wait for their order, by rising time, and the times between which they lie."""
+
+    columns: Columns
+    low_us: int
+    high_us: int
 
 
 class Slice(NamedTuple):
@@ -69,7 +79,9 @@ class Merge:
         self._ordering = ordering
         self._hold_max = hold_max
         self._inputs = {tp: _Input(Coverage(), START_OF_TIME) for tp in tps}
-        self._pending: list[Columns] = []
+        self._pending: list[_Block] = []
+        #: the lowest watermark of all inputs, None while it is not known
+        self._lowest: int | None = None
         self._ready: deque[Columns] = deque()
         self._done: dict[TopicPartition, list[I64]] = {}
         self._passed_over: list[Range] = []
@@ -79,6 +91,7 @@ class Merge:
         """Start where the journal ends."""
         for tp in self._inputs:
             self._inputs[tp] = _Input(coverage.get(tp, Coverage()).copy(), watermarks.get(tp, START_OF_TIME))
+        self._lowest = None
 
     def bootstrap(self, ends: Mapping[TopicPartition, int]) -> None:
         """Under `arrival`, what control and posture held when the lane started is read before anything else is fetched."""
@@ -99,6 +112,10 @@ class Merge:
         """Which of these offsets an earlier process has already journaled."""
         return self._inputs[tp].coverage.done(offsets)
 
+    def untouched(self, tp: TopicPartition, first: int, last: int) -> bool:
+        """Whether none of the offsets first..last (inclusive) is journaled."""
+        return self._inputs[tp].coverage.untouched(first, last)
+
     def late_bound(self, tp: TopicPartition) -> int:
         """Rows of this partition with a time before this one are late."""
         return self._inputs[tp].late_bound
@@ -106,13 +123,24 @@ class Merge:
     def add(self, tp: TopicPartition, columns: Columns, watermarks: Sequence[Watermark]) -> None:
         """Take rows of one partition, in offset order, and the watermarks between them."""
         state = self._inputs[tp]
-        if rows(columns):
-            state.held += rows(columns)
-            self._pending.append(columns)
+        if n := rows(columns):
+            state.held += n
+            self._hold(columns)
         for watermark in watermarks:
             state.waiting.append(watermark)
             state.late_bound = max(state.late_bound, watermark.ts_us)
             state.watermark = max(state.watermark, watermark.ts_us)
+            self._lowest = None
+
+    def _hold(self, columns: Columns) -> None:
+        if self._ordering == "arrival":
+            self._pending.append(_Block(columns, START_OF_TIME, END_OF_TIME))
+            return
+        ts = np.asarray(columns["ts_us"])
+        low, high, order = span(ts)
+        if order == FALLING:
+            columns = take(columns, np.argsort(ts, kind="stable"))
+        self._pending.append(_Block(columns, low, high))
 
     def resolve(self, tp: TopicPartition, offsets: I64) -> None:
         """These offsets need no order (refused records, tombstones); they go into the next journal record."""
@@ -152,7 +180,9 @@ class Merge:
         return Slice(columns, *self._settle(ranges))
 
     def _threshold(self) -> int:
-        return min((state.watermark for state in self._inputs.values()), default=END_OF_TIME)
+        if self._lowest is None:
+            self._lowest = min((state.watermark for state in self._inputs.values()), default=END_OF_TIME)
+        return self._lowest
 
     def _watermarks_worth_recording(self) -> bool:
         """Watermarks alone are journaled at the end of time, or when many wait, so that an idle topic's position moves.
@@ -166,25 +196,28 @@ class Merge:
         if not self._pending:
             return
         if self._ordering == "arrival":
-            self._ready.extend(self._pending)
+            self._ready.extend(block.columns for block in self._pending)
             self._pending = []
             return
         threshold = self._threshold()
         certain: list[Columns] = []
-        waiting: list[Columns] = []
+        waiting: list[_Block] = []
         for block in self._pending:
-            before = np.asarray(block["ts_us"]) < threshold
-            if before.all():
-                certain.append(block)
-            elif before.any():
-                certain.append(take(block, np.flatnonzero(before)))
-                waiting.append(take(block, np.flatnonzero(~before)))
-            else:
+            if block.high_us < threshold:
+                certain.append(block.columns)
+            elif block.low_us >= threshold:
                 waiting.append(block)
+            else:
+                before, after = _halves(block, threshold)
+                certain.append(before)
+                waiting.append(after)
         self._pending = waiting
         if certain:
-            together = concat(certain)
-            self._ready.append(take(together, self._order(together)))
+            self._ready.append(self._ordered(concat(certain)))
+
+    def _ordered(self, columns: Columns) -> Columns:
+        """Rows by (ts, rank, event id); those with rising times are in this order."""
+        return columns if span(np.asarray(columns["ts_us"])).order == RISING else take(columns, self._order(columns))
 
     def _order(self, columns: Columns) -> I64:
         """Positions of rows by (ts, rank, event id)."""
@@ -214,18 +247,27 @@ class Merge:
         return concat(parts) if parts else None
 
     def _account(self, columns: Columns, done: dict[TopicPartition, list[I64]]) -> None:
+        for tp, offsets in self._by_partition(columns):
+            self._inputs[tp].held -= len(offsets)
+            done.setdefault(tp, []).append(offsets)
+
+    def _by_partition(self, columns: Columns) -> Iterator[tuple[TopicPartition, I64]]:
+        """The offsets of the rows of each partition, by topic and partition."""
         topic, partition, offset = (np.asarray(columns[name]) for name in ("topic", "partition", "offset"))
-        for number, handle in enumerate(self.handles):
-            of_topic = topic == number
-            for p in np.unique(partition[of_topic]).tolist():
-                offsets = offset[of_topic & (partition == p)]
-                self._inputs[(handle, p)].held -= len(offsets)
-                done.setdefault((handle, p), []).append(offsets)
+        if alike(topic, partition):
+            yield (self.handles[topic[0]], int(partition[0])), offset
+            return
+        order = np.lexsort((partition, topic))
+        topic, partition, offset = topic[order], partition[order], offset[order]
+        cuts = (np.flatnonzero(np.diff(topic) | np.diff(partition)) + 1).tolist()
+        for first, stop in pairwise([0, *cuts, len(order)]):
+            yield (self.handles[topic[first]], int(partition[first])), offset[first:stop]
 
     def _cover(self, done: Mapping[TopicPartition, list[I64]]) -> list[Range]:
         ranges, self._passed_over = self._passed_over, []
         for (handle, partition), parts in done.items():
-            ranges += [(handle, partition, first, last) for first, last in runs(np.concatenate(parts))]
+            offsets = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            ranges += [(handle, partition, first, last) for first, last in runs(offsets)]
         for handle, partition, first, last in ranges:
             self._inputs[(handle, partition)].coverage.add(first, last)
         return ranges
@@ -234,6 +276,8 @@ class Merge:
         """Watermarks with nothing unjournaled before them are done too; later ones are read again after a restart."""
         watermarks: list[tuple[str, int, int]] = []
         for (handle, partition), state in self._inputs.items():
+            if not state.waiting:
+                continue
             settled = START_OF_TIME
             while state.waiting and state.waiting[0].offset <= state.coverage.base:
                 watermark = state.waiting.popleft()
@@ -247,13 +291,20 @@ class Merge:
 
 def _fitting(columns: Columns, room: int) -> tuple[int, int]:
     """How many rows from the first on have texts of at most `room` bytes together, and how many bytes these are."""
-    lengths = [np.maximum(column.lengths, 0) for column in columns.values() if isinstance(column, Strings)]
-    size = sum(int(column.sum(dtype=np.int64)) for column in lengths)
+    lengths = [column.lengths for column in columns.values() if isinstance(column, Strings)]
+    size = sum(map(held_bytes, lengths))
     if size <= room:
         return rows(columns), size
-    ends = np.cumsum(np.sum(lengths, axis=0, dtype=np.int64))
+    ends = np.cumsum(np.sum([np.maximum(one, 0) for one in lengths], axis=0, dtype=np.int64))
     n = int(np.searchsorted(ends, room, "right"))
     return n, int(ends[n - 1]) if n else 0
+
+
+def _halves(block: _Block, threshold: int) -> tuple[Columns, _Block]:
+    """The rows before a time, and those that wait on. Neither is empty."""
+    columns, ts = block.columns, np.asarray(block.columns["ts_us"])
+    at = int(np.searchsorted(ts, threshold))
+    return cut(columns, 0, at), _Block(cut(columns, at, len(ts)), int(ts[at]), block.high_us)
 
 
 def _next_watermarks(state: _Input) -> int:

@@ -35,9 +35,10 @@ def unread(lane: str, chunk: Chunk, expected: int) -> Unread | None:
 
     Raises Stop(INPUT_GAP) when the chunk begins after the expected offset: records between the two never came.
     """
-    first = int(np.searchsorted(chunk.offsets, expected))
-    if first == len(chunk.offsets):
+    offsets = chunk.offsets
+    if not len(offsets) or offsets[-1] < expected:
         return None
+    first = 0 if offsets[0] >= expected else int(np.searchsorted(offsets, expected))
     if chunk.first > expected:
         raise Stop(
             Reason.INPUT_GAP,
@@ -45,7 +46,7 @@ def unread(lane: str, chunk: Chunk, expected: int) -> Unread | None:
             where=f"{chunk.handle}[{chunk.partition}]",
             remedy="Records were deleted before the lane read them; restore them or start a new run.",
         )
-    return Unread(first, int(chunk.offsets[-1]) + 1, _without_record(chunk.offsets[first:], expected))
+    return Unread(first, int(offsets[-1]) + 1, _without_record(offsets[first:], expected))
 
 
 def _without_record(offsets: I64, expected: int) -> list[tuple[int, int]]:
