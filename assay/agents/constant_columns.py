@@ -22,9 +22,19 @@ class ConstantColumns:
         self._make = make
         self._rows = 0
         self._made: Columns = {}
+        #: what was cut for few rows
+        self._small: dict[int, Columns] = {}
 
     def of(self, n: int) -> Columns:
-        """The columns with n rows."""
+        """The columns with n rows; the mapping is not changed by the caller."""
+        found = self._small.get(n)
+        if found is None:
+            found = self._cut(n)
+            if n <= ROWS_MIN:
+                self._small[n] = found
+        return found
+
+    def _cut(self, n: int) -> Columns:
         if n > self._rows or not self._made:
             self._rows = max(n, 2 * self._rows, ROWS_MIN)
             self._made = {name: _read_only(column) for name, column in self._make(self._rows).items()}

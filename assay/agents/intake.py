@@ -11,15 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from assay.agents.merge import END_OF_TIME, Watermark
+from assay.agents.merge import END_OF_TIME, START_OF_TIME, Watermark
 from assay.agents.record_plan import record_plan
 from assay.agents.record_reader import OTHER_RUN, RecordReader
 from assay.agents.specs import WATERMARK, InputSpec
 from assay.agents.step import Chunk
 from assay.agents.taken import RefusedRecord, Taken
 from assay.codecs.avro_decode import REASONS
+from assay.codecs.column_match import read_only
 from assay.codecs.column_survey import behind
-from assay.codecs.columns import I64, Columns, concat, take
+from assay.codecs.columns import I64, Columns, concat, rows, take
 from assay.codecs.kernel import frozen
 from assay.codecs.single_object import by_type, pins_body, record_types, unpack
 from assay.contracts.errors import AssayError
@@ -44,6 +45,7 @@ class Intake:
 
     def take(self, chunk: Chunk, late_bound: int) -> Taken:
         """Decode a chunk; rows before `late_bound` (the last watermark of the partition) or a watermark in the chunk are late."""
+        chunk = chunk._replace(values=read_only(chunk.values))
         taken = Taken()
         parts: list[Columns] = []
         for number, index in by_type(chunk.values):
@@ -74,15 +76,15 @@ class Intake:
         offsets, values = chunk.offsets, chunk.values
         if len(index) < len(offsets):
             offsets, values = offsets[index], values.take(index)
-        columns, verdict = reader.read(values)
-        if np.count_nonzero(verdict):
-            self._refuse_records(reader.spec.record, verdict, chunk, index, taken)
-            keep = np.flatnonzero(verdict == 0)
-            offsets, values, columns = offsets[keep], values.take(keep), take(columns, keep)
+        read = reader.read(values)
+        columns = reader.columns(read, values, offsets, chunk.partition) if reader.spec.rows else {"offset": offsets}
+        if np.count_nonzero(read.verdict):
+            self._refuse_records(reader.spec.record, read.verdict, chunk, index, taken)
+            columns = take(columns, np.flatnonzero(read.verdict == 0))
         if not reader.spec.rows:
-            taken.resolved += offsets.tolist()
-        elif len(offsets):
-            parts.append(reader.columns(columns, values, offsets, chunk.partition))
+            taken.resolved += np.asarray(columns["offset"]).tolist()
+        elif rows(columns):
+            parts.append(columns)
 
     def _refuse_records(self, name: str, verdict: np.ndarray[tuple[int], np.dtype[np.int8]], chunk: Chunk, index: I64, taken: Taken) -> None:
         """Refuse those that cannot be decoded, then those of another run."""
@@ -118,7 +120,7 @@ class Intake:
 
     def _refuse_late(self, chunk: Chunk, columns: Columns, late_bound: int, taken: Taken) -> Columns | None:
         """Drop rows behind the last watermark before their own offset."""
-        if chunk.handle not in self._with_watermarks:
+        if chunk.handle not in self._with_watermarks or (late_bound == START_OF_TIME and not taken.watermarks):
             return columns
         offsets = np.asarray(columns["offset"])
         marks = np.array(taken.watermarks, np.int64) if taken.watermarks else NO_MARKS

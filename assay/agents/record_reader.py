@@ -11,9 +11,10 @@ from assay.agents.constant_columns import ConstantColumns
 from assay.agents.lane_columns import absent_column
 from assay.agents.record_plan import RUN_ID, RecordPlan, read_column
 from assay.agents.specs import IdOf
-from assay.codecs.avro_decode import REASONS, Decoded, Decoder
-from assay.codecs.column_match import mark_others, pick_named
-from assay.codecs.columns import I64, U8, Columns, Ragged, Strings
+from assay.codecs.avro_decode import REASONS, Decoder
+from assay.codecs.avro_reading import Reading
+from assay.codecs.column_match import mark_others, read_only
+from assay.codecs.columns import I64, U8, Columns, Strings
 from assay.codecs.single_object import HEADER_BYTES
 
 #: the verdict on a record of another run, beside those in `REASONS`
@@ -36,28 +37,26 @@ class RecordReader:
         self._alike = ConstantColumns(self._made_alike)
         self._of_partition: dict[int, ConstantColumns] = {}
 
-    def read(self, values: Strings) -> Decoded:
+    def read(self, values: Strings) -> Reading:
         """The decoded fields of n values of this type. The verdict on a record of another run is `OTHER_RUN`."""
-        decoded = self._decoder.decode(values.data, values.starts, values.lengths, HEADER_BYTES)
+        read = self._decoder.read(values.data, values.starts, values.lengths, HEADER_BYTES)
         if self.spec.of_run:
-            run_id = decoded.columns[RUN_ID]
+            run_id = read.column(RUN_ID)
             assert isinstance(run_id, Strings)
             # the six pins are neighbours in the bytes: one comparison checks them all (the length of the run id takes one byte)
-            mark_others(decoded.verdict, run_id.data, run_id.starts - 1, self._pins, OTHER_RUN)
-        return decoded
+            mark_others(read.verdict, run_id, 1, self._pins, OTHER_RUN)
+        return read
 
-    def columns(self, read: Columns, values: Strings, offsets: I64, partition: int) -> Columns:
-        """The lane columns of decoded records: `read` are their fields by path, `values` their whole bytes."""
+    def columns(self, read: Reading, values: Strings, offsets: I64, partition: int) -> Columns:
+        """The lane columns of decoded records; `values` are their whole bytes."""
         # texts point into the fetched bytes; the journal record, or a join with other rows, copies them out
-        return self._same(len(offsets), partition) | {"offset": offsets} | self.fill(read, values)
+        return {**self._same(len(offsets), partition), "offset": offsets, **self.fill(read, values)}
 
-    def fill(self, read: Columns, values: Strings) -> Columns:
+    def fill(self, read: Reading, values: Strings) -> Columns:
         """The lane columns that the record has fields for."""
         found = {name: read_column(source, read, values) for name, source in self._single}
         for path, names, entities in self._picked:
-            listed = read[path]
-            assert isinstance(listed, Ragged)
-            found |= zip(names, pick_named(listed, entities), strict=True)
+            found |= zip(names, read.picked(path, entities), strict=True)
         return found
 
     def document(self, record: Mapping[str, Any], offset: int, partition: int) -> Columns:
@@ -83,4 +82,4 @@ def _picked(plan: RecordPlan) -> list[tuple[str, list[str], Strings]]:
     for name, source in plan.columns:
         if isinstance(source, IdOf):
             by_path.setdefault(source.path, []).append(name)
-    return [(path, names, Strings.of([name.partition(".")[2] for name in names])) for path, names in by_path.items()]
+    return [(path, names, read_only(Strings.of([name.partition(".")[2] for name in names]))) for path, names in by_path.items()]

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.avro_decode_kernel import decode_rows
-from assay.codecs.avro_plan import NARROW, SMALL, WIDE, AvroPlan, Places, widths
-from assay.codecs.avro_schema import Op
-from assay.codecs.columns import I32, I64, U8, Columns, Ragged, Strings
+from assay.codecs.avro_plan import AvroPlan, Places, widths
+from assay.codecs.avro_reading import Reading
+from assay.codecs.columns import I32, I64, U8, Columns
 from assay.codecs.intrinsics import cells
 from assay.codecs.kernel import frozen
 from assay.contracts.reasons import Reason
@@ -36,13 +36,14 @@ class Decoded(NamedTuple):
 
 
 def decode(plan: AvroPlan, data: U8, starts: I64, lengths: NDArray[Any], skip: int = 0) -> Decoded:
-    """Decode n records; see `Decoder.decode`, which costs less for many small chunks."""
-    return Decoder(plan).decode(data, starts, lengths, skip)
+    """Decode n records; see `Decoder.read`, which costs less for many small chunks."""
+    read = Decoder(plan).read(data, starts, lengths, skip)
+    return Decoded(read.columns(), read.verdict)
 
 
 def judge(plan: AvroPlan, data: U8, starts: I64, lengths: NDArray[Any], skip: int = 0) -> NDArray[np.int8]:
     """The verdicts of `decode`, without columns."""
-    return Decoder(plan).judge(data, starts, lengths, skip)
+    return Decoder(plan).read(data, starts, lengths, skip).verdict
 
 
 class Decoder:
@@ -57,23 +58,9 @@ class Decoder:
         self._counts, self._saved = np.zeros(plan.levels, np.int64), np.zeros(plan.levels, np.int64)
         self._frames, self._cells = np.zeros(plan.depth + 1, np.int64), cells()
 
-    def decode(self, data: U8, starts: I64, lengths: NDArray[Any], skip: int = 0) -> Decoded:
-        """Decode n records; record i is `data[starts[i] + skip : starts[i] + lengths[i]]`. Strings share `data`.
-
-        The columns are new, contiguous and read-only.
-        """
-        data = frozen(data, np.uint8)
-        places, buffers, verdict = self._read(data, starts, lengths, skip)
-        for buffer in buffers:
-            buffer.flags.writeable = False
-        return Decoded(_columns(places, 0, self._counts.tolist(), data, buffers), verdict)
-
-    def judge(self, data: U8, starts: I64, lengths: NDArray[Any], skip: int = 0) -> NDArray[np.int8]:
-        """The verdicts of `decode`, without columns."""
-        return self._read(frozen(data, np.uint8), starts, lengths, skip)[2]
-
-    def _read(self, data: U8, starts: I64, lengths: NDArray[Any], skip: int) -> tuple[Places, Buffers, NDArray[np.int8]]:
-        starts, lengths = frozen(starts, np.int64), frozen(lengths, np.int32)
+    def read(self, data: U8, starts: I64, lengths: NDArray[Any], skip: int = 0) -> Reading:
+        """Decode n records; record i is `data[starts[i] + skip : starts[i] + lengths[i]]`. Strings share `data`."""
+        data, starts, lengths = frozen(data, np.uint8), frozen(starts, np.int64), frozen(lengths, np.int32)
         n = len(starts)
         places = self._places_for(n)
         buffers = _buffers(places)
@@ -88,7 +75,9 @@ class Decoder:
             if row < n:
                 places, buffers = self._grown(places, buffers, level, row, n)
         self._counts[0] = n
-        return places, buffers, verdict
+        for buffer in buffers:
+            buffer.flags.writeable = False
+        return Reading(verdict, self._counts.tolist(), places, data, *buffers)
 
     def _places_for(self, n: int) -> Places:
         size = size_class(n)
@@ -137,29 +126,3 @@ def _items(size: int) -> int:
 def _buffers(places: Places) -> Buffers:
     wide, narrow, small = places.sizes
     return np.empty(wide, np.int64), np.empty(narrow, np.int32), np.empty(small, np.uint8)
-
-
-def _columns(places: Places, level: int, counts: list[int], data: U8, buffers: Buffers) -> Columns:
-    """Views of the columns of one level, with the levels below inside their lists."""
-    wide, narrow, small = buffers
-    rows = counts[level]
-    found: Columns = {}
-    for slot, at in places.of_level[level]:
-        op, first = slot.op, at[WIDE]
-        if op in _TEXTS:
-            found[slot.path] = Strings(data, wide[first : first + rows], narrow[at[NARROW] : at[NARROW] + rows])
-        elif op is Op.ARRAY:
-            found[slot.path] = Ragged(wide[first - 1 : first + rows], _columns(places, slot.child, counts, data, buffers))
-        elif op is Op.ENUM:
-            found[slot.path] = narrow[at[NARROW] : at[NARROW] + rows]
-        elif op is Op.FIXED:
-            found[slot.path] = small[at[SMALL] : at[SMALL] + rows * slot.size].reshape(rows, slot.size)
-        elif op in _FLAGS:
-            found[slot.path] = small[at[SMALL] : at[SMALL] + rows].view(np.int8)
-        else:
-            numbers = wide[first : first + rows]
-            found[slot.path] = numbers.view(np.float64) if op in _REALS else numbers
-    return found
-
-
-_TEXTS, _FLAGS, _REALS = (Op.STRING, Op.BYTES), (Op.BOOLEAN, Op.OPTION), (Op.DOUBLE, Op.FLOAT)

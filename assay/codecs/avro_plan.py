@@ -61,15 +61,15 @@ class Places(NamedTuple):
     """The places of a plan's columns in buffers with a certain room per level: what a decode needs beside the bytes.
 
     `capacity` int64[levels] is that room, `base` int64[slots + 1, 3] the first cell of each column, `sizes` those of the buffers.
-    `code` int64[instructions, 10] has the places of its column behind each instruction. `of_level` lists the slots of each level with
-    their places.
+    `code` int64[instructions, 10] has the places of its column behind each instruction. `of_level` has the columns of each level by
+    path: slot, first cell in each buffer.
     """
 
     capacity: I64
     base: I64
     sizes: tuple[int, int, int]
     code: I64
-    of_level: tuple[tuple[tuple[Slot, list[int]], ...], ...]
+    of_level: tuple[dict[str, tuple[Slot, list[int]]], ...]
 
     @classmethod
     def of(cls, plan: AvroPlan, capacity: I64) -> Places:
@@ -79,7 +79,7 @@ class Places(NamedTuple):
         base[-1] = 0  # of instructions that keep nothing
         code = frozen(np.concatenate((plan.code, base[plan.code[:, SLOT]]), axis=1), np.int64)
         placed = list(zip(plan.slots, base.tolist(), strict=False))
-        of_level = tuple(tuple(one for one in placed if one[0].level == level) for level in range(plan.levels))
+        of_level = tuple({slot.path: (slot, at) for slot, at in placed if slot.level == level} for level in range(plan.levels))
         return cls(frozen(capacity, np.int64), base, (wide, narrow, small), code, of_level)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I32, I64, U8, Ragged, Strings
+from assay.codecs.columns import I32, I64, U8, Strings
 from assay.codecs.intrinsics import load64
 from assay.codecs.kernel import frozen, kernel, part
 
@@ -19,9 +19,9 @@ def same_bytes(data: U8, starts: I64, expected: U8) -> NDArray[np.bool_]:
     return same
 
 
-def mark_others(verdict: NDArray[np.int8], data: U8, starts: I64, expected: U8, mark: int) -> None:
-    """Give this mark to each row of verdict 0 at whose start other bytes stand than the expected ones."""
-    _mark(verdict, frozen(data, np.uint8), frozen(starts, np.int64), frozen(expected, np.uint8), mark)
+def mark_others(verdict: NDArray[np.int8], texts: Strings, before: int, expected: U8, mark: int) -> None:
+    """Give this mark to each row of verdict 0 that has other bytes than the expected ones, `before` bytes before the start of its text."""
+    _mark(verdict, frozen(texts.data, np.uint8), frozen(texts.starts, np.int64), before, frozen(expected, np.uint8), mark)
 
 
 def header_numbers(values: Strings, magic: bytes, known: NDArray[np.uint64]) -> tuple[NDArray[np.int32], bool]:
@@ -37,20 +37,9 @@ def header_numbers(values: Strings, magic: bytes, known: NDArray[np.uint64]) -> 
     return numbers, same
 
 
-def pick_named(entities: Ragged, names: Strings) -> list[Strings]:
-    """For each name the ids of the entities of this name, null where a row has none. The columns are read-only."""
-    found, ids = entities.children["name"], entities.children["id"]
-    n = len(entities.offsets) - 1
-    starts, lengths = np.empty((len(names.lengths), n), np.int64), np.empty((len(names.lengths), n), np.int32)
-    _pick(
-        frozen(entities.offsets, np.int64),
-        frozen(found.data, np.uint8), frozen(found.starts, np.int64), frozen(found.lengths, np.int32),
-        frozen(ids.starts, np.int64), frozen(ids.lengths, np.int32),
-        frozen(names.data, np.uint8), frozen(names.starts, np.int64), frozen(names.lengths, np.int32),
-        starts, lengths,
-    )  # fmt: skip
-    starts.flags.writeable = lengths.flags.writeable = False
-    return [Strings(ids.data, one, size) for one, size in zip(starts, lengths, strict=True)]
+def read_only(values: Strings) -> Strings:
+    """The same rows over read-only arrays, which later kernels take as they are."""
+    return Strings(frozen(values.data, np.uint8), frozen(values.starts, np.int64), frozen(values.lengths, np.int32))
 
 
 @part
@@ -71,9 +60,9 @@ def _same(data: U8, starts: I64, expected: U8, same: NDArray[np.bool_]) -> None:
 
 
 @kernel
-def _mark(verdict: NDArray[np.int8], data: U8, starts: I64, expected: U8, mark: int) -> None:
-    for i in range(len(verdict)):
-        if verdict[i] == 0 and not _stands(data, starts[i], expected, 0, expected.shape[0]):
+def _mark(verdict: NDArray[np.int8], data: U8, starts: I64, before: int, expected: U8, mark: int) -> None:
+    for i in range(min(len(verdict), len(starts))):
+        if verdict[i] == 0 and not _stands(data, starts[i] - before, expected, 0, expected.shape[0]):
             verdict[i] = mark
 
 
@@ -99,35 +88,42 @@ def _headers(data: U8, starts: I64, lengths: I32, first: int, second: int, known
 
 
 @kernel
-def _pick(
-    offsets: I64,
+def pick(
     data: U8,
-    starts: I64,
-    lengths: I32,
-    id_starts: I64,
-    id_lengths: I32,
+    wide: I64,
+    narrow: I32,
+    listed: int,
+    name_at: int,
+    name_size: int,
+    id_at: int,
+    id_size: int,
     names: U8,
     name_starts: I64,
     name_lengths: I32,
-    picked: NDArray[np.int64],
-    sizes: NDArray[np.int32],
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int32],
 ) -> None:
-    """The id of each name in each list, null if it is not there. The place in the list before is tried first."""
-    children = min(len(starts), len(lengths), len(id_starts), len(id_lengths))
-    for name in range(len(name_starts)):
+    """Start and length of the id of each name (m,) in each list (n,), null where it is not there: two arrays (m, n).
+
+    The lists' offsets begin at `wide[listed]`. Starts of the items' names and ids begin at `name_at` and `id_at` in `wide`, their lengths
+    at `name_size` and `id_size` in `narrow`. The place in the list before is tried first.
+    """
+    items = min(len(wide) - max(name_at, id_at), len(narrow) - max(name_size, id_size))
+    for name in range(starts.shape[0]):
         hint = 0
-        for i in range(len(offsets) - 1):
-            picked[name, i] = 0
-            sizes[name, i] = -1
-            first = offsets[i]
-            count = offsets[i + 1] - first
-            if first < 0 or count <= 0 or count > children or first > children - count:
+        for i in range(starts.shape[1]):
+            starts[name, i] = 0
+            lengths[name, i] = -1
+            first = wide[listed + i]
+            count = wide[listed + i + 1] - first
+            if first < 0 or count > items - first:
                 continue
             for step in range(count):
                 child = (hint + step) % count
                 row = first + child
-                if lengths[row] == name_lengths[name] and _stands(data, starts[row], names, name_starts[name], name_lengths[name]):
-                    picked[name, i] = id_starts[row]
-                    sizes[name, i] = id_lengths[row]
+                size = narrow[name_size + row]
+                if size == name_lengths[name] and _stands(data, wide[name_at + row], names, name_starts[name], size):
+                    starts[name, i] = wide[id_at + row]
+                    lengths[name, i] = narrow[id_size + row]
                     hint = child
                     break

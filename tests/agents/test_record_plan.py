@@ -39,7 +39,7 @@ def test_a_declared_source_is_refused_where_the_reader_gives_another_type(record
         for name in COLUMNS:
             plan = record_plan(RecordSpec(record, columns={name: source}, of_run=False), (name,))
             reader = RecordReader(plan, 0, NOTHING.data)
-            for given in reader.fill(reader.read(NOTHING).columns, NOTHING).values():
+            for given in reader.fill(reader.read(NOTHING), NOTHING).values():
                 width = column_type(name).width
                 same_width = not width or (isinstance(given, np.ndarray) and given.shape == (0, width))
                 assert bool(column_faults(plan)) is not (fits(name, given, 0) and same_width), (source, name)
