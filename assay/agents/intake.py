@@ -67,7 +67,7 @@ class Intake:
         elif reader is None:
             for i in index.tolist():
                 self._refuse(chunk, i, Reason.RECORD_TYPE_UNEXPECTED, f"a {name} on {chunk.handle}", taken)
-        elif reader.spec.is_document:
+        elif reader.is_document:
             self._take_documents(reader, chunk, index, taken, parts)
         else:
             self._take_columns(reader, chunk, index, taken, parts)

@@ -234,11 +234,12 @@ class Merge:
         room = TEXT_BYTES_MAX
         while self._ready and rows_max > 0:
             block = self._ready.popleft()
-            head = cut(block, 0, rows_max) if rows(block) > rows_max else block
+            held = rows(block)
+            head = cut(block, 0, rows_max) if held > rows_max else block
             n, size = _fitting(head, room)
             n = n or int(not parts)
-            if n < rows(block):
-                self._ready.appendleft(cut(block, n, rows(block)))
+            if n < held:
+                self._ready.appendleft(cut(block, n, held))
                 head = cut(block, 0, n)
             if not n:
                 break

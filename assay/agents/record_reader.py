@@ -28,7 +28,7 @@ class RecordReader:
     """
 
     def __init__(self, plan: RecordPlan, topic: int, pins: U8) -> None:
-        self.spec = plan.spec
+        self.spec, self.is_document = plan.spec, plan.spec.is_document
         self._plan, self._topic, self._pins = plan, topic, pins
         self._decoder = Decoder(plan.avro)
         self._single = [(name, source) for name, source in plan.columns if source is not None and not isinstance(source, IdOf)]

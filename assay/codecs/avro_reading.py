@@ -12,6 +12,9 @@ from assay.codecs.avro_schema import Op
 from assay.codecs.column_match import pick
 from assay.codecs.columns import I32, I64, U8, Column, Columns, Ragged, Strings
 
+#: the usual operations; a look-up in an enumeration costs as much as a column
+_STRING, _BYTES, _LONG = Op.STRING, Op.BYTES, Op.LONG
+
 
 class Reading(NamedTuple):
     """n decoded records; `counts` are the rows of each level, `data` their bytes. All columns are contiguous and read-only.
@@ -35,8 +38,10 @@ class Reading(NamedTuple):
         """The column of a path in the record, or in the items of a list level."""
         slot, (wide, narrow, small) = self.places.of_level[level][path]
         op, rows = slot.op, self.counts[level]
-        if op is Op.STRING or op is Op.BYTES:
+        if op is _STRING or op is _BYTES:
             return Strings(self.data, self.wide[wide : wide + rows], self.narrow[narrow : narrow + rows])
+        if op is _LONG:
+            return self.wide[wide : wide + rows]
         if op is Op.FIXED:
             return self.small[small : small + rows * slot.size].reshape(rows, slot.size)
         if op is Op.ARRAY:
