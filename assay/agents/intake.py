@@ -18,9 +18,8 @@ from assay.agents.specs import WATERMARK, InputSpec
 from assay.agents.step import Chunk
 from assay.agents.taken import RefusedRecord, Taken
 from assay.codecs.avro_decode import REASONS
-from assay.codecs.column_match import read_only
 from assay.codecs.column_survey import behind
-from assay.codecs.columns import I64, Columns, concat, rows, take
+from assay.codecs.columns import I64, Columns, concat, rows, settled_strings, take
 from assay.codecs.kernel import frozen
 from assay.codecs.single_object import by_type, pins_body, record_types, unpack
 from assay.contracts.errors import AssayError
@@ -45,16 +44,13 @@ class Intake:
 
     def take(self, chunk: Chunk, late_bound: int) -> Taken:
         """Decode a chunk; rows before `late_bound` (the last watermark of the partition) or a watermark in the chunk are late."""
-        chunk = chunk._replace(values=read_only(chunk.values))
+        chunk = Chunk(chunk.handle, chunk.partition, chunk.offsets, settled_strings(chunk.values))
         taken = Taken()
         parts: list[Columns] = []
         for number, index in by_type(chunk.values):
             self._take_type(record_types()[number].name if number >= 0 else None, chunk, index, taken, parts)
         if parts:
-            together = concat(parts)
-            if len(parts) > 1:
-                together = take(together, np.argsort(np.asarray(together["offset"]), kind="stable"))
-            taken.rows = self._refuse_late(chunk, together, late_bound, taken)
+            taken.rows = self._refuse_late(chunk, _by_offset(parts), late_bound, taken)
         taken.watermarks.sort()
         return taken
 
@@ -143,3 +139,11 @@ class Intake:
     def _refuse(self, chunk: Chunk, i: int, reason: Reason, detail: str, taken: Taken) -> None:
         raw = chunk.values.row(i) or b""
         taken.refused.append(RefusedRecord(chunk.handle, chunk.partition, int(chunk.offsets[i]), reason, detail, raw))
+
+
+def _by_offset(parts: Sequence[Columns]) -> Columns:
+    """The rows of all parts in the order of their offsets, as the rows of each part are."""
+    if len(parts) == 1:
+        return parts[0]
+    together = concat(parts)
+    return take(together, np.argsort(np.asarray(together["offset"]), kind="stable"))

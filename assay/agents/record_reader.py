@@ -13,8 +13,7 @@ from assay.agents.record_plan import RUN_ID, RecordPlan, read_column
 from assay.agents.specs import IdOf
 from assay.codecs.avro_decode import REASONS, Decoder
 from assay.codecs.avro_reading import Reading
-from assay.codecs.column_match import mark_others, read_only
-from assay.codecs.columns import I64, U8, Columns, Strings
+from assay.codecs.columns import I64, U8, Columns, Strings, settled_strings
 from assay.codecs.single_object import HEADER_BYTES
 
 #: the verdict on a record of another run, beside those in `REASONS`
@@ -41,10 +40,8 @@ class RecordReader:
         """The decoded fields of n values of this type. The verdict on a record of another run is `OTHER_RUN`."""
         read = self._decoder.read(values.data, values.starts, values.lengths, HEADER_BYTES)
         if self.spec.of_run:
-            run_id = read.column(RUN_ID)
-            assert isinstance(run_id, Strings)
             # the six pins are neighbours in the bytes: one comparison checks them all (the length of the run id takes one byte)
-            mark_others(read.verdict, run_id, 1, self._pins, OTHER_RUN)
+            read.mark_others(RUN_ID, 1, self._pins, OTHER_RUN)
         return read
 
     def columns(self, read: Reading, values: Strings, offsets: I64, partition: int) -> Columns:
@@ -82,4 +79,4 @@ def _picked(plan: RecordPlan) -> list[tuple[str, list[str], Strings]]:
     for name, source in plan.columns:
         if isinstance(source, IdOf):
             by_path.setdefault(source.path, []).append(name)
-    return [(path, names, read_only(Strings.of([name.partition(".")[2] for name in names]))) for path, names in by_path.items()]
+    return [(path, names, settled_strings(Strings.of([name.partition(".")[2] for name in names]))) for path, names in by_path.items()]

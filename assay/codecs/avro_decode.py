@@ -47,14 +47,10 @@ def judge(plan: AvroPlan, data: U8, starts: I64, lengths: NDArray[Any], skip: in
 
 
 class Decoder:
-    """The decoder of one schema for chunk after chunk. It keeps the places of columns per size of a chunk, and scratch.
-
-    Its owner uses it in one thread at a time.
-    """
+    """The decoder of one schema for chunk after chunk. It keeps scratch, so its owner uses it in one thread at a time."""
 
     def __init__(self, plan: AvroPlan) -> None:
         self._plan = plan
-        self._places: dict[int, Places] = {}
         self._counts, self._saved = np.zeros(plan.levels, np.int64), np.zeros(plan.levels, np.int64)
         self._frames, self._cells = np.zeros(plan.depth + 1, np.int64), cells()
 
@@ -62,7 +58,7 @@ class Decoder:
         """Decode n records; record i is `data[starts[i] + skip : starts[i] + lengths[i]]`. Strings share `data`."""
         data, starts, lengths = frozen(data, np.uint8), frozen(starts, np.int64), frozen(lengths, np.int32)
         n = len(starts)
-        places = self._places_for(n)
+        places = _places(self._plan, n)
         buffers = _buffers(places)
         verdict = np.empty(n, np.int8)
         self._counts.fill(0)
@@ -79,13 +75,6 @@ class Decoder:
             buffer.flags.writeable = False
         return Reading(verdict, self._counts.tolist(), places, data, *buffers)
 
-    def _places_for(self, n: int) -> Places:
-        size = size_class(n)
-        found = self._places.get(size)
-        if found is None:
-            found = self._places[size] = _first_places(self._plan, size)
-        return found
-
     def _grown(self, places: Places, buffers: Buffers, level: int, row: int, n: int) -> tuple[Places, Buffers]:
         """More room for the items of one list level, guessing from the records decoded so far, and what is decoded moved there."""
         capacity = places.capacity.copy()
@@ -101,7 +90,7 @@ class Decoder:
                 into[buffer][b : b + kept] = buffers[buffer][a : a + kept]
         size = size_class(n)
         if capacity[level] <= GROWTH_KEPT * _items(size):
-            self._places[size] = wider
+            self._plan.places[size] = wider
         return wider, into
 
 
@@ -111,12 +100,16 @@ def size_class(n: int) -> int:
     return -(-n // step) * step
 
 
-def _first_places(plan: AvroPlan, size: int) -> Places:
-    capacity = np.full(plan.levels, _items(size), np.int64)
-    capacity[0] = size
-    for level in plan.room.free:
-        capacity[level] = np.iinfo(np.int64).max
-    return Places.of(plan, capacity)
+def _places(plan: AvroPlan, n: int) -> Places:
+    size = size_class(n)
+    found = plan.places.get(size)
+    if found is None:
+        capacity = np.full(plan.levels, _items(size), np.int64)
+        capacity[0] = size
+        for level in plan.room.free:
+            capacity[level] = np.iinfo(np.int64).max
+        found = plan.places[size] = Places.of(plan, capacity)
+    return found
 
 
 def _items(size: int) -> int:

@@ -47,7 +47,10 @@ class Room(NamedTuple):
 
 
 class AvroPlan(NamedTuple):
-    """A compiled schema. `code` is int64[instructions, 7]; `levels` counts list levels, level 0 being the records."""
+    """A compiled schema. `code` is int64[instructions, 7]; `levels` counts list levels, level 0 being the records.
+
+    `places` keeps the places per size of a chunk; they are the same for every decoder.
+    """
 
     root: Node
     code: I64
@@ -55,6 +58,7 @@ class AvroPlan(NamedTuple):
     levels: int
     depth: int
     room: Room
+    places: dict[int, Places]
 
 
 class Places(NamedTuple):
@@ -94,7 +98,7 @@ def compile_schema(schema: Schema, only: Collection[str] | None = None) -> AvroP
     compiler.emit(root, 0, "", 0)
     compiler.refuse_unused()
     code = np.array(compiler.code or [[Op.SKIP, -1, 0, 0, 1, 0, 0]], np.int64)
-    return AvroPlan(root, code, tuple(compiler.slots), compiler.levels, compiler.depth, _room(compiler.slots, compiler.levels))
+    return AvroPlan(root, code, tuple(compiler.slots), compiler.levels, compiler.depth, _room(compiler.slots, compiler.levels), {})
 
 
 def _room(slots: Sequence[Slot], levels: int) -> Room:

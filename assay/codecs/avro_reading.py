@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from assay.codecs.avro_plan import Places
 from assay.codecs.avro_schema import Op
-from assay.codecs.column_match import pick
+from assay.codecs.column_match import mark_others, pick
 from assay.codecs.columns import I32, I64, U8, Column, Columns, Ragged, Strings
 
 #: the usual operations; a look-up in an enumeration costs as much as a column
@@ -52,6 +52,14 @@ class Reading(NamedTuple):
             return self.small[small : small + rows].view(np.int8)
         numbers = self.wide[wide : wide + rows]
         return numbers.view(np.float64) if op is Op.DOUBLE or op is Op.FLOAT else numbers
+
+    def mark_others(self, path: str, before: int, expected: U8, mark: int) -> None:
+        """Give this mark as verdict to each good row where other bytes stand than the expected ones, which are read-only.
+
+        They begin `before` bytes before the text at a path.
+        """
+        _, (first, _, _) = self.places.of_level[0][path]
+        mark_others(self.verdict, self.data, self.wide, first, before, expected, mark)
 
     def picked(self, path: str, names: Strings) -> list[Strings]:
         """For each name the ids of the items with this name in the list at a path, null where a row has none. `names` are read-only.

@@ -19,11 +19,6 @@ def same_bytes(data: U8, starts: I64, expected: U8) -> NDArray[np.bool_]:
     return same
 
 
-def mark_others(verdict: NDArray[np.int8], texts: Strings, before: int, expected: U8, mark: int) -> None:
-    """Give this mark to each row of verdict 0 that has other bytes than the expected ones, `before` bytes before the start of its text."""
-    _mark(verdict, frozen(texts.data, np.uint8), frozen(texts.starts, np.int64), before, frozen(expected, np.uint8), mark)
-
-
 def header_numbers(values: Strings, magic: bytes, known: NDArray[np.uint64]) -> tuple[NDArray[np.int32], bool]:
     """Per value the number of the fingerprint in its header, -1 for none of the known; and whether all values have the same number.
 
@@ -35,11 +30,6 @@ def header_numbers(values: Strings, magic: bytes, known: NDArray[np.uint64]) -> 
         magic[0], magic[1], known, numbers,
     )  # fmt: skip
     return numbers, same
-
-
-def read_only(values: Strings) -> Strings:
-    """The same rows over read-only arrays, which later kernels take as they are."""
-    return Strings(frozen(values.data, np.uint8), frozen(values.starts, np.int64), frozen(values.lengths, np.int32))
 
 
 @part
@@ -60,9 +50,13 @@ def _same(data: U8, starts: I64, expected: U8, same: NDArray[np.bool_]) -> None:
 
 
 @kernel
-def _mark(verdict: NDArray[np.int8], data: U8, starts: I64, before: int, expected: U8, mark: int) -> None:
-    for i in range(min(len(verdict), len(starts))):
-        if verdict[i] == 0 and not _stands(data, starts[i] - before, expected, 0, expected.shape[0]):
+def mark_others(verdict: NDArray[np.int8], data: U8, wide: I64, first: int, before: int, expected: U8, mark: int) -> None:
+    """Give this mark to each row of verdict 0 that has other bytes than the expected ones; texts start at `wide[first]` and behind it.
+
+    The expected bytes begin `before` bytes before a text.
+    """
+    for i in range(min(len(verdict), len(wide) - first)):
+        if verdict[i] == 0 and not _stands(data, wide[first + i] - before, expected, 0, expected.shape[0]):
             verdict[i] = mark
 
 

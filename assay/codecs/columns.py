@@ -7,6 +7,9 @@ A column is one of
 * `Ragged`: n lists, each a run of rows of child columns.
 
 `Columns` is a plain mapping from name to column. Selecting or reordering rows touches only starts and lengths.
+
+Columns are read and never written: several blocks may share their memory. Columns that a lane reads from records or that a step gives
+are settled, so kernels take them as they are; `take`, `cut` and `concat` may give new arrays that are not.
 """
 
 from __future__ import annotations
@@ -104,6 +107,39 @@ class Ragged(NamedTuple):
 
 Column: TypeAlias = NDArray[Any] | Strings | Ragged
 Columns: TypeAlias = dict[str, Column]
+
+
+def settled(column: Column) -> Column:
+    """The column, contiguous and read-only from now on: nobody changes it behind the back of a reader, and a kernel meets one type.
+
+    Arrays are locked in place, so whoever made them cannot write to them any more; only an array that is not contiguous is copied.
+    """
+    if isinstance(column, Strings):
+        return settled_strings(column)
+    if isinstance(column, Ragged):
+        return Ragged(_settled(column.offsets), {name: settled(child) for name, child in column.children.items()})
+    return _settled(column)
+
+
+def settled_strings(strings: Strings) -> Strings:
+    """The strings, settled."""
+    data, starts, lengths = strings
+    return Strings(_settled(data), _settled(starts), _settled(lengths))
+
+
+def settled_columns(columns: Mapping[str, Column]) -> Columns:
+    """All columns settled."""
+    return {name: settled(column) for name, column in columns.items()}
+
+
+def _settled(array: NDArray[Any]) -> NDArray[Any]:
+    flags = array.flags
+    if not flags.c_contiguous:
+        array = np.ascontiguousarray(array)
+        flags = array.flags
+    if flags.writeable:
+        flags.writeable = False
+    return array
 
 
 def rows(columns: Mapping[str, Column]) -> int:
