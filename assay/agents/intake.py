@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.agents.merge import END_OF_TIME, START_OF_TIME, Watermark
 from assay.agents.record_plan import record_plan
@@ -73,7 +74,7 @@ class Intake:
         if len(index) < len(offsets):
             offsets, values = offsets[index], values.take(index)
         read = reader.read(values)
-        columns = reader.columns(read, values, offsets, chunk.partition) if reader.spec.rows else {"offset": offsets}
+        columns: Columns = reader.columns(read, values, offsets, chunk.partition) if reader.spec.rows else {"offset": offsets}
         if np.count_nonzero(read.verdict):
             self._refuse_records(reader.spec.record, read.verdict, chunk, index, taken)
             columns = take(columns, np.flatnonzero(read.verdict == 0))
@@ -82,7 +83,7 @@ class Intake:
         elif rows(columns):
             parts.append(columns)
 
-    def _refuse_records(self, name: str, verdict: np.ndarray[tuple[int], np.dtype[np.int8]], chunk: Chunk, index: I64, taken: Taken) -> None:
+    def _refuse_records(self, name: str, verdict: NDArray[np.int8], chunk: Chunk, index: I64, taken: Taken) -> None:
         """Refuse those that cannot be decoded, then those of another run."""
         for i in np.flatnonzero((verdict != 0) & (verdict != OTHER_RUN)).tolist():
             reason = REASONS[int(verdict[i])] or Reason.BYTES_GARBAGE

@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from assay.agents.coverage import Coverage, runs
+from assay.agents.row_order import Ordering, WaitingRows
 from assay.agents.step import TopicPartition
-from assay.codecs.column_survey import FALLING, RISING, alike, held_bytes, span
-from assay.codecs.columns import I64, Columns, Strings, concat, cut, rows, take
+from assay.codecs.column_survey import alike, held_bytes
+from assay.codecs.columns import I64, Columns, Strings, concat, cut, rows
 
 #: the last watermark of a partition
 END_OF_TIME = int(np.iinfo(np.int64).max)
@@ -30,7 +31,6 @@ TEXT_BYTES_MAX = 8 * 1024 * 1024
 #: watermarks without rows are journaled when so many wait
 WATERMARKS_WAITING_MAX = 512
 
-Ordering = Literal["event_time", "arrival"]
 #: (topic, partition, first, last)
 Range = tuple[str, int, int, int]
 
@@ -40,14 +40,6 @@ class Watermark(NamedTuple):
 
     offset: int
     ts_us: int
-
-
-class _Block(NamedTuple):
-    """Rows that wait for their order, by rising time, and the times between which they lie."""
-
-    columns: Columns
-    low_us: int
-    high_us: int
 
 
 class Slice(NamedTuple):
@@ -76,10 +68,10 @@ class Merge:
     def __init__(self, ranks: Mapping[str, int], tps: Sequence[TopicPartition], ordering: Ordering, hold_max: int = 50_000) -> None:
         self.handles, self.tps = list(ranks), list(tps)
         self._rank = np.array([ranks[handle] for handle in self.handles], np.int64)
+        self._pending = WaitingRows(self._rank, ordering)
         self._ordering = ordering
         self._hold_max = hold_max
         self._inputs = {tp: _Input(Coverage(), START_OF_TIME) for tp in tps}
-        self._pending: list[_Block] = []
         #: the lowest watermark of all inputs, None while it is not known
         self._lowest: int | None = None
         self._ready: deque[Columns] = deque()
@@ -125,22 +117,12 @@ class Merge:
         state = self._inputs[tp]
         if n := rows(columns):
             state.held += n
-            self._hold(columns)
+            self._pending.add(columns)
         for watermark in watermarks:
             state.waiting.append(watermark)
             state.late_bound = max(state.late_bound, watermark.ts_us)
             state.watermark = max(state.watermark, watermark.ts_us)
             self._lowest = None
-
-    def _hold(self, columns: Columns) -> None:
-        if self._ordering == "arrival":
-            self._pending.append(_Block(columns, START_OF_TIME, END_OF_TIME))
-            return
-        ts = np.asarray(columns["ts_us"])
-        low, high, order = span(ts)
-        if order == FALLING:
-            columns = take(columns, np.argsort(ts, kind="stable"))
-        self._pending.append(_Block(columns, low, high))
 
     def resolve(self, tp: TopicPartition, offsets: I64) -> None:
         """These offsets need no order (refused records, tombstones); they go into the next journal record."""
@@ -168,8 +150,8 @@ class Merge:
 
     def take(self, rows_max: int) -> Slice | None:
         """The next rows whose order is certain, or None. Offsets resolved so far travel along."""
-        if not self._ready:
-            self._release()
+        if not self._ready and self._pending:
+            self._ready.extend(self._pending.certain(self._threshold()))
         columns = self._pop(rows_max)
         if columns is None and not (self._done or self._passed_over) and not self._watermarks_worth_recording():
             return None
@@ -191,43 +173,6 @@ class Merge:
         """
         settled = sum(_next_watermarks(state) for state in self._inputs.values())
         return settled >= WATERMARKS_WAITING_MAX or (settled > 0 and not self._pending and self._threshold() == END_OF_TIME)
-
-    def _release(self) -> None:
-        if not self._pending:
-            return
-        if self._ordering == "arrival":
-            self._ready.extend(block.columns for block in self._pending)
-            self._pending = []
-            return
-        threshold = self._threshold()
-        certain: list[Columns] = []
-        waiting: list[_Block] = []
-        for block in self._pending:
-            if block.high_us < threshold:
-                certain.append(block.columns)
-            elif block.low_us >= threshold:
-                waiting.append(block)
-            else:
-                before, after = _halves(block, threshold)
-                certain.append(before)
-                waiting.append(after)
-        self._pending = waiting
-        if certain:
-            self._ready.append(self._ordered(concat(certain)))
-
-    def _ordered(self, columns: Columns) -> Columns:
-        """Rows by (ts, rank, event id); those with rising times are in this order."""
-        return columns if span(np.asarray(columns["ts_us"])).order == RISING else take(columns, self._order(columns))
-
-    def _order(self, columns: Columns) -> I64:
-        """Positions of rows by (ts, rank, event id)."""
-        ts = np.asarray(columns["ts_us"])
-        rank = self._rank[np.asarray(columns["topic"])]
-        order = np.lexsort((rank, ts))
-        tied = (np.diff(ts[order]) == 0) & (np.diff(rank[order]) == 0)
-        if tied.any():
-            _order_ties(order, tied, columns)
-        return order
 
     def _pop(self, rows_max: int) -> Columns | None:
         parts: list[Columns] = []
@@ -301,13 +246,6 @@ def _fitting(columns: Columns, room: int) -> tuple[int, int]:
     return n, int(ends[n - 1]) if n else 0
 
 
-def _halves(block: _Block, threshold: int) -> tuple[Columns, _Block]:
-    """The rows before a time, and those that wait on. Neither is empty."""
-    columns, ts = block.columns, np.asarray(block.columns["ts_us"])
-    at = int(np.searchsorted(ts, threshold))
-    return cut(columns, 0, at), _Block(cut(columns, at, len(ts)), int(ts[at]), block.high_us)
-
-
 def _next_watermarks(state: _Input) -> int:
     """How many waiting watermarks follow what is journaled without a row between."""
     base, count = state.coverage.base, 0
@@ -316,13 +254,3 @@ def _next_watermarks(state: _Input) -> int:
             break
         base, count = max(base, watermark.offset + 1), count + 1
     return count
-
-
-def _order_ties(order: I64, tied: np.ndarray[tuple[int], np.dtype[np.bool_]], columns: Columns) -> None:
-    """Sort each run of equal (ts, rank) by event id, in place; two payloads under one id by the payload's hash."""
-    ids, hashes = columns["event_id"], np.asarray(columns["payload_hash"])
-    assert isinstance(ids, Strings)
-    starts = np.flatnonzero(tied & ~np.concatenate(([False], tied[:-1])))
-    ends = np.flatnonzero(tied & ~np.concatenate((tied[1:], [False]))) + 2
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        order[start:end] = sorted(order[start:end].tolist(), key=lambda row: (ids.row(row) or b"", hashes[row].tobytes()))

@@ -37,7 +37,7 @@ def _stands(data: Any, at: int, expected: Any, begin: int, size: int) -> bool:
     """True if `size` bytes of `expected` from `begin` on stand at a place of the data."""
     if size < 0 or at < 0 or at > data.shape[0] - size or begin < 0 or begin > expected.shape[0] - size:
         return False
-    for k in range(size):
+    for k in range(size):  # noqa: SIM110 - a kernel makes no generator
         if data[at + k] != expected[begin + k]:
             return False
     return True

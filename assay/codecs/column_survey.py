@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64
-from assay.codecs.kernel import frozen, kernel
+from assay.codecs.kernel import Int, frozen, kernel
 
 #: the order of numbers from row to row
 FALLING, LEVEL, RISING = range(3)
@@ -89,7 +89,7 @@ def _alike(topics: NDArray[np.int16], partitions: I32) -> bool:
 
 
 @kernel
-def _held_bytes(lengths: I32) -> int:
+def _held_bytes(lengths: I32) -> Int:
     total = np.int64(0)
     for i in range(len(lengths)):
         total += max(np.int64(lengths[i]), np.int64(0))
