@@ -89,7 +89,7 @@ class Decoder:
                 a, b = int(places.base[index, buffer]), int(wider.base[index, buffer])
                 into[buffer][b : b + kept] = buffers[buffer][a : a + kept]
         size = size_class(n)
-        if capacity[level] <= GROWTH_KEPT * _items(size):
+        if all(room <= GROWTH_KEPT * _items(size) or at in self._plan.room.free for at, room in enumerate(capacity.tolist())):
             self._plan.places[size] = wider
         return wider, into
 
