@@ -7,6 +7,7 @@ from bisect import insort
 import numpy as np
 from numpy.typing import NDArray
 
+from assay.codecs.column_survey import consecutive
 from assay.codecs.columns import I64
 
 
@@ -19,11 +20,16 @@ class Coverage:
 
     def add(self, first: int, last: int) -> None:
         """Offsets first..last (inclusive) are done. Adding a done offset again changes nothing."""
-        if last < self.base:
+        if first > self.base:
+            insort(self.acknowledged, (first, last))
             return
-        insort(self.acknowledged, (max(first, self.base), last))
+        self.base = max(self.base, last + 1)
         while self.acknowledged and self.acknowledged[0][0] <= self.base:
             self.base = max(self.base, self.acknowledged.pop(0)[1] + 1)
+
+    def untouched(self, first: int, last: int) -> bool:
+        """Whether none of the offsets first..last (inclusive) is done."""
+        return first >= self.base and not any(start <= last and end >= first for start, end in self.acknowledged)
 
     def done(self, offsets: I64) -> NDArray[np.bool_]:
         """For each offset whether it is done."""
@@ -54,6 +60,8 @@ def runs(offsets: I64) -> list[tuple[int, int]]:
     """Sorted runs (first, last) that together hold exactly these offsets."""
     if not len(offsets):
         return []
+    if consecutive(offsets):
+        return [(int(offsets[0]), int(offsets[-1]))]
     ordered = np.sort(offsets)
     cuts = np.flatnonzero(np.diff(ordered) > 1)
     firsts = ordered[np.concatenate(([0], cuts + 1))]

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.agents.batch import Batch, Result, Step
-from assay.agents.merge import END_OF_TIME, Ordering
+from assay.agents.merge import END_OF_TIME
+from assay.agents.row_order import Ordering
 from assay.codecs.columns import I64
 from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop

@@ -10,110 +10,92 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from assay.agents.merge import END_OF_TIME, Watermark
-from assay.agents.record_plan import RecordPlan, record_plan
+from assay.agents.merge import END_OF_TIME, START_OF_TIME, Watermark
+from assay.agents.record_plan import record_plan
+from assay.agents.record_reader import OTHER_RUN, RecordReader
 from assay.agents.specs import WATERMARK, InputSpec
 from assay.agents.step import Chunk
 from assay.agents.taken import RefusedRecord, Taken
-from assay.codecs.avro_decode import REASONS, Decoded, decode
-from assay.codecs.column_match import same_bytes
-from assay.codecs.columns import I64, Columns, Strings, concat, take
-from assay.codecs.single_object import HEADER_BYTES, pins_body, record_types, split, unpack
+from assay.codecs.avro_decode import REASONS
+from assay.codecs.column_survey import behind
+from assay.codecs.columns import I64, Columns, concat, rows, settled_strings, take
+from assay.codecs.kernel import frozen
+from assay.codecs.single_object import by_type, pins_body, record_types, unpack
 from assay.contracts.errors import AssayError
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 
+NO_MARKS = frozen(np.empty((0, 2)), np.int64)
+
 
 class Intake:
-    """The reader of one lane. `columns` are the lane columns that records fill, `entities` those of the policy."""
+    """The reader of one lane. `columns` are the lane columns that records fill."""
 
     def __init__(self, inputs: Mapping[str, InputSpec], columns: Sequence[str], pins: Pins) -> None:
-        self._number = {handle: number for number, handle in enumerate(inputs)}
-        self._plans = {handle: {spec.record: record_plan(spec, columns) for spec in given.records} for handle, given in inputs.items()}
+        pins_bytes = frozen(np.frombuffer(pins_body(pins.as_avro()), np.uint8), np.uint8)
+        self._readers = {
+            handle: {spec.record: RecordReader(record_plan(spec, columns), number, pins_bytes) for spec in given.records}
+            for number, (handle, given) in enumerate(inputs.items())
+        }
         self._with_watermarks = {handle for handle in inputs if WATERMARK in topic(handle).records}
         self._pins = pins
-        self._pins_bytes = np.frombuffer(pins_body(pins.as_avro()), np.uint8)
 
     def take(self, chunk: Chunk, late_bound: int) -> Taken:
         """Decode a chunk; rows before `late_bound` (the last watermark of the partition) or a watermark in the chunk are late."""
+        chunk = Chunk(chunk.handle, chunk.partition, chunk.offsets, settled_strings(chunk.values))
         taken = Taken()
-        types = split(chunk.values)
         parts: list[Columns] = []
-        for number in np.unique(types).tolist():
-            index = np.flatnonzero(types == number)
-            name = record_types()[number].name if number >= 0 else None
-            self._take_type(name, chunk, index, taken, parts)
+        for number, index in by_type(chunk.values):
+            self._take_type(record_types()[number].name if number >= 0 else None, chunk, index, taken, parts)
         if parts:
-            together = concat(parts)
-            if len(parts) > 1:
-                together = take(together, np.argsort(np.asarray(together["offset"]), kind="stable"))
-            taken.rows = self._refuse_late(chunk, together, late_bound, taken)
+            taken.rows = self._refuse_late(chunk, _by_offset(parts), late_bound, taken)
         taken.watermarks.sort()
         return taken
 
     def _take_type(self, name: str | None, chunk: Chunk, index: I64, taken: Taken, parts: list[Columns]) -> None:
-        plan = self._plans[chunk.handle].get(name or "")
+        reader = self._readers[chunk.handle].get(name or "")
         if name is None:
             self._refuse_unreadable(chunk, index, taken)
         elif name == WATERMARK and chunk.handle in self._with_watermarks:
             self._take_watermarks(chunk, index, taken)
-        elif plan is None:
+        elif reader is None:
             for i in index.tolist():
                 self._refuse(chunk, i, Reason.RECORD_TYPE_UNEXPECTED, f"a {name} on {chunk.handle}", taken)
-        elif plan.spec.is_document:
-            self._take_documents(plan, chunk, index, taken, parts)
+        elif reader.is_document:
+            self._take_documents(reader, chunk, index, taken, parts)
         else:
-            self._take_columns(plan, chunk, index, taken, parts)
+            self._take_columns(reader, chunk, index, taken, parts)
 
-    def _take_columns(self, plan: RecordPlan, chunk: Chunk, index: I64, taken: Taken, parts: list[Columns]) -> None:
-        values = chunk.values if len(index) == len(chunk.offsets) else chunk.values.take(index)
-        decoded = decode(plan.avro, values.data, values.starts, values.lengths, HEADER_BYTES)
-        good = decoded.verdict == 0
-        for i in np.flatnonzero(~good).tolist():
-            reason = REASONS[int(decoded.verdict[i])] or Reason.BYTES_GARBAGE
-            self._refuse(chunk, int(index[i]), reason, f"a {plan.spec.record} that cannot be decoded", taken)
-        if plan.spec.of_run:
-            good &= self._of_run(plan, decoded, good, chunk, index, taken)
-        keep = np.flatnonzero(good)
-        if not plan.spec.rows:
-            taken.resolved += chunk.offsets[index[keep]].tolist()
-        elif len(keep) == len(index):
-            parts.append(self._lane_columns(plan, chunk, index, values, decoded.columns))
-        elif len(keep):
-            parts.append(self._lane_columns(plan, chunk, index[keep], values.take(keep), take(decoded.columns, keep)))
+    def _take_columns(self, reader: RecordReader, chunk: Chunk, index: I64, taken: Taken, parts: list[Columns]) -> None:
+        offsets, values = chunk.offsets, chunk.values
+        if len(index) < len(offsets):
+            offsets, values = offsets[index], values.take(index)
+        read = reader.read(values)
+        columns: Columns = reader.columns(read, values, offsets, chunk.partition) if reader.spec.rows else {"offset": offsets}
+        if np.count_nonzero(read.verdict):
+            self._refuse_records(reader.spec.record, read.verdict, chunk, index, taken)
+            columns = take(columns, np.flatnonzero(read.verdict == 0))
+        if not reader.spec.rows:
+            taken.resolved += np.asarray(columns["offset"]).tolist()
+        elif rows(columns):
+            parts.append(columns)
 
-    def _of_run(
-        self, plan: RecordPlan, decoded: Decoded, good: np.ndarray[tuple[int], np.dtype[np.bool_]], chunk: Chunk, index: I64, taken: Taken
-    ) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        """Rows of this run; the others are refused."""
-        run_id = decoded.columns["pins.platform_run_id"]
-        assert isinstance(run_id, Strings)
-        # the six pins are neighbours in the bytes: one comparison checks them all (the length of the run id takes one byte)
-        ours = same_bytes(run_id.data, run_id.starts - 1, self._pins_bytes)
-        for i in np.flatnonzero(good & ~ours).tolist():
-            self._refuse(chunk, int(index[i]), Reason.RUN_SCOPE_MISMATCH, f"a {plan.spec.record} of another run", taken)
-        return ours
+    def _refuse_records(self, name: str, verdict: NDArray[np.int8], chunk: Chunk, index: I64, taken: Taken) -> None:
+        """Refuse those that cannot be decoded, then those of another run."""
+        for i in np.flatnonzero((verdict != 0) & (verdict != OTHER_RUN)).tolist():
+            reason = REASONS[int(verdict[i])] or Reason.BYTES_GARBAGE
+            self._refuse(chunk, int(index[i]), reason, f"a {name} that cannot be decoded", taken)
+        for i in np.flatnonzero(verdict == OTHER_RUN).tolist():
+            self._refuse(chunk, int(index[i]), Reason.RUN_SCOPE_MISMATCH, f"a {name} of another run", taken)
 
-    def _lane_columns(self, plan: RecordPlan, chunk: Chunk, index: I64, values: Strings, read: Columns) -> Columns:
-        # texts point into the fetched bytes; the journal record, or a join with other rows, copies them out
-        return self._origin(plan, chunk, index) | {column.name: column.fill(read, values) for column in plan.columns}
-
-    def _origin(self, plan: RecordPlan, chunk: Chunk, index: I64) -> Columns:
-        n = len(index)
-        columns: Columns = {"kind": np.full(n, plan.spec.kind, np.int8)} if plan.with_kind else {}
-        return columns | {
-            "topic": np.full(n, self._number[chunk.handle], np.int16),
-            "partition": np.full(n, chunk.partition, np.int32),
-            "offset": chunk.offsets[index],
-        }
-
-    def _take_documents(self, plan: RecordPlan, chunk: Chunk, index: I64, taken: Taken, parts: list[Columns]) -> None:
+    def _take_documents(self, reader: RecordReader, chunk: Chunk, index: I64, taken: Taken, parts: list[Columns]) -> None:
         for i in index.tolist():
-            record = self._unpacked(plan.spec.record, chunk, i, taken)
+            record = self._unpacked(reader.spec.record, chunk, i, taken)
             if record is not None:
-                parts.append(self._origin(plan, chunk, np.array([i])) | {column.name: column.of_record(record) for column in plan.columns})
+                parts.append(reader.document(record, int(chunk.offsets[i]), chunk.partition))
 
     def _take_watermarks(self, chunk: Chunk, index: I64, taken: Taken) -> None:
         for i in index.tolist():
@@ -135,15 +117,12 @@ class Intake:
 
     def _refuse_late(self, chunk: Chunk, columns: Columns, late_bound: int, taken: Taken) -> Columns | None:
         """Drop rows behind the last watermark before their own offset."""
-        if chunk.handle not in self._with_watermarks:
+        if chunk.handle not in self._with_watermarks or (late_bound == START_OF_TIME and not taken.watermarks):
             return columns
         offsets = np.asarray(columns["offset"])
-        late_bounds = np.full(len(offsets), late_bound, np.int64)
-        for watermark in taken.watermarks:
-            after = offsets > watermark.offset
-            late_bounds[after] = np.maximum(late_bounds[after], watermark.ts_us)
-        late = np.asarray(columns["ts_us"]) < late_bounds
-        if not late.any():
+        marks = np.array(taken.watermarks, np.int64) if taken.watermarks else NO_MARKS
+        late = behind(np.asarray(columns["ts_us"]), offsets, late_bound, marks)
+        if late is None:
             return columns
         for offset in offsets[late].tolist():
             position = int(np.searchsorted(chunk.offsets, offset))
@@ -161,3 +140,11 @@ class Intake:
     def _refuse(self, chunk: Chunk, i: int, reason: Reason, detail: str, taken: Taken) -> None:
         raw = chunk.values.row(i) or b""
         taken.refused.append(RefusedRecord(chunk.handle, chunk.partition, int(chunk.offsets[i]), reason, detail, raw))
+
+
+def _by_offset(parts: Sequence[Columns]) -> Columns:
+    """The rows of all parts in the order of their offsets, as the rows of each part are."""
+    if len(parts) == 1:
+        return parts[0]
+    together = concat(parts)
+    return take(together, np.argsort(np.asarray(together["offset"]), kind="stable"))

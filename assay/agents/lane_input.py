@@ -50,18 +50,27 @@ class LaneInput:
             return
         self._merge.saw(tp, part.next_offset)
         self._merge.pass_over(tp, part.without_record)
-        index = part.first + np.flatnonzero(~self._merge.journaled(tp, chunk.offsets[part.first :]))
-        if len(index):
-            self._take(Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index)))
+        rest = self._unjournaled(chunk, part.first)
+        if len(rest.offsets):
+            self._take(rest)
+
+    def _unjournaled(self, chunk: Chunk, first: int) -> Chunk:
+        """The chunk from its record `first` on, without those that an earlier process journaled."""
+        offsets = chunk.offsets[first:]
+        if not first and self._merge.untouched(chunk.tp, int(offsets[0]), int(offsets[-1])):
+            return chunk
+        index = first + np.flatnonzero(~self._merge.journaled(chunk.tp, offsets))
+        return chunk._replace(offsets=chunk.offsets[index], values=chunk.values.take(index))
 
     def _take(self, chunk: Chunk) -> None:
         values = resolve(chunk.values)
-        taken = self._reader.take(chunk._replace(values=values), self._merge.late_bound(chunk.tp))
+        taken = self._reader.take(chunk if values is chunk.values else chunk._replace(values=values), self._merge.late_bound(chunk.tp))
         if values is not chunk.values:
             rows_of = np.searchsorted(chunk.offsets, [r.offset for r in taken.refused]).tolist()
             taken.refused = [as_it_came(r, chunk.values.row(row) or b"") for r, row in zip(taken.refused, rows_of, strict=True)]
         self._merge.add(chunk.tp, taken.rows or {}, taken.watermarks)
-        self._merge.resolve(chunk.tp, np.array(taken.resolved, np.int64))
+        if taken.resolved:
+            self._merge.resolve(chunk.tp, np.array(taken.resolved, np.int64))
         self._refused.extend(taken.refused)
         self._refused_in_a_row = 0 if taken.rows is not None else self._refused_in_a_row + len(taken.refused)
         self._last_refused = taken.refused[-1] if taken.refused else self._last_refused
@@ -84,6 +93,8 @@ class LaneInput:
 
     def _next_refused(self) -> list[RefusedRecord]:
         """The oldest refusals that fit one journal record; their offsets are covered by it."""
+        if not self._refused:
+            return []
         n = fitting(self._refused, REFUSED_BYTES_MAX)
         refused, self._refused = self._refused[:n], self._refused[n:]
         for r in refused:

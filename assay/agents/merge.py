@@ -8,14 +8,17 @@ rows before W are published there. The final watermark is the end of time.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
 from assay.agents.coverage import Coverage, runs
+from assay.agents.row_order import Ordering, WaitingRows
 from assay.agents.step import TopicPartition
-from assay.codecs.columns import I64, Columns, Strings, concat, cut, rows, take
+from assay.codecs.column_survey import alike, held_bytes
+from assay.codecs.columns import I64, Columns, Strings, concat, cut, rows
 
 #: the last watermark of a partition
 END_OF_TIME = int(np.iinfo(np.int64).max)
@@ -28,7 +31,6 @@ TEXT_BYTES_MAX = 8 * 1024 * 1024
 #: watermarks without rows are journaled when so many wait
 WATERMARKS_WAITING_MAX = 512
 
-Ordering = Literal["event_time", "arrival"]
 #: (topic, partition, first, last)
 Range = tuple[str, int, int, int]
 
@@ -66,10 +68,12 @@ class Merge:
     def __init__(self, ranks: Mapping[str, int], tps: Sequence[TopicPartition], ordering: Ordering, hold_max: int = 50_000) -> None:
         self.handles, self.tps = list(ranks), list(tps)
         self._rank = np.array([ranks[handle] for handle in self.handles], np.int64)
+        self._pending = WaitingRows(self._rank, ordering)
         self._ordering = ordering
         self._hold_max = hold_max
         self._inputs = {tp: _Input(Coverage(), START_OF_TIME) for tp in tps}
-        self._pending: list[Columns] = []
+        #: the lowest watermark of all inputs, None while it is not known
+        self._lowest: int | None = None
         self._ready: deque[Columns] = deque()
         self._done: dict[TopicPartition, list[I64]] = {}
         self._passed_over: list[Range] = []
@@ -79,6 +83,7 @@ class Merge:
         """Start where the journal ends."""
         for tp in self._inputs:
             self._inputs[tp] = _Input(coverage.get(tp, Coverage()).copy(), watermarks.get(tp, START_OF_TIME))
+        self._lowest = None
 
     def bootstrap(self, ends: Mapping[TopicPartition, int]) -> None:
         """Under `arrival`, what control and posture held when the lane started is read before anything else is fetched."""
@@ -99,6 +104,10 @@ class Merge:
         """Which of these offsets an earlier process has already journaled."""
         return self._inputs[tp].coverage.done(offsets)
 
+    def untouched(self, tp: TopicPartition, first: int, last: int) -> bool:
+        """Whether none of the offsets first..last (inclusive) is journaled."""
+        return self._inputs[tp].coverage.untouched(first, last)
+
     def late_bound(self, tp: TopicPartition) -> int:
         """Rows of this partition with a time before this one are late."""
         return self._inputs[tp].late_bound
@@ -106,13 +115,14 @@ class Merge:
     def add(self, tp: TopicPartition, columns: Columns, watermarks: Sequence[Watermark]) -> None:
         """Take rows of one partition, in offset order, and the watermarks between them."""
         state = self._inputs[tp]
-        if rows(columns):
-            state.held += rows(columns)
-            self._pending.append(columns)
+        if n := rows(columns):
+            state.held += n
+            self._pending.add(columns)
         for watermark in watermarks:
             state.waiting.append(watermark)
             state.late_bound = max(state.late_bound, watermark.ts_us)
             state.watermark = max(state.watermark, watermark.ts_us)
+            self._lowest = None
 
     def resolve(self, tp: TopicPartition, offsets: I64) -> None:
         """These offsets need no order (refused records, tombstones); they go into the next journal record."""
@@ -140,8 +150,8 @@ class Merge:
 
     def take(self, rows_max: int) -> Slice | None:
         """The next rows whose order is certain, or None. Offsets resolved so far travel along."""
-        if not self._ready:
-            self._release()
+        if not self._ready and self._pending:
+            self._ready.extend(self._pending.certain(self._threshold()))
         columns = self._pop(rows_max)
         if columns is None and not (self._done or self._passed_over) and not self._watermarks_worth_recording():
             return None
@@ -152,7 +162,9 @@ class Merge:
         return Slice(columns, *self._settle(ranges))
 
     def _threshold(self) -> int:
-        return min((state.watermark for state in self._inputs.values()), default=END_OF_TIME)
+        if self._lowest is None:
+            self._lowest = min((state.watermark for state in self._inputs.values()), default=END_OF_TIME)
+        return self._lowest
 
     def _watermarks_worth_recording(self) -> bool:
         """Watermarks alone are journaled at the end of time, or when many wait, so that an idle topic's position moves.
@@ -162,50 +174,17 @@ class Merge:
         settled = sum(_next_watermarks(state) for state in self._inputs.values())
         return settled >= WATERMARKS_WAITING_MAX or (settled > 0 and not self._pending and self._threshold() == END_OF_TIME)
 
-    def _release(self) -> None:
-        if not self._pending:
-            return
-        if self._ordering == "arrival":
-            self._ready.extend(self._pending)
-            self._pending = []
-            return
-        threshold = self._threshold()
-        certain: list[Columns] = []
-        waiting: list[Columns] = []
-        for block in self._pending:
-            before = np.asarray(block["ts_us"]) < threshold
-            if before.all():
-                certain.append(block)
-            elif before.any():
-                certain.append(take(block, np.flatnonzero(before)))
-                waiting.append(take(block, np.flatnonzero(~before)))
-            else:
-                waiting.append(block)
-        self._pending = waiting
-        if certain:
-            together = concat(certain)
-            self._ready.append(take(together, self._order(together)))
-
-    def _order(self, columns: Columns) -> I64:
-        """Positions of rows by (ts, rank, event id)."""
-        ts = np.asarray(columns["ts_us"])
-        rank = self._rank[np.asarray(columns["topic"])]
-        order = np.lexsort((rank, ts))
-        tied = (np.diff(ts[order]) == 0) & (np.diff(rank[order]) == 0)
-        if tied.any():
-            _order_ties(order, tied, columns)
-        return order
-
     def _pop(self, rows_max: int) -> Columns | None:
         parts: list[Columns] = []
         room = TEXT_BYTES_MAX
         while self._ready and rows_max > 0:
             block = self._ready.popleft()
-            head = cut(block, 0, rows_max) if rows(block) > rows_max else block
+            held = rows(block)
+            head = cut(block, 0, rows_max) if held > rows_max else block
             n, size = _fitting(head, room)
             n = n or int(not parts)
-            if n < rows(block):
-                self._ready.appendleft(cut(block, n, rows(block)))
+            if n < held:
+                self._ready.appendleft(cut(block, n, held))
                 head = cut(block, 0, n)
             if not n:
                 break
@@ -214,18 +193,27 @@ class Merge:
         return concat(parts) if parts else None
 
     def _account(self, columns: Columns, done: dict[TopicPartition, list[I64]]) -> None:
+        for tp, offsets in self._by_partition(columns):
+            self._inputs[tp].held -= len(offsets)
+            done.setdefault(tp, []).append(offsets)
+
+    def _by_partition(self, columns: Columns) -> Iterator[tuple[TopicPartition, I64]]:
+        """The offsets of the rows of each partition, by topic and partition."""
         topic, partition, offset = (np.asarray(columns[name]) for name in ("topic", "partition", "offset"))
-        for number, handle in enumerate(self.handles):
-            of_topic = topic == number
-            for p in np.unique(partition[of_topic]).tolist():
-                offsets = offset[of_topic & (partition == p)]
-                self._inputs[(handle, p)].held -= len(offsets)
-                done.setdefault((handle, p), []).append(offsets)
+        if alike(topic, partition):
+            yield (self.handles[topic[0]], int(partition[0])), offset
+            return
+        order = np.lexsort((partition, topic))
+        topic, partition, offset = topic[order], partition[order], offset[order]
+        cuts = (np.flatnonzero(np.diff(topic) | np.diff(partition)) + 1).tolist()
+        for first, stop in pairwise([0, *cuts, len(order)]):
+            yield (self.handles[topic[first]], int(partition[first])), offset[first:stop]
 
     def _cover(self, done: Mapping[TopicPartition, list[I64]]) -> list[Range]:
         ranges, self._passed_over = self._passed_over, []
         for (handle, partition), parts in done.items():
-            ranges += [(handle, partition, first, last) for first, last in runs(np.concatenate(parts))]
+            offsets = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            ranges += [(handle, partition, first, last) for first, last in runs(offsets)]
         for handle, partition, first, last in ranges:
             self._inputs[(handle, partition)].coverage.add(first, last)
         return ranges
@@ -234,6 +222,8 @@ class Merge:
         """Watermarks with nothing unjournaled before them are done too; later ones are read again after a restart."""
         watermarks: list[tuple[str, int, int]] = []
         for (handle, partition), state in self._inputs.items():
+            if not state.waiting:
+                continue
             settled = START_OF_TIME
             while state.waiting and state.waiting[0].offset <= state.coverage.base:
                 watermark = state.waiting.popleft()
@@ -247,11 +237,11 @@ class Merge:
 
 def _fitting(columns: Columns, room: int) -> tuple[int, int]:
     """How many rows from the first on have texts of at most `room` bytes together, and how many bytes these are."""
-    lengths = [np.maximum(column.lengths, 0) for column in columns.values() if isinstance(column, Strings)]
-    size = sum(int(column.sum(dtype=np.int64)) for column in lengths)
+    lengths = [column.lengths for column in columns.values() if isinstance(column, Strings)]
+    size = sum(map(held_bytes, lengths))
     if size <= room:
         return rows(columns), size
-    ends = np.cumsum(np.sum(lengths, axis=0, dtype=np.int64))
+    ends = np.cumsum(np.sum([np.maximum(one, 0) for one in lengths], axis=0, dtype=np.int64))
     n = int(np.searchsorted(ends, room, "right"))
     return n, int(ends[n - 1]) if n else 0
 
@@ -264,13 +254,3 @@ def _next_watermarks(state: _Input) -> int:
             break
         base, count = max(base, watermark.offset + 1), count + 1
     return count
-
-
-def _order_ties(order: I64, tied: np.ndarray[tuple[int], np.dtype[np.bool_]], columns: Columns) -> None:
-    """Sort each run of equal (ts, rank) by event id, in place; two payloads under one id by the payload's hash."""
-    ids, hashes = columns["event_id"], np.asarray(columns["payload_hash"])
-    assert isinstance(ids, Strings)
-    starts = np.flatnonzero(tied & ~np.concatenate(([False], tied[:-1])))
-    ends = np.flatnonzero(tied & ~np.concatenate((tied[1:], [False]))) + 2
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        order[start:end] = sorted(order[start:end].tolist(), key=lambda row: (ids.row(row) or b"", hashes[row].tobytes()))

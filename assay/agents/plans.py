@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from assay.agents.decision_policy import DecisionPolicy
-from assay.agents.merge import Ordering
+from assay.agents.row_order import Ordering
 from assay.agents.scorer import Scorer
 from assay.contracts.pins import Pins
 from assay.tables.feature_plan import FeaturePlan

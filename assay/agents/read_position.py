@@ -35,9 +35,11 @@ def unread(lane: str, chunk: Chunk, expected: int) -> Unread | None:
 
     Raises Stop(INPUT_GAP) when the chunk begins after the expected offset: records between the two never came.
     """
-    first = int(np.searchsorted(chunk.offsets, expected))
-    if first == len(chunk.offsets):
+    offsets = chunk.offsets
+    last = int(offsets[-1]) if len(offsets) else -1
+    if last < expected:
         return None
+    first = 0 if offsets[0] >= expected else int(np.searchsorted(offsets, expected))
     if chunk.first > expected:
         raise Stop(
             Reason.INPUT_GAP,
@@ -45,12 +47,11 @@ def unread(lane: str, chunk: Chunk, expected: int) -> Unread | None:
             where=f"{chunk.handle}[{chunk.partition}]",
             remedy="Records were deleted before the lane read them; restore them or start a new run.",
         )
-    return Unread(first, int(chunk.offsets[-1]) + 1, _without_record(chunk.offsets[first:], expected))
+    is_whole = last - expected + 1 == len(offsets) - first
+    return Unread(first, last + 1, [] if is_whole else _without_record(offsets[first:], expected))
 
 
 def _without_record(offsets: I64, expected: int) -> list[tuple[int, int]]:
-    if int(offsets[-1]) - expected + 1 == len(offsets):
-        return []
     before = np.concatenate(([expected - 1], offsets[:-1]))
     gaps = np.flatnonzero(offsets - before > 1)
     return list(zip((before[gaps] + 1).tolist(), (offsets[gaps] - 1).tolist(), strict=True))

@@ -11,8 +11,8 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from assay.agents.batch import Step, Views
-from assay.agents.merge import Ordering
 from assay.agents.plans import Plans
+from assay.agents.row_order import Ordering
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import Edge

@@ -118,9 +118,16 @@ def decode_rows(
     verdict: Any,
     cells: Any,
 ) -> tuple[int, int]:
-    """Decode rows from `first` on. Returns (n, 0) when done, else (row to continue with, level that is full)."""
+    """Decode rows from `first` on. Returns (n, 0) when done, else (row to continue with, level that is full).
+
+    Every cell of the columns is written, so the buffers may hold anything before.
+    """
     steps = code.shape[0]
     half, real, cell, double = cells
+    for step in range(steps):
+        # the offsets of a list column begin one cell before its first row
+        if code[step, 0] == 11 and code[step, 1] >= 0:
+            wide[code[step, 7] - 1] = 0
     for row in range(first, starts.shape[0]):
         at = starts[row] + skip
         end = starts[row] + lengths[row]

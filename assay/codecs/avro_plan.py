@@ -9,6 +9,7 @@ import numpy as np
 
 from assay.codecs.avro_schema import Node, Op, Schema, parse
 from assay.codecs.columns import I64
+from assay.codecs.kernel import frozen
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -46,7 +47,10 @@ class Room(NamedTuple):
 
 
 class AvroPlan(NamedTuple):
-    """A compiled schema. `code` is int64[instructions, 7]; `levels` counts list levels, level 0 being the records."""
+    """A compiled schema. `code` is int64[instructions, 7]; `levels` counts list levels, level 0 being the records.
+
+    `places` keeps the places per size of a chunk; they are the same for every decoder.
+    """
 
     root: Node
     code: I64
@@ -54,6 +58,33 @@ class AvroPlan(NamedTuple):
     levels: int
     depth: int
     room: Room
+    places: dict[int, Places]
+
+
+class Places(NamedTuple):
+    """The places of a plan's columns in buffers with a certain room per level: what a decode needs beside the bytes.
+
+    `capacity` int64[levels] is that room, `base` int64[slots + 1, 3] the first cell of each column, `sizes` those of the buffers.
+    `code` int64[instructions, 10] has the places of its column behind each instruction. `of_level` has the columns of each level by
+    path: slot, first cell in each buffer.
+    """
+
+    capacity: I64
+    base: I64
+    sizes: tuple[int, int, int]
+    code: I64
+    of_level: tuple[dict[str, tuple[Slot, list[int]]], ...]
+
+    @classmethod
+    def of(cls, plan: AvroPlan, capacity: I64) -> Places:
+        """The places for so much room per level."""
+        base = plan.room.place(capacity)
+        wide, narrow, small = base[-1].tolist()
+        base[-1] = 0  # of instructions that keep nothing
+        code = frozen(np.concatenate((plan.code, base[plan.code[:, SLOT]]), axis=1), np.int64)
+        placed = list(zip(plan.slots, base.tolist(), strict=False))
+        of_level = tuple({slot.path: (slot, at) for slot, at in placed if slot.level == level} for level in range(plan.levels))
+        return cls(frozen(capacity, np.int64), base, (wide, narrow, small), code, of_level)
 
 
 def compile_schema(schema: Schema, only: Collection[str] | None = None) -> AvroPlan:
@@ -67,7 +98,7 @@ def compile_schema(schema: Schema, only: Collection[str] | None = None) -> AvroP
     compiler.emit(root, 0, "", 0)
     compiler.refuse_unused()
     code = np.array(compiler.code or [[Op.SKIP, -1, 0, 0, 1, 0, 0]], np.int64)
-    return AvroPlan(root, code, tuple(compiler.slots), compiler.levels, compiler.depth, _room(compiler.slots, compiler.levels))
+    return AvroPlan(root, code, tuple(compiler.slots), compiler.levels, compiler.depth, _room(compiler.slots, compiler.levels), {})
 
 
 def _room(slots: Sequence[Slot], levels: int) -> Room:

@@ -1,69 +1,126 @@
-"""Two kernels that pick bytes out of decoded columns."""
+"""Kernels that compare bytes at places of a buffer. A place outside of the buffer is like no other bytes; nothing is read there."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assay.codecs.columns import I32, I64, U8, Ragged, Strings
-from assay.codecs.kernel import frozen, kernel
+from assay.codecs.columns import I32, I64, U8, Strings
+from assay.codecs.intrinsics import load64
+from assay.codecs.kernel import frozen, kernel, part
 
 
 def same_bytes(data: U8, starts: I64, expected: U8) -> NDArray[np.bool_]:
     """For each row whether the bytes from its start on are exactly the expected ones; reads never leave the buffer."""
-    same = np.ones(len(starts), np.bool_)
+    same = np.empty(len(starts), np.bool_)
     _same(frozen(data, np.uint8), frozen(starts, np.int64), frozen(expected, np.uint8), same)
     return same
+
+
+def header_numbers(values: Strings, magic: bytes, known: NDArray[np.uint64]) -> tuple[NDArray[np.int32], bool]:
+    """Per value the number of the fingerprint in its header, -1 for none of the known; and whether all values have the same number.
+
+    A header is two bytes of magic and eight of a fingerprint. `known` is read-only.
+    """
+    numbers = np.empty(len(values.lengths), np.int32)
+    same = _headers(
+        frozen(values.data, np.uint8), frozen(values.starts, np.int64), frozen(values.lengths, np.int32),
+        magic[0], magic[1], known, numbers,
+    )  # fmt: skip
+    return numbers, same
+
+
+@part
+def _stands(data: Any, at: int, expected: Any, begin: int, size: int) -> bool:
+    """True if `size` bytes of `expected` from `begin` on stand at a place of the data."""
+    if size < 0 or at < 0 or at > data.shape[0] - size or begin < 0 or begin > expected.shape[0] - size:
+        return False
+    for k in range(size):  # noqa: SIM110 - a kernel makes no generator
+        if data[at + k] != expected[begin + k]:
+            return False
+    return True
 
 
 @kernel
 def _same(data: U8, starts: I64, expected: U8, same: NDArray[np.bool_]) -> None:
     for i in range(len(starts)):
-        start = starts[i]
-        if start < 0 or start + len(expected) > len(data):
-            same[i] = False
-            continue
-        for k in range(len(expected)):
-            if data[start + k] != expected[k]:
-                same[i] = False
-                break
+        same[i] = _stands(data, starts[i], expected, 0, expected.shape[0])
 
 
 @kernel
-def _pick(offsets: I64, data: U8, starts: I64, lengths: I32, name: U8, picked: I64) -> None:
-    """picked[i] = the child row of list i whose name is the given one; left alone if none. The place in the list before is tried first."""
-    hint = 0
-    for i in range(len(picked)):
-        count = offsets[i + 1] - offsets[i]
-        for step in range(count):
-            child = (hint + step) % count
-            row = offsets[i] + child
-            if lengths[row] != len(name):
+def mark_others(verdict: NDArray[np.int8], data: U8, wide: I64, first: int, before: int, expected: U8, mark: int) -> None:
+    """Give this mark to each row of verdict 0 that has other bytes than the expected ones; texts start at `wide[first]` and behind it.
+
+    The expected bytes begin `before` bytes before a text.
+    """
+    for i in range(min(len(verdict), len(wide) - first)):
+        if verdict[i] == 0 and not _stands(data, wide[first + i] - before, expected, 0, expected.shape[0]):
+            verdict[i] = mark
+
+
+@kernel
+def _headers(data: U8, starts: I64, lengths: I32, first: int, second: int, known: NDArray[np.uint64], numbers: I32) -> bool:
+    """Most values have the header of the value before, so its number is tried first."""
+    same = True
+    last = -1
+    for i in range(len(starts)):
+        start = starts[i]
+        number = -1
+        if lengths[i] >= 10 and start >= 0 and start <= data.shape[0] - lengths[i] and data[start] == first and data[start + 1] == second:
+            found = load64(data, start + 2)
+            if last >= 0 and known[last] == found:
+                number = last
+            else:
+                for k in range(len(known)):
+                    if known[k] == found:
+                        number = k
+        same = same and (i == 0 or number == numbers[0])
+        numbers[i] = last = number
+    return same
+
+
+@kernel
+def pick(
+    data: U8,
+    wide: I64,
+    narrow: I32,
+    listed: int,
+    name_at: int,
+    name_size: int,
+    id_at: int,
+    id_size: int,
+    names: U8,
+    name_starts: I64,
+    name_lengths: I32,
+    starts: NDArray[np.int64],
+    lengths: NDArray[np.int32],
+) -> None:
+    """Start and length of the id of each name (m,) in each list (n,), null where it is not there: two arrays (m, n).
+
+    The lists' offsets begin at `wide[listed]`. Starts of the items' names and ids begin at `name_at` and `id_at` in `wide`, their lengths
+    at `name_size` and `id_size` in `narrow`. The place in the list before is tried first.
+    """
+    items = min(len(wide) - max(name_at, id_at), len(narrow) - max(name_size, id_size))
+    for name in range(starts.shape[0]):
+        hint = 0
+        for i in range(starts.shape[1]):
+            starts[name, i] = 0
+            lengths[name, i] = -1
+            first = wide[listed + i]
+            count = wide[listed + i + 1] - first
+            if first < 0 or count > items - first:
                 continue
-            same = True
-            for k in range(len(name)):
-                if data[starts[row] + k] != name[k]:
-                    same = False
+            for step in range(count):
+                child = (hint + step) % count
+                row = first + child
+                size = narrow[name_size + row]
+                if size == name_lengths[name] and _stands(data, wide[name_at + row], names, name_starts[name], size):
+                    starts[name, i] = wide[id_at + row]
+                    lengths[name, i] = narrow[id_size + row]
+                    hint = child
                     break
-            if same:
-                picked[i] = row
-                hint = child
-                break
-
-
-def pick_named(entities: Ragged, name: bytes) -> Strings:
-    """The ids of the entity of this name, null where a row has none."""
-    names, ids = entities.children["name"], entities.children["id"]
-    picked = np.full(len(entities.offsets) - 1, -1, np.int64)
-    _pick(
-        frozen(entities.offsets, np.int64), frozen(names.data, np.uint8), frozen(names.starts, np.int64),
-        frozen(names.lengths, np.int32), frozen(np.frombuffer(name, np.uint8), np.uint8), picked,
-    )  # fmt: skip
-    absent = picked < 0
-    if not len(ids.lengths):
-        return Strings(ids.data, np.zeros(len(picked), np.int64), np.full(len(picked), -1, np.int32))
-    starts = np.where(absent, 0, ids.starts[picked])
-    return Strings(ids.data, starts, np.where(absent, np.int32(-1), ids.lengths[picked]))
 
 
 @kernel

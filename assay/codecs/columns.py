@@ -7,6 +7,9 @@ A column is one of
 * `Ragged`: n lists, each a run of rows of child columns.
 
 `Columns` is a plain mapping from name to column. Selecting or reordering rows touches only starts and lengths.
+
+Columns are read and never written: several blocks may share their memory. Columns that a lane reads from records or that a step gives
+are settled, so kernels take them as they are; `take`, `cut` and `concat` may give new arrays that are not.
 """
 
 from __future__ import annotations
@@ -112,11 +115,16 @@ def settled(column: Column) -> Column:
     Arrays are locked in place, so whoever made them cannot write to them any more; only an array that is not contiguous is copied.
     """
     if isinstance(column, Strings):
-        data, starts, lengths = column
-        return Strings(_settled(data), _settled(starts), _settled(lengths))
+        return settled_strings(column)
     if isinstance(column, Ragged):
         return Ragged(_settled(column.offsets), {name: settled(child) for name, child in column.children.items()})
     return _settled(column)
+
+
+def settled_strings(strings: Strings) -> Strings:
+    """The strings, settled."""
+    data, starts, lengths = strings
+    return Strings(_settled(data), _settled(starts), _settled(lengths))
 
 
 def settled_columns(columns: Mapping[str, Column]) -> Columns:

@@ -47,7 +47,13 @@ def inlined(function: F) -> F:
 
 
 def frozen(array: NDArray[Any], dtype: Any) -> NDArray[Any]:
-    """A contiguous, read-only view (a copy only where dtype or layout differ), so each kernel compiles exactly once."""
+    """A contiguous, read-only view (a copy only where dtype or layout differ), so each kernel compiles exactly once.
+
+    An array that is all this already is given back.
+    """
+    flags, kind = array.flags, array.dtype
+    if kind.type is dtype and not flags.writeable and flags.c_contiguous and kind.isnative:
+        return array
     view = np.ascontiguousarray(array, dtype).view()
     view.flags.writeable = False
     return view

@@ -8,7 +8,7 @@ they only stand on a topic while a change of schema is rolled out, or in what wa
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
 from types import MappingProxyType
@@ -22,7 +22,9 @@ from assay.codecs.avro_bind import Constant
 from assay.codecs.avro_decode import REASONS, judge
 from assay.codecs.avro_encode import Encoder
 from assay.codecs.avro_plan import AvroPlan, compile_schema
-from assay.codecs.columns import Strings
+from assay.codecs.column_match import header_numbers
+from assay.codecs.columns import I64, Strings
+from assay.codecs.kernel import frozen
 from assay.contracts.avro_schemas import current, fingerprint, released
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
@@ -79,8 +81,7 @@ def writer_of(name: str, values: Strings) -> RecordType:
 
 def written_as(known: RecordType, values: Strings) -> NDArray[np.bool_]:
     """Which values have this type's header."""
-    position = _positions(values, np.array([int.from_bytes(known.header[2:], "little")], np.uint64), np.zeros(1, np.int32))
-    return np.equal(position, 0)
+    return np.equal(header_numbers(values, MAGIC, _prints([known.header]))[0], 0)
 
 
 @cache
@@ -104,14 +105,22 @@ def plan_under(header: bytes, only: frozenset[str] | None = None) -> AvroPlan:
 
 def split(values: Strings) -> NDArray[np.int32]:
     """Type index per value: -1 where it is null, shorter than a header or not of today's schemas. Bodies start at +10."""
-    return _positions(values, *_fingerprints())
+    return header_numbers(values, MAGIC, _fingerprints())[0]
+
+
+def by_type(values: Strings) -> list[tuple[int, I64]]:
+    """(type index, rows) of the types of values, the lowest index first; see `split`. All rows of a type are in one entry."""
+    types, same = header_numbers(values, MAGIC, _fingerprints())
+    if same:
+        return [(int(types[0]), np.arange(len(types)))] if len(types) else []
+    return [(number, np.flatnonzero(types == number)) for number in np.unique(types).tolist()]
 
 
 def resolve(values: Strings) -> Strings:
     """Values of older released schemas as they are written under today's; all others, and those that cannot be read, as they are."""
     if not older_types():
         return values
-    rows = np.flatnonzero(_positions(values, *_fingerprints(older=True)) >= 0).tolist()
+    rows = np.flatnonzero(header_numbers(values, MAGIC, _fingerprints(older=True))[0] >= 0).tolist()
     if not rows:
         return values
     resolved = values.tolist()
@@ -209,23 +218,12 @@ def _without_logical_types(schema: Any) -> Any:
     return [_without_logical_types(item) for item in schema] if isinstance(schema, list) else schema
 
 
-def _positions(values: Strings, known: NDArray[np.uint64], order: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Which of these fingerprints stands before each value, -1 for none."""
-    index = np.full(len(values.lengths), -1, np.int32)
-    fits = np.flatnonzero((values.lengths >= HEADER_BYTES) & (values.starts >= 0))
-    fits = fits[values.starts[fits] + values.lengths[fits] <= len(values.data)]
-    heads = values.data[values.starts[fits, None] + np.arange(HEADER_BYTES)]
-    marked = (heads[:, 0] == MAGIC[0]) & (heads[:, 1] == MAGIC[1])
-    prints = np.ascontiguousarray(heads[:, 2:]).view("<u8").reshape(-1)
-    at = np.minimum(np.searchsorted(known, prints), len(known) - 1)
-    index[fits] = np.where(marked & (known[at] == prints), order[at], -1)
-    return index
-
-
 @cache
-def _fingerprints(*, older: bool = False) -> tuple[NDArray[np.uint64], NDArray[np.int32]]:
-    """Ascending fingerprints of today's or of the older types, and the position of each among them."""
+def _fingerprints(*, older: bool = False) -> NDArray[np.uint64]:
+    """Fingerprints of today's or of the older types, in their order."""
     types = older_types().values() if older else record_types()
-    prints = np.array([int.from_bytes(known.header[2:], "little") for known in types], np.uint64)
-    order = np.argsort(prints)
-    return prints[order], order.astype(np.int32)
+    return _prints(known.header for known in types)
+
+
+def _prints(headers: Iterable[bytes]) -> NDArray[np.uint64]:
+    return frozen(np.array([int.from_bytes(header[len(MAGIC) :], "little") for header in headers], np.uint64), np.uint64)

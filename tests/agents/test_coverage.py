@@ -30,9 +30,29 @@ def test_the_missing_offsets_of_a_range_are_those_not_given(offsets: list[int], 
     assert all(a[1] + 1 < b[0] for a, b in zip(found, found[1:], strict=False))
 
 
+@given(st.lists(st.integers(0, 60)), st.integers(0, 60), st.integers(0, 60))
+def test_a_range_is_untouched_if_none_of_its_offsets_was_given(offsets: list[int], first: int, more: int) -> None:
+    coverage = Coverage()
+    for offset in offsets:
+        coverage.add(offset, offset)
+    assert coverage.untouched(first, first + more) == (not set(offsets) & set(range(first, first + more + 1)))
+
+
+@given(st.permutations(range(0, 60, 7)), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), max_size=9))
+def test_runs_of_offsets_are_covered_in_any_order(offsets: list[int], more: list[tuple[int, int]]) -> None:
+    coverage, given_ = Coverage(), set[int]()
+    for first, length in [*((offset, 0) for offset in offsets), *more]:
+        coverage.add(first, first + length)
+        given_ |= set(range(first, first + length + 1))
+    every = np.arange(80, dtype=np.int64)
+    assert set(every[coverage.done(every)].tolist()) == given_
+    assert all(first > coverage.base for first, _ in coverage.acknowledged)
+
+
 @given(st.sets(st.integers(0, 60)))
 def test_runs_hold_exactly_their_offsets(offsets: set[int]) -> None:
     found = runs(np.array(sorted(offsets, reverse=True), np.int64))
+    assert found == runs(np.array(sorted(offsets), np.int64))
     assert [n for first, last in found for n in range(first, last + 1)] == sorted(offsets)
     assert all(a[1] + 1 < b[0] for a, b in zip(found, found[1:], strict=False))
 

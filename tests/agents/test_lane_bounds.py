@@ -7,7 +7,7 @@ from records import CONTROL, INPUTS, LABELS, POSTURE, TRAFFIC, chunk, mark, paym
 from simulated_worlds import config
 
 from assay.agents.lane import LaneMachine
-from assay.agents.merge import Ordering
+from assay.agents.row_order import Ordering
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.kafka_journal import JOURNAL_VALUE_BYTES_MAX
 from assay.app.lane.assembly import fold_machine_of, partition_counts

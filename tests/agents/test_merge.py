@@ -5,12 +5,13 @@ from __future__ import annotations
 from random import Random
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from merged_worlds import RANKS, ids, intake, logs, world
 from records import LABELS, TRAFFIC, chunk, mark, payment
 
-from assay.agents.merge import END_OF_TIME, WATERMARKS_WAITING_MAX, Merge, Slice
+from assay.agents.merge import END_OF_TIME, WATERMARKS_WAITING_MAX, Merge, Slice, Watermark
 from assay.agents.step import TopicPartition
 from assay.codecs.columns import rows
 from assay.contracts.reasons import Reason
@@ -153,3 +154,20 @@ def test_a_final_mark_is_the_end_of_time() -> None:
     taken = intake().take(chunk(TRAFFIC, [mark(TRAFFIC, 0, 0, final=True)]), -1)
     assert [m.ts_us for m in taken.watermarks] == [END_OF_TIME]
     assert np.iinfo(np.int64).max == END_OF_TIME
+
+
+@pytest.mark.parametrize("rows_max", [1, 2, 100])
+def test_rows_out_of_order_in_their_partition_fold_by_time_in_however_many_pieces(rows_max: int) -> None:
+    """A watermark promises less than order: rows behind it may come in any order."""
+    merge, taking = Merge(RANKS, [(TRAFFIC, 0), (TRAFFIC, 1)], "event_time"), intake()
+    times = {0: [9, 3, 7, 3, 12], 1: [4, 8, 10]}
+    for p, of in times.items():
+        taken = taking.take(chunk(TRAFFIC, [*(payment(f"{p}-{n}", ts) for n, ts in enumerate(of)), mark(TRAFFIC, p, 8 + p)], 0, p), -1)
+        merge.add((TRAFFIC, p), taken.rows or {}, taken.watermarks)
+    assert ids(drain(merge, rows_max)) == [b"0-1", b"0-3", b"1-0", b"0-2"], "the lower watermark is 8"
+    for p, of in times.items():
+        merge.add((TRAFFIC, p), {}, [Watermark(len(of) + 1, END_OF_TIME)])
+    last = drain(merge, rows_max)
+    assert ids(last) == [b"1-1", b"0-0", b"1-2", b"0-4"]
+    assert merge.finished()
+    assert {(t, p, a) for s in last for t, p, a, _ in s.ranges} >= {(TRAFFIC, 0, 0), (TRAFFIC, 0, 4), (TRAFFIC, 1, 1)}

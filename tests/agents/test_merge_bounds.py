@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from merged_worlds import RANKS, ids, intake, logs, world
 from records import CONTROL, INPUTS, LABELS, POSTURE, TRAFFIC, chunk, mark, payment
 
-from assay.agents.merge import Merge, Ordering, Slice, Watermark
+from assay.agents.merge import Merge, Slice, Watermark
+from assay.agents.row_order import Ordering
 from assay.agents.step import TopicPartition
 from assay.codecs.columns import Columns, rows, take
 

@@ -9,6 +9,7 @@ import pytest
 
 from assay.agents.lane_columns import LANE_COLUMNS, column_type, has_type
 from assay.agents.record_plan import _slot_type, column_faults, record_plan
+from assay.agents.record_reader import RecordReader
 from assay.agents.specs import Equals, Field, IdOf, RecordSpec, Source, ValueDigest
 from assay.codecs.avro_decode import decode
 from assay.codecs.avro_plan import compile_schema
@@ -37,9 +38,8 @@ def test_a_declared_source_is_refused_where_the_reader_gives_another_type(record
     for source in sources(record):
         for name in COLUMNS:
             plan = record_plan(RecordSpec(record, columns={name: source}, of_run=False), (name,))
-            for column in plan.columns:
-                decoded = decode(plan.avro, NOTHING.data, NOTHING.starts, NOTHING.lengths, HEADER_BYTES)
-                given = column.fill(decoded.columns, NOTHING)
+            reader = RecordReader(plan, 0, NOTHING.data)
+            for given in reader.fill(reader.read(NOTHING), NOTHING).values():
                 width = column_type(name).width
                 same_width = not width or (isinstance(given, np.ndarray) and given.shape == (0, width))
                 assert bool(column_faults(plan)) is not (has_type(column_type(name), given, 0) and same_width), (source, name)
