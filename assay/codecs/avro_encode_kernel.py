@@ -29,28 +29,43 @@ def write_varint(out: Any, at: int, value: Any) -> int:
 
 
 @kernel
-def settle(wide: Any, texts: Any, lists: Any) -> Any:
-    """Check texts and lists, and move the starts of texts to the place of their bytes in the pool. Gives the first wrong one, -1 for none.
+def fill_texts(cells: Any, pool: Any, used: int, places: Any, first: Any, second: Any, third: Any, fourth: Any) -> tuple[Any, int]:
+    """Copy the rows of four texts into the pool from `used` on, and where they stand into the cells. Gives (how it went, a number).
 
-    A text is (its starts, its lengths, rows, bytes of its buffer, place of the buffer in the pool), a list (its offsets, rows, items).
+    A text is bytes, starts and lengths. `places[t]` are the cells of its starts and of its lengths.
+    (-1, used) when all is done; (-2, bytes needed) when the pool has no room; (t, 0) when a row of text t lies outside of its bytes.
     """
-    for t in range(texts.shape[0]):
-        begin, size, rows, held, place = texts[t, 0], texts[t, 1], texts[t, 2], texts[t, 3], texts[t, 4]
-        for i in range(rows):
-            start = wide[begin + i]
-            if start < 0 or start > held or wide[size + i] > held - start:
-                return t
-            wide[begin + i] = start + place
-    for t in range(lists.shape[0]):
-        begin, rows, items = lists[t, 0], lists[t, 1], lists[t, 2]
-        before = np.int64(0)
-        for i in range(rows + 1):
-            if wide[begin + i] < before:
-                return texts.shape[0] + t
-            before = wide[begin + i]
-        if before > items:
-            return texts.shape[0] + t
-    return -1
+    texts = (first, second, third, fourth)
+    size = 0
+    for t in range(4):
+        data, starts, lengths = texts[t]
+        for i in range(len(starts)):
+            if starts[i] < 0 or starts[i] > len(data) or lengths[i] > len(data) - starts[i]:
+                return t, 0
+            size += max(lengths[i], 0)
+    if size > len(pool) - used:
+        return -2, size
+    at = used
+    for t in range(4):
+        data, starts, lengths = texts[t]
+        for i in range(len(starts)):
+            cells[places[t, 0] + i] = at
+            cells[places[t, 1] + i] = lengths[i]
+            if lengths[i] > 0:
+                copy(pool, at, data, starts[i], lengths[i])
+                at += lengths[i]
+    return -1, at
+
+
+@kernel
+def check_list(cells: Any, at: int, rows: int, items: int) -> Any:
+    """Whether the offsets of `rows` lists from a cell on rise from 0 or more to `items` or less."""
+    before = np.int64(0)
+    for i in range(rows + 1):
+        if cells[at + i] < before:
+            return False
+        before = cells[at + i]
+    return before <= items
 
 
 @kernel

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assay.codecs.avro_bind import EXTRA, SOURCE, Constant, Kind, Program, body_of, mismatch
-from assay.codecs.avro_encode_kernel import settle
-from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, rows
+from assay.codecs.avro_bind import EXTRA, SOURCE, Constant, Field, Kind, Program, body_of, mismatch
+from assay.codecs.avro_encode_kernel import check_list, fill_texts
+from assay.codecs.columns import I64, Column, Columns, Ragged, Strings, rows, settled_strings
 
-#: a text with a larger buffer than this, and than four times its rows, is copied without the rest of the buffer
-_LARGE_BYTES = 65_536
 #: rows per level that there is room for at first
 _FIRST_ROOM = 64
-_INTEGERS, _REALS, _TEXT, _FIXED, _LISTS = Kind
+#: texts that one kernel call copies
+_TOGETHER = 4
+_DONE, _NO_ROOM = -1, -2
 
 
 class Memory:
@@ -24,6 +23,11 @@ class Memory:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        kinds = {kind: [field for field in program.fields if field.kind is kind] for kind in Kind}
+        self._lists, self._fixed = kinds[Kind.LISTS], kinds[Kind.FIXED]
+        self._numbers = [*kinds[Kind.INTEGERS], *kinds[Kind.REALS]]
+        by_level = sorted(kinds[Kind.TEXT], key=lambda field: field.level)
+        self._texts = [list(fields) for _, level in groupby(by_level, key=lambda field: field.level) for fields in _groups(list(level))]
         self._room = np.full(program.levels, _FIRST_ROOM, np.int64)
         self._place()
         self.pool = np.frombuffer(bytearray(program.ready), np.uint8)
@@ -31,102 +35,92 @@ class Memory:
     def _place(self) -> None:
         base, size = self.program.place(self._room)
         self._base: list[int] = base.tolist()
+        self._text_places = [_places(base, fields) for fields in self._texts]
         self.cells: I64 = np.zeros(size, np.int64)
         self._reals = self.cells.view(np.float64)
 
     def fill(self, columns: Columns, n: int, constants: Mapping[str, Constant]) -> None:
         """Copy n rows and the constants of the batch. Raises Stop(COLUMNS_MISMATCH)."""
-        if n > self._room[0]:
-            self._grow(0, n)
+        given, counts = self._levels(columns, n)
+        self._make_room(counts)
         self._used = len(self.program.ready)
-        self._constants(constants)
-        kept = self._used
-        while not self._filled(columns, n):
-            self._used = kept
+        self._fill_constants(constants)
+        for field in self._lists:
+            self._fill_list(field, given[field.level][field.path], counts[field.level], counts[field.size])
+        for field in self._numbers:
+            self._fill_numbers(field, given[field.level].get(field.path), counts[field.level])
+        for field in self._fixed:
+            self._fill_fixed(field, given[field.level].get(field.path), counts[field.level])
+        for fields, places in zip(self._texts, self._text_places, strict=True):
+            level = fields[0].level
+            self._fill_texts(fields, places, given[level], counts[level])
 
-    def _grow(self, level: int, needed: int) -> None:
-        self._room[level] = max(needed, 2 * int(self._room[level]))
-        self._place()
+    def _levels(self, columns: Columns, n: int) -> tuple[list[Columns], list[int]]:
+        """The columns of every level, and its rows."""
+        given, counts = [columns] * self.program.levels, [n] * self.program.levels
+        for field in self._lists:
+            column, m = given[field.level].get(field.path), counts[field.level]
+            if not isinstance(column, Ragged) or len(column.offsets) != m + 1:
+                raise mismatch(field.path, "is missing" if column is None else f"is not {m} lists")
+            given[field.size], counts[field.size] = column.children, rows(column.children)
+        return given, counts
 
-    def _constants(self, given: Mapping[str, Constant]) -> None:
+    def _make_room(self, counts: list[int]) -> None:
+        """Room for so many rows per level, kept for the next batches."""
+        if any(count > room for count, room in zip(counts, self._room.tolist(), strict=True)):
+            self._room = np.maximum(self._room, np.where(np.array(counts) > self._room, 2 * self._room, 0))
+            self._room = np.maximum(self._room, counts)
+            self._place()
+
+    def _fill_constants(self, given: Mapping[str, Constant]) -> None:
         for path, (node, row) in self.program.varying.items():
             if path not in given:
                 raise mismatch(path, "is missing")
             piece = body_of(node, given[path])
-            self.program.code[row, SOURCE], self.program.code[row, EXTRA] = self._pooled(np.frombuffer(piece, np.uint8)), len(piece)
+            at = self._reserved(len(piece))
+            self.pool[at : self._used] = np.frombuffer(piece, np.uint8)
+            self.program.code[row, SOURCE], self.program.code[row, EXTRA] = at, len(piece)
 
-    def _filled(self, columns: Columns, n: int) -> bool:
-        """False when room had to be made for the items of a list, so that all columns lie elsewhere."""
-        given, counts, base = [columns] * self.program.levels, [n] * self.program.levels, self._base
-        texts: list[tuple[int, int, int, int, int]] = []
-        lists: list[tuple[int, int, int]] = []
-        pooled: dict[int, tuple[int, U8]] = {}
-        for kind, path, level, at, row, size in self.program.fields:
-            column, m = given[level].get(path), counts[level]
-            if column is None:
-                raise mismatch(path, "is missing")
-            if kind is _TEXT:
-                texts.append(self._text(path, base[at], base[at + 1], column, m, pooled))
-            elif kind is _FIXED:
-                self._fixed(path, row, size, column, m)
-            elif kind is _LISTS:
-                given[size] = self._list(path, base[at], column, m)
-                counts[size] = items = rows(given[size])
-                if items > self._room[size]:
-                    self._grow(size, items)
-                    return False
-                lists.append((base[at], m, items))
-            else:
-                self._numbers(path, base[at], column, m, real=kind is _REALS)
-        wrong = settle(self.cells, _table(texts, 5), _table(lists, 3))
-        if wrong >= 0:
-            self._refuse(wrong)
-        return True
+    def _fill_list(self, field: Field, column: Column, n: int, items: int) -> None:
+        assert isinstance(column, Ragged)
+        at = self._base[field.cells]
+        self.cells[at : at + n + 1] = column.offsets
+        if not check_list(self.cells, at, n, items):
+            raise mismatch(field.path, "has offsets outside of its items")
 
-    def _numbers(self, path: str, at: int, column: Column, n: int, *, real: bool) -> None:
+    def _fill_numbers(self, field: Field, column: Column | None, n: int) -> None:
+        real = field.kind is Kind.REALS
         if not isinstance(column, np.ndarray) or column.shape != (n,) or column.dtype.kind not in ("f" if real else "biu"):
-            raise mismatch(path, f"is not {n} {'reals' if real else 'integers'}")
+            raise mismatch(field.path, "is missing" if column is None else f"is not {n} {'reals' if real else 'integers'}")
+        at = self._base[field.cells]
         (self._reals if real else self.cells)[at : at + n] = column
 
-    def _text(
-        self, path: str, at: int, sizes_at: int, column: Column, n: int, pooled: dict[int, tuple[int, U8]]
-    ) -> tuple[int, int, int, int, int]:
-        """Starts, lengths and bytes. Where the starts and the lengths lie, how many, the bytes of the buffer, its place in the pool."""
-        if not isinstance(column, Strings) or len(column.lengths) != n:
-            raise mismatch(path, f"is not {n} strings")
-        data, starts, lengths = column
-        size = len(data)
-        if size > _LARGE_BYTES and size > 4 * int(lengths.sum(dtype=np.int64)) + _LARGE_BYTES:
-            data, starts, lengths = column.compact()
-            size = len(data)
-        known = pooled.get(id(data))
-        if known is None:
-            pooled[id(data)] = known = self._pooled(data), data  # held, so that no other buffer has its identity
-        self.cells[at : at + n] = starts
-        self.cells[sizes_at : sizes_at + n] = lengths
-        return at, sizes_at, n, size, known[0]
-
-    def _list(self, path: str, at: int, column: Column, n: int) -> Columns:
-        """The offsets. Gives the columns of the items."""
-        if not isinstance(column, Ragged) or len(column.offsets) != n + 1:
-            raise mismatch(path, f"is not {n} lists")
-        self.cells[at : at + n + 1] = column.offsets
-        return column.children
-
-    def _fixed(self, path: str, row: int, size: int, column: Column, n: int) -> None:
+    def _fill_fixed(self, field: Field, column: Column | None, n: int) -> None:
+        size = field.size
         if not isinstance(column, np.ndarray) or column.shape != (n, size) or column.dtype != np.uint8:
-            raise mismatch(path, f"is not uint8 of shape ({n}, {size})")
+            raise mismatch(field.path, "is missing" if column is None else f"is not uint8 of shape ({n}, {size})")
         at = self._reserved(n * size)
-        self.pool[at : at + n * size].reshape(n, size)[:] = column
-        self.program.code[row, SOURCE] = at
+        self.pool[at : self._used].reshape(n, size)[:] = column
+        self.program.code[field.row, SOURCE] = at
 
-    def _pooled(self, data: U8) -> int:
-        """The place of these bytes in the pool."""
-        at = self._reserved(len(data))
-        self.pool[at : at + len(data)] = data
-        return at
+    def _fill_texts(self, fields: Sequence[Field], places: I64, columns: Columns, n: int) -> None:
+        texts = [_NOTHING] * _TOGETHER
+        for t, field in enumerate(fields):
+            column = columns.get(field.path)
+            if not isinstance(column, Strings) or len(column.lengths) != n:
+                raise mismatch(field.path, "is missing" if column is None else f"is not {n} strings")
+            texts[t] = settled_strings(column)
+        state, number = fill_texts(self.cells, self.pool, self._used, places, *texts)
+        if state == _NO_ROOM:
+            self._reserved(number)
+            self._used -= number
+            state, number = fill_texts(self.cells, self.pool, self._used, places, *texts)
+        if state != _DONE:
+            raise mismatch(fields[state].path, "has rows outside of its bytes")
+        self._used = number
 
     def _reserved(self, size: int) -> int:
+        """Room for so many bytes in the pool; where they begin."""
         at, self._used = self._used, self._used + size
         if self._used > len(self.pool):
             larger = np.empty(2 * self._used, np.uint8)
@@ -134,11 +128,17 @@ class Memory:
             self.pool = larger
         return at
 
-    def _refuse(self, wrong: int) -> None:
-        """Refuse the text or the list, in this order, that `settle` names."""
-        named = [field for kind in (_TEXT, _LISTS) for field in self.program.fields if field.kind is kind][wrong]
-        raise mismatch(named.path, "has rows outside of its bytes" if named.kind is _TEXT else "has offsets outside of its items")
+
+_NOTHING = settled_strings(Strings.nulls(0))
 
 
-def _table(rows_of: list[Any], width: int) -> NDArray[np.int64]:
-    return np.array(rows_of, np.int64) if rows_of else np.empty((0, width), np.int64)
+def _groups(fields: list[Field]) -> list[list[Field]]:
+    return [fields[at : at + _TOGETHER] for at in range(0, len(fields), _TOGETHER)]
+
+
+def _places(base: I64, fields: Sequence[Field]) -> I64:
+    """The first cells of the starts and of the lengths of each text."""
+    places = np.zeros((_TOGETHER, 2), np.int64)
+    for t, field in enumerate(fields):
+        places[t] = base[field.cells], base[field.cells + 1]
+    return places

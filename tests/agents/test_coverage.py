@@ -38,6 +38,13 @@ def test_a_range_is_untouched_if_none_of_its_offsets_was_given(offsets: list[int
     assert coverage.untouched(first, first + more) == (not set(offsets) & set(range(first, first + more + 1)))
 
 
+def test_what_is_done_already_changes_nothing() -> None:
+    coverage = Coverage()
+    for run in ((0, 9), (2, 3), (12, 14), (0, 0)):
+        coverage.add(*run)
+    assert (coverage.base, coverage.acknowledged) == (10, [(12, 14)])
+
+
 @given(st.permutations(range(0, 60, 7)), st.lists(st.tuples(st.integers(0, 60), st.integers(0, 9)), max_size=9))
 def test_runs_of_offsets_are_covered_in_any_order(offsets: list[int], more: list[tuple[int, int]]) -> None:
     coverage, given_ = Coverage(), set[int]()

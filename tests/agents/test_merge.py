@@ -150,6 +150,13 @@ def test_arrival_folds_as_records_come() -> None:
     assert ids(drain(merge)) == [b"b", b"a"]
 
 
+def test_what_was_known_of_watermarks_before_a_restore_is_forgotten() -> None:
+    merge = Merge(RANKS, [(TRAFFIC, 0)], "event_time")
+    assert not merge.finished()
+    merge.restore({}, {(TRAFFIC, 0): END_OF_TIME})
+    assert merge.finished()
+
+
 def test_a_final_mark_is_the_end_of_time() -> None:
     taken = intake().take(chunk(TRAFFIC, [mark(TRAFFIC, 0, 0, final=True)]), -1)
     assert [m.ts_us for m in taken.watermarks] == [END_OF_TIME]

@@ -11,21 +11,28 @@ from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
 from assay.codecs.column_match import header_numbers, mark_others, pick, same_bytes
-from assay.codecs.columns import Strings
+from assay.codecs.columns import U8, Strings
 from assay.codecs.kernel import frozen
 
 MAGIC = b"\xc3\x01"
 KNOWN = (b"12345678", b"abcdefgh", b"abcdefgX")
 PRINTS = frozen(np.array([int.from_bytes(one, "little") for one in KNOWN], np.uint64), np.uint64)
-#: buffers of headers, other bytes, and headers that are cut or not quite right
-BUFFERS = st.lists(st.sampled_from([*(MAGIC + one for one in KNOWN), MAGIC, b"x", b"\xc3", KNOWN[0]]), max_size=6).map(b"".join)
+#: buffers of headers, other bytes, and headers that are not quite right, with the numbers of bytes that lie outside at either end
+BYTES = st.lists(st.sampled_from([*(MAGIC + one for one in KNOWN), MAGIC, b"x", b"\xc3", KNOWN[0]]), max_size=6).map(b"".join)
+BUFFERS = st.tuples(BYTES, st.integers(0, 12), st.integers(0, 12)).map(lambda drawn: window(*drawn))
 PLACES = st.lists(st.tuples(st.integers(-12, 70), st.integers(-2, 70)), max_size=8)
 
 
-def strings(data: bytes, places: list[tuple[int, int]]) -> Strings:
+def window(data: bytes, before: int, after: int) -> U8:
+    """A part of a buffer: who reads over its ends finds what would fit."""
+    whole = np.frombuffer(data, np.uint8)
+    return frozen(whole[min(before, len(data)) : max(len(data) - after, 0)], np.uint8)
+
+
+def strings(data: U8, places: list[tuple[int, int]]) -> Strings:
     """Rows at places that may lie outside of the data."""
     starts, lengths = np.array([place[0] for place in places], np.int64), np.array([place[1] for place in places], np.int32)
-    return Strings(np.frombuffer(data, np.uint8), starts, lengths)
+    return Strings(data, starts, lengths)
 
 
 def plain(kernel: Any) -> Any:
@@ -34,13 +41,13 @@ def plain(kernel: Any) -> Any:
 
 
 @given(BUFFERS, PLACES)
-def test_a_value_has_the_number_of_its_header_and_one_outside_of_the_buffer_has_none(data: bytes, places: list[tuple[int, int]]) -> None:
-    expected = []
+def test_a_value_has_the_number_of_its_header_and_one_outside_of_the_buffer_has_none(buffer: U8, places: list[tuple[int, int]]) -> None:
+    data, expected = buffer.tobytes(), []
     for start, length in places:
         inside = 0 <= start <= len(data) - length and length >= 10
         head = data[start : start + 10] if inside else b""
         expected.append(KNOWN.index(head[2:]) if head[:2] == MAGIC and head[2:] in KNOWN else -1)
-    numbers, same = header_numbers(strings(data, places), MAGIC, PRINTS)
+    numbers, same = header_numbers(strings(buffer, places), MAGIC, PRINTS)
     assert numbers.tolist() == expected
     assert same == (len(set(expected)) < 2)
 
@@ -54,8 +61,8 @@ def test_a_start_far_outside_is_not_read(start: int) -> None:
 
 
 @given(BUFFERS, st.lists(st.integers(-12, 70), max_size=8), st.binary(max_size=3) | st.just(MAGIC), st.integers(0, 3))
-def test_good_rows_with_other_bytes_are_marked(data: bytes, starts: list[int], wanted: bytes, before: int) -> None:
-    buffer, expected = frozen(np.frombuffer(data, np.uint8), np.uint8), frozen(np.frombuffer(wanted, np.uint8), np.uint8)
+def test_good_rows_with_other_bytes_are_marked(buffer: U8, starts: list[int], wanted: bytes, before: int) -> None:
+    data, expected = buffer.tobytes(), frozen(np.frombuffer(wanted, np.uint8), np.uint8)
     wide = frozen(np.array([-7, *starts]), np.int64)
     verdict = np.arange(len(starts), dtype=np.int8) % 2
     marked = [3 if v == 0 and not stands(data, at - before, wanted) else v for v, at in zip(verdict.tolist(), starts, strict=True)]
@@ -108,11 +115,13 @@ def test_a_list_outside_of_the_items_holds_no_entity(offsets: list[int]) -> None
 
 @pytest.mark.parametrize(("start", "length"), [(-1, 1), (7, 1), (2**62, 1), (0, -1), (6, 2)])
 def test_a_name_outside_of_the_data_is_no_name(start: int, length: int) -> None:
-    names = Strings(ITEM_NAMES.data, np.array([start], np.int64), np.array([length], np.int32))
+    data = np.frombuffer(b"abbaccca", np.uint8)[:7]
+    names = Strings(data, np.array([start], np.int64), np.array([length], np.int32))
     ids = Strings(ITEM_IDS.data, ITEM_IDS.starts[:1], ITEM_IDS.lengths[:1])
     assert picked([0, 1], names, ids) == [[(0, -1)]] * 3
 
 
 def test_a_wanted_name_outside_of_its_data_is_not_found() -> None:
-    wanted = Strings(NAMES.data, np.array([0, 3, -1]), np.array([9, 2, 1], np.int32))
-    assert picked([0, 5], ITEM_NAMES, ITEM_IDS, wanted) == [[(0, -1)]] * 3
+    whole = np.frombuffer(b"abb", np.uint8)
+    wanted = Strings(whole[:2], np.array([0, 1, -1]), np.array([-1, 2, 1], np.int32))
+    assert picked([0, 5], ITEM_NAMES._replace(lengths=np.array([1, 2, 1, -1, 2], np.int32)), ITEM_IDS, wanted) == [[(0, -1)]] * 3

@@ -130,6 +130,14 @@ def test_room_is_made_for_a_chunk_and_little_more(n: int) -> None:
     assert all(size_class(n) == size_class(other) for other in range(n, size_class(n)))
 
 
+def test_more_room_for_items_is_kept_also_if_the_items_of_another_list_are_skipped() -> None:
+    plan = compile_schema(SCHEMA, only={"list"})
+    assert plan.room.free
+    more = 2 * (ITEMS * size_class(1) + ITEMS_MORE)
+    Decoder(plan).read(*bodies(1, more))
+    assert int(plan.places[size_class(1)].capacity[1]) >= more
+
+
 def test_room_for_a_flood_of_items_is_not_kept() -> None:
     """One strange record would make every later chunk take that much memory."""
     plan = compile_schema(SCHEMA)
