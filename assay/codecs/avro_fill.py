@@ -9,7 +9,7 @@ import numpy as np
 
 from assay.codecs.avro_bind import EXTRA, SOURCE, Constant, Field, Kind, Program, body_of, mismatch
 from assay.codecs.avro_encode_kernel import check_list, fill_texts
-from assay.codecs.columns import I64, Column, Columns, Ragged, Strings, rows, settled_strings
+from assay.codecs.columns import I64, Column, Columns, Ragged, Strings, arrays_of, rows
 
 #: rows per level that there is room for at first
 _FIRST_ROOM = 64
@@ -109,7 +109,7 @@ class Memory:
             column = columns.get(field.path)
             if not isinstance(column, Strings) or len(column.lengths) != n:
                 raise mismatch(field.path, "is missing" if column is None else f"is not {n} strings")
-            texts[t] = settled_strings(column)
+            texts[t] = arrays_of(column)
         state, number = fill_texts(self.cells, self.pool, self._used, places, *texts)
         if state == _NO_ROOM:
             self._reserved(number)
@@ -129,7 +129,7 @@ class Memory:
         return at
 
 
-_NOTHING = settled_strings(Strings.nulls(0))
+_NOTHING = arrays_of(Strings.nulls(0))
 
 
 def _groups(fields: list[Field]) -> list[list[Field]]:

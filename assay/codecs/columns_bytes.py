@@ -13,12 +13,12 @@ Equal columns give equal bytes, however their buffers are laid out.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, rows, take
+from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, arrays_of, rows, take
 from assay.codecs.columns_layout import DTYPES, KEPT, KEPT_BYTES, Entry, Layout, garbage, layout_in, layout_of
 from assay.codecs.columns_layout_kernel import (
     BOOLEAN_WRONG,
@@ -37,13 +37,15 @@ from assay.codecs.columns_layout_kernel import (
     pack,
     place,
 )
-from assay.codecs.kernel import frozen
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
 MAGIC = b"ASC1"
 HEAD = struct.Struct("<4sIQ")
 _PAD = [bytes(size) for size in range(8)]
+#: texts that one kernel call packs
+_TOGETHER = 4
+_NOTHING = arrays_of(Strings.nulls(0))
 _WRONG = {
     LARGER: "an array is larger than the bytes",
     STRINGS_WRONG: "lengths of strings do not add up",
@@ -64,16 +66,24 @@ def columns_to_bytes(columns: Columns) -> bytes:
 def columns_block(columns: Columns) -> tuple[int, list[Any]]:
     """The same bytes as a number of them and pieces to be joined, so that a record around them costs no second copy."""
     layout = layout_of(columns)
+    flat = list(_flat(layout.entries, columns))
+    texts = _packed([column for entry, column in flat if entry.kind == STRINGS])
     numbers, parts, header = list[int](), list[Any](), layout.template.copy()
-    for entry in layout.entries:
-        _write(entry, columns[entry.name], numbers, parts)
+    for entry, column in flat:
+        if entry.kind == STRINGS:
+            size, part = next(texts)
+            numbers += (len(column.lengths), size)
+        elif entry.kind == LISTS:
+            numbers += (len(column.offsets) - 1, int(column.offsets[-1] - column.offsets[0]))
+            part = np.diff(column.offsets).astype("<i8", copy=False)
+        else:
+            numbers += column.shape
+            part = np.ascontiguousarray(column, DTYPES[entry.code])
+        parts += (part, _PAD[-part.nbytes % 8])
     fill(header, layout.numbers_at, np.array(numbers, np.uint64))
     start = HEAD.size + len(header)
-    size = start + -start % 8 + sum(part.nbytes + -part.nbytes % 8 for part in parts)
-    whole: list[Any] = [HEAD.pack(MAGIC, len(header), size), header, _PAD[-start % 8]]
-    for part in parts:
-        whole += (part, _PAD[-part.nbytes % 8])
-    return size, whole
+    size = start + -start % 8 + sum(map(_bytes, parts))
+    return size, [HEAD.pack(MAGIC, len(header), size), header, _PAD[-start % 8], *parts]
 
 
 def columns_from_bytes(data: bytes | U8) -> Columns:
@@ -94,33 +104,34 @@ def columns_from_bytes(data: bytes | U8) -> Columns:
     return _Block(whole, HEAD.size + header, layout, numbers).columns()
 
 
-def _write(entry: Entry, column: Any, numbers: list[int], parts: list[Any]) -> None:
-    if entry.kind == STRINGS:
-        bare, data = _packed(column)
-        numbers += (len(bare), len(data))
-        parts += (bare, data)
-    elif entry.kind == LISTS:
-        first, last = int(column.offsets[0]), int(column.offsets[-1])
-        whole = first == 0 and last == rows(column.children)
-        children = column.children if whole else take(column.children, np.arange(first, last))
-        numbers += (len(column.offsets) - 1, last - first)
-        parts.append(np.diff(column.offsets).astype("<i8", copy=False))
-        for child in entry.children:
-            _write(child, children[child.name], numbers, parts)
-    else:
-        numbers += column.shape
-        parts.append(np.ascontiguousarray(column, DTYPES[entry.code]))
+def _flat(entries: Sequence[Entry], columns: Columns) -> Iterator[tuple[Entry, Any]]:
+    """Columns in the order of the layout, lists before their children. A list's children are the items of its rows alone."""
+    for entry in entries:
+        column = columns[entry.name]
+        yield entry, column
+        if isinstance(column, Ragged):
+            first, last = int(column.offsets[0]), int(column.offsets[-1])
+            whole = first == 0 and last == rows(column.children)
+            yield from _flat(entry.children, column.children if whole else take(column.children, np.arange(first, last)))
 
 
-def _packed(strings: Strings) -> tuple[NDArray[np.int32], U8]:
-    """Lengths, and the bytes of the rows in row order."""
-    data, starts, lengths = frozen(strings.data, np.uint8), frozen(strings.starts, np.int64), frozen(strings.lengths, np.int32)
-    total = held(starts, lengths, len(data))
-    if total < 0:
-        strings.check()
-    into, bare = np.empty(total, np.uint8), np.empty(len(lengths), np.int32)
-    pack(into, bare, data, starts, lengths)
-    return bare, into
+def _packed(texts: Sequence[Strings]) -> Iterator[tuple[int, U8]]:
+    """Of each text the bytes of its rows, and the text as it stands in a block. Raises Stop(COLUMNS_MISMATCH)."""
+    for first in range(0, len(texts), _TOGETHER):
+        group = [arrays_of(text) for text in texts[first : first + _TOGETHER]]
+        one, two, three, four = group + [_NOTHING] * (_TOGETHER - len(group))
+        size = held(one, two, three, four)
+        if size < 0:
+            texts[first - 1 - size].check()
+        into, bounds, start = np.zeros(size, np.uint8), np.empty((_TOGETHER, 2), np.int64), 0
+        pack(into, into.view(np.int32), bounds, one, two, three, four)
+        for bytes_of_rows, end in bounds.tolist()[: len(group)]:
+            yield bytes_of_rows, into[start:end]
+            start = end
+
+
+def _bytes(part: U8 | bytes) -> int:
+    return part.nbytes if isinstance(part, np.ndarray) else len(part)
 
 
 def _layout(whole: U8, header: int) -> tuple[Layout, I64]:

@@ -123,24 +123,41 @@ def place(whole: Any, words: Any, longs: Any, body: int, plan: Any, numbers: Any
 
 
 @kernel
-def held(starts: Any, lengths: Any, size: int) -> int:
-    """Bytes of all rows together; -1 if a row lies outside of a buffer of `size` bytes."""
+def held(first: Any, second: Any, third: Any, fourth: Any) -> Any:
+    """The bytes that four texts take in a block, or -1 - t when a row of text t lies outside of its bytes."""
+    texts = (first, second, third, fourth)
     total = 0
-    for i in range(starts.shape[0]):
-        if starts[i] < 0 or starts[i] > size or lengths[i] > size - starts[i]:
-            return -1
-        if lengths[i] > 0:
-            total += lengths[i]
+    for t in range(4):
+        data, starts, lengths = texts[t]
+        size = 0
+        for i in range(len(starts)):
+            if starts[i] < 0 or starts[i] > len(data) or lengths[i] > len(data) - starts[i]:
+                return -1 - t
+            size += max(lengths[i], 0)
+        total += size + (-size & 7) + 4 * len(starts) + (-(4 * len(starts)) & 7)
     return total
 
 
 @kernel
-def pack(into: Any, bare: Any, data: Any, starts: Any, lengths: Any) -> None:
-    """Copy all rows one after another, and their lengths, -1 for null. The caller has checked them by `held`."""
+def pack(into: Any, words: Any, bounds: Any, first: Any, second: Any, third: Any, fourth: Any) -> None:
+    """Four texts as they stand in a block: lengths as int32, -1 for null, then the bytes in row order, both filled up to eight bytes.
+
+    `words` are the bytes of `into` as int32. `bounds[t]` takes the bytes of the rows of text t, and where the text ends. The caller has
+    checked the texts by `held`; `into` is zeros.
+    """
+    texts = (first, second, third, fourth)
     at = 0
-    for i in range(starts.shape[0]):
-        length = lengths[i]
-        bare[i] = length if length >= 0 else -1
-        if length > 0:
-            copy(into, at, data, starts[i], length)
-            at += length
+    for t in range(4):
+        data, starts, lengths = texts[t]
+        for i in range(len(starts)):
+            words[(at >> 2) + i] = max(lengths[i], -1)
+        at += 4 * len(starts)
+        at += -at & 7
+        begin = at
+        for i in range(len(starts)):
+            if lengths[i] > 0:
+                copy(into, at, data, starts[i], lengths[i])
+                at += lengths[i]
+        bounds[t, 0] = at - begin
+        at += -at & 7
+        bounds[t, 1] = at
