@@ -49,7 +49,8 @@ class LaneInput:
         if part is None:
             return
         self._merge.saw(tp, part.next_offset)
-        self._merge.pass_over(tp, part.without_record)
+        if part.without_record:
+            self._merge.pass_over(tp, part.without_record)
         rest = self._unjournaled(chunk, part.first)
         if len(rest.offsets):
             self._take(rest)

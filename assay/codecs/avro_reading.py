@@ -70,7 +70,10 @@ class Reading(NamedTuple):
         (_, name), (_, given) = (self.places.of_level[slot.child][field] for field in ("name", "id"))
         shape = (len(names.lengths), self.counts[0])
         starts, lengths = np.empty(shape, np.int64), np.empty(shape, np.int32)
-        pick(self.data, self.wide, self.narrow, listed - 1, name[0], name[1], given[0], given[1], *names, starts, lengths)
+        pick(
+            self.data, self.wide, self.narrow, listed - 1, name[0], name[1], given[0], given[1],
+            *names, np.zeros(shape[0], np.int64), starts, lengths,
+        )  # fmt: skip
         starts.flags.writeable = lengths.flags.writeable = False
         return [Strings(self.data, starts[i], lengths[i]) for i in range(shape[0])]
 

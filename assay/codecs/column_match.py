@@ -94,32 +94,35 @@ def pick(
     names: U8,
     name_starts: I64,
     name_lengths: I32,
+    hints: NDArray[np.int64],
     starts: NDArray[np.int64],
     lengths: NDArray[np.int32],
 ) -> None:
     """Start and length of the id of each name (m,) in each list (n,), null where it is not there: two arrays (m, n).
 
     The lists' offsets begin at `wide[listed]`. Starts of the items' names and ids begin at `name_at` and `id_at` in `wide`, their lengths
-    at `name_size` and `id_size` in `narrow`. The place in the list before is tried first.
+    at `name_size` and `id_size` in `narrow`. The place in the list before is tried first: `hints` (m,), zeros at first.
     """
     items = min(len(wide) - max(name_at, id_at), len(narrow) - max(name_size, id_size))
-    for name in range(starts.shape[0]):
-        hint = 0
-        for i in range(starts.shape[1]):
+    for i in range(starts.shape[1]):
+        first = wide[listed + i]
+        count = wide[listed + i + 1] - first
+        if first < 0 or count > items - first:
+            count = 0
+        for name in range(starts.shape[0]):
             starts[name, i] = 0
             lengths[name, i] = -1
-            first = wide[listed + i]
-            count = wide[listed + i + 1] - first
-            if first < 0 or count > items - first:
-                continue
-            for step in range(count):
-                child = (hint + step) % count
+            child = hints[name]
+            for _ in range(count):
+                if child >= count:
+                    child %= count
                 row = first + child
+                child += 1
                 size = narrow[name_size + row]
                 if size == name_lengths[name] and _stands(data, wide[name_at + row], names, name_starts[name], size):
                     starts[name, i] = wide[id_at + row]
                     lengths[name, i] = narrow[id_size + row]
-                    hint = child
+                    hints[name] = child - 1
                     break
 
 

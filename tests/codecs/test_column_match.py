@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
 from assay.codecs.column_match import header_numbers, mark_others, pick, same_bytes
-from assay.codecs.columns import U8, Strings
+from assay.codecs.columns import U8, Strings, settled_strings
 from assay.codecs.kernel import frozen
 
 MAGIC = b"\xc3\x01"
@@ -85,11 +85,12 @@ def picked(offsets: list[int], names: Strings, ids: Strings, names_wanted: Strin
     wide = frozen(np.concatenate((offsets, names.starts, ids.starts)), np.int64)
     narrow = frozen(np.concatenate((names.lengths, ids.lengths)), np.int32)
     found = []
-    wanted = [frozen(array, kind) for array, kind in zip(names_wanted, (np.uint8, np.int64, np.int32), strict=True)]
-    for run in (pick, plain(pick)):
+    wanted = settled_strings(names_wanted)
+    runs: list[Any] = [pick, plain(pick)]
+    for run in runs:
         starts, lengths = np.full((len(names_wanted.lengths), len(offsets) - 1), 9), np.full((3, len(offsets) - 1), 9, np.int32)
         at = len(offsets)
-        run(frozen(names.data, np.uint8), wide, narrow, 0, at, 0, at + n, n, *wanted, starts, lengths)
+        run(frozen(names.data, np.uint8), wide, narrow, 0, at, 0, at + n, n, *wanted, np.zeros(3, np.int64), starts, lengths)
         found.append([list(zip(s, z, strict=True)) for s, z in zip(starts.tolist(), lengths.tolist(), strict=True)])
     assert found[0] == found[1]
     return found[0]
