@@ -24,14 +24,16 @@ JOINED_BYTES = 48
 
 
 @kernel
-def choose(kinds: Any, live: Any, rows: Any) -> int:
-    """The rows that a decision is made about: live payments. They go into `rows`; how many."""
+def choose(kinds: Any, live: Any, sizes: Any, rows: Any) -> tuple[int, Any]:
+    """The rows that a decision is made about: live payments. They go into `rows`; how many, and the largest of their sizes."""
     m = 0
+    largest = np.int64(0)
     for i in range(len(kinds)):
         if live[i] and kinds[i] == PAYMENT:
             rows[m] = i
             m += 1
-    return m
+            largest = max(largest, np.int64(sizes[i]))
+    return m, largest
 
 
 @kernel

@@ -54,16 +54,17 @@ class RowDecider:
 
     def decide(self, columns: Columns, live: NDArray[np.bool_]) -> DecidedRows | None:
         """The decisions about the live payments of a batch, None if it has none. `columns` are settled (see `columns.settled`)."""
-        rows = np.empty(len(live), np.int64)
-        m = choose(columns["kind"], live, rows)
+        events, rows = columns["event_id"], np.empty(len(live), np.int64)
+        assert isinstance(events, Strings)
+        m, longest = choose(columns["kind"], live, events.lengths, rows)
         if not m:
             return None
         if m < len(live):
             rows = rows[:m]
             columns = settled_columns(take(columns, rows))
-        return self._decided(rows, columns)
+        return self._decided(rows, columns, longest)
 
-    def _decided(self, rows: I64, columns: Columns) -> DecidedRows:
+    def _decided(self, rows: I64, columns: Columns, longest: int) -> DecidedRows:
         m, reasons, events = len(rows), columns["reasons"], columns["event_id"]
         assert isinstance(reasons, Ragged)
         assert isinstance(events, Strings)
@@ -82,7 +83,7 @@ class RowDecider:
             tuple(events),
             (longs, doubles.view(np.int64)),
             self._prefixes,
-            self._room(m, max(int(events.lengths.max()), row_bytes, JOINED_BYTES)),
+            self._room(m, max(longest, row_bytes, JOINED_BYTES)),
             (outcome, coded, features),
             tuple(made),
         )

@@ -6,7 +6,7 @@ otherwise be skipped somewhere behind it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -18,10 +18,12 @@ from assay.agents.refusals import dead_letters, refused_rows
 from assay.agents.step import Effects, Emission, LaneOutput
 from assay.agents.taken import RefusedRecord
 from assay.codecs.column_match import all_begin_with
-from assay.codecs.columns import U8, Columns, Strings, rows, settled, settled_columns
+from assay.codecs.columns import U8, Column, Columns, Strings, rows, settled, settled_columns
 from assay.codecs.single_object import HEADER_BYTES
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+
+_FLAGS = np.dtype(np.bool_)
 
 
 class StepChain:
@@ -67,42 +69,53 @@ class StepChain:
             yield from wired.step.tables().items()
 
     def _take(self, wired: WiredStep, result: Result, work: _Work) -> None:
-        work.emissions += self._listed(wired, result.emissions)
-        if result.effects is not None:
+        columns, emissions, live, refused, effects, frames, held = result
+        if emissions:
+            work.emissions += self._listed(wired, emissions)
+        if effects is not None:
             if not wired.effects:
                 raise self._undeclared(Reason.EFFECTS_UNDECLARED, wired, "asks for effects")
-            work.effects = result.effects
-        if result.refused:
-            work.refused += refused_rows(result.refused, work.columns, self._handles)
-        if result.rows is not None:
-            if not wired.holds:
-                raise self._undeclared(Reason.HOLDING_UNDECLARED, wired, "holds or releases rows")
-            n = rows(result.rows)
-            if result.rows.keys() != set(wired.takes) or not all(
-                has_type(self._types[name], column, n) for name, column in result.rows.items()
-            ):
-                raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, "lets rows go on without the columns that it was given")
-            work.columns, work.live = settled_columns(result.rows), np.ones(n, np.bool_)
-        if result.live is not None:
-            if result.live.dtype != np.bool_ or result.live.shape != work.live.shape:
-                raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"gives {len(result.live)} live flags for {len(work.live)} rows")
-            work.live = result.live
-        self._write(wired, result, work)
+            work.effects = effects
+        if refused:
+            work.refused += refused_rows(refused, work.columns, self._handles)
+        if held is not None:
+            self._replace(wired, held, work)
+        if live is not None:
+            if live.dtype != _FLAGS or live.shape != work.live.shape:
+                raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"gives {len(live)} live flags for {len(work.live)} rows")
+            work.live = live
+        if columns or wired.writes:
+            self._write(wired, columns, work)
+        if frames or wired.frames_written:
+            self._frame(wired, frames, work)
 
-    def _write(self, wired: WiredStep, result: Result, work: _Work) -> None:
-        """Take the columns and frames of a step."""
+    def _replace(self, wired: WiredStep, held: Columns, work: _Work) -> None:
+        """Take the rows that go on behind a step that holds rows."""
+        if not wired.holds:
+            raise self._undeclared(Reason.HOLDING_UNDECLARED, wired, "holds or releases rows")
+        n = rows(held)
+        typed = held.keys() == set(wired.takes) and all(has_type(self._types[name], column, n) for name, column in held.items())
+        if not typed:
+            raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, "lets rows go on without the columns that it was given")
+        work.columns, work.live = settled_columns(held), np.ones(n, np.bool_)
+
+    def _write(self, wired: WiredStep, columns: Mapping[str, Column], work: _Work) -> None:
+        """Take the columns of a step."""
         n = len(work.live)
-        for name, column in result.columns.items():
+        for name, column in columns.items():
             if name not in wired.writes or not has_type(self._types[name], column, n):
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"writes column {name}, not as it is declared")
             work.columns[name] = settled(column)
-        if n and len(result.columns) < len(wired.writes):
-            absent = [name for name in wired.writes if name not in result.columns]
+        if n and len(columns) < len(wired.writes):
+            absent = [name for name in wired.writes if name not in columns]
             raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"does not write column {', '.join(absent)}")
-        if (result.frames or wired.frames_written) and result.frames.keys() != set(wired.frames_written):
-            what = f"writes the frames {sorted(result.frames)}, declared are {sorted(wired.frames_written)}"
+
+    def _frame(self, wired: WiredStep, frames: Mapping[str, Columns], work: _Work) -> None:
+        """Take the frames of a step."""
+        if frames.keys() != set(wired.frames_written):
+            what = f"writes the frames {sorted(frames)}, declared are {sorted(wired.frames_written)}"
             raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, what)
-        work.frames.update(result.frames)
+        work.frames.update(frames)
 
     def _listed(self, wired: WiredStep, emissions: Sequence[Emission]) -> Iterator[Emission]:
         for emission in emissions:
