@@ -34,21 +34,35 @@ class RuleScorer:
     def score(self, columns: Mapping[str, Any], apply: NDArray[np.bool_]) -> Scored:
         """Score rows where `apply` holds. Feature values are in document order: longs int64 (n, L), doubles float64 (n, D)."""
         amount_minor, longs, doubles = columns["amount_minor"], columns["features.longs"], columns["features.doubles"]
-        plan, n, rules = self._plan, len(apply), len(self._codes.lengths)
+        plan, codes, n = self._plan, self._codes, len(apply)
         total, offsets = np.empty(n, np.int64), np.empty(n + 1, np.int64)
-        fired = np.empty(n * min(rules, FIRED_PER_ROW), np.int32)
+        room = n * min(len(codes.lengths), FIRED_PER_ROW)
+        starts, lengths = np.empty(room, np.int64), np.empty(room, np.int32)
         offsets[0] = row = 0
         while True:
             row = _score(
-                plan.starts, plan.points, plan.conditions, plan.times, longs, doubles, amount_minor, apply, total, offsets, fired, row
+                plan.starts,
+                plan.points,
+                plan.conditions,
+                plan.times,
+                longs,
+                doubles,
+                amount_minor,
+                apply,
+                codes.starts,
+                codes.lengths,
+                total,
+                offsets,
+                starts,
+                lengths,
+                row,
             )
             listed = int(offsets[row])
             if row == n:
-                return Scored(total, Ragged(offsets, {"item": self._codes.take(fired[:listed])}))
-            # rows fire more rules than the buffer has room for: it goes on with a larger one at that row
-            larger = np.empty(max(2 * len(fired), listed + rules), np.int32)
-            larger[:listed] = fired[:listed]
-            fired = larger
+                return Scored(total, Ragged(offsets, {"item": Strings(codes.data, starts[:listed], lengths[:listed])}))
+            # rows fire more rules than there is room for: it goes on with more room at that row
+            room = max(2 * len(starts), listed + len(codes.lengths))
+            starts, lengths = np.resize(starts, room), np.resize(lengths, room)
 
 
 @part
@@ -89,14 +103,17 @@ def _score(
     doubles: F64,
     amount_minor: I64,
     apply: NDArray[np.bool_],
+    code_starts: I64,
+    code_lengths: I32,
     total: I64,
     offsets: I64,
-    fired: I32,
+    fired_starts: I64,
+    fired_lengths: I32,
     first: int,
 ) -> int:
-    """Fill `total`, `offsets` and `fired` from row `first` on: numbers of the rules that fired, row after row.
+    """Fill `total`, `offsets` and the codes of the rules that fired, row after row, from row `first` on.
 
-    A rule stops at its first condition that does not hold. Gives the number of rows, or the first row for which `fired` has no room.
+    A rule stops at its first condition that does not hold. Gives the number of rows, or the first row for whose codes there is no room.
     """
     for i in range(first, len(amount_minor)):
         points_sum = np.int64(0)
@@ -111,10 +128,10 @@ def _score(
                     holds = False
                     break
             if holds:
-                if at == len(fired):
+                if at == len(fired_starts):
                     return i
                 points_sum += points[rule]
-                fired[at] = rule
+                fired_starts[at], fired_lengths[at] = code_starts[rule], code_lengths[rule]
                 at += 1
         total[i] = points_sum
         offsets[i + 1] = at

@@ -12,12 +12,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64, U8
-from assay.codecs.kernel import kernel
+from assay.codecs.intrinsics import prefetch
+from assay.codecs.kernel import Int, inlined, kernel
 from assay.tables.growth import power_of_two
 from assay.tables.windows import NEVER, NO_ELEMENT, PAYS
 
 _FIRST_PAIRS = 64
 _EMPTY = -1
+#: rows between asking for a place and using it
+_PREFETCH_ROWS = 8
+
+
+@inlined
+def _home(pair: Int, pairs: I64) -> Any:
+    """The place where a pair is looked for first."""
+    mixed = np.uint64(pair) * np.uint64(0x9E3779B97F4A7C15)
+    return (mixed ^ (mixed >> np.uint64(29))) & np.uint64(len(pairs) - 1)
 
 
 @kernel
@@ -26,18 +36,22 @@ def _previous(roles: U8, keys: I32, elements: I32, times: I64, pairs: I64, used:
 
     False and nothing is changed if the table would be more than half full.
     """
-    mask, n = np.uint64(len(pairs) - 1), len(elements)
+    n = len(elements)
     if 2 * (used[0] + n) > len(pairs):
         return False
-    for i in range(n):
+    for i in range(-_PREFETCH_ROWS, n):
+        ahead = i + _PREFETCH_ROWS
+        if ahead < n and roles[ahead] == PAYS:
+            prefetch(pairs, 2 * np.int64(_home(np.int64(keys[ahead]) << 32 | np.int64(elements[ahead]), pairs)))
+        if i < 0:
+            continue
         previous[i, column] = NO_ELEMENT
         if roles[i] != PAYS or keys[i] < 0 or elements[i] < 0:
             continue
         pair = np.int64(keys[i]) << 32 | np.int64(elements[i])
-        mixed = np.uint64(pair) * np.uint64(0x9E3779B97F4A7C15)
-        at = (mixed ^ (mixed >> np.uint64(29))) & mask
+        at = _home(pair, pairs)
         while pairs[at, 0] != pair and pairs[at, 0] != _EMPTY:
-            at = (at + np.uint64(1)) & mask
+            at = (at + np.uint64(1)) & np.uint64(len(pairs) - 1)
         if pairs[at, 0] == _EMPTY:
             pairs[at, 0] = pair
             pairs[at, 1] = times[i]

@@ -85,7 +85,8 @@ class EntityGraph:
         A payment with an amount outside [0, AMOUNT_MINOR_END) is refused here, before it changes any table.
         """
         n, times, ordinals = len(live), columns["ts_us"], columns["seen.ordinal"]
-        self._facts, self._clocks = grown(self._facts, n), grown(self._clocks, n)
+        if n > len(self._facts):
+            self._facts, self._clocks = grown(self._facts, n), grown(self._clocks, n)
         facts, clocks, refused = self._facts, self._clocks, np.empty(n, np.bool_)
         self._clock = _look(columns["kind"], live, times, columns["amount_minor"], self._clock, facts, clocks, refused)
         slots = tuple([ids.fold(columns[name], facts, ordinals, times, clocks, sequence) for name, ids in self._by_column])

@@ -312,6 +312,7 @@ def _fold_ring(
         if i + _PREFETCH_ROWS < len(amounts) and slots[i + _PREFETCH_ROWS] >= 0:
             ahead = np.int64(slots[i + _PREFETCH_ROWS]) * width
             prefetch(words, ahead + rings[r, CURRENT])
+            prefetch(words, ahead + rings[r, CELLS] - 1)
             prefetch(words, ahead + rings[r, CELLS] + places[i + _PREFETCH_ROWS] * rings[r, FIELDS])
         if i < 0 or roles[i] == NOTHING or slots[i] < 0:
             continue
