@@ -119,7 +119,7 @@ def _hash(prefix: Any, data: Any, starts: Any, lengths: Any, nothing: Any, words
     """found[i] = sha256(prefix, row i)."""
     tail, before, state = prefix
     message, open_words, constants, x, blocks = words
-    hash_rows(tail, before, state, data, starts, lengths, nothing, message, open_words, constants, x, blocks, found)
+    hash_rows(tail, before, state, data, starts, lengths, nothing, message, open_words, constants, x, blocks, found.reshape(-1))
 
 
 @part

@@ -41,13 +41,13 @@ class Workspace:
 
     def __init__(self) -> None:
         self._x, self._blocks = np.zeros(WORDS, np.uint32), np.zeros(LANES, np.int64)
-        self._message = np.zeros((LANES, 0), np.uint8)
+        self._message, self._words = np.zeros(0, np.uint8), np.zeros(0, np.uint32)
 
     def of(self, size: int) -> tuple[Any, ...]:
         """For messages of at most `size` bytes: open blocks as bytes and as words, constants, working words, a number per lane."""
-        width = 64 * ((size + 72) // 64)
-        if width > self._message.shape[1]:
-            self._message = np.zeros((LANES, width), np.uint8)
+        needed = LANES * 64 * ((size + 72) // 64)
+        if needed > len(self._message):
+            self._message = np.zeros(needed, np.uint8)
             self._words = self._message.view("<u4")
         return self._message, self._words, ROUND, self._x, self._blocks
 
@@ -64,7 +64,7 @@ def sha256_rows(prefix: bytes, data: U8, starts: NDArray[np.int64], lengths: NDA
     tail, before, state = midstate(prefix)
     hash_rows(
         tail, before, state, frozen(data, np.uint8), frozen(starts, np.int64), frozen(lengths, np.int64), extra,
-        message, words, ROUND, x, blocks, found,
+        message, words, ROUND, x, blocks, found.reshape(-1),
     )  # fmt: skip
     return found
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from assay.codecs.intrinsics import copy, store64
 from assay.codecs.kernel import kernel, part
 
 LANES = 16
@@ -83,6 +84,36 @@ def swapped(word: Any) -> Any:
     return low | np.uint32((word >> np.uint32(8)) & np.uint32(0xFF00)) | np.uint32(word >> np.uint32(24))
 
 
+@part
+def _open_blocks(message: Any, at: int, head: int, before: int, data: Any, begin: Any, length: Any, more: Any, row: int) -> Any:
+    """Fill the open blocks of one row behind the tail of the prefix, which stands there: row, `more`, padding (FIPS 180-4 §5.1.1).
+
+    Gives the number of blocks.
+    """
+    end = at + head
+    if length > 0:
+        copy(message, end, data, begin, length)
+        end += length
+    for i in range(more.shape[1]):
+        message[end + i] = more[row, i]
+    end += more.shape[1]
+    size = end - at
+    blocks = (size + 72) // 64
+    last = at + 64 * blocks - 8
+    message[end] = 128
+    end += 1
+    while end & 7 and end < last:
+        message[end] = 0
+        end += 1
+    while end < last:
+        store64(message, end, np.uint64(0))
+        end += 8
+    bits = np.uint64(8 * (before + size))
+    low, high = np.uint64(swapped(np.uint32(bits))), np.uint64(swapped(np.uint32(bits >> np.uint64(32))))
+    store64(message, last, low << np.uint64(32) | high)
+    return blocks
+
+
 @kernel
 def hash_rows(
     tail: Any,
@@ -99,52 +130,37 @@ def hash_rows(
     blocks: Any,
     found: Any,
 ) -> None:
-    """Digest of prefix + row + `more[row]` for every row.
+    """Digest of prefix + row + `more[row]` for every row; row i of `found` is at 32 * i.
 
     `state` is the hash after the `before` prefix bytes that fill whole blocks and `tail` the rest of the prefix;
-    `message` is room for the open blocks of sixteen rows, `words` the same memory as native 32-bit words,
+    `message` is room for the open blocks of sixteen rows, one after another, `words` the same memory as native 32-bit words,
     `x` the working words (see above) and `blocks` room for a number per lane.
     """
     n = starts.shape[0]
-    head = tail.shape[0]
+    head, width = tail.shape[0], message.shape[0] // 16
+    for k in range(min(16, n)):
+        copy(message, k * width, tail, 0, head)
     for group in range(0, n, 16):
         lanes = min(16, n - group)
         most = 0
         for k in range(lanes):
             row = group + k
-            size = max(lengths[row], 0)
-            begin = starts[row]
-            for i in range(head):
-                message[k, i] = tail[i]
-            for i in range(size):
-                message[k, head + i] = data[begin + i]
-            size += head
-            for i in range(more.shape[1]):
-                message[k, size + i] = more[row, i]
-            size += more.shape[1]
-            blocks[k] = (size + 72) // 64
-            end = 64 * blocks[k]
-            message[k, size] = 128
-            for i in range(size + 1, end - 8):
-                message[k, i] = 0
-            bits = 8 * (before + size)
-            for i in range(8):
-                message[k, end - 1 - i] = (bits >> (8 * i)) & 255
+            blocks[k] = _open_blocks(message, k * width, head, before, data, starts[row], np.int64(lengths[row]), more, row)
             most = max(most, blocks[k])
             for i in range(8):
                 x[16 * i + k] = state[i]
         for block in range(most):
             for k in range(lanes):
                 if block < blocks[k]:
+                    first = k * (width // 4) + 16 * block
                     for t in range(16):
-                        x[512 + 16 * t + k] = swapped(words[k, 16 * block + t])
+                        x[512 + 16 * t + k] = swapped(words[first + t])
             compress(x, constants)
             for k in range(lanes):
                 if block < blocks[k]:
                     for i in range(8):
                         x[16 * i + k] = x[128 + 16 * i + k]
         for k in range(lanes):
-            for i in range(8):
-                word = x[16 * i + k]
-                for b in range(4):
-                    found[group + k, 4 * i + b] = np.uint8((word >> np.uint32(24 - 8 * b)) & np.uint32(255))
+            for i in range(0, 8, 2):
+                low, high = np.uint64(swapped(x[16 * i + k])), np.uint64(swapped(x[16 * (i + 1) + k]))
+                store64(found, 32 * (group + k) + 4 * i, high << np.uint64(32) | low)
