@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from assay.codecs.columns import U8
 from assay.codecs.kernel import frozen
-from assay.codecs.sha256_kernel import LANES, WORDS, compress, hash_rows
+from assay.codecs.sha256_kernel import LANES, SCHEDULE, WORDS, compress, hash_rows
 
 #: FIPS 180-4 §5.3.3 and §4.2.2: fractional parts of the roots of the first primes.
 _PRIMES = [p for p in range(2, 312) if all(p % q for q in range(2, p))]
@@ -83,7 +83,7 @@ def midstate(prefix: bytes) -> Midstate:
     x[: 8 * LANES] = np.repeat(INITIAL, LANES)
     for at in range(0, kept, 64):
         words = np.frombuffer(prefix[at : at + 64], ">u4").astype(np.uint32)
-        x[32 * LANES : 48 * LANES] = np.repeat(words, LANES)
+        x[SCHEDULE : SCHEDULE + 16 * LANES] = np.repeat(words, LANES)
         compress(x, ROUND)
         x[: 8 * LANES] = x[8 * LANES : 16 * LANES]
     return Midstate(frozen(np.frombuffer(prefix[kept:], np.uint8), np.uint8), kept, np.ascontiguousarray(x[: 8 * LANES : LANES]))

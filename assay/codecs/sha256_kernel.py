@@ -1,7 +1,7 @@
 """SHA-256 (FIPS 180-4) of sixteen rows side by side, laid out so that the compiler turns lanes into vector registers.
 
 All working words are in one array `x` of uint32: word w of lane k is `x[16 * w + k]`; words 0..7 are the hash so far,
-8..15 the working variables, 16 a scratch row, 32..95 the message schedule.
+8..15 the working variables, 16..79 the message schedule.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from assay.codecs.intrinsics import copy, store64
 from assay.codecs.kernel import kernel, part
 
 LANES = 16
-HASH, WORKING, SCRATCH, SCHEDULE, WORDS = 0, 8 * 16, 16 * 16, 32 * 16, 96 * 16
+SCHEDULE, WORDS = 16 * 16, 80 * 16
 
 
 @part
@@ -23,24 +23,18 @@ def _turn(value: Any, right: int) -> Any:
 
 
 @part
-def _round(x: Any, a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: int) -> None:
-    """One round for all lanes; the scratch row holds the message word plus the round's constant."""
+def _round(x: Any, a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: int, t: int, constant: Any) -> None:
+    """Round t for all lanes."""
     for k in range(16):
         ve = x[e + k]
         va = x[a + k]
         choice = (ve & x[f + k]) ^ (~ve & x[g + k])
-        first = np.uint32(x[h + k] + (_turn(ve, 6) ^ _turn(ve, 11) ^ _turn(ve, 25)) + choice + x[256 + k])
+        first = np.uint32(
+            x[h + k] + (_turn(ve, 6) ^ _turn(ve, 11) ^ _turn(ve, 25)) + choice + np.uint32(x[SCHEDULE + 16 * t + k] + constant)
+        )
         majority = (va & x[b + k]) ^ (va & x[c + k]) ^ (x[b + k] & x[c + k])
         x[d + k] = np.uint32(x[d + k] + first)
         x[h + k] = np.uint32(first + (_turn(va, 2) ^ _turn(va, 13) ^ _turn(va, 22)) + majority)
-
-
-@part
-def _feed(x: Any, constants: Any, t: int) -> None:
-    """Scratch row = message word t + constant t."""
-    constant = constants[t]
-    for k in range(16):
-        x[256 + k] = np.uint32(x[512 + 16 * t + k] + constant)
 
 
 @kernel
@@ -48,7 +42,7 @@ def compress(x: Any, constants: Any) -> None:
     """Fold one block per lane, whose first 16 words are in the schedule, into the working hash (words 0..7)."""
     for t in range(16, 64):
         for k in range(16):
-            at = 512 + 16 * t + k
+            at = SCHEDULE + 16 * t + k
             w2 = x[at - 32]
             w15 = x[at - 240]
             s0 = _turn(w15, 7) ^ _turn(w15, 18) ^ (w15 >> np.uint32(3))
@@ -57,22 +51,14 @@ def compress(x: Any, constants: Any) -> None:
     for i in range(128):
         x[128 + i] = x[i]
     for t in range(0, 64, 8):
-        _feed(x, constants, t)
-        _round(x, 128, 144, 160, 176, 192, 208, 224, 240)
-        _feed(x, constants, t + 1)
-        _round(x, 240, 128, 144, 160, 176, 192, 208, 224)
-        _feed(x, constants, t + 2)
-        _round(x, 224, 240, 128, 144, 160, 176, 192, 208)
-        _feed(x, constants, t + 3)
-        _round(x, 208, 224, 240, 128, 144, 160, 176, 192)
-        _feed(x, constants, t + 4)
-        _round(x, 192, 208, 224, 240, 128, 144, 160, 176)
-        _feed(x, constants, t + 5)
-        _round(x, 176, 192, 208, 224, 240, 128, 144, 160)
-        _feed(x, constants, t + 6)
-        _round(x, 160, 176, 192, 208, 224, 240, 128, 144)
-        _feed(x, constants, t + 7)
-        _round(x, 144, 160, 176, 192, 208, 224, 240, 128)
+        _round(x, 128, 144, 160, 176, 192, 208, 224, 240, t, constants[t])
+        _round(x, 240, 128, 144, 160, 176, 192, 208, 224, t + 1, constants[t + 1])
+        _round(x, 224, 240, 128, 144, 160, 176, 192, 208, t + 2, constants[t + 2])
+        _round(x, 208, 224, 240, 128, 144, 160, 176, 192, t + 3, constants[t + 3])
+        _round(x, 192, 208, 224, 240, 128, 144, 160, 176, t + 4, constants[t + 4])
+        _round(x, 176, 192, 208, 224, 240, 128, 144, 160, t + 5, constants[t + 5])
+        _round(x, 160, 176, 192, 208, 224, 240, 128, 144, t + 6, constants[t + 6])
+        _round(x, 144, 160, 176, 192, 208, 224, 240, 128, t + 7, constants[t + 7])
     for i in range(128):
         x[128 + i] = np.uint32(x[128 + i] + x[i])
 
@@ -154,7 +140,7 @@ def hash_rows(
                 if block < blocks[k]:
                     first = k * (width // 4) + 16 * block
                     for t in range(16):
-                        x[512 + 16 * t + k] = swapped(words[first + t])
+                        x[SCHEDULE + 16 * t + k] = swapped(words[first + t])
             compress(x, constants)
             for k in range(lanes):
                 if block < blocks[k]:
