@@ -161,6 +161,8 @@ class _Work:
     def batch_of(self, wired: WiredStep, context: Context) -> Batch:
         """The batch as the step sees it: its own columns and frames."""
         columns = self.columns
-        # a record without rows has no columns
-        taken = {name: columns[name] for name in wired.takes if len(self.live) or name in columns}
+        if len(self.live):
+            taken = {name: columns[name] for name in wired.takes}
+        else:  # a record without rows may have no columns
+            taken = {name: columns[name] for name in wired.takes if name in columns}
         return Batch(taken, self.live, context, {name: self.frames[name] for name in wired.frames_read})

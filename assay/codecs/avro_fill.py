@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import groupby
+from operator import gt
 
 import numpy as np
 
@@ -28,12 +29,12 @@ class Memory:
         self._numbers = [*kinds[Kind.INTEGERS], *kinds[Kind.REALS]]
         by_level = sorted(kinds[Kind.TEXT], key=lambda field: field.level)
         self._texts = [list(fields) for _, level in groupby(by_level, key=lambda field: field.level) for fields in _groups(list(level))]
-        self._room = np.full(program.levels, _FIRST_ROOM, np.int64)
+        self._room = [_FIRST_ROOM] * program.levels
         self._place()
         self.pool = np.frombuffer(bytearray(program.ready), np.uint8)
 
     def _place(self) -> None:
-        base, size = self.program.place(self._room)
+        base, size = self.program.place(np.array(self._room))
         self._base: list[int] = base.tolist()
         self._text_places = [_places(base, fields) for fields in self._texts]
         self.cells: I64 = np.zeros(size, np.int64)
@@ -67,9 +68,8 @@ class Memory:
 
     def _make_room(self, counts: list[int]) -> None:
         """Room for so many rows per level, kept for the next batches."""
-        if any(count > room for count, room in zip(counts, self._room.tolist(), strict=True)):
-            self._room = np.maximum(self._room, np.where(np.array(counts) > self._room, 2 * self._room, 0))
-            self._room = np.maximum(self._room, counts)
+        if any(map(gt, counts, self._room)):
+            self._room = [max(count, 2 * room) if count > room else room for count, room in zip(counts, self._room, strict=True)]
             self._place()
 
     def _fill_constants(self, given: Mapping[str, Constant]) -> None:

@@ -170,7 +170,7 @@ class _Block:
         self._starts, self._offsets = np.empty(strings, np.int64), np.empty(lists, np.int64)
         places, body = np.empty((len(layout.plan), 2), np.int64), body + -body % 8
         #: the bytes as arrays of every type; columns begin at multiples of eight bytes
-        self._whole, self._views = whole, [whole.view(dtype) for dtype in DTYPES]
+        self._whole, self._views = whole, {code: whole.view(DTYPES[code]) for code in layout.codes}
         words, longs = self._views[_I32], self._views[_I64]
         found = place(whole, words, longs, body, layout.plan, numbers, places, self._starts, self._offsets)
         if found != PLACED:
@@ -185,19 +185,21 @@ class _Block:
 
     def _column(self, entry: Entry) -> Column:
         (at, data), n = next(self._places), next(self._numbers)
-        if entry.kind == STRINGS:
+        _, kind, code, dimensions, children = entry
+        if kind == STRINGS:
             size, first, words = next(self._numbers), self._start, at // 4
             self._start += n
             return Strings(self._whole[data : data + size], self._starts[first : self._start], self._views[_I32][words : words + n])
-        if entry.kind == LISTS:
+        if kind == LISTS:
             next(self._numbers)
             first, self._offset = self._offset, self._offset + n + 1
-            return Ragged(self._offsets[first : self._offset], {child.name: self._column(child) for child in entry.children})
-        at //= DTYPES[entry.code].itemsize
-        if entry.dimensions == 1:
-            return self._views[entry.code][at : at + n]
+            return Ragged(self._offsets[first : self._offset], {child.name: self._column(child) for child in children})
+        at //= _SIZES[code]
+        if dimensions == 1:
+            return self._views[code][at : at + n]
         width = next(self._numbers)
-        return self._views[entry.code][at : at + n * width].reshape(n, width)
+        return self._views[code][at : at + n * width].reshape(n, width)
 
 
+_SIZES = [dtype.itemsize for dtype in DTYPES]
 _I32, _I64 = (DTYPES.index(np.dtype(kind)) for kind in ("<i4", "<i8"))

@@ -48,6 +48,8 @@ class Layout:
         self.numbers_at: I64 = frozen(np.array(numbers, np.int64), np.int64)
         #: a row per column, lists before their children, see `columns_layout_kernel.py`
         self.plan: I64 = frozen(np.array(plan, np.int64).reshape(-1, PLAN_COLUMNS), np.int64)
+        #: types that a block of this layout is seen as, words and longs among them
+        self.codes = frozenset(_codes(entries)) | {DTYPES.index(np.dtype(kind)) for kind in (np.int32, np.int64)}
 
     @cached_property
     def is_number(self) -> U8:
@@ -55,6 +57,12 @@ class Layout:
         mask = np.zeros(len(self.template), np.uint8)
         mask[(self.numbers_at[:, None] + np.arange(8)).reshape(-1)] = 1
         return frozen(mask, np.uint8)
+
+
+def _codes(entries: Sequence[Entry]) -> Iterator[int]:
+    for entry in entries:
+        yield entry.code
+        yield from _codes(entry.children)
 
 
 def layout_of(columns: Mapping[str, Column]) -> Layout:
