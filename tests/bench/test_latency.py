@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from assay.app.bench.latency import run, with_ratios
+from assay.app.bench.latency import order, run, with_ratios
 from assay.app.bench.open_loop import Schedule
-from assay.app.bench.picture import Axis, Chart, Series, svg, ticks
+from assay.app.bench.picture import HEIGHT, NAME_PX, Axis, Chart, Series, apart, svg, ticks
 
 
 class Stalled(Schedule):
@@ -57,10 +57,16 @@ def test_ratios_are_to_the_copy_of_the_same_round() -> None:
     assert ratios == [None, {"p50": 2.5, "p99": 2.5}, {"p50": 3.5, "p99": 10.0}, None, {"p50": 2.0, "p99": 1.0}, None]
 
 
+def test_the_paths_of_a_round_begin_in_turn() -> None:
+    orders = [order(["copy", "direct", "gate"], number) for number in range(4)]
+    assert orders[:3] == [["copy", "direct", "gate"], ["direct", "gate", "copy"], ["gate", "copy", "direct"]]
+    assert orders[3] == orders[0]
+
+
 @pytest.mark.tier2
 @pytest.mark.parametrize("paths", [["copy", "gate"], pytest.param(["copy", "direct", "gate"], marks=pytest.mark.long)])
 def test_in_every_path_each_payment_is_answered_once_and_timed(tmp_path: Path, paths: list[str]) -> None:
-    small = ["--rounds", "1", "--rate", "200", "--warm-s", "1", "--seconds", "2", "--per-call", "10", "--standby"]
+    small = ["--rounds", "1", "--uncounted", "0", "--rate", "200", "--warm-s", "1", "--seconds", "2", "--per-call", "10", "--standby"]
     figures = run([*small, "--paths", *paths, "--pictures", str(tmp_path)])
     assert [one["path"] for one in figures["rounds"]] == paths
     copy, *lanes = figures["rounds"]
@@ -99,3 +105,16 @@ def test_a_logarithmic_axis_leaves_out_what_is_not_above_zero() -> None:
 
 def test_a_chart_of_one_point_is_drawn() -> None:
     assert "polyline" in svg(Chart("one", Axis("x"), Axis("y"), [Series("one", [3], [5])]))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "places"),
+    [
+        ([100.0, 130.0], [100.0, 130.0]),
+        ([103.0, 100.0], [100.0 + NAME_PX, 100.0]),
+        ([HEIGHT - 50.0, HEIGHT - 52.0, HEIGHT - 49.0], [HEIGHT - 49.0 - NAME_PX, HEIGHT - 49.0 - 2 * NAME_PX, HEIGHT - 49.0]),
+        ([], []),
+    ],
+)
+def test_names_at_the_ends_of_lines_do_not_cover_one_another_nor_the_axis(wanted: list[float], places: list[float]) -> None:
+    assert apart(wanted) == places

@@ -59,7 +59,8 @@ def measure_path(given: Namespace, place: Arena, path: str, number: int, console
         sender.start()
         _wait(sender, given.warm_s, None)
         before = {name: family_cpu_s(one) for name, one in watched.items()}
-        with ProgressLine(f"round {number + 1} of {given.rounds}, {path}", sender.count, console, time.monotonic, sender.sent) as line:
+        title = f"round {number + 1} of {given.uncounted + given.rounds}, {path}"
+        with ProgressLine(title, sender.count, console, time.monotonic, sender.sent) as line:
             _wait(sender, given.seconds + DEADLINE_S, line)
         used = {name: round(family_cpu_s(one) - before[name], 3) for name, one in watched.items()}
         _settled(made, place, sender, payments, processes["worker"])
