@@ -1,6 +1,7 @@
 """The floor of an object per record: fetch with aiokafka and write the same bytes again, with no work in between.
 
-`python -m assay.app.bench.passthrough BOOTSTRAP GROUP INPUT OUTPUT`; it commits what the broker has acknowledged.
+`python -m assay.app.bench.passthrough BOOTSTRAP GROUP INPUT OUTPUT`. It says `copying` when it begins, and commits what the
+broker has acknowledged.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ async def passthrough(bootstrap: str, group: str, source: str, target: str) -> N
     )  # fmt: skip
     await producer.start()
     await consumer.start()
+    print("copying", flush=True)
     try:
         while True:
             fetched = await consumer.getmany(timeout_ms=500, max_records=RECORDS_MAX)

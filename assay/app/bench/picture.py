@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,15 +108,24 @@ def _scale(low: float, high: float, first_px: float, last_px: float, *, log: boo
 
 
 def _drawn(lines: Sequence[Series], across: Callable[[float], float], up: Callable[[float], float]) -> Iterator[str]:
-    """Lines, and their names where they end; names too near to one another move down."""
-    places = sorted((up(line.ys[-1]) + 4, number) for number, line in enumerate(lines) if line.xs)
-    lowest = -math.inf
-    for wanted, number in places:
-        lowest = max(wanted, lowest + NAME_PX)
-        line, colour = lines[number], COLOURS[number % len(COLOURS)]
+    """Lines, and their names where they end."""
+    shown = [(line, COLOURS[number % len(COLOURS)]) for number, line in enumerate(lines) if line.xs]
+    for (line, colour), name_px in zip(shown, apart([up(line.ys[-1]) + 4 for line, _ in shown]), strict=True):
         points = " ".join(f"{across(x)},{up(y)}" for x, y in zip(line.xs, line.ys, strict=True))
         yield f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="1.6"/>'
-        yield _text(across(line.xs[-1]) + 6, lowest, line.name, "start", f'fill="{colour}"')
+        yield _text(across(line.xs[-1]) + 6, name_px, line.name, "start", f'fill="{colour}"')
+
+
+def apart(wanted_px: Sequence[float]) -> list[float]:
+    """Places of names, no two nearer than `NAME_PX`: in the upper half of a picture they move down, in the lower half up."""
+    places = list(wanted_px)
+    order = sorted(range(len(places)), key=places.__getitem__)
+    upper = [number for number in order if places[number] < HEIGHT / 2]
+    for above, below in pairwise(upper):
+        places[below] = max(places[below], places[above] + NAME_PX)
+    for below, above in pairwise(reversed(order[len(upper) :])):
+        places[above] = min(places[above], places[below] - NAME_PX)
+    return places
 
 
 def _grid_line(x1: float, y1: float, x2: float, y2: float) -> str:

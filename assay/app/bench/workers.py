@@ -1,4 +1,4 @@
-"""Worker processes of a run that is measured, and what they say of themselves."""
+"""Worker processes of a run that is measured, and what they say of themselves; a raw copy in the place of a worker."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from urllib.request import urlopen
 
 from assay.agents.specs import Role
 from assay.agents.topology import TOPOLOGY
+from assay.app.bench.bus import wait_until
 from assay.app.bench.contestants import python
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
@@ -59,7 +60,17 @@ def start_worker(made: Run, number: int, stack: ExitStack) -> Worker:
     """A worker of the decision lane, stopped with the stack."""
     port = free_port()
     argv = python("assay", "worker", "--run", str(made.directory), "--pack", LANE.pack, "--web-port", str(port))
-    log = made.directory / f"worker{number}.log"
+    return Worker(_start(f"worker {number}", argv, made.directory / f"worker{number}.log", stack), port)
+
+
+def start_copy(made: Run, source: str, target: str, stack: ExitStack) -> Server:
+    """A raw copy of a topic into another (real names), stopped with the stack. Returns when it copies."""
+    log = made.directory / "copy.log"
+    process = _start("copy", python("assay.app.bench.passthrough", made.bootstrap, f"{target}.copy", source, target), log, stack)
+    wait_until(lambda: "copying" in log.read_text(encoding="utf-8"), "begun to copy", process, DEADLINE_S)
+    return process
+
+
+def _start(name: str, argv: list[str], log: Path, stack: ExitStack) -> Server:
     launch = Launch(argv, Path.cwd(), log, signal.SIGTERM, 20.0, inherit_environment=True)
-    process = stack.enter_context(Server(f"worker {number}", 0, "", log=log, launch=launch).start())
-    return Worker(process, port)
+    return stack.enter_context(Server(name, 0, "", log=log, launch=launch).start())
