@@ -17,7 +17,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, T
 from faust.types import TP
 from mode import Service
 
-from assay.agents.faust_shell.fetching import fetch_runs, pace_fetches, to_chunk
+from assay.agents.faust_shell.fetching import fetch_runs, pace_fetches, to_chunk, wake_when_answered
 from assay.agents.faust_shell.lanes import FetchedChunk, LaneMember
 from assay.agents.step import TopicPartition
 from assay.contracts.errors import Stop
@@ -58,6 +58,7 @@ class LaneConsumerThread(AIOKafkaConsumerThread):
         fetcher._isolation_level = READ_COMMITTED  # stock, without exactly-once: what a transaction gave up would be decided
         fetch_runs(fetcher)
         pace_fetches(fetcher)
+        wake_when_answered(fetcher)
 
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Stock's look for stuck streams, but not while a position is looked up anew: it asserts one, which would end the worker."""

@@ -25,6 +25,7 @@ from assay.agents.faust_shell.fetching import (
     fetch_runs,
     fetch_wait,
     pace_fetches,
+    wake_when_answered,
 )
 
 PLACE = TopicPartition("t", 0)
@@ -115,3 +116,53 @@ def test_a_fetch_is_paced_by_what_was_consumed_since_the_one_before() -> None:
 
     busy, idle = (BUSY_WAIT_MS, BUSY_BYTES), (IDLE_WAIT_MS, 1)
     assert asyncio.run(waits()) == [busy, idle, busy, idle, (BUSY_WAIT_MS, 1)]
+
+
+class _Answers:
+    """Stands where the network is: each fetch is over when the test says so."""
+
+    def __init__(self) -> None:
+        self.open: list[asyncio.Future[bool]] = []
+
+    async def fetch(self, assignment: Any, node_id: int, request: Any) -> bool:
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self.open.append(answer)
+        return await answer
+
+
+def _fetcher(answers: _Answers) -> StockFetcher:
+    """A fetcher of one partition of one node, which looks by itself after an hour."""
+    fetcher = object.__new__(StockFetcher)
+    fetcher._closed, fetcher._fetcher_timeout, fetcher._wait_consume_future = True, 3_600.0, None
+    fetcher._records, fetcher._fetch_waiters, fetcher._pending_tasks, fetcher._in_flight = {}, set(), set(), set()
+    fetcher._subscriptions = SubscriptionState(asyncio.get_running_loop())
+    fetcher._subscriptions.assign_from_user([PLACE])
+    fetcher._subscriptions.subscription.assignment.state_value(PLACE).seek(0)
+    fetcher._select_read_replica = lambda tp: 1
+    fetcher._fetch_max_wait_ms = fetcher._fetch_min_bytes = fetcher._fetch_max_bytes = fetcher._max_partition_fetch_bytes = 1
+    fetcher._isolation_level, fetcher._client_rack = READ_COMMITTED, ""
+    fetcher._proc_fetch_request = answers.fetch
+    return fetcher
+
+
+async def _turns(count: int) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+def test_a_fetch_that_ends_while_records_are_taken_is_followed_by_the_next_one() -> None:
+    """In one turn of the loop: the fetch is over first, then the fetcher looks, before the node is taken out."""
+
+    async def fetches() -> int:
+        answers = _Answers()
+        fetcher = _fetcher(answers)
+        wake_when_answered(fetcher)
+        routine = asyncio.create_task(fetcher._fetch_requests_routine())
+        await _turns(5)
+        asyncio.get_running_loop().call_soon(answers.open[0].set_result, False)
+        fetcher._notify(fetcher._wait_consume_future)
+        await _turns(10)
+        routine.cancel()
+        return len(answers.open)
+
+    assert asyncio.run(fetches()) == 2
