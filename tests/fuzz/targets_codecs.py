@@ -18,9 +18,10 @@ from assay.codecs.avro_encode import encode
 from assay.codecs.columns import Columns, Ragged, Strings
 from assay.codecs.columns_bytes import HEAD, columns_from_bytes, columns_to_bytes
 from assay.codecs.crc32c_kernel import crc32c
+from assay.codecs.journal_record import NAME, JournalRecord
 from assay.codecs.record_batch_read import holds_batch, read_batches
 from assay.codecs.single_object import HEADER_BYTES, RecordType, plan_of, record_types, split, unpack
-from assay.contracts.errors import Quarantine
+from assay.contracts.errors import Quarantine, Stop
 
 MIDDLE: Final = np.array([1])
 
@@ -41,6 +42,8 @@ def meet_avro(value: bytes) -> Any:
         assert written[0] == written[2] == good[HEADER_BYTES:], "a good record beside another was read otherwise"
     reason = REASONS[int(decoded.verdict[1])]
     _same_alone(value, known, reason)
+    if known.name == NAME:
+        _same_head(value, reason)
     read, whole, canonical = _by_fastavro(value[HEADER_BYTES:], known)
     if written is not None:
         assert whole and canonical == written[1], f"fastavro reads {read!r} where we read otherwise"
@@ -66,6 +69,18 @@ def _same_alone(value: bytes, known: RecordType, reason: Any) -> None:
         assert unpack(value)[0] == known.name and reason is None
     except Quarantine as refused:
         assert refused.reason is reason
+
+
+def _same_head(value: bytes, reason: Any) -> None:
+    """The reader of journal records judges the head as the columns codec does; behind a good head, columns may be refused."""
+    try:
+        JournalRecord.from_bytes(value)
+    except Stop as stopped:
+        cause = stopped.__cause__
+        assert isinstance(cause, Quarantine)
+        assert reason is None or cause.reason is reason
+    else:
+        assert reason is None
 
 
 def _by_fastavro(body: bytes, known: RecordType) -> tuple[Any, bool, bytes | None]:
