@@ -18,7 +18,7 @@ from assay.agents.refusals import dead_letters, refused_rows
 from assay.agents.step import Effects, Emission, LaneOutput
 from assay.agents.taken import RefusedRecord
 from assay.codecs.column_match import all_begin_with
-from assay.codecs.columns import U8, Column, Columns, Strings, rows, settled, settled_columns
+from assay.codecs.columns import U8, Column, Columns, Strings, arrays_of, rows, settled, settled_columns
 from assay.codecs.single_object import HEADER_BYTES
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -137,8 +137,8 @@ class StepChain:
 
 def _all_begin_with(values: Strings, headers: Sequence[bytes]) -> bool:
     """Whether each value that is not null begins with one of these single-object headers."""
-    settled(values)
-    return all_begin_with(values.data, values.starts, values.lengths, _joined(tuple(headers)))
+    data, starts, lengths = arrays_of(values)
+    return all_begin_with(data, starts, lengths, _joined(tuple(headers)))
 
 
 @cache

@@ -123,8 +123,7 @@ def settled(column: Column) -> Column:
 
 def settled_strings(strings: Strings) -> Strings:
     """The strings, settled."""
-    data, starts, lengths = strings
-    return Strings(_settled(data), _settled(starts), _settled(lengths))
+    return Strings(*arrays_of(strings))
 
 
 def arrays_of(strings: Strings) -> tuple[U8, I64, I32]:

@@ -91,13 +91,6 @@ def plan_of(name: str, only: frozenset[str] | None = None) -> AvroPlan:
 
 
 @cache
-def field_plan(name: str, field: str) -> AvroPlan:
-    """The plan of one record field of a record, whose bytes are spliced into it as a column."""
-    expanded: Any = fastavro.schema.expand_schema(record_type(name).schema)
-    return compile_schema(next(part["type"] for part in expanded["fields"] if part["name"] == field))
-
-
-@cache
 def plan_under(header: bytes, only: frozenset[str] | None = None) -> AvroPlan:
     """The compiled schema that a header names, compiled once."""
     return compile_schema(_by_header()[header].schema, only)

@@ -48,10 +48,10 @@ class EntityView:
         """`entity:id` of slots, in a buffer of their own."""
         prefix = _prefix(self._names[entity])
         data, ids, lengths = self._entities[entity].ids(slots)
-        lengths = lengths + np.int32(len(prefix))
-        out, starts = np.empty(int(lengths.sum(dtype=np.int64)), np.uint8), np.empty(len(ids), np.int64)
-        prefixed_ids(prefix, data, ids, lengths - np.int32(len(prefix)), out, starts)
-        return Strings(out, starts, lengths)
+        whole = lengths + np.int32(len(prefix))
+        out, starts = np.empty(int(whole.sum(dtype=np.int64)), np.uint8), np.empty(len(ids), np.int64)
+        prefixed_ids(prefix, data, ids, lengths, out, starts)
+        return Strings(out, starts, whole)
 
     def ids(self, entity: int, keys: Strings) -> Strings:
         """The ids in the keys of an entity."""
