@@ -112,3 +112,14 @@ def test_the_largest_threshold_is_reached_by_the_largest_score_alone() -> None:
     policy = read_policy(document({"DECLINE": SCORE_MAX}))
     rows = [(SCORE_MAX, list[str](), False, False), (SCORE_MAX - 1, list[str](), False, False)]
     assert [outcome for outcome, _ in answers(policy, columns(rows))] == ["DECLINE", "ALLOW"]
+
+
+def test_codes_of_another_buffer_are_read_from_it() -> None:
+    """One decider, batch after batch: a scorer may bring its codes in a new buffer each time."""
+    decider = RowDecider(read_policy(document({"DECLINE": 5})), PINS, bytes(32))
+    found = []
+    for codes in (["A"], ["BB", "CCC"], ["D"]):
+        decided = decider.decide(settled_columns(columns([(0, codes, False, True)])), np.ones(1, np.bool_))
+        assert decided is not None
+        found += lists(decided.reasons)
+    assert found == [["A", POSTURE_MISSING], ["BB", "CCC", POSTURE_MISSING], ["D", POSTURE_MISSING]]
