@@ -5,9 +5,9 @@ A name that ends in `*` stands for one column per entity of the policy: `entity.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -117,14 +117,35 @@ def absent_column(name: str, n: int) -> Column:
     return np.full(n, kind.absent, kind.dtype)
 
 
-def has_type(kind: ColumnType, column: Column, n: int) -> bool:
-    """Whether a column is of this type and has n rows."""
-    if isinstance(column, Strings):
-        return kind.form == "text" and len(column.lengths) == n
-    if isinstance(column, Ragged):
-        listed = kind.form == "list" and len(column.offsets) == n + 1 and column.children.keys() == kind.items.keys()
-        return listed and all(has_type(kind.items[name], child, int(column.offsets[-1])) for name, child in column.children.items())
+#: whether a column is of a type and has n rows
+Check: TypeAlias = Callable[[Column, int], bool]
+
+
+def check_of(kind: ColumnType) -> Check:
+    """The check of a type, made once for a column that is checked in every batch."""
+    if kind.form == "text":
+        return _is_text
+    if kind.form == "list":
+        return _list_check({name: check_of(item) for name, item in kind.items.items()})
+    dtype, width = kind.dtype, kind.width
     if kind.form == "number":
-        return column.shape == (n,) and column.dtype == kind.dtype
-    alike = kind.form in ("bytes", "matrix") and column.dtype == kind.dtype and column.ndim == 2 and len(column) == n
-    return alike and (kind.form != "bytes" or column.shape[1] == kind.width)
+        return lambda column, n: isinstance(column, np.ndarray) and column.dtype == dtype and column.shape == (n,)
+    if kind.form == "bytes":
+        return lambda column, n: isinstance(column, np.ndarray) and column.dtype == dtype and column.shape == (n, width)
+    return lambda column, n: isinstance(column, np.ndarray) and column.dtype == dtype and column.ndim == 2 and len(column) == n
+
+
+def _is_text(column: Column, n: int) -> bool:
+    return isinstance(column, Strings) and len(column.lengths) == n
+
+
+def _list_check(items: Mapping[str, Check]) -> Check:
+    """The check of lists with these items."""
+
+    def is_list(column: Column, n: int) -> bool:
+        if not isinstance(column, Ragged) or len(column.offsets) != n + 1 or column.children.keys() != items.keys():
+            return False
+        listed = int(column.offsets[-1])
+        return all(items[name](child, listed) for name, child in column.children.items())
+
+    return is_list

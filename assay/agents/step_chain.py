@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from assay.agents.batch import Batch, Context, Result, Rows, WiredStep
-from assay.agents.lane_columns import column_type, has_type
+from assay.agents.lane_columns import check_of, column_type
 from assay.agents.refusals import dead_letters, refused_rows
 from assay.agents.step import Effects, Emission, LaneOutput
 from assay.agents.taken import RefusedRecord
@@ -24,6 +25,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 _FLAGS = np.dtype(np.bool_)
+_NO_FRAMES: Mapping[str, Columns] = MappingProxyType({})
 
 
 class StepChain:
@@ -31,7 +33,7 @@ class StepChain:
 
     def __init__(self, lane: str, steps: Sequence[WiredStep], handles: Sequence[str], dead_letter: str) -> None:
         self.steps = tuple(steps)
-        self._types = {name: column_type(name) for wired in steps for name in (*wired.takes, *wired.writes)}
+        self._checks = {name: check_of(column_type(name)) for wired in steps for name in (*wired.takes, *wired.writes)}
         self._lane = lane
         self._handles = list(handles)
         self._dead_letter = dead_letter
@@ -94,18 +96,18 @@ class StepChain:
         if not wired.holds:
             raise self._undeclared(Reason.HOLDING_UNDECLARED, wired, "holds or releases rows")
         n = rows(held)
-        typed = held.keys() == set(wired.takes) and all(has_type(self._types[name], column, n) for name, column in held.items())
+        typed = held.keys() == set(wired.takes) and all(self._checks[name](column, n) for name, column in held.items())
         if not typed:
             raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, "lets rows go on without the columns that it was given")
         work.columns, work.live = settled_columns(held), np.ones(n, np.bool_)
 
     def _write(self, wired: WiredStep, columns: Mapping[str, Column], work: _Work) -> None:
         """Take the columns of a step."""
-        n = len(work.live)
+        n, declared, checks, kept = len(work.live), wired.writes, self._checks, work.columns
         for name, column in columns.items():
-            if name not in wired.writes or not has_type(self._types[name], column, n):
+            if name not in declared or not checks[name](column, n):
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"writes column {name}, not as it is declared")
-            work.columns[name] = settled(column)
+            kept[name] = settled(column)
         if n and len(columns) < len(wired.writes):
             absent = [name for name in wired.writes if name not in columns]
             raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"does not write column {', '.join(absent)}")
@@ -160,9 +162,9 @@ class _Work:
 
     def batch_of(self, wired: WiredStep, context: Context) -> Batch:
         """The batch as the step sees it: its own columns and frames."""
-        columns = self.columns
+        columns, frames = self.columns, self.frames
         if len(self.live):
             taken = {name: columns[name] for name in wired.takes}
         else:  # a record without rows may have no columns
             taken = {name: columns[name] for name in wired.takes if name in columns}
-        return Batch(taken, self.live, context, {name: self.frames[name] for name in wired.frames_read})
+        return Batch(taken, self.live, context, {name: frames[name] for name in wired.frames_read} if wired.frames_read else _NO_FRAMES)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from assay.agents.lane_columns import LANE_COLUMNS, column_type, has_type
+from assay.agents.lane_columns import LANE_COLUMNS, check_of, column_type
 from assay.agents.record_plan import _slot_type, column_faults, record_plan
 from assay.agents.record_reader import RecordReader
 from assay.agents.specs import Equals, Field, IdOf, RecordSpec, Source, ValueDigest
@@ -42,7 +42,7 @@ def test_a_declared_source_is_refused_where_the_reader_gives_another_type(record
             for given in reader.fill(reader.read(NOTHING), NOTHING).values():
                 width = column_type(name).width
                 same_width = not width or (isinstance(given, np.ndarray) and given.shape == (0, width))
-                assert bool(column_faults(plan)) is not (has_type(column_type(name), given, 0) and same_width), (source, name)
+                assert bool(column_faults(plan)) is not (check_of(column_type(name))(given, 0) and same_width), (source, name)
                 met.add(bool(column_faults(plan)))
     assert met == {True, False}
 
