@@ -6,7 +6,7 @@ once: where a column begins depends on the room of its level alone, and room is 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from enum import IntEnum
 from typing import NamedTuple, TypeAlias
 
@@ -20,6 +20,8 @@ from assay.contracts.reasons import Reason
 
 #: The value of a field that is the same in every record.
 Constant: TypeAlias = int | bytes
+#: the Avro bytes of a constant
+Body: TypeAlias = Callable[[Constant], bytes]
 #: Columns of the instruction array. SOURCE + row * STRIDE is where a row's value lies, in the cells or in the pool.
 #: EXTRA is a width, a number of symbols, null's branch or where lengths lie; LAST an item stride or the least value that is present.
 OP, SOURCE, STRIDE, EXTRA, EXIT, LEVEL, CHILD, LAST = range(8)
@@ -58,8 +60,8 @@ class Program:
         self.fields: list[Field] = []
         #: instruction → the path it writes
         self.paths: list[str] = []
-        #: path → node and instruction of a varying constant
-        self.varying: dict[str, tuple[Node, int]] = {}
+        #: path → body and instruction of a varying constant
+        self.varying: dict[str, tuple[Body, int]] = {}
         self.levels, self.depth = 1, 0
         #: level of each column of cells
         self._cells: list[int] = []
@@ -84,7 +86,7 @@ class Program:
     def _bind(self, node: Node, columns: Columns, level: int, depth: int) -> None:
         column = columns.get(node.path)
         if level == 0 and node.path in self._names:
-            self.varying[node.path] = node, self._add(Op.FIXED, node.path, level)
+            self.varying[node.path] = body_of(node), self._add(Op.FIXED, node.path, level)
         elif level == 0 and node.path in self._constants:
             self._constant(node, self._constants[node.path])
         elif node.op is Op.RECORD and not isinstance(column, Strings):
@@ -104,7 +106,7 @@ class Program:
 
     def _constant(self, node: Node, value: Constant) -> None:
         """Ready bytes. Those of neighbours are one piece, unless an option ends between them."""
-        piece = body_of(node, value)
+        piece = body_of(node)(value)
         if self._joins:
             self._code[-1][EXTRA] += len(piece)
         else:
@@ -172,15 +174,22 @@ class Program:
         return len(self._code) - 1
 
 
-def body_of(node: Node, value: Constant) -> bytes:
-    """The Avro bytes of a constant. Raises Stop(COLUMNS_MISMATCH) when its field cannot be this value."""
-    if isinstance(value, int) and node.op in _BITS and -(1 << _BITS[node.op] - 1) <= value < 1 << _BITS[node.op] - 1:
-        return varint(value)
-    if isinstance(value, bytes) and (node.op in (Op.RECORD, Op.ARRAY) or (node.op is Op.FIXED and len(value) == node.size)):
-        return value
-    if isinstance(value, bytes) and node.op in TEXTS:
-        return varint(len(value)) + value
-    raise mismatch(node.path, f"cannot be the constant {value!r}")
+def body_of(node: Node) -> Body:
+    """The Avro bytes of a constant of this field, by its value. They raise Stop(COLUMNS_MISMATCH) when the field cannot be this value."""
+    end = 1 << _BITS[node.op] - 1 if node.op in _BITS else 0
+    size = node.size if node.op is Op.FIXED else -1
+    ready, counted = node.op in (Op.RECORD, Op.ARRAY), node.op in TEXTS
+
+    def body(value: Constant) -> bytes:
+        if isinstance(value, int) and -end <= value < end:
+            return varint(value)
+        if isinstance(value, bytes) and (ready or len(value) == size):
+            return value
+        if isinstance(value, bytes) and counted:
+            return varint(len(value)) + value
+        raise mismatch(node.path, f"cannot be the constant {value!r}")
+
+    return body
 
 
 def mismatch(path: str, what: str) -> Stop:

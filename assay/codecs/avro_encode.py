@@ -61,7 +61,7 @@ class Encoder:
         out = np.empty(n * self._row_bytes + _SPARE_BYTES, np.uint8)
         starts, lengths = np.empty(n + 1, np.int64), np.empty(n, np.int32)
         starts[0] = row = 0
-        frames, index = np.zeros(program.depth + 1, np.int64), np.zeros(program.levels, np.int64)
+        frames, index = memory.frames, memory.index
         while True:
             row, state, step = encode_rows(
                 program.code, row, n, memory.pool, memory.cells, frames, index, out, starts, lengths, self._scratch

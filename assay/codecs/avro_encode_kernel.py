@@ -58,6 +58,17 @@ def fill_texts(cells: Any, pool: Any, used: int, places: Any, first: Any, second
 
 
 @kernel
+def fill_fixed(pool: Any, used: int, first: Any, second: Any, third: Any, fourth: Any) -> None:
+    """Copy the rows of four fixed, each uint8 (n, size), into the pool from `used` on. The caller has made room for all."""
+    at = used
+    for matrix in (first, second, third, fourth):
+        size = matrix.shape[0] * matrix.shape[1]
+        if size > 0:
+            copy(pool, at, matrix.reshape(-1), 0, size)
+            at += size
+
+
+@kernel
 def check_list(cells: Any, at: int, rows: int, items: int) -> Any:
     """Whether the offsets of `rows` lists from a cell on rise from 0 or more to `items` or less."""
     before = np.int64(0)

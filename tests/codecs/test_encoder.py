@@ -62,6 +62,18 @@ def test_a_large_buffer_with_few_rows_in_it_is_not_copied_whole() -> None:
     assert len(encoder._memory.pool) < 1_000
 
 
+@pytest.mark.parametrize("sizes", [[1, 2000], [2000, 1], [64, 65, 0, 300]])
+def test_fixed_of_several_widths_keep_their_places_in_every_batch(sizes: list[int]) -> None:
+    widths = [16, 1, 32, 40, 5, 8]
+    fields = [{"name": f"f{i}", "type": {"type": "fixed", "name": f"t{i}", "size": width}} for i, width in enumerate(widths)]
+    encoder, drawn = Encoder(compile_schema({"type": "record", "name": "r", "fields": fields})), np.random.default_rng(0)
+    for n in sizes:
+        wide = drawn.integers(0, 256, (n, sum(widths)), np.uint8)
+        parts = np.split(wide, np.cumsum(widths)[:-1], axis=1)
+        columns: Columns = {f"f{i}": part for i, part in enumerate(parts)}
+        assert encoder.encode(columns).tolist() == [row.tobytes() for row in wide]
+
+
 REFUSED: dict[str, tuple[Columns, str]] = {
     "text outside of its bytes": ({"inner.t": Strings(np.zeros(2, np.uint8), np.array([0, 1]), np.array([2, 2], np.int32))}, "inner.t"),
     "text before its bytes": ({"inner.t": Strings(np.zeros(2, np.uint8), np.array([-1, 1]), np.array([1, 1], np.int32))}, "inner.t"),
