@@ -21,6 +21,8 @@ from assay.agents.taken import RefusedRecord, Taken
 from assay.codecs.avro_decode import REASONS
 from assay.codecs.column_survey import behind
 from assay.codecs.columns import I64, Columns, concat, rows, settled_strings, take
+from assay.codecs.columns_bytes import block_of
+from assay.codecs.journal_record import ROW
 from assay.codecs.kernel import frozen
 from assay.codecs.single_object import by_type, pins_body, record_types, unpack
 from assay.contracts.errors import AssayError
@@ -51,7 +53,8 @@ class Intake:
         for number, index in by_type(chunk.values):
             self._take_type(record_types()[number].name if number >= 0 else None, chunk, index, taken, parts)
         if parts:
-            taken.rows = self._refuse_late(chunk, _by_offset(parts), late_bound, taken)
+            found = self._refuse_late(chunk, _by_offset(parts), late_bound, taken)
+            taken.rows = None if found is None else block_of({ROW + name: column for name, column in found.items()})
         taken.watermarks.sort()
         return taken
 

@@ -21,7 +21,6 @@ from assay.agents.refusals import refused_columns, refused_records
 from assay.agents.step import Chunk, EffectResults, JournalEntry, LaneOutput, TopicPartition
 from assay.agents.step_chain import StepChain
 from assay.codecs.column_block import Block
-from assay.codecs.columns import rows
 from assay.codecs.columns_bytes import block_of
 from assay.codecs.journal_record import BATCH, CLAIM, NO_COLUMNS, REFUSED, RESULT, ROW, TICK, UPGRADE, JournalRecord
 from assay.codecs.table_state import TableState
@@ -88,10 +87,12 @@ class LaneMachine:
         refused, taken = self._input.next(self._rows_max)
         if taken is None:
             return self._tick(wall_us) or self._note(wall_us)
-        columns = {ROW + name: column for name, column in (taken.columns or {}).items()}
+        block = taken.rows or NO_COLUMNS
+        n = block.rows
         if refused:
-            columns |= {REFUSED + name: column for name, column in refused_columns(refused, self._input.handles).items()}
-        return self._entry(self._record(BATCH, wall_us, taken.ranges, taken.watermarks, rows(taken.columns or {}), block_of(columns)))
+            more = refused_columns(refused, self._input.handles)
+            block = block_of({**block.columns(), **{REFUSED + name: column for name, column in more.items()}})
+        return self._entry(self._record(BATCH, wall_us, taken.ranges, taken.watermarks, n, block))
 
     def _tick(self, wall_us: int) -> JournalEntry | None:
         """Wall time as a journal record, while a held row is due: the fold has no other clock."""

@@ -68,6 +68,8 @@ class Layout:
         self.codes = frozenset(_codes(entries)) | {DTYPES.index(np.dtype(kind)) for kind in (np.int32, np.int64)}
         #: the columns by name
         self.placed = dict(_placed(entries, iter(self.plan[:, NUMBER].tolist()), count()))
+        self.texts = sum(entry.kind == STRINGS for entry in entries)
+        self.has_lists = any(entry.kind == LISTS for entry in entries)
         self._within: dict[str, tuple[tuple[str, Placed], ...]] = {}
 
     def within(self, prefix: str) -> tuple[tuple[str, Placed], ...]:
@@ -77,6 +79,12 @@ class Layout:
             told = ((name.removeprefix(prefix), placed) for name, placed in self.placed.items() if name.startswith(prefix))
             found = self._within[prefix] = tuple(told)
         return found
+
+    @cached_property
+    def front(self) -> U8:
+        """The bytes of a block before its columns, with its numbers and its size 0."""
+        written = HEAD.pack(MAGIC, len(self.template), 0) + self.template.tobytes()
+        return np.frombuffer(written.ljust(self.body, b"\0"), np.uint8)
 
     @cached_property
     def is_number(self) -> U8:

@@ -16,7 +16,8 @@ from assay.agents.record_reader import OTHER_RUN, RecordReader
 from assay.agents.specs import Equals, IdOf, RecordSpec
 from assay.agents.taken import Taken
 from assay.agents.topology import TOPOLOGY
-from assay.codecs.columns import Columns, Ragged, Strings, concat, rows, take
+from assay.codecs.block_rows import Rows, joined
+from assay.codecs.columns import Columns, Ragged, Strings, rows, take
 from assay.codecs.columns_bytes import columns_to_bytes
 from assay.codecs.kernel import frozen
 from assay.codecs.single_object import pins_body
@@ -45,7 +46,7 @@ RECORDS: dict[bytes | None, str] = {
 def ends(taken: Taken) -> dict[int, str]:
     """How each offset ended."""
     found: dict[int, str] = {}
-    kept = [] if taken.rows is None else np.asarray(taken.rows["offset"]).tolist()
+    kept = [] if taken.rows is None else np.asarray(taken.rows.column("row.offset")).tolist()
     for offsets, end in ((kept, "row"), (taken.resolved, "resolved"), ([m.offset for m in taken.watermarks], "mark")):
         found |= dict.fromkeys(offsets, end)
     return found | {refused.offset: refused.reason for refused in taken.refused}
@@ -60,16 +61,16 @@ def test_a_chunk_cut_anywhere_gives_the_same_rows_and_every_offset_ends_once(par
     taking, together = reader(TOPOLOGY.lane("rtdl")), [value for part in parts for value in part]
     whole = reader(TOPOLOGY.lane("rtdl")).take(chunk(TRAFFIC, together), T0_US)
     found: dict[int, str] = {}
-    blocks: list[Columns] = []
+    blocks: list[Rows] = []
     for part in parts:
         taken = taking.take(chunk(TRAFFIC, part, len(found)), T0_US)
         assert len(ends(taken)) == len(part)
         found |= ends(taken)
-        blocks += [taken.rows] if taken.rows is not None else []
+        blocks += [Rows.of(taken.rows)] if taken.rows is not None else []
     assert found == ends(whole) == {offset: RECORDS[value] for offset, value in enumerate(together)}
     assert (whole.rows is None) == (not blocks)
     if whole.rows is not None:
-        assert columns_to_bytes(concat(blocks)) == columns_to_bytes(whole.rows)
+        assert joined(blocks) == whole.rows
 
 
 def test_refusals_come_by_type_and_in_it_by_bytes_then_run_and_late_rows_last() -> None:
