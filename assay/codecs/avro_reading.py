@@ -61,10 +61,10 @@ class Reading(NamedTuple):
         _, (first, _, _) = self.places.of_level[0][path]
         mark_others(self.verdict, self.data, self.wide, first, before, expected, mark)
 
-    def picked(self, path: str, names: Strings) -> list[Strings]:
-        """For each name the ids of the items with this name in the list at a path, null where a row has none. `names` are read-only.
+    def picked(self, path: str, names: Strings) -> tuple[I64, I32]:
+        """For m names the ids of the items with this name in the list at a path: starts and lengths (m, n), null where a row has none.
 
-        Items are records with the texts `name` and `id`.
+        Items are records with the texts `name` and `id`. `names` are read-only.
         """
         slot, (listed, _, _) = self.places.of_level[0][path]
         (_, name), (_, given) = (self.places.of_level[slot.child][field] for field in ("name", "id"))
@@ -75,7 +75,7 @@ class Reading(NamedTuple):
             *names, np.zeros(shape[0], np.int64), starts, lengths,
         )  # fmt: skip
         starts.flags.writeable = lengths.flags.writeable = False
-        return [Strings(self.data, starts[i], lengths[i]) for i in range(shape[0])]
+        return starts, lengths
 
     def _of_level(self, level: int) -> Columns:
         return {path: self.column(path, level) for path in self.places.of_level[level]}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.block_rows_kernel import copy_rows, fitting, measure_rows, open_rows, place_rows
-from assay.codecs.column_block import Block
+from assay.codecs.column_block import NO_OFFSETS, Block
 from assay.codecs.columns import I64
 from assay.codecs.columns_layout import Layout
 from assay.codecs.kernel import frozen
@@ -82,7 +82,7 @@ def _gathered(parts: Sequence[tuple[Block, I64]]) -> Block:
     for block, index in parts:
         copy_rows(plan, numbers, block.whole, block.words, block.places, block.starts, index, whole, words, places, starts, row, written)
         row += len(index)
-    return Block(layout, whole, numbers, places, starts, np.empty(0, np.int64))
+    return Block(layout, whole, numbers, places, starts, NO_OFFSETS)
 
 
 def _mismatch(one: Layout, other: Layout) -> Stop:

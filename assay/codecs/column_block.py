@@ -14,9 +14,12 @@ from numpy.typing import NDArray
 from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings
 from assay.codecs.columns_layout import DTYPES, Layout, Placed
 from assay.codecs.columns_layout_kernel import LISTS, STRINGS
+from assay.codecs.kernel import frozen
 
 _SIZES = [dtype.itemsize for dtype in DTYPES]
 I32_CODE, I64_CODE = (DTYPES.index(np.dtype(kind)) for kind in ("<i4", "<i8"))
+#: of blocks without lists
+NO_OFFSETS = frozen(np.empty(0), np.int64)
 
 
 class Block:

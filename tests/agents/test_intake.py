@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,18 +12,20 @@ from hypothesis import strategies as st
 from machines import reader
 from records import OTHER_PINS, PINS, T0_US, TRAFFIC, chunk, context_fact, label, mark, payment
 
-from assay.agents.constant_columns import ROWS_MIN, ConstantColumns
 from assay.agents.merge import START_OF_TIME
+from assay.agents.record_fill import rows_layout
 from assay.agents.record_plan import record_plan
 from assay.agents.record_reader import OTHER_RUN, RecordReader
-from assay.agents.specs import Equals, IdOf, RecordSpec
+from assay.agents.specs import Equals, Field, IdOf, RecordSpec, Source, ValueDigest
 from assay.agents.taken import Taken
 from assay.agents.topology import TOPOLOGY
 from assay.codecs.block_rows import Rows, joined
-from assay.codecs.columns import Columns, Ragged, Strings, rows, take
-from assay.codecs.columns_bytes import columns_to_bytes
+from assay.codecs.column_block import Block
+from assay.codecs.columns import Columns, Ragged, Strings, settled_strings
+from assay.codecs.columns_bytes import block_in, block_of
 from assay.codecs.kernel import frozen
-from assay.codecs.single_object import pins_body
+from assay.codecs.single_object import pins_body, unpack
+from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 GOOD = payment("good", T0_US)
@@ -85,39 +90,95 @@ def test_no_row_is_late_before_the_first_mark() -> None:
     assert not taken.refused
 
 
-@pytest.mark.parametrize("n", [0, 1, 3])
+PINS_BYTES = frozen(np.frombuffer(pins_body(PINS.as_avro()), np.uint8), np.uint8)
+COLUMNS = (
+    "kind",
+    "ts_us",
+    "label",
+    "event_id",
+    "entity.terminal",
+    "entity.nobody",
+    "document",
+    "payload_hash",
+    "decision_sha256",
+    "action_id",
+)
+
+
+def record_reader(columns: Sequence[str] = COLUMNS, topic: int = 7) -> RecordReader:
+    """A reader of payments into columns of every kind."""
+    more: dict[str, Source] = {"label": Equals("currency", "EUR"), "decision_sha256": ValueDigest(), "ts_us": Field("ts_utc")}
+    filled: dict[str, Source] = {"entity.*": IdOf("entities"), **{name: source for name, source in more.items() if name in columns}}
+    spec = RecordSpec("payment", 4, filled)
+    return RecordReader(record_plan(spec, columns), rows_layout(columns), topic, PINS_BYTES)
+
+
+def block_of_values(values: Sequence[bytes], partition: int = 2) -> Block | None:
+    """The block of these payments, at the offsets from 5 on."""
+    reading, given = record_reader(), settled_strings(Strings.of(values))
+    return reading.rows(reading.read(given), given, np.arange(5, 5 + len(values)), partition)
+
+
+@pytest.mark.parametrize("n", [1, 3])
 def test_a_record_reader_fills_every_column_for_any_number_of_rows(n: int) -> None:
-    columns = ("kind", "ts_us", "label", "event_id", "entity.terminal", "entity.nobody", "document", "payload_hash")
-    spec = RecordSpec("payment", 4, {"entity.*": IdOf("entities"), "label": Equals("currency", "EUR")})
-    reading = RecordReader(record_plan(spec, columns), 7, frozen(np.frombuffer(pins_body(PINS.as_avro()), np.uint8), np.uint8))
-    values = Strings.of([GOOD] * n)
-    read = reading.read(values)
-    found = reading.columns(read, values, np.arange(n), 2)
-    assert {rows({name: column}) for name, column in found.items()} == {n}
-    told = {name: column.tolist() for name, column in found.items() if not isinstance(column, Ragged)}
+    found = block_of_values([GOOD] * n)
+    assert found is not None and found.rows == n
+    told = {name: column.tolist() for name, column in found.within("row.").items() if not isinstance(column, Ragged)}
+    assert told.keys() == {*COLUMNS, "topic", "partition", "offset"}
     assert (told["kind"], told["topic"], told["partition"], told["label"]) == ([4] * n, [7] * n, [2] * n, [1] * n)
     assert (told["entity.terminal"], told["entity.nobody"], told["document"]) == ([b"t1"] * n, [None] * n, [None] * n)
+    assert (told["event_id"], told["ts_us"], told["offset"]) == ([b"good"] * n, [T0_US] * n, list(range(5, 5 + n)))
+    assert told["decision_sha256"] == [list(hashlib.sha256(GOOD).digest())] * n
+    assert told["payload_hash"] == [list(unpack(GOOD)[1]["payload_hash"])] * n
+    assert told["action_id"] == [[0] * 16] * n
+
+
+def test_no_block_is_made_of_no_good_record() -> None:
+    assert block_of_values([]) is None
+    assert block_of_values([GOOD[:-1], payment("foreign", T0_US, pins=OTHER_PINS)]) is None
+
+
+MIXED = st.lists(
+    st.sampled_from([*(value for value, end in RECORDS.items() if value and end in ("row", Reason.LATE_BEYOND_WATERMARK)), GOOD[:-1]]),
+    max_size=9,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(MIXED, st.integers(-(2**31), 2**31 - 1))
+def test_the_block_is_that_of_the_columns_of_its_good_records_to_the_last_byte(values: list[bytes], partition: int) -> None:
+    """Read by the Avro library, row by row, and written by the general codec."""
+    found = block_of_values(values, partition)
+    good = [(5 + at, value, unpack(value)[1]) for at, value in enumerate(values) if value != GOOD[:-1]]
+    assert (found is None) == (not good)
+    if found is None:
+        return
+    ids = [{item["name"]: item["id"] for item in record["entities"]} for _, _, record in good]
+    n = len(good)
+    expected: Columns = {
+        "kind": np.full(n, 4, np.int8), "topic": np.full(n, 7, np.int16), "partition": np.full(n, partition, np.int32),
+        "offset": np.array([offset for offset, _, _ in good], np.int64), "ts_us": np.array([r["ts_utc"] for _, _, r in good], np.int64),
+        "label": np.array([r["currency"] == "EUR" for _, _, r in good], np.int8),
+        "event_id": Strings.of([r["event_id"] for _, _, r in good]),
+        "entity.terminal": Strings.of([given.get("terminal") for given in ids]), "entity.nobody": Strings.nulls(n),
+        "document": Strings.nulls(n), "payload_hash": np.array([list(r["payload_hash"]) for _, _, r in good], np.uint8),
+        "decision_sha256": np.array([list(hashlib.sha256(value).digest()) for _, value, _ in good], np.uint8),
+        "action_id": np.zeros((n, 16), np.uint8),
+    }  # fmt: skip
+    assert found == block_of({f"row.{name}": column for name, column in expected.items()})
+    for name, column in block_in(found.whole).columns().items():
+        mine = found.column(name)
+        if isinstance(column, Strings) and isinstance(mine, Strings):
+            assert mine.starts.tolist() == column.starts.tolist()
 
 
 def test_the_verdict_on_a_record_of_another_run_is_its_own() -> None:
-    reading = RecordReader(record_plan(RecordSpec("payment"), ()), 0, frozen(np.frombuffer(pins_body(PINS.as_avro()), np.uint8), np.uint8))
     values = Strings.of([GOOD, payment("b", 1, pins=OTHER_PINS), GOOD[:-1], payment("c", 1, pins=OTHER_PINS)[:-1]])
-    assert reading.read(values).verdict.tolist() == [0, OTHER_RUN, 1, 1]
+    assert record_reader(()).read(values).verdict.tolist() == [0, OTHER_RUN, 1, 1]
 
 
-def test_alike_columns_are_made_once_and_cannot_be_written() -> None:
-    made: list[int] = []
-
-    def make(n: int) -> Columns:
-        made.append(n)
-        return {"number": np.full(n, 7), "text": Strings.nulls(n)}
-
-    constant = ConstantColumns(make)
-    for n in (0, 3, ROWS_MIN, 3, ROWS_MIN + 1, 5, 1_000, 999):
-        columns = constant.of(n)
-        assert np.asarray(columns["number"]).tolist() == [7] * n
-        assert columns_to_bytes(columns) == columns_to_bytes({"number": np.full(n, 7), "text": Strings.nulls(n)})
-        with pytest.raises(ValueError, match="read-only"):
-            np.asarray(columns["number"])[:] = 1
-        assert columns_to_bytes(take(columns, np.arange(n))) == columns_to_bytes(columns)
-    assert made == [ROWS_MIN, 2 * ROWS_MIN, 1_000]
+def test_a_field_of_another_type_than_its_column_is_refused_before_a_record_is_read() -> None:
+    plan = record_plan(RecordSpec("payment", columns={"label": Field("event_id")}), ("label",))
+    with pytest.raises(Stop, match="column label of payment") as refused:
+        RecordReader(plan, rows_layout(("label",)), 0, PINS_BYTES)
+    assert refused.value.reason is Reason.COLUMNS_MISMATCH
