@@ -5,7 +5,6 @@ A lane's rows stay in a block from the intake to the fold: the block is written 
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,7 @@ from assay.codecs.columns_layout_kernel import LISTS, STRINGS
 from assay.codecs.kernel import frozen
 
 _SIZES = [dtype.itemsize for dtype in DTYPES]
-I32_CODE, I64_CODE = (DTYPES.index(np.dtype(kind)) for kind in ("<i4", "<i8"))
+I32_CODE = DTYPES.index(np.dtype("<i4"))
 #: of blocks without lists
 NO_OFFSETS = frozen(np.empty(0), np.int64)
 
@@ -34,8 +33,13 @@ class Block:
         self.numbers, self.places, self.starts, self.offsets = numbers, places, starts, offsets
         for array in (whole, numbers, places, starts, offsets):
             array.flags.writeable = False
+        #: the bytes as int32
+        self.words = whole.view(np.int32)
+        self._views: dict[int, NDArray[Any]] = {I32_CODE: self.words}
+        self._numbers: list[int] = numbers.tolist()
+        self._places: list[list[int]] = places.tolist()
         #: rows of the first column, 0 for no columns
-        self.rows = int(numbers[0]) if len(numbers) else 0
+        self.rows = self._numbers[0] if self._numbers else 0
 
     def __eq__(self, other: object) -> bool:
         """Whether the bytes are the same, which say all."""
@@ -56,24 +60,11 @@ class Block:
         """The column of this name."""
         return self._column(self.layout.placed[name])
 
-    @cached_property
-    def words(self) -> NDArray[np.int32]:
-        """The bytes as int32."""
-        return self.whole.view(np.int32)
-
-    @cached_property
-    def _views(self) -> dict[int, NDArray[Any]]:
-        """The bytes as arrays of every type in the layout; columns begin at multiples of eight bytes."""
-        return {code: self.whole.view(DTYPES[code]) for code in self.layout.codes}
-
-    @cached_property
-    def _numbers(self) -> list[int]:
-        found: list[int] = self.numbers.tolist()
-        return found
-
-    @cached_property
-    def _places(self) -> list[list[int]]:
-        found: list[list[int]] = self.places.tolist()
+    def _seen_as(self, code: int) -> NDArray[Any]:
+        """The bytes as an array of a type; columns begin at multiples of eight bytes."""
+        found = self._views.get(code)
+        if found is None:
+            found = self._views[code] = self.whole.view(DTYPES[code])
         return found
 
     def _column(self, placed: Placed) -> Column:
@@ -82,11 +73,11 @@ class Block:
         n = self._numbers[number]
         if kind == STRINGS:
             words, size = at // 4, self._numbers[number + 1]
-            return Strings(self.whole[data : data + size], self.starts[first : first + n], self._views[I32_CODE][words : words + n])
+            return Strings(self.whole[data : data + size], self.starts[first : first + n], self.words[words : words + n])
         if kind == LISTS:
             return Ragged(self.offsets[first : first + n + 1], {name: self._column(child) for name, child in children})
         at //= _SIZES[code]
         if dimensions == 1:
-            return self._views[code][at : at + n]
+            return self._seen_as(code)[at : at + n]
         width = self._numbers[number + 1]
-        return self._views[code][at : at + n * width].reshape(n, width)
+        return self._seen_as(code)[at : at + n * width].reshape(n, width)

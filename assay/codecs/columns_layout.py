@@ -64,8 +64,6 @@ class Layout:
         self.numbers_at: I64 = frozen(np.array(numbers, np.int64), np.int64)
         #: a row per column, lists before their children, see `columns_layout_kernel.py`
         self.plan: I64 = frozen(np.array(plan, np.int64).reshape(-1, PLAN_COLUMNS), np.int64)
-        #: types that a block of this layout is seen as, words and longs among them
-        self.codes = frozenset(_codes(entries)) | {DTYPES.index(np.dtype(kind)) for kind in (np.int32, np.int64)}
         #: the columns by name
         self.placed = dict(_placed(entries, iter(self.plan[:, NUMBER].tolist()), count()))
         self.texts = sum(entry.kind == STRINGS for entry in entries)
@@ -98,12 +96,6 @@ def _placed(entries: Sequence[Entry], numbers: Iterator[int], rows: Iterator[int
     for name, kind, code, dimensions, children in entries:
         row, number = next(rows), next(numbers)
         yield name, Placed(row, number, kind, code, dimensions, tuple(_placed(children, numbers, rows)))
-
-
-def _codes(entries: Sequence[Entry]) -> Iterator[int]:
-    for entry in entries:
-        yield entry.code
-        yield from _codes(entry.children)
 
 
 def layout_of(columns: Mapping[str, Column]) -> Layout:
