@@ -201,7 +201,8 @@ class Merge:
 
     def _by_partition(self, rows: Block) -> Iterator[tuple[TopicPartition, I64]]:
         """The offsets of the rows of each partition, by topic and partition."""
-        topic, partition, offset = (np.asarray(rows.column(ROW + name)) for name in ("topic", "partition", "offset"))
+        columns = rows.within(ROW)  # the fold asks for them, too
+        topic, partition, offset = (np.asarray(columns[name]) for name in ("topic", "partition", "offset"))
         if alike(topic, partition):
             yield (self.handles[topic[0]], int(partition[0])), offset
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from assay.codecs import block_fill_kernel as kernel
 from assay.codecs.avro_reading import Reading
 from assay.codecs.avro_schema import Op
 from assay.codecs.column_match import same_bytes
-from assay.codecs.columns import I64, U8, Strings, settled_strings
+from assay.codecs.columns import I64, U8, Strings, arrays_of
 from assay.codecs.columns_layout import Layout, layout_of
 from assay.codecs.digests import sha256_rows
 from assay.codecs.journal_record import ROW
@@ -22,6 +21,7 @@ from assay.codecs.kernel import frozen
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
+NO_BYTES = frozen(np.empty((0, 0)), np.uint8)
 #: columns that the reader fills for every record
 PLACE = ("topic", "partition", "offset")
 _SOURCES = {Op.STRING: kernel.TEXT, Op.BYTES: kernel.TEXT, Op.ENUM: kernel.WORD, Op.FIXED: kernel.BYTES, Op.BOOLEAN: kernel.BYTES}
@@ -30,13 +30,6 @@ _SOURCES = {Op.STRING: kernel.TEXT, Op.BYTES: kernel.TEXT, Op.ENUM: kernel.WORD,
 def rows_layout(columns: Sequence[str]) -> Layout:
     """The layout of a block of rows with these lane columns."""
     return layout_of({ROW + name: absent_column(name, 0) for name in sorted({*columns, *PLACE})})
-
-
-class Picked(NamedTuple):
-    """The entities whose ids stand in the list at a path."""
-
-    path: str
-    entities: Strings
 
 
 class RecordFill:
@@ -52,25 +45,17 @@ class RecordFill:
         sources = dict(plan.columns)
         self._slots = {slot.path: (number, slot) for number, slot in enumerate(plan.avro.slots) if slot.level == 0}
         self._constants = {"topic": topic, "kind": plan.spec.kind}
-        #: the sources whose values are made ready before the block is written, and the lists with ids of entities
+        #: the sources whose values are made ready before the block is written, and the columns that hold ids of entities
         self._made = [source for _, source in plan.columns if isinstance(source, Equals | ValueDigest)]
-        names = [name for path in _paths(plan) for name, source in plan.columns if source == IdOf(path)]
-        self._row_of = {name: row for row, name in enumerate(names)}
-        self._picked = [Picked(path, _entities([n for n in names if sources[n] == IdOf(path)])) for path in _paths(plan)]
+        self._picked = [name for name, source in plan.columns if isinstance(source, IdOf)]
         self._at = np.cumsum([0, *map(_width, self._made)]).tolist()
         rows = [self._row(name, sources.get(name)) for name, _ in layout.within(ROW)]
-        #: a row per column, see `block_fill_kernel.py`
+        #: a row per column, and one per column that holds the id of an entity, see `block_fill_kernel.py`
         self.fills: I64 = frozen(np.array(rows, np.int64), np.int64)
-
-    def picked(self, read: Reading) -> tuple[I64, np.ndarray[tuple[int, int], np.dtype[np.int32]]]:
-        """Starts and lengths (columns, n) of the ids of entities."""
-        found = [read.picked(path, entities) for path, entities in self._picked]
-        if len(found) == 1:
-            return found[0]
-        if not found:
-            return NO_STARTS, NO_LENGTHS
-        starts, lengths = (np.concatenate(each) for each in zip(*found, strict=True))
-        return frozen(starts, np.int64), frozen(lengths, np.int32)
+        self.picks: I64 = frozen(np.array(_picks(plan), np.int64).reshape(-1, 3), np.int64)
+        self.names = arrays_of(Strings.of([name.partition(".")[2] for name in self._picked]))
+        #: working memory of the kernel
+        self.hints = np.zeros(len(self.picks), np.int64)
 
     def ready(self, read: Reading, values: Strings) -> U8:
         """Bytes (n, width) of the columns that no decoded field holds; `values` are the whole records."""
@@ -88,7 +73,7 @@ class RecordFill:
                 number, slot = self._slots[path]
                 return [_SOURCES.get(slot.op, kernel.CELL), number, 0, 0, slot.size]
             case IdOf():
-                return [kernel.PICKED, 0, self._row_of[name], 0, 0]
+                return [kernel.PICKED, 0, self._picked.index(name), 0, 0]
             case Equals() | ValueDigest():
                 return [kernel.READY, 0, self._at[self._made.index(source)], 0, _width(source)]
             case _:
@@ -96,13 +81,14 @@ class RecordFill:
                 return [kernel.NULL if kind.form == "text" else kernel.CONSTANT, 0, 0, value, kind.width]
 
 
-def _paths(plan: RecordPlan) -> list[str]:
-    """The paths of lists with ids of entities, each once."""
-    return list(dict.fromkeys(source.path for _, source in plan.columns if isinstance(source, IdOf)))
-
-
-def _entities(columns: Sequence[str]) -> Strings:
-    return settled_strings(Strings.of([name.partition(".")[2] for name in columns]))
+def _picks(plan: RecordPlan) -> list[list[int]]:
+    """Slots of the list, of the names and of the ids of its items, for each column that holds the id of an entity."""
+    slots, found = plan.avro.slots, []
+    for path in (source.path for _, source in plan.columns if isinstance(source, IdOf)):
+        listed = next(number for number, slot in enumerate(slots) if slot.level == 0 and slot.path == path)
+        items = {slot.path: number for number, slot in enumerate(slots) if slot.level == slots[listed].child}
+        found.append([listed, items["name"], items["id"]])
+    return found
 
 
 def _width(source: Source) -> int:
@@ -117,7 +103,3 @@ def _made(source: Source, read: Reading, values: Strings) -> U8:
         same = same_bytes(told.data, told.starts, np.frombuffer(source.text.encode(), np.uint8))
         return same.view(np.uint8).reshape(-1, 1)
     return sha256_rows(b"", values.data, values.starts, values.lengths)
-
-
-NO_STARTS, NO_LENGTHS = frozen(np.empty((0, 0)), np.int64), frozen(np.empty((0, 0)), np.int32)
-NO_BYTES = frozen(np.empty((0, 0)), np.uint8)

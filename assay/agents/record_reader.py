@@ -48,9 +48,13 @@ class RecordReader:
         """The rows of the records that have verdict 0, None if there is none; `values` are the whole bytes of all records."""
         fill, layout = self._fill, self._fill.layout
         plan, fills, base, verdict = layout.plan, fill.fills, read.places.base, read.verdict
-        picked_starts, picked_lengths = fill.picked(read)
+        picked = len(fill.picks), len(verdict)
+        picked_starts, picked_lengths = np.empty(picked, np.int64), np.empty(picked, np.int32)
         numbers, places = np.empty(len(layout.numbers_at), np.int64), np.empty((len(plan), 3), np.int64)
-        size = measure_records(plan, fills, base, read.narrow, picked_lengths, verdict, layout.body, numbers, places)
+        size = measure_records(
+            plan, fills, fill.picks, fill.names, base, read.wide, read.narrow, read.data, verdict, layout.body,
+            fill.hints, picked_starts, picked_lengths, numbers, places,
+        )  # fmt: skip
         count = int(numbers[0])
         if not count:
             return None

@@ -11,6 +11,7 @@ from typing import Any
 
 from assay.codecs.avro_plan import NARROW, SMALL, WIDE
 from assay.codecs.block_rows_kernel import opened, placed, row_bytes
+from assay.codecs.column_match import pick
 from assay.codecs.columns_layout_kernel import ITEMSIZE, KIND, NUMBER, STRINGS
 from assay.codecs.intrinsics import copy
 from assay.codecs.kernel import kernel, part
@@ -22,17 +23,29 @@ CELL, WORD, BYTES, READY = range(3, 7)
 #: decoded texts, picked texts, no text
 TEXT, PICKED, NULL = range(7, 10)
 SOURCE, SLOT, AT, VALUE, WIDTH = range(5)
-FILL_COLUMNS = 5
+#: slots of a list and of the texts of its items
+LIST, NAME, ID = range(3)
 
 
 @kernel
 def measure_records(
-    plan: Any, fills: Any, base: Any, narrow: Any, picked_lengths: Any, verdict: Any, body: int, numbers: Any, places: Any
-) -> int:
-    """Fill the numbers of a header and the places of its columns; the bytes of the block.
+    plan: Any, fills: Any, picks: Any, names: Any, base: Any, wide: Any, narrow: Any, data: Any, verdict: Any, body: int,
+    hints: Any, picked_starts: Any, picked_lengths: Any, numbers: Any, places: Any,
+) -> int:  # fmt: skip
+    """Find the picked texts (picks, n), fill the numbers of a header and the places of its columns; the bytes of the block.
 
-    `base` are the first cells of the decoded columns, see `avro_plan.Places`.
+    `base` are the first cells of the decoded columns, see `avro_plan.Places`. `picks` has the slots LIST, NAME and ID of each list to
+    pick from, `names` are the names that are picked, as bytes, starts and lengths. `hints` (picks,) is working memory.
     """
+    data_of_names, name_starts, name_lengths = names
+    for k in range(picks.shape[0]):
+        listed, name, found = picks[k, LIST], picks[k, NAME], picks[k, ID]
+        hints[k] = 0
+        pick(
+            data, wide, narrow, base[listed, WIDE] - 1, base[name, WIDE], base[name, NARROW], base[found, WIDE], base[found, NARROW],
+            data_of_names, name_starts[k : k + 1], name_lengths[k : k + 1], hints[k : k + 1],
+            picked_starts[k : k + 1], picked_lengths[k : k + 1],
+        )  # fmt: skip
     good = 0
     for i in range(verdict.shape[0]):
         good += verdict[i] == 0

@@ -35,6 +35,7 @@ class Block:
             array.flags.writeable = False
         #: the bytes as int32
         self.words = whole.view(np.int32)
+        self._within: dict[str, Columns] = {}
         self._views: dict[int, NDArray[Any]] = {I32_CODE: self.words}
         self._numbers: list[int] = numbers.tolist()
         self._places: list[list[int]] = places.tolist()
@@ -53,8 +54,11 @@ class Block:
         return self.within("")
 
     def within(self, prefix: str) -> Columns:
-        """The columns whose names begin with a prefix, by the rest of their names."""
-        return {name: self._column(placed) for name, placed in self.layout.within(prefix)}
+        """The columns whose names begin with a prefix, by the rest of their names. They are made once, the mapping is the caller's own."""
+        found = self._within.get(prefix)
+        if found is None:
+            found = self._within[prefix] = {name: self._column(placed) for name, placed in self.layout.within(prefix)}
+        return found.copy()
 
     def column(self, name: str) -> Column:
         """The column of this name."""

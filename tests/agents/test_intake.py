@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,17 +15,19 @@ from records import OTHER_PINS, PINS, T0_US, TRAFFIC, chunk, context_fact, label
 
 from assay.agents.merge import START_OF_TIME
 from assay.agents.record_fill import rows_layout
-from assay.agents.record_plan import record_plan
+from assay.agents.record_plan import LaneColumn, RecordPlan, record_plan
 from assay.agents.record_reader import OTHER_RUN, RecordReader
 from assay.agents.specs import Equals, Field, IdOf, RecordSpec, Source, ValueDigest
 from assay.agents.taken import Taken
 from assay.agents.topology import TOPOLOGY
+from assay.codecs.avro_encode import encode
+from assay.codecs.avro_plan import compile_schema
 from assay.codecs.block_rows import Rows, joined
 from assay.codecs.column_block import Block
 from assay.codecs.columns import Columns, Ragged, Strings, settled_strings
 from assay.codecs.columns_bytes import block_in, block_of
 from assay.codecs.kernel import frozen
-from assay.codecs.single_object import pins_body, unpack
+from assay.codecs.single_object import HEADER_BYTES, pack, pins_body, unpack
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -182,3 +185,42 @@ def test_a_field_of_another_type_than_its_column_is_refused_before_a_record_is_r
     with pytest.raises(Stop, match="column label of payment") as refused:
         RecordReader(plan, rows_layout(("label",)), 0, PINS_BYTES)
     assert refused.value.reason is Reason.COLUMNS_MISMATCH
+
+
+def test_fields_of_every_kind_are_written_as_they_are_decoded() -> None:
+    """Also of kinds that no input of a lane has yet."""
+    enum = {"type": "enum", "name": "Colour", "symbols": ["RED", "GREEN", "BLUE"]}
+    kinds: dict[str, Any] = {"ts": "long", "colour": enum, "flag": "boolean", "id": {"type": "fixed", "name": "Id", "size": 16}}
+    avro = compile_schema({"type": "record", "name": "r", "fields": [{"name": name, "type": kind} for name, kind in kinds.items()]})
+    sources = {"ts_us": "ts", "slot.colour": "colour", "label": "flag", "action_id": "id"}
+    columns = tuple(LaneColumn(name, Field(path)) for name, path in sources.items())
+    plan = RecordPlan(RecordSpec("payment", of_run=False), avro, columns, with_kind=False)
+    n, ids = 3, np.arange(48, dtype=np.uint8).reshape(3, 16)
+    given: Columns = {
+        "ts": np.array([-1, 2**62, 5]),
+        "colour": np.array([2, 0, 1], np.int32),
+        "flag": np.array([1, 0, 1], np.int8),
+        "id": ids,
+    }
+    bodies = encode(plan.avro, given)
+    values = settled_strings(Strings.of([bytes(HEADER_BYTES) + (body or b"") for body in bodies.tolist()]))
+    reading = RecordReader(plan, rows_layout(tuple(sources)), 0, PINS_BYTES)
+    found = reading.rows(reading.read(values), values, np.arange(n), 0)
+    assert found is not None
+    for name, path in sources.items():
+        assert np.asarray(found.column(f"row.{name}")).tolist() == np.asarray(given[path]).tolist(), name
+
+
+def test_a_chunk_is_read_as_if_no_other_had_been_read_before_it() -> None:
+    """The place of a name in the record before is tried first, so of two entities with one name it decides; a chunk begins anew."""
+    record = unpack(GOOD)[1]
+    item = {name: {"name": "terminal", "id": name} for name in ("first", "second")}
+    twice = pack("payment", {**record, "entities": [item["first"], item["second"]]})
+    behind = pack("payment", {**record, "entities": [{"name": "customer", "id": "c"}, item["second"]]})
+    reading, found = record_reader(), list[bytes | None]()
+    for values in ([behind], [twice]):
+        given = settled_strings(Strings.of(values))
+        block = reading.rows(reading.read(given), given, np.arange(1), 0)
+        assert block is not None
+        found += block.column("row.entity.terminal").tolist()  # type: ignore[union-attr]
+    assert found == [b"second", b"first"]
