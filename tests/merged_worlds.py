@@ -24,8 +24,8 @@ def intake() -> Intake:
 def ids(slices: Sequence[Slice]) -> list[bytes | None]:
     found: list[bytes | None] = []
     for taken in slices:
-        if taken.columns is not None:
-            column = taken.columns["event_id"]
+        if taken.rows is not None:
+            column = taken.rows.column("row.event_id")
             assert isinstance(column, Strings)
             found.extend(column.tolist())
     return found

@@ -1,4 +1,4 @@
-"""From fetched bytes to the columns of a lane: decode by schema, compare the pins of the run, refuse records that are not for this lane.
+"""From fetched bytes to the rows of a lane: decode by schema, compare the pins of the run, refuse records that are not for this lane.
 
 The reader is built from declarations: the record types of each input topic and the columns that the steps read. Nothing is dropped:
 every offset ends as a row, a watermark, a resolved offset (tombstone, record without a row) or a refusal with its reason.
@@ -13,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.agents.merge import END_OF_TIME, START_OF_TIME, Watermark
+from assay.agents.record_fill import rows_layout
 from assay.agents.record_plan import record_plan
 from assay.agents.record_reader import OTHER_RUN, RecordReader
 from assay.agents.specs import WATERMARK, InputSpec
 from assay.agents.step import Chunk
 from assay.agents.taken import RefusedRecord, Taken
 from assay.codecs.avro_decode import REASONS
+from assay.codecs.block_rows import Rows, chosen, joined
+from assay.codecs.column_block import Block
 from assay.codecs.column_survey import behind
-from assay.codecs.columns import I64, Columns, concat, rows, settled_strings, take
+from assay.codecs.columns import I64, settled_strings
+from assay.codecs.journal_record import ROW
 from assay.codecs.kernel import frozen
 from assay.codecs.single_object import by_type, pins_body, record_types, unpack
 from assay.contracts.errors import AssayError
@@ -35,9 +39,10 @@ class Intake:
     """The reader of one lane. `columns` are the lane columns that records fill."""
 
     def __init__(self, inputs: Mapping[str, InputSpec], columns: Sequence[str], pins: Pins) -> None:
+        layout = rows_layout(columns)
         pins_bytes = frozen(np.frombuffer(pins_body(pins.as_avro()), np.uint8), np.uint8)
         self._readers = {
-            handle: {spec.record: RecordReader(record_plan(spec, columns), number, pins_bytes) for spec in given.records}
+            handle: {spec.record: RecordReader(record_plan(spec, columns), layout, number, pins_bytes) for spec in given.records}
             for number, (handle, given) in enumerate(inputs.items())
         }
         self._with_watermarks = {handle for handle in inputs if WATERMARK in topic(handle).records}
@@ -47,7 +52,7 @@ class Intake:
         """Decode a chunk; rows before `late_bound` (the last watermark of the partition) or a watermark in the chunk are late."""
         chunk = Chunk(chunk.handle, chunk.partition, chunk.offsets, settled_strings(chunk.values))
         taken = Taken()
-        parts: list[Columns] = []
+        parts: list[Block] = []
         for number, index in by_type(chunk.values):
             self._take_type(record_types()[number].name if number >= 0 else None, chunk, index, taken, parts)
         if parts:
@@ -55,7 +60,7 @@ class Intake:
         taken.watermarks.sort()
         return taken
 
-    def _take_type(self, name: str | None, chunk: Chunk, index: I64, taken: Taken, parts: list[Columns]) -> None:
+    def _take_type(self, name: str | None, chunk: Chunk, index: I64, taken: Taken, parts: list[Block]) -> None:
         reader = self._readers[chunk.handle].get(name or "")
         if name is None:
             self._refuse_unreadable(chunk, index, taken)
@@ -69,19 +74,19 @@ class Intake:
         else:
             self._take_columns(reader, chunk, index, taken, parts)
 
-    def _take_columns(self, reader: RecordReader, chunk: Chunk, index: I64, taken: Taken, parts: list[Columns]) -> None:
+    def _take_columns(self, reader: RecordReader, chunk: Chunk, index: I64, taken: Taken, parts: list[Block]) -> None:
         offsets, values = chunk.offsets, chunk.values
         if len(index) < len(offsets):
             offsets, values = offsets[index], values.take(index)
         read = reader.read(values)
-        columns: Columns = reader.columns(read, values, offsets, chunk.partition) if reader.spec.rows else {"offset": offsets}
         if np.count_nonzero(read.verdict):
             self._refuse_records(reader.spec.record, read.verdict, chunk, index, taken)
-            columns = take(columns, np.flatnonzero(read.verdict == 0))
         if not reader.spec.rows:
-            taken.resolved += np.asarray(columns["offset"]).tolist()
-        elif rows(columns):
-            parts.append(columns)
+            taken.resolved += offsets[read.verdict == 0].tolist()
+            return
+        block = reader.rows(read, values, offsets, chunk.partition)
+        if block is not None:
+            parts.append(block)
 
     def _refuse_records(self, name: str, verdict: NDArray[np.int8], chunk: Chunk, index: I64, taken: Taken) -> None:
         """Refuse those that cannot be decoded, then those of another run."""
@@ -91,7 +96,7 @@ class Intake:
         for i in np.flatnonzero(verdict == OTHER_RUN).tolist():
             self._refuse(chunk, int(index[i]), Reason.RUN_SCOPE_MISMATCH, f"a {name} of another run", taken)
 
-    def _take_documents(self, reader: RecordReader, chunk: Chunk, index: I64, taken: Taken, parts: list[Columns]) -> None:
+    def _take_documents(self, reader: RecordReader, chunk: Chunk, index: I64, taken: Taken, parts: list[Block]) -> None:
         for i in index.tolist():
             record = self._unpacked(reader.spec.record, chunk, i, taken)
             if record is not None:
@@ -115,20 +120,20 @@ class Intake:
             return None
         return record
 
-    def _refuse_late(self, chunk: Chunk, columns: Columns, late_bound: int, taken: Taken) -> Columns | None:
+    def _refuse_late(self, chunk: Chunk, block: Block, late_bound: int, taken: Taken) -> Block | None:
         """Drop rows behind the last watermark before their own offset."""
         if chunk.handle not in self._with_watermarks or (late_bound == START_OF_TIME and not taken.watermarks):
-            return columns
-        offsets = np.asarray(columns["offset"])
+            return block
+        offsets = np.asarray(block.column(ROW + "offset"))
         marks = np.array(taken.watermarks, np.int64) if taken.watermarks else NO_MARKS
-        late = behind(np.asarray(columns["ts_us"]), offsets, late_bound, marks)
+        late = behind(np.asarray(block.column(ROW + "ts_us")), offsets, late_bound, marks)
         if late is None:
-            return columns
+            return block
         for offset in offsets[late].tolist():
             position = int(np.searchsorted(chunk.offsets, offset))
             self._refuse(chunk, position, Reason.LATE_BEYOND_WATERMARK, "its time lies behind the watermark of its partition", taken)
         keep = np.flatnonzero(~late)
-        return take(columns, keep) if len(keep) else None
+        return chosen(block, keep) if len(keep) else None
 
     def _refuse_unreadable(self, chunk: Chunk, index: I64, taken: Taken) -> None:
         for i in index.tolist():
@@ -142,9 +147,9 @@ class Intake:
         taken.refused.append(RefusedRecord(chunk.handle, chunk.partition, int(chunk.offsets[i]), reason, detail, raw))
 
 
-def _by_offset(parts: Sequence[Columns]) -> Columns:
+def _by_offset(parts: Sequence[Block]) -> Block:
     """The rows of all parts in the order of their offsets, as the rows of each part are."""
     if len(parts) == 1:
         return parts[0]
-    together = concat(parts)
-    return take(together, np.argsort(np.asarray(together["offset"]), kind="stable"))
+    together = joined([Rows.of(part) for part in parts])
+    return chosen(together, np.argsort(np.asarray(together.column(ROW + "offset")), kind="stable"))

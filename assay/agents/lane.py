@@ -16,19 +16,18 @@ from assay.agents.journal import JournalReader, other_code, other_layout, other_
 from assay.agents.lane_input import LaneInput
 from assay.agents.lane_state import parts_of, restored
 from assay.agents.output_progress import OutputProgress
+from assay.agents.own_records import OwnRecords
 from assay.agents.refusals import refused_columns, refused_records
 from assay.agents.step import Chunk, EffectResults, JournalEntry, LaneOutput, TopicPartition
 from assay.agents.step_chain import StepChain
-from assay.codecs.columns import Columns, rows
-from assay.codecs.journal_record import BATCH, CLAIM, RESULT, TICK, UPGRADE, JournalRecord
+from assay.codecs.column_block import Block
+from assay.codecs.columns_bytes import block_of
+from assay.codecs.journal_record import BATCH, CLAIM, NO_COLUMNS, REFUSED, RESULT, ROW, TICK, UPGRADE, JournalRecord
 from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 
 #: an idle lane records that its outputs are out after this long
 NOTE_AFTER_US = 1_000_000
-#: columns of rows in a journal record have this prefix, those of refused records theirs
-ROW = "row."
-REFUSED = "refused."
 
 
 class LaneMachine:
@@ -60,6 +59,7 @@ class LaneMachine:
         self._recorded_through = self._last_work = -1
         self._last_wall_us = 0
         self._noted = False
+        self._own = OwnRecords()
         self._tail: deque[tuple[JournalRecord, LaneOutput]] = deque()
         #: when the next held row is due, and the tick that was journaled for it and is not folded yet
         self._release_us: int | None = None
@@ -87,17 +87,19 @@ class LaneMachine:
         refused, taken = self._input.next(self._rows_max)
         if taken is None:
             return self._tick(wall_us) or self._note(wall_us)
-        columns = {ROW + name: column for name, column in (taken.columns or {}).items()}
+        block = taken.rows or NO_COLUMNS
+        n = block.rows
         if refused:
-            columns |= refused_columns(refused, self._input.handles)
-        return self._entry(self._record(BATCH, wall_us, taken.ranges, taken.watermarks, rows(taken.columns or {}), columns))
+            more = refused_columns(refused, self._input.handles)
+            block = block_of({**block.columns(), **{REFUSED + name: column for name, column in more.items()}})
+        return self._entry(self._record(BATCH, wall_us, taken.ranges, taken.watermarks, n, block))
 
     def _tick(self, wall_us: int) -> JournalEntry | None:
         """Wall time as a journal record, while a held row is due: the fold has no other clock."""
         due = self._release_us
         if due is None or wall_us < due or self._ticked > self.applied.sequence:
             return None
-        record = self._record(TICK, wall_us, [], [], 0, {})
+        record = self._record(TICK, wall_us, [], [], 0, NO_COLUMNS)
         self._ticked = record.sequence
         return self._entry(record)
 
@@ -108,35 +110,37 @@ class LaneMachine:
             return None
         if 0 <= wall_us - self._last_wall_us < NOTE_AFTER_US:
             return None  # a clock that was set back counts as time that has passed
-        return self._entry(self._record(BATCH, wall_us, [], [], 0, {}))
+        return self._entry(self._record(BATCH, wall_us, [], [], 0, NO_COLUMNS))
 
     def claim_entry(self, wall_us: int) -> JournalEntry:
         """The first record of a new writer; other code makes it an UPGRADE, which is allowed only when nothing is unemitted."""
         kind = CLAIM if self.applied.last_code in (None, self.identity.code_digest) else UPGRADE
         self._claimed_epoch = self.applied.epoch + 1
-        return self._entry(self._record(kind, wall_us, [], [], 0, {}))
+        return self._entry(self._record(kind, wall_us, [], [], 0, NO_COLUMNS))
 
     def results_entry(self, results: EffectResults, wall_us: int) -> JournalEntry:
-        columns: Columns = {ROW + name: column for name, column in results._asdict().items()}
-        return self._entry(self._record(RESULT, wall_us, [], [], len(results.attempts), columns))
+        block = block_of({ROW + name: column for name, column in results._asdict().items()})
+        return self._entry(self._record(RESULT, wall_us, [], [], len(results.attempts), block))
 
-    def _record(self, kind: str, wall_us: int, ranges: Any, watermarks: Any, count: int, columns: Columns) -> JournalRecord:
+    def _record(self, kind: str, wall_us: int, ranges: Any, watermarks: Any, count: int, block: Block) -> JournalRecord:
         sequence, self._next_sequence = self._next_sequence, self._next_sequence + 1
         identity = self.identity
         record = JournalRecord(
             identity.shard, self._claimed_epoch, sequence, kind, wall_us, self._progress.through,
-            identity.code_digest, identity.run_config_digest, ranges, watermarks, count, columns,
+            identity.code_digest, identity.run_config_digest, ranges, watermarks, count, block,
         )  # fmt: skip
         self._stands(record)
         return record
 
     def _entry(self, record: JournalRecord) -> JournalEntry:
-        return JournalEntry(record.sequence, record.to_bytes(), record.rows)
+        value = record.to_bytes()
+        self._own.keep(value, record)
+        return JournalEntry(record.sequence, value, record.rows)
 
     def _stands(self, record: JournalRecord) -> None:
         """The newest record, made here or read at start: it decides whether an idle lane has something to note."""
         self._recorded_through, self._last_wall_us = record.emitted_through, record.wall_us
-        if record.columns or record.ranges or record.kind == TICK:
+        if record.block.layout.entries or record.ranges or record.kind == TICK:
             self._noted, self._last_work = False, record.sequence
         elif record.kind == BATCH and not self._noted:
             self._noted, self._last_work = True, record.sequence
@@ -144,7 +148,11 @@ class LaneMachine:
     # -- fold side: the only place where state changes
 
     def apply(self, value: bytes) -> LaneOutput:
-        return self._apply(JournalRecord.from_bytes(value))
+        """Fold a record of the journal. A record that was made here is not read again: its columns are views of the bytes in `value`.
+
+        So state and output are a function of the journal's bytes, whoever wrote them.
+        """
+        return self._apply(self._own.of(value) or JournalRecord.from_bytes(value))
 
     def _apply(self, record: JournalRecord) -> LaneOutput:
         if not self.applied.take(record):
@@ -153,15 +161,15 @@ class LaneMachine:
         self._progress.folded(record.sequence, position)
         if record.kind in (CLAIM, UPGRADE):
             return LaneOutput(())
-        columns = {name.removeprefix(ROW): column for name, column in record.columns.items() if name.startswith(ROW)}
+        columns = record.block.within(ROW)
         offsets = [(topic, partition, at) for (topic, partition), at in position.items()]
         context = Context(record.shard, record.epoch, record.sequence, record.wall_us, offsets, self.applied.watermark_us)
         if record.kind == RESULT:
             return self._chain.answer(columns, record.rows, context)
         if record.rows and columns.keys() != self._columns:
             raise other_layout(self.name, record, columns)
-        refused = {name: column for name, column in record.columns.items() if name.startswith(REFUSED)}
-        output = self._chain.handle(columns, record.rows, context, refused_records(refused, self._input.handles))
+        refused = refused_records(record.block.within(REFUSED), self._input.handles)
+        output = self._chain.handle(columns, record.rows, context, refused)
         self._release_us = self._chain.release_us()
         return output
 
@@ -189,6 +197,7 @@ class LaneMachine:
         """Take a state that `state` gave, once all its outputs were out. Raises Stop when a part does not fit, and changes nothing then."""
         self.applied, steps = restored(self.identity.lane, parts, self._make_steps, self._input.tps)
         self._chain = self._chain_of(steps)
+        self._own = OwnRecords()
         self._release_us = self._chain.release_us()
         self._progress.restored(self.applied.sequence, self.position())
         self._last_work = self.applied.sequence  # changelog rows may wait in it

@@ -69,7 +69,7 @@ class LaneInput:
         if values is not chunk.values:
             rows_of = np.searchsorted(chunk.offsets, [r.offset for r in taken.refused]).tolist()
             taken.refused = [as_it_came(r, chunk.values.row(row) or b"") for r, row in zip(taken.refused, rows_of, strict=True)]
-        self._merge.add(chunk.tp, taken.rows or {}, taken.watermarks)
+        self._merge.add(chunk.tp, taken.rows, taken.watermarks)
         if taken.resolved:
             self._merge.resolve(chunk.tp, np.array(taken.resolved, np.int64))
         self._refused.extend(taken.refused)

@@ -17,8 +17,11 @@ import numpy as np
 from assay.agents.coverage import Coverage, runs
 from assay.agents.row_order import Ordering, WaitingRows
 from assay.agents.step import TopicPartition
-from assay.codecs.column_survey import alike, held_bytes
-from assay.codecs.columns import I64, Columns, Strings, concat, cut, rows
+from assay.codecs.block_rows import Rows, joined
+from assay.codecs.column_block import Block
+from assay.codecs.column_survey import alike
+from assay.codecs.columns import I64
+from assay.codecs.journal_record import ROW
 
 #: the last watermark of a partition
 END_OF_TIME = int(np.iinfo(np.int64).max)
@@ -45,7 +48,7 @@ class Watermark(NamedTuple):
 class Slice(NamedTuple):
     """What one journal record takes from the merge: rows in processing order, and what else is done with them."""
 
-    columns: Columns | None
+    rows: Block | None
     ranges: list[Range]
     watermarks: list[tuple[str, int, int]]
 
@@ -74,7 +77,7 @@ class Merge:
         self._inputs = {tp: _Input(Coverage(), START_OF_TIME) for tp in tps}
         #: the lowest watermark of all inputs, None while it is not known
         self._lowest: int | None = None
-        self._ready: deque[Columns] = deque()
+        self._ready: deque[Rows] = deque()
         self._done: dict[TopicPartition, list[I64]] = {}
         self._passed_over: list[Range] = []
         self._first: dict[TopicPartition, int] = {}
@@ -112,12 +115,12 @@ class Merge:
         """Rows of this partition with a time before this one are late."""
         return self._inputs[tp].late_bound
 
-    def add(self, tp: TopicPartition, columns: Columns, watermarks: Sequence[Watermark]) -> None:
+    def add(self, tp: TopicPartition, rows: Block | None, watermarks: Sequence[Watermark]) -> None:
         """Take rows of one partition, in offset order, and the watermarks between them."""
         state = self._inputs[tp]
-        if n := rows(columns):
-            state.held += n
-            self._pending.add(columns)
+        if rows is not None and rows.rows:
+            state.held += rows.rows
+            self._pending.add(rows)
         for watermark in watermarks:
             state.waiting.append(watermark)
             state.late_bound = max(state.late_bound, watermark.ts_us)
@@ -152,14 +155,14 @@ class Merge:
         """The next rows whose order is certain, or None. Offsets resolved so far travel along."""
         if not self._ready and self._pending:
             self._ready.extend(self._pending.certain(self._threshold()))
-        columns = self._pop(rows_max)
-        if columns is None and not (self._done or self._passed_over) and not self._watermarks_worth_recording():
+        rows = self._pop(rows_max)
+        if rows is None and not (self._done or self._passed_over) and not self._watermarks_worth_recording():
             return None
         done, self._done = self._done, {}
-        if columns is not None:
-            self._account(columns, done)
+        if rows is not None:
+            self._account(rows, done)
         ranges = self._cover(done)
-        return Slice(columns, *self._settle(ranges))
+        return Slice(rows, *self._settle(ranges))
 
     def _threshold(self) -> int:
         if self._lowest is None:
@@ -174,31 +177,31 @@ class Merge:
         settled = sum(_next_watermarks(state) for state in self._inputs.values())
         return settled >= WATERMARKS_WAITING_MAX or (settled > 0 and not self._pending and self._threshold() == END_OF_TIME)
 
-    def _pop(self, rows_max: int) -> Columns | None:
-        parts: list[Columns] = []
+    def _pop(self, rows_max: int) -> Block | None:
+        parts: list[Rows] = []
         room = TEXT_BYTES_MAX
         while self._ready and rows_max > 0:
-            block = self._ready.popleft()
-            held = rows(block)
-            head = cut(block, 0, rows_max) if held > rows_max else block
-            n, size = _fitting(head, room)
+            ready = self._ready.popleft()
+            head, _ = ready.cut(min(rows_max, ready.rows))
+            n, size = head.fitting(room)
             n = n or int(not parts)
-            if n < held:
-                self._ready.appendleft(cut(block, n, held))
-                head = cut(block, 0, n)
+            if n < ready.rows:
+                head, tail = ready.cut(n)
+                self._ready.appendleft(tail)
             if not n:
                 break
             parts.append(head)
             rows_max, room = rows_max - n, room - size
-        return concat(parts) if parts else None
+        return joined(parts) if parts else None
 
-    def _account(self, columns: Columns, done: dict[TopicPartition, list[I64]]) -> None:
-        for tp, offsets in self._by_partition(columns):
+    def _account(self, rows: Block, done: dict[TopicPartition, list[I64]]) -> None:
+        for tp, offsets in self._by_partition(rows):
             self._inputs[tp].held -= len(offsets)
             done.setdefault(tp, []).append(offsets)
 
-    def _by_partition(self, columns: Columns) -> Iterator[tuple[TopicPartition, I64]]:
+    def _by_partition(self, rows: Block) -> Iterator[tuple[TopicPartition, I64]]:
         """The offsets of the rows of each partition, by topic and partition."""
+        columns = rows.within(ROW)  # the fold asks for them, too
         topic, partition, offset = (np.asarray(columns[name]) for name in ("topic", "partition", "offset"))
         if alike(topic, partition):
             yield (self.handles[topic[0]], int(partition[0])), offset
@@ -233,17 +236,6 @@ class Merge:
             if settled != START_OF_TIME:
                 watermarks.append((handle, partition, settled))
         return ranges, watermarks
-
-
-def _fitting(columns: Columns, room: int) -> tuple[int, int]:
-    """How many rows from the first on have texts of at most `room` bytes together, and how many bytes these are."""
-    lengths = [column.lengths for column in columns.values() if isinstance(column, Strings)]
-    size = sum(map(held_bytes, lengths))
-    if size <= room:
-        return rows(columns), size
-    ends = np.cumsum(np.sum([np.maximum(one, 0) for one in lengths], axis=0, dtype=np.int64))
-    n = int(np.searchsorted(ends, room, "right"))
-    return n, int(ends[n - 1]) if n else 0
 
 
 def _next_watermarks(state: _Input) -> int:

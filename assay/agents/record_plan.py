@@ -11,11 +11,8 @@ import numpy as np
 from assay.agents.lane_columns import I8, I32, I64, ID16, SHA256, TEXT, ColumnType, absent_column, column_type
 from assay.agents.specs import Document, Equals, Field, IdOf, RecordSpec, Source, ValueDigest
 from assay.codecs.avro_plan import AvroPlan, Slot
-from assay.codecs.avro_reading import Reading
 from assay.codecs.avro_schema import Op
-from assay.codecs.column_match import same_bytes
 from assay.codecs.columns import Column, Strings
-from assay.codecs.digests import sha256_rows
 from assay.codecs.single_object import plan_of, record_type
 
 #: the first of the six pins; the others follow it in the bytes
@@ -42,21 +39,6 @@ class LaneColumn(NamedTuple):
                 return Strings.of([str(value)]) if kind.form == "text" else np.array([value], kind.dtype)
             case _:
                 return absent_column(self.name, 1)
-
-
-def read_column(source: Source, read: Reading, values: Strings) -> Column:
-    """The column that one source gives for decoded records; `values` are their whole bytes."""
-    match source:
-        case Field(path):
-            return read.column(path)
-        case Equals(path, text):
-            told = read.column(path)
-            assert isinstance(told, Strings)
-            return same_bytes(told.data, told.starts, np.frombuffer(text.encode(), np.uint8)).astype(np.int8)
-        case ValueDigest():
-            return sha256_rows(b"", values.data, values.starts, values.lengths)
-        case _:
-            raise TypeError(f"{source} does not stand for a column by itself")
 
 
 class RecordPlan(NamedTuple):

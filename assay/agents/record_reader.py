@@ -1,4 +1,4 @@
-"""From the values of one record type on one topic to lane columns. Texts stay in the fetched bytes, and all columns are only read."""
+"""From the values of one record type on one topic to a block of rows: fetched bytes are decoded, and copied once, into the block."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from assay.agents.constant_columns import ConstantColumns
-from assay.agents.lane_columns import absent_column
-from assay.agents.record_plan import RUN_ID, RecordPlan, read_column
-from assay.agents.specs import IdOf
+from assay.agents.record_fill import RecordFill
+from assay.agents.record_plan import RUN_ID, RecordPlan
 from assay.codecs.avro_decode import REASONS, Decoder
 from assay.codecs.avro_reading import Reading
-from assay.codecs.columns import I64, U8, Columns, Strings, settled_strings
+from assay.codecs.block_fill_kernel import measure_records, write_records
+from assay.codecs.column_block import NO_OFFSETS, Block
+from assay.codecs.columns import I64, U8, Columns, Strings
+from assay.codecs.columns_bytes import block_of
+from assay.codecs.columns_layout import Layout
+from assay.codecs.journal_record import ROW
+from assay.codecs.kernel import frozen
 from assay.codecs.single_object import HEADER_BYTES
 
 #: the verdict on a record of another run, beside those in `REASONS`
@@ -21,20 +25,16 @@ OTHER_RUN = len(REASONS)
 
 
 class RecordReader:
-    """The reader of a record type. `topic` is the number of its topic in the lane, `pins` the Avro bytes of the pins of the run.
+    """The reader of a record type. `layout` is that of the lane's rows, `topic` the number of the topic in the lane.
 
-    It keeps its decoder and constant columns from chunk to chunk, so it belongs to one lane.
+    `pins` are the Avro bytes of the pins of the run. A reader keeps its decoder from chunk to chunk, so it belongs to one lane.
     """
 
-    def __init__(self, plan: RecordPlan, topic: int, pins: U8) -> None:
+    def __init__(self, plan: RecordPlan, layout: Layout, topic: int, pins: U8) -> None:
         self.spec, self.is_document = plan.spec, plan.spec.is_document
         self._plan, self._topic, self._pins = plan, topic, pins
         self._decoder = Decoder(plan.avro)
-        self._single = [(name, source) for name, source in plan.columns if source is not None and not isinstance(source, IdOf)]
-        self._picked = _picked(plan)
-        self._absent = [name for name, source in plan.columns if source is None]
-        self._alike = ConstantColumns(self._made_alike)
-        self._of_partition: dict[int, ConstantColumns] = {}
+        self._fill = RecordFill(plan, layout, topic)
 
     def read(self, values: Strings) -> Reading:
         """The decoded fields of n values of this type. The verdict on a record of another run is `OTHER_RUN`."""
@@ -44,39 +44,35 @@ class RecordReader:
             read.mark_others(RUN_ID, 1, self._pins, OTHER_RUN)
         return read
 
-    def columns(self, read: Reading, values: Strings, offsets: I64, partition: int) -> Columns:
-        """The lane columns of decoded records; `values` are their whole bytes."""
-        # texts point into the fetched bytes; the journal record, or a join with other rows, copies them out
-        return {**self._same(len(offsets), partition), "offset": offsets, **self.fill(read, values)}
+    def rows(self, read: Reading, values: Strings, offsets: I64, partition: int) -> Block | None:
+        """The rows of the records that have verdict 0, None if there is none; `values` are the whole bytes of all records."""
+        fill, layout = self._fill, self._fill.layout
+        plan, fills, base, verdict = layout.plan, fill.fills, read.places.base, read.verdict
+        picked = len(fill.picks), len(verdict)
+        picked_starts, picked_lengths = np.empty(picked, np.int64), np.empty(picked, np.int32)
+        numbers, places = np.empty(len(layout.numbers_at), np.int64), np.empty((len(plan), 3), np.int64)
+        size = measure_records(
+            plan, fills, fill.picks, fill.names, base, read.wide, read.narrow, read.data, verdict, layout.body,
+            fill.hints, picked_starts, picked_lengths, numbers, places,
+        )  # fmt: skip
+        count = int(numbers[0])
+        if not count:
+            return None
+        whole, starts = np.empty(size, np.uint8), np.empty(layout.texts * count, np.int64)
+        write_records(
+            plan, fills, base, read.wide, read.narrow, read.small, read.data, picked_starts, picked_lengths,
+            fill.ready(read, values), verdict, frozen(offsets, np.int64), partition, layout.front, layout.numbers_at, numbers, places,
+            whole, whole.view(np.int32), whole.view(np.int64), starts,
+        )  # fmt: skip
+        return Block(layout, whole, numbers, places, starts, NO_OFFSETS)
 
-    def fill(self, read: Reading, values: Strings) -> Columns:
-        """The lane columns that the record has fields for."""
-        found = {name: read_column(source, read, values) for name, source in self._single}
-        for path, names, entities in self._picked:
-            found |= zip(names, read.picked(path, entities), strict=True)
-        return found
-
-    def document(self, record: Mapping[str, Any], offset: int, partition: int) -> Columns:
-        """The lane columns of one record that was read by itself."""
+    def document(self, record: Mapping[str, Any], offset: int, partition: int) -> Block:
+        """The row of one record that was read by itself."""
+        place: Columns = {
+            "topic": np.array([self._topic], np.int16),
+            "partition": np.array([partition], np.int32),
+            "offset": np.array([offset], np.int64),
+        }
+        kind: Columns = {"kind": np.array([self.spec.kind], np.int8)} if self._plan.with_kind else {}
         told = {column.name: column.of_record(record) for column in self._plan.columns}
-        return self._same(1, partition) | {"offset": np.array([offset], np.int64)} | told
-
-    def _same(self, n: int, partition: int) -> Columns:
-        """The columns that are the same in all records of this type from one partition."""
-        found = self._of_partition.get(partition)
-        if found is None:
-            found = self._of_partition[partition] = ConstantColumns(lambda n: {"partition": np.full(n, partition, np.int32)})
-        return self._alike.of(n) | found.of(n)
-
-    def _made_alike(self, n: int) -> Columns:
-        kind: Columns = {"kind": np.full(n, self.spec.kind, np.int8)} if self._plan.with_kind else {}
-        return kind | {"topic": np.full(n, self._topic, np.int16)} | {name: absent_column(name, n) for name in self._absent}
-
-
-def _picked(plan: RecordPlan) -> list[tuple[str, list[str], Strings]]:
-    """(path of a list, lane columns, names of entities in the list) for the columns that hold ids of entities."""
-    by_path: dict[str, list[str]] = {}
-    for name, source in plan.columns:
-        if isinstance(source, IdOf):
-            by_path.setdefault(source.path, []).append(name)
-    return [(path, names, settled_strings(Strings.of([name.partition(".")[2] for name in names]))) for path, names in by_path.items()]
+        return block_of({ROW + name: column for name, column in (place | kind | told).items()})

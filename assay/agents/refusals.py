@@ -33,14 +33,14 @@ def fitting(refused: Sequence[RefusedRecord], bytes_max: int) -> int:
 
 
 def refused_columns(refused: Sequence[RefusedRecord], handles: Sequence[str]) -> Columns:
-    """Refusals as columns of a journal record."""
+    """Refusals as columns."""
     return {
-        "refused.topic": np.array([handles.index(r.handle) for r in refused], np.int16),
-        "refused.partition": np.array([r.partition for r in refused], np.int32),
-        "refused.offset": np.array([r.offset for r in refused], np.int64),
-        "refused.reason": Strings.of([r.reason.value for r in refused]),
-        "refused.detail": Strings.of([r.detail for r in refused]),
-        "refused.raw": Strings.of([r.raw for r in refused]),
+        "topic": np.array([handles.index(r.handle) for r in refused], np.int16),
+        "partition": np.array([r.partition for r in refused], np.int32),
+        "offset": np.array([r.offset for r in refused], np.int64),
+        "reason": Strings.of([r.reason.value for r in refused]),
+        "detail": Strings.of([r.detail for r in refused]),
+        "raw": Strings.of([r.raw for r in refused]),
     }
 
 
@@ -48,8 +48,8 @@ def refused_records(columns: Columns, handles: Sequence[str]) -> list[RefusedRec
     """The inverse of `refused_columns`."""
     if not columns:
         return []
-    numbers = [np.asarray(columns[f"refused.{name}"]).tolist() for name in ("topic", "partition", "offset")]
-    texts = [columns[f"refused.{name}"] for name in ("reason", "detail", "raw")]
+    numbers = [np.asarray(columns[name]).tolist() for name in ("topic", "partition", "offset")]
+    texts = [columns[name] for name in ("reason", "detail", "raw")]
     reason, detail, raw = (column.tolist() for column in texts if isinstance(column, Strings))
     return [
         RefusedRecord(handles[t], p, o, Reason((why or b"").decode()), (text or b"").decode(), value or b"")

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 from assay.agents.merge import Watermark
 from assay.agents.step import Chunk
-from assay.codecs.columns import Columns
+from assay.codecs.column_block import Block
 from assay.contracts.reasons import Reason
 
 
@@ -24,9 +24,9 @@ class RefusedRecord(NamedTuple):
 
 @dataclass
 class Taken:
-    """The content of one chunk. `rows` are in offset order; `resolved` are offsets that need no order."""
+    """The content of one chunk: `rows` with the names of the journal (`row.offset`), in offset order, and offsets that need no order."""
 
-    rows: Columns | None = None
+    rows: Block | None = None
     watermarks: list[Watermark] = field(default_factory=list)
     refused: list[RefusedRecord] = field(default_factory=list)
     resolved: list[int] = field(default_factory=list)

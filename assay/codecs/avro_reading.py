@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from assay.codecs.avro_plan import Places
 from assay.codecs.avro_schema import Op
-from assay.codecs.column_match import mark_others, pick
+from assay.codecs.column_match import mark_others
 from assay.codecs.columns import I32, I64, U8, Column, Columns, Ragged, Strings
 
 #: the usual operations; a look-up in an enumeration costs as much as a column
@@ -60,22 +60,6 @@ class Reading(NamedTuple):
         """
         _, (first, _, _) = self.places.of_level[0][path]
         mark_others(self.verdict, self.data, self.wide, first, before, expected, mark)
-
-    def picked(self, path: str, names: Strings) -> list[Strings]:
-        """For each name the ids of the items with this name in the list at a path, null where a row has none. `names` are read-only.
-
-        Items are records with the texts `name` and `id`.
-        """
-        slot, (listed, _, _) = self.places.of_level[0][path]
-        (_, name), (_, given) = (self.places.of_level[slot.child][field] for field in ("name", "id"))
-        shape = (len(names.lengths), self.counts[0])
-        starts, lengths = np.empty(shape, np.int64), np.empty(shape, np.int32)
-        pick(
-            self.data, self.wide, self.narrow, listed - 1, name[0], name[1], given[0], given[1],
-            *names, np.zeros(shape[0], np.int64), starts, lengths,
-        )  # fmt: skip
-        starts.flags.writeable = lengths.flags.writeable = False
-        return [Strings(self.data, starts[i], lengths[i]) for i in range(shape[0])]
 
     def _of_level(self, level: int) -> Columns:
         return {path: self.column(path, level) for path in self.places.of_level[level]}

@@ -81,7 +81,7 @@ def _headers(data: U8, starts: I64, lengths: I32, first: int, second: int, known
     return same
 
 
-@kernel
+@part
 def pick(
     data: U8,
     wide: I64,

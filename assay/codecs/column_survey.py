@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assay.codecs.columns import I32, I64
-from assay.codecs.kernel import Int, frozen, kernel
+from assay.codecs.kernel import frozen, kernel
 
 #: the order of numbers from row to row
 FALLING, LEVEL, RISING = range(3)
@@ -39,12 +39,6 @@ def consecutive(numbers: I64) -> bool:
 def alike(topics: NDArray[Any], partitions: NDArray[Any]) -> bool:
     """Whether all rows have the same topic and the same partition."""
     found: bool = _alike(frozen(topics, np.int16), frozen(partitions, np.int32))
-    return found
-
-
-def held_bytes(lengths: I32) -> int:
-    """The bytes of strings with these lengths; a null holds none."""
-    found: int = _held_bytes(frozen(lengths, np.int32))
     return found
 
 
@@ -86,14 +80,6 @@ def _alike(topics: NDArray[np.int16], partitions: I32) -> bool:
         if topics[i] != topics[0] or partitions[i] != partitions[0]:
             return False
     return True
-
-
-@kernel
-def _held_bytes(lengths: I32) -> Int:
-    total = np.int64(0)
-    for i in range(len(lengths)):
-        total += max(np.int64(lengths[i]), np.int64(0))
-    return total
 
 
 @kernel

@@ -12,14 +12,14 @@ Equal columns give equal bytes, however their buffers are laid out.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from assay.codecs.columns import I64, U8, Column, Columns, Ragged, Strings, arrays_of, rows, take
-from assay.codecs.columns_layout import DTYPES, KEPT, KEPT_BYTES, Entry, Layout, garbage, layout_in, layout_of
+from assay.codecs.column_block import Block
+from assay.codecs.columns import I64, U8, Columns, Ragged, Strings, arrays_of, rows, take
+from assay.codecs.columns_layout import DTYPES, HEAD, KEPT, KEPT_BYTES, MAGIC, Entry, Layout, garbage, layout_in, layout_of
 from assay.codecs.columns_layout_kernel import (
     BOOLEAN_WRONG,
     CHILDREN_WRONG,
@@ -40,8 +40,6 @@ from assay.codecs.columns_layout_kernel import (
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
-MAGIC = b"ASC1"
-HEAD = struct.Struct("<4sIQ")
 _PAD = [bytes(size) for size in range(8)]
 #: texts that one kernel call packs
 _TOGETHER = 4
@@ -60,11 +58,6 @@ _seen: dict[int, tuple[Layout, ...]] = {}
 
 def columns_to_bytes(columns: Columns) -> bytes:
     """The bytes of columns. Raises Stop(COLUMNS_MISMATCH) for a dtype or shape that has no code, or a row outside of its buffer."""
-    return b"".join(columns_block(columns)[1])
-
-
-def columns_block(columns: Columns) -> tuple[int, list[Any]]:
-    """The same bytes as a number of them and pieces to be joined, so that a record around them costs no second copy."""
     layout = layout_of(columns)
     flat = list(_flat(layout.entries, columns))
     texts = _packed([column for entry, column in flat if entry.kind == STRINGS])
@@ -83,11 +76,21 @@ def columns_block(columns: Columns) -> tuple[int, list[Any]]:
     fill(header, layout.numbers_at, np.array(numbers, np.uint64))
     start = HEAD.size + len(header)
     size = start + -start % 8 + sum(map(_bytes, parts))
-    return size, [HEAD.pack(MAGIC, len(header), size), header, _PAD[-start % 8], *parts]
+    return b"".join((HEAD.pack(MAGIC, len(header), size), header.data, _PAD[-start % 8], *parts))
+
+
+def block_of(columns: Columns) -> Block:
+    """The block of columns. Raises Stop(COLUMNS_MISMATCH) as `columns_to_bytes` does."""
+    return block_in(columns_to_bytes(columns))
 
 
 def columns_from_bytes(data: bytes | U8) -> Columns:
-    """The columns in these bytes, over one private copy, in order of their names, settled (see `columns.settled`).
+    """The columns in these bytes, in order of their names, settled (see `columns.settled`); refusals as of `block_in`."""
+    return block_in(data).columns()
+
+
+def block_in(data: bytes | U8) -> Block:
+    """The block in these bytes, over one private copy.
 
     Raises Quarantine: BYTES_TRUNCATED when there are too few bytes, BYTES_GARBAGE for anything else that is wrong.
     """
@@ -101,7 +104,7 @@ def columns_from_bytes(data: bytes | U8) -> Columns:
     if len(whole) < size:
         raise Quarantine(Reason.BYTES_TRUNCATED, f"columns have {len(whole)} of {size} bytes")
     layout, numbers = _layout(whole, header)
-    return _Block(whole, HEAD.size + header, layout, numbers).columns()
+    return _placed(layout, whole, numbers)
 
 
 def _flat(entries: Sequence[Entry], columns: Columns) -> Iterator[tuple[Entry, Any]]:
@@ -158,48 +161,16 @@ def _numbers(whole: U8, layout: Layout) -> I64 | None:
     return numbers.view(np.int64) if found else None
 
 
-class _Block:
-    """A checked block of columns. Raises Quarantine(BYTES_GARBAGE) when numbers and bytes do not agree."""
-
-    def __init__(self, whole: U8, body: int, layout: Layout, numbers: I64) -> None:
-        room = np.empty(2, np.int64)
-        # a block ends on a multiple of eight bytes, so that kernels may read it as words
-        if len(whole) % 8 or not measure(layout.plan, numbers, len(whole), room):
-            raise garbage(_WRONG[LEFT_OVER if len(whole) % 8 else LARGER])
-        strings, lists = room.tolist()
-        self._starts, self._offsets = np.empty(strings, np.int64), np.empty(lists, np.int64)
-        places, body = np.empty((len(layout.plan), 2), np.int64), body + -body % 8
-        #: the bytes as arrays of every type; columns begin at multiples of eight bytes
-        self._whole, self._views = whole, {code: whole.view(DTYPES[code]) for code in layout.codes}
-        words, longs = self._views[_I32], self._views[_I64]
-        found = place(whole, words, longs, body, layout.plan, numbers, places, self._starts, self._offsets)
-        if found != PLACED:
-            raise garbage(_WRONG[found])
-        self._starts.flags.writeable = self._offsets.flags.writeable = False
-        self._entries, self._numbers, self._places = layout.entries, iter(numbers.tolist()), iter(places.tolist())
-        self._start = self._offset = 0
-
-    def columns(self) -> Columns:
-        """All columns, in order of their names."""
-        return {entry.name: self._column(entry) for entry in self._entries}
-
-    def _column(self, entry: Entry) -> Column:
-        (at, data), n = next(self._places), next(self._numbers)
-        _, kind, code, dimensions, children = entry
-        if kind == STRINGS:
-            size, first, words = next(self._numbers), self._start, at // 4
-            self._start += n
-            return Strings(self._whole[data : data + size], self._starts[first : self._start], self._views[_I32][words : words + n])
-        if kind == LISTS:
-            next(self._numbers)
-            first, self._offset = self._offset, self._offset + n + 1
-            return Ragged(self._offsets[first : self._offset], {child.name: self._column(child) for child in children})
-        at //= _SIZES[code]
-        if dimensions == 1:
-            return self._views[code][at : at + n]
-        width = next(self._numbers)
-        return self._views[code][at : at + n * width].reshape(n, width)
-
-
-_SIZES = [dtype.itemsize for dtype in DTYPES]
-_I32, _I64 = (DTYPES.index(np.dtype(kind)) for kind in ("<i4", "<i8"))
+def _placed(layout: Layout, whole: U8, numbers: I64) -> Block:
+    """The block of checked bytes. Raises Quarantine(BYTES_GARBAGE) when numbers and bytes do not agree."""
+    room = np.empty(2, np.int64)
+    # a block ends on a multiple of eight bytes, so that kernels may read it as words
+    if len(whole) % 8 or not measure(layout.plan, numbers, len(whole), room):
+        raise garbage(_WRONG[LEFT_OVER if len(whole) % 8 else LARGER])
+    strings, lists = room.tolist()
+    starts, offsets = np.empty(strings, np.int64), np.empty(lists, np.int64)
+    places, words, longs = np.empty((len(layout.plan), 3), np.int64), whole.view(np.int32), whole.view(np.int64)
+    found = place(whole, words, longs, layout.body, layout.plan, numbers, places, starts, offsets)
+    if found != PLACED:
+        raise garbage(_WRONG[found])
+    return Block(layout, whole, numbers, places, starts, offsets)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, lru_cache
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,9 @@ from assay.codecs.kernel import frozen
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
+MAGIC = b"ASC1"
+#: magic, bytes of the header, bytes of all
+HEAD = struct.Struct("<4sIQ")
 DTYPES = tuple(np.dtype(code) for code in ("|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"))
 #: Nesting of lists that is read; records of the bus have one level.
 DEPTH_MAX = 8
@@ -36,6 +40,17 @@ class Entry(NamedTuple):
     children: tuple[Entry, ...] = ()
 
 
+class Placed(NamedTuple):
+    """A column and its place: its row in the plan, the first of its numbers; `children` are the columns of a list's items by name."""
+
+    row: int
+    number: int
+    kind: int
+    code: int
+    dimensions: int
+    children: tuple[tuple[str, Placed], ...]
+
+
 class Layout:
     """The layout of these columns, in order of their names. Immutable."""
 
@@ -43,13 +58,31 @@ class Layout:
         self.entries = entries
         template, numbers, plan = bytearray(), list[int](), list[list[int]]()
         _describe(entries, -1, template, numbers, plan)
-        #: the header with its numbers 0, and the place of each number in it
+        #: the header with its numbers 0, the first byte behind it in a block, and the place of each number in it
         self.template = np.frombuffer(bytes(template), np.uint8)
+        self.body = HEAD.size + len(template) + -(HEAD.size + len(template)) % 8
         self.numbers_at: I64 = frozen(np.array(numbers, np.int64), np.int64)
         #: a row per column, lists before their children, see `columns_layout_kernel.py`
         self.plan: I64 = frozen(np.array(plan, np.int64).reshape(-1, PLAN_COLUMNS), np.int64)
-        #: types that a block of this layout is seen as, words and longs among them
-        self.codes = frozenset(_codes(entries)) | {DTYPES.index(np.dtype(kind)) for kind in (np.int32, np.int64)}
+        #: the columns by name
+        self.placed = dict(_placed(entries, iter(self.plan[:, NUMBER].tolist()), count()))
+        self.texts = sum(entry.kind == STRINGS for entry in entries)
+        self.has_lists = any(entry.kind == LISTS for entry in entries)
+        self._within: dict[str, tuple[tuple[str, Placed], ...]] = {}
+
+    def within(self, prefix: str) -> tuple[tuple[str, Placed], ...]:
+        """The columns whose names begin with a prefix, in order, by the rest of their names. A layout is asked for few prefixes."""
+        found = self._within.get(prefix)
+        if found is None:
+            told = ((name.removeprefix(prefix), placed) for name, placed in self.placed.items() if name.startswith(prefix))
+            found = self._within[prefix] = tuple(told)
+        return found
+
+    @cached_property
+    def front(self) -> U8:
+        """The bytes of a block before its columns, with its numbers and its size 0."""
+        written = HEAD.pack(MAGIC, len(self.template), 0) + self.template.tobytes()
+        return np.frombuffer(written.ljust(self.body, b"\0"), np.uint8)
 
     @cached_property
     def is_number(self) -> U8:
@@ -59,10 +92,10 @@ class Layout:
         return frozen(mask, np.uint8)
 
 
-def _codes(entries: Sequence[Entry]) -> Iterator[int]:
-    for entry in entries:
-        yield entry.code
-        yield from _codes(entry.children)
+def _placed(entries: Sequence[Entry], numbers: Iterator[int], rows: Iterator[int]) -> Iterator[tuple[str, Placed]]:
+    for name, kind, code, dimensions, children in entries:
+        row, number = next(rows), next(numbers)
+        yield name, Placed(row, number, kind, code, dimensions, tuple(_placed(children, numbers, rows)))
 
 
 def layout_of(columns: Mapping[str, Column]) -> Layout:

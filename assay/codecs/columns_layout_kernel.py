@@ -55,7 +55,8 @@ def measure(plan: Any, numbers: Any, end: int, rows: Any) -> bool:
 
 @kernel
 def place(whole: Any, words: Any, longs: Any, body: int, plan: Any, numbers: Any, places: Any, starts: Any, offsets: Any) -> int:
-    """Find and check every column behind `body`: `places[c]` are its first byte and, of strings, that of their data.
+    """Find and check every column behind `body`: `places[c]` are its first byte, that of the data of strings, and the first of its starts
+    or offsets.
 
     `words` and `longs` are the bytes as int32 and int64. `starts` takes the starts of all strings, `offsets` the offsets of all lists,
     column after column.
@@ -70,7 +71,8 @@ def place(whole: Any, words: Any, longs: Any, body: int, plan: Any, numbers: Any
             return CHILDREN_WRONG
         if rows < 0 or rows > end or rows > DIMENSION_MAX or body > end:
             return LARGER
-        places[c, 0] = body
+        places[c, 0] = places[c, 1] = body
+        places[c, 2] = 0
         if plan[c, KIND] == ARRAY:
             size = abs(plan[c, ITEMSIZE])
             width = numbers[number + 1] if plan[c, ITEMSIZE] > 0 else 1
@@ -93,6 +95,7 @@ def place(whole: Any, words: Any, longs: Any, body: int, plan: Any, numbers: Any
                     return STRINGS_WRONG
                 starts[start + i] = total
                 total += max(length, 0)
+            places[c, 2] = start
             start += rows
             body += 4 * rows + (-(4 * rows) & 7)
             if total != size:
@@ -113,6 +116,7 @@ def place(whole: Any, words: Any, longs: Any, body: int, plan: Any, numbers: Any
                     return LISTS_WRONG
                 total += count
                 offsets[offset + i + 1] = total
+            places[c, 2] = offset
             offset += rows + 1
             if total != items:
                 return LISTS_WRONG

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from assay.codecs.avro_cursor import Cursor
+from assay.codecs.column_block import Block
 from assay.codecs.columns import Columns
-from assay.codecs.columns_bytes import columns_block, columns_from_bytes
+from assay.codecs.columns_bytes import block_in, block_of
 from assay.codecs.single_object import HEADER_BYTES, pack, record_type, unpack
 from assay.codecs.varint import text, varint
 from assay.contracts.errors import Quarantine, Stop
@@ -20,6 +21,10 @@ from assay.contracts.reasons import Reason
 NAME = "journal_record"
 #: rows in processing order; wall time while rows are held; answers of effectors; a new writer; a new writer with other code
 BATCH, TICK, RESULT, CLAIM, UPGRADE = "BATCH", "TICK", "RESULT", "CLAIM", "UPGRADE"
+#: names of columns begin with this: columns of rows, columns of refused records
+ROW, REFUSED = "row.", "refused."
+#: the block of a record without columns
+NO_COLUMNS = block_of({})
 
 
 @dataclass(frozen=True)
@@ -37,17 +42,21 @@ class JournalRecord:
     ranges: list[tuple[str, int, int, int]] = field(default_factory=list)
     watermarks: list[tuple[str, int, int]] = field(default_factory=list)
     rows: int = 0
-    columns: Columns = field(default_factory=dict)
+    block: Block = NO_COLUMNS
+
+    @property
+    def columns(self) -> Columns:
+        """All columns, made anew: views of the block."""
+        return self.block.columns()
 
     def to_bytes(self) -> bytes:
         """Avro single-object bytes."""
-        size, block = columns_block(self.columns)
         return b"".join((
             record_type(NAME).header, varint(self.shard), varint(self.epoch), varint(self.sequence), text(self.kind),
             varint(self.wall_us), varint(self.emitted_through), self.code_digest, self.run_config_digest,
             _array([text(topic) + varint(partition) + varint(first) + varint(last) for topic, partition, first, last in self.ranges]),
             _array([text(topic) + varint(partition) + varint(ts_us) for topic, partition, ts_us in self.watermarks]),
-            varint(self.rows), varint(size), *block,
+            varint(self.rows), varint(len(self.block.whole)), self.block.whole.data,
         ))  # fmt: skip
 
     @classmethod
@@ -71,7 +80,7 @@ class JournalRecord:
         watermarks = [(at.text(), at.int32(), at.long()) for _ in at.items()]
         rows, (first, size) = at.int32(), at.span()
         at.end()
-        return cls(*head, ranges, watermarks, rows, columns_from_bytes(np.frombuffer(value, np.uint8, size, first)))
+        return cls(*head, ranges, watermarks, rows, block_in(np.frombuffer(value, np.uint8, size, first)))
 
 
 def _array(items: list[bytes]) -> bytes:

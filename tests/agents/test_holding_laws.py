@@ -26,6 +26,7 @@ from assay.app.simulation.log import ModelLog
 from assay.app.simulation.simulator import Simulator
 from assay.app.snapshots.taking import SnapshotPace
 from assay.codecs.columns import Columns, concat, rows, take
+from assay.codecs.columns_bytes import block_of
 from assay.codecs.journal_record import BATCH, TICK, JournalRecord
 from assay.codecs.single_object import unpack
 
@@ -54,7 +55,7 @@ def play(ordering: str, cuts: Sequence[int], bytes_max: int, given: Columns | No
     found: list[Any] = []
     for sequence, (start, stop) in enumerate(zip(edges, edges[1:], strict=False), 1):
         columns = take(whole, np.arange(start, stop))
-        record = JournalRecord(0, 1, sequence, BATCH, 0, -1, CODE, one.identity.run_config_digest, [], [], stop - start, columns)
+        record = JournalRecord(0, 1, sequence, BATCH, 0, -1, CODE, one.identity.run_config_digest, [], [], stop - start, block_of(columns))
         for emission in one.apply(record.to_bytes()).emissions:
             if emission.handle == DECISIONS:
                 bodies = [unpack(value or b"")[1] for value in emission.values.tolist()]

@@ -23,6 +23,7 @@ from assay.agents.step import Emission
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Columns, Strings, concat, rows, take
+from assay.codecs.columns_bytes import block_of
 from assay.codecs.journal_record import BATCH, CLAIM, RESULT, UPGRADE, JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import AssayError, Stop
@@ -68,7 +69,7 @@ def play(name: str, cuts: Sequence[int]) -> tuple[list[Emission], list[bytes], L
 
 def record(sequence: int, kind: str = BATCH, columns: Columns | None = None, n: int = 0, epoch: int = 0) -> JournalRecord:
     """A journal record of these columns."""
-    return JournalRecord(0, epoch, sequence, kind, WALL_US, -1, CODE, config().digest, [], [], n, columns or {})
+    return JournalRecord(0, epoch, sequence, kind, WALL_US, -1, CODE, config().digest, [], [], n, block_of(columns or {}))
 
 
 def answers(n: int) -> Columns:

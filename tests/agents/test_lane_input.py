@@ -45,7 +45,7 @@ def test_every_offset_is_taken_once(done: list[tuple[int, int]], fetches: list[t
         given.receive(chunk(TRAFFIC, [payment(f"p{n}", T0_US + n) for n in range(first, stop)], first))
     refused, taken = given.next(100)
     assert not refused
-    assert taken is not None and taken.columns is not None
-    assert np.asarray(taken.columns["offset"]).tolist() == expected
-    assert np.asarray(taken.columns["ts_us"]).tolist() == [T0_US + n for n in expected]
+    assert taken is not None and taken.rows is not None
+    assert np.asarray(taken.rows.column("row.offset")).tolist() == expected
+    assert np.asarray(taken.rows.column("row.ts_us")).tolist() == [T0_US + n for n in expected]
     assert sorted(n for _, _, first, last in taken.ranges for n in range(first, last + 1)) == expected

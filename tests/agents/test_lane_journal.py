@@ -15,6 +15,7 @@ from assay.agents.step import JournalEntry
 from assay.agents.topology import TOPOLOGY
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.codecs.columns import Columns, Strings
+from assay.codecs.columns_bytes import block_of
 from assay.codecs.journal_record import BATCH, CLAIM, RESULT, JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Stop
@@ -33,7 +34,7 @@ def lane(name: str = "rtdl") -> LaneMachine:
 
 def record(sequence: int, kind: str = BATCH, columns: Columns | None = None, n: int = 0, epoch: int = 0) -> JournalRecord:
     """A journal record of these columns."""
-    return JournalRecord(0, epoch, sequence, kind, WALL_US, -1, CODE, config().digest, [], [], n, columns or {})
+    return JournalRecord(0, epoch, sequence, kind, WALL_US, -1, CODE, config().digest, [], [], n, block_of(columns or {}))
 
 
 def recover(one: LaneMachine, values: Sequence[JournalRecord]) -> LaneMachine:

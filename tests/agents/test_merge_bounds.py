@@ -14,7 +14,8 @@ from records import CONTROL, INPUTS, LABELS, POSTURE, TRAFFIC, chunk, mark, paym
 from assay.agents.merge import Merge, Slice, Watermark
 from assay.agents.row_order import Ordering
 from assay.agents.step import TopicPartition
-from assay.codecs.columns import Columns, rows, take
+from assay.codecs.block_rows import chosen
+from assay.codecs.column_block import Block
 
 LABELS_0, TRAFFIC_0, TRAFFIC_1 = (LABELS, 0), (TRAFFIC, 0), (TRAFFIC, 1)
 
@@ -23,11 +24,11 @@ def given_rows(merge: Merge, place: TopicPartition, values: list[bytes], first: 
     """Hand fetched records of one partition to a merge, as a lane does."""
     taken = intake().take(chunk(place[0], values, first, place[1]), merge.late_bound(place))
     merge.saw(place, first + len(values))
-    merge.add(place, taken.rows or {}, taken.watermarks)
+    merge.add(place, taken.rows, taken.watermarks)
 
 
-def one_row() -> Columns:
-    """Columns of a single payment."""
+def one_row() -> Block:
+    """The block of a single payment."""
     taken = intake().take(chunk(TRAFFIC, [payment("a", 5)]), 0).rows
     assert taken is not None
     return taken
@@ -72,7 +73,7 @@ def test_the_partition_that_others_wait_for_is_wanted_although_it_has_reached_th
     assert merge.wants(TRAFFIC_0), "its mark is the lowest, and nothing but more of it can raise that"
     given_rows(merge, TRAFFIC_0, [mark(TRAFFIC, 0, 100)], 5)
     taken = merge.take(10)
-    assert taken is not None and taken.columns is not None and rows(taken.columns) == 5
+    assert taken is not None and taken.rows is not None and taken.rows.rows == 5
 
 
 def test_it_is_not_wanted_while_rows_are_ready_to_be_taken() -> None:
@@ -90,7 +91,7 @@ def test_the_bound_of_a_lane_is_tens_of_thousands_of_rows(policy: Ordering) -> N
     """Fewer would make small batches of large topics; many more would not fit into a worker's memory."""
     merge = Merge(RANKS, [LABELS_0, TRAFFIC_0], policy)
     for has_room, more in ((True, 10_000), (False, 90_000)):
-        merge.add(TRAFFIC_0, take(one_row(), np.zeros(more, np.int64)), [Watermark(more, 1)])
+        merge.add(TRAFFIC_0, chosen(one_row(), np.zeros(more, np.int64)), [Watermark(more, 1)])
         assert merge.wants(TRAFFIC_0) is has_room
     assert merge.wants(LABELS_0)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.codecs.column_survey import FALLING, LEVEL, RISING, alike, behind, consecutive, held_bytes, span
+from assay.codecs.column_survey import FALLING, LEVEL, RISING, alike, behind, consecutive, span
 
 NUMBERS = st.lists(st.integers(-3, 3) | st.sampled_from([-(2**63), 2**63 - 1]), min_size=1, max_size=8)
 
@@ -31,11 +31,6 @@ def test_consecutive_numbers_rise_by_one(first: int, steps: list[int]) -> None:
 )
 def test_rows_of_one_partition_are_alike(topics: list[int], partitions: list[int], expected: bool) -> None:
     assert alike(np.array(topics, np.int16), np.array(partitions, np.int32)) is expected
-
-
-@given(st.lists(st.integers(-1, 2**31 - 1), max_size=6))
-def test_the_bytes_of_strings_are_their_lengths_without_nulls(lengths: list[int]) -> None:
-    assert held_bytes(np.array(lengths, np.int32)) == sum(max(length, 0) for length in lengths)
 
 
 PLACED = st.lists(st.tuples(st.integers(0, 20), st.integers(0, 9)), unique_by=lambda place: place[0], max_size=8).map(sorted)

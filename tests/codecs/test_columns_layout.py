@@ -9,8 +9,8 @@ import pytest
 
 from assay.codecs import columns_bytes
 from assay.codecs.columns import Columns, Ragged, Strings
-from assay.codecs.columns_bytes import HEAD, columns_from_bytes, columns_to_bytes
-from assay.codecs.columns_layout import KEPT, KEPT_BYTES, layout_of
+from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
+from assay.codecs.columns_layout import HEAD, KEPT, KEPT_BYTES, layout_of
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from records import RTDL, mark
 
 from assay.codecs.columns import Columns, Strings
+from assay.codecs.columns_bytes import block_of
 from assay.codecs.journal_record import BATCH, CLAIM, RESULT, TICK, UPGRADE, JournalRecord
 from assay.codecs.single_object import pack, unpack
 from assay.contracts.errors import Stop
@@ -34,7 +35,7 @@ def test_every_field_comes_back_from_the_bytes(record: JournalRecord) -> None:
 @given(st.lists(st.tuples(LONGS, st.none() | st.binary(max_size=9)), max_size=5))
 def test_the_columns_come_back_from_the_bytes(rows: list[tuple[int, bytes | None]]) -> None:
     columns: Columns = {"row.ts_us": np.array([ts for ts, _ in rows], np.int64), "row.event_id": Strings.of([text for _, text in rows])}
-    found = JournalRecord.from_bytes(replace(EMPTY, rows=len(rows), columns=columns).to_bytes()).columns
+    found = JournalRecord.from_bytes(replace(EMPTY, rows=len(rows), block=block_of(columns)).to_bytes()).columns
     texts = found["row.event_id"]
     assert isinstance(texts, Strings)
     assert list(zip(np.asarray(found["row.ts_us"]).tolist(), texts.tolist(), strict=True)) == rows

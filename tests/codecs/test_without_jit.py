@@ -12,8 +12,9 @@ import numpy as np
 from assay.codecs.avro_decode import decode
 from assay.codecs.avro_encode import encode
 from assay.codecs.avro_plan import compile_schema
+from assay.codecs.block_rows import Rows, chosen, joined
 from assay.codecs.columns import Columns, Ragged, Strings, take
-from assay.codecs.columns_bytes import columns_to_bytes
+from assay.codecs.columns_bytes import block_of, columns_to_bytes
 from assay.codecs.digests import sha256_rows
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import encoder_of, split
@@ -68,12 +69,14 @@ def digest() -> str:
     decoded = decode(plan, *damaged)
     turned = take(decoded.columns, np.arange(len(damaged.lengths))[::-1])
     topics = Strings.of(["a", "b", "c"])
+    flat: Columns = {name: column for name, column in batch().items() if not isinstance(column, Ragged)}
     mark: Columns = {"partition": np.arange(3), "topic": topics, "ts_utc": np.arange(3), "final": np.zeros(3, np.bool_)}
     framed = encoder_of("mark", {"pins": b"pins"}).encode(mark)
     parts = [
         bodies.data.tobytes(),
         decoded.verdict.tobytes(),
         columns_to_bytes(turned),
+        joined([Rows.of(chosen(block_of(flat), np.arange(5)[::-1])), Rows(block_of(flat), 2, 5)]).whole.tobytes(),
         sha256_rows(b"p" * 70, *damaged).tobytes(),
         partitions_of(damaged, 5).tobytes(),
         framed.data.tobytes(),

@@ -16,7 +16,8 @@ from fuzz.engine import Target, refusal
 from assay.codecs.avro_decode import REASONS, Decoded, decode
 from assay.codecs.avro_encode import encode
 from assay.codecs.columns import Columns, Ragged, Strings
-from assay.codecs.columns_bytes import HEAD, columns_from_bytes, columns_to_bytes
+from assay.codecs.columns_bytes import columns_from_bytes, columns_to_bytes
+from assay.codecs.columns_layout import HEAD
 from assay.codecs.crc32c_kernel import crc32c
 from assay.codecs.journal_record import NAME, JournalRecord
 from assay.codecs.record_batch_read import holds_batch, read_batches

@@ -40,7 +40,7 @@ def meet_input(value: bytes) -> Any:
         good = records.decision("good") if handle == records.RTDL else GOOD
         chunk = records.chunk(handle, [good, value, None, good], 5)
         taken = taking.take(chunk, 0)
-        kept = taken.rows["offset"].tolist() if taken.rows is not None else []  # type: ignore[union-attr]
+        kept = taken.rows.column("row.offset").tolist() if taken.rows is not None else []  # type: ignore[union-attr]
         offsets = sorted([*kept, *(m.offset for m in taken.watermarks), *(r.offset for r in taken.refused), *taken.resolved])
         assert offsets == [5, 6, 7, 8], f"{handle}: {offsets}"
         ended += [r.reason for r in taken.refused if r.offset == 6] or ["row" if 6 in kept else "passed"]

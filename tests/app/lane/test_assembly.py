@@ -24,6 +24,7 @@ from assay.app.lane.assembly import Ports, drive, fold_machine_of, machine_of, p
 from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import ModelLog
+from assay.codecs.columns_bytes import block_of
 from assay.codecs.journal_record import BATCH, JournalRecord
 from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
@@ -141,5 +142,5 @@ def test_a_journal_record_of_another_layout_is_refused(change: dict[str, Any]) -
     columns = {name: column for name, column in record.columns.items() if name != change.get("-")}
     columns |= {name: column for name, column in change.items() if name != "-"}
     with pytest.raises(Stop, match="begun by another version of assay") as refused:
-        one.apply(replace(record, columns=columns).to_bytes())
+        one.apply(replace(record, block=block_of(columns)).to_bytes())
     assert refused.value.reason is Reason.LAYOUT_UNSUPPORTED

@@ -16,6 +16,7 @@ from assay.app.replay.verify import Recomputed, findings, recompute
 from assay.app.run.directory import RunConfig
 from assay.app.simulation.faults import Planted, Reorder
 from assay.codecs.columns import Strings
+from assay.codecs.columns_bytes import block_of
 from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import pack, unpack
 from assay.contracts.errors import Stop
@@ -168,11 +169,12 @@ def journal_row(ran: Ran, wanted: int) -> tuple[int, int, JournalRecord]:
 
 def test_an_amount_changed_in_the_journal_is_found_at_the_events_it_reaches(ran: Ran) -> None:
     index, row, record = journal_row(ran, 200)
-    amounts = np.array(record.columns["row.amount_minor"])
+    columns = record.columns
+    amounts = np.array(columns["row.amount_minor"])
     amounts[row] += 1
-    record.columns["row.amount_minor"] = amounts
-    event = record.columns["row.event_id"].row(row).decode()  # type: ignore[union-attr]
-    verdict = replay(ran._replace(journal=[*ran.journal[:index], record.to_bytes(), *ran.journal[index + 1 :]]))
+    changed = replace(record, block=block_of({**columns, "row.amount_minor": amounts}))
+    event = columns["row.event_id"].row(row).decode()  # type: ignore[union-attr]
+    verdict = replay(ran._replace(journal=[*ran.journal[:index], changed.to_bytes(), *ran.journal[index + 1 :]]))
     assert verdict.result.differing >= 1
     assert verdict.differences[0].startswith(f"event {event}: journal record {record.sequence} row "), (
         "in processing order, so the cause is first"
