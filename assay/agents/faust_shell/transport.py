@@ -15,7 +15,9 @@ import faust
 from aiokafka.consumer.fetcher import READ_COMMITTED
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
-from mode import Service
+from mode import Seconds, Service
+from mode.services import WaitResults
+from mode.threads import MethodQueue, MethodQueueWorker
 
 from assay.agents.faust_shell.fetching import fetch_runs, pace_fetches, to_chunk, wake_when_answered
 from assay.agents.faust_shell.lanes import FetchedChunk, LaneMember
@@ -48,8 +50,30 @@ class Message(NamedTuple):
     serialized_value_size: int = 0
 
 
+class CallWorker(MethodQueueWorker):
+    """Takes the calls to the consumer's thread. Stock waits for a call, a stop and a crash by a task each, and is cancelled at the end too."""
+
+    @Service.task
+    async def _method_queue_do_work(self) -> None:
+        while True:
+            await self.method_queue._process_enqueued(await self.method_queue._queue.get())
+
+
+class CallQueue(MethodQueue):
+    """The calls to the consumer's thread."""
+
+    Worker = CallWorker
+
+
 class LaneConsumerThread(AIOKafkaConsumerThread):
     """The thread aiokafka runs in, with fetch waits fit for several partitions under backpressure."""
+
+    @property
+    def method_queue(self) -> MethodQueue:
+        """Made when it is first asked for, as stock's."""
+        if self._method_queue is None:
+            self._method_queue = CallQueue(loop=self.thread_loop, beacon=self.beacon)
+        return self._method_queue
 
     async def on_start(self) -> None:
         await super().on_start()
@@ -132,6 +156,22 @@ class LaneConsumer(Consumer):
         await self.seek_wait(cursors)
         self._read_offset.update({tp: cursor or None for tp, cursor in cursors.items()})
         self._positions = cursors
+
+    async def sleep(self, n: Seconds) -> None:
+        """As stock's; a turn of the loop, which stock asks for before each fetch, costs no task and no timer."""
+        await (asyncio.sleep(0) if n == 0 else super().sleep(n))
+
+    async def wait_first(self, *coros: Any, timeout: Seconds | None = None) -> WaitResults:
+        """As stock's; a message that its stream takes at once costs no tasks.
+
+        Stock gives (delivery of a message, flow suspended). A delivery waits only while the flow of the app is suspended.
+        """
+        delivery, *rest = coros
+        if not self.app.flow_control.is_active():
+            return await super().wait_first(*coros, timeout=timeout)
+        for one in rest:
+            one.close()
+        return WaitResults([delivery], [await delivery], self.should_stop)
 
     async def _wait_next_records(self, timeout: float) -> tuple[Any, Any]:
         if self.flow_active and not self._get_active_partitions():

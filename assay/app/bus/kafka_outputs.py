@@ -40,5 +40,5 @@ class KafkaOutputs:
         tps: dict[tuple[str, int], list[RecordBatch]] = {}
         for lot in lots:
             tps.setdefault((self._topics[lot.handle], lot.partition), []).extend(lot.batches)
-        await asyncio.gather(*(self._producer.write(topic, partition, batches) for (topic, partition), batches in tps.items()))
+        await self._producer.write(tps)
         self.records_written += sum(batch.records for batches in tps.values() for batch in batches)

@@ -6,7 +6,8 @@ A write returns when the broker has every record of it, or the lane stops.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Generator, Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -20,6 +21,24 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 REQUEST_BYTES_MAX = 16 * 1024 * 1024
+
+
+class _Acknowledgement:
+    """Awaited, it gives the offset of a record, or raises Stop(PRODUCE_FAILED). Without a task of its own: a small record has many."""
+
+    def __init__(self, topic: str, sent: asyncio.Future[Any]) -> None:
+        self._topic, self._sent = topic, sent
+
+    def __await__(self) -> Generator[Any, None, int]:
+        try:
+            record = yield from self._sent.__await__()
+        except KafkaError as error:
+            raise lane_not_written(cause_of(error), self._topic) from error
+        return int(record.offset)
+
+    def ignore(self) -> None:
+        """Nobody waits for this one any more: its error, if one comes, is no news."""
+        self._sent.add_done_callback(lambda sent: sent.cancelled() or sent.exception())
 
 
 class LaneProducer:
@@ -60,20 +79,27 @@ class LaneProducer:
             sent = await self._started().send(topic, value, partition=partition, timestamp_ms=wall_ms)
         except KafkaError as error:
             raise lane_not_written(cause_of(error), topic) from error
-        return asyncio.ensure_future(self._acknowledged(topic, sent))
+        return _Acknowledgement(topic, sent)
 
-    async def _acknowledged(self, topic: str, sent: Awaitable[Any]) -> int:
+    async def write(self, lots: Mapping[tuple[str, int], Sequence[RecordBatch]]) -> None:
+        """Write finished batches, in their order within each partition; return when all are acknowledged."""
+        sent: list[_Acknowledgement] = []
         try:
-            return int((await sent).offset)
-        except KafkaError as error:
-            raise lane_not_written(cause_of(error), topic) from error
+            # a second batch of a partition waits until the first one has left: the first ones of all partitions leave together
+            for batches in zip_longest(*lots.values()):
+                for (topic, partition), batch in zip(lots, batches, strict=True):
+                    if batch is not None:
+                        sent.append(await self._sent(topic, partition, batch))
+            for acknowledgement in sent:
+                await acknowledgement
+        except BaseException:
+            for acknowledgement in sent:
+                acknowledgement.ignore()
+            raise
 
-    async def write(self, topic: str, partition: int, batches: Sequence[RecordBatch]) -> None:
-        """Write finished batches to one partition, in their order; return when all are acknowledged."""
-        producer = self._started()
+    async def _sent(self, topic: str, partition: int, batch: RecordBatch) -> _Acknowledgement:
         try:
-            sent = [await producer.send_batch(FinishedBatch(batch), topic, partition=partition) for batch in batches]
-            await asyncio.gather(*sent)
+            return _Acknowledgement(topic, await self._started().send_batch(FinishedBatch(batch), topic, partition=partition))
         except (KafkaError, AssertionError) as error:  # aiokafka asserts that the partition exists
             raise lane_not_written(cause_of(error), topic) from error
 

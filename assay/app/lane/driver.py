@@ -227,7 +227,8 @@ class LaneDriver:
             while (entry := self.machine.next_entry(self._wall_us())) is None:
                 self._fed.clear()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._fed.wait(), LOOK_AGAIN_S)
+                    async with asyncio.timeout(LOOK_AGAIN_S):
+                        await self._fed.wait()
             self._in_flight.put_nowait(await self._send(entry))
             if entry.rows < self._small_rows:  # rows that wait meanwhile share the next one's costs; in line they would gain nothing
                 await self._in_flight.join()

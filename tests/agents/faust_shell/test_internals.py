@@ -23,10 +23,12 @@ from faust.app import BootStrategy
 from faust.assignor.partition_assignor import PartitionAssignor
 from faust.tables import TableManager
 from faust.tables.base import Collection
+from faust.transport.conductor import ConductorCompiler
 from faust.transport.consumer import Consumer as BaseConsumer
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Producer, Transport
 from faust.types.assignor import PartitionAssignorT
 from mode import Service
+from mode.threads import MethodQueue, MethodQueueWorker, QueueServiceThread
 
 from assay.agents.faust_shell.apps import LaneBoot, WorkerApp, WorkerBoot
 from assay.agents.faust_shell.assignor import LaneAssignor
@@ -64,6 +66,9 @@ def test_the_versions_are_those_the_shell_was_read_against(package: str, pinned:
         (faust.App.on_start, "self"),
         (faust.App.on_stop, "self"),
         (Service.add_runtime_dependency, "self service"),
+        (Service.sleep, "self n"),
+        (Service.wait_first, "self coros timeout"),
+        (MethodQueue._process_enqueued, "self p"),
         (Service._crash, "self reason"),
         (AIOKafkaProducer.create_batch, "self"),
         (AIOKafkaProducer.send_batch, "self batch topic partition"),
@@ -159,6 +164,27 @@ def test_faust_asks_the_boot_strategy_what_an_app_starts_and_waits_for_recovery_
     started = inspect.getsource(faust.App.on_started)
     assert "if not await self._wait_for_table_recovery_completed():" in started
     assert "self.add_runtime_dependency(app)" in inspect.getsource(WorkerApp._wait_for_table_recovery_completed)
+
+
+def test_the_consumer_waits_for_a_delivery_or_the_end_of_the_flow_and_a_delivery_waits_for_the_flow_only() -> None:
+    """Why a message may be delivered without tasks while the flow of the app is active."""
+    drained = inspect.getsource(BaseConsumer._drain_messages)
+    assert re.sub(r"\s+", " ", drained).count("await self.wait_first( callback(message), self.suspend_flow.wait() )") == 1
+    assert drained.count("wait_first") == 1
+    assert "await self.sleep(0)" in drained
+    delivered = inspect.getsource(ConductorCompiler.build)
+    assert "await acquire_flow_control()" in delivered
+    assert "acquire_flow_control: Callable = app.flow_control.acquire" in delivered
+
+
+def test_the_thread_of_the_consumer_takes_calls_from_its_queue_by_the_worker_that_the_queue_names() -> None:
+    assert "self.Worker(self, index=i" in inspect.getsource(MethodQueue.on_start)
+    called = inspect.getsource(MethodQueueWorker._method_queue_do_work.fun)
+    assert "get = method_queue._queue.get" in called
+    assert "await process_enqueued(item)" in called
+    assert "self._queue.put_nowait(method)" in inspect.getsource(MethodQueue._queue_put)
+    assert "await self.method_queue.call(" in inspect.getsource(QueueServiceThread.call_thread)
+    assert "future.cancel()" in inspect.getsource(Service._cancel_futures)
 
 
 def test_a_crash_walks_up_from_a_service_to_all_it_belongs_to_and_down_to_their_children() -> None:
