@@ -51,7 +51,7 @@ class Message(NamedTuple):
 
 
 class CallWorker(MethodQueueWorker):
-    """Takes the calls to the consumer's thread. Stock waits for a call, a stop and a crash by a task each, and is cancelled at the end too."""
+    """Takes the calls to the consumer's thread until it is cancelled, as stock's. Stock waits for a call, a stop and a crash by a task each."""
 
     @Service.task
     async def _method_queue_do_work(self) -> None:
@@ -161,7 +161,7 @@ class LaneConsumer(Consumer):
         """As stock's; a turn of the loop, which stock asks for before each fetch, costs no task and no timer."""
         await (asyncio.sleep(0) if n == 0 else super().sleep(n))
 
-    async def wait_first(self, *coros: Any, timeout: Seconds | None = None) -> WaitResults:
+    async def wait_first(self, *coros: Any, timeout: Any = None) -> WaitResults:
         """As stock's; a message that its stream takes at once costs no tasks.
 
         Stock gives (delivery of a message, flow suspended). A delivery waits only while the flow of the app is suspended.

@@ -184,7 +184,7 @@ def test_the_thread_of_the_consumer_takes_calls_from_its_queue_by_the_worker_tha
     assert "await process_enqueued(item)" in called
     assert "self._queue.put_nowait(method)" in inspect.getsource(MethodQueue._queue_put)
     assert "await self.method_queue.call(" in inspect.getsource(QueueServiceThread.call_thread)
-    assert "future.cancel()" in inspect.getsource(Service._cancel_futures)
+    assert "future.cancel()" in inspect.getsource(Service._default_stop_futures)
 
 
 def test_a_crash_walks_up_from_a_service_to_all_it_belongs_to_and_down_to_their_children() -> None:
