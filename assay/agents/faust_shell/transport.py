@@ -51,7 +51,7 @@ class Message(NamedTuple):
 
 
 class CallWorker(MethodQueueWorker):
-    """Takes the calls to the consumer's thread until it is cancelled, as stock's. Stock makes a task for each wait: a call, a stop, a crash."""
+    """Takes the calls to the consumer's thread until it is cancelled. Stock makes a task for each wait: for a call, a stop, a crash."""
 
     @Service.task
     async def _method_queue_do_work(self) -> None:
