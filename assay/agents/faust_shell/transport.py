@@ -55,7 +55,7 @@ class CallWorker(MethodQueueWorker):
 
     @Service.task
     async def _method_queue_do_work(self) -> None:
-        while True:
+        while not self.should_stop:  # a call that is under way takes the cancellation for itself
             await self.method_queue._process_enqueued(await self.method_queue._queue.get())
 
 

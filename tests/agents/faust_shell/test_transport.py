@@ -126,7 +126,10 @@ def test_calls_to_the_thread_of_the_consumer_are_answered_also_by_their_errors_u
         promises = [await queue.call(loop.create_future(), halve, number) for number in range(6)]
         told = await asyncio.gather(*promises, return_exceptions=True)
         assert [answer if isinstance(answer, int) else str(answer) for answer in told] == [0, "1", 1, "3", 2, "5"]
-        await queue.stop()
+        unanswered = await queue.call(loop.create_future(), asyncio.Event().wait)
+        await asyncio.sleep(0)
+        await asyncio.wait_for(queue.stop(), 20)
+        assert unanswered.cancelled() or isinstance(unanswered.exception(), asyncio.CancelledError)
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(scene())
