@@ -74,6 +74,9 @@ class Settings(BaseSettings):
         description="URL for actions: each action is posted to the URL, and looked up at URL/key; empty records actions in a file",
     )
     packs: str = Field("", description="packs that a worker runs, separated by commas; empty runs all packs")
+    fetch_wait_ms: int = Field(
+        8, ge=1, le=1000, description="milliseconds that a fetch waits for more while payments come; longer: less CPU time, later decisions"
+    )
     snapshot_every_s: float = Field(120.0, ge=0, description="seconds after which a standby takes a snapshot of its lane; 0 turns it off")
     snapshot_every_records: int = Field(
         20_000, ge=0, description="journal records after which a standby takes a snapshot of its lane; 0 turns it off"

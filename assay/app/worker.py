@@ -53,6 +53,7 @@ def build_worker(settings: Settings) -> WorkerApp:
         directory=run.directory / "faust",
         web_port=settings.web_port or free_port(),
         web_bind=settings.web_host,
+        fetch_wait_ms=settings.fetch_wait_ms,
         client=aiokafka_arguments(properties),
     )
     pace = SnapshotPace(settings.snapshot_every_records, settings.snapshot_every_s)

@@ -66,7 +66,7 @@ NOT_MORE = [
     ("a partition that is not taken holds others up for no longer", transport.PREFETCH_BACKOFF_S, 0.05),
     ("a journal that does not come is not waited for without end", consumer.SILENCE_MAX_S, 120.0),
     ("a broker that elects a leader is waited for", 10.0, consumer.SILENCE_MAX_S),
-    ("a fetch of a busy topic waits a few milliseconds for more", fetching.BUSY_WAIT_MS, 20),
+    ("a fetch of a busy topic waits a few milliseconds for more", Shell("g", "b", Path()).fetch_wait_ms, 20),
     ("a fetch of an idle topic is soon made again", fetching.IDLE_WAIT_MS, 200),
     ("many marks of an idle topic share a journal record", 100, merge.WATERMARKS_WAITING_MAX),
     ("and its position moves all the same", merge.WATERMARKS_WAITING_MAX, 10_000),

@@ -12,6 +12,7 @@ from records import PINS, RTDL, TRAFFIC, chunk, decision, outcome, payment
 from simulated_worlds import config
 
 from assay.agents.audit import AuditMachine
+from assay.agents.faust_shell.agents import Shell
 from assay.agents.lane import LaneMachine
 from assay.agents.specs import journal_topic
 from assay.agents.topology import TOPOLOGY
@@ -178,6 +179,16 @@ def test_the_settings_say_when_a_worker_takes_snapshots(tmp_path: Path) -> None:
         return [driver._snapshots._pace for driver in drivers if isinstance(driver, LaneDriver) and driver._snapshots is not None]
 
     assert asyncio.run(paces()) == [SnapshotPace(5, 7.0)] * 2
+
+
+def test_the_settings_say_how_long_a_fetch_of_a_busy_lane_waits(tmp_path: Path) -> None:
+    a_run(tmp_path).save()
+
+    async def waits(**given: int) -> set[int]:
+        return {lane.fetch_wait_ms for lane in build_worker(load_settings(run=tmp_path, **given)).lane_apps}
+
+    assert asyncio.run(waits()) == {Shell("g", "b", Path()).fetch_wait_ms}
+    assert asyncio.run(waits(fetch_wait_ms=9)) == {9}
 
 
 def test_the_wall_clock_of_a_worker_counts_microseconds(tmp_path: Path) -> None:

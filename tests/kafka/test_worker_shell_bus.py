@@ -31,17 +31,6 @@ LARGE = str(16 * 1024 * 1024)
 MakeTopic = Callable[..., str]
 
 
-@pytest.fixture
-def make_topic(kafka: Server, namespace: str) -> MakeTopic:
-    def make(name: str, partitions: int = 1, **config: str) -> str:
-        admin = AdminClient({"bootstrap.servers": kafka.address})
-        settings = {key.replace("_", "."): value for key, value in config.items()}
-        admin.create_topics([NewTopic(namespace + name, partitions, 1, config=settings)])[namespace + name].result(20)
-        return namespace + name
-
-    return make
-
-
 async def _whole(journal: KafkaJournal) -> list[tuple[int, bytes]]:
     return [record async for record in journal.read_all()]
 

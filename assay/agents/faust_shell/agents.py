@@ -35,6 +35,8 @@ class Shell(NamedTuple):
     web_port: int = 6066
     web_bind: str = "127.0.0.1"
     commit_interval_s: float = 0.5
+    fetch_wait_ms: int = 8
+    """A fetch waits so long for more while records come: the longer, the less CPU time, and the later the decisions."""
     crash_grace_s: float = 15.0
     """A worker that failed and is still there after this long is ended without asking Faust again."""
     client: Mapping[str, Any] = MappingProxyType({})
@@ -89,7 +91,7 @@ def _lane_app(shell: Shell, spec: ShellLane, monitor: faust.Monitor) -> LaneApp:
         TableManager=LaneRecovery,
         monitor=monitor,
     )
-    app.member = LaneMember(spec)
+    app.member, app.fetch_wait_ms = LaneMember(spec), shell.fetch_wait_ms
     topic = app.topic(*spec.topics, key_serializer="raw", value_serializer="raw", acks=False)
     app.agent(topic, name=f"lane.{spec.id.lane}.{spec.id.shard}", concurrency=1)(_feeder(app))
     return app

@@ -37,6 +37,8 @@ class LaneApp(faust.App):
 
     member: LaneMember
     consumer: LaneConsumer
+    #: a fetch waits so long for more while records come
+    fetch_wait_ms: int
 
     def _new_transport(self) -> LaneTransport:
         return LaneTransport(self.conf.broker_consumer, self)

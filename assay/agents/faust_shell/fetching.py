@@ -20,8 +20,8 @@ from assay.codecs.columns import Strings
 from assay.codecs.record_batch_read import Fetched, holds_batch, read_batches
 from assay.contracts.errors import Quarantine
 
-#: while records come, a fetch waits so long for so many bytes
-BUSY_WAIT_MS, BUSY_BYTES = 5, 64 * 1024
+#: while records come, a fetch of a lane waits for so many bytes, for as long as its worker is told
+BUSY_BYTES = 64 * 1024
 #: when none come, the first one ends it
 IDLE_WAIT_MS = 50
 
@@ -91,7 +91,7 @@ def wake_when_answered(fetcher: Fetcher) -> None:
     fetcher._in_flight = AnsweredAtOnce(fetcher)
 
 
-def pace_fetches(fetcher: Fetcher) -> None:
+def pace_fetches(fetcher: Fetcher, busy_wait_ms: int) -> None:
     """Let each fetch of this fetcher wait for as long and as much as `fetch_wait` says."""
     stock, before = fetcher._get_actions_per_node, dict[Any, int]()
 
@@ -99,22 +99,22 @@ def pace_fetches(fetcher: Fetcher) -> None:
         states = {tp: assignment.state_value(tp) for tp in assignment.tps}
         positions = {tp: state.position for tp, state in states.items() if state.has_valid_position}
         moved = any(before.get(tp) != position for tp, position in positions.items())
-        fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = fetch_wait(moved=moved, partly=bool(fetcher._records))
+        fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes = fetch_wait(busy_wait_ms, moved=moved, partly=bool(fetcher._records))
         before.update(positions)
         return stock(assignment)
 
     fetcher._get_actions_per_node = actions
 
 
-def fetch_wait(*, moved: bool, partly: bool) -> tuple[int, int]:
+def fetch_wait(busy_wait_ms: int, *, moved: bool, partly: bool) -> tuple[int, int]:
     """(longest wait in ms, bytes that end it) of the next fetch.
 
     `moved`: the last one brought something, so more is coming: rows that come within a few ms share the costs of a fetch.
     `partly`: partitions are left out, not taken yet or of a full lane, and will have to wait until this fetch is back.
     """
     if moved:
-        return BUSY_WAIT_MS, BUSY_BYTES
-    return (BUSY_WAIT_MS if partly else IDLE_WAIT_MS), 1
+        return busy_wait_ms, BUSY_BYTES
+    return (busy_wait_ms if partly else IDLE_WAIT_MS), 1
 
 
 def to_chunk(place: TopicPartition, records: list[Any]) -> Chunk:

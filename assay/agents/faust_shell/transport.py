@@ -68,6 +68,8 @@ class CallQueue(MethodQueue):
 class LaneConsumerThread(AIOKafkaConsumerThread):
     """The thread aiokafka runs in, with fetch waits fit for several partitions under backpressure."""
 
+    app: Any  # a LaneApp; Faust declares its own app type
+
     @property
     def method_queue(self) -> MethodQueue:
         """Made when it is first asked for, as stock's."""
@@ -81,7 +83,7 @@ class LaneConsumerThread(AIOKafkaConsumerThread):
         fetcher._prefetch_backoff = PREFETCH_BACKOFF_S
         fetcher._isolation_level = READ_COMMITTED  # stock, without exactly-once: what a transaction gave up would be decided
         fetch_runs(fetcher)
-        pace_fetches(fetcher)
+        pace_fetches(fetcher, self.app.fetch_wait_ms)
         wake_when_answered(fetcher)
 
     def verify_event_path(self, now: float, tp: TP) -> None:

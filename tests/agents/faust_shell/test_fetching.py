@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+from collections.abc import Callable, Coroutine
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,10 +16,10 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from assay.agents.faust_shell.fetching import (
     BUSY_BYTES,
-    BUSY_WAIT_MS,
     IDLE_WAIT_MS,
     Fetched,
     RawBatches,
@@ -27,8 +29,10 @@ from assay.agents.faust_shell.fetching import (
     pace_fetches,
     wake_when_answered,
 )
+from assay.agents.faust_shell.transport import LaneConsumerThread
 
 PLACE = TopicPartition("t", 0)
+BUSY_WAIT_MS = 7
 
 
 def batch(base: int, values: list[bytes | None], compression: int = 0, transactional: int = 0) -> bytes:
@@ -95,27 +99,46 @@ def test_only_the_fetcher_given_is_changed() -> None:
     ],
 )
 def test_a_fetch_waits_for_what_is_coming(moved: bool, partly: bool, waits: tuple[int, int]) -> None:
-    assert fetch_wait(moved=moved, partly=partly) == waits
+    assert fetch_wait(BUSY_WAIT_MS, moved=moved, partly=partly) == waits
 
 
-def test_a_fetch_is_paced_by_what_was_consumed_since_the_one_before() -> None:
-    async def waits() -> list[tuple[int, int]]:
-        fetcher, found = object.__new__(StockFetcher), list[tuple[int, int]]()
-        fetcher._closed, fetcher._records = True, {}
-        fetcher._get_actions_per_node = lambda assignment: found.append((fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes))
-        subscriptions = SubscriptionState(asyncio.get_running_loop())
-        subscriptions.assign_from_user([PLACE])
-        assignment = subscriptions.subscription.assignment
-        pace_fetches(fetcher)
-        for position in (7, 7, 9, 9):
-            assignment.state_value(PLACE).seek(position)
-            fetcher._get_actions_per_node(assignment)
-        fetcher._records = {PLACE: object()}
+async def _waits(pace: Callable[[StockFetcher], Coroutine[Any, Any, None]]) -> list[tuple[int, int]]:
+    """The waits of five fetches: the position moves before the first and the third; a partition is left out of the last."""
+    fetcher, found = object.__new__(StockFetcher), list[tuple[int, int]]()
+    fetcher._closed, fetcher._records, fetcher._in_flight = True, {}, set()
+    fetcher._get_actions_per_node = lambda assignment: found.append((fetcher._fetch_max_wait_ms, fetcher._fetch_min_bytes))
+    subscriptions = SubscriptionState(asyncio.get_running_loop())
+    subscriptions.assign_from_user([PLACE])
+    assignment = subscriptions.subscription.assignment
+    await pace(fetcher)
+    for position in (7, 7, 9, 9):
+        assignment.state_value(PLACE).seek(position)
         fetcher._get_actions_per_node(assignment)
-        return found
+    fetcher._records = {PLACE: object()}
+    fetcher._get_actions_per_node(assignment)
+    return found
 
+
+async def _by_itself(fetcher: StockFetcher) -> None:
+    pace_fetches(fetcher, BUSY_WAIT_MS)
+
+
+async def _by_the_thread_of_a_lane(fetcher: StockFetcher) -> None:
+    thread = object.__new__(LaneConsumerThread)
+    thread.app, thread._consumer = SimpleNamespace(fetch_wait_ms=BUSY_WAIT_MS), SimpleNamespace(_fetcher=fetcher)
+    await thread.on_start()
+
+
+@pytest.mark.parametrize("pace", [_by_itself, _by_the_thread_of_a_lane])
+def test_a_fetch_is_paced_by_what_was_consumed_since_the_one_before(
+    pace: Callable[[StockFetcher], Coroutine[Any, Any, None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def connected(thread: AIOKafkaConsumerThread) -> None:
+        """In the place of a connection to a broker."""
+
+    monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", connected)
     busy, idle = (BUSY_WAIT_MS, BUSY_BYTES), (IDLE_WAIT_MS, 1)
-    assert asyncio.run(waits()) == [busy, idle, busy, idle, (BUSY_WAIT_MS, 1)]
+    assert asyncio.run(_waits(pace)) == [busy, idle, busy, idle, (BUSY_WAIT_MS, 1)]
 
 
 class _Answers:
