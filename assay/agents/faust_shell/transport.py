@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import faust
-from aiokafka.consumer.fetcher import READ_COMMITTED
+from aiokafka.consumer.fetcher import READ_COMMITTED, Fetcher
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, Consumer, Transport
 from faust.types import TP
 from mode import Seconds, Service
@@ -79,7 +79,10 @@ class LaneConsumerThread(AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         await super().on_start()
-        fetcher = self._ensure_consumer()._fetcher
+        self.fit(self._ensure_consumer()._fetcher)
+
+    def fit(self, fetcher: Fetcher) -> None:
+        """Let a fetcher fetch as a lane needs it."""
         fetcher._prefetch_backoff = PREFETCH_BACKOFF_S
         fetcher._isolation_level = READ_COMMITTED  # stock, without exactly-once: what a transaction gave up would be decided
         fetch_runs(fetcher)

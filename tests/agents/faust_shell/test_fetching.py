@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,7 +16,6 @@ from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from aiokafka.record.memory_records import MemoryRecords
 from aiokafka.structs import TopicPartition
-from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread
 
 from assay.agents.faust_shell.fetching import (
     BUSY_BYTES,
@@ -102,7 +101,7 @@ def test_a_fetch_waits_for_what_is_coming(moved: bool, partly: bool, waits: tupl
     assert fetch_wait(BUSY_WAIT_MS, moved=moved, partly=partly) == waits
 
 
-async def _waits(pace: Callable[[StockFetcher], Coroutine[Any, Any, None]]) -> list[tuple[int, int]]:
+async def _waits(pace: Callable[[StockFetcher], None]) -> list[tuple[int, int]]:
     """The waits of five fetches: the position moves before the first and the third; a partition is left out of the last."""
     fetcher, found = object.__new__(StockFetcher), list[tuple[int, int]]()
     fetcher._closed, fetcher._records, fetcher._in_flight = True, {}, set()
@@ -110,7 +109,7 @@ async def _waits(pace: Callable[[StockFetcher], Coroutine[Any, Any, None]]) -> l
     subscriptions = SubscriptionState(asyncio.get_running_loop())
     subscriptions.assign_from_user([PLACE])
     assignment = subscriptions.subscription.assignment
-    await pace(fetcher)
+    pace(fetcher)
     for position in (7, 7, 9, 9):
         assignment.state_value(PLACE).seek(position)
         fetcher._get_actions_per_node(assignment)
@@ -119,24 +118,18 @@ async def _waits(pace: Callable[[StockFetcher], Coroutine[Any, Any, None]]) -> l
     return found
 
 
-async def _by_itself(fetcher: StockFetcher) -> None:
+def _by_itself(fetcher: StockFetcher) -> None:
     pace_fetches(fetcher, BUSY_WAIT_MS)
 
 
-async def _by_the_thread_of_a_lane(fetcher: StockFetcher) -> None:
+def _by_the_thread_of_a_lane(fetcher: StockFetcher) -> None:
     thread = object.__new__(LaneConsumerThread)
-    thread.app, thread._consumer = SimpleNamespace(fetch_wait_ms=BUSY_WAIT_MS), SimpleNamespace(_fetcher=fetcher)
-    await thread.on_start()
+    thread.app = SimpleNamespace(fetch_wait_ms=BUSY_WAIT_MS)
+    thread.fit(fetcher)
 
 
 @pytest.mark.parametrize("pace", [_by_itself, _by_the_thread_of_a_lane])
-def test_a_fetch_is_paced_by_what_was_consumed_since_the_one_before(
-    pace: Callable[[StockFetcher], Coroutine[Any, Any, None]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def connected(thread: AIOKafkaConsumerThread) -> None:
-        """In the place of a connection to a broker."""
-
-    monkeypatch.setattr(AIOKafkaConsumerThread, "on_start", connected)
+def test_a_fetch_is_paced_by_what_was_consumed_since_the_one_before(pace: Callable[[StockFetcher], None]) -> None:
     busy, idle = (BUSY_WAIT_MS, BUSY_BYTES), (IDLE_WAIT_MS, 1)
     assert asyncio.run(_waits(pace)) == [busy, idle, busy, idle, (BUSY_WAIT_MS, 1)]
 
