@@ -110,6 +110,7 @@ class Simulation:
 
     def _post(self, handle: str, name: str, event_type: str, event_id: str, ts_us: int, body: dict[str, Any]) -> None:
         head = {"event_id": event_id, "event_type": event_type, "ts_utc": ts_us, "pins": PINS.as_avro(), "producer": "simulation"}
+        head["source_order"] = len(self._records)
         payload_hash = hashlib.sha256(repr(sorted(body.items())).encode()).digest()
         self._records.append((handle, ts_us, pack(name, {**head, "payload_hash": payload_hash, **body})))
 

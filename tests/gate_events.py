@@ -52,7 +52,7 @@ def raw(document: Any) -> bytes:
 
 def examined(document: Any) -> Admissible | RefusedEvent:
     """One item through the examiner of SCOPE's run."""
-    return Examiner(shipped_admission_policy(), SCOPE).examine(document if isinstance(document, bytes) else raw(document), NOW_US)
+    return Examiner(shipped_admission_policy(), SCOPE).examine(document if isinstance(document, bytes) else raw(document), NOW_US, 0)
 
 
 def admissible(document: Any) -> Admissible:

@@ -74,7 +74,7 @@ def _streamed(world: SealedWorld, config: RunConfig, counts: Mapping[str, int], 
     view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
     position = 0
     while (batch := view.take(position, rows_per_mark)) is not None:
-        examined = [examiner.examine(raw, NOW_US) for raw in items_of(batch.body, rows_per_mark)]
+        examined = [examiner.examine(raw, NOW_US, 0) for raw in items_of(batch.body, rows_per_mark)]
         admitted = [item for item in examined if isinstance(item, Admissible)]
         assert len(admitted) == len(examined), "the gate refuses a row of the world"
         yield from _published(admitted, config, counts)

@@ -35,14 +35,16 @@ World = list[tuple[int, str, bytes]]
 
 
 def world(seed: int, n: int) -> World:
-    """(ts, topic, record) in event-time order, with many equal times."""
+    """(ts, topic, record) in event-time order, with many equal times and places among them."""
     random = Random(seed)
     events: World = []
     for i in range(n):
         ts = random.randrange(12) * 1_000
         handle = random.choice([LABELS, TRAFFIC])
         name = f"{random.randrange(10_000):04d}-{i}"
-        events.append((ts, handle, payment(name, ts) if handle == TRAFFIC else label(name, ts, "x", 0)))
+        order = random.choice([0, 1, 2**62])
+        told = payment(name, ts, source_order=order) if handle == TRAFFIC else label(name, ts, "x", 0, source_order=order)
+        events.append((ts, handle, told))
     return sorted(events, key=lambda event: event[0])
 
 

@@ -33,6 +33,7 @@ def payment(
     pins: Pins = PINS,
     payload: str = "",
     event_type: str = "transaction",
+    source_order: int = 0,
 ) -> bytes:
     """A payment record."""
     given = entities if entities is not None else {"customer": "c1", "terminal": "t1"}
@@ -42,15 +43,17 @@ def payment(
         "producer": "test", "payload_hash": hashlib.sha256(text.encode()).digest(), "kind": "card_payment",
         "amount_minor": amount_minor, "currency": "EUR",
         "entities": [{"name": name, "id": value} for name, value in given.items()], "attributes": {},
+        "source_order": source_order,
     })  # fmt: skip
 
 
-def label(event_id: str, ts_us: int, subject: str, subject_ts_us: int, verdict: str = "FRAUD") -> bytes:
+def label(event_id: str, ts_us: int, subject: str, subject_ts_us: int, verdict: str = "FRAUD", source_order: int = 0) -> bytes:
     """A label assertion; ts_us is when it was observed."""
     return pack("label_assertion", {
         "event_id": event_id, "event_type": "label_assertion", "ts_utc": ts_us, "pins": PINS.as_avro(), "producer": "test",
         "payload_hash": hashlib.sha256(f"{subject}{verdict}".encode()).digest(), "subject_event_id": subject,
         "subject_ts_utc": subject_ts_us, "label": verdict, "source": "test",
+        "source_order": source_order,
     })  # fmt: skip
 
 

@@ -49,6 +49,7 @@ LANE_COLUMNS: Final = {
     "event_id": TEXT,
     "event_type": TEXT,
     "payload_hash": SHA256,
+    "source_order": I64,
     "amount_minor": I64,
     "entity.*": TEXT,
     "subject_event_id": TEXT,
@@ -84,7 +85,7 @@ LANE_COLUMNS: Final = {
 #: columns of every row, whatever the steps read
 ORIGIN: Final = ("topic", "partition", "offset", "ts_us")
 #: columns by which rows of equal times are ordered
-ORDERING: Final = ("event_id", "payload_hash")
+ORDERING: Final = ("source_order", "event_id", "payload_hash")
 
 
 def column_type(name: str) -> ColumnType:

@@ -1,8 +1,8 @@
 """Merge: the order in which the rows of several topics and partitions fold.
 
-`event_time`: by (ts_us, rank of the topic, event id). A row waits until the watermark of every other input has passed it. So pacing,
-partition counts and delays change nothing. `arrival`: in the order in which rows come. A watermark W on a partition promises that all
-rows before W are published there. The final watermark is the end of time.
+`event_time`: by (ts_us, rank of the topic, order in the source, event id). A row waits until the watermark of every other input has
+passed it. So pacing, partition counts and delays change nothing. `arrival`: in the order in which rows come. A watermark W on a partition
+promises that all rows before W are published there. The final watermark is the end of time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,5 @@
-"""Rows that wait until their order is certain, and the order itself: by (ts_us, rank of the topic, event id), or as they came."""
+"""Rows that wait until their order is certain, and the order itself: by (ts_us, rank of the topic, order in the source, event id), or
+as they came."""
 
 from __future__ import annotations
 
@@ -14,7 +15,7 @@ from assay.codecs.journal_record import ROW
 
 Ordering = Literal["event_time", "arrival"]
 #: columns of a block by which rows are ordered
-TS_US, TOPIC, EVENT_ID, PAYLOAD_HASH = (ROW + name for name in ("ts_us", "topic", "event_id", "payload_hash"))
+TS_US, TOPIC, SOURCE_ORDER, EVENT_ID, PAYLOAD_HASH = (ROW + name for name in ("ts_us", "topic", "source_order", "event_id", "payload_hash"))
 
 
 class _Waiting(NamedTuple):
@@ -76,11 +77,10 @@ class WaitingRows:
         return Rows.of(block if rising else chosen(block, self._order(block)))
 
     def _order(self, block: Block) -> I64:
-        """Positions of rows by (ts, rank, event id)."""
-        ts = np.asarray(block.column(TS_US))
-        rank = self._rank[np.asarray(block.column(TOPIC))]
-        order = np.lexsort((rank, ts))
-        tied = (np.diff(ts[order]) == 0) & (np.diff(rank[order]) == 0)
+        """Positions of rows by (ts, rank, order in the source, event id)."""
+        keys = np.asarray(block.column(SOURCE_ORDER)), self._rank[np.asarray(block.column(TOPIC))], np.asarray(block.column(TS_US))
+        order = np.lexsort(keys)
+        tied = np.logical_and.reduce([np.diff(key[order]) == 0 for key in keys])
         if tied.any():
             _order_ties(order, tied, block)
         return order
@@ -95,7 +95,7 @@ def _halves(waiting: _Waiting, threshold_us: int) -> tuple[Rows, _Waiting]:
 
 
 def _order_ties(order: I64, tied: np.ndarray[tuple[int], np.dtype[np.bool_]], block: Block) -> None:
-    """Sort each run of equal (ts, rank) by event id, in place; two payloads under one id by the payload's hash."""
+    """Sort each run of equal (ts, rank, order in the source) by event id, in place; two payloads under one id by the payload's hash."""
     ids, hashes = block.column(EVENT_ID), np.asarray(block.column(PAYLOAD_HASH))
     assert isinstance(ids, Strings)
     starts = np.flatnonzero(tied & ~np.concatenate(([False], tied[:-1])))

@@ -17,3 +17,5 @@ ENTITIES_MAX: Final = 32
 ATTRIBUTES_MAX: Final = 128
 #: Avro's long is signed; a seed above it could not travel
 SEED_MAX: Final = 2**63 - 1
+#: every JSON reader keeps a whole number up to this exactly
+SOURCE_ORDER_MAX: Final = 2**53 - 1

@@ -13,6 +13,7 @@ from records import LABELS, TRAFFIC, chunk, mark, payment
 
 from assay.agents.merge import END_OF_TIME, WATERMARKS_WAITING_MAX, Merge, Slice, Watermark
 from assay.agents.step import TopicPartition
+from assay.codecs.single_object import unpack
 from assay.contracts.reasons import Reason
 
 
@@ -44,13 +45,9 @@ def merged(written: dict[TopicPartition, list[bytes]], seed: int, rows_max: int)
 @given(st.integers(0, 10**6), st.integers(1, 3), st.integers(1, 40), st.integers(1, 50))
 def test_the_order_is_the_same_for_any_partitions_marks_and_pieces(seed: int, partitions: int, every: int, rows_max: int) -> None:
     events = world(seed, 60)
-    expected = [r for _, _, r in sorted((ts, RANKS[handle], _id(record)) for ts, handle, record in events)]
+    rows = [(ts, RANKS[handle], unpack(record)[1]) for ts, handle, record in events]
+    expected = [last for *_, last in sorted((ts, rank, row["source_order"], row["event_id"].encode()) for ts, rank, row in rows)]
     assert merged(logs(events, partitions, every, seed), seed + 1, rows_max) == expected
-
-
-def _id(record: bytes) -> bytes:
-    length = record[10] >> 1
-    return record[11 : 11 + length]
 
 
 def test_a_row_waits_until_every_other_input_has_passed_it() -> None:

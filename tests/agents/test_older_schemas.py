@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from audit_chains import segments, stored
 from machines import audit_machine
-from records import OTHER_PINS, PINS, RTDL, T0_US, TRAFFIC, chunk, decision, outcome, payment
+from records import OTHER_PINS, PINS, RTDL, T0_US, TRAFFIC, chunk, decision, label, outcome, payment
 from simulated_worlds import config, decision_digest, run, small_world
 
 from assay.agents.topology import TOPOLOGY
@@ -90,8 +90,9 @@ def test_a_record_of_every_released_schema_is_read_and_written_as_one_of_today(n
 
 def test_values_of_an_older_schema_get_the_default_and_the_others_stay_as_they_are(plant: Plant) -> None:
     old, whole = payment("a", T0_US), unpack(payment("a", T0_US))[1]
+    before = set(older_types())
     plant("payment")
-    assert set(older_types()) == {old[:HEADER_BYTES]}
+    assert set(older_types()) == {*before, old[:HEADER_BYTES]}
     assert unpack(old) == ("payment", {**whole, "channel": "unknown"})
     new, damaged = pack("payment", {**whole, "channel": "web"}), old[:-1]
     values = Strings.of([new, old, None, b"", damaged, decision("a")])
@@ -99,6 +100,15 @@ def test_values_of_an_older_schema_get_the_default_and_the_others_stay_as_they_a
     assert resolve(values).tolist() == [new, rewritten, None, b"", damaged, decision("a")]
     assert split(resolve(values)).tolist()[:2] == [type_index("payment")] * 2
     assert resolve(untouched := values.take(np.array([0, 2]))) is untouched
+
+
+def test_events_of_before_they_had_a_place_in_their_source_are_read_as_the_first_ones() -> None:
+    told = {"payment": payment("a", T0_US, source_order=7), "label_assertion": label("b", T0_US, "a", 0, source_order=7)}
+    for name, value in told.items():
+        (before,) = [known for known in older_types().values() if known.name == name]
+        whole, stream = unpack(value)[1], io.BytesIO()
+        fastavro.schemaless_writer(stream, before.schema, whole)
+        assert unpack(before.header + stream.getvalue()) == (name, {**whole, "source_order": 0})
 
 
 def test_a_world_in_older_schemas_is_decided_acted_on_and_audited_as_in_those_of_today(plant: Plant) -> None:

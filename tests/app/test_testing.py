@@ -32,6 +32,14 @@ def test_the_third_payment_of_a_day_is_reviewed(assay_simulation: type[Simulatio
     assert decisions[2].features["customer_count_1d"] == 3
 
 
+def test_payments_of_one_time_fold_in_the_order_in_which_they_are_posted() -> None:
+    """Their ids would order them the other way round."""
+    simulation = Simulation()
+    for name in ("c", "b", "a"):
+        simulation.payment(amount_minor=1_000, event_id=name)
+    assert {one.event_id: one.features["customer_count_1d"] for one in simulation.run()} == {"c": 1, "b": 2, "a": 3}
+
+
 def test_a_label_counts_from_the_time_it_was_known() -> None:
     """And not before."""
     simulation = Simulation()

@@ -58,7 +58,7 @@ class _Report(NamedTuple):
 
 def meet_item(data: bytes) -> Any:
     """One item between two good ones, admitted together: a good neighbour is admitted whatever it stands beside."""
-    examined = [_examiner().examine(item, NOW_US) for item in (BEFORE, data, AFTER)]
+    examined = [_examiner().examine(item, NOW_US, 0) for item in (BEFORE, data, AFTER)]
     counts, published = _admitted(examined)
     item = examined[1]
     assert counts == {"ADMIT": 2 + isinstance(item, Admissible)} | ({"QUARANTINE": 1} if isinstance(item, RefusedEvent) else {})
@@ -140,7 +140,7 @@ def meet_batch(body: bytes) -> Any:
         items = items_of(body, ITEMS_MAX)
     except Quarantine as refused:
         return refusal(refused)
-    examined = [_examiner().examine(item, NOW_US) for item in items]
+    examined = [_examiner().examine(item, NOW_US, 0) for item in items]
     if not items:
         return "empty"
     counts, _ = _admitted(examined)
@@ -162,7 +162,7 @@ def meet_call(body: bytes) -> Any:
         else:
             ended.append(type(taken).__name__)
             if isinstance(taken, bytes):
-                ended.append(sorted(_admitted([_examiner().examine(taken, NOW_US)])[0]))
+                ended.append(sorted(_admitted([_examiner().examine(taken, NOW_US, 0)])[0]))
     return repr(ended)
 
 

@@ -26,31 +26,32 @@ def digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
-def claims(*names: str, payload: str = "p") -> list[Claim]:
-    return [Claim(digest(name), digest(payload)) for name in names]
+def claims(*names: str, payload: str = "p", first: int = 0) -> list[Claim]:
+    """Claims of these events, which arrived as number `first` and so on."""
+    return [Claim(digest(name), digest(payload), order) for order, name in enumerate(names, first)]
 
 
 def test_new_keys_are_claimed_and_known_ones_come_back_with_their_place(dsn: str) -> None:
     index = AdmissionIndex(dsn)
-    first = index.next_batch()
-    assert index.claim(claims("a", "b"), first) == {}
+    first, _ = index.next_batch(2)
+    assert index.claim(claims("a", "b", first=2**62), first) == {}
     index.settle(first, [RecordMetadata(2, 40), None])
-    again = index.claim(claims("c", "b", "a"), index.next_batch())
-    assert again == {1: Standing(digest("p"), None), 2: Standing(digest("p"), RecordMetadata(2, 40))}
+    again = index.claim(claims("c", "b", "a", first=7), index.next_batch(3)[0])
+    assert again == {1: Standing(digest("p"), 2**62 + 1, None), 2: Standing(digest("p"), 2**62, RecordMetadata(2, 40))}
 
 
 def test_a_claim_that_was_never_settled_has_no_place(dsn: str) -> None:
     AdmissionIndex(dsn).claim(claims("a"), 1)
-    assert AdmissionIndex(dsn).claim(claims("a", payload="other"), 2) == {0: Standing(digest("p"), None)}
+    assert AdmissionIndex(dsn).claim(claims("a", payload="other"), 2) == {0: Standing(digest("p"), 0, None)}
 
 
 def test_a_retaken_claim_is_settled_by_the_batch_that_took_it(dsn: str) -> None:
     index = AdmissionIndex(dsn)
     index.claim(claims("a"), 1)
-    index.claim(claims("b", "a"), 2)
-    index.retake([(1, claims("a")[0])], 2)
+    index.claim(claims("b", "a", first=5), 2)
+    index.retake([(1, claims("a", first=6)[0])], 2)
     index.settle(2, [RecordMetadata(0, 1), RecordMetadata(0, 2)])
-    assert index.claim(claims("a"), 3) == {0: Standing(digest("p"), RecordMetadata(0, 2))}
+    assert index.claim(claims("a", first=9), 3) == {0: Standing(digest("p"), 0, RecordMetadata(0, 2))}, "it keeps its first number"
 
 
 def test_the_view_shows_every_state(dsn: str) -> None:
@@ -69,7 +70,21 @@ def test_the_view_shows_every_state(dsn: str) -> None:
 
 def test_batches_of_two_processes_never_share_a_number(dsn: str) -> None:
     one, two = AdmissionIndex(dsn), AdmissionIndex(dsn)
-    assert len({one.next_batch(), one.next_batch(), two.next_batch(), two.next_batch()}) == 4
+    assert len({index.next_batch(1)[0] for index in (one, one, two, two)}) == 4
+
+
+def test_items_are_numbered_in_order_of_arrival_also_by_the_gate_that_comes_after(dsn: str) -> None:
+    one, two = AdmissionIndex(dsn), AdmissionIndex(dsn)
+    (_, first), (_, second), (_, after) = one.next_batch(3), one.next_batch(2), two.next_batch(1)
+    assert second == first + 3
+    assert 2**53 > after >= second + 2
+
+
+def test_a_table_of_before_items_were_numbered_gets_the_column(dsn: str) -> None:
+    AdmissionIndex(dsn).claim(claims("a", first=3), 1)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE ig_claims DROP COLUMN source_order")
+    assert AdmissionIndex(dsn).claim(claims("a", "b", first=5), 2) == {0: Standing(digest("p"), 0, None)}
 
 
 def test_of_racing_claims_each_key_is_won_once(dsn: str) -> None:
@@ -80,7 +95,7 @@ def test_of_racing_claims_each_key_is_won_once(dsn: str) -> None:
     def race(number: int) -> int:
         index = AdmissionIndex(dsn)
         index.ready()
-        batch = index.next_batch()
+        batch, _ = index.next_batch(len(names))
         mine = claims(*(names if number % 2 else reversed(names)))
         start.wait()
         won = len(mine) - len(index.claim(mine, batch))
@@ -122,7 +137,7 @@ def test_a_connection_the_server_dropped_is_made_again(dsn: str) -> None:
     index.claim(claims("a"), 1)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'to_be_dropped'")
-    assert index.claim(claims("a", "b"), 2) == {0: Standing(digest("p"), None)}
+    assert index.claim(claims("a", "b"), 2) == {0: Standing(digest("p"), 0, None)}
 
 
 @pytest.mark.parametrize(("durable", "commits"), [(True, "on"), (False, "off")])

@@ -103,6 +103,7 @@ def _records(payments: Payments, start: int, stop: int, pins: Pins, run_id: str,
         "ts_utc": payments.ts_us[start:stop],
         # what the gate hashes is not built here; any hash costs a lane the same
         "payload_hash": sha256_rows(b"workload_w", events.data, events.starts, events.lengths),
+        "source_order": np.arange(first + start, first + stop),
         "amount_minor": payments.amount_minor[start:stop],
         "entities": _lists(ids),
         "attributes": Ragged(np.arange(n + 1, dtype=np.int64), {"key": Strings.repeat(b"channel", n), "value": Strings.repeat(b"ecom", n)}),

@@ -32,7 +32,11 @@ _PIN_PATTERNS = {
 
 
 class Admissible(msgspec.Struct, gc=False):
-    """An item that may be admitted: `payload_hash` and `dedupe_key` are 32 bytes, times in microseconds."""
+    """An item that may be admitted: `payload_hash` and `dedupe_key` are 32 bytes, times in microseconds.
+
+    `source_order` is its place among events of one time: as the client says, else the gate's number in order of arrival. Neither
+    the hash nor the key depends on it, and an id keeps the first one.
+    """
 
     raw: bytes
     event_class: str
@@ -41,6 +45,7 @@ class Admissible(msgspec.Struct, gc=False):
     ts_us: int
     payload_hash: bytes
     dedupe_key: bytes
+    source_order: int
 
 
 class RefusedEvent(msgspec.Struct, frozen=True):
@@ -77,6 +82,7 @@ class Standing:
     """What is known of an earlier event with this key. `place` is None until its publication was acknowledged and recorded."""
 
     payload_hash: bytes
+    source_order: int
     place: RecordMetadata | None
 
 
@@ -103,14 +109,14 @@ class Examiner:
         self._all_pins = tuple(self._pins[name] for name in (*pins.PIN_NAMES, "run_id"))
         self._prefixes = {name: dedupe_prefix(str(self._pins["platform_run_id"]), name) for name in TOPIC_OF_CLASS}
 
-    def examine(self, raw: bytes, now_us: int) -> Admissible | RefusedEvent:
-        """One item. Checks in the order of the reference; the first that fails names the refusal."""
+    def examine(self, raw: bytes, now_us: int, arrived: int) -> Admissible | RefusedEvent:
+        """One item, the number in order of arrival. Checks in the order of the reference; the first that fails names the refusal."""
         try:
             envelope = ENVELOPE.decode(raw)
         except UNREADABLE as error:
             return _refused_unread(raw, str(error))
         try:
-            return self._admissible(raw, envelope, now_us)
+            return self._admissible(raw, envelope, now_us, arrived)
         except Quarantine as refusal:
             rule = self.policy.events.get(envelope.event_type)
             event_class = None if rule is None else rule.event_class
@@ -118,7 +124,7 @@ class Examiner:
                 raw, refusal.reason, _short(refusal.what), envelope.event_id, envelope.event_type, event_class, _text(envelope.ts_utc)
             )
 
-    def _admissible(self, raw: bytes, envelope: Envelope, now_us: int) -> Admissible:
+    def _admissible(self, raw: bytes, envelope: Envelope, now_us: int, arrived: int) -> Admissible:
         ts_us = _instant(envelope.ts_utc)
         if envelope.emitted_at_utc is not UNSET:
             _instant(envelope.emitted_at_utc)
@@ -145,7 +151,8 @@ class Examiner:
             self._check_truth(payload)
         hashed = payload_hash(envelope.event_type, rule_version(envelope), payload)
         key = hashlib.sha256(self._prefixes[rule.event_class] + envelope.event_id.encode()).digest()
-        return Admissible(raw, rule.event_class, envelope, payload, ts_us, hashed, key)
+        order = arrived if envelope.source_order is UNSET else envelope.source_order
+        return Admissible(raw, rule.event_class, envelope, payload, ts_us, hashed, key, order)
 
     def _check_scope(self, envelope: Envelope, rule: EventRule) -> None:
         fields = msgspec.structs.asdict(envelope)

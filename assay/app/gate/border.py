@@ -11,7 +11,15 @@ import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
 from assay.contracts.errors import Quarantine
-from assay.contracts.limits import ATTRIBUTE_CHARS_MAX, ATTRIBUTES_MAX, ENTITIES_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX, SEED_MAX
+from assay.contracts.limits import (
+    ATTRIBUTE_CHARS_MAX,
+    ATTRIBUTES_MAX,
+    ENTITIES_MAX,
+    ID_CHARS_MAX,
+    LABEL_CHARS_MAX,
+    SEED_MAX,
+    SOURCE_ORDER_MAX,
+)
 from assay.contracts.reasons import Reason
 
 Id: TypeAlias = Annotated[str, Meta(min_length=1, max_length=ID_CHARS_MAX)]
@@ -30,6 +38,7 @@ class Envelope(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False
     event_type: Id
     ts_utc: str
     payload: Raw
+    source_order: Annotated[int, Meta(ge=0, le=SOURCE_ORDER_MAX)] | UnsetType = UNSET
     schema_version: Annotated[str, Meta(min_length=1, max_length=64)] | UnsetType = UNSET
     platform_run_id: str | UnsetType = UNSET
     scenario_run_id: str | UnsetType = UNSET

@@ -58,6 +58,9 @@ class Group:
             self.verdicts[i] = judge(self._hash(i), known)
             self._authority[i] = known.payload_hash
             self.publication.places[i] = known.place
+            item = self.examined[i]
+            if isinstance(item, Admissible):
+                item.source_order = known.source_order  # what is published again is the record of the first time
         for i, leader in self._followers.items():
             same = leader.group.authority(leader.item) == self._hash(i)
             self.verdicts[i] = Verdict.DUPLICATE if same else Verdict.MISMATCH

@@ -22,7 +22,13 @@ T = TypeVar("T")
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ig_claims (
-  dedupe_key bytea PRIMARY KEY, payload_hash bytea NOT NULL, batch bigint NOT NULL, ordinal int NOT NULL);
+  dedupe_key bytea PRIMARY KEY, payload_hash bytea NOT NULL, batch bigint NOT NULL, ordinal int NOT NULL,
+  source_order bigint NOT NULL DEFAULT 0);
+DO $$ BEGIN  -- of an older version; asked first, because a change locks the table even where there is nothing to change
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'ig_claims'::regclass AND attname = 'source_order') THEN
+    ALTER TABLE ig_claims ADD COLUMN source_order bigint NOT NULL DEFAULT 0;
+  END IF;
+END $$;
 CREATE TABLE IF NOT EXISTS ig_batches (
   batch bigint PRIMARY KEY, partitions int[] NOT NULL, offsets bigint[] NOT NULL, settled_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE IF NOT EXISTS ig_marks (
@@ -35,19 +41,20 @@ CREATE OR REPLACE VIEW ig_admissions AS
   FROM ig_claims c LEFT JOIN ig_batches b USING (batch);
 """
 
-#: keys and hashes come as one run of bytes each, cut into 32 bytes by row number: no array is built on either side
+#: keys and hashes come as one run of bytes each, cut into 32 bytes by row number: no array of them is built on either side
 _INCOMING = """
 WITH incoming AS MATERIALIZED (
-  SELECT n, substring(%(keys)s::bytea FROM n * 32 + 1 FOR 32) AS dedupe_key,
-         substring(%(hashes)s::bytea FROM n * 32 + 1 FOR 32) AS payload_hash
-  FROM generate_series(0, %(count)s::int - 1) AS n)
+  SELECT (at - 1)::int AS n, substring(%(keys)s::bytea FROM (at - 1)::int * 32 + 1 FOR 32) AS dedupe_key,
+         substring(%(hashes)s::bytea FROM (at - 1)::int * 32 + 1 FOR 32) AS payload_hash, source_order
+  FROM unnest(%(orders)s::bigint[]) WITH ORDINALITY AS given (source_order, at))
 """
 _CLAIM = _INCOMING + (
-    ", fresh AS (INSERT INTO ig_claims SELECT dedupe_key, payload_hash, %(batch)s::bigint, n FROM incoming ORDER BY dedupe_key"
+    ", fresh AS (INSERT INTO ig_claims (dedupe_key, payload_hash, batch, ordinal, source_order)"
+    " SELECT dedupe_key, payload_hash, %(batch)s::bigint, n, source_order FROM incoming ORDER BY dedupe_key"
     " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM fresh"
 )
 _STANDING = _INCOMING + (
-    "SELECT i.n, c.payload_hash, b.partitions[c.ordinal + 1], b.offsets[c.ordinal + 1]"
+    "SELECT i.n, c.payload_hash, c.source_order, b.partitions[c.ordinal + 1], b.offsets[c.ordinal + 1]"
     " FROM incoming i JOIN ig_claims c USING (dedupe_key) LEFT JOIN ig_batches b USING (batch)"
     " WHERE c.batch <> %(batch)s::bigint"
 )
@@ -63,16 +70,19 @@ _SESSION = (
     b" SET lock_timeout = '8s'; SET statement_timeout = '30s'; SET synchronous_commit = "
 )
 _CONNECT_TIMEOUT_S = 5
+#: below the epoch: batches of one gate, and items of one gate
+_BATCH_BITS, _ITEM_BITS = 32, 40
 #: a killed gate's connection is gone well before this
 GUARD_PATIENCE_MS = 8_000
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One event asking for its place: both digests are 32 bytes."""
+    """One event asking for its place: both digests are 32 bytes. The first claim of a key keeps its `source_order`."""
 
     dedupe_key: bytes
     payload_hash: bytes
+    source_order: int
 
 
 class AdmissionIndex:
@@ -90,24 +100,29 @@ class AdmissionIndex:
         self._patience_ms = patience_ms
         self._connection: Connection | None = None
         self._epoch = 0
-        self._batches = 0
+        self._batches = self._items = 0
 
     def ready(self) -> None:
         """Connect if need be and ask the server for one row. Raises Retry(INDEX_UNAVAILABLE), Stop(GATE_ALREADY_RUNNING)."""
         self._run(lambda connection: connection.execute("SELECT 1").fetchone())
 
-    def next_batch(self) -> int:
-        """A batch number no other batch has: an epoch from the server above, a counter below."""
+    def next_batch(self, items: int) -> tuple[int, int]:
+        """(a batch number no other batch has, the number of the first of its items in order of arrival).
+
+        Both have an epoch from the server above and a counter below, so they rise from batch to batch and from gate to gate.
+        """
         if not self._epoch:
             self._epoch = self._run(_next_epoch)
         self._batches += 1
-        return (self._epoch << 32) + self._batches
+        first, self._items = self._items, self._items + items
+        return (self._epoch << _BATCH_BITS) + self._batches, (self._epoch << _ITEM_BITS) + first
 
     def claim(self, claims: Sequence[Claim], batch: int) -> dict[int, Standing]:
         """Claim every new key for a batch; what is known of the others, by position in `claims`. Keys are distinct."""
         given = {
             "keys": b"".join([claim.dedupe_key for claim in claims]),
             "hashes": b"".join([claim.payload_hash for claim in claims]),
+            "orders": _array([claim.source_order for claim in claims]),
             "count": len(claims),
             "batch": batch,
         }
@@ -194,7 +209,10 @@ def _claim(connection: Connection, given: dict[str, Any]) -> dict[int, Standing]
     if row is not None and row[0] == given["count"]:
         return {}
     rows = connection.execute(_STANDING, given, prepare=True, binary=True).fetchall()
-    return {n: Standing(hashed, None if offset is None else RecordMetadata(partition, offset)) for n, hashed, partition, offset in rows}
+    return {
+        n: Standing(hashed, source_order, None if offset is None else RecordMetadata(partition, offset))
+        for n, hashed, source_order, partition, offset in rows
+    }
 
 
 def _array(values: Sequence[int | None]) -> str:

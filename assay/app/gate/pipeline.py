@@ -123,9 +123,11 @@ class Pipeline:
     def _begin(self, calls: list[IngestCall]) -> None:
         GATE_GROUP_ITEMS.observe(sum(len(call.items) for call in calls))
         now_us, examine = self._clock(), self._examiner.examine
-        group = Group([examine(raw, now_us) for call in calls for raw in call.items], self._index.next_batch())
+        bodies = [raw for call in calls for raw in call.items]
+        batch, first = self._index.next_batch(len(bodies))
+        group = Group([examine(raw, now_us, arrived) for arrived, raw in enumerate(bodies, first)], batch)
         claiming = group.gather(self._flights)
-        claims = [Claim(item.dedupe_key, item.payload_hash) for item in claiming]
+        claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order) for item in claiming]
         group.weigh(self._index.claim(claims, group.batch) if claims else {})
         again = [(ordinal, claims[ordinal]) for ordinal in group.again()]
         if again:

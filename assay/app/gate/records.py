@@ -72,6 +72,7 @@ def _head(items: Sequence[Admissible]) -> Columns:
         "ts_utc": np.array([item.ts_us for item in items], np.int64),
         "producer": _texts(["" if item.envelope.producer is UNSET else item.envelope.producer for item in items]),
         "payload_hash": hashes,
+        "source_order": np.array([item.source_order for item in items], np.int64),
     }
 
 

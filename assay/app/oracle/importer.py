@@ -15,7 +15,8 @@ from assay.app.oracle.live_columns import live_frame
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.reading import read_input
 from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document, world_root
-from assay.app.oracle.world_claims import IDENTITY_ORDER, claims, ids_of, known_truth
+from assay.app.oracle.source_order import source_order
+from assay.app.oracle.world_claims import ROW_ORDER, claims, ids_of, known_truth
 from assay.app.oracle.world_identity import MANIFEST_VERSION
 from assay.app.progress import unseen
 from assay.app.stores.objects import ObjectStore
@@ -38,12 +39,13 @@ def import_world(path: Path, mapping: Mapping, store: ObjectStore, now_us: int, 
     frame = read_input(path, [*mapping.live_columns(), *sorted(mapping.truth.columns() if mapping.truth else ())])
     progress("check", 1, 5)
     live = live_frame(frame, mapping, now_us)
+    live = live.with_columns(source_order(frame, mapping.order, live["ts_us"]))
     labels = label_columns(frame, mapping.truth, live["ts_us"], now_us) if mapping.truth else live.select()
     progress("sort", 2, 5)
-    world = pl.concat([live, labels], how="horizontal").sort(*IDENTITY_ORDER)
+    world = pl.concat([live, labels], how="horizontal").sort(*ROW_ORDER)
     progress("identify", 3, 5)
     claimed = claims(world, mapping)
-    world = world.with_columns(ids_of(world["source_id"], claimed["manifest_fingerprint"], mapping)).sort("ts_us", "event_id")
+    world = world.with_columns(ids_of(world["source_id"], claimed["manifest_fingerprint"], mapping))
     progress("seal", 4, 5)
     sealed = _seal(store, claimed, world.select("event_id", *live.columns), known_truth(world) if mapping.truth else None)
     progress("sealed", 5, 5)

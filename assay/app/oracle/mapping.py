@@ -105,13 +105,14 @@ class Truth(Closed):
 
 
 class Mapping(Closed):
-    """How to read one shape of file as a world of payments."""
+    """How to read one shape of file as a world of payments. `order` is a column of numbers; without it the file's order counts."""
 
     mapping: Name
     revision: str
     output_id: Name
     id: Column
     time: TimeColumn
+    order: Column | None = None
     amount: AmountColumn
     currency: Value
     entities: Annotated[dict[Name, Column], Field(min_length=1, max_length=ENTITIES_MAX)]
@@ -124,6 +125,7 @@ class Mapping(Closed):
     def live_columns(self) -> dict[str, str]:
         """Column → the place in a live row it is mapped to."""
         live = {self.id: "id", self.time.column: "time", self.amount.column: "amount"}
+        live |= {self.order: "order"} if self.order else {}
         live |= {value.column: name for name, value in (("currency", self.currency), ("kind", self.kind)) if value.column}
         live |= {column: f"entities.{name}" for name, column in self.entities.items()}
         return live | dict.fromkeys(self.attributes, "attributes")

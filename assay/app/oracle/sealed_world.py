@@ -1,6 +1,6 @@
 """A sealed world in the object store: what its manifest says, and the checks before anybody reads it.
 
-Below `oracle/<manifest_fingerprint>/`: `stream_view/part-NNNNNN.parquet` (ids and live columns, in event-time order),
+Below `oracle/<manifest_fingerprint>/`: `stream_view/part-NNNNNN.parquet` (ids and live columns, by time and the order of the source),
 `truth/part-NNNNNN.parquet` (labels apart), `_oracle_pack_manifest.json`, and `_SEALED.json`, which is written last.
 """
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.world_claims import claims, differing, ids_of, stored_rows
-from assay.app.oracle.world_identity import manifest_fingerprint
+from assay.app.oracle.world_identity import MANIFEST_VERSION, manifest_fingerprint
 from assay.app.stores.objects import ObjectStore
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -106,7 +106,7 @@ class SealedWorld:
 
         Raises Stop: OBJECT_MISSING, DIGEST_MISMATCH, MANIFEST_MISMATCH, STREAM_VIEW_UNSORTED.
         """
-        last: tuple[int, str] = (-(2**63), "")
+        last = (-(2**63), 0)
         view, truth = [], []
         for part in self.manifest.stream_view:
             view.append(self._spanned(part))
@@ -123,13 +123,13 @@ class SealedWorld:
             raise self._refusal(Reason.MANIFEST_MISMATCH, "rows or times of the part are not those of the manifest", part.key)
         return frame
 
-    def _check_order(self, frame: pl.DataFrame, last: tuple[int, str], part: WorldPart) -> tuple[int, str]:
-        ts, ids = frame["ts_us"], frame["event_id"]
-        before_ts, before_id = ts.shift(1, fill_value=last[0]), ids.shift(1, fill_value=last[1])
-        behind = (ts < before_ts) | ((ts == before_ts) & (ids <= before_id))
+    def _check_order(self, frame: pl.DataFrame, last: tuple[int, int], part: WorldPart) -> tuple[int, int]:
+        ts, order = frame["ts_us"], frame["source_order"]
+        before_ts, before = ts.shift(1, fill_value=last[0]), order.shift(1, fill_value=last[1])
+        behind = (ts < before_ts) | ((ts == before_ts) & (order <= before))
         if behind.any():
             raise self._refusal(Reason.STREAM_VIEW_UNSORTED, f"row {behind.arg_max()} stands behind its predecessor", part.key)
-        return int(ts[-1]), str(ids[-1])
+        return int(ts[-1]), int(order[-1])
 
     def _check_claims(self, view: Sequence[pl.DataFrame], truth: Sequence[pl.DataFrame]) -> None:
         try:
@@ -196,10 +196,14 @@ def open_world(store: ObjectStore, fingerprint: str) -> SealedWorld:
 def _manifest(store: ObjectStore, root: str) -> WorldManifest:
     key = f"{root}/{_MANIFEST}"
     try:
-        return WorldManifest.model_validate_json(_read(store, key))
+        manifest = WorldManifest.model_validate_json(_read(store, key))
     except ValidationError as error:
         what = f"the manifest is not valid: {error.errors()[0]['msg']}"
         raise Stop(Reason.PACK_MANIFEST_INVALID, what, where=key, remedy=_REIMPORT) from None
+    if manifest.version != MANIFEST_VERSION:
+        what = f"the world is of version {manifest.version}, this release reads {MANIFEST_VERSION}"
+        raise Stop(Reason.PACK_MANIFEST_INVALID, what, where=key, remedy=_REIMPORT)
+    return manifest
 
 
 def _check_manifest(manifest: WorldManifest, fingerprint: str, seal: dict[str, Any], root: str) -> None:

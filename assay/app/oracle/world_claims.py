@@ -10,15 +10,15 @@ import polars as pl
 from assay.app.oracle.mapping import Mapping, Truth
 from assay.app.oracle.world_identity import column_digests, event_ids, manifest_fingerprint, oracle_pack_id
 
-#: the order in which rows are digested; the stored order is by event id, which is made of the digests
-IDENTITY_ORDER = ("ts_us", "source_id")
+#: the order of a world's rows: how they are digested, stored and streamed
+ROW_ORDER = ("ts_us", "source_order")
 _STORED_TRUTH = {"label": "truth.label", "observed_ts_us": "truth.observed_ts_us"}
 
 
 def claims(rows: pl.DataFrame, mapping: Mapping) -> dict[str, Any]:
     """Fields of a manifest, as JSON holds them: all but its version and its parts.
 
-    `rows`: the columns of a live row and of its label, in the order of identity.
+    `rows`: the columns of a live row and of its label, in their order.
     """
     digests = column_digests(rows)
     fingerprint = manifest_fingerprint(len(rows), digests, mapping.digest)
@@ -63,7 +63,7 @@ def stored_rows(view: Sequence[pl.DataFrame], truth: Sequence[pl.DataFrame], map
     elif mapping.truth is not None:  # nobody knows of any payment
         unknown = {**dict.fromkeys(_STORED_TRUTH.values(), pl.Int64), **{f"truth.{name}": pl.String for name in mapping.truth.also}}
         rows = rows.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in unknown.items())
-    return rows.sort(*IDENTITY_ORDER)
+    return rows.sort(*ROW_ORDER)
 
 
 def differing(held: dict[str, Any], found: dict[str, Any]) -> str:

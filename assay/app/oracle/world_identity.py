@@ -10,8 +10,8 @@ import polars as pl
 
 from assay.contracts.canonical import hex64
 
-MANIFEST_VERSION = "v1"
-RELEASE = "assay-import-v1"
+MANIFEST_VERSION = "v2"
+RELEASE = "assay-import-v2"
 
 
 def column_digest(series: pl.Series) -> str:

@@ -39,7 +39,8 @@ class Framer:
         return frame.select(self._envelope("transaction", pl.col("event_id"), "ts_us", payload).alias("envelope"))["envelope"]
 
     def labels(self, frame: pl.DataFrame, source: str) -> pl.Series:
-        """One envelope per row of truth: event_id is the payment's, observed_ts_us the time the label is known from."""
+        """One envelope per row of truth: event_id is the payment's, observed_ts_us the time the label is known from, source_order its
+        place among all labels."""
         told = frame["label"].replace_strict({1: "FRAUD", 0: "LEGIT"}, return_dtype=pl.String)
         ids = pl.Series("label_id", self.label_ids(frame["event_id"].to_list(), told.to_list()), pl.String)
         payload = pl.concat_str(
@@ -65,7 +66,9 @@ class Framer:
             event_id,
             pl.lit(f'","event_type":"{event_type}","schema_version":"v1","ts_utc":"'),
             _instant(time),
-            pl.lit(f'",{self._scope},"payload":'),
+            pl.lit('","source_order":'),
+            pl.col("source_order").cast(pl.String),
+            pl.lit(f',{self._scope},"payload":'),
             payload,
         )
 

@@ -1,7 +1,7 @@
 """Reads payments and labels of a sealed world as one sequence in event-time order, from any position, in bounded memory.
 
-The order is by time, labels before payments at equal times, as in the lanes' merge; ties inside a class go by the payment's id. So a
-position (a count of rows) means the same in every process, and the time of the row that follows it is known without reading on.
+The order is by time, labels before payments at equal times, as in the lanes' merge; ties inside a class go by the order of the source. So
+a position (a count of rows) means the same in every process, and the time of the row that follows it is known without reading on.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class _Stretch:
         self._frame, self._labels, self._source = frame, labels, source
         payment_ts = np.zeros(0, np.int64) if frame is None else frame["ts_us"].to_numpy()
         both = np.concatenate([labels["observed_ts_us"].to_numpy(), payment_ts])
-        order = np.argsort(both, kind="stable")  # labels first at equal times; ids in order within each
+        order = np.argsort(both, kind="stable")  # labels first at equal times; each in the order it has
         self.ts_us: NDArray[np.int64] = both[order]
         self._is_label = order < len(labels)
         self._label_rows, self._payment_rows = np.flatnonzero(self._is_label), np.flatnonzero(~self._is_label)
@@ -143,11 +143,13 @@ def _emitted_labels(world: SealedWorld, label_delay_us: int) -> pl.DataFrame:
     """Labels that become assertions, in the order they are observed."""
     summary = world.manifest.truth_summary
     if summary is None or not summary.emitted:
-        return pl.DataFrame(schema={"event_id": pl.String, "ts_us": pl.Int64, "label": pl.Int8, "observed_ts_us": pl.Int64})
+        columns = {"event_id": pl.String, "ts_us": pl.Int64, "label": pl.Int8, "observed_ts_us": pl.Int64}
+        return pl.DataFrame(schema={**columns, "source_order": pl.UInt32})
     if label_delay_us <= 0 and summary.delay_us is not None:
         what = f"the run's label delay is {label_delay_us} µs"
         raise Stop(Reason.LABEL_NOT_AFTER_PAYMENT, what, where="label_delay_us", remedy="Give the run a label delay above zero.")
-    truth = world.truth().select("event_id", "ts_us", "label", "observed_ts_us")
+    truth = world.truth().select("event_id", "ts_us", "label", "observed_ts_us")  # by time and order of the payments
     if summary.emit == "positive":
         truth = truth.filter(pl.col("label") == 1)
-    return truth.with_columns(pl.col("observed_ts_us").fill_null(pl.col("ts_us") + label_delay_us)).sort("observed_ts_us", "event_id")
+    told = truth.with_columns(pl.col("observed_ts_us").fill_null(pl.col("ts_us") + label_delay_us))
+    return told.with_row_index("paid").sort("observed_ts_us", "paid").drop("paid").with_row_index("source_order", offset=1)

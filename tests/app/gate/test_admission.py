@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gate_events import CONTEXT, LABEL, NOW_US, SCOPE, event, examined, paid, raw
+from gate_events import CONTEXT, LABEL, NOW_US, SCOPE, admissible, event, examined, paid, raw
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.examples import Example, examples
@@ -30,6 +30,9 @@ REFUSED: list[tuple[str, Any, Reason]] = [
     ("no payload", {k: v for k, v in event().items() if k != "payload"}, Reason.ENVELOPE_INVALID),
     ("not UTF-8", b'{"event_id":"\xff"}', Reason.ENVELOPE_INVALID),
     ("nested without end", b'{"payload":' + b"[" * 5_000 + b"]" * 5_000 + b"}", Reason.ENVELOPE_INVALID),
+    ("a place before the first", event(source_order=-1), Reason.ENVELOPE_INVALID),
+    ("a place that not every reader keeps exactly", event(source_order=2**53), Reason.ENVELOPE_INVALID),
+    ("a place that is no number", event(source_order="7"), Reason.ENVELOPE_INVALID),
     ("a malformed pin", event(run_id="EF" * 16), Reason.PINS_INVALID),
     ("a negative seed", event(seed=-1), Reason.PINS_INVALID),
     ("a type nobody knows", event("e-1", "refund"), Reason.EVENT_TYPE_UNKNOWN),
@@ -89,6 +92,15 @@ def test_a_good_item_is_admissible(document: dict[str, Any]) -> None:
     assert item.dedupe_key == dedupe_key(str(SCOPE["platform_run_id"]), item.event_class, document["event_id"])
 
 
+@pytest.mark.parametrize(("given", "order"), [({}, 41), ({"source_order": 0}, 0), ({"source_order": 2**53 - 1}, 2**53 - 1)])
+def test_the_place_of_an_item_among_those_of_its_time_is_its_clients_or_that_of_its_arrival(given: dict[str, Any], order: int) -> None:
+    item = Examiner(shipped_admission_policy(), SCOPE).examine(raw(event(**given)), NOW_US, 41)
+    assert isinstance(item, Admissible)
+    assert item.source_order == order
+    plain = admissible(event())
+    assert [item.payload_hash, item.dedupe_key] == [plain.payload_hash, plain.dedupe_key], "a resend with another place is the same payment"
+
+
 def test_a_refused_item_keeps_the_ids_that_can_still_be_read() -> None:
     item = examined(event("e-9", surprise=1))
     assert isinstance(item, RefusedEvent)
@@ -133,7 +145,7 @@ def test_the_gate_knows_the_truth_of_every_shipped_mapping(name: str) -> None:
     ],
 )
 def test_the_gate_refuses_what_the_mapping_of_its_world_calls_the_truth(document: dict[str, Any]) -> None:
-    item = Examiner(shipped_admission_policy(), SCOPE, ["why"]).examine(raw(document), NOW_US)
+    item = Examiner(shipped_admission_policy(), SCOPE, ["why"]).examine(raw(document), NOW_US, 0)
     assert isinstance(item, RefusedEvent)
     assert item.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
     assert isinstance(examined(document), Admissible), "in another world it is a name like any other"
@@ -152,7 +164,7 @@ def test_the_compiled_reader_says_of_an_example_what_the_contract_says(example: 
         document = {**(GOOD_LABEL if kind == "label_assertion" else GOOD), "event_type": kind, "payload": document}
     elif example.reason is None:
         pins = {**GOOD, **document}
-    item = Examiner(shipped_admission_policy(), {name: pins[name] for name in SCOPE}).examine(raw(document), NOW_US)
+    item = Examiner(shipped_admission_policy(), {name: pins[name] for name in SCOPE}).examine(raw(document), NOW_US, 0)
     assert (item.reason if isinstance(item, RefusedEvent) else None) == example.reason, item
 
 
@@ -178,10 +190,10 @@ def test_the_fast_payload_hash_is_the_contracts(payload: dict[str, Any]) -> None
     ("standing", "verdict"),
     [
         (None, Verdict.ADMIT),
-        (Standing(b"h", RecordMetadata(0, 5)), Verdict.DUPLICATE),
-        (Standing(b"h", None), Verdict.REPUBLISH),
-        (Standing(b"x", RecordMetadata(0, 5)), Verdict.MISMATCH),
-        (Standing(b"x", None), Verdict.MISMATCH),
+        (Standing(b"h", 7, RecordMetadata(0, 5)), Verdict.DUPLICATE),
+        (Standing(b"h", 7, None), Verdict.REPUBLISH),
+        (Standing(b"x", 7, RecordMetadata(0, 5)), Verdict.MISMATCH),
+        (Standing(b"x", 7, None), Verdict.MISMATCH),
     ],
 )
 def test_what_is_known_of_an_id_decides(standing: Standing | None, verdict: Verdict) -> None:

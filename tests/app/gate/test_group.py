@@ -26,9 +26,9 @@ def begun(items: list[Admissible], standing: dict[int, Standing] | None = None, 
         ([A, B], {}, [Verdict.ADMIT, Verdict.ADMIT]),
         ([A, A], {}, [Verdict.ADMIT, Verdict.DUPLICATE]),
         ([A, OTHER_A], {}, [Verdict.ADMIT, Verdict.MISMATCH]),
-        ([A, B], {1: Standing(B.payload_hash, SEEN)}, [Verdict.ADMIT, Verdict.DUPLICATE]),
-        ([A], {0: Standing(A.payload_hash, None)}, [Verdict.REPUBLISH]),
-        ([OTHER_A, A], {0: Standing(A.payload_hash, SEEN)}, [Verdict.MISMATCH, Verdict.DUPLICATE]),
+        ([A, B], {1: Standing(B.payload_hash, 7, SEEN)}, [Verdict.ADMIT, Verdict.DUPLICATE]),
+        ([A], {0: Standing(A.payload_hash, 7, None)}, [Verdict.REPUBLISH]),
+        ([OTHER_A, A], {0: Standing(A.payload_hash, 7, SEEN)}, [Verdict.MISMATCH, Verdict.DUPLICATE]),
     ],
 )
 def test_verdicts(items: list[Admissible], standing: dict[int, Standing], verdicts: list[Verdict]) -> None:
@@ -47,11 +47,17 @@ def test_an_item_on_its_way_in_an_earlier_group_is_followed_there() -> None:
 
 
 def test_only_what_this_group_published_is_settled_by_it() -> None:
-    group = begun([A, B], {0: Standing(A.payload_hash, SEEN)})
+    group = begun([A, B], {0: Standing(A.payload_hash, 7, SEEN)})
     group.publication.places[1] = RecordMetadata(0, 7)
     assert group.outgoing() == {"traffic": [1]}
     assert group.landed() == [None, RecordMetadata(0, 7)]
 
 
 def test_what_another_batch_left_unknown_is_taken_over() -> None:
-    assert begun([B, A], {1: Standing(A.payload_hash, None)}).again() == [1]
+    assert begun([B, A], {1: Standing(A.payload_hash, 7, None)}).again() == [1]
+
+
+def test_what_is_published_again_keeps_the_number_of_the_first_time() -> None:
+    again = begun([admissible(event("a")), admissible(event("b"))], {1: Standing(B.payload_hash, 41, None)})
+    numbers = [item.source_order for item in again.examined if isinstance(item, Admissible)]
+    assert numbers == [0, 41]

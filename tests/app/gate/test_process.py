@@ -61,10 +61,10 @@ def test_a_gate_knows_the_truth_columns_of_its_runs_world(tmp_path: Path) -> Non
     gate = build(Run(directory=tmp_path, config=config, bootstrap="127.0.0.1:1", dsn="postgresql://nobody@127.0.0.1:1/none"))
     scope = {**config.pins.as_json(), "run_id": config.run_id}
     told, plain = (event(payload=paid(attributes={name: "x"}), **scope) for name in ("Why", "channel"))
-    refused = gate.pipeline._examiner.examine(raw(told), NOW_US)
+    refused = gate.pipeline._examiner.examine(raw(told), NOW_US, 0)
     assert isinstance(refused, RefusedEvent)
     assert refused.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
-    assert isinstance(gate.pipeline._examiner.examine(raw(plain), NOW_US), Admissible)
+    assert isinstance(gate.pipeline._examiner.examine(raw(plain), NOW_US, 0), Admissible)
 
 
 def test_claims_hold_the_runs_lock_and_what_is_settled_is_durable(gate: Gate) -> None:

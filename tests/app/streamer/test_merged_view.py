@@ -46,6 +46,21 @@ def test_payments_and_labels_come_in_event_time_order(tmp_path: Path) -> None:
     assert [event["event_type"] for event in events] == ["transaction"] * 3 + ["transaction"] + ["label_assertion"] * 3
 
 
+def test_labels_of_one_time_stand_in_the_order_of_their_payments_and_say_so(tmp_path: Path) -> None:
+    count = 40
+    rows = {
+        **{name: [ROWS[name][0]] * count for name in ROWS},
+        "id": [f"p{number}" for number in range(count)],
+        "why": [""] * count,
+        "shop": ["m"] * count,
+    }
+    world = small_world(tmp_path, rows)
+    ids = world.stream_part(world.manifest.stream_view[0])["event_id"].to_list()
+    labels = [event for event in _read(_view(world)) if event["event_type"] == "label_assertion"]
+    assert [label["payload"]["subject_event_id"] for label in labels] == ids
+    assert [label["source_order"] for label in labels] == list(range(1, count + 1))
+
+
 def test_a_label_stands_before_a_payment_of_the_same_time(tmp_path: Path) -> None:
     from_the_second_payment_to_the_transfer_us = DAY_US - 29_500_000
     events = _read(_view(small_world(tmp_path), from_the_second_payment_to_the_transfer_us))
