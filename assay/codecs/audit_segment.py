@@ -8,9 +8,10 @@ whole file, so one byte changed, dropped, reordered or cut off anywhere shows.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 MAGIC = b"assay-audit/1\n"
+_FAULTS = (ValueError, KeyError, TypeError, RecursionError, Quarantine)
 GENESIS = "0" * 64
 #: key prefix of all segments in the object store
 SEGMENTS = "audit/segments"
@@ -57,28 +59,42 @@ def read_segment(data: bytes, where: str = "", *, check_body: bool = True) -> Se
 
     Without `check_body` a body of another digest is read all the same, to find out which record is damaged.
     """
-    at = len(MAGIC) + 4
     try:
-        if data[: len(MAGIC)] != MAGIC:
-            raise ValueError("it does not begin as an audit segment")
-        end = at + int.from_bytes(data[len(MAGIC) : at], "big")
-        header = json.loads(data[at:end])
-        if canonical(header) != data[at:end]:
-            raise ValueError("its header is not canonical")
-        body = data[end:]
+        file = io.BytesIO(data)
+        header = _header(file)
+        body = file.read()
         if len(body) != header["body_bytes"]:
             raise ValueError(f"its body has {len(body)} bytes, its header says {header['body_bytes']}")
         if check_body and hashlib.sha256(body).hexdigest() != header["body_sha256"]:
             raise ValueError("its body does not have the digest in its header")
         values = _values(body, header["records"])
-    except (ValueError, KeyError, TypeError, RecursionError, Quarantine) as error:
-        raise Stop(
-            Reason.AUDIT_SEGMENT_DAMAGED,
-            f"an audit segment is damaged: {error}",
-            where=where,
-            remedy="Restore it from a copy whose chain verifies.",
-        ) from None
+    except _FAULTS as error:
+        raise _damaged(error, where) from None
     return Segment(header, values, hashlib.sha256(data).hexdigest())
+
+
+def read_segment_header(file: BinaryIO, where: str = "") -> Mapping[str, Any]:
+    """The header of a segment; its body is not read. Raises Stop(AUDIT_SEGMENT_DAMAGED)."""
+    try:
+        return _header(file)
+    except _FAULTS as error:
+        raise _damaged(error, where) from None
+
+
+def _header(file: BinaryIO) -> Mapping[str, Any]:
+    """The header; the body is next in the file."""
+    if file.read(len(MAGIC)) != MAGIC:
+        raise ValueError("it does not begin as an audit segment")
+    text = file.read(int.from_bytes(file.read(4), "big"))
+    header: Mapping[str, Any] = json.loads(text)
+    if canonical(header) != text:
+        raise ValueError("its header is not canonical")
+    return header
+
+
+def _damaged(error: Exception, where: str) -> Stop:
+    remedy = "Restore it from a copy whose chain verifies."
+    return Stop(Reason.AUDIT_SEGMENT_DAMAGED, f"an audit segment is damaged: {error}", where=where, remedy=remedy)
 
 
 class Bodies(NamedTuple):

@@ -20,6 +20,7 @@ from assay.app.run.directory import Run
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import read_head, segment_key
 from assay.app.substrate.processes import Server
+from assay.codecs.audit_segment import read_segment_header
 from assay.codecs.single_object import unpack
 from assay.contracts.envelope import EVENT_TYPES
 from assay.contracts.errors import Quarantine, Stop
@@ -58,10 +59,9 @@ def audited(run: Run) -> int:
     head = read_head(run.store)
     if head is None:
         return 0
-    with (run.store_root / segment_key(head[0])).open("rb") as file:
-        start = file.read(64 * 1024)
-    at = start.index(b"{")
-    header = json.loads(start[at : at + int.from_bytes(start[at - 4 : at], "big")])
+    key = segment_key(head.sequence)
+    with (run.store_root / key).open("rb") as file:
+        header = read_segment_header(file, key)
     return int(header["first_audit"]) + int(header["records"])
 
 

@@ -1,4 +1,4 @@
-"""What was set aside is counted once, however often it was sent and written down."""
+"""What is audited is read where the format is known; what was set aside is counted once, however often it was sent and written down."""
 
 from __future__ import annotations
 
@@ -7,14 +7,21 @@ from typing import Any
 
 import pytest
 from gate_events import LABEL, SCOPE, admissible, event, examined, paid
+from gate_process import run_in
 
-from assay.app.demo.watch import Counts, counted, refused_at_gate, refused_in_lanes
+from assay.app.demo.watch import Counts, audited, counted, refused_at_gate, refused_in_lanes
 from assay.app.gate.admission import RefusedEvent
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.receipts import QUARANTINE, ReceiptWriter, mismatch
 from assay.app.gate.segments import SegmentLog
 from assay.app.stores.objects import DirectoryStore
+from assay.app.stores.segment_journal import HEAD, segment_key
+from assay.codecs.audit_segment import write_segment
+from assay.codecs.columns import Strings
+from assay.contracts.canonical import canonical
+from assay.contracts.errors import Stop
 from assay.contracts.pins import Pins
+from assay.contracts.reasons import Reason
 
 WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {})
 FUTURE, NO_ID = event("e-1", ts_utc="2999-01-01T00:00:00.000000Z"), event(event_id=None)
@@ -52,3 +59,25 @@ def test_a_dead_letter_of_a_lane_counts_once_by_its_place() -> None:
     places = [(traffic, 0, 5), (traffic, 1, 5), (traffic, 0, 5), (labels, 0, 5)]
     letters = [{"topic": handle, "partition": partition, "offset": at, "reason": "BYTES_GARBAGE"} for handle, partition, at in places]
     assert counted([], refused_in_lanes(letters)) == Counts({"BYTES_GARBAGE": 3}, 0, 2)
+
+
+@pytest.mark.parametrize("header_bytes", [0x7A, 0x7B, 0x37B, 0x7B7B, 70_000])
+def test_what_is_audited_is_read_from_a_header_of_any_length(tmp_path: Path, header_bytes: int) -> None:
+    """0x7B is a brace: a header of 0x37B (891) bytes has it in its length, in front of the header itself."""
+    made = run_in(tmp_path, "127.0.0.1:1", "", "", topics=False)
+    assert audited(made) == 0
+    head = {"sequence": 0, "first_audit": 40, "previous": "0" * 64}
+    short = len(canonical(write_segment({**head, "note": ""}, Strings.of([]))[1].header))
+    data, segment = write_segment({**head, "note": "x" * max(0, header_bytes - short)}, Strings.of([b"one", b"two"]))
+    made.store.create(segment_key(0), data)
+    made.store.replace(HEAD, canonical({"sequence": 0, "sha256": segment.digest}))
+    assert audited(made) == 42
+
+
+def test_a_damaged_segment_is_named_by_the_progress_of_a_run(tmp_path: Path) -> None:
+    made = run_in(tmp_path, "127.0.0.1:1", "", "", topics=False)
+    made.store.create(segment_key(0), b"no segment {")
+    made.store.replace(HEAD, canonical({"sequence": 0, "sha256": "0" * 64}))
+    with pytest.raises(Stop) as refused:
+        audited(made)
+    assert (refused.value.reason, refused.value.where) == (Reason.AUDIT_SEGMENT_DAMAGED, segment_key(0))
