@@ -53,7 +53,7 @@ class RecordReader:
         numbers, places = np.empty(len(layout.numbers_at), np.int64), np.empty((len(plan), 3), np.int64)
         size = measure_records(
             plan, fills, fill.picks, fill.names, base, read.wide, read.narrow, read.data, verdict, layout.body,
-            fill.hints, picked_starts, picked_lengths, numbers, places,
+            picked_starts, picked_lengths, numbers, places,
         )  # fmt: skip
         count = int(numbers[0])
         if not count:

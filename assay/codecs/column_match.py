@@ -94,14 +94,13 @@ def pick(
     names: U8,
     name_starts: I64,
     name_lengths: I32,
-    hints: NDArray[np.int64],
     starts: NDArray[np.int64],
     lengths: NDArray[np.int32],
 ) -> None:
     """Start and length of the id of each name (m,) in each list (n,), null where it is not there: two arrays (m, n).
 
     The lists' offsets begin at `wide[listed]`. Starts of the items' names and ids begin at `name_at` and `id_at` in `wide`, their lengths
-    at `name_size` and `id_size` in `narrow`. The place in the list before is tried first: `hints` (m,), zeros at first.
+    at `name_size` and `id_size` in `narrow`. Of two items with one name the first counts: what a list gives depends on no other list.
     """
     items = min(len(wide) - max(name_at, id_at), len(narrow) - max(name_size, id_size))
     for i in range(starts.shape[1]):
@@ -112,17 +111,11 @@ def pick(
         for name in range(starts.shape[0]):
             starts[name, i] = 0
             lengths[name, i] = -1
-            child = hints[name]
-            for _ in range(count):
-                if child >= count:
-                    child %= count
-                row = first + child
-                child += 1
+            for row in range(first, first + count):
                 size = narrow[name_size + row]
                 if size == name_lengths[name] and _stands(data, wide[name_at + row], names, name_starts[name], size):
                     starts[name, i] = wide[id_at + row]
                     lengths[name, i] = narrow[id_size + row]
-                    hints[name] = child - 1
                     break
 
 

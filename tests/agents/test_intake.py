@@ -37,6 +37,7 @@ RECORDS: dict[bytes | None, str] = {
     GOOD: "row",
     payment("sold", T0_US + 5, entities={"terminal": "t", "customer": "c", "other": "o"}): "row",
     payment("alone", T0_US + 5, entities={}): "row",
+    payment("twice", T0_US + 5, entities=[("customer", "c1"), ("customer", "c2"), ("terminal", "t1"), ("terminal", "t2")]): "row",
     payment("late", T0_US - 1): Reason.LATE_BEYOND_WATERMARK,
     GOOD[:-1]: Reason.BYTES_TRUNCATED,
     GOOD + b"\0": Reason.BYTES_OVERSIZED,
@@ -156,7 +157,7 @@ def test_the_block_is_that_of_the_columns_of_its_good_records_to_the_last_byte(v
     assert (found is None) == (not good)
     if found is None:
         return
-    ids = [{item["name"]: item["id"] for item in record["entities"]} for _, _, record in good]
+    ids = [{item["name"]: item["id"] for item in reversed(record["entities"])} for _, _, record in good]  # the first of a name counts
     n = len(good)
     expected: Columns = {
         "kind": np.full(n, 4, np.int8), "topic": np.full(n, 7, np.int16), "partition": np.full(n, partition, np.int32),

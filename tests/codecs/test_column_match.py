@@ -90,7 +90,7 @@ def picked(offsets: list[int], names: Strings, ids: Strings, names_wanted: Strin
     for run in runs:
         starts, lengths = np.full((len(names_wanted.lengths), len(offsets) - 1), 9), np.full((3, len(offsets) - 1), 9, np.int32)
         at = len(offsets)
-        run(frozen(names.data, np.uint8), wide, narrow, 0, at, 0, at + n, n, *wanted, np.zeros(3, np.int64), starts, lengths)
+        run(frozen(names.data, np.uint8), wide, narrow, 0, at, 0, at + n, n, *wanted, starts, lengths)
         found.append([list(zip(s, z, strict=True)) for s, z in zip(starts.tolist(), lengths.tolist(), strict=True)])
     assert found[0] == found[1]
     return found[0]
@@ -107,6 +107,15 @@ def test_each_name_is_found_in_each_list_wherever_it_stands() -> None:
         [(11, 21), nothing, (14, 24)],
         [nothing, nothing, (13, 23)],
     ]
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "bb", "c", "d"]), max_size=4), max_size=5))
+def test_of_two_items_with_one_name_the_first_counts_whatever_other_lists_hold(lists: list[list[str]]) -> None:
+    items = [name for listed in lists for name in listed]
+    offsets = np.cumsum([0, *map(len, lists)]).tolist()
+    ids = Strings(np.zeros(0, np.uint8), np.arange(10, 10 + len(items)), np.arange(20, 20 + len(items), dtype=np.int32))
+    firsts = [[at + listed.index(name) if name in listed else -1 for at, listed in zip(offsets, lists, strict=False)] for name in ("a", "bb", "c")]
+    assert picked(offsets, Strings.of(items), ids) == [[(10 + at, 20 + at) if at >= 0 else (0, -1) for at in row] for row in firsts]
 
 
 @pytest.mark.parametrize("offsets", [[-1, 2], [0, 6], [4, 9], [3, 1], [2**62, 2**62 + 1], [-(2**62), 1]])
