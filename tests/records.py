@@ -33,6 +33,7 @@ def payment(
     pins: Pins = PINS,
     payload: str = "",
     event_type: str = "transaction",
+    currency: str = "EUR",
 ) -> bytes:
     """A payment record; pairs may name an entity twice."""
     named = entities if entities is not None else {"customer": "c1", "terminal": "t1"}
@@ -41,7 +42,7 @@ def payment(
     return pack("payment", {
         "event_id": event_id, "event_type": event_type, "ts_utc": ts_us, "pins": pins.as_avro(), "run_id": RUN_ID,
         "producer": "test", "payload_hash": hashlib.sha256(text.encode()).digest(), "kind": "card_payment",
-        "amount_minor": amount_minor, "currency": "EUR",
+        "amount_minor": amount_minor, "currency": currency,
         "entities": [{"name": name, "id": value} for name, value in given], "attributes": {},
     })  # fmt: skip
 

@@ -61,6 +61,24 @@ def mark_others(verdict: NDArray[np.int8], data: U8, wide: I64, first: int, befo
 
 
 @kernel
+def mark_unlisted(
+    verdict: NDArray[np.int8], data: U8, wide: I64, narrow: I32, first: int, first_length: int, listed: U8, mark: int
+) -> None:
+    """Give this mark to each row of verdict 0 whose text of three bytes is none of the listed ones, which stand one after another.
+
+    Texts start at `wide[first]` and behind it, their lengths at `narrow[first_length]`. Without a list nothing is marked.
+    """
+    if not len(listed):
+        return
+    for i in range(min(len(verdict), len(wide) - first, len(narrow) - first_length)):
+        found = verdict[i] != 0
+        for at in range(0, len(listed), 3):
+            found = found or (narrow[first_length + i] == 3 and _stands(data, wide[first + i], listed, at, 3))
+        if not found:
+            verdict[i] = mark
+
+
+@kernel
 def _headers(data: U8, starts: I64, lengths: I32, first: int, second: int, known: NDArray[np.uint64], numbers: I32) -> bool:
     """Most values have the header of the value before, so its number is tried first."""
     same = True

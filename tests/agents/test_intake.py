@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machines import reader
+from machines import ENTITIES, reader
 from records import OTHER_PINS, PINS, T0_US, TRAFFIC, chunk, context_fact, label, mark, payment
 
+from assay.agents.assembly import input_columns
+from assay.agents.intake import Intake
 from assay.agents.merge import START_OF_TIME
 from assay.agents.record_fill import rows_layout
 from assay.agents.record_plan import LaneColumn, RecordPlan, record_plan
@@ -107,6 +109,19 @@ COLUMNS = (
     "decision_sha256",
     "action_id",
 )
+
+
+def test_a_payment_in_a_currency_that_is_not_listed_is_refused_by_name_and_one_of_another_run_for_that() -> None:
+    lane = TOPOLOGY.lane("rtdl")
+    taking = Intake(lane.inputs, input_columns(lane, ENTITIES), PINS, ("EUR", "GBP"))
+    given = [payment("a", T0_US), payment("b", T0_US, currency="USD"), payment("c", T0_US, currency="USD", pins=OTHER_PINS)]
+    taken = taking.take(chunk(TRAFFIC, [*given, payment("d", T0_US, currency="GBP"), label("e", T0_US, "a", T0_US)]), T0_US)
+    assert ends(taken) == {
+        0: "row", 1: Reason.CURRENCY_NOT_OF_POLICY, 2: Reason.RUN_SCOPE_MISMATCH, 3: "row", 4: Reason.RECORD_TYPE_UNEXPECTED
+    }  # fmt: skip
+    (refused,) = (one for one in taken.refused if one.offset == 1)
+    assert refused.raw == given[1]
+    assert refused.detail.startswith("a payment in USD; `currencies` of the feature document are EUR, GBP: add it there")
 
 
 def record_reader(columns: Sequence[str] = COLUMNS, topic: int = 7) -> RecordReader:
