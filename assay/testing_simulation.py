@@ -62,12 +62,18 @@ class Simulation:
         self._payments: dict[str, int] = {}
         self._records: list[tuple[str, int, bytes]] = []
 
-    def payment(self, amount_minor: int, at: str = START, event_id: str | None = None, **entities: str | None) -> str:
-        """Post a payment and get its event id. Entities are named as in the feature document; those not given are `<name>-1`."""
+    def payment(
+        self, amount_minor: int, at: str = START, event_id: str | None = None, currency: str = "EUR", **entities: str | None
+    ) -> str:
+        """Post a payment and get its event id.
+
+        Entities are named as in the feature document. An entity that is not given is `<name>-1`; None leaves it out of the payment.
+        A payment in a currency that the feature document does not know is refused: it has no decision.
+        """
         event_id = event_id or f"payment-{len(self._payments) + 1}"
         ids = {name: f"{name}-1" for name in self._plan.entities} | entities
         self._payments[event_id] = parse(at)
-        body = {"kind": "card_payment", "amount_minor": amount_minor, "currency": "EUR", "entities": _pairs(ids), "attributes": {}}
+        body = {"kind": "card_payment", "amount_minor": amount_minor, "currency": currency, "entities": _pairs(ids), "attributes": {}}
         self._post(TRAFFIC, "payment", "transaction", event_id, parse(at), {"run_id": bytes(16), **body})
         return event_id
 
@@ -115,8 +121,8 @@ class Simulation:
         self._records.append((handle, ts_us, pack(name, {**head, "payload_hash": payload_hash, **body})))
 
 
-def _pairs(ids: dict[str, str | None]) -> list[dict[str, str | None]]:
-    return [{"name": name, "id": value} for name, value in ids.items()]
+def _pairs(ids: dict[str, str | None]) -> list[dict[str, str]]:
+    return [{"name": name, "id": value} for name, value in ids.items() if value is not None]
 
 
 @pytest.fixture

@@ -29,20 +29,22 @@ def payment(
     event_id: str,
     ts_us: int,
     amount_minor: int = 1_000,
-    entities: Mapping[str, str] | None = None,
+    entities: Mapping[str, str] | Sequence[tuple[str, str]] | None = None,
     pins: Pins = PINS,
     payload: str = "",
     event_type: str = "transaction",
     source_order: int = 0,
+    currency: str = "EUR",
 ) -> bytes:
-    """A payment record."""
-    given = entities if entities is not None else {"customer": "c1", "terminal": "t1"}
-    text = f"{event_type}|{amount_minor}|{sorted(given.items())}|{payload}"
+    """A payment record; pairs may name an entity twice."""
+    named = entities if entities is not None else {"customer": "c1", "terminal": "t1"}
+    given = list(named.items() if isinstance(named, Mapping) else named)
+    text = f"{event_type}|{amount_minor}|{sorted(given)}|{payload}"
     return pack("payment", {
         "event_id": event_id, "event_type": event_type, "ts_utc": ts_us, "pins": pins.as_avro(), "run_id": RUN_ID,
         "producer": "test", "payload_hash": hashlib.sha256(text.encode()).digest(), "kind": "card_payment",
-        "amount_minor": amount_minor, "currency": "EUR",
-        "entities": [{"name": name, "id": value} for name, value in given.items()], "attributes": {},
+        "amount_minor": amount_minor, "currency": currency,
+        "entities": [{"name": name, "id": value} for name, value in given], "attributes": {},
         "source_order": source_order,
     })  # fmt: skip
 

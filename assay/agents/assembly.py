@@ -54,7 +54,7 @@ def assemble_fold(spec: LaneSpec, setup: Setup, identity: LaneIdentity) -> LaneM
     plans = setup.plans if spec.ordering == "run" else replace(setup.plans, ordering=spec.ordering)
     columns = input_columns(spec, entities)
     merge = Merge(spec.ranks, input_partitions(spec, setup.partitions), plans.ordering)
-    given = LaneInput(spec.name, merge, Intake(spec.inputs, columns, plans.pins))
+    given = LaneInput(spec.name, merge, Intake(spec.inputs, columns, plans.pins, plans.features.currencies))
     return LaneMachine(identity, given, columns, spec.dead_letter, partial(wired_steps, spec, plans), setup.rows_max)
 
 

@@ -10,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from assay.agents.merge import END_OF_TIME, START_OF_TIME, Watermark
 from assay.agents.record_fill import rows_layout
 from assay.agents.record_plan import record_plan
-from assay.agents.record_reader import OTHER_RUN, RecordReader
-from assay.agents.specs import WATERMARK, InputSpec
+from assay.agents.record_reader import OTHER_CURRENCY, OTHER_RUN, RecordReader
+from assay.agents.specs import WATERMARK, InputSpec, RecordSpec
 from assay.agents.step import Chunk
 from assay.agents.taken import RefusedRecord, Taken
 from assay.codecs.avro_decode import REASONS
+from assay.codecs.avro_reading import Reading
 from assay.codecs.block_rows import Rows, chosen, joined
 from assay.codecs.column_block import Block
 from assay.codecs.column_survey import behind
-from assay.codecs.columns import I64, settled_strings
+from assay.codecs.columns import I64, Strings, settled_strings
 from assay.codecs.journal_record import ROW
 from assay.codecs.kernel import frozen
 from assay.codecs.single_object import by_type, pins_body, record_types, unpack
@@ -36,17 +36,19 @@ NO_MARKS = frozen(np.empty((0, 2)), np.int64)
 
 
 class Intake:
-    """The reader of one lane. `columns` are the lane columns that records fill."""
+    """The reader of one lane. `columns` are the lane columns that records fill, `currencies` the codes of payments, none for all."""
 
-    def __init__(self, inputs: Mapping[str, InputSpec], columns: Sequence[str], pins: Pins) -> None:
+    def __init__(self, inputs: Mapping[str, InputSpec], columns: Sequence[str], pins: Pins, currencies: Sequence[str] = ()) -> None:
         layout = rows_layout(columns)
         pins_bytes = frozen(np.frombuffer(pins_body(pins.as_avro()), np.uint8), np.uint8)
         self._readers = {
-            handle: {spec.record: RecordReader(record_plan(spec, columns), layout, number, pins_bytes) for spec in given.records}
+            handle: {
+                spec.record: RecordReader(record_plan(spec, columns), layout, number, pins_bytes, currencies) for spec in given.records
+            }
             for number, (handle, given) in enumerate(inputs.items())
         }
         self._with_watermarks = {handle for handle in inputs if WATERMARK in topic(handle).records}
-        self._pins = pins
+        self._pins, self._currencies = pins, currencies
 
     def take(self, chunk: Chunk, late_bound: int) -> Taken:
         """Decode a chunk; rows before `late_bound` (the last watermark of the partition) or a watermark in the chunk are late."""
@@ -80,7 +82,7 @@ class Intake:
             offsets, values = offsets[index], values.take(index)
         read = reader.read(values)
         if np.count_nonzero(read.verdict):
-            self._refuse_records(reader.spec.record, read.verdict, chunk, index, taken)
+            self._refuse_records(reader.spec, read, chunk, index, taken)
         if not reader.spec.rows:
             taken.resolved += offsets[read.verdict == 0].tolist()
             return
@@ -88,13 +90,21 @@ class Intake:
         if block is not None:
             parts.append(block)
 
-    def _refuse_records(self, name: str, verdict: NDArray[np.int8], chunk: Chunk, index: I64, taken: Taken) -> None:
-        """Refuse those that cannot be decoded, then those of another run."""
-        for i in np.flatnonzero((verdict != 0) & (verdict != OTHER_RUN)).tolist():
+    def _refuse_records(self, spec: RecordSpec, read: Reading, chunk: Chunk, index: I64, taken: Taken) -> None:
+        """Refuse those that cannot be decoded, then those of another run, then those of a currency that the policy does not know."""
+        name, verdict = spec.record, read.verdict
+        for i in np.flatnonzero((verdict != 0) & (verdict < OTHER_RUN)).tolist():
             reason = REASONS[int(verdict[i])] or Reason.BYTES_GARBAGE
             self._refuse(chunk, int(index[i]), reason, f"a {name} that cannot be decoded", taken)
         for i in np.flatnonzero(verdict == OTHER_RUN).tolist():
             self._refuse(chunk, int(index[i]), Reason.RUN_SCOPE_MISMATCH, f"a {name} of another run", taken)
+        others = np.flatnonzero(verdict == OTHER_CURRENCY).tolist()
+        codes = read.column(spec.currency) if others and spec.currency else None
+        for i in others:
+            assert isinstance(codes, Strings)
+            code, known = (codes.row(i) or b"").decode(), ", ".join(self._currencies)
+            what = f"a {name} in {code}; `currencies` of the feature document are {known}: add it there and begin a new run"
+            self._refuse(chunk, int(index[i]), Reason.CURRENCY_NOT_OF_POLICY, what, taken)
 
     def _take_documents(self, reader: RecordReader, chunk: Chunk, index: I64, taken: Taken, parts: list[Block]) -> None:
         for i in index.tolist():

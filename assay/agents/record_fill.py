@@ -54,8 +54,6 @@ class RecordFill:
         self.fills: I64 = frozen(np.array(rows, np.int64), np.int64)
         self.picks: I64 = frozen(np.array(_picks(plan), np.int64).reshape(-1, 3), np.int64)
         self.names = arrays_of(Strings.of([name.partition(".")[2] for name in self._picked]))
-        #: working memory of the kernel
-        self.hints = np.zeros(len(self.picks), np.int64)
 
     def ready(self, read: Reading, values: Strings) -> U8:
         """Bytes (n, width) of the columns that no decoded field holds; `values` are the whole records."""

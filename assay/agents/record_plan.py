@@ -62,25 +62,30 @@ def record_plan(spec: RecordSpec, columns: Sequence[str]) -> RecordPlan:
 
 
 def column_faults(plan: RecordPlan) -> list[str]:
-    """The lane columns that the fields of a record cannot fill because their types differ, one line each."""
-    slots = {slot.path: slot for slot in plan.avro.slots if slot.level == 0}
+    """The lane columns that the fields of a record cannot fill because their types differ, one line each.
+
+    A list fills no column: lists are made by steps. The id of an entity comes from a list of items with the texts `name` and `id`.
+    """
+    slots = {(slot.level, slot.path): slot for slot in plan.avro.slots}
     faults = []
     for name, source in () if plan.spec.is_document else plan.columns:  # a document is read value by value
         given = _type_of(source, slots)
-        if given is not None and given[:3] != column_type(name)[:3]:
+        if given is not None and (given.form == "list" or given[:3] != column_type(name)[:3]):
             faults.append(f"column {name} of {plan.spec.record} is {column_type(name).form}, its source {source} gives {given.form}")
     return faults
 
 
-def _type_of(source: Source | None, slots: Mapping[str, Slot]) -> ColumnType | None:
-    """The type of the column that a source gives; None for no source."""
+def _type_of(source: Source | None, slots: Mapping[tuple[int, str], Slot]) -> ColumnType | None:
+    """The type of the column that a source gives; None for no source. Slots are named by level and path."""
     match source:
         case Field(path):
-            return _slot_type(slots[path])
+            return _slot_type(slots[0, path])
         case IdOf(path):
-            return TEXT if slots[path].op is Op.ARRAY else _slot_type(slots[path])
+            listed = slots[0, path]
+            texts = [slot.path for slot in slots.values() if slot.level == listed.child and slot.op is Op.STRING]
+            return TEXT if listed.op is Op.ARRAY and {"name", "id"} <= {*texts} else ColumnType("list")
         case Equals(path, _):
-            return I8 if slots[path].op is Op.STRING else _slot_type(slots[path])
+            return I8 if slots[0, path].op is Op.STRING else _slot_type(slots[0, path])
         case ValueDigest():
             return SHA256
         case _:

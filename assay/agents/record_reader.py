@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,28 +20,32 @@ from assay.codecs.journal_record import ROW
 from assay.codecs.kernel import frozen
 from assay.codecs.single_object import HEADER_BYTES
 
-#: the verdict on a record of another run, beside those in `REASONS`
-OTHER_RUN = len(REASONS)
+#: the verdicts on a record of another run, and of a currency that the policy does not know, beside those in `REASONS`
+OTHER_RUN, OTHER_CURRENCY = len(REASONS), len(REASONS) + 1
 
 
 class RecordReader:
     """The reader of a record type. `layout` is that of the lane's rows, `topic` the number of the topic in the lane.
 
-    `pins` are the Avro bytes of the pins of the run. A reader keeps its decoder from chunk to chunk, so it belongs to one lane.
+    `pins` are the Avro bytes of the pins of the run, `currencies` the codes that a payment may be in, none for all.
+    A reader keeps its decoder from chunk to chunk, so it belongs to one lane.
     """
 
-    def __init__(self, plan: RecordPlan, layout: Layout, topic: int, pins: U8) -> None:
+    def __init__(self, plan: RecordPlan, layout: Layout, topic: int, pins: U8, currencies: Sequence[str] = ()) -> None:
         self.spec, self.is_document = plan.spec, plan.spec.is_document
+        self._codes = frozen(np.frombuffer("".join(currencies).encode(), np.uint8), np.uint8)
         self._plan, self._topic, self._pins = plan, topic, pins
         self._decoder = Decoder(plan.avro)
         self._fill = RecordFill(plan, layout, topic)
 
     def read(self, values: Strings) -> Reading:
-        """The decoded fields of n values of this type. The verdict on a record of another run is `OTHER_RUN`."""
+        """The decoded fields of n values of this type. The verdict on a record of another run is `OTHER_RUN`, or `OTHER_CURRENCY`."""
         read = self._decoder.read(values.data, values.starts, values.lengths, HEADER_BYTES)
         if self.spec.of_run:
             # the six pins are neighbours in the bytes: one comparison checks them all (the length of the run id takes one byte)
             read.mark_others(RUN_ID, 1, self._pins, OTHER_RUN)
+        if self.spec.currency is not None:
+            read.mark_unlisted(self.spec.currency, self._codes, OTHER_CURRENCY)
         return read
 
     def rows(self, read: Reading, values: Strings, offsets: I64, partition: int) -> Block | None:
@@ -53,7 +57,7 @@ class RecordReader:
         numbers, places = np.empty(len(layout.numbers_at), np.int64), np.empty((len(plan), 3), np.int64)
         size = measure_records(
             plan, fills, fill.picks, fill.names, base, read.wide, read.narrow, read.data, verdict, layout.body,
-            fill.hints, picked_starts, picked_lengths, numbers, places,
+            picked_starts, picked_lengths, numbers, places,
         )  # fmt: skip
         count = int(numbers[0])
         if not count:

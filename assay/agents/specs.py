@@ -68,6 +68,7 @@ class RecordSpec:
 
     `kind` is the value of the column `kind`. `columns` says where a column comes from if it is not the Avro field of its name.
     `rows` is False for a record that is checked (its fields `must_decode`) and makes no row. `of_run` compares the six pins.
+    `currency` is the path of the text field that the feature document may limit to its currencies; it is among `must_decode`.
     """
 
     record: str
@@ -75,6 +76,7 @@ class RecordSpec:
     columns: Mapping[str, Source] = field(default_factory=dict)
     rows: bool = True
     must_decode: tuple[str, ...] = ()
+    currency: str | None = None
     of_run: bool = True
 
     @property

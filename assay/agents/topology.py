@@ -54,7 +54,7 @@ RTDL = LaneSpec(
         handles.POSTURE: InputSpec(0, (RecordSpec("posture", POSTURE, _DOCUMENT),)),
         handles.LABELS: InputSpec(1, (RecordSpec("label_assertion", LABEL, {**_TS, "label": Equals("label", "FRAUD")}),)),
         handles.CONTEXT: InputSpec(2, (RecordSpec("context_fact", CONTEXT, _ENTITIES),)),
-        handles.TRAFFIC: InputSpec(3, (RecordSpec("payment", PAYMENT, _ENTITIES, must_decode=("kind", "currency")),)),
+        handles.TRAFFIC: InputSpec(3, (RecordSpec("payment", PAYMENT, _ENTITIES, must_decode=("kind", "currency"), currency="currency"),)),
     },
     ordering="run",
     machine="fold",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from assay.codecs.avro_plan import Places
 from assay.codecs.avro_schema import Op
-from assay.codecs.column_match import mark_others
+from assay.codecs.column_match import mark_others, mark_unlisted
 from assay.codecs.columns import I32, I64, U8, Column, Columns, Ragged, Strings
 
 #: the usual operations; a look-up in an enumeration costs as much as a column
@@ -60,6 +60,11 @@ class Reading(NamedTuple):
         """
         _, (first, _, _) = self.places.of_level[0][path]
         mark_others(self.verdict, self.data, self.wide, first, before, expected, mark)
+
+    def mark_unlisted(self, path: str, listed: U8, mark: int) -> None:
+        """Give this mark as verdict to each good row whose text at a path is none of the listed ones: three bytes each, read-only."""
+        _, (first, length, _) = self.places.of_level[0][path]
+        mark_unlisted(self.verdict, self.data, self.wide, self.narrow, first, length, listed, mark)
 
     def _of_level(self, level: int) -> Columns:
         return {path: self.column(path, level) for path in self.places.of_level[level]}

@@ -30,21 +30,19 @@ LIST, NAME, ID = range(3)
 @kernel
 def measure_records(
     plan: Any, fills: Any, picks: Any, names: Any, base: Any, wide: Any, narrow: Any, data: Any, verdict: Any, body: int,
-    hints: Any, picked_starts: Any, picked_lengths: Any, numbers: Any, places: Any,
+    picked_starts: Any, picked_lengths: Any, numbers: Any, places: Any,
 ) -> int:  # fmt: skip
     """Find the picked texts (picks, n), fill the numbers of a header and the places of its columns; the bytes of the block.
 
     `base` are the first cells of the decoded columns, see `avro_plan.Places`. `picks` has the slots LIST, NAME and ID of each list to
-    pick from, `names` are the names that are picked, as bytes, starts and lengths. `hints` (picks,) is working memory.
+    pick from, `names` are the names that are picked, as bytes, starts and lengths.
     """
     data_of_names, name_starts, name_lengths = names
     for k in range(picks.shape[0]):
         listed, name, found = picks[k, LIST], picks[k, NAME], picks[k, ID]
-        hints[k] = 0
         pick(
             data, wide, narrow, base[listed, WIDE] - 1, base[name, WIDE], base[name, NARROW], base[found, WIDE], base[found, NARROW],
-            data_of_names, name_starts[k : k + 1], name_lengths[k : k + 1], hints[k : k + 1],
-            picked_starts[k : k + 1], picked_lengths[k : k + 1],
+            data_of_names, name_starts[k : k + 1], name_lengths[k : k + 1], picked_starts[k : k + 1], picked_lengths[k : k + 1],
         )  # fmt: skip
     good = 0
     for i in range(verdict.shape[0]):

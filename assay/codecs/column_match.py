@@ -61,6 +61,24 @@ def mark_others(verdict: NDArray[np.int8], data: U8, wide: I64, first: int, befo
 
 
 @kernel
+def mark_unlisted(
+    verdict: NDArray[np.int8], data: U8, wide: I64, narrow: I32, first: int, first_length: int, listed: U8, mark: int
+) -> None:
+    """Give this mark to each row of verdict 0 whose text of three bytes is none of the listed ones, which stand one after another.
+
+    Texts start at `wide[first]` and behind it, their lengths at `narrow[first_length]`. Without a list nothing is marked.
+    """
+    if not len(listed):
+        return
+    for i in range(min(len(verdict), len(wide) - first, len(narrow) - first_length)):
+        found = verdict[i] != 0
+        for at in range(0, len(listed), 3):
+            found = found or (narrow[first_length + i] == 3 and _stands(data, wide[first + i], listed, at, 3))
+        if not found:
+            verdict[i] = mark
+
+
+@kernel
 def _headers(data: U8, starts: I64, lengths: I32, first: int, second: int, known: NDArray[np.uint64], numbers: I32) -> bool:
     """Most values have the header of the value before, so its number is tried first."""
     same = True
@@ -94,14 +112,13 @@ def pick(
     names: U8,
     name_starts: I64,
     name_lengths: I32,
-    hints: NDArray[np.int64],
     starts: NDArray[np.int64],
     lengths: NDArray[np.int32],
 ) -> None:
     """Start and length of the id of each name (m,) in each list (n,), null where it is not there: two arrays (m, n).
 
     The lists' offsets begin at `wide[listed]`. Starts of the items' names and ids begin at `name_at` and `id_at` in `wide`, their lengths
-    at `name_size` and `id_size` in `narrow`. The place in the list before is tried first: `hints` (m,), zeros at first.
+    at `name_size` and `id_size` in `narrow`. Of two items with one name the first counts: what a list gives depends on no other list.
     """
     items = min(len(wide) - max(name_at, id_at), len(narrow) - max(name_size, id_size))
     for i in range(starts.shape[1]):
@@ -112,17 +129,11 @@ def pick(
         for name in range(starts.shape[0]):
             starts[name, i] = 0
             lengths[name, i] = -1
-            child = hints[name]
-            for _ in range(count):
-                if child >= count:
-                    child %= count
-                row = first + child
-                child += 1
+            for row in range(first, first + count):
                 size = narrow[name_size + row]
                 if size == name_lengths[name] and _stands(data, wide[name_at + row], names, name_starts[name], size):
                     starts[name, i] = wide[id_at + row]
                     lengths[name, i] = narrow[id_size + row]
-                    hints[name] = child - 1
                     break
 
 

@@ -1,4 +1,4 @@
-"""Unaligned 8-byte loads, stores, short copies and prefetches inside kernels: what array indexing cannot say.
+"""Unaligned 8-byte loads, stores, short copies, prefetches and wide products inside kernels: what array indexing cannot say.
 
 Bytes are little-endian, as on every machine numba supports. With the JIT disabled each operation is plain Python.
 """
@@ -29,6 +29,14 @@ def _store64_python(array: Any, at: Any, word: Any) -> None:
 
 def _move_python(into: Any, at: Any, data: Any, begin: Any, size: Any) -> None:
     into[at : at + size] = data[begin : begin + size]
+
+
+def _multiply_high_python(one: Any, other: Any) -> Any:
+    return np.uint64((int(one) * int(other)) >> 64)
+
+
+def _leading_zeros_python(word: Any) -> int:
+    return 64 - int(word).bit_length()
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, at: Any) -> Any:
@@ -83,6 +91,22 @@ def _prefetch_python(array: Any, at: Any) -> None:
     """Nothing to see without machine code."""
 
 
+def _multiply_high_machine(_typing: Any, one: Any, other: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        wide = ir.IntType(128)
+        product = builder.mul(builder.zext(args[0], wide), builder.zext(args[1], wide))
+        return builder.trunc(builder.lshr(product, wide(64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), generate
+
+
+def _leading_zeros_machine(_typing: Any, word: Any) -> Any:
+    def generate(_context: Any, builder: Any, _signature: Any, args: Any) -> Any:
+        return builder.ctlz(args[0], ir.IntType(1)(0))
+
+    return types.int64(types.uint64), generate
+
+
 def _either(machine: Any, python: Any) -> Any:
     return python if numba.config.DISABLE_JIT else intrinsic(machine)  # type: ignore[attr-defined]  # set while numba is imported
 
@@ -91,6 +115,9 @@ load64: Any = _either(_load64_machine, _load64_python)
 store64: Any = _either(_store64_machine, _store64_python)
 prefetch: Any = _either(_prefetch_machine, _prefetch_python)
 move: Any = _either(_move_machine, _move_python)
+#: upper word of the product of two uint64, and the zero bits above the first one of a uint64 (64 for zero)
+multiply_high: Any = _either(_multiply_high_machine, _multiply_high_python)
+leading_zeros: Any = _either(_leading_zeros_machine, _leading_zeros_python)
 
 
 def cells() -> tuple[Any, Any, Any, Any]:

@@ -18,9 +18,9 @@ _MASK: Final = 0xFFFFFFFF
 def entity_key(entities: Mapping[str, str | None] | Iterable[Mapping[str, str]], event_id: str) -> bytes:
     """Id of the first present entity in ENTITY_PRECEDENCE, else of the first by name, else the event id.
 
-    By name, not by position: the order of keys in a JSON object carries no meaning.
+    By name, not by position: the order of keys in a JSON object carries no meaning. Of two items with one name the first counts.
     """
-    named = entities if isinstance(entities, Mapping) else {entity["name"]: entity["id"] for entity in entities}
+    named = entities if isinstance(entities, Mapping) else {entity["name"]: entity["id"] for entity in reversed([*entities])}
     for name in ENTITY_PRECEDENCE:
         found = named.get(name)
         if found is not None:

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from assay.contracts.canonical import document_digest
+from assay.contracts.currencies import CODE
 from assay.contracts.errors import AssayError, Stop
 from assay.contracts.instants import UNITS, duration_text, duration_us
 from assay.contracts.reasons import Reason
@@ -27,7 +28,9 @@ BUCKETS_MAX: Final = 4096
 FEATURES_MAX: Final = 512
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _WINDOW_FIELDS = {"window", "resolution", "delay", "include_current"}
-_TOP_FIELDS = {"feature_set", "revision", "entities", "label_entities", "forget_after", "features"}
+_TOP_FIELDS = {"feature_set", "revision", "entities", "label_entities", "currencies", "forget_after", "features"}
+#: the words for `currencies`: amounts are of one currency, whichever that is; amounts of all currencies are added as they are
+ONE_CURRENCY, ANY_CURRENCY = "one", "any"
 #: an id is remembered this long at least, unless the document says otherwise
 FORGET_AFTER_US: Final = 30 * UNITS["d"]
 _REMEDY = "The form of a feature document is described in contracts/policies/features.md."
@@ -58,15 +61,23 @@ class FeatureDocument(NamedTuple):
 
     An id that is met by no payment and no context fact for longer than `idle_us` is forgotten. That is never shorter than
     any window of the document reaches back, so no window sees it: what is lost is the id's graph row and its `since_last`.
+
+    `currencies` are the codes whose amounts are added as they are; none for `any`, None for one currency, whichever that is.
     """
 
     feature_set: str
     revision: str
     entities: tuple[str, ...]
     label_entities: tuple[str, ...]
+    currencies: tuple[str, ...] | None
     features: tuple[Feature, ...]
     idle_us: int
     digest: bytes
+
+    @property
+    def adds_amounts(self) -> bool:
+        """Whether a feature is made of several amounts, which then have to be of one unit."""
+        return any(feature.op in AMOUNT_OPS for feature in self.features)
 
     @property
     def long_names(self) -> tuple[str, ...]:
@@ -96,8 +107,20 @@ def parse_document(document: Mapping[str, Any]) -> FeatureDocument:
         raise _refusal("the document", "features", f"is not a list of 1 to {FEATURES_MAX} features")
     features = tuple(_feature(row, f"features[{i}]", entities, label_entities) for i, row in enumerate(rows))
     _refuse_repeats([feature.name for feature in features], "features")
-    texts = [_text(document, key) for key in ("feature_set", "revision")]
-    return FeatureDocument(texts[0], texts[1], entities, label_entities, features, _idle_us(document, features), document_digest(document))
+    texts, currencies = [_text(document, key) for key in ("feature_set", "revision")], _currencies(document)
+    idle_us, digest = _idle_us(document, features), document_digest(document)
+    return FeatureDocument(texts[0], texts[1], entities, label_entities, currencies, features, idle_us, digest)
+
+
+def _currencies(document: Mapping[str, Any]) -> tuple[str, ...] | None:
+    given = document.get("currencies", ONE_CURRENCY)
+    if given in (ONE_CURRENCY, ANY_CURRENCY):
+        return None if given == ONE_CURRENCY else ()
+    if not isinstance(given, list) or not given or not all(isinstance(code, str) and CODE.fullmatch(code) for code in given):
+        what = f"is {given!r}, not `{ONE_CURRENCY}`, `{ANY_CURRENCY}` or a list of codes of three capital letters, such as [EUR, GBP]"
+        raise _refusal("the document", "currencies", what)
+    _refuse_repeats(given, "currencies")
+    return tuple(given)
 
 
 def _idle_us(document: Mapping[str, Any], features: tuple[Feature, ...]) -> int:

@@ -87,6 +87,11 @@ class FeaturePlan:
         return self.document.entities
 
     @property
+    def currencies(self) -> tuple[str, ...]:
+        """The codes that payments may be in, as the document lists them; none for all."""
+        return self.document.currencies or ()
+
+    @property
     def idle_us(self) -> int:
         return self.document.idle_us
 

@@ -2,15 +2,13 @@
 
 One call walks a batch for one entity, ring by ring: rings do not look at each other, so a ring sees its rows in order and
 its numbers stay in registers and its lines in the cache. Layout: `feature_plan`. Everything is exact int64; float64
-appears only in the last operations of mean, rate and z-score, in a fixed order: mean = float(sum) / float(count);
-var = (hi * 2^32 + lo) / count - mean * mean, below 0 taken as 0; std = sqrt(var); zscore = (amount - mean) / std.
+appears only in the last operations: mean = float(sum) / float(count), a rate is made in the same way, z-score: `moments`.
 
 It is one long file because its parts are pasted into one another and read best in one place.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -53,6 +51,7 @@ from assay.tables.feature_plan import (
     WINDOW_TO,
     WORD,
 )
+from assay.tables.moments import zscore
 
 #: what a row is to one entity
 NOTHING, PAYS, LABELS = 0, 1, 2
@@ -60,7 +59,6 @@ NOTHING, PAYS, LABELS = 0, 1, 2
 NEVER = -(2**63)
 NO_ELEMENT = 2**63 - 1
 LIMB = 2**32
-_LIMB_FLOAT = 4294967296.0
 #: position of a lone bit, by the upper six bits of its product with a de Bruijn sequence
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 #: rows between asking for a line and using it
@@ -233,19 +231,6 @@ def _add_fraud(words: I64, base: Int, rings: I64, r: Int, windows: I64, bucket: 
 
 
 @inlined
-def _zscore(words: I64, word: Int, limbs: Int, amount: Int) -> Any:
-    if words[word + COUNT] <= 0:
-        return 0.0
-    count = np.float64(words[word + COUNT])
-    mean = np.float64(words[word + SUM]) / count
-    second = np.float64(words[limbs]) * _LIMB_FLOAT + np.float64(words[limbs + 1])
-    var = second / count - mean * mean
-    if var <= 0.0:
-        return 0.0
-    return (np.float64(amount) - mean) / math.sqrt(var)
-
-
-@inlined
 def _read(words: I64, base: Int, reads: I64, k: Int, row: Int, amount: Int, longs: I64, doubles: NDArray[np.float64]) -> None:
     """Write one feature of one row."""
     word = base + reads[k, WORD]
@@ -255,7 +240,8 @@ def _read(words: I64, base: Int, reads: I64, k: Int, row: Int, amount: Int, long
         count = words[base + reads[k, OTHER]]
         doubles[row, reads[k, OUTPUT]] = np.float64(words[word]) / np.float64(count) if count > 0 else 0.0
     else:
-        doubles[row, reads[k, OUTPUT]] = _zscore(words, word, base + reads[k, OTHER], amount)
+        limbs = base + reads[k, OTHER]
+        doubles[row, reads[k, OUTPUT]] = zscore(words[word + COUNT], words[word + SUM], words[limbs], words[limbs + 1], amount)
 
 
 @part

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machines import reader
+from machines import ENTITIES, reader
 from records import OTHER_PINS, PINS, T0_US, TRAFFIC, chunk, context_fact, label, mark, payment
 
+from assay.agents.assembly import input_columns
+from assay.agents.intake import Intake
 from assay.agents.merge import START_OF_TIME
 from assay.agents.record_fill import rows_layout
 from assay.agents.record_plan import LaneColumn, RecordPlan, record_plan
@@ -37,6 +39,7 @@ RECORDS: dict[bytes | None, str] = {
     GOOD: "row",
     payment("sold", T0_US + 5, entities={"terminal": "t", "customer": "c", "other": "o"}): "row",
     payment("alone", T0_US + 5, entities={}): "row",
+    payment("twice", T0_US + 5, entities=[("customer", "c1"), ("customer", "c2"), ("terminal", "t1"), ("terminal", "t2")]): "row",
     payment("late", T0_US - 1): Reason.LATE_BEYOND_WATERMARK,
     GOOD[:-1]: Reason.BYTES_TRUNCATED,
     GOOD + b"\0": Reason.BYTES_OVERSIZED,
@@ -108,6 +111,19 @@ COLUMNS = (
 )
 
 
+def test_a_payment_in_a_currency_that_is_not_listed_is_refused_by_name_and_one_of_another_run_for_that() -> None:
+    lane = TOPOLOGY.lane("rtdl")
+    taking = Intake(lane.inputs, input_columns(lane, ENTITIES), PINS, ("EUR", "GBP"))
+    given = [payment("a", T0_US), payment("b", T0_US, currency="USD"), payment("c", T0_US, currency="USD", pins=OTHER_PINS)]
+    taken = taking.take(chunk(TRAFFIC, [*given, payment("d", T0_US, currency="GBP"), label("e", T0_US, "a", T0_US)]), T0_US)
+    assert ends(taken) == {
+        0: "row", 1: Reason.CURRENCY_NOT_OF_POLICY, 2: Reason.RUN_SCOPE_MISMATCH, 3: "row", 4: Reason.RECORD_TYPE_UNEXPECTED
+    }  # fmt: skip
+    (refused,) = (one for one in taken.refused if one.offset == 1)
+    assert refused.raw == given[1]
+    assert refused.detail.startswith("a payment in USD; `currencies` of the feature document are EUR, GBP: add it there")
+
+
 def record_reader(columns: Sequence[str] = COLUMNS, topic: int = 7) -> RecordReader:
     """A reader of payments into columns of every kind."""
     more: dict[str, Source] = {"label": Equals("currency", "EUR"), "decision_sha256": ValueDigest(), "ts_us": Field("ts_utc")}
@@ -156,7 +172,7 @@ def test_the_block_is_that_of_the_columns_of_its_good_records_to_the_last_byte(v
     assert (found is None) == (not good)
     if found is None:
         return
-    ids = [{item["name"]: item["id"] for item in record["entities"]} for _, _, record in good]
+    ids = [{item["name"]: item["id"] for item in reversed(record["entities"])} for _, _, record in good]  # the first of a name counts
     n = len(good)
     expected: Columns = {
         "kind": np.full(n, 4, np.int8), "topic": np.full(n, 7, np.int16), "partition": np.full(n, partition, np.int32),

@@ -14,14 +14,15 @@ from assay.agents.record_plan import RecordPlan, _slot_type, column_faults, reco
 from assay.agents.specs import Equals, Field, IdOf, RecordSpec, Source, ValueDigest
 from assay.codecs.avro_decode import Decoder, decode
 from assay.codecs.avro_plan import compile_schema
+from assay.codecs.avro_schema import Op
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 from assay.contracts.errors import Stop
 
 #: records whose fields have every type that a schema of ours uses
 RECORDS = ("payment", "decision_response", "action_outcome", "mark", "journal_record", "posture")
-#: lane columns that a field can fill; lists are made by steps
-COLUMNS = [name for name, kind in LANE_COLUMNS.items() if kind.form != "list"]
+#: lists among them, which no field fills: they are made by steps
+COLUMNS = list(LANE_COLUMNS)
 NOTHING = Strings.of([])
 
 
@@ -29,13 +30,15 @@ def sources(record: str) -> list[Source]:
     """Every way to fill a column from a record."""
     slots = [slot for slot in plan_of(record).slots if slot.level == 0 and not slot.path.endswith("?")]
     fields: list[Source] = [Field(slot.path) for slot in slots]
-    lists: list[Source] = [IdOf(slot.path) for slot in slots if slot.path == "entities"]
+    lists: list[Source] = [IdOf(slot.path) for slot in slots if slot.op in (Op.ARRAY, Op.STRING)]
     return [*fields, *lists, *(Equals(slot.path, "x") for slot in slots if slot.op.name == "STRING"), ValueDigest()]
 
 
 def type_given(source: Source, name: str, plan: RecordPlan) -> bool:
     """Whether the columns that are decoded for a source have the type that its lane column declares."""
     read = Decoder(plan.avro).read(NOTHING.data, NOTHING.starts, NOTHING.lengths, HEADER_BYTES)
+    if column_type(name).form == "list" or (isinstance(source, IdOf) and source.path != "entities"):
+        return False
     if not isinstance(source, Field):
         return column_type(name)[:3] == {IdOf: TEXT, Equals: I8, ValueDigest: SHA256}[type(source)][:3]
     given, width = read.column(source.path), column_type(name).width

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from assay.app.demo.new_run import document
 from assay.contracts.errors import AssayError
 from assay.contracts.reasons import Reason
 from assay.testing import Simulation, assay_simulation
 
 __all__ = ["assay_simulation"]
 
+CURRENCIES = ("EUR", "USD", "GBP", "EUR")
 BURST: dict[str, Any] = {
     "policy_id": "burst",
     "revision": "1",
@@ -67,6 +69,28 @@ def test_without_a_posture_decisions_are_fail_safe_and_say_so() -> None:
     (decision,) = simulation.run()
     assert decision.outcome == "STEP_UP"
     assert "POSTURE_MISSING_FAIL_SAFE" in decision.reasons
+
+
+def test_a_payment_without_an_entity_reads_what_the_reference_says_of_one() -> None:
+    """0 for its features, -1 for the time since the last; and it touches no other payment's merchant."""
+    simulation = Simulation(features="transfers", rules="transfers")
+    simulation.payment(amount_minor=100, account="a", party="p", merchant=None)
+    simulation.payment(amount_minor=100, account="a", party=None, merchant=None, at="2026-01-01T00:01:00.000000Z")
+    simulation.payment(amount_minor=100, account="a", at="2026-01-01T00:02:00.000000Z")
+    first, second, third = simulation.run()
+    assert (first.features["merchant_mean_7d"], first.features["account_distinct_merchant_7d"]) == (0.0, 0)
+    assert (second.features["beneficiary_since_last_s"], second.features["account_since_last_s"]) == (-1, 60)
+    assert (third.features["merchant_count_1d"], third.features["account_distinct_merchant_7d"]) == (0, 1)
+    assert third.features["account_distinct_beneficiary_1d"] == 2
+
+
+def test_a_payment_in_a_currency_that_the_feature_document_does_not_list_is_in_no_window() -> None:
+    """It has no decision."""
+    simulation = Simulation(features={**document("transfers", "features"), "currencies": ["EUR", "GBP"]}, rules="transfers")
+    given = [simulation.payment(amount_minor=100, at=f"2026-01-01T00:0{n}:00.000000Z", currency=c) for n, c in enumerate(CURRENCIES)]
+    decisions = simulation.run()
+    assert [decision.event_id for decision in decisions] == [given[0], given[2], given[3]]
+    assert decisions[-1].features["account_sum_1d"] == 300
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 
-from assay.codecs.column_match import header_numbers, mark_others, pick, same_bytes
+from assay.codecs.column_match import header_numbers, mark_others, mark_unlisted, pick, same_bytes
 from assay.codecs.columns import U8, Strings, settled_strings
 from assay.codecs.kernel import frozen
 
@@ -76,6 +76,27 @@ def stands(data: bytes, at: int, wanted: bytes) -> bool:
     return at >= 0 and at + len(wanted) <= len(data) and data[at : at + len(wanted)] == wanted
 
 
+CODES = st.lists(st.sampled_from(["EUR", "GBP", "EU", "EURO", "", "USD"]), max_size=6)
+
+
+@given(CODES, st.lists(st.sampled_from(["EUR", "GBP", "JPY"]), max_size=3), st.integers(0, 12))
+@example(["EURO"], ["EUR"], 0)
+def test_good_rows_with_a_text_of_no_list_are_marked_and_nothing_is_read_outside(codes: list[str], listed: list[str], cut: int) -> None:
+    text = "".join(codes)
+    ends = np.cumsum([0, *map(len, codes)])
+    wide, narrow = frozen(np.array([99, *ends[:-1]]), np.int64), frozen(np.array([98, 97, *map(len, codes)]), np.int32)
+    data = frozen(np.frombuffer(text.encode(), np.uint8)[: max(len(text) - cut, 0)], np.uint8)
+    wanted = frozen(np.frombuffer("".join(listed).encode(), np.uint8), np.uint8)
+    before = np.arange(len(codes), dtype=np.int8) % 2
+    inside = [code if end <= len(data) else "" for code, end in zip(codes, ends[1:], strict=True)]
+    marked = [7 if listed and not was and code not in listed else was for code, was in zip(inside, before.tolist(), strict=True)]
+    runs: list[Any] = [mark_unlisted, plain(mark_unlisted)]
+    for run in runs:
+        verdict = before.copy()
+        run(verdict, data, wide, narrow, 1, 2, wanted, 7)
+        assert verdict.tolist() == marked
+
+
 NAMES = Strings.of(["a", "bb", "c"])
 
 
@@ -90,7 +111,7 @@ def picked(offsets: list[int], names: Strings, ids: Strings, names_wanted: Strin
     for run in runs:
         starts, lengths = np.full((len(names_wanted.lengths), len(offsets) - 1), 9), np.full((3, len(offsets) - 1), 9, np.int32)
         at = len(offsets)
-        run(frozen(names.data, np.uint8), wide, narrow, 0, at, 0, at + n, n, *wanted, np.zeros(3, np.int64), starts, lengths)
+        run(frozen(names.data, np.uint8), wide, narrow, 0, at, 0, at + n, n, *wanted, starts, lengths)
         found.append([list(zip(s, z, strict=True)) for s, z in zip(starts.tolist(), lengths.tolist(), strict=True)])
     assert found[0] == found[1]
     return found[0]
@@ -107,6 +128,17 @@ def test_each_name_is_found_in_each_list_wherever_it_stands() -> None:
         [(11, 21), nothing, (14, 24)],
         [nothing, nothing, (13, 23)],
     ]
+
+
+@given(st.lists(st.lists(st.sampled_from(["a", "bb", "c", "d"]), max_size=4), max_size=5))
+def test_of_two_items_with_one_name_the_first_counts_whatever_other_lists_hold(lists: list[list[str]]) -> None:
+    items = [name for listed in lists for name in listed]
+    offsets = np.cumsum([0, *map(len, lists)]).tolist()
+    ids = Strings(np.zeros(0, np.uint8), np.arange(10, 10 + len(items)), np.arange(20, 20 + len(items), dtype=np.int32))
+    firsts = [
+        [at + listed.index(name) if name in listed else -1 for at, listed in zip(offsets, lists, strict=False)] for name in ("a", "bb", "c")
+    ]
+    assert picked(offsets, Strings.of(items), ids) == [[(10 + at, 20 + at) if at >= 0 else (0, -1) for at in row] for row in firsts]
 
 
 @pytest.mark.parametrize("offsets", [[-1, 2], [0, 6], [4, 9], [3, 1], [2**62, 2**62 + 1], [-(2**62), 1]])

@@ -32,6 +32,11 @@ def test_the_order_of_entities_and_their_form_do_not_change_the_key(entities: di
     assert entity_key(entities, "evt") == entity_key(listed, "evt")
 
 
+def test_of_two_items_with_one_name_the_first_is_the_key() -> None:
+    """As the lane reads them."""
+    assert entity_key([{"name": "customer", "id": "c1"}, {"name": "customer", "id": "c2"}], "evt") == b"c1"
+
+
 @pytest.mark.parametrize(
     ("entities", "key"),
     [

@@ -160,15 +160,13 @@ def _window_value(feature: Feature, amount: int, window: list[_Bucket]) -> int |
         return 0.0
     if feature.op == "fraud_rate":
         return float(frauds) / float(len(amounts))
-    mean = float(sum(amounts)) / float(len(amounts))
-    return mean if feature.op == "mean" else _zscore(float(amount), mean, amounts)
+    return _zscore(amount, amounts) if feature.op == "zscore" else float(sum(amounts)) / float(len(amounts))
 
 
-def _zscore(amount: float, mean: float, amounts: list[int]) -> float:
-    squares = sum(held * held for held in amounts)
-    second = float(squares >> 32) * 4294967296.0 + float(squares & 0xFFFFFFFF)
-    var = second / float(len(amounts)) - mean * mean
-    return 0.0 if var <= 0.0 else (amount - mean) / math.sqrt(var)
+def _zscore(amount: int, amounts: list[int]) -> float:
+    count, total = len(amounts), sum(amounts)
+    spread = count * sum(held * held for held in amounts) - total * total
+    return float(count * amount - total) / math.sqrt(float(spread)) if spread else 0.0
 
 
 def _row_value(feature: Feature, row: Payment) -> int:

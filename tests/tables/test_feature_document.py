@@ -53,6 +53,13 @@ REFUSED: list[tuple[int, dict[str, Any], str]] = [
 ]
 #: changes of the document itself
 BROKEN: list[tuple[dict[str, Any], str]] = [
+    ({"currencies": "EUR"}, "field currencies"),
+    ({"currencies": []}, "field currencies"),
+    ({"currencies": None}, "field currencies"),
+    ({"currencies": [False]}, "field currencies"),
+    ({"currencies": ["EUR", "eur"]}, "field currencies: is ['EUR', 'eur'], not `one`, `any` or a list of codes"),
+    ({"currencies": ["EUR\n"]}, "field currencies"),
+    ({"currencies": ["EUR", "GBP", "EUR"]}, "field currencies: names 'EUR' twice"),
     ({"feature_set": ""}, "field feature_set"),
     ({"revision": 1}, "field revision"),
     ({"entities": "account"}, "field entities"),
@@ -63,6 +70,8 @@ BROKEN: list[tuple[dict[str, Any], str]] = [
     ({"features": ["a_count"]}, "features[0]"),
     ({"owner": "me"}, "field owner"),
 ]
+
+LISTED = {"currencies": ["EUR", "BTC"]}
 
 
 @pytest.mark.parametrize(("at", "change", "named"), REFUSED)
@@ -81,6 +90,17 @@ def test_a_bad_document_is_refused_by_field(change: dict[str, Any], named: str) 
     with pytest.raises(Stop, match="FEATURE_DOCUMENT_INVALID") as refused:
         compile_plan(DOCUMENT | change)
     assert named in refused.value.what
+
+
+@pytest.mark.parametrize(
+    ("given", "codes"), [({}, None), ({"currencies": "one"}, None), ({"currencies": "any"}, ()), (LISTED, ("EUR", "BTC"))]
+)
+def test_currencies_are_one_unless_a_document_says_otherwise(given: dict[str, Any], codes: tuple[str, ...] | None) -> None:
+    document = parse_document(DOCUMENT | given)
+    assert document.currencies == codes
+    assert document.adds_amounts
+    assert compile_plan(DOCUMENT | given).currencies == (codes or ())
+    assert not parse_document(DOCUMENT | given | {"features": [DOCUMENT["features"][COUNT]]}).adds_amounts
 
 
 def test_something_that_is_no_mapping_is_refused() -> None:

@@ -21,6 +21,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
 from assay.contracts.yaml_documents import read_document
+from assay.tables.feature_document import FeatureDocument, parse_document
 
 
 def run_id_at(now_us: int) -> str:
@@ -79,7 +80,10 @@ def document(name_or_path: str, part: Literal["features", "rules"]) -> dict[str,
 
 
 def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, label_delay_us: int | None = None) -> RunConfig:
-    """Config of a run over a sealed world. Raises Stop(POLICY_MISSING, POLICY_ENTITY_ABSENT)."""
+    """Config of a run over a sealed world.
+
+    Raises Stop(POLICY_MISSING, POLICY_ENTITY_ABSENT, FEATURE_DOCUMENT_INVALID, CURRENCY_NOT_OF_POLICY).
+    """
     features = document(policy, "features")
     absent = [name for name in features.get("entities", []) if name not in manifest.entities]
     if absent:
@@ -89,6 +93,7 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, lab
             where=f"entities of the world: {', '.join(manifest.entities)}",
             remedy="Name the column in the mapping, or take another --policy.",
         )
+    _refuse_currencies(policy, parse_document(features), manifest)
     run = scenario_run_id(f"{platform_run_id}|{manifest.manifest_fingerprint}")
     if label_delay_us is None and manifest.truth_summary is not None:
         label_delay_us = manifest.truth_summary.delay_us  # as the world's mapping says
@@ -107,6 +112,26 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, lab
         features=features,
         policy=document(policy, "rules"),
         **delay,  # type: ignore[arg-type]
+    )
+
+
+def _refuse_currencies(policy: str, features: FeatureDocument, manifest: WorldManifest) -> None:
+    """A sum over amounts of several currencies is a number of nothing, unless the policy says that it may be made."""
+    constant = manifest.mapping["currency"]["constant"]
+    held = [constant] if constant else [*(manifest.mapping.get("currencies") or ())]
+    known = features.currencies
+    others = [code for code in held if known and code not in known]
+    if others:
+        what = f"this world has payments in {', '.join(others)}, the features of policy '{policy}' are of {', '.join(known or ())}"
+    elif len(held) > 1 and known is None and features.adds_amounts:
+        what = f"this world has payments in {', '.join(held)}, and features of policy '{policy}' add amounts of one currency"
+    else:
+        return
+    raise Stop(
+        Reason.CURRENCY_NOT_OF_POLICY,
+        what,
+        where="currencies in features.yaml",
+        remedy=f"Write `currencies: [{', '.join(held)}]` there if these amounts may be added as they are, or import one currency.",
     )
 
 

@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import polars as pl
 import pytest
+import yaml
 from assay_command import Ended, assay
 from gated_worlds import config_over, generated_world
 from small_worlds import ROWS, write
 
 from assay.app.cli import main
+from assay.app.demo.new_run import document
 from assay.app.oracle.generator import generate
 from assay.app.run.directory import Run
 
@@ -77,6 +79,14 @@ def unknown_policy(folder: Path) -> list[str | Path]:
 
 def policy_of_another_world(folder: Path) -> list[str | Path]:
     return ["demo", "--rows", "50", "--policy", "transfers"]
+
+
+def policy_of_another_currency(folder: Path) -> list[str | Path]:
+    for part in ("features", "rules"):
+        (folder / f"{part}.yaml").write_text(
+            yaml.safe_dump(document("handbook", part) | ({"currencies": ["USD"]} if part == "features" else {}))
+        )
+    return ["demo", "--rows", "50", "--policy", folder]
 
 
 def naive_time(folder: Path) -> list[str | Path]:
@@ -180,6 +190,7 @@ MISTAKES = [
     Mistake(unknown_mapping, 70, "INPUT_FILE_MISSING", "handbok"),
     Mistake(unknown_policy, 70, "POLICY_MISSING", "handbok"),
     Mistake(policy_of_another_world, 70, "POLICY_ENTITY_ABSENT", "account"),
+    Mistake(policy_of_another_currency, 70, "CURRENCY_NOT_OF_POLICY", "payments in EUR"),
     Mistake(naive_time, 65, "TIME_ZONE_MISSING", "at"),
     Mistake(future_time, 65, "TIME_IN_FUTURE", "at"),
     Mistake(negative_amount, 65, "AMOUNT_OUT_OF_RANGE", "amount"),

@@ -23,7 +23,6 @@ from oracles.offline.steps import Steps, first_reaching
 PAYMENT: Final = 4
 CONTEXT: Final = 3
 LABEL: Final = 2
-_LIMB: Final = 2**32
 _DAY, _HOUR = 86_400_000_000, 3_600_000_000
 
 
@@ -94,8 +93,7 @@ def _windowed(keyed: pl.DataFrame, frauds: pl.DataFrame, feature: Feature) -> pl
     total = _total(steps, pl.col("amount_minor"), feature)
     if feature.op == "sum":
         return total.alias(feature.name)
-    mean = _ratio(total, count)
-    return (mean if feature.op == "mean" else _zscore(steps, feature, mean, count)).alias(feature.name)
+    return (_ratio(total, count) if feature.op == "mean" else _zscore(steps, feature, total, count)).alias(feature.name)
 
 
 def _total(steps: Steps, value: pl.Expr, feature: Feature) -> pl.Series:
@@ -126,14 +124,13 @@ def _ratio(part: pl.Series, count: pl.Series) -> pl.Series:
     return pl.select(pl.when(count > 0).then(rate).otherwise(0.0)).to_series()
 
 
-def _zscore(steps: Steps, feature: Feature, mean: pl.Series, count: pl.Series) -> pl.Series:
-    wide = pl.col("amount_minor").cast(pl.Int128)
-    squares = pl.DataFrame({"sum": _total(steps, wide * wide, feature)})
-    high, low = pl.col("sum") // _LIMB, pl.col("sum") % _LIMB
-    second = squares.select(high.cast(pl.Float64) * float(_LIMB) + low.cast(pl.Float64)).to_series()
-    var = second / count.cast(pl.Float64) - mean * mean
-    score = (steps.rows["amount_minor"].cast(pl.Float64) - mean) / var.clip(lower_bound=0.0).sqrt()
-    return pl.select(pl.when((count > 0) & (var > 0.0)).then(score).otherwise(0.0)).to_series()
+def _zscore(steps: Steps, feature: Feature, total: pl.Series, count: pl.Series) -> pl.Series:
+    amount, n, s = (pl.col(name).cast(pl.Int128) for name in ("amount_minor", "count", "total"))
+    moments = pl.DataFrame([steps.rows["amount_minor"], count.alias("count"), total.alias("total")])
+    squares = _total(steps, amount * amount, feature)
+    spread = moments.select(n * squares - s * s).to_series()
+    score = moments.select((n * amount - s).cast(pl.Float64)).to_series() / spread.cast(pl.Float64).sqrt()
+    return pl.select(pl.when(spread != 0).then(score).otherwise(0.0)).to_series()
 
 
 def _row_value(feature: Feature) -> pl.Expr:
