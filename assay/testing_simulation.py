@@ -13,8 +13,8 @@ import pytest
 
 from assay.agents.specs import Role
 from assay.agents.topology import TOPOLOGY
-from assay.app.demo.new_run import document
 from assay.app.lane.assembly import partition_counts
+from assay.app.policy.documents import document
 from assay.app.run.directory import RunConfig
 from assay.app.simulation.lanes import KeyedEffector, simulated_lane
 from assay.app.simulation.log import LoggedRecord, ModelLog

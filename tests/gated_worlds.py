@@ -12,7 +12,6 @@ from small_runs import KeptRecords, config_of
 
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.publisher import OutboundRecord
-from assay.app.demo.new_run import document
 from assay.app.effects.recorder import Recorder
 from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.border import items_of
@@ -23,6 +22,7 @@ from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.policy.documents import document
 from assay.app.run.directory import RunConfig
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.simulation.faults import Planted

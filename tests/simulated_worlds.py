@@ -29,8 +29,8 @@ from records import (
 )
 
 from assay.agents.step import TopicPartition
-from assay.app.demo.new_run import document
 from assay.app.lane.assembly import partition_counts
+from assay.app.policy.documents import document
 from assay.app.run.directory import RunConfig
 from assay.app.simulation.faults import Planted
 from assay.app.simulation.lanes import KeyedEffector, simulated_lanes

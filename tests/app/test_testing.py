@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from assay.app.demo.new_run import document
+from assay.app.policy.documents import document
 from assay.contracts.errors import AssayError
 from assay.contracts.reasons import Reason
 from assay.testing import Simulation, assay_simulation

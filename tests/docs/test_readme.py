@@ -11,7 +11,7 @@ from fenced_blocks import ANY, differs, steps
 from source_tree import ROOT
 
 from assay.agents.rule_plan import compile_rules
-from assay.app.demo.new_run import document
+from assay.app.policy.documents import document
 from assay.tables.feature_plan import compile_plan
 from assay.testing import Simulation
 

@@ -13,6 +13,7 @@ from assay.contracts.errors import AssayError
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("assay.app.cli.demo", "stream a world through Kafka, decide, audit, replay and report"),
     "up": ("assay.app.cli.up", "start everything and decide payments as they are posted"),
+    "policy": ("assay.app.cli.policy", "begin and check a policy of your own"),
     "substrate": ("assay.app.cli.substrate", "start, stop and show Kafka and PostgreSQL"),
     "oracle": ("assay.app.cli.oracle", "turn a file of transactions into a sealed world"),
     "worker": ("assay.app.cli.worker", "run the agents of chosen packs under Faust"),

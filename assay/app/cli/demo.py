@@ -18,6 +18,8 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.demo.new_run import new_directory
 from assay.app.demo.run_demo import Wanted, run_demo
 from assay.app.oracle.generator import generate
+from assay.app.oracle.mapping import load_mapping
+from assay.app.policy.documents import load_policy, shipped_policies
 from assay.app.run.own_command import own_command
 from assay.app.settings import load_settings
 from assay.app.stores.file_lock import LOCK, held
@@ -39,7 +41,8 @@ def demo(
     input: Annotated[Path | None, typer.Option(help="a .parquet or .csv file of payments; none generates one")] = None,
     mapping: Annotated[str, typer.Option(help="mapping of the file: a shipped name or a YAML file")] = "handbook",
     policy: Annotated[
-        str, typer.Option(help="a shipped policy, or a folder with features.yaml and rules.yaml; empty takes the mapping's name")
+        str,
+        typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes the mapping's name"),
     ] = "",
     rows: Annotated[int, typer.Option(min=1, help="payments to generate")] = 100_000,
     seed: Annotated[int, typer.Option(help="seed of the generated payments")] = 1,
@@ -50,10 +53,12 @@ def demo(
     settings, console = load_settings(), Console()
     if run is not None:
         _refuse_no_run(run)
+    load_mapping(mapping)  # what is mistyped is said before anything is made or started
+    loaded = load_policy(policy or _policy_of(mapping))
     directory = run or new_directory(settings.runs, time.time_ns() // 1_000)
     console.print(f"run {directory.name} in {directory}", highlight=False, soft_wrap=True)
     file = input or directory / f"{mapping}.parquet"
-    wanted = Wanted(file, mapping, policy or mapping, directory, directory.name, speedup)
+    wanted = Wanted(file, mapping, loaded, directory, directory.name, speedup)
     try:
         with _held(directory):
             refuse_running(directory, settings)
@@ -70,6 +75,17 @@ def demo(
         console.print(Text(f"\nstopped; nothing is lost. Resume with:\n  {own_command()} demo {at} {given}"), soft_wrap=True)
         return 130
     return 0 if proven else 1
+
+
+def _policy_of(mapping: str) -> str:
+    """A shipped mapping has a policy of its own name; any other one needs to be told one."""
+    if mapping in shipped_policies():
+        return mapping
+    raise Stop(
+        Reason.POLICY_MISSING,
+        f"no policy is named, and the mapping '{mapping}' has none of its own",
+        remedy=f"Name one with --policy: {', '.join(shipped_policies())}, or a folder: `assay policy new DIR --mapping {mapping}`.",
+    )
 
 
 @contextmanager

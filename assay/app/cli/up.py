@@ -22,9 +22,10 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.demo import processes
 from assay.app.demo.finalisation import reopen, utc_now
 from assay.app.demo.live_run import LiveRun, conclude, serve
-from assay.app.demo.new_run import claim_topics, live_config, run_id_at, wire
+from assay.app.demo.new_run import claim_topics, live_config, refuse_other_policy, run_id_at, wire
 from assay.app.demo.stages import Stages
 from assay.app.demo.watch import audited
+from assay.app.policy.documents import Policy, load_policy
 from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
 from assay.app.runner.live import announce
@@ -45,12 +46,16 @@ def main(arguments: list[str]) -> int:
 @app.command()
 def up(
     run: Annotated[Path | None, typer.Option(help="directory of the run; the same directory goes on where it stopped")] = None,
-    policy: Annotated[str, typer.Option(help="a shipped policy, or a folder with features.yaml and rules.yaml")] = "handbook",
+    policy: Annotated[
+        str, typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes handbook")
+    ] = "",
 ) -> int:
     """Start everything and decide what is posted, until SIGINT or SIGTERM; then prove it. A second signal leaves out the proof."""
     settings, console = load_settings(), Console()
     properties = read_bus_properties(settings.bus_properties)
-    directory = run or settings.runs / "live"
+    directory, loaded = run or settings.runs / "live", load_policy(policy or "handbook")
+    if policy:
+        refuse_other_policy(directory, loaded)
     stop, stages, started_utc = threading.Event(), Stages(console), utc_now()
     with ExitStack() as stack:
         stack.enter_context(held(directory, "assay up"))
@@ -58,7 +63,7 @@ def up(
         _on_signals(lambda *_: stop.set())
         with stages.stage("start PostgreSQL and Kafka"):
             servers = stack.enter_context(Substrate(directory, settings))
-        wired = _wired(directory, policy, settings, servers)
+        wired = _wired(directory, loaded, settings, servers)
         with stages.stage("start gate and worker"):
             create_topics(wired.bootstrap, wired.namespace, wired.partitions, properties)
             publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties)
@@ -81,7 +86,7 @@ def _on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
         signal.signal(number, handler)
 
 
-def _wired(directory: Path, policy: str, settings: Settings, servers: Substrate) -> Run:
+def _wired(directory: Path, policy: Policy, settings: Settings, servers: Substrate) -> Run:
     known = Run.load(directory) if (directory / "run.json").is_file() else None
     config = known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy)
     claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))

@@ -7,21 +7,19 @@ import secrets
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import resources
 from itertools import count
 from pathlib import Path
-from typing import Any, Literal
 
 from assay.app.bus.topics import claim_namespace
 from assay.app.oracle import mapping
 from assay.app.oracle.sealed_world import WorldManifest
+from assay.app.policy.documents import Policy
+from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import Settings
 from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
-from assay.contracts.yaml_documents import read_document
-from assay.tables.feature_document import FeatureDocument, parse_document
 
 
 def run_id_at(now_us: int) -> str:
@@ -59,41 +57,9 @@ def claim_topics(directory: Path, config: RunConfig, settings: Settings, bootstr
         )
 
 
-def document(name_or_path: str, part: Literal["features", "rules"]) -> dict[str, Any]:
-    """One document of a policy. A name without a slash is a shipped policy; otherwise a folder with both documents, or one YAML file.
-
-    Raises Stop(POLICY_MISSING), and Stop(FEATURE_DOCUMENT_INVALID, RULES_DOCUMENT_INVALID) for text that is no such document.
-    """
-    invalid = Reason.FEATURE_DOCUMENT_INVALID if part == "features" else Reason.RULES_DOCUMENT_INVALID
-    shipped = resources.files("assay.contracts").joinpath("policies", name_or_path, f"{part}.yaml")
-    if "/" not in name_or_path and shipped.is_file():
-        return read_document(shipped.read_bytes(), invalid, f"{part} of policy {name_or_path}")
-    path = Path(name_or_path)
-    file = path / f"{part}.yaml" if path.is_dir() else path
-    if file.suffix in (".yaml", ".yml") and file.is_file():
-        return read_document(file.read_bytes(), invalid, str(file))
-    raise Stop(
-        Reason.POLICY_MISSING,
-        f"no {part} document '{file}'",
-        remedy="Name a shipped policy, or a folder that holds features.yaml and rules.yaml.",
-    )
-
-
-def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, label_delay_us: int | None = None) -> RunConfig:
-    """Config of a run over a sealed world.
-
-    Raises Stop(POLICY_MISSING, POLICY_ENTITY_ABSENT, FEATURE_DOCUMENT_INVALID, CURRENCY_NOT_OF_POLICY).
-    """
-    features = document(policy, "features")
-    absent = [name for name in features.get("entities", []) if name not in manifest.entities]
-    if absent:
-        raise Stop(
-            Reason.POLICY_ENTITY_ABSENT,
-            f"the features of policy '{policy}' are kept per {absent[0]}, which no payment of this world names",
-            where=f"entities of the world: {', '.join(manifest.entities)}",
-            remedy="Name the column in the mapping, or take another --policy.",
-        )
-    _refuse_currencies(policy, parse_document(features), manifest)
+def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, label_delay_us: int | None = None) -> RunConfig:
+    """Config of a run over a sealed world. Raises Stop(POLICY_ENTITY_ABSENT, CURRENCY_NOT_OF_POLICY)."""
+    refuse_misfit(policy, manifest.entities, currencies_of(manifest))
     run = scenario_run_id(f"{platform_run_id}|{manifest.manifest_fingerprint}")
     if label_delay_us is None and manifest.truth_summary is not None:
         label_delay_us = manifest.truth_summary.delay_us  # as the world's mapping says
@@ -109,48 +75,33 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, lab
         run_id=run,
         ordering="event_time",
         truth_columns=tuple(sorted(truth.columns())) if truth else (),
-        features=features,
-        policy=document(policy, "rules"),
+        features=policy.features,
+        policy=policy.rules,
         **delay,  # type: ignore[arg-type]
     )
 
 
-def _refuse_currencies(policy: str, features: FeatureDocument, manifest: WorldManifest) -> None:
-    """A sum over amounts of several currencies is a number of nothing, unless the policy says that it may be made."""
+def currencies_of(manifest: WorldManifest) -> list[str]:
+    """The currencies that a world's mapping tells of; none where a column holds them and nobody has declared which."""
     constant = manifest.mapping["currency"]["constant"]
-    held = [constant] if constant else [*(manifest.mapping.get("currencies") or ())]
-    known = features.currencies
-    others = [code for code in held if known and code not in known]
-    if others:
-        what = f"this world has payments in {', '.join(others)}, the features of policy '{policy}' are of {', '.join(known or ())}"
-    elif len(held) > 1 and known is None and features.adds_amounts:
-        what = f"this world has payments in {', '.join(held)}, and features of policy '{policy}' add amounts of one currency"
-    else:
-        return
-    raise Stop(
-        Reason.CURRENCY_NOT_OF_POLICY,
-        what,
-        where="currencies in features.yaml",
-        remedy=f"Write `currencies: [{', '.join(held)}]` there if these amounts may be added as they are, or import one currency.",
-    )
+    return [constant] if constant else [*(manifest.mapping.get("currencies") or ())]
 
 
-def live_config(platform_run_id: str, policy: str) -> RunConfig:
+def live_config(platform_run_id: str, policy: Policy) -> RunConfig:
     """Config of a run over whatever is posted: its world is the policy it is decided under."""
-    features, rules = document(policy, "features"), document(policy, "rules")
     world = hashlib.sha256(f"live|{platform_run_id}".encode()).hexdigest()
     run = scenario_run_id(f"{platform_run_id}|live")
     return RunConfig(
         platform_run_id=platform_run_id,
         scenario_run_id=run,
         manifest_fingerprint=world,
-        parameter_hash=hashlib.sha256(policy.encode()).hexdigest(),
+        parameter_hash=hashlib.sha256(policy.name.encode()).hexdigest(),
         scenario_id="live",
         seed=0,
         run_id=run,
         ordering="arrival",
-        features=features,
-        policy=rules,
+        features=policy.features,
+        policy=policy.rules,
     )
 
 
@@ -186,3 +137,19 @@ def refuse_other_config(directory: Path, config: RunConfig) -> None:
             where=str(directory / "run.json"),
             remedy="Resume it with the input, mapping and policy it began with, or leave out --run to begin another.",
         )
+
+
+def refuse_other_policy(directory: Path, policy: Policy) -> None:
+    """Raises Stop(RUN_SCOPE_MISMATCH) when the directory's run decides by other documents: a run has one policy from its first payment."""
+    if not (directory / "run.json").is_file():
+        return
+    config = Run.load(directory).config
+    for part, known, now in (("features", config.features, policy.features), ("rules", config.policy, policy.rules)):
+        if known != now:
+            same = "under the same revision " if known.get("revision") == now.get("revision") else ""
+            raise Stop(
+                Reason.RUN_SCOPE_MISMATCH,
+                f"the {part} of policy '{policy.name}' are {same}not those this run was begun with",
+                where=str(directory / "run.json"),
+                remedy="Leave out --policy to go on with this run, or begin another one: --run DIR.",
+            )

@@ -21,6 +21,7 @@ from assay.app.demo.watch import audited, until_done
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.policy.documents import Policy
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import read_decisions
 from assay.app.run.directory import Run, RunConfig
@@ -40,7 +41,7 @@ class Wanted:
 
     file: Path
     mapping: str
-    policy: str
+    policy: Policy
     directory: Path
     platform_run_id: str
     speedup: float = 0.0

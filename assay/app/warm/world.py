@@ -9,7 +9,7 @@ from typing import Any
 from assay.agents.specs import Role
 from assay.agents.step import TopicPartition
 from assay.agents.topology import TOPOLOGY
-from assay.app.demo.new_run import document
+from assay.app.policy.documents import document
 from assay.app.run.directory import RunConfig
 from assay.app.simulation.log import LoggedRecord, ModelLog
 from assay.codecs.single_object import pack

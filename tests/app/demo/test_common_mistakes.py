@@ -16,8 +16,8 @@ from gated_worlds import config_over, generated_world
 from small_worlds import ROWS, write
 
 from assay.app.cli import main
-from assay.app.demo.new_run import document
 from assay.app.oracle.generator import generate
+from assay.app.policy.documents import document
 from assay.app.run.directory import Run
 
 RUN = "platform_20260101T000000Z"
@@ -75,6 +75,30 @@ def unknown_mapping(folder: Path) -> list[str | Path]:
 
 def unknown_policy(folder: Path) -> list[str | Path]:
     return ["demo", "--rows", "50", "--policy", "handbok"]
+
+
+def own_mapping_without_a_policy(folder: Path) -> list[str | Path]:
+    (folder / "mapping.yaml").write_text(MAPPING)
+    return ["demo", "--input", write(folder / "in.parquet", pl.DataFrame(ROWS)), "--mapping", folder / "mapping.yaml"]
+
+
+def mapping_for_a_policy(folder: Path) -> list[str | Path]:
+    (folder / "mapping.yaml").write_text(MAPPING)
+    return ["demo", "--rows", "50", "--policy", folder / "mapping.yaml"]
+
+
+def policy_over_a_file(folder: Path) -> list[str | Path]:
+    (folder / "mine").mkdir()
+    (folder / "mine" / "rules.yaml").write_text("")
+    return ["policy", "new", folder / "mine", "--mapping", "handbook"]
+
+
+def policy_of_another_mapping(folder: Path) -> list[str | Path]:
+    return ["policy", "check", "handbook", "--mapping", "transfers"]
+
+
+def another_policy_for_a_live_run(folder: Path) -> list[str | Path]:
+    return ["up", "--run", run_in(folder), "--policy", "transfers"]
 
 
 def policy_of_another_world(folder: Path) -> list[str | Path]:
@@ -188,7 +212,12 @@ MISTAKES = [
     Mistake(wrong_kind_of_file, 65, "INPUT_FILE_UNREADABLE", "in.parquet"),
     Mistake(wrong_column, 65, "INPUT_COLUMN_MISSING", "amuont"),
     Mistake(unknown_mapping, 70, "INPUT_FILE_MISSING", "handbok"),
-    Mistake(unknown_policy, 70, "POLICY_MISSING", "handbok"),
+    Mistake(unknown_policy, 70, "POLICY_MISSING", "Did you mean 'handbook'"),
+    Mistake(own_mapping_without_a_policy, 70, "POLICY_MISSING", "assay policy new DIR --mapping"),
+    Mistake(mapping_for_a_policy, 70, "POLICY_MISSING", "under the keys features and rules"),
+    Mistake(policy_over_a_file, 70, "POLICY_FOLDER_TAKEN", "mine is there"),
+    Mistake(policy_of_another_mapping, 70, "POLICY_ENTITY_ABSENT", "customer"),
+    Mistake(another_policy_for_a_live_run, 70, "RUN_SCOPE_MISMATCH", "the features of policy 'transfers' are"),
     Mistake(policy_of_another_world, 70, "POLICY_ENTITY_ABSENT", "account"),
     Mistake(policy_of_another_currency, 70, "CURRENCY_NOT_OF_POLICY", "payments in EUR"),
     Mistake(naive_time, 65, "TIME_ZONE_MISSING", "at"),

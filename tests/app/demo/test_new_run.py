@@ -4,70 +4,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Literal
 
 import pytest
 from small_worlds import small_world
 
-from assay.app.demo.new_run import _refuse_currencies, document, world_config
+from assay.app.demo.new_run import currencies_of, world_config
+from assay.app.policy.documents import load_policy
+from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import RunConfig
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-from assay.tables.feature_document import parse_document
-
-
-@pytest.mark.parametrize(
-    ("part", "reason"), [("features", Reason.FEATURE_DOCUMENT_INVALID), ("rules", Reason.RULES_DOCUMENT_INVALID)], ids=["features", "rules"]
-)
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
-        ("revision: '1'\nrevision: '2'\n", "line 2: the key 'revision' is given a second time, first in line 1"),
-        ("rules: [", "not YAML"),
-        ("- a list", "expected keys and values"),
-    ],
-)
-def test_a_policy_document_that_cannot_be_meant_is_refused_with_its_file(
-    tmp_path: Path, part: Literal["features", "rules"], reason: Reason, text: str, named: str
-) -> None:
-    file = tmp_path / "mine.yaml"
-    file.write_text(text)
-    with pytest.raises(Stop) as refusal:
-        document(str(file), part)
-    assert (refusal.value.reason, refusal.value.where) == (reason, str(file))
-    assert named in refusal.value.what
-
-
-def test_a_policy_is_a_folder_of_two_documents(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "mine"
-    folder.mkdir()
-    (folder / "features.yaml").write_text("feature_set: mine\n")
-    (folder / "rules.yaml").write_text("policy_id: mine\n")
-    monkeypatch.chdir(tmp_path)
-    for name in ("mine", "./mine", str(folder)):
-        assert document(name, "features") == {"feature_set": "mine"}
-        assert document(name, "rules") == {"policy_id": "mine"}
-
-
-def test_a_folder_in_the_working_directory_does_not_hide_a_shipped_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "handbook").mkdir()
-    (tmp_path / "handbook" / "rules.yaml").write_text("policy_id: mine\n")
-    monkeypatch.chdir(tmp_path)
-    assert document("handbook", "rules")["policy_id"] == "handbook_rules"
-    assert document("./handbook", "rules")["policy_id"] == "mine"
-
-
-@pytest.mark.parametrize("given", ["no_such_policy", "half", "./half", "../policies/handbook", ""])
-def test_a_policy_without_a_document_is_refused_with_the_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: str) -> None:
-    (tmp_path / "half").mkdir()
-    (tmp_path / "half" / "features.yaml").write_text("feature_set: half\n")
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(Stop) as refusal:
-        document(given, "rules")
-    assert refusal.value.reason is Reason.POLICY_MISSING
-    assert str(Path(given)) in refusal.value.what
-    assert "features.yaml and rules.yaml" in str(refusal.value)
-
 
 AMOUNTS = {"name": "sum_1d", "entity": "customer", "op": "sum", "value": "amount_minor", "window": "1d", "resolution": "1h"}
 COUNTS = {"name": "count_1d", "entity": "customer", "op": "count", "window": "1d", "resolution": "1h"}
@@ -78,7 +24,9 @@ def policy_of(folder: Path, currencies: object, feature: dict[str, str]) -> str:
     features = {"feature_set": "mine", "revision": "1", "entities": ["customer"], "features": [feature]}
     text = json.dumps(features | ({} if currencies is None else {"currencies": currencies}))
     (folder / "features.yaml").write_text(text)
-    (folder / "rules.yaml").write_text(json.dumps(document("handbook", "rules")))
+    rules = [{"code": "MANY", "points": 50, "when": [{"feature": feature["name"], "ge": 3}]}]
+    text = json.dumps({"policy_id": "mine", "revision": "1", "rules": rules, "thresholds": {"DECLINE": 50}})
+    (folder / "rules.yaml").write_text(text)
     return f"{folder}/"
 
 
@@ -107,10 +55,10 @@ def test_a_world_of_currencies_that_a_policy_does_not_know_is_refused_before_the
     manifest = manifest.model_copy(update={"mapping": manifest.mapping | told})
     policy = policy_of(tmp_path, declared, feature)
     if words is None:
-        _refuse_currencies(policy, parse_document(document(policy, "features")), manifest)
+        refuse_misfit(load_policy(policy), manifest.entities, currencies_of(manifest))
         return
     with pytest.raises(Stop) as refusal:
-        world_config("platform_20260101T000000Z", manifest, policy)
+        world_config("platform_20260101T000000Z", manifest, load_policy(policy))
     assert refusal.value.reason is Reason.CURRENCY_NOT_OF_POLICY
     assert words in refusal.value.what
     assert f"`currencies: [{', '.join(held)}]`" in refusal.value.remedy
@@ -128,6 +76,6 @@ def test_a_run_knows_what_its_worlds_mapping_calls_the_truth(
     tmp_path: Path, truth: dict[str, object] | None, names: tuple[str, ...]
 ) -> None:
     manifest = small_world(tmp_path, truth=truth, entities={"customer": "who", "terminal": "shop"}).manifest
-    config = world_config("platform_20260101T000000Z", manifest, "handbook")
+    config = world_config("platform_20260101T000000Z", manifest, load_policy("handbook"))
     assert config.truth_columns == names
     assert RunConfig.model_validate_json(config.model_dump_json()) == config

@@ -11,6 +11,7 @@ import pytest
 
 from assay.app.bus.topics import claim_namespace
 from assay.app.demo.new_run import claim_topics, live_config, new_directory
+from assay.app.policy.documents import load_policy
 from assay.app.settings import Settings, load_settings
 from assay.app.substrate import Server
 from assay.contracts.errors import Stop
@@ -55,7 +56,7 @@ def test_of_runs_begun_at_once_on_one_kafka_one_has_the_namespace(kafka: Server,
 def test_a_second_run_of_one_id_on_a_kafka_is_refused_and_the_first_goes_on(kafka: Server, tmp_path: Path, settings: Settings) -> None:
     given = settings.model_copy(update={"bus": kafka.address, "namespace": ""})
     first, second = tmp_path / "first", tmp_path / "second"
-    config = live_config(new_directory(tmp_path / "runs", NOW_US).name, "handbook")
+    config = live_config(new_directory(tmp_path / "runs", NOW_US).name, load_policy("handbook"))
     claim_topics(first, config, given, kafka.address, {})
     with pytest.raises(Stop, match=f"another run on this Kafka is {config.platform_run_id}") as refused:
         claim_topics(second, config, given, kafka.address, {})
@@ -66,6 +67,6 @@ def test_a_second_run_of_one_id_on_a_kafka_is_refused_and_the_first_goes_on(kafk
 
 
 def test_a_kafka_of_its_own_or_a_given_namespace_needs_no_claim(tmp_path: Path) -> None:
-    config = live_config("platform_20260101T000000Z", "handbook")
+    config = live_config("platform_20260101T000000Z", load_policy("handbook"))
     for given in ({"bus": ""}, {"bus": "127.0.0.1:9", "namespace": "mine."}):
         claim_topics(tmp_path, config, load_settings(**given), "127.0.0.1:9", {})

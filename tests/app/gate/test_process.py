@@ -22,6 +22,7 @@ from assay.app.gate.calls import IngestCall
 from assay.app.gate.health import GateState
 from assay.app.gate.pipeline import BACKLOG_ITEMS
 from assay.app.gate.process import Gate, build, serve
+from assay.app.policy.documents import load_policy
 from assay.app.run.directory import Run
 from assay.app.substrate.ports import free_port
 from assay.contracts.errors import Retry
@@ -57,7 +58,7 @@ def test_parts_that_are_away_make_it_red_with_a_reason_each(gate: Gate) -> None:
 
 def test_a_gate_knows_the_truth_columns_of_its_runs_world(tmp_path: Path) -> None:
     manifest = small_world(tmp_path, entities={"customer": "who", "terminal": "shop"}).manifest
-    config = world_config("platform_20260101T000000Z", manifest, "handbook")
+    config = world_config("platform_20260101T000000Z", manifest, load_policy("handbook"))
     gate = build(Run(directory=tmp_path, config=config, bootstrap="127.0.0.1:1", dsn="postgresql://nobody@127.0.0.1:1/none"))
     scope = {**config.pins.as_json(), "run_id": config.run_id}
     told, plain = (event(payload=paid(attributes={name: "x"}), **scope) for name in ("Why", "channel"))

@@ -1,0 +1,107 @@
+"""A first policy for somebody's own entities: features and rules to begin with, as YAML with comments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from assay.contracts.instants import duration_text
+
+
+class Start(NamedTuple):
+    """What a first policy is made for. The first entity is taken for the payer.
+
+    `currencies` are those of the amounts, none if nobody has said. `label_delay_us`: after how many µs truth is known, None for never.
+    """
+
+    name: str
+    entities: Sequence[str]
+    currencies: Sequence[str] = ()
+    label_delay_us: int | None = None
+
+
+_DAY_US = 86_400_000_000
+
+_FEATURES = """\
+# Features of the policy {name}: what is known of a payment when it is decided. A window is counted in buckets of `resolution`.
+# The form is described in the page "Features". Change what you like, raise the revision, and run `assay policy check` on this folder.
+feature_set: {name}
+revision: "1"
+entities: [{entities}]
+"""
+_ONE_CURRENCY = "# currencies: [EUR]  # without a list, all payments are in one currency\n"
+_OF_ENTITY = """\
+  # {e}: how often and how much in an hour and a day; the month before is what is usual
+  - {{name: {e}_count_1h, entity: {e}, op: count, window: 1h, resolution: 5min, include_current: true}}
+  - {{name: {e}_count_1d, entity: {e}, op: count, window: 1d, resolution: 1h, include_current: true}}
+  - {{name: {e}_sum_1d, entity: {e}, op: sum, value: amount_minor, window: 1d, resolution: 1h, include_current: true}}
+  - {{name: {e}_count_30d, entity: {e}, op: count, window: 30d, resolution: 1d, include_current: false}}
+  - {{name: {e}_mean_30d, entity: {e}, op: mean, value: amount_minor, window: 30d, resolution: 1d, include_current: false}}
+  - {{name: {e}_zscore_30d, entity: {e}, op: zscore, value: amount_minor, window: 30d, resolution: 1d, include_current: false}}
+  - {{name: {e}_since_last_s, entity: {e}, op: since_last, unit: s}}
+"""
+_DISTINCT = """\
+  - {{name: {e}_distinct_{other}_1d, entity: {e}, op: distinct, of: {other}, window: 1d, resolution: 1h, include_current: true}}
+"""
+_FRAUD = """\
+  # share of the payments that turned out to be fraud, of those old enough for their truth to be known
+  - {{name: {e}_fraud_rate_30d, entity: {e}, op: fraud_rate, window: 30d, resolution: 1d{delay}, include_current: false}}
+"""
+_RULES = """\
+# Rules of the policy {name}. The score of a payment is the sum of the points of all rules that fire; thresholds turn it into an outcome.
+# All numbers are a beginning: the report of a run shows how right each rule is. The form is described in the page "Rules".
+policy_id: {name}
+revision: "1"
+rules:
+"""
+_RULES_OF_PAYER = """\
+  # {e}: many payments within an hour; an amount far above what is usual; a day far above an average payment of the month
+  - {{code: {E}_BURST, points: 35, when: [{{feature: {e}_count_1h, ge: 6}}]}}
+  - {{code: {E}_AMOUNT_UNUSUAL, points: 30, when: [{{feature: {e}_zscore_30d, ge: 4}}, {{feature: {e}_count_30d, ge: 5}}]}}
+  - code: {E}_DAY_ABOVE_MONTH
+    points: 20
+    when: [{{feature: {e}_sum_1d, gt: {{times: 10, feature: {e}_mean_30d}}}}, {{feature: {e}_count_30d, ge: 5}}]
+"""
+_RULE_DISTINCT = "  - {{code: {E}_MANY_{OTHER}, points: 20, when: [{{feature: {e}_distinct_{other}_1d, ge: 5}}]}}\n"
+_RULE_OF_OTHER = """\
+  # {e}: an amount far above what is usual there
+  - {{code: {E}_AMOUNT_UNUSUAL, points: 15, when: [{{feature: {e}_zscore_30d, ge: 4}}, {{feature: {e}_count_30d, ge: 50}}]}}
+"""
+_RULE_FRAUD = """\
+  - {{code: {E}_FRAUD_SEEN, points: 60, when: [{{feature: {e}_fraud_rate_30d, ge: 0.2}}, {{feature: {e}_count_30d, ge: 3}}]}}
+"""
+_THRESHOLDS = "thresholds: {STEP_UP: 30, QUEUE_REVIEW: 60, DECLINE: 90}\n"
+
+
+def features_yaml(start: Start) -> str:
+    """The features: counts, sums, means and z-scores per entity, distinct ids of the others, and fraud rates where truth is known."""
+    names, truth = ", ".join(start.entities), start.label_delay_us is not None
+    text = _FEATURES.format(name=start.name, entities=names)
+    text += f"label_entities: [{names}]\n" if truth else ""
+    text += f"currencies: [{', '.join(start.currencies)}]\n" if start.currencies else _ONE_CURRENCY
+    text += "features:\n"
+    for entity in start.entities:
+        text += _OF_ENTITY.format(e=entity)
+        text += "".join(_DISTINCT.format(e=entity, other=other) for other in start.entities if other != entity)
+        text += _FRAUD.format(e=entity, delay=_delay(start.label_delay_us)) if truth else ""
+    return text
+
+
+def rules_yaml(start: Start) -> str:
+    """Rules about the payer, about amounts unusual for each other entity, and about frauds seen where truth is known."""
+    text = _RULES.format(name=start.name)
+    for entity in start.entities:
+        names = {"e": entity, "E": entity.upper()}
+        if entity == start.entities[0]:
+            text += _RULES_OF_PAYER.format(**names)
+            others = [{"other": other, "OTHER": other.upper()} for other in start.entities[1:]]
+            text += "".join(_RULE_DISTINCT.format(**names, **other) for other in others)
+        else:
+            text += _RULE_OF_OTHER.format(**names)
+        text += "" if start.label_delay_us is None else _RULE_FRAUD.format(**names)
+    return text + _THRESHOLDS
+
+
+def _delay(label_delay_us: int | None) -> str:
+    """The delay of a window over labels, in whole days; none where each label has a time of its own."""
+    return f", delay: {duration_text(-(-label_delay_us // _DAY_US) * _DAY_US)}" if label_delay_us else ""

@@ -1,0 +1,95 @@
+"""A first policy can be used as it is written, for any entities, and decides what it says."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from assay.app.cli import main
+from assay.app.oracle.mapping import load_mapping, shipped_mappings
+from assay.app.policy.documents import Policy, load_policy
+from assay.app.policy.fit import refuse_misfit
+from assay.app.policy.starter import Start, features_yaml, rules_yaml
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.testing import Simulation
+
+DAY_US = 86_400_000_000
+NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True), min_size=1, max_size=8, unique=True)
+
+
+def written(start: Start) -> Policy:
+    with tempfile.TemporaryDirectory() as room:
+        (Path(room) / "features.yaml").write_text(features_yaml(start))
+        (Path(room) / "rules.yaml").write_text(rules_yaml(start))
+        return load_policy(room)
+
+
+@settings(max_examples=50, deadline=None)
+@given(NAMES, st.lists(st.sampled_from(["EUR", "GBP", "JPY"]), unique=True), st.none() | st.integers(0, 90 * DAY_US))
+def test_it_can_be_used_for_any_entities_currencies_and_delays(entities: list[str], currencies: list[str], delay: int | None) -> None:
+    policy = written(Start("mine", entities, currencies, delay))
+    document = policy.feature_plan.document
+    assert document.entities == tuple(entities)
+    assert document.currencies == (tuple(currencies) or None)
+    assert document.label_entities == (() if delay is None else tuple(entities))
+    delays_us = {one.delay_buckets * one.resolution_us for one in document.features if one.op == "fraud_rate"}
+    assert all(given >= (delay or 0) for given in delays_us)
+    refuse_misfit(policy, entities, currencies)
+
+
+def test_a_burst_of_a_payer_is_stepped_up_and_a_first_payment_is_not() -> None:
+    start = Start("mine", ["payer", "shop"])
+    policy = written(start)
+    simulation = Simulation(features=policy.features, rules=policy.rules)
+    for minute in range(6):
+        simulation.payment(amount_minor=1_000, at=f"2026-01-01T00:0{minute}:00.000000Z")
+    decisions = simulation.run()
+    assert [one.outcome for one in decisions] == ["ALLOW"] * 5 + ["STEP_UP"]
+    assert decisions[-1].reasons == ("PAYER_BURST",)
+
+
+@pytest.mark.parametrize("name", shipped_mappings())
+def test_the_command_writes_one_that_fits_a_mapping_and_checks_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for arguments in (["new", "my-shop", "--mapping", name], ["check", "my-shop", "--mapping", name]):
+        with pytest.raises(SystemExit) as ended:
+            main(["policy", *arguments])
+        assert ended.value.code == 0
+    said = capsys.readouterr().out
+    mapping, policy = load_mapping(name), load_policy("my-shop")
+    assert f"--mapping {name} --policy ./my-shop" in said
+    assert policy.feature_plan.feature_set == "my_shop"
+    assert policy.feature_plan.entities == tuple(mapping.entities)
+    assert said.count(", ".join(mapping.entities)) >= 2
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "rules.yaml").write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        main(["policy", "new", str(tmp_path / "mine"), "--mapping", "handbook"])
+    assert ended.value.code == Stop.exit_code
+    assert [path.read_text() for path in (tmp_path / "mine").iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("arguments", [["new", "x"], ["new", "1x", "--entity", "a"], ["new", "x", "--entity", "No"]])
+def test_what_names_no_policy_or_no_entity_is_wrong_usage(arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["policy", *arguments])
+    assert ended.value.code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_policy_of_other_entities_is_refused_by_the_check_of_a_mapping() -> None:
+    mapping = load_mapping("transfers")
+    with pytest.raises(Stop) as refused:
+        refuse_misfit(load_policy("handbook"), list(mapping.entities), [])
+    assert refused.value.reason is Reason.POLICY_ENTITY_ABSENT
