@@ -104,10 +104,16 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, lab
         run_id=run,
         ordering="event_time",
         truth_columns=tuple(sorted(truth.columns())) if truth else (),
+        extra_entities=extra_entities(manifest, features),
         features=features,
         policy=document(policy, "rules"),
         **delay,  # type: ignore[arg-type]
     )
+
+
+def extra_entities(manifest: WorldManifest, features: Mapping[str, Any]) -> tuple[str, ...]:
+    """What the payments of a world name beside the entities of a feature document."""
+    return tuple(sorted(set(manifest.entities).difference(features.get("entities", []))))
 
 
 def live_config(platform_run_id: str, policy: str) -> RunConfig:

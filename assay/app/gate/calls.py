@@ -17,7 +17,7 @@ def _running() -> Future[Any]:
     return made
 
 
-#: what a caller is told about one item: event_id, decision, reason_codes and, where they exist, receipt_id, eb_ref, detail
+#: what a caller is told about one item: event_id, decision, reason_codes and, where they exist, receipt_id, eb_ref, detail, where, remedy
 ItemAnswer: TypeAlias = dict[str, Any]
 RETRY = "RETRY"
 

@@ -103,7 +103,7 @@ class _Outcomes:
         self.receipts.append(line)
         self.quarantine.append(record)
         outcome = {"event_id": refused.event_id, "decision": "QUARANTINE", "reason_codes": [refused.reason.value]}
-        return {**outcome, "receipt_id": receipt, "detail": refused.detail}
+        return {**outcome, "receipt_id": receipt, "detail": refused.detail, "where": refused.where, "remedy": refused.remedy}
 
 
 def _ambiguous(item: Admissible) -> Retry:
