@@ -27,6 +27,7 @@ import psutil
 from assay.app.bench.contestants import family_cpu_s
 from assay.app.bus.offsets import bounds_of
 from assay.app.bus.topics import create_topics
+from assay.app.demo.new_run import document
 from assay.app.gate.server import KEY_HEADER
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
@@ -100,7 +101,7 @@ def _bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
         scenario_id="bench",
         seed=7,
         run_id="c" * 32,
-        features={},
+        features=document("handbook", "features"),
         policy={},
     )
     made = Run(

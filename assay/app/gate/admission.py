@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
@@ -99,6 +100,8 @@ class Examiner:
     def __init__(self, policy: AdmissionPolicy, run_pins: Mapping[str, str | int], names: RunNames = ANY_NAMES) -> None:
         self.policy = policy
         self._names = names
+        # the payments of a run have the same few sets of names; a refusal is not remembered
+        self._check_names = lru_cache(NAMES_REMEMBERED)(self._check_each_name)
         self._truth = policy.truth_columns | names.truth
         self._pins = dict(run_pins)
         self._all_pins = tuple(self._pins[name] for name in checks.RUN_PINS)
@@ -136,7 +139,7 @@ class Examiner:
         if isinstance(payload, LabelPayload):
             checks.check_label_time(envelope, payload, ts_us)
         else:
-            self._check_names(payload)
+            self._check_payload(payload)
         written = _SORTED.encode(payload)
         if not is_plain(raw, envelope, written):
             check_exact(raw, Reason.ENVELOPE_INVALID)
@@ -173,13 +176,16 @@ class Examiner:
                 remedy = "Post to the gate of that run, or send the pins of this one."
                 raise Quarantine(Reason.RUN_SCOPE_MISMATCH, what, where=f"$.{name}", remedy=remedy)
 
-    def _check_names(self, payload: PaymentPayload | ContextPayload) -> None:
-        self._check_truth("attributes", payload.attributes or ())
-        self._check_truth("entities", payload.entities)
-        self._names.check_entities(payload.entities)
+    def _check_payload(self, payload: PaymentPayload | ContextPayload) -> None:
+        self._check_names(tuple(payload.attributes or ()), tuple(payload.entities))
         if type(payload) is PaymentPayload:
             self._names.check_touches_policy(payload.entities)
             self._names.check_currency(payload.currency)
+
+    def _check_each_name(self, attributes: tuple[str, ...], entities: tuple[str, ...]) -> None:
+        self._check_truth("attributes", attributes)
+        self._check_truth("entities", entities)
+        self._names.check_entities(entities)
 
     def _check_truth(self, group: str, names: Iterable[str]) -> None:
         for name in names:
@@ -201,8 +207,13 @@ def _payload_hash(event_type: str, schema_version: str, payload: Payload, writte
     """`written` is msgspec's sorted JSON of the payload: the canonical one unless a character needs an escape of ASCII JSON."""
     if not written.isascii() or b"\x7f" in written:
         written = canonical(msgspec.to_builtins(payload))
-    head, tail = f'{{"event_type":{quoted(event_type)},"payload":', f',"schema_version":{quoted(schema_version)}}}'
-    return hashlib.sha256(head.encode() + written + tail.encode()).digest()
+    head, tail = _around_payload(event_type, schema_version)
+    return hashlib.sha256(head + written + tail).digest()
+
+
+@lru_cache(maxsize=64)
+def _around_payload(event_type: str, schema_version: str) -> tuple[bytes, bytes]:
+    return f'{{"event_type":{quoted(event_type)},"payload":'.encode(), f',"schema_version":{quoted(schema_version)}}}'.encode()
 
 
 def rule_version(envelope: Envelope) -> str:
@@ -212,6 +223,7 @@ def rule_version(envelope: Envelope) -> str:
 
 _SORTED = msgspec.json.Encoder(order="sorted")
 _DETAIL_CHARS_MAX = 500
+NAMES_REMEMBERED = 256
 
 
 def _pins_of(envelope: Envelope) -> tuple[object, ...]:

@@ -79,14 +79,15 @@ def check_pin_forms(envelope: Envelope) -> None:
 
 def check_version(envelope: Envelope, rule: EventRule) -> None:
     """Raises Quarantine(SCHEMA_VERSION_REQUIRED | SCHEMA_VERSION_NOT_ALLOWED)."""
+    if envelope.schema_version in rule.schema_versions:
+        return
     allowed = ", ".join(sorted(rule.schema_versions))
     if envelope.schema_version is UNSET:
         what = f"schema_version is missing on a {envelope.event_type}"
         raise Quarantine(Reason.SCHEMA_VERSION_REQUIRED, what, where="$.schema_version", remedy=f"Add it; allowed: {allowed}.")
-    if envelope.schema_version not in rule.schema_versions:
-        what = f"schema_version is {envelope.schema_version!r}, allowed: {allowed}"
-        remedy = f"Send the payload in a version that is allowed: {allowed}."
-        raise Quarantine(Reason.SCHEMA_VERSION_NOT_ALLOWED, what, where="$.schema_version", remedy=remedy)
+    what = f"schema_version is {envelope.schema_version!r}, allowed: {allowed}"
+    remedy = f"Send the payload in a version that is allowed: {allowed}."
+    raise Quarantine(Reason.SCHEMA_VERSION_NOT_ALLOWED, what, where="$.schema_version", remedy=remedy)
 
 
 def payload_of(envelope: Envelope, rule: EventRule) -> Payload:

@@ -1,7 +1,7 @@
 """JSON read to the letter: every key of every object as it stands, so that a key that is there twice is seen.
 
 The gate's compiled reader keeps the last of two equal keys and says nothing; JSON itself says nowhere which of them counts.
-`is_plain` tells by counting that an item needs no second look, which is true of nearly all; `check_exact` is that look.
+`is_plain` tells by length and count that an item needs no second look, which is true of nearly all; `check_exact` is that look.
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from assay.contracts.reasons import Reason
 from assay.contracts.texts import control_in
 
 _ENCODER: Final = msgspec.json.Encoder()
+#: 0xC2 leads the bytes of U+0080 to U+00BF
+_BACKSLASH, _DEL, _LEAD_OF_C1 = 0x5C, 0x7F, 0xC2
+#: what an escape of a control character begins with
+_ESCAPED: Final = ("b", "f", "n", "r", "t", "u000", "u001", "u007", "u008", "u009")
 
 Path = tuple[str | int, ...]
 
@@ -30,14 +34,16 @@ class _Object(list[tuple[str, Any]]):
 def is_plain(raw: bytes, envelope: Envelope, payload: bytes) -> bool:
     """Whether an item says each key once and holds no control character. False asks for `check_exact`; it is no fault.
 
-    `envelope` is what the compiled reader made of `raw`, `payload` its typed payload written again, with no key around it. What was kept,
-    written again, has a colon for each key and each colon of a text. A member that was dropped had one more: equal counts say that
-    nothing was dropped.
+    `envelope` is what the compiled reader made of `raw`, `payload` its typed payload written again. What was kept, written again, is at most
+    as long as what came, and has a colon for each of its keys and each colon of a text. A dropped member made the item longer, by a
+    colon and more: equal lengths, or equal counts where there are blanks, say that nothing was dropped.
     """
-    # an escape can hide a character or a colon, DEL is a control character, and 0xC2 leads the bytes of U+0080 to U+00BF
-    if b"\\" in raw or b"\x7f" in raw or b"\xc2" in raw:
+    if _BACKSLASH in raw or _DEL in raw or _LEAD_OF_C1 in raw:  # an escape can hide a character or a colon
         return False
-    return raw.count(b":") == _ENCODER.encode(envelope).count(b":") and bytes(envelope.payload).count(b":") == payload.count(b":")
+    written, given = _ENCODER.encode(envelope), bytes(envelope.payload)
+    if len(raw) == len(written) and len(given) == len(payload):
+        return True
+    return raw.count(b":") == written.count(b":") and given.count(b":") == payload.count(b":")
 
 
 def check_exact(raw: bytes, otherwise: Reason) -> None:
@@ -46,12 +52,40 @@ def check_exact(raw: bytes, otherwise: Reason) -> None:
     Raises Quarantine(KEY_DUPLICATE | CONTROL_CHARACTER) with its place, and Quarantine(otherwise) for what is no JSON text.
     """
     try:
-        read = json.loads(raw.decode(), object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=str)
+        text = raw.decode()
+        if _reads_once(text) and not _may_hold_control(text):
+            return
+        read = json.loads(text, object_pairs_hook=_Object, parse_int=str, parse_float=str, parse_constant=str)
         refusal = next(_faults(read, ()), None)
     except (ValueError, RecursionError) as error:
         raise Quarantine(otherwise, f"this is no JSON text: {error}", where="$", remedy="Send UTF-8 text of plain depth.") from None
     if refusal is not None:
         raise refusal
+
+
+class _Twice(Exception):
+    """A key is there twice, somewhere."""
+
+
+def _reads_once(text: str) -> bool:
+    try:
+        json.loads(text, object_pairs_hook=_once, parse_int=str, parse_float=str, parse_constant=str)
+    except _Twice:
+        return False
+    return True
+
+
+def _once(members: list[tuple[str, Any]]) -> None:
+    if len(dict(members)) != len(members):
+        raise _Twice
+
+
+def _may_hold_control(text: str) -> bool:
+    """Whether a look at each text is worth it: an escape may be of a control character, or one stands there as it is."""
+    escapes = text.split("\\")[1:]
+    if any(escape.startswith(_ESCAPED) for escape in escapes):
+        return True
+    return (not text.isascii() or "\x7f" in text) and control_in(text) is not None
 
 
 def _faults(value: Any, path: Path) -> Iterator[Quarantine]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -46,7 +46,7 @@ class RunNames:
         """Plain names of the truth."""
         return frozenset(map(plain_name, self.truth_columns))
 
-    def check_entities(self, entities: Mapping[str, str | None]) -> None:
+    def check_entities(self, entities: Collection[str]) -> None:
         """Raises Quarantine(ENTITY_UNKNOWN) for a name that neither the run nor the bus knows: no feature would ever see it."""
         if self.policy_entities and not self.entities.issuperset(entities):
             name = next(name for name in entities if name not in self.entities)
@@ -60,7 +60,10 @@ class RunNames:
 
     def check_touches_policy(self, entities: Mapping[str, str | None]) -> None:
         """Raises Quarantine(ENTITY_MISSING) for a payment without an id of any entity that features are kept by: all would be empty."""
-        if self.policy_entities and not any(entities.get(name) for name in self.policy_entities):
+        for name in self.policy_entities:
+            if entities.get(name) is not None:
+                return
+        if self.policy_entities:
             raise Quarantine(
                 Reason.ENTITY_MISSING,
                 f"the payment names no {' and no '.join(self.policy_entities)}",

@@ -136,6 +136,16 @@ def test_text_that_says_each_key_once_passes(text: bytes) -> None:
     check_exact(text, Reason.BODY_INVALID)
 
 
+def test_each_control_character_is_seen_in_each_of_its_spellings() -> None:
+    short = {"\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+    spellings = [spelling for control in CONTROLS for spelling in (f"\\u{ord(control):04x}", f"\\u{ord(control):04X}")]
+    spellings += [*short.values(), *CONTROLS[0x20:]]
+    for spelling in spellings:
+        with pytest.raises(Quarantine) as refusal:
+            check_exact(f'{{"a":"b{spelling}"}}'.encode(), Reason.BODY_INVALID)
+        assert refusal.value.reason is Reason.CONTROL_CHARACTER, spelling
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
