@@ -51,7 +51,7 @@ def shared_gate(tmp_path_factory: pytest.TempPathFactory, kafka: Server, postgre
 
 
 def decisions(answer: Any) -> list[str]:
-    return [result["decision"] for result in answer["results"]]
+    return [result["admission"] for result in answer["results"]]
 
 
 def test_a_batch_ends_item_by_item_and_the_bus_holds_what_was_admitted(gate: GateProcess) -> None:
@@ -80,8 +80,8 @@ def test_an_event_sent_again_is_a_duplicate_and_another_payload_is_set_aside(gat
     first = gate.post("/v1/ingest/push", event("e-1"))[1]
     again = gate.post("/v1/ingest/push", event("e-1", producer="somebody else"))[1]
     other = gate.post("/v1/ingest/push", event("e-1", payload=paid(amount_minor=9)))[1]
-    assert (first["decision"], again["decision"], again["eb_ref"]) == ("ADMIT", "DUPLICATE", first["eb_ref"])
-    assert (other["decision"], other["reason_codes"]) == ("QUARANTINE", ["PAYLOAD_HASH_MISMATCH"])
+    assert (first["admission"], again["admission"], again["eb_ref"]) == ("ADMIT", "DUPLICATE", first["eb_ref"])
+    assert (other["admission"], other["reason_codes"]) == ("QUARANTINE", ["PAYLOAD_HASH_MISMATCH"])
     assert gate.event_ids() == {"e-1": 1}
     assert 'assay_gate_reasons_total{reason="PAYLOAD_HASH_MISMATCH"} 1.0' in gate.get("/metrics")[1]
 
@@ -101,14 +101,14 @@ def test_results_can_be_limited_to_what_was_not_admitted(gate: GateProcess) -> N
     gate.batch([event("e-1")])
     answer = gate.post("/v1/ingest/batch?results=exceptions", [event("e-1"), event("e-2")])[1]
     assert answer["counts"] == {"ADMIT": 1, "DUPLICATE": 1}
-    assert [(r["event_id"], r["decision"]) for r in answer["results"]] == [("e-1", "DUPLICATE")]
+    assert [(r["event_id"], r["admission"]) for r in answer["results"]] == [("e-1", "DUPLICATE")]
 
 
 def test_a_payment_posted_by_hand_becomes_an_auth_request_of_this_run(gate: GateProcess) -> None:
     body = {"amount_minor": 1999, "currency": "EUR", "entities": {"customer": "7"}}
     one, two = gate.post("/v1/payments", body)[1], gate.post("/v1/payments", body)[1]
-    assert (one["decision"], two["decision"]) == ("ADMIT", "ADMIT")
-    named = [gate.post("/v1/payments", {**body, "event_id": "mine"})[1]["decision"] for _ in range(2)]
+    assert (one["admission"], two["admission"]) == ("ADMIT", "ADMIT")
+    named = [gate.post("/v1/payments", {**body, "event_id": "mine"})[1]["admission"] for _ in range(2)]
     assert named == ["ADMIT", "DUPLICATE"]
     records = {record["event_id"]: record for _, _, _, record in gate.on_bus(TRAFFIC)}
     assert set(records) == {one["event_id"], two["event_id"], "mine"}
@@ -183,7 +183,7 @@ def test_a_body_that_does_not_arrive_in_the_time_set_takes_nothing(
             client.sendall(f"POST /v1/ingest/push HTTP/1.1\r\nHost: {host}\r\nX-IG-Api-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{".encode())
             assert client.recv(65_536).startswith(b"HTTP/1.1 408 ")
         assert 'assay_gate_refused_calls_total{reason="BODY_TOO_SLOW"} 1.0' in gate.get("/metrics")[1]
-        assert gate.post("/v1/ingest/push", event("e-1"))[1]["decision"] == "ADMIT"
+        assert gate.post("/v1/ingest/push", event("e-1"))[1]["admission"] == "ADMIT"
     finally:
         gate.kill()
 

@@ -34,8 +34,8 @@ class _Object(list[tuple[str, Any]]):
 def is_plain(raw: bytes, envelope: Envelope, payload: bytes) -> bool:
     """Whether an item says each key once and holds no control character. False asks for `check_exact`; it is no fault.
 
-    `envelope` is what the compiled reader made of `raw`, `payload` its typed payload written again. What was kept, written again, is at most
-    as long as what came, and has a colon for each of its keys and each colon of a text. A dropped member made the item longer, by a
+    `envelope` is what the compiled reader made of `raw`, `payload` its typed payload written again. What was kept, written again, is at
+    most as long as what came, and has a colon for each of its keys and each colon of a text. A dropped member made the item longer, by a
     colon and more: equal lengths, or equal counts where there are blanks, say that nothing was dropped.
     """
     if _BACKSLASH in raw or _DEL in raw or _LEAD_OF_C1 in raw:  # an escape can hide a character or a colon

@@ -113,8 +113,13 @@ def build(
         clock=clock,
         halt=halted,
     )
-    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s)
+    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s, decisions_url_of(run))
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
+
+
+def decisions_url_of(run: Run) -> str:
+    """Where the decisions of a run can be asked for: its worker's web view, empty where the run has none."""
+    return f"{run.worker_url}/table/decisions" if run.worker_url else ""
 
 
 async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:

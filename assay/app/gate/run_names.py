@@ -21,11 +21,13 @@ from assay.contracts.truth_names import plain_name
 class RunNames:
     """What a run calls its things. Without `policy_entities` nothing can be decided, and any entity is taken.
 
-    `policy_entities` are those that the run's features are kept by. `extra_entities`, `extra_currencies` and `truth_columns` are the
+    `policy_entities` are those that the run's features are kept by, `policy_currencies` those whose amounts they add (none: any).
+    `extra_entities`, `extra_currencies` and `truth_columns` are the
     world's own: what its payments name beside the policy, currencies that ISO 4217 does not have, what its mapping calls the truth.
     """
 
     policy_entities: tuple[str, ...] = ()
+    policy_currencies: tuple[str, ...] = ()
     extra_entities: tuple[str, ...] = ()
     extra_currencies: tuple[str, ...] = ()
     truth_columns: tuple[str, ...] = ()
@@ -33,8 +35,9 @@ class RunNames:
     @classmethod
     def of(cls, config: RunConfig) -> RunNames:
         """The names of a run."""
-        entities = tuple(config.features.get("entities", ()))
-        return cls(entities, config.extra_entities, config.extra_currencies, config.truth_columns)
+        entities, currencies = (config.features.get(name, ()) for name in ("entities", "currencies"))
+        listed = () if isinstance(currencies, str) else tuple(currencies)  # a word says how many currencies there may be
+        return cls(tuple(entities), listed, config.extra_entities, config.extra_currencies, config.truth_columns)
 
     @cached_property
     def entities(self) -> frozenset[str]:
@@ -72,7 +75,9 @@ class RunNames:
             )
 
     def check_currency(self, currency: str) -> None:
-        """Raises Quarantine(CURRENCY_UNKNOWN)."""
+        """Raises Quarantine(CURRENCY_NOT_OF_POLICY | CURRENCY_UNKNOWN)."""
+        if currency in self.policy_currencies:
+            return
         if not is_currency(currency, self.extra_currencies):
             own = f", or {', '.join(self.extra_currencies)} of this run's world" if self.extra_currencies else ""
             raise Quarantine(
@@ -80,6 +85,13 @@ class RunNames:
                 f"ISO 4217 has no currency {currency!r}",
                 where="$.payload.currency",
                 remedy=f"{_nearest(currency, sorted(ISO_4217))}Send a code of ISO 4217 in capitals{own}.",
+            )
+        if self.policy_currencies:
+            raise Quarantine(
+                Reason.CURRENCY_NOT_OF_POLICY,
+                f"the features of this run add amounts in {', '.join(self.policy_currencies)}, not in {currency}",
+                where="$.payload.currency",
+                remedy=f"Send one of {', '.join(self.policy_currencies)}, or begin a run whose features.yaml lists {currency}.",
             )
 
 

@@ -18,7 +18,8 @@ from assay.app.run.directory import RunConfig
 from assay.contracts.reasons import Reason
 
 HANDBOOK = RunNames.of(live_config("platform_20260101T000000Z", "handbook"))
-NAMES = RunNames(("customer", "terminal"), ("iban_hash",), ("BTC",))
+NAMES = RunNames(("customer", "terminal"), (), ("iban_hash",), ("BTC",))
+OF_THE_POLICY = RunNames(("customer", "terminal"), ("EUR", "PTS"))
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,22 @@ def test_a_name_that_the_run_does_not_know_is_refused(document: dict[str, Any], 
 )
 def test_what_the_run_knows_is_admitted(document: dict[str, Any]) -> None:
     assert isinstance(examined(document, NAMES), Admissible)
+
+
+@pytest.mark.parametrize(
+    ("currency", "reason"),
+    [("EUR", None), ("PTS", None), ("USD", Reason.CURRENCY_NOT_OF_POLICY), ("XQZ", Reason.CURRENCY_UNKNOWN)],
+)
+def test_a_payment_in_a_currency_that_the_policy_does_not_list_is_refused_before_the_lane_meets_it(
+    currency: str, reason: Reason | None
+) -> None:
+    item = examined(event(payload=paid(currency=currency)), OF_THE_POLICY)
+    assert (item.reason if isinstance(item, RefusedEvent) else None) is reason
+
+
+@pytest.mark.parametrize(("written", "listed"), [({}, ()), ({"currencies": "any"}, ()), ({"currencies": ["EUR", "PTS"]}, ("EUR", "PTS"))])
+def test_the_currencies_of_a_run_are_those_that_its_features_list(written: dict[str, Any], listed: tuple[str, ...]) -> None:
+    assert RunNames.of(RunConfig.model_validate({**SCOPE, "features": written, "policy": {}})).policy_currencies == listed
 
 
 def test_a_run_without_a_policy_takes_any_entity() -> None:
