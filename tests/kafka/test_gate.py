@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from gate_events import event, paid
+from gate_events import event, paid, raw
 from gate_process import KEY, GateProcess, mark, run_in
 
 from assay.app.substrate import Server
@@ -37,7 +37,7 @@ def gate(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Iterator[Ga
 
 @pytest.fixture(scope="module")
 def shared_gate(tmp_path_factory: pytest.TempPathFactory, kafka: Server, postgres: Server) -> Iterator[GateProcess]:
-    """For calls that are refused as a whole: they leave nothing behind, so one gate serves all of them."""
+    """For calls of which none meets another's events: one gate serves all of them."""
     schema = f"t{secrets.token_hex(5)}"
     joint = "&" if "?" in postgres.address else "?"
     with psycopg.connect(postgres.address, autocommit=True) as connection:
@@ -84,6 +84,29 @@ def test_an_event_sent_again_is_a_duplicate_and_another_payload_is_set_aside(gat
     assert (other["admission"], other["reason_codes"]) == ("QUARANTINE", ["PAYLOAD_HASH_MISMATCH"])
     assert gate.event_ids() == {"e-1": 1}
     assert 'assay_gate_reasons_total{reason="PAYLOAD_HASH_MISMATCH"} 1.0' in gate.get("/metrics")[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "told"),
+    [
+        ("/v1/ingest/push", event("e-1"), 202, None),
+        ("/v1/payments", {"amount_minor": 1, "currency": "EUR", "entities": {"customer": "7"}}, 202, None),
+        ("/v1/ingest/push", event("c-1", "context_fact"), 201, None),
+        ("/v1/ingest/push", event("e-2", payload=paid(amount_minor=-1)), 422, ("AMOUNT_OUT_OF_RANGE", "$.payload.amount_minor")),
+        ("/v1/ingest/push", event("e-3", payload=paid(currency="XQZ")), 422, ("CURRENCY_UNKNOWN", "$.payload.currency")),
+        ("/v1/ingest/push", event("e-4\0"), 422, ("CONTROL_CHARACTER", "$.event_id")),
+        ("/v1/ingest/push", raw(event("e-5"))[:-1] + b',"seed":7}', 422, ("KEY_DUPLICATE", "$.seed")),
+        ("/v1/payments", {"amount_minor": 1, "currency": "EUE", "entities": {}}, 422, ("CURRENCY_UNKNOWN", "$.payload.currency")),
+    ],
+)
+def test_an_item_by_itself_has_a_status_of_its_own_and_a_refusal_its_place(
+    shared_gate: GateProcess, path: str, body: Any, status: int, told: tuple[str, str] | None
+) -> None:
+    got, answer = shared_gate.post(path, body)
+    assert got == status, answer
+    assert (answer["admission"] == "ADMIT") == (told is None)
+    assert told is None or (answer["error"], answer["where"]) == told
+    assert told is None or (answer["remedy"] and answer["detail"])
 
 
 def test_of_events_with_one_id_at_the_same_time_one_is_admitted(gate: GateProcess) -> None:

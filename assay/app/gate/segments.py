@@ -63,7 +63,8 @@ class SegmentLog:
                 file.flush()
                 os.fdatasync(file.fileno())
         except OSError as error:
-            raise Retry(Reason.RECEIPT_NOT_DURABLE, f"nothing can be written: {error.strerror}", where=str(beside)) from None
+            what, remedy = f"nothing can be written: {error.strerror}", "Free space or repair the disk; the gate resumes by itself."
+            raise Retry(Reason.RECEIPT_NOT_DURABLE, what, where=str(beside), remedy=remedy) from None
 
     def seal(self) -> None:
         """Turn the open file into an object of the store and begin a new one."""

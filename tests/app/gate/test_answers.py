@@ -13,6 +13,7 @@ import pytest
 from aiohttp import web
 from gate_events import raw
 from gate_process import KEY, mark, run_in
+from source_tree import calls, name_of, sources
 
 from assay.app.gate.calls import Answer
 from assay.app.gate.process import Gate, bound_port, build
@@ -113,6 +114,18 @@ def test_remedies_of_different_faults_differ(gate: Gate) -> None:
     bodies = (b"{", b'{"amount":5}', b'{"amount_minor":"5"}', b'{"currency":"EUR"}', TWO_AMOUNTS)
     remedies = {answered(gate, call("/v1/payments", body))[2]["remedy"] for body in bodies}
     assert len(remedies) == len(bodies), remedies
+
+
+def without_remedy(text: str) -> list[int]:
+    """Lines of a source text that refuse and do not say what helps. A remedy may come with other fields, as `**fields`."""
+    found = [node for name, node in calls(text) if name in ("Quarantine", "Retry", "Stop")]
+    return [node.lineno for node in found if not {"remedy", None} & {keyword.arg for keyword in node.keywords}]
+
+
+def test_no_refusal_of_the_gate_is_without_a_remedy() -> None:
+    found = {name_of(path): without_remedy(path.read_text(encoding="utf-8")) for path in sources("assay/app/gate")}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert without_remedy("\nraise Retry(reason, 'what', where='$')\nRetry(reason, 'what', remedy='this')") == [2]
 
 
 PLACED = {"event_id": "a/b ü", "admission": "ADMIT", "reason_codes": [], "receipt_id": "1", "event_class": "traffic"}
