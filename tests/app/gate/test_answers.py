@@ -34,8 +34,8 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
         log.close()
 
 
-def answered(gate: Gate, sent: bytes) -> tuple[int, dict[str, str], Any]:
-    """(status, headers, body) of the gate's answer to these bytes."""
+def heard(gate: Gate, sent: bytes) -> bytes:
+    """Everything that the gate answers to these bytes until it hangs up."""
 
     async def call() -> bytes:
         runner = gate.server.runner(lingering_time=0.1)
@@ -50,7 +50,12 @@ def answered(gate: Gate, sent: bytes) -> tuple[int, dict[str, str], Any]:
         finally:
             await runner.cleanup()
 
-    head, _, body = asyncio.run(call()).partition(b"\r\n\r\n")
+    return asyncio.run(call())
+
+
+def answered(gate: Gate, sent: bytes) -> tuple[int, dict[str, str], Any]:
+    """(status, headers, body) of the gate's answer to a call."""
+    head, _, body = heard(gate, sent).partition(b"\r\n\r\n")
     status, *headers = head.decode().split("\r\n")
     return int(status.split()[1]), dict(line.split(": ", 1) for line in headers), json.loads(body)
 
@@ -104,6 +109,12 @@ def test_a_call_that_is_refused_is_told_what_where_and_what_helps(gate: Gate, se
 def test_a_method_that_a_path_does_not_take_is_told_those_that_it_takes(gate: Gate) -> None:
     assert answered(gate, call("/v1/payments", b"", method="GET"))[1]["Allow"] == "POST"
     assert answered(gate, call("/healthz", b"", method="PUT"))[1]["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(("coding", "answers"), [("chunked", 2), ("identity, chunked", 1)])
+def test_what_follows_a_body_whose_end_may_be_read_in_two_ways_is_no_call(gate: Gate, coding: str, answers: int) -> None:
+    first = call("/v1/payments", CHUNKS, f"Transfer-Encoding: {coding}").replace(b"Connection: close\r\n", b"")
+    assert heard(gate, first + call("/healthz", b"", method="GET")).count(b"HTTP/1.1 ") == answers
 
 
 def test_a_chunked_body_is_taken(gate: Gate) -> None:
