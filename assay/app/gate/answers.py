@@ -21,7 +21,7 @@ STATUS: Final = {
     Reason.MARK_BACKWARDS: 409,
     Reason.BODY_OVER_LIMIT: 413,
     Reason.GATE_OVERLOADED: 429,
-    Reason.HTTP_UNSUPPORTED: 505,
+    Reason.HTTP_UNSUPPORTED: 501,
 }
 #: where a call may go, for whoever has missed it
 PATHS: Final = ("/v1/payments", "/v1/ingest/push", "/v1/ingest/batch", "/v1/ingest/marks", "/healthz", "/metrics")

@@ -91,10 +91,10 @@ TWICE = raw(mark("2018-04-02T00:00:00.000000Z"))[:-1] + b',"seed":7}'
         (call("/v1/ingest/marks", raw(mark("2018-04-02T00:00:00.000000Z", classes=["audit"]))), 400, "MARK_INVALID", "$.classes"),
         (call("/v1/ingest/marks", raw(mark("2018-04-02T00:00:00.000000Z", seed=8))), 400, "RUN_SCOPE_MISMATCH", "$.seed"),
         (call("/v1/ingest/marks", TWICE), 400, "KEY_DUPLICATE", "$.seed"),
-        (call(PUSH, CHUNKS, "Transfer-Encoding: identity, chunked"), 505, "HTTP_UNSUPPORTED", "Transfer-Encoding"),
-        (call(PUSH, CHUNKS, "Transfer-Encoding: gzip, chunked"), 505, "HTTP_UNSUPPORTED", "Transfer-Encoding"),
-        (call(PUSH, b"{}").replace(b"HTTP/1.1", b"HTTP/0.9"), 505, "HTTP_UNSUPPORTED", f"POST {PUSH}"),
-        (b"GET /healthz\r\n\r\n", 505, "HTTP_UNSUPPORTED", "GET /healthz"),
+        (call(PUSH, CHUNKS, "Transfer-Encoding: identity, chunked"), 501, "HTTP_UNSUPPORTED", "Transfer-Encoding"),
+        (call(PUSH, CHUNKS, "Transfer-Encoding: gzip, chunked"), 501, "HTTP_UNSUPPORTED", "Transfer-Encoding"),
+        (call(PUSH, b"{}").replace(b"HTTP/1.1", b"HTTP/0.9"), 501, "HTTP_UNSUPPORTED", f"POST {PUSH}"),
+        (b"GET /healthz\r\n\r\n", 501, "HTTP_UNSUPPORTED", "GET /healthz"),
     ],
 )
 def test_a_call_that_is_refused_is_told_what_where_and_what_helps(gate: Gate, sent: bytes, status: int, error: str, where: str) -> None:
