@@ -17,6 +17,7 @@ from assay.app.oracle import mapping
 from assay.app.oracle.sealed_world import WorldManifest
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import Settings
+from assay.contracts.currencies import exponent_of
 from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
@@ -105,6 +106,7 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, lab
         ordering="event_time",
         truth_columns=tuple(sorted(truth.columns())) if truth else (),
         extra_entities=extra_entities(manifest, features),
+        extra_currencies=extra_currencies(manifest.mapping),
         features=features,
         policy=document(policy, "rules"),
         **delay,  # type: ignore[arg-type]
@@ -114,6 +116,11 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: str, lab
 def extra_entities(manifest: WorldManifest, features: Mapping[str, Any]) -> tuple[str, ...]:
     """What the payments of a world name beside the entities of a feature document."""
     return tuple(sorted(set(manifest.entities).difference(features.get("entities", []))))
+
+
+def extra_currencies(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The currencies that a mapping declares and that ISO 4217 does not have."""
+    return tuple(sorted(code for code in document.get("currencies") or () if exponent_of(code) is None))
 
 
 def live_config(platform_run_id: str, policy: str) -> RunConfig:

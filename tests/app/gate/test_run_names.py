@@ -11,7 +11,7 @@ import pytest
 from gate_events import SCOPE, event, examined, paid
 from small_worlds import small_world
 
-from assay.app.demo.new_run import live_config, world_config
+from assay.app.demo.new_run import extra_currencies, live_config, world_config
 from assay.app.gate.admission import Admissible, RefusedEvent
 from assay.app.gate.run_names import ANY_NAMES, RunNames
 from assay.app.run.directory import RunConfig
@@ -107,6 +107,14 @@ def test_a_run_over_a_world_knows_its_entities_too(tmp_path: Path) -> None:
     assert names.extra_entities == ("place",)
     assert isinstance(examined(event(payload=paid(entities={"customer": "1", "place": "2"})), names), Admissible)
     assert isinstance(examined(event(payload=paid(entities={"customer": "1", "plaice": "2"})), names), RefusedEvent)
+
+
+@pytest.mark.parametrize(
+    ("written", "extra"),
+    [({}, ()), ({"currencies": None}, ()), ({"currencies": ["EUR"]}, ()), ({"currencies": {"PTS": 0, "EUR": 2, "BTC": 8}}, ("BTC", "PTS"))],
+)
+def test_a_run_over_a_world_has_the_currencies_that_only_its_mapping_declares(written: dict[str, Any], extra: tuple[str, ...]) -> None:
+    assert extra_currencies(written) == extra
 
 
 def test_a_run_without_extra_names_has_the_digest_that_it_had_before_there_were_any() -> None:
