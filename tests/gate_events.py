@@ -8,6 +8,7 @@ import msgspec
 
 from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.policy import shipped_admission_policy
+from assay.app.gate.run_names import ANY_NAMES, RunNames
 
 SCOPE: dict[str, str | int] = {
     "platform_run_id": "platform_20260101T000000Z",
@@ -50,9 +51,9 @@ def raw(document: Any) -> bytes:
     return msgspec.json.encode(document)
 
 
-def examined(document: Any) -> Admissible | RefusedEvent:
-    """One item through the examiner of SCOPE's run."""
-    return Examiner(shipped_admission_policy(), SCOPE).examine(document if isinstance(document, bytes) else raw(document), NOW_US, 0)
+def examined(document: Any, names: RunNames = ANY_NAMES) -> Admissible | RefusedEvent:
+    """One item, a document or its bytes, through the examiner of SCOPE's run."""
+    return Examiner(shipped_admission_policy(), SCOPE, names).examine(document if isinstance(document, bytes) else raw(document), NOW_US, 0)
 
 
 def admissible(document: Any) -> Admissible:

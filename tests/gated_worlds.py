@@ -12,11 +12,13 @@ from small_runs import KeptRecords, config_of
 
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.publisher import OutboundRecord
+from assay.app.demo.new_run import extra_entities
 from assay.app.effects.recorder import Recorder
 from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.border import items_of
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.records import records_of
+from assay.app.gate.run_names import RunNames
 from assay.app.lane.assembly import partition_counts
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
@@ -56,7 +58,9 @@ def generated_world(folder: Path, shape: str, rows: int, seed: int) -> SealedWor
 
 def config_over(world: SealedWorld, policy: str, **changes: Any) -> RunConfig:
     """A run of a world under a shipped policy."""
-    values = {"run_id": "5" * 32, "features": document(policy, "features"), "policy": document(policy, "rules")}
+    features = document(policy, "features")
+    values = {"run_id": "5" * 32, "features": features, "policy": document(policy, "rules")}
+    values["extra_entities"] = extra_entities(world.manifest, features)
     return config_of(world.manifest, **{**values, **changes})
 
 
@@ -70,7 +74,7 @@ def gated(world: SealedWorld, config: RunConfig, partitions: int = 3, rows_per_m
 
 
 def _streamed(world: SealedWorld, config: RunConfig, counts: Mapping[str, int], rows_per_mark: int) -> Iterator[tuple[str, OutboundRecord]]:
-    examiner = Examiner(shipped_admission_policy(), {**config.pins.as_json(), "run_id": config.run_id}, config.truth_columns)
+    examiner = Examiner(shipped_admission_policy(), {**config.pins.as_json(), "run_id": config.run_id}, RunNames.of(config))
     view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
     position = 0
     while (batch := view.take(position, rows_per_mark)) is not None:

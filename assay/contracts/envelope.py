@@ -11,11 +11,13 @@ from typing import Any, Final, NamedTuple
 
 from assay.contracts import instants
 from assay.contracts.canonical import digest
+from assay.contracts.currencies import is_currency
 from assay.contracts.errors import Quarantine
 from assay.contracts.handles import CONTEXT, LABELS, TRAFFIC
 from assay.contracts.json_schema import Fault, fault_of
 from assay.contracts.pins import PIN_NAMES
 from assay.contracts.reasons import Reason
+from assay.contracts.texts import NO_CONTROL
 
 SCHEMA_VERSION: Final = "v1"
 
@@ -53,7 +55,10 @@ def payload_hash(event_type: str, schema_version: str, payload: Mapping[str, Any
 
 
 def check(envelope: Any) -> Refusal | None:
-    """The first reason to refuse an envelope with the detail, None when it conforms."""
+    """The first reason to refuse an envelope with the detail, None when it conforms.
+
+    A run knows more than this: its pins, its clock, its entities and the currencies it has beside those of ISO 4217.
+    """
     if isinstance(envelope, dict) and "schema_version" not in envelope:
         return Reason.SCHEMA_VERSION_REQUIRED, "$.schema_version is missing"
     fault = fault_of("envelope.v1", envelope)
@@ -70,6 +75,8 @@ def check(envelope: Any) -> Refusal | None:
 
 
 def _envelope_reason(fault: Fault) -> Reason:
+    if fault.bound == NO_CONTROL:
+        return Reason.CONTROL_CHARACTER
     if fault.path.removeprefix("$.") in (*PIN_NAMES, "run_id"):
         return Reason.PINS_MISSING if fault.keyword == "required" else Reason.PINS_INVALID
     return Reason.ENVELOPE_INVALID
@@ -77,10 +84,19 @@ def _envelope_reason(fault: Fault) -> Reason:
 
 def _payload_refusal(event_type: EventType, envelope: Mapping[str, Any]) -> Refusal | None:
     fault = fault_of(event_type.payload_schema, envelope["payload"])
-    if fault is None:
+    if fault is not None:
+        return _payload_reason(fault), str(fault).replace("$", "$.payload", 1)
+    currency = envelope["payload"].get("currency")
+    if currency is None or is_currency(currency):
         return None
+    return Reason.CURRENCY_UNKNOWN, f"$.payload.currency is {currency!r}, which ISO 4217 does not have"
+
+
+def _payload_reason(fault: Fault) -> Reason:
+    if fault.bound == NO_CONTROL:
+        return Reason.CONTROL_CHARACTER
     out_of_range = fault.path == "$.amount_minor" and fault.keyword in ("minimum", "exclusiveMaximum")
-    return Reason.AMOUNT_OUT_OF_RANGE if out_of_range else Reason.SCHEMA_FAIL, str(fault).replace("$", "$.payload", 1)
+    return Reason.AMOUNT_OUT_OF_RANGE if out_of_range else Reason.SCHEMA_FAIL
 
 
 def _time_refusal(event_type: EventType, envelope: Mapping[str, Any]) -> Refusal | None:

@@ -40,7 +40,8 @@ def checkpoint_scope(pack_key: str, platform_run_id: str, scenario_run_id: str, 
 def receipt_id(decision: str, event_id: str) -> str:
     """hex32 of `DECISION:event_id` (ADMIT, DUPLICATE or QUARANTINE). Unique inside one platform run.
 
-    The gate gives a refused item without an id `unknown:` and the sha256 of its bytes in place of one.
+    For a refused item, which shares its event id with others, the gate gives `event_id:sha256 of its bytes` in place of the id, with
+    `unknown` for an event id that cannot be read.
     """
     return hashlib.sha256(f"{decision}:{event_id}".encode()).hexdigest()[:32]
 

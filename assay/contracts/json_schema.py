@@ -19,11 +19,12 @@ Schema = Mapping[str, Any]
 
 
 class Fault(NamedTuple):
-    """A fault of a value: the place (`$.pins.seed`), the keyword that refuses it, and the reason in words."""
+    """A fault of a value: the place (`$.pins.seed`), the keyword that refuses it with its value in the schema, and the reason in words."""
 
     path: str
     keyword: str
     what: str
+    bound: Any = None
 
     def __str__(self) -> str:
         return f"{self.path} {self.what}"
@@ -103,14 +104,14 @@ def _fault(error: Any) -> Fault:
     value, keyword, bound = error.instance, error.validator, error.validator_value
     path = list(error.absolute_path)
     if keyword == "required":
-        return Fault(_path([*path, next(name for name in bound if name not in value)]), keyword, "is missing")
+        return Fault(place([*path, next(name for name in bound if name not in value)]), keyword, "is missing")
     if keyword == "additionalProperties":
-        return Fault(_path([*path, min(set(value) - set(error.schema.get("properties", ())))]), keyword, "is not a known field")
+        return Fault(place([*path, min(set(value) - set(error.schema.get("properties", ())))]), keyword, "is not a known field")
     unit = {"Items": "elements", "Properties": "fields"}.get(keyword[3:])
     found = f"has {len(value)} {unit}" if unit else f"is {_shown(value)}"
     if "propertyNames" in error.absolute_schema_path:
         found = f"has the name {_shown(value)}"
-    return Fault(_path(path), keyword, f"{found}, expected {_expected(keyword, bound)}")
+    return Fault(place(path), keyword, f"{found}, expected {_expected(keyword, bound)}", bound)
 
 
 def _expected(keyword: str, bound: Any) -> str:
@@ -121,7 +122,8 @@ def _expected(keyword: str, bound: Any) -> str:
     return _EXPECTED.get(keyword, keyword + " {}").format(bound)
 
 
-def _path(parts: Iterable[str | int]) -> str:
+def place(parts: Iterable[str | int]) -> str:
+    """The JSON path of keys and positions, as in `$.payload.entities['card no']`."""
     return "$" + "".join(f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{part!r}]" for part in parts)
 
 

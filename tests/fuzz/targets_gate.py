@@ -117,7 +117,7 @@ def _admitted(examined: list[Admissible | RefusedEvent]) -> tuple[dict[str, int]
     assert len(outcomes.quarantine) == counts.get("QUARANTINE", 0)
     for line in outcomes.receipts:
         assert "\n" not in line and json.loads(line)["receipt_id"]
-    quarantined = [i for i, told in enumerate(outcomes.answers[0].results) if told["decision"] == "QUARANTINE"]
+    quarantined = [i for i, told in enumerate(outcomes.answers[0].results) if told["admission"] == "QUARANTINE"]
     for line, i in zip(outcomes.quarantine, quarantined, strict=True):
         _kept_whole(line, examined[i].raw)
     return counts, published

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import psycopg
 import pytest
-from gate_events import event, paid
+from gate_events import event, paid, raw
 from gate_process import KEY, GateProcess, mark, run_in
 
 from assay.app.substrate import Server
@@ -37,7 +37,7 @@ def gate(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Iterator[Ga
 
 @pytest.fixture(scope="module")
 def shared_gate(tmp_path_factory: pytest.TempPathFactory, kafka: Server, postgres: Server) -> Iterator[GateProcess]:
-    """For calls that are refused as a whole: they leave nothing behind, so one gate serves all of them."""
+    """For calls of which none meets another's events: one gate serves all of them."""
     schema = f"t{secrets.token_hex(5)}"
     joint = "&" if "?" in postgres.address else "?"
     with psycopg.connect(postgres.address, autocommit=True) as connection:
@@ -51,7 +51,7 @@ def shared_gate(tmp_path_factory: pytest.TempPathFactory, kafka: Server, postgre
 
 
 def decisions(answer: Any) -> list[str]:
-    return [result["decision"] for result in answer["results"]]
+    return [result["admission"] for result in answer["results"]]
 
 
 def test_a_batch_ends_item_by_item_and_the_bus_holds_what_was_admitted(gate: GateProcess) -> None:
@@ -80,10 +80,33 @@ def test_an_event_sent_again_is_a_duplicate_and_another_payload_is_set_aside(gat
     first = gate.post("/v1/ingest/push", event("e-1"))[1]
     again = gate.post("/v1/ingest/push", event("e-1", producer="somebody else"))[1]
     other = gate.post("/v1/ingest/push", event("e-1", payload=paid(amount_minor=9)))[1]
-    assert (first["decision"], again["decision"], again["eb_ref"]) == ("ADMIT", "DUPLICATE", first["eb_ref"])
-    assert (other["decision"], other["reason_codes"]) == ("QUARANTINE", ["PAYLOAD_HASH_MISMATCH"])
+    assert (first["admission"], again["admission"], again["eb_ref"]) == ("ADMIT", "DUPLICATE", first["eb_ref"])
+    assert (other["admission"], other["reason_codes"]) == ("QUARANTINE", ["PAYLOAD_HASH_MISMATCH"])
     assert gate.event_ids() == {"e-1": 1}
     assert 'assay_gate_reasons_total{reason="PAYLOAD_HASH_MISMATCH"} 1.0' in gate.get("/metrics")[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status", "told"),
+    [
+        ("/v1/ingest/push", event("e-1"), 202, None),
+        ("/v1/payments", {"amount_minor": 1, "currency": "EUR", "entities": {"customer": "7"}}, 202, None),
+        ("/v1/ingest/push", event("c-1", "context_fact"), 201, None),
+        ("/v1/ingest/push", event("e-2", payload=paid(amount_minor=-1)), 422, ("AMOUNT_OUT_OF_RANGE", "$.payload.amount_minor")),
+        ("/v1/ingest/push", event("e-3", payload=paid(currency="XQZ")), 422, ("CURRENCY_UNKNOWN", "$.payload.currency")),
+        ("/v1/ingest/push", event("e-4\0"), 422, ("CONTROL_CHARACTER", "$.event_id")),
+        ("/v1/ingest/push", raw(event("e-5"))[:-1] + b',"seed":7}', 422, ("KEY_DUPLICATE", "$.seed")),
+        ("/v1/payments", {"amount_minor": 1, "currency": "EUE", "entities": {}}, 422, ("CURRENCY_UNKNOWN", "$.payload.currency")),
+    ],
+)
+def test_an_item_by_itself_has_a_status_of_its_own_and_a_refusal_its_place(
+    shared_gate: GateProcess, path: str, body: Any, status: int, told: tuple[str, str] | None
+) -> None:
+    got, answer = shared_gate.post(path, body)
+    assert got == status, answer
+    assert (answer["admission"] == "ADMIT") == (told is None)
+    assert told is None or (answer["error"], answer["where"]) == told
+    assert told is None or (answer["remedy"] and answer["detail"])
 
 
 def test_of_events_with_one_id_at_the_same_time_one_is_admitted(gate: GateProcess) -> None:
@@ -101,14 +124,14 @@ def test_results_can_be_limited_to_what_was_not_admitted(gate: GateProcess) -> N
     gate.batch([event("e-1")])
     answer = gate.post("/v1/ingest/batch?results=exceptions", [event("e-1"), event("e-2")])[1]
     assert answer["counts"] == {"ADMIT": 1, "DUPLICATE": 1}
-    assert [(r["event_id"], r["decision"]) for r in answer["results"]] == [("e-1", "DUPLICATE")]
+    assert [(r["event_id"], r["admission"]) for r in answer["results"]] == [("e-1", "DUPLICATE")]
 
 
 def test_a_payment_posted_by_hand_becomes_an_auth_request_of_this_run(gate: GateProcess) -> None:
     body = {"amount_minor": 1999, "currency": "EUR", "entities": {"customer": "7"}}
     one, two = gate.post("/v1/payments", body)[1], gate.post("/v1/payments", body)[1]
-    assert (one["decision"], two["decision"]) == ("ADMIT", "ADMIT")
-    named = [gate.post("/v1/payments", {**body, "event_id": "mine"})[1]["decision"] for _ in range(2)]
+    assert (one["admission"], two["admission"]) == ("ADMIT", "ADMIT")
+    named = [gate.post("/v1/payments", {**body, "event_id": "mine"})[1]["admission"] for _ in range(2)]
     assert named == ["ADMIT", "DUPLICATE"]
     records = {record["event_id"]: record for _, _, _, record in gate.on_bus(TRAFFIC)}
     assert set(records) == {one["event_id"], two["event_id"], "mine"}
@@ -183,7 +206,7 @@ def test_a_body_that_does_not_arrive_in_the_time_set_takes_nothing(
             client.sendall(f"POST /v1/ingest/push HTTP/1.1\r\nHost: {host}\r\nX-IG-Api-Key: {KEY}\r\nContent-Length: 9\r\n\r\n{{".encode())
             assert client.recv(65_536).startswith(b"HTTP/1.1 408 ")
         assert 'assay_gate_refused_calls_total{reason="BODY_TOO_SLOW"} 1.0' in gate.get("/metrics")[1]
-        assert gate.post("/v1/ingest/push", event("e-1"))[1]["decision"] == "ADMIT"
+        assert gate.post("/v1/ingest/push", event("e-1"))[1]["admission"] == "ADMIT"
     finally:
         gate.kill()
 

@@ -144,7 +144,7 @@ def test_bad_bytes_over_the_socket_lose_nothing_and_stop_nothing(gate: GateProce
         statuses += asyncio.run(bombard(port, [next(wrong) for _ in range(-(-REQUESTS // BATCHES))]))
         status, answer = gate.post("/v1/ingest/batch", body)
         assert status == 200, answer
-        decisions = {told["event_id"]: told["decision"] for told in answer["results"]}
+        decisions = {told["event_id"]: told["admission"] for told in answer["results"]}
         assert {decisions[name] for name in ids} == {"ADMIT"}
         assert sum(answer["counts"].values()) == GOOD_EACH + BAD_EACH
         answered.update(answer["counts"])

@@ -71,7 +71,7 @@ def test_an_event_that_waits_for_a_group_that_could_not_be_settled_has_to_be_sen
     end(gate)
     answer: Answer = follower.answer.result(0)
     assert answer.retry is not None
-    assert [(one["decision"], "eb_ref" in one) for one in answer.results] == [("RETRY", False)]
+    assert [(one["admission"], "eb_ref" in one) for one in answer.results] == [("RETRY", False)]
     assert later.answer.result(0).counts == {"ADMIT": 1}
 
 
@@ -82,8 +82,8 @@ def test_after_a_group_that_could_not_be_settled_its_event_is_admitted_again(gat
         end(gate)
     again = begun(gate, "e-1")
     end(gate)
-    assert [one["decision"] for one in again.answer.result(0).results] == ["ADMIT"]
+    assert [one["admission"] for one in again.answer.result(0).results] == ["ADMIT"]
     duplicate = begun(gate, "e-1")
     end(gate)
-    assert [one["decision"] for one in duplicate.answer.result(0).results] == ["DUPLICATE"]
+    assert [one["admission"] for one in duplicate.answer.result(0).results] == ["DUPLICATE"]
     assert gate.pipeline._flights == {}

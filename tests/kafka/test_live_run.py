@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -50,8 +51,11 @@ class Up:
         body = {"event_id": event_id, "amount_minor": amount_minor, "currency": "EUR", "entities": entities}
         headers = {"X-IG-Api-Key": run.api_key, "Content-Type": "application/json"}
         request = urllib.request.Request(f"{run.gate_url}/v1/payments", json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return str(json.loads(answer.read())["decision"])
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return str(json.loads(answer.read())["admission"])
+        except urllib.error.HTTPError as refused:
+            return str(json.loads(refused.read())["admission"])
 
     def end(self, number: int = signal.SIGINT) -> int:
         """Send a signal; the exit code."""

@@ -28,6 +28,7 @@ from assay.app.bench.contestants import family_cpu_s
 from assay.app.bus.offsets import bounds_of
 from assay.app.bus.topics import create_topics
 from assay.app.gate.server import KEY_HEADER
+from assay.app.policy.documents import document
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
 from assay.app.substrate import Server, kafka_at, postgres_at
@@ -100,7 +101,7 @@ def _bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
         scenario_id="bench",
         seed=7,
         run_id="c" * 32,
-        features={},
+        features=document("handbook", "features"),
         policy={},
     )
     made = Run(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from assay.app.bus.topics import claim_namespace
 from assay.app.oracle import mapping
@@ -17,6 +18,7 @@ from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import Settings
+from assay.contracts.currencies import exponent_of
 from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
@@ -75,6 +77,8 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
         run_id=run,
         ordering="event_time",
         truth_columns=tuple(sorted(truth.columns())) if truth else (),
+        extra_entities=extra_entities(manifest, policy.feature_plan.entities),
+        extra_currencies=extra_currencies(manifest.mapping),
         features=policy.features,
         policy=policy.rules,
         **delay,  # type: ignore[arg-type]
@@ -85,6 +89,16 @@ def currencies_of(manifest: WorldManifest) -> list[str]:
     """The currencies that a world's mapping tells of; none where a column holds them and nobody has declared which."""
     constant = manifest.mapping["currency"]["constant"]
     return [constant] if constant else [*(manifest.mapping.get("currencies") or ())]
+
+
+def extra_entities(manifest: WorldManifest, of_policy: Iterable[str]) -> tuple[str, ...]:
+    """What the payments of a world name beside the entities of a policy."""
+    return tuple(sorted(set(manifest.entities).difference(of_policy)))
+
+
+def extra_currencies(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """The currencies that a mapping declares and that ISO 4217 does not have."""
+    return tuple(sorted(code for code in document.get("currencies") or () if exponent_of(code) is None))
 
 
 def live_config(platform_run_id: str, policy: Policy) -> RunConfig:

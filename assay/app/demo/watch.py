@@ -16,6 +16,7 @@ from assay.agents.topology import TOPOLOGY
 from assay.app.bus.topic_reader import read_topic
 from assay.app.demo.processes import Kept
 from assay.app.gate.receipts import QUARANTINE as QUARANTINE_LINES
+from assay.app.gate.receipts import UNKNOWN_ID
 from assay.app.run.directory import Run
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import read_head, segment_key
@@ -72,12 +73,13 @@ def dead_letters(run: Run, properties: Mapping[str, str] | None = None) -> Count
     return counted(refused_at_gate(run.store), refused_in_lanes(letters))
 
 
+# the payment whose id another one took is itself decided: a PAYLOAD_HASH_MISMATCH keeps no payment from its decision
 class Letter(NamedTuple):
-    """A dead letter: what it is known by, why, and whether it is a payment that is not decided for it."""
+    """A dead letter: what it is known by, why, and the payment that is not decided for it, empty for none."""
 
     key: str
     reason: str
-    payment: bool
+    payment: str
 
 
 def counted(at_gate: Iterable[Letter], in_lanes: Iterable[Letter]) -> Counts:
@@ -87,24 +89,29 @@ def counted(at_gate: Iterable[Letter], in_lanes: Iterable[Letter]) -> Counts:
 
 
 def _payments(letters: Iterable[Letter]) -> int:
-    return len({letter.key for letter in letters if letter.payment})
+    return len({letter.payment for letter in letters if letter.payment})
 
 
 def refused_at_gate(store: ObjectStore) -> Iterator[Letter]:
-    """A letter per line of the gate's quarantine: a call that is sent again leaves its lines again, with the same ids."""
+    """A letter per line of the gate's quarantine: a call that is sent again leaves its lines again, with the same ids.
+
+    Payloads of one event id have letters of their own, and are one payment.
+    """
     triggers = {name for name, meaning in EVENT_TYPES.items() if meaning.handle == TRAFFIC}
     for key in store.keys(QUARANTINE_LINES):
         for line in store.read(key).splitlines():
             record = json.loads(line)
-            yield Letter(record["quarantine_id"], record["reason_codes"][0], record["event_type"] in triggers)
+            letter, reason = record["quarantine_id"], record["reason_codes"][0]
+            known = letter if record["event_id"] == UNKNOWN_ID else record["event_id"]
+            yield Letter(letter, reason, known if record["event_type"] in triggers and reason != Reason.PAYLOAD_HASH_MISMATCH else "")
 
 
 def refused_in_lanes(letters: Iterable[Mapping[str, Any]]) -> Iterator[Letter]:
     """A letter per quarantine record of the lanes, known by its place: after a restart the same record may be refused again."""
     for letter in letters:
         place = f"{letter['topic']}:{letter['partition']}:{letter['offset']}"
-        # the payment whose id another one took is itself decided
-        yield Letter(place, letter["reason"], letter["topic"] == TRAFFIC and letter["reason"] != Reason.PAYLOAD_HASH_MISMATCH)
+        undecided = letter["topic"] == TRAFFIC and letter["reason"] != Reason.PAYLOAD_HASH_MISMATCH
+        yield Letter(place, letter["reason"], place if undecided else "")
 
 
 def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show: Callable[[int, str], None]) -> None:

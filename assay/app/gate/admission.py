@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
+from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
-from assay.app.gate.border import ENVELOPE, PAYLOADS, UNREADABLE, ContextPayload, Envelope, LabelPayload, Payload, PaymentPayload
+from assay.app.gate import checks
+from assay.app.gate.border import ENVELOPE, UNREADABLE, ContextPayload, Envelope, LabelPayload, Payload, PaymentPayload
+from assay.app.gate.exact import check_exact, is_plain
 from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, EventRule
-from assay.contracts import instants, pins
+from assay.app.gate.run_names import ANY_NAMES, RunNames
+from assay.contracts import instants
 from assay.contracts.canonical import canonical
-from assay.contracts.errors import AssayError, Quarantine
+from assay.contracts.errors import Quarantine
 from assay.contracts.ids import dedupe_prefix
-from assay.contracts.limits import AMOUNT_MINOR_END, ID_CHARS_MAX
+from assay.contracts.json_schema import place
+from assay.contracts.limits import ID_CHARS_MAX
 from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import plain_name
-
-_PIN_PATTERNS = {
-    "platform_run_id": pins.PLATFORM_RUN_ID,
-    "scenario_run_id": pins.HEX32,
-    "manifest_fingerprint": pins.HEX64,
-    "parameter_hash": pins.HEX64,
-    "run_id": pins.HEX32,
-}
 
 
 class Admissible(msgspec.Struct, gc=False):
@@ -49,11 +46,16 @@ class Admissible(msgspec.Struct, gc=False):
 
 
 class RefusedEvent(msgspec.Struct, frozen=True):
-    """An item that is refused, with everything a reader needs to find and correct it. Ids are None when unreadable."""
+    """An item that is refused, with everything a reader needs to find and correct it. Ids are None when unreadable.
+
+    `where` is the JSON path of the fault inside of the item.
+    """
 
     raw: bytes
     reason: Reason
     detail: str
+    where: str
+    remedy: str
     event_id: str | None = None
     event_type: str | None = None
     event_class: str | None = None
@@ -96,17 +98,19 @@ def judge(payload_hash: bytes, standing: Standing | None) -> Verdict:
 
 
 class Examiner:
-    """Checks items against one run's pins and the policy.
+    """Checks items against one run and the policy.
 
-    `run_pins` maps the six pin names and `run_id` to this run's values; `truth_columns` are names that tell the truth in this
-    run's world, in addition to those of the policy.
+    `run_pins` maps the six pin names and `run_id` to this run's values.
     """
 
-    def __init__(self, policy: AdmissionPolicy, run_pins: Mapping[str, str | int], truth_columns: Iterable[str] = ()) -> None:
+    def __init__(self, policy: AdmissionPolicy, run_pins: Mapping[str, str | int], names: RunNames = ANY_NAMES) -> None:
         self.policy = policy
-        self._truth = policy.truth_columns.union(map(plain_name, truth_columns))
+        self._names = names
+        # the payments of a run have the same few sets of names; a refusal is not remembered
+        self._check_names = lru_cache(NAMES_REMEMBERED)(self._check_each_name)
+        self._truth = policy.truth_columns | names.truth
         self._pins = dict(run_pins)
-        self._all_pins = tuple(self._pins[name] for name in (*pins.PIN_NAMES, "run_id"))
+        self._all_pins = tuple(self._pins[name] for name in checks.RUN_PINS)
         self._prefixes = {name: dedupe_prefix(str(self._pins["platform_run_id"]), name) for name in TOPIC_OF_CLASS}
 
     def examine(self, raw: bytes, now_us: int, arrived: int) -> Admissible | RefusedEvent:
@@ -114,73 +118,109 @@ class Examiner:
         try:
             envelope = ENVELOPE.decode(raw)
         except UNREADABLE as error:
-            return _refused_unread(raw, str(error))
+            return _refused_unread(raw, error)
         try:
             return self._admissible(raw, envelope, now_us, arrived)
         except Quarantine as refusal:
-            rule = self.policy.events.get(envelope.event_type)
-            event_class = None if rule is None else rule.event_class
-            return RefusedEvent(
-                raw, refusal.reason, _short(refusal.what), envelope.event_id, envelope.event_type, event_class, _text(envelope.ts_utc)
-            )
+            return self._refused(raw, envelope, refusal)
 
     def _admissible(self, raw: bytes, envelope: Envelope, now_us: int, arrived: int) -> Admissible:
-        ts_us = _instant(envelope.ts_utc)
+        ts_us = checks.instant(envelope.ts_utc, "ts_utc")
         if envelope.emitted_at_utc is not UNSET:
-            _instant(envelope.emitted_at_utc)
-        if memoryview(envelope.payload)[0] != _BRACE:
-            raise Quarantine(Reason.ENVELOPE_INVALID, "payload is not an object")
+            checks.instant(envelope.emitted_at_utc, "emitted_at_utc")
+        checks.check_object(envelope)
         in_scope = self._all_pins == _pins_of(envelope)
         if not in_scope:
-            _check_pin_forms(envelope)
-        rule = self.policy.events.get(envelope.event_type)
-        if rule is None:
-            raise Quarantine(Reason.EVENT_TYPE_UNKNOWN, f"event type {envelope.event_type!r} is not one the gate admits")
+            checks.check_pin_forms(envelope)
+        rule = self._rule(envelope)
         if not in_scope:
             self._check_scope(envelope, rule)
-        _check_version(envelope, rule)
-        payload = _payload(envelope, rule)
-        if type(payload) is PaymentPayload and not 0 <= payload.amount_minor < AMOUNT_MINOR_END:
-            what = f"amount_minor is {payload.amount_minor}, expected 0 up to {AMOUNT_MINOR_END - 1}"
-            raise Quarantine(Reason.AMOUNT_OUT_OF_RANGE, what)
+        checks.check_version(envelope, rule)
+        payload = checks.payload_of(envelope, rule)
+        if type(payload) is PaymentPayload:
+            checks.check_amount(payload)
         if ts_us > now_us + self.policy.future_tolerance_us:
-            raise Quarantine(Reason.TIME_IN_FUTURE, f"ts_utc {envelope.ts_utc} is ahead of the gate's clock {instants.text(now_us)}")
+            what = f"ts_utc {envelope.ts_utc} is ahead of the gate's clock {instants.text(now_us)}"
+            raise Quarantine(Reason.TIME_IN_FUTURE, what, where="$.ts_utc", remedy="Correct the sender's clock or its time zone.")
         if isinstance(payload, LabelPayload):
-            _check_label_time(envelope, payload, ts_us)
+            checks.check_label_time(envelope, payload, ts_us)
         else:
-            self._check_truth(payload)
-        hashed = payload_hash(envelope.event_type, rule_version(envelope), payload)
+            self._check_payload(payload)
+        written = _SORTED.encode(payload)
+        if not is_plain(raw, envelope, written):
+            check_exact(raw, Reason.ENVELOPE_INVALID)
+        hashed = _payload_hash(envelope.event_type, rule_version(envelope), payload, written)
         key = hashlib.sha256(self._prefixes[rule.event_class] + envelope.event_id.encode()).digest()
         order = arrived if envelope.source_order is UNSET else envelope.source_order
         return Admissible(raw, rule.event_class, envelope, payload, ts_us, hashed, key, order)
+
+    def _rule(self, envelope: Envelope) -> EventRule:
+        rule = self.policy.events.get(envelope.event_type)
+        if rule is None:
+            what = f"event type {envelope.event_type!r} is not one the gate admits"
+            remedy = f"Send one of {', '.join(self.policy.events)}."
+            raise Quarantine(Reason.EVENT_TYPE_UNKNOWN, what, where="$.event_type", remedy=remedy)
+        return rule
+
+    def _refused(self, raw: bytes, envelope: Envelope, refusal: Quarantine) -> RefusedEvent:
+        """An id that is there twice is nobody's: the item is known by what it holds."""
+        rule = self.policy.events.get(envelope.event_type)
+        event_class = None if rule is None else rule.event_class
+        twice = refusal.reason is Reason.KEY_DUPLICATE and refusal.where == "$.event_id"
+        ids = None if twice else envelope.event_id, envelope.event_type, event_class, _text(envelope.ts_utc)
+        return RefusedEvent(raw, refusal.reason, _short(refusal.what), _short(refusal.where), _short(refusal.remedy), *ids)
 
     def _check_scope(self, envelope: Envelope, rule: EventRule) -> None:
         fields = msgspec.structs.asdict(envelope)
         missing = [name for name in self._pins if name in rule.required_pins and fields[name] is UNSET]
         if missing:
-            raise Quarantine(Reason.PINS_MISSING, f"pins {', '.join(missing)} are missing")
+            remedy = "Add them: they stand in config of the run's run.json."
+            raise Quarantine(Reason.PINS_MISSING, f"pins {', '.join(missing)} are missing", where=f"$.{missing[0]}", remedy=remedy)
         for name, value in self._pins.items():
             given = fields[name]
             if given is not UNSET and given != value:
-                raise Quarantine(Reason.RUN_SCOPE_MISMATCH, f"pin {name} is {given!r}, this gate admits {value!r}")
+                what = f"pin {name} is {given!r}, this gate admits {value!r}"
+                remedy = "Post to the gate of that run, or send the pins of this one."
+                raise Quarantine(Reason.RUN_SCOPE_MISMATCH, what, where=f"$.{name}", remedy=remedy)
 
-    def _check_truth(self, payload: PaymentPayload | ContextPayload) -> None:
-        for what, names in (("attribute", payload.attributes), ("entity", payload.entities)):
-            for name in names or ():
-                if plain_name(name) in self._truth:
-                    raise Quarantine(Reason.TRUTH_COLUMN_IN_LIVE_ROW, f"{what} {name!r} tells the truth about the payment")
+    def _check_payload(self, payload: PaymentPayload | ContextPayload) -> None:
+        self._check_names(tuple(payload.attributes or ()), tuple(payload.entities))
+        if type(payload) is PaymentPayload:
+            self._names.check_touches_policy(payload.entities)
+            self._names.check_currency(payload.currency)
+
+    def _check_each_name(self, attributes: tuple[str, ...], entities: tuple[str, ...]) -> None:
+        self._check_truth("attributes", attributes)
+        self._check_truth("entities", entities)
+        self._names.check_entities(entities)
+
+    def _check_truth(self, group: str, names: Iterable[str]) -> None:
+        for name in names:
+            if plain_name(name) in self._truth:
+                raise Quarantine(
+                    Reason.TRUTH_COLUMN_IN_LIVE_ROW,
+                    f"{name!r} among the {group} tells the truth about the payment",
+                    where=place(("payload", group, name)),
+                    remedy="Leave it out of payments, and post it as a label when it is known.",
+                )
 
 
 def payload_hash(event_type: str, schema_version: str, payload: Payload) -> bytes:
-    """sha256 of the canonical JSON of {event_type, payload, schema_version}, 32 bytes.
+    """sha256 of the canonical JSON of {event_type, payload, schema_version}, 32 bytes."""
+    return _payload_hash(event_type, schema_version, payload, _SORTED.encode(payload))
 
-    msgspec's sorted encoding is the canonical one as long as nothing needs an escape that only ASCII JSON makes.
-    """
-    value = {"event_type": event_type, "payload": payload, "schema_version": schema_version}
-    encoded = _SORTED.encode(value)
-    if not encoded.isascii() or b"\x7f" in encoded:
-        encoded = canonical(msgspec.to_builtins(value))
-    return hashlib.sha256(encoded).digest()
+
+def _payload_hash(event_type: str, schema_version: str, payload: Payload, written: bytes) -> bytes:
+    """`written` is msgspec's sorted JSON of the payload: the canonical one unless a character needs an escape of ASCII JSON."""
+    if not written.isascii() or b"\x7f" in written:
+        written = canonical(msgspec.to_builtins(payload))
+    head, tail = _around_payload(event_type, schema_version)
+    return hashlib.sha256(head + written + tail).digest()
+
+
+@lru_cache(maxsize=64)
+def _around_payload(event_type: str, schema_version: str) -> tuple[bytes, bytes]:
+    return f'{{"event_type":{quoted(event_type)},"payload":'.encode(), f',"schema_version":{quoted(schema_version)}}}'.encode()
 
 
 def rule_version(envelope: Envelope) -> str:
@@ -189,10 +229,8 @@ def rule_version(envelope: Envelope) -> str:
 
 
 _SORTED = msgspec.json.Encoder(order="sorted")
-_BRACE = ord("{")
 _DETAIL_CHARS_MAX = 500
-#: where msgspec met the fault, at the end of its message
-_FAULT_AT = re.compile(r"at `\$\.(\w+)`$")
+NAMES_REMEMBERED = 256
 
 
 def _pins_of(envelope: Envelope) -> tuple[object, ...]:
@@ -207,61 +245,18 @@ def _pins_of(envelope: Envelope) -> tuple[object, ...]:
     )
 
 
-def _instant(text: str) -> int:
-    try:
-        return instants.parse(text)
-    except Quarantine as refusal:
-        raise Quarantine(Reason.ENVELOPE_INVALID, refusal.what) from None
-
-
-def _check_pin_forms(envelope: Envelope) -> None:
-    fields = msgspec.structs.asdict(envelope)
-    for name, pattern in _PIN_PATTERNS.items():
-        value = fields[name]
-        if value is not UNSET and not pattern.fullmatch(value):
-            raise Quarantine(Reason.PINS_INVALID, f"pin {name} is {value!r}, expected {pattern.pattern}")
-
-
-def _check_version(envelope: Envelope, rule: EventRule) -> None:
-    if envelope.schema_version is UNSET:
-        raise Quarantine(Reason.SCHEMA_VERSION_REQUIRED, f"schema_version is missing on a {envelope.event_type}")
-    if envelope.schema_version not in rule.schema_versions:
-        allowed = ", ".join(sorted(rule.schema_versions))
-        raise Quarantine(Reason.SCHEMA_VERSION_NOT_ALLOWED, f"schema_version is {envelope.schema_version!r}, allowed: {allowed}")
-
-
-def _payload(envelope: Envelope, rule: EventRule) -> Payload:
-    try:
-        payload: Payload = PAYLOADS[rule.payload].decode(envelope.payload)
-        if type(payload) is LabelPayload:
-            instants.parse(payload.subject_ts_utc)
-    except UNREADABLE as error:
-        raise Quarantine(Reason.SCHEMA_FAIL, f"{rule.payload}: {error}") from None
-    except AssayError as error:
-        raise Quarantine(Reason.SCHEMA_FAIL, f"{rule.payload}: {error.what}") from None
-    return payload
-
-
-def _check_label_time(envelope: Envelope, payload: LabelPayload, ts_us: int) -> None:
-    """Whoever labels names the payment's time too: a label that would be known before its payment is seen without looking it up."""
-    if ts_us <= instants.parse(payload.subject_ts_utc):
-        what = f"the label is of {envelope.ts_utc}, not later than its payment of {payload.subject_ts_utc}"
-        raise Quarantine(Reason.LABEL_NOT_AFTER_PAYMENT, what)
-
-
-def _refused_unread(raw: bytes, detail: str) -> RefusedEvent:
+def _refused_unread(raw: bytes, error: Exception) -> RefusedEvent:
     """An envelope that could not be read as a whole: keep the ids that can still be seen."""
     try:
-        seen = msgspec.json.decode(raw)
+        seen = checks.named(msgspec.json.decode(raw))
     except UNREADABLE:
-        seen = None
-    named = seen if isinstance(seen, dict) else {}
-    event_id, event_type, ts_utc = (_text(named.get(name)) for name in ("event_id", "event_type", "ts_utc"))
-    if event_id != named.get("event_id"):  # a part of a longer text may be another event's id
+        seen = {}
+    event_id, event_type, ts_utc = (_text(seen.get(name)) for name in ("event_id", "event_type", "ts_utc"))
+    if event_id != seen.get("event_id"):  # a part of a longer text may be another event's id
         event_id = None
-    at = _FAULT_AT.search(detail)
-    reason = Reason.PINS_INVALID if at and at[1] in (*pins.PIN_NAMES, "run_id") else Reason.ENVELOPE_INVALID
-    return RefusedEvent(raw, reason, _short(detail), event_id, event_type, None, ts_utc)
+    where, remedy = checks.unread(error)
+    reason = Reason.PINS_INVALID if where.removeprefix("$.") in checks.RUN_PINS else Reason.ENVELOPE_INVALID
+    return RefusedEvent(raw, reason, _short(str(error)), _short(where), remedy, event_id, event_type, None, ts_utc)
 
 
 def _short(detail: str) -> str:

@@ -5,6 +5,7 @@ The same rules stand as JSON Schemas under contracts/schemas/json; a test holds 
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
@@ -102,7 +103,7 @@ def items_of(body: bytes, items_max: int) -> list[bytes]:
     try:
         items = _ITEMS.decode(body)
     except UNREADABLE as error:
-        raise _body_invalid(error, len(body)) from None
+        raise _body_invalid(error, len(body), "a JSON array of envelopes") from None
     if len(items) > items_max:
         what = f"the batch holds {len(items)} items, {items_max} are taken"
         raise Quarantine(Reason.BODY_OVER_LIMIT, what, remedy="Send smaller batches.")
@@ -114,12 +115,13 @@ def one_item(body: bytes) -> bytes:
     try:
         return bytes(_ITEM.decode(body))
     except UNREADABLE as error:
-        raise _body_invalid(error, len(body)) from None
+        raise _body_invalid(error, len(body), "one JSON value") from None
 
 
-def _body_invalid(error: Exception, length: int) -> Quarantine:
-    what = str(error)
-    if "byte" not in what and isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
+def _body_invalid(error: Exception, length: int, expected: str) -> Quarantine:
+    what, found = str(error), re.search(r"byte (\d+)", str(error))
+    if found is None and isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError):
         what += f" (byte {length})"
-    remedy = "Nothing was taken; correct the body."
-    return Quarantine(Reason.BODY_INVALID, f"the body is not a JSON array of envelopes: {what}", remedy=remedy)
+    where = f"byte {found[1] if found else length}" if "byte" in what else "$"
+    remedy = f"Nothing was taken; send {expected} in UTF-8."
+    return Quarantine(Reason.BODY_INVALID, f"the body is not {expected}: {what}", where=where, remedy=remedy)

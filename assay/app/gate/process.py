@@ -20,6 +20,7 @@ from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter, spool_of
+from assay.app.gate.run_names import RunNames
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
@@ -100,7 +101,7 @@ def build(
     health = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
     halted = Halted()
     settler = Settler(settled, publisher, writer, logs, clock)
-    examiner, marks = Examiner(policy, scope, run.config.truth_columns), Marks(settled, publisher, pins)
+    examiner, marks = Examiner(policy, scope, RunNames.of(run.config)), Marks(settled, publisher, pins)
     pipeline = Pipeline(
         examiner=examiner,
         index=claims,
@@ -112,8 +113,13 @@ def build(
         clock=clock,
         halt=halted,
     )
-    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s)
+    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s, decisions_url_of(run))
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
+
+
+def decisions_url_of(run: Run) -> str:
+    """Where the decisions of a run can be asked for: its worker's web view, empty where the run has none."""
+    return f"{run.worker_url}/table/decisions" if run.worker_url else ""
 
 
 async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:

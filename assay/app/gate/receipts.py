@@ -65,9 +65,9 @@ class ReceiptWriter:
     def quarantined(self, refused: RefusedEvent, at: str) -> tuple[str, str, str]:
         """(receipt id, receipt line, quarantine line). The quarantine line holds the whole item as it came.
 
-        Items without an id are told apart by what they hold, so no two of them share the id of their lines.
+        Items are told apart by what they hold, so no two share the id of their lines: two payloads under one event id have two.
         """
-        receipt = receipt_id("QUARANTINE", refused.event_id or f"{UNKNOWN_ID}:{hashlib.sha256(refused.raw).hexdigest()}")
+        receipt = receipt_id("QUARANTINE", f"{refused.event_id or UNKNOWN_ID}:{hashlib.sha256(refused.raw).hexdigest()}")
         named = {
             "event_id": refused.event_id or UNKNOWN_ID,
             "event_type": refused.event_type or UNKNOWN_ID,
@@ -75,6 +75,8 @@ class ReceiptWriter:
             "ts_utc": refused.ts_utc,
             "reason_codes": [refused.reason.value],
             "detail": refused.detail,
+            "where": refused.where,
+            "remedy": refused.remedy,
         }
         record: dict[str, Any] = {"quarantine_id": receipt, "decision": "QUARANTINE", "received_at_utc": at, **named}
         record |= {"manifest_fingerprint": self._manifest_fingerprint, "policy_rev": self._policy_rev, **_as_it_came(refused.raw)}
@@ -87,9 +89,9 @@ def mismatch(item: Admissible) -> RefusedEvent:
     """The refusal of an event whose id was admitted before with another payload; the first stays authoritative."""
     envelope = item.envelope
     detail = f"event_id was admitted before with another payload; this one has payload_hash {item.payload_hash.hex()}"
-    return RefusedEvent(
-        item.raw, Reason.PAYLOAD_HASH_MISMATCH, detail, envelope.event_id, envelope.event_type, item.event_class, envelope.ts_utc
-    )
+    remedy = "Give another payment an id of its own; what was admitted is not changed."
+    ids = envelope.event_id, envelope.event_type, item.event_class, envelope.ts_utc
+    return RefusedEvent(item.raw, Reason.PAYLOAD_HASH_MISMATCH, detail, "$.event_id", remedy, *ids)
 
 
 _DUPLICATE = f'"{Reason.DUPLICATE.value}"'

@@ -10,6 +10,8 @@ from msgspec import UNSET, UnsetType
 
 from assay.app.gate.border import UNREADABLE, Attributes, Entities, Id, ShortText
 from assay.app.gate.calls import MarkCall
+from assay.app.gate.checks import unread
+from assay.app.gate.exact import check_exact
 from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.contracts import instants
 from assay.contracts.canonical import hex64
@@ -50,34 +52,45 @@ _PAYMENT = msgspec.json.Decoder(PaymentBody)
 
 
 def mark_of(body: bytes, run_pins: Mapping[str, str | int]) -> MarkCall:
-    """Read a mark. Raises Quarantine(MARK_INVALID | RUN_SCOPE_MISMATCH)."""
+    """Read a mark. Raises Quarantine(MARK_INVALID | RUN_SCOPE_MISMATCH | KEY_DUPLICATE | CONTROL_CHARACTER)."""
     try:
         mark = _MARK.decode(body)
-        ts_us = instants.parse(mark.ts_utc)
     except UNREADABLE as error:
-        raise Quarantine(Reason.MARK_INVALID, f"the body is not a mark: {error}") from None
+        raise Quarantine(Reason.MARK_INVALID, f"the body is not a mark: {error}", **unread(error)._asdict()) from None
+    check_exact(body, Reason.MARK_INVALID)
+    try:
+        ts_us = instants.parse(mark.ts_utc)
     except Quarantine as refusal:
-        raise Quarantine(Reason.MARK_INVALID, refusal.what) from None
+        raise Quarantine(Reason.MARK_INVALID, refusal.what, where="$.ts_utc", remedy=refusal.remedy) from None
     fields = msgspec.structs.asdict(mark)
     for name in PIN_NAMES:
         if fields[name] != run_pins[name]:
             what = f"pin {name} is {fields[name]!r}, this gate writes marks for {run_pins[name]!r}"
-            raise Quarantine(Reason.RUN_SCOPE_MISMATCH, what)
+            raise Quarantine(
+                Reason.RUN_SCOPE_MISMATCH, what, where=f"$.{name}", remedy="Send the mark to the gate of that run, or the pins of this one."
+            )
     classes = tuple(TOPIC_OF_CLASS) if mark.classes is None else tuple(dict.fromkeys(mark.classes))
     unknown = [name for name in classes if name not in TOPIC_OF_CLASS]
     if unknown or not classes:
-        raise Quarantine(Reason.MARK_INVALID, f"classes {list(classes)} are not among {list(TOPIC_OF_CLASS)}")
+        what = f"classes {list(classes)} are not among {list(TOPIC_OF_CLASS)}"
+        remedy = f"Name some of {', '.join(TOPIC_OF_CLASS)}, or leave classes out for all of them."
+        raise Quarantine(Reason.MARK_INVALID, what, where="$.classes", remedy=remedy)
     return MarkCall(classes, ts_us, mark.final)
 
 
 def payment_envelope(body: bytes, run_pins: Mapping[str, str | int], now_us: int) -> bytes:
-    """Frame a posted payment as an AUTH_REQUEST of this run that happens now. Raises Quarantine(BODY_INVALID)."""
+    """Frame a posted payment as an AUTH_REQUEST of this run that happens now.
+
+    Raises Quarantine(BODY_INVALID | KEY_DUPLICATE | CONTROL_CHARACTER).
+    """
     try:
         given = _PAYMENT.decode(body)
     except UNREADABLE as error:
-        raise Quarantine(
-            Reason.BODY_INVALID, f"the body is not a payment: {error}", remedy="Give amount_minor, currency and entities."
-        ) from None
+        where, remedy = unread(error)
+        what = f"the body is not a payment: {error}"
+        remedy += " A payment has amount_minor, currency and entities."
+        raise Quarantine(Reason.BODY_INVALID, what, where=where, remedy=remedy) from None
+    check_exact(body, Reason.BODY_INVALID)
     payload: dict[str, Any] = {
         "kind": given.kind,
         "amount_minor": given.amount_minor,

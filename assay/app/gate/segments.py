@@ -6,6 +6,7 @@ open file is read again and a torn last line cut off; a line written twice is ha
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -42,10 +43,12 @@ class SegmentLog:
                 self.seal()
             _write_all(self._file, data)
             os.fdatasync(self._file)
+            if not self._is_in_place():
+                raise OSError(errno.ESTALE, "their file was deleted or replaced under the gate")
         except OSError as error:
             self._cut_back()
             what = f"{len(lines)} lines under {self._prefix} could not be made durable: {error.strerror}"
-            remedy = "Nothing was acknowledged; free space and send the call again."
+            remedy = "Nothing was acknowledged; free space, leave the files of the run in place, and send the call again."
             raise Retry(Reason.RECEIPT_NOT_DURABLE, what, where=str(self._path), remedy=remedy) from None
         self._bytes += len(data)
         self._lines += len(lines)
@@ -54,17 +57,20 @@ class SegmentLog:
         """Write and flush a page beside the open file. Raises Retry(RECEIPT_NOT_DURABLE)."""
         beside = self._path.with_suffix(".probe")
         try:
+            beside.parent.mkdir(parents=True, exist_ok=True)  # when it was deleted, the next append restores what lay in it
             with beside.open("wb") as file:
                 file.write(b"\0" * 4096)
                 file.flush()
                 os.fdatasync(file.fileno())
         except OSError as error:
-            raise Retry(Reason.RECEIPT_NOT_DURABLE, f"nothing can be written: {error.strerror}", where=str(beside)) from None
+            what, remedy = f"nothing can be written: {error.strerror}", "Free space or repair the disk; the gate resumes by itself."
+            raise Retry(Reason.RECEIPT_NOT_DURABLE, what, where=str(beside), remedy=remedy) from None
 
     def seal(self) -> None:
         """Turn the open file into an object of the store and begin a new one."""
         if self._file < 0 or not self._lines:
             return
+        self._put_back()
         with suppress(ObjectExists):  # sealed before a crash that came before the open file was emptied
             self._store.create(f"{self._prefix}/seg-{self._first:012d}-{self._lines:06d}.ndjson", self._path.read_bytes())
         os.ftruncate(self._file, 0)
@@ -99,15 +105,45 @@ class SegmentLog:
         self._first = _end_of(sealed[-1]) if sealed else 0
         self._lines, self._bytes = held.count(b"\n"), len(held)
 
+    def _is_in_place(self) -> bool:
+        """Whether the open file is the one that its path names. Lines in another would be found by nobody."""
+        try:
+            return os.path.samestat(os.fstat(self._file), self._path.stat())
+        except FileNotFoundError:
+            return False
+
     def _cut_back(self) -> None:
         """Back to what is durable; where even that fails, the file is opened again before the next line."""
         if self._file < 0:  # it could not even be opened
             return
         try:
             os.ftruncate(self._file, self._bytes)
+            with suppress(OSError):  # the next append meets the same disk and says so
+                self._put_back()
         except OSError:
             os.close(self._file)
             self._file = -1
+
+    def _put_back(self) -> None:
+        """A deleted file can be read as long as it is open: write what it holds to its path again."""
+        if self._is_in_place():
+            return
+        held = b""
+        while part := os.pread(self._file, self._bytes - len(held), len(held)):
+            held += part
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        beside = self._path.with_suffix(".restored")
+        file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        try:
+            _write_all(file, held)
+            os.fsync(file)
+            beside.replace(self._path)
+            _sync_entry(self._path)
+        except OSError:
+            os.close(file)
+            raise
+        os.close(self._file)
+        self._file = file
 
 
 def _end_of(key: str) -> int:

@@ -9,15 +9,17 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeAlias, TypeVar
+from urllib.parse import quote
 
-import msgspec
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from assay.app.gate.answers import again, as_ours, check_http, failed, json_answer, refused, told
 from assay.app.gate.border import items_of, one_item
-from assay.app.gate.calls import Answer, IngestCall
+from assay.app.gate.calls import Answer, IngestCall, ItemAnswer
 from assay.app.gate.health import GateState, Health
 from assay.app.gate.pipeline import Pipeline
+from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.requests import mark_of, payment_envelope
 from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
 from assay.contracts.errors import AssayError, Quarantine, Retry
@@ -25,16 +27,10 @@ from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S
 from assay.contracts.reasons import Reason
 
 ITEMS_MAX = 5_000
-RETRY_AFTER_S = 1
 ANSWER_WITHIN_S = 30
 KEY_HEADER = "X-IG-Api-Key"
-STATUS = {
-    Reason.UNAUTHORISED: 401,
-    Reason.BODY_OVER_LIMIT: 413,
-    Reason.BODY_TOO_SLOW: 408,
-    Reason.MARK_BACKWARDS: 409,
-    Reason.GATE_OVERLOADED: 429,
-}
+#: the field of an admitted payment's answer that says where its decision can be asked for
+DECISION_URL = "decision_url"
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
 log = logging.getLogger("assay.gate")
@@ -58,7 +54,7 @@ _http_log.addFilter(_NoHttp())
 
 
 class GateServer:
-    """Routes of one gate. `pins` are the run's six and its `run_id`."""
+    """Routes of one gate. `pins` are the run's six and its `run_id`; decisions are below `decisions_url`, empty for nowhere."""
 
     def __init__(
         self,
@@ -68,6 +64,7 @@ class GateServer:
         api_key: str,
         clock: Callable[[], int],
         body_timeout_s: float = BODY_TIMEOUT_S,
+        decisions_url: str = "",
     ) -> None:
         self._pipeline = pipeline
         self._health = health
@@ -75,6 +72,7 @@ class GateServer:
         self._key = api_key.encode()
         self._clock = clock
         self._body_timeout_s = body_timeout_s
+        self._decisions_url = decisions_url
 
     def application(self) -> web.Application:
         """The aiohttp application."""
@@ -101,10 +99,10 @@ class GateServer:
         """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
         items = items_of(await self._body(request), ITEMS_MAX)
         answer = await self._admit(items, request.query.get("results") == "exceptions")
-        body: dict[str, Any] = {"counts": answer.counts, "results": answer.results}
+        body: dict[str, Any] = {"counts": answer.counts, "results": [self._with_place(outcome) for outcome in answer.results]}
         if answer.retry is None:
-            return _json(200, body)
-        return _json(503, {**_refusal(answer.retry), **body}, {"Retry-After": str(RETRY_AFTER_S)})
+            return json_answer(200, body)
+        return json_answer(503, {**told(answer.retry, request), **body}, again(retryable=True))
 
     async def push(self, request: web.Request) -> web.Response:
         """One envelope."""
@@ -119,12 +117,12 @@ class GateServer:
         """A watermark; see `requests.MarkBody`."""
         call = mark_of(await self._body(request), self._pins)
         self._pipeline.submit(call)
-        return _json(200, await _answered(call.answer))
+        return json_answer(200, await _answered(call.answer))
 
     async def healthz(self, request: web.Request) -> web.Response:
         """State and reasons; 503 while RED."""
         state = self._health.state
-        return _json(503 if state is GateState.RED else 200, {"state": state, "reasons": self._health.reasons()})
+        return json_answer(503 if state is GateState.RED else 200, {"state": state, "reasons": self._health.reasons()})
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus."""
@@ -142,7 +140,10 @@ class GateServer:
         given = request.headers.get(KEY_HEADER, "").encode("utf-8", "surrogateescape")
         if not self._key or not hmac.compare_digest(given, self._key):
             raise Quarantine(
-                Reason.UNAUTHORISED, f"header {KEY_HEADER} is missing or wrong", remedy="The key of a run is api_key in its run.json."
+                Reason.UNAUTHORISED,
+                f"header {KEY_HEADER} is missing or wrong",
+                where=KEY_HEADER,
+                remedy="The key of a run is api_key in its run.json.",
             )
         if self._health.state is GateState.RED:
             raise self._health.first_fault()
@@ -161,28 +162,35 @@ class GateServer:
             raise Quarantine(Reason.BODY_INVALID, "the caller hung up before the end of the body", remedy="Send the call again.") from None
 
     def _single(self, answer: Answer) -> web.Response:
-        outcome = answer.results[0]
+        """An item by itself has a status of its own, and the place of its decision in a header too."""
+        outcome = self._with_place(answer.results[0])
         if answer.retry is not None:
-            return _json(503, {**_refusal(answer.retry), **outcome}, {"Retry-After": str(RETRY_AFTER_S)})
-        return _json(200, outcome)
+            return json_answer(503, outcome, again(retryable=True))
+        headers = {"Location": outcome[DECISION_URL]} if DECISION_URL in outcome else {}
+        created = 202 if outcome.get("event_class") == TRAFFIC else 201  # a decision is still to come, and of nothing else
+        return json_answer({"ADMIT": created, "DUPLICATE": 200}.get(outcome["admission"], 422), outcome, headers)
+
+    def _with_place(self, outcome: ItemAnswer) -> ItemAnswer:
+        """An admitted payment is told where its decision can be asked for."""
+        if not self._decisions_url or outcome.get("event_class") != TRAFFIC:
+            return outcome
+        return {**outcome, DECISION_URL: f"{self._decisions_url}/{quote(outcome['event_id'], safe='')}"}
 
     @web.middleware
     async def _answer_refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        headers: dict[str, str] = {}
         try:
+            check_http(request)
             return await handler(request)
         except AssayError as error:
-            GATE_REFUSED_CALLS.add({error.reason.value: 1})
-            retryable = isinstance(error, Retry)
-            status = STATUS.get(error.reason, 503 if retryable else 400)
-            answer = _json(status, _refusal(error), {"Retry-After": str(RETRY_AFTER_S)} if retryable else {})
-            if error.reason is Reason.BODY_TOO_SLOW:
-                answer.force_close()  # what is left of the body would be read as the next call
-            return answer
+            refusal = error
         except web.HTTPException as error:
-            return _json(error.status, {"error": error.reason, "detail": f"{request.method} {request.path}"})
+            refusal, headers = as_ours(error, request)
         except Exception:
             log.exception("a call to %s failed in a way that was not foreseen", request.path)
-            return _json(500, {"error": "INTERNAL", "detail": "see the gate's log"})
+            return failed(request)
+        GATE_REFUSED_CALLS.add({refusal.reason.value: 1})
+        return refused(refusal, request, headers)
 
 
 async def _answered(answer: Future[T]) -> T:
@@ -192,14 +200,6 @@ async def _answered(answer: Future[T]) -> T:
         what = f"no answer within {ANSWER_WITHIN_S} s"
         raise Retry(Reason.GATE_OVERLOADED, what, remedy="Send the same call again: what was admitted comes back as a duplicate.")
     return await waiting
-
-
-def _refusal(error: AssayError) -> dict[str, Any]:
-    return {"error": error.reason.value, "detail": error.what, "where": error.where, "remedy": error.remedy}
-
-
-def _json(status: int, body: Any, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers)
 
 
 def wall_clock_us() -> int:

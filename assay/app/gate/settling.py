@@ -9,7 +9,7 @@ from contextlib import suppress
 import msgspec
 
 from assay.app.gate.admission import Admissible, RefusedEvent, Verdict
-from assay.app.gate.calls import RETRY, Answer, IngestCall, ItemAnswer
+from assay.app.gate.calls import RETRY, Answer, IngestCall, ItemAnswer, refusal
 from assay.app.gate.group import PUBLISHED, Group
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.publisher import BusPublisher
@@ -77,7 +77,8 @@ class _Outcomes:
                 outcome = self._quarantined(item if isinstance(item, RefusedEvent) else mismatch(item))
             elif place is None or verdict is None:
                 retry = _ambiguous(item)
-                outcome = {"event_id": item.envelope.event_id, "decision": RETRY, "reason_codes": [retry.reason.value]}
+                outcome = {"event_id": item.envelope.event_id, "admission": RETRY, "reason_codes": [retry.reason.value]}
+                outcome |= refusal(retry.reason, retry.what, retry.where, retry.remedy)
             else:
                 receipt, line = self._writer.admitted(item, verdict, place, self._at)
                 self.receipts.append(line)
@@ -86,7 +87,7 @@ class _Outcomes:
                     if exceptions_only:
                         continue
                 outcome = self._told(item, verdict, receipt, self._writer.eb_ref(item.event_class, place))
-            counts[outcome["decision"]] += 1
+            counts[outcome["admission"]] += 1
             self.reasons.update(outcome["reason_codes"])
             results.append(outcome)
         if admitted:
@@ -94,21 +95,22 @@ class _Outcomes:
         return Answer(counts, results, retry)
 
     def _told(self, item: Admissible, verdict: Verdict, receipt: str, eb_ref: str) -> ItemAnswer:
-        decision, reasons = ("ADMIT", []) if verdict in PUBLISHED else ("DUPLICATE", [Reason.DUPLICATE.value])
-        outcome = {"event_id": item.envelope.event_id, "decision": decision, "reason_codes": reasons, "receipt_id": receipt}
-        return {**outcome, "eb_ref": msgspec.Raw(eb_ref.encode())}
+        admission, reasons = ("ADMIT", []) if verdict in PUBLISHED else ("DUPLICATE", [Reason.DUPLICATE.value])
+        outcome = {"event_id": item.envelope.event_id, "admission": admission, "reason_codes": reasons, "receipt_id": receipt}
+        return {**outcome, "event_class": item.event_class, "eb_ref": msgspec.Raw(eb_ref.encode())}
 
     def _quarantined(self, refused: RefusedEvent) -> ItemAnswer:
         receipt, line, record = self._writer.quarantined(refused, self._at)
         self.receipts.append(line)
         self.quarantine.append(record)
-        outcome = {"event_id": refused.event_id, "decision": "QUARANTINE", "reason_codes": [refused.reason.value]}
-        return {**outcome, "receipt_id": receipt, "detail": refused.detail}
+        outcome = {"event_id": refused.event_id, "admission": "QUARANTINE", "reason_codes": [refused.reason.value], "receipt_id": receipt}
+        return {**outcome, **refusal(refused.reason, refused.detail, refused.where, refused.remedy)}
 
 
 def _ambiguous(item: Admissible) -> Retry:
     return Retry(
         Reason.PUBLISH_AMBIGUOUS,
         f"the bus did not acknowledge event {item.envelope.event_id}",
+        where=item.event_class,
         remedy="Send the same call again: what was admitted comes back as a duplicate.",
     )

@@ -23,6 +23,10 @@ from assay.contracts.reasons import Reason
 RUN_LAYOUT = 2
 
 
+#: fields that came after runs had digests
+_LATER = ("extra_entities", "extra_currencies")
+
+
 class Horizon(BaseModel):
     """How long a lane remembers an event id. The gate forgets none."""
 
@@ -46,6 +50,9 @@ class RunConfig(BaseModel):
     label_delay_us: int = 7 * 86_400_000_000
     #: what the world's mapping calls the truth: the gate refuses it in live rows, beside what its policy names
     truth_columns: tuple[str, ...] = ()
+    #: what the world's payments name beside the policy's entities, and its currencies that ISO 4217 does not have: the gate admits them
+    extra_entities: tuple[str, ...] = ()
+    extra_currencies: tuple[str, ...] = ()
     idempotency_horizon: Horizon = Horizon()
     changelog_interval_ms: int = 1_000
     features: dict[str, Any]
@@ -67,8 +74,12 @@ class RunConfig(BaseModel):
 
     @property
     def digest(self) -> bytes:
-        """sha256 of the canonical JSON of the whole config (documents may hold fractions, so plain JSON is used)."""
-        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        """sha256 of the canonical JSON of the whole config (documents may hold fractions, so plain JSON is used).
+
+        A run without extra names has the digest that it had before there were any.
+        """
+        told = {name: value for name, value in self.model_dump(mode="json").items() if value or name not in _LATER}
+        text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
         return hashlib.sha256(text.encode()).digest()
 
 

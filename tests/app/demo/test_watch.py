@@ -35,6 +35,8 @@ OTHER = mismatch(admissible(event("e-1", payload=paid(amount_minor=9))))
         ([FUTURE], Counts({"TIME_IN_FUTURE": 1}, 1, 0)),
         ([FUTURE, FUTURE], Counts({"TIME_IN_FUTURE": 1}, 1, 0)),
         ([FUTURE, OTHER, FUTURE], Counts({"TIME_IN_FUTURE": 1, "PAYLOAD_HASH_MISMATCH": 1}, 1, 0)),
+        ([OTHER], Counts({"PAYLOAD_HASH_MISMATCH": 1}, 0, 0)),
+        ([FUTURE, {**FUTURE, "payload": paid(amount_minor=9)}], Counts({"TIME_IN_FUTURE": 2}, 1, 0)),
         ([FUTURE, {**FUTURE, "event_id": "e-2"}], Counts({"TIME_IN_FUTURE": 2}, 2, 0)),
         ([NO_ID, NO_ID], Counts({"ENVELOPE_INVALID": 1}, 1, 0)),
         ([NO_ID, {**NO_ID, "seed": 8}], Counts({"ENVELOPE_INVALID": 2}, 2, 0)),

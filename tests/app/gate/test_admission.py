@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gate_events import CONTEXT, LABEL, NOW_US, SCOPE, admissible, event, examined, paid, raw
+from gate_events import CONTEXT, LABEL, NOW_US, PAYMENT, SCOPE, admissible, event, examined, paid, raw
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.examples import Example, examples
@@ -13,6 +13,7 @@ from oracles.examples import Example, examples
 from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, Standing, Verdict, judge, payload_hash
 from assay.app.gate.border import PAYLOADS
 from assay.app.gate.policy import shipped_admission_policy
+from assay.app.gate.run_names import RunNames
 from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.contracts import envelope, instants
 from assay.contracts.ids import dedupe_key
@@ -53,6 +54,20 @@ REFUSED: list[tuple[str, Any, Reason]] = [
     ("a negative amount", event(payload=paid(amount_minor=-1)), Reason.AMOUNT_OUT_OF_RANGE),
     ("an amount that would overflow", event(payload=paid(amount_minor=10**11)), Reason.AMOUNT_OUT_OF_RANGE),
     ("an amount beyond 64 bits", event(payload=paid(amount_minor=2**63)), Reason.AMOUNT_OUT_OF_RANGE),
+    ("a currency that does not exist", event(payload=paid(currency="XQZ")), Reason.CURRENCY_UNKNOWN),
+    ("a test's currency", event(payload=paid(currency="XTS")), Reason.CURRENCY_UNKNOWN),
+    ("a NUL in an id", event("e-1\0"), Reason.CONTROL_CHARACTER),
+    ("a NUL in an entity", event(payload=paid(entities={"customer": "5\x006"})), Reason.CONTROL_CHARACTER),
+    ("a line break in an attribute", event(payload=paid(attributes={"note": "a\nb"})), Reason.CONTROL_CHARACTER),
+    ("an escape in a name", event(payload=paid(attributes={"\x1b[2J": "a"})), Reason.CONTROL_CHARACTER),
+    ("DEL as it is", raw(event(producer="a\x7fb")), Reason.CONTROL_CHARACTER),
+    ("U+009B as it is", raw(event(producer="a\x9bb")), Reason.CONTROL_CHARACTER),
+    ("a tab in a label", event("e-1", "label_assertion", {**LABEL, "source": "a\tb"}), Reason.CONTROL_CHARACTER),
+    ("an id that is there twice", raw(event())[:-1] + b',"event_id":"e-2"}', Reason.KEY_DUPLICATE),
+    ("two payloads", raw(event())[:-1] + b',"payload":' + raw(PAYMENT) + b"}", Reason.KEY_DUPLICATE),
+    ("two amounts", raw(event()).replace(b'"currency"', b'"amount_minor" : 99,"currency"'), Reason.KEY_DUPLICATE),
+    ("two equal amounts", raw(event()).replace(b'"currency"', b'"amount_minor":1250,"currency"'), Reason.KEY_DUPLICATE),
+    ("one entity in two spellings", raw(event()).replace(b'{"customer"', b'{"\\u0063ustomer":"1","customer"'), Reason.KEY_DUPLICATE),
     ("six minutes from now", event(ts_utc=instants.text(NOW_US + 360_000_000)), Reason.TIME_IN_FUTURE),
     ("the truth", event(payload=paid(attributes={"fraud_flag": "1"})), Reason.TRUTH_COLUMN_IN_LIVE_ROW),
     ("the truth in capitals", event(payload=paid(attributes={"TX_FRAUD": "1"})), Reason.TRUTH_COLUMN_IN_LIVE_ROW),
@@ -69,6 +84,8 @@ def test_an_item_is_refused_for_its_first_fault(document: Any, reason: Reason) -
     assert isinstance(item, RefusedEvent)
     assert item.reason is reason
     assert item.detail
+    assert item.where.startswith("$")
+    assert item.remedy.endswith(".")
 
 
 @pytest.mark.parametrize(
@@ -145,7 +162,7 @@ def test_the_gate_knows_the_truth_of_every_shipped_mapping(name: str) -> None:
     ],
 )
 def test_the_gate_refuses_what_the_mapping_of_its_world_calls_the_truth(document: dict[str, Any]) -> None:
-    item = Examiner(shipped_admission_policy(), SCOPE, ["why"]).examine(raw(document), NOW_US, 0)
+    item = examined(document, RunNames(truth_columns=("why",)))
     assert isinstance(item, RefusedEvent)
     assert item.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
     assert isinstance(examined(document), Admissible), "in another world it is a name like any other"

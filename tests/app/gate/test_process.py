@@ -16,7 +16,7 @@ from gate_events import NOW_US, event, paid, raw
 from gate_process import run_in
 from small_worlds import small_world
 
-from assay.app.demo.new_run import world_config
+from assay.app.demo.new_run import live_config, world_config
 from assay.app.gate.admission import Admissible, RefusedEvent
 from assay.app.gate.calls import IngestCall
 from assay.app.gate.health import GateState
@@ -66,6 +66,18 @@ def test_a_gate_knows_the_truth_columns_of_its_runs_world(tmp_path: Path) -> Non
     assert isinstance(refused, RefusedEvent)
     assert refused.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
     assert isinstance(gate.pipeline._examiner.examine(raw(plain), NOW_US, 0), Admissible)
+
+
+def test_a_gate_knows_the_entities_and_currencies_of_its_runs_policy(tmp_path: Path) -> None:
+    config = live_config("platform_20260101T000000Z", load_policy("handbook"))
+    config = config.model_copy(update={"features": {**config.features, "currencies": ["EUR"]}})
+    gate = build(Run(directory=tmp_path, config=config, bootstrap="127.0.0.1:1", dsn="postgresql://nobody@127.0.0.1:1/none"))
+    scope = {**config.pins.as_json(), "run_id": config.run_id}
+    ended = []
+    for payload in (paid(), paid(entities={"costumer": "596"}), paid(entities={}), paid(currency="USD"), paid(currency="XQZ")):
+        item = gate.pipeline._examiner.examine(raw(event(payload=payload, **scope)), NOW_US, 0)
+        ended.append(item.reason if isinstance(item, RefusedEvent) else None)
+    assert ended == [None, Reason.ENTITY_UNKNOWN, Reason.ENTITY_MISSING, Reason.CURRENCY_NOT_OF_POLICY, Reason.CURRENCY_UNKNOWN]
 
 
 def test_claims_hold_the_runs_lock_and_what_is_settled_is_durable(gate: Gate) -> None:

@@ -19,7 +19,7 @@ AT = "2026-01-01T00:00:00.000001Z"
 WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"})
 
 
-@pytest.mark.parametrize("event_id", ["e-1", 'quote"back\\slash', "ünï\x00\x1f\u2028💳"])
+@pytest.mark.parametrize("event_id", ["e-1", 'quote"back\\slash', "ünï\u00a0\u2028💳"])
 def test_a_receipt_of_an_admission_is_one_line_with_all_required_fields(event_id: str) -> None:
     item = admissible(event(event_id))
     receipt, line = WRITER.admitted(item, Verdict.ADMIT, RecordMetadata(2, 77), AT)
@@ -86,8 +86,21 @@ def test_no_two_refused_items_without_an_id_share_one() -> None:
     assert [_quarantined(document) for document in [*NAMELESS, *CUT]] == ids, "and an item sent again has its own again"
 
 
-def test_a_refused_item_with_an_id_has_the_receipt_of_that_id() -> None:
-    assert _quarantined(event("e-1", surprise=1))[0] == receipt_id("QUARANTINE", "e-1")
+def test_two_payloads_under_one_event_id_have_quarantine_ids_of_their_own() -> None:
+    ids = [_quarantined(event("e-1", payload=paid(amount_minor=amount))) for amount in (-1, -2)]
+    assert ids[0] != ids[1]
+    mismatches = [mismatch(admissible(event("e-1", payload=paid(amount_minor=amount)))) for amount in (1, 2)]
+    written = [WRITER.quarantined(refused, AT) for refused in mismatches]
+    assert written[0][0] != written[1][0]
+    assert [json.loads(record)["quarantine_id"] for _, _, record in written] == [receipt for receipt, _, _ in written]
+
+
+def test_a_refusal_says_where_it_is_and_what_helps_in_receipt_and_record() -> None:
+    refused = examined(event("e-1", payload=paid(currency="EUE")))
+    assert isinstance(refused, RefusedEvent)
+    for line in WRITER.quarantined(refused, AT)[1:]:
+        told = json.loads(line)
+        assert (told["where"], told["remedy"].split("?")[0]) == ("$.payload.currency", "Did you mean 'EUR'")
 
 
 def test_an_item_on_many_lines_is_kept_on_one_with_its_numbers_as_they_were() -> None:

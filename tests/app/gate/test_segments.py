@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import resource
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -90,6 +90,68 @@ def test_lines_that_cannot_be_sealed_are_sealed_by_the_next_start(tmp_path: Path
     (tmp_path / "store").unlink()
     log_in(tmp_path).close()
     assert sealed(tmp_path) == {"seg-000000000000-000001.ndjson": "one\n"}
+
+
+def deleted(file: Path) -> None:
+    file.unlink()
+
+
+def deleted_with_its_folder(file: Path) -> None:
+    file.unlink()
+    file.parent.rmdir()
+
+
+def replaced(file: Path) -> None:
+    file.unlink()
+    file.write_text("somebody else's\n")
+
+
+@pytest.mark.parametrize("harm", [deleted, deleted_with_its_folder, replaced])
+def test_lines_whose_file_was_taken_away_are_refused_and_what_was_durable_comes_back(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    log, file = log_in(tmp_path), tmp_path / "spool" / "open.ndjson"
+    log.append(["one"])
+    harm(file)
+    with pytest.raises(Retry) as refusal:
+        log.append(["two"])
+    assert refusal.value.reason is Reason.RECEIPT_NOT_DURABLE
+    assert "deleted or replaced" in refusal.value.what
+    assert file.read_text() == "one\n"
+    log.append(["two"])
+    assert file.read_text() == "one\ntwo\n"
+    log.close()
+    assert sealed(tmp_path) == {"seg-000000000000-000002.ndjson": "one\ntwo\n"}
+
+
+@pytest.mark.parametrize("harm", [deleted, deleted_with_its_folder, replaced])
+def test_a_file_that_was_taken_away_is_sealed_from_what_is_open(tmp_path: Path, harm: Callable[[Path], None]) -> None:
+    log = log_in(tmp_path)
+    log.append(["one"])
+    harm(tmp_path / "spool" / "open.ndjson")
+    log.close()
+    assert sealed(tmp_path) == {"seg-000000000000-000001.ndjson": "one\n"}
+
+
+def test_lines_that_cannot_be_put_back_yet_are_held_until_they_can(tmp_path: Path) -> None:
+    log, folder = log_in(tmp_path), tmp_path / "spool"
+    log.append(["one"])
+    deleted_with_its_folder(folder / "open.ndjson")
+    folder.write_text("a file where the folder should be")
+    for _ in range(2):
+        with pytest.raises(Retry):
+            log.append(["two"])
+    folder.unlink()
+    with pytest.raises(Retry):
+        log.append(["two"])
+    log.append(["two"])
+    assert (folder / "open.ndjson").read_text() == "one\ntwo\n"
+
+
+def test_a_probe_makes_the_folder_that_was_deleted(tmp_path: Path) -> None:
+    """A gate that is RED takes no call, and only a call would bring the folder back."""
+    log = log_in(tmp_path)
+    deleted_with_its_folder(tmp_path / "spool" / "open.ndjson")
+    log.probe()
+    assert (tmp_path / "spool").is_dir()
 
 
 @files_end_at_4096_bytes()

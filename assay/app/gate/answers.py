@@ -1,0 +1,90 @@
+"""How an answer reads: its status, and one shape for every refusal, aiohttp's own included."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from aiohttp import HttpVersion10, web
+
+from assay.app.gate.calls import refusal
+from assay.contracts.errors import AssayError, Quarantine, Retry
+from assay.contracts.reasons import Reason
+
+RETRY_AFTER_S: Final = 1
+STATUS: Final = {
+    Reason.UNAUTHORISED: 401,
+    Reason.PATH_UNKNOWN: 404,
+    Reason.METHOD_NOT_ALLOWED: 405,
+    Reason.BODY_TOO_SLOW: 408,
+    Reason.MARK_BACKWARDS: 409,
+    Reason.BODY_OVER_LIMIT: 413,
+    Reason.GATE_OVERLOADED: 429,
+    Reason.HTTP_UNSUPPORTED: 501,
+}
+#: where a call may go, for whoever has missed it
+PATHS: Final = ("/v1/payments", "/v1/ingest/push", "/v1/ingest/batch", "/v1/ingest/marks", "/healthz", "/metrics")
+
+
+def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> web.Response:
+    """A response that holds JSON."""
+    return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers)
+
+
+def refused(error: AssayError, request: web.Request, headers: Mapping[str, str] | None = None) -> web.Response:
+    """The answer to a call that is refused as a whole. A fault without a place of its own has that of the call.
+
+    What is left of a body that is not read would be taken for the next call: the connection is closed then.
+    """
+    retryable = isinstance(error, Retry)
+    status = STATUS.get(error.reason, 503 if retryable else 400)
+    answer = json_answer(status, told(error, request), {**(headers or {}), **again(retryable=retryable)})
+    if error.reason in (Reason.BODY_TOO_SLOW, Reason.HTTP_UNSUPPORTED):
+        answer.force_close()
+    return answer
+
+
+def told(error: AssayError, request: web.Request) -> dict[str, str]:
+    """The fields of a refusal."""
+    return refusal(error.reason, error.what, error.where or place_of(request), error.remedy)
+
+
+def again(*, retryable: bool) -> dict[str, str]:
+    """The header that says when to send a call again, if that helps."""
+    return {"Retry-After": str(RETRY_AFTER_S)} if retryable else {}
+
+
+def place_of(request: web.Request) -> str:
+    """The call itself, as the place of a fault."""
+    return f"{request.method} {request.path}"
+
+
+def failed(request: web.Request) -> web.Response:
+    """The answer when the gate itself is at fault."""
+    fields = {"detail": "the gate failed in a way that was not foreseen", "where": place_of(request), "remedy": "See the gate's log."}
+    return json_answer(500, {"error": "INTERNAL", **fields})
+
+
+def as_ours(error: web.HTTPException, request: web.Request) -> tuple[Quarantine, dict[str, str]]:
+    """A refusal of aiohttp in our words, and the headers it needs."""
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        allowed = ", ".join(sorted(error.allowed_methods))
+        what = f"{request.path} does not take {request.method}"
+        return Quarantine(Reason.METHOD_NOT_ALLOWED, what, remedy=f"It takes {allowed}."), {"Allow": allowed}
+    if isinstance(error, web.HTTPNotFound):
+        return Quarantine(Reason.PATH_UNKNOWN, f"there is nothing at {request.path}", remedy=f"Calls go to {', '.join(PATHS)}."), {}
+    return Quarantine(Reason.HTTP_UNSUPPORTED, error.reason, remedy="Send a plain HTTP/1.1 call."), {}
+
+
+def check_http(request: web.Request) -> None:
+    """Refuse what a proxy in between may read in another way: where a body ends, or that the answer is over.
+
+    Raises Quarantine(HTTP_UNSUPPORTED).
+    """
+    if request.version < HttpVersion10:
+        raise Quarantine(Reason.HTTP_UNSUPPORTED, "this is HTTP/0.9", remedy="Speak HTTP/1.1.")
+    codings = request.headers.getall("Transfer-Encoding", [])
+    if codings and [coding.strip().lower() for coding in codings] != ["chunked"]:
+        what = f"the body comes as {', '.join(codings)!r}"
+        raise Quarantine(Reason.HTTP_UNSUPPORTED, what, where="Transfer-Encoding", remedy="Send Content-Length, or chunked alone.")

@@ -1,0 +1,132 @@
+"""The checks of an envelope that need no run: each refuses with its place in the item and a remedy of its own."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+from msgspec import UNSET
+
+from assay.app.gate.border import PAYLOADS, UNREADABLE, Envelope, LabelPayload, Payload, PaymentPayload
+from assay.app.gate.policy import EventRule
+from assay.contracts import instants, pins
+from assay.contracts.errors import Quarantine
+from assay.contracts.limits import AMOUNT_MINOR_END
+from assay.contracts.reasons import Reason
+
+RUN_PINS = (*pins.PIN_NAMES, "run_id")
+_PIN_PATTERNS = {
+    "platform_run_id": pins.PLATFORM_RUN_ID,
+    "scenario_run_id": pins.HEX32,
+    "manifest_fingerprint": pins.HEX64,
+    "parameter_hash": pins.HEX64,
+    "run_id": pins.HEX32,
+}
+_BRACE = ord("{")
+#: msgspec's message: what is wrong, and the place where it was met
+_FAULT = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$([^`]*)`)?", re.DOTALL)
+_FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
+
+
+class Unread(NamedTuple):
+    """What the compiled reader says of an item it cannot take: the place, and what helps."""
+
+    where: str
+    remedy: str
+
+
+def unread(error: Exception, root: str = "$") -> Unread:
+    """Place and remedy of a fault that the compiled reader met. `root` is the place of what it read."""
+    found = _FAULT.fullmatch(str(error))
+    what, below = (found[1], found[2] or "") if found else (str(error), "")
+    field = _FIELD.fullmatch(what)
+    if field is None:
+        told = "Send the type and length that is expected there." if below else "Send one JSON object in UTF-8."
+        return Unread(root + below, told)
+    told = "Add the field." if field[1] == "missing required" else "Leave the field out, or correct its name."
+    return Unread(f"{root}{below}.{field[2]}", told)
+
+
+def instant(text: str, name: str) -> int:
+    """Microseconds of the time in an envelope's field. Raises Quarantine(ENVELOPE_INVALID)."""
+    try:
+        return instants.parse(text)
+    except Quarantine as refusal:
+        raise Quarantine(Reason.ENVELOPE_INVALID, refusal.what, where=f"$.{name}", remedy=refusal.remedy) from None
+
+
+def check_object(envelope: Envelope) -> None:
+    """Raises Quarantine(ENVELOPE_INVALID) for a payload that is no object."""
+    if memoryview(envelope.payload)[0] != _BRACE:
+        raise Quarantine(
+            Reason.ENVELOPE_INVALID,
+            "payload is not an object",
+            where="$.payload",
+            remedy="Send the payload of the event type as an object.",
+        )
+
+
+def check_pin_forms(envelope: Envelope) -> None:
+    """Raises Quarantine(PINS_INVALID)."""
+    fields = msgspec.structs.asdict(envelope)
+    for name, pattern in _PIN_PATTERNS.items():
+        value = fields[name]
+        if value is not UNSET and not pattern.fullmatch(value):
+            what = f"pin {name} is {value!r}, expected {pattern.pattern}"
+            raise Quarantine(Reason.PINS_INVALID, what, where=f"$.{name}", remedy="Copy the pins from config in the run's run.json.")
+
+
+def check_version(envelope: Envelope, rule: EventRule) -> None:
+    """Raises Quarantine(SCHEMA_VERSION_REQUIRED | SCHEMA_VERSION_NOT_ALLOWED)."""
+    if envelope.schema_version in rule.schema_versions:
+        return
+    allowed = ", ".join(sorted(rule.schema_versions))
+    if envelope.schema_version is UNSET:
+        what = f"schema_version is missing on a {envelope.event_type}"
+        raise Quarantine(Reason.SCHEMA_VERSION_REQUIRED, what, where="$.schema_version", remedy=f"Add it; allowed: {allowed}.")
+    what = f"schema_version is {envelope.schema_version!r}, allowed: {allowed}"
+    remedy = f"Send the payload in a version that is allowed: {allowed}."
+    raise Quarantine(Reason.SCHEMA_VERSION_NOT_ALLOWED, what, where="$.schema_version", remedy=remedy)
+
+
+def payload_of(envelope: Envelope, rule: EventRule) -> Payload:
+    """The typed payload. Raises Quarantine(SCHEMA_FAIL)."""
+    try:
+        payload: Payload = PAYLOADS[rule.payload].decode(envelope.payload)
+    except UNREADABLE as error:
+        raise Quarantine(Reason.SCHEMA_FAIL, f"{rule.payload}: {error}", **unread(error, "$.payload")._asdict()) from None
+    if type(payload) is LabelPayload:
+        try:
+            instants.parse(payload.subject_ts_utc)
+        except Quarantine as refusal:
+            place, what = "$.payload.subject_ts_utc", f"{rule.payload}: {refusal.what}"
+            raise Quarantine(Reason.SCHEMA_FAIL, what, where=place, remedy=refusal.remedy) from None
+    return payload
+
+
+def check_amount(payload: PaymentPayload) -> None:
+    """Raises Quarantine(AMOUNT_OUT_OF_RANGE)."""
+    if not 0 <= payload.amount_minor < AMOUNT_MINOR_END:
+        raise Quarantine(
+            Reason.AMOUNT_OUT_OF_RANGE,
+            f"amount_minor is {payload.amount_minor}, expected 0 up to {AMOUNT_MINOR_END - 1}",
+            where="$.payload.amount_minor",
+            remedy="Send the amount in minor units (cents), and no refunds: a payment is not negative.",
+        )
+
+
+def check_label_time(envelope: Envelope, payload: LabelPayload, ts_us: int) -> None:
+    """Whoever labels names the payment's time too: a label that would be known before its payment is seen without looking it up.
+
+    Raises Quarantine(LABEL_NOT_AFTER_PAYMENT).
+    """
+    if ts_us <= instants.parse(payload.subject_ts_utc):
+        what = f"the label is of {envelope.ts_utc}, not later than its payment of {payload.subject_ts_utc}"
+        remedy = "ts_utc is the time at which the label became known, subject_ts_utc the time of the payment."
+        raise Quarantine(Reason.LABEL_NOT_AFTER_PAYMENT, what, where="$.ts_utc", remedy=remedy)
+
+
+def named(value: object) -> dict[str, Any]:
+    """A JSON value as an object, empty for any other."""
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,177 @@
+"""Every refusal has one shape: what, where, and a remedy of its own. An item by itself has a status of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from gate_events import raw
+from gate_process import KEY, mark, run_in
+from source_tree import calls, name_of, sources
+
+from assay.app.gate.calls import Answer
+from assay.app.gate.process import Gate, bound_port, build
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
+
+FIELDS = {"error", "detail", "where", "remedy"}
+WORKER = "http://127.0.0.1:6066"
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Iterator[Gate]:
+    """Wired to addresses where nothing listens; not started, so nothing is admitted."""
+    run = run_in(tmp_path, "127.0.0.1:1", "postgresql://nobody@127.0.0.1:1/none", "t.", topics=False)
+    made = build(run.model_copy(update={"worker_url": WORKER}))
+    yield made
+    for log in made.logs:
+        log.close()
+
+
+def heard(gate: Gate, sent: bytes) -> bytes:
+    """Everything that the gate answers to these bytes until it hangs up."""
+
+    async def call() -> bytes:
+        runner = gate.server.runner(lingering_time=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            reader, writer = await asyncio.open_connection("127.0.0.1", bound_port(runner))
+            writer.write(sent)
+            answer = await reader.read()
+            writer.close()
+            return answer
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(call())
+
+
+def answered(gate: Gate, sent: bytes) -> tuple[int, dict[str, str], Any]:
+    """(status, headers, body) of the gate's answer to a call."""
+    head, _, body = heard(gate, sent).partition(b"\r\n\r\n")
+    status, *headers = head.decode().split("\r\n")
+    return int(status.split()[1]), dict(line.split(": ", 1) for line in headers), json.loads(body)
+
+
+def call(path: str, body: bytes, *headers: str, method: str = "POST", key: str = KEY) -> bytes:
+    head = [f"{method} {path} HTTP/1.1", "Host: gate", "Connection: close", f"X-IG-Api-Key: {key}", *headers]
+    if not any(header.startswith("Transfer-Encoding") for header in headers):
+        head.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+PUSH, CHUNKS = "/v1/ingest/push", b"2\r\n{}\r\n0\r\n\r\n"
+TWO_AMOUNTS = b'{"amount_minor":1,"amount_minor":2,"currency":"EUR","entities":{}}'
+TWICE = raw(mark("2018-04-02T00:00:00.000000Z"))[:-1] + b',"seed":7}'
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "error", "where"),
+    [
+        (call(PUSH, b"{}", key="wrong"), 401, "UNAUTHORISED", "X-IG-Api-Key"),
+        (call("/v1/payment", b"{}"), 404, "PATH_UNKNOWN", "POST /v1/payment"),
+        (call("/v1/payments", b"", method="GET"), 405, "METHOD_NOT_ALLOWED", "GET /v1/payments"),
+        (call("/healthz", b"", method="DELETE"), 405, "METHOD_NOT_ALLOWED", "DELETE /healthz"),
+        (call(PUSH, b"{"), 400, "BODY_INVALID", "byte 1"),
+        (call(PUSH, b'{"a":1} oops'), 400, "BODY_INVALID", "byte 9"),
+        (call("/v1/ingest/batch", b"{}"), 400, "BODY_INVALID", "$"),
+        (call("/v1/ingest/batch", b"[" + b"1," * 5_000 + b"1]"), 413, "BODY_OVER_LIMIT", "POST /v1/ingest/batch"),
+        (call("/v1/payments", b'{"currency":"EUR"}'), 400, "BODY_INVALID", "$.amount_minor"),
+        (call("/v1/payments", b'{"amount_minor":"5"}'), 400, "BODY_INVALID", "$.amount_minor"),
+        (call("/v1/payments", b'{"amount":5}'), 400, "BODY_INVALID", "$.amount"),
+        (call("/v1/ingest/marks", b"{}"), 400, "MARK_INVALID", "$.platform_run_id"),
+        (call("/v1/ingest/marks", raw(mark("yesterday"))), 400, "MARK_INVALID", "$.ts_utc"),
+        (call("/v1/ingest/marks", raw(mark("2018-04-02T00:00:00.000000Z", classes=["audit"]))), 400, "MARK_INVALID", "$.classes"),
+        (call("/v1/ingest/marks", raw(mark("2018-04-02T00:00:00.000000Z", seed=8))), 400, "RUN_SCOPE_MISMATCH", "$.seed"),
+        (call("/v1/ingest/marks", TWICE), 400, "KEY_DUPLICATE", "$.seed"),
+        (call(PUSH, CHUNKS, "Transfer-Encoding: identity, chunked"), 501, "HTTP_UNSUPPORTED", "Transfer-Encoding"),
+        (call(PUSH, CHUNKS, "Transfer-Encoding: gzip, chunked"), 501, "HTTP_UNSUPPORTED", "Transfer-Encoding"),
+        (call(PUSH, b"{}").replace(b"HTTP/1.1", b"HTTP/0.9"), 501, "HTTP_UNSUPPORTED", f"POST {PUSH}"),
+        (b"GET /healthz\r\n\r\n", 501, "HTTP_UNSUPPORTED", "GET /healthz"),
+    ],
+)
+def test_a_call_that_is_refused_is_told_what_where_and_what_helps(gate: Gate, sent: bytes, status: int, error: str, where: str) -> None:
+    got, headers, body = answered(gate, sent)
+    assert (got, body["error"], body["where"]) == (status, error, where), body
+    assert set(body) == FIELDS
+    assert body["detail"]
+    assert body["remedy"].endswith(".")
+    assert ("Allow" in headers) == (status == 405)
+
+
+def test_a_method_that_a_path_does_not_take_is_told_those_that_it_takes(gate: Gate) -> None:
+    assert answered(gate, call("/v1/payments", b"", method="GET"))[1]["Allow"] == "POST"
+    assert answered(gate, call("/healthz", b"", method="PUT"))[1]["Allow"] == "GET, HEAD"
+
+
+@pytest.mark.parametrize(("coding", "answers"), [("chunked", 2), ("identity, chunked", 1)])
+def test_what_follows_a_body_whose_end_may_be_read_in_two_ways_is_no_call(gate: Gate, coding: str, answers: int) -> None:
+    first = call("/v1/payments", CHUNKS, f"Transfer-Encoding: {coding}").replace(b"Connection: close\r\n", b"")
+    assert heard(gate, first + call("/healthz", b"", method="GET")).count(b"HTTP/1.1 ") == answers
+
+
+def test_a_chunked_body_is_taken(gate: Gate) -> None:
+    assert answered(gate, call("/v1/payments", CHUNKS, "Transfer-Encoding: chunked"))[2]["error"] == "BODY_INVALID"
+
+
+def test_remedies_of_different_faults_differ(gate: Gate) -> None:
+    bodies = (b"{", b'{"amount":5}', b'{"amount_minor":"5"}', b'{"currency":"EUR"}', TWO_AMOUNTS)
+    remedies = {answered(gate, call("/v1/payments", body))[2]["remedy"] for body in bodies}
+    assert len(remedies) == len(bodies), remedies
+
+
+def without_remedy(text: str) -> list[int]:
+    """Lines of a source text that refuse and do not say what helps. A remedy may come with other fields, as `**fields`."""
+    found = [node for name, node in calls(text) if name in ("Quarantine", "Retry", "Stop")]
+    return [node.lineno for node in found if not {"remedy", None} & {keyword.arg for keyword in node.keywords}]
+
+
+def test_no_refusal_of_the_gate_is_without_a_remedy() -> None:
+    found = {name_of(path): without_remedy(path.read_text(encoding="utf-8")) for path in sources("assay/app/gate")}
+    assert {name: lines for name, lines in found.items() if lines} == {}
+    assert without_remedy("\nraise Retry(reason, 'what', where='$')\nRetry(reason, 'what', remedy='this')") == [2]
+
+
+PLACED = {"event_id": "a/b ü", "admission": "ADMIT", "reason_codes": [], "receipt_id": "1", "event_class": "traffic"}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        (PLACED, 202),
+        ({**PLACED, "event_class": "label"}, 201),
+        ({**PLACED, "event_class": "context"}, 201),
+        ({**PLACED, "admission": "DUPLICATE"}, 200),
+        ({"event_id": None, "admission": "QUARANTINE", "reason_codes": ["SCHEMA_FAIL"]}, 422),
+    ],
+)
+def test_an_item_by_itself_has_the_status_of_its_end(gate: Gate, outcome: dict[str, Any], status: int) -> None:
+    response = gate.server._single(Answer(Counter(), [outcome]))
+    assert response.status == status
+    placed = f"{WORKER}/table/decisions/a%2Fb%20%C3%BC" if outcome.get("event_class") == "traffic" else None
+    assert response.headers.get("Location") == placed
+    assert isinstance(response.body, bytes)
+    assert json.loads(response.body).get("decision_url") == placed
+
+
+def test_an_item_that_has_to_be_sent_again_is_told_so(gate: Gate) -> None:
+    retry = Retry(Reason.PUBLISH_AMBIGUOUS, "what")
+    response = gate.server._single(Answer(Counter(), [{"event_id": "e-1", "admission": "RETRY"}], retry))
+    assert (response.status, response.headers["Retry-After"]) == (503, "1")
+
+
+def test_a_gate_of_a_run_without_a_worker_names_no_place(tmp_path: Path) -> None:
+    made = build(run_in(tmp_path, "127.0.0.1:1", "postgresql://nobody@127.0.0.1:1/none", "t.", topics=False))
+    response = made.server._single(Answer(Counter(), [PLACED]))
+    assert (response.status, "Location" in response.headers) == (202, False)
+    for log in made.logs:
+        log.close()
+    assert isinstance(response.body, bytes)
+    assert json.loads(response.body) == PLACED
