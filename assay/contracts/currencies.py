@@ -14,7 +14,7 @@ from typing import Final
 #: the form of a code; a currency that is not of ISO 4217 has it, too
 CODE: Final = re.compile(r"[A-Z]{3}")
 #: the largest exponent that an amount can be declared with
-EXPONENT_MAX: Final = 6
+EXPONENT_MAX: Final = 8
 
 _EXPONENT_2: Final = """
 AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BMD BND BOB BOV BRL BSD BTN BWP BYN BZD CAD CDF CHE CHF CHW CNY COP COU CRC CUP CVE CZK
@@ -46,5 +46,5 @@ def exponent_of(code: str) -> int | None:
 
 
 def is_currency(code: str, declared: Iterable[str] = ()) -> bool:
-    """Whether a payment may be in this currency: ISO 4217 has it, or it is declared (a mapping's `extra_currencies`: crypto, points)."""
+    """Whether a payment may be in this currency: ISO 4217 has it, or it is declared (a mapping's `currencies`: crypto, points)."""
     return code in ISO_4217 or (CODE.fullmatch(code) is not None and code in declared)

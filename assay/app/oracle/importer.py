@@ -35,10 +35,11 @@ def import_world(path: Path, mapping: Mapping, store: ObjectStore, now_us: int, 
     LABEL_NOT_AFTER_PAYMENT) and Stop (see `sealed_world.open_world`).
     """
     progress("read", 0, 5)
-    frame = read_input(path, [*mapping.live_columns(), *sorted(mapping.truth.columns() if mapping.truth else ())])
+    truth = mapping.truth
+    frame = read_input(path, [*mapping.live_columns(), *sorted(truth.columns() if truth else ())], mapping.form)
     progress("check", 1, 5)
     live = live_frame(frame, mapping, now_us)
-    labels = label_columns(frame, mapping.truth, live["ts_us"], now_us) if mapping.truth else live.select()
+    labels = label_columns(frame, truth, live["ts_us"], now_us) if truth else live.select()
     progress("sort", 2, 5)
     world = pl.concat([live, labels], how="horizontal").sort(*IDENTITY_ORDER)
     progress("identify", 3, 5)

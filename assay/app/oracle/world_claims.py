@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from assay.app.oracle.mapping import Mapping, Truth
+from assay.app.oracle.mapping import Mapping
+from assay.app.oracle.mapping_truth import Truth
 from assay.app.oracle.world_identity import column_digests, event_ids, manifest_fingerprint, oracle_pack_id
 
 #: the order in which rows are digested; the stored order is by event id, which is made of the digests
