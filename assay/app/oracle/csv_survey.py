@@ -108,10 +108,11 @@ def _fields(block: _Block, dialect: Dialect) -> Positions:
 
 def _first_fault(block: _Block, dialect: Dialect, fields: Positions, width: int) -> tuple[int, str, str] | None:
     """Position, fault and remedy."""
+    unclosed = block.marks[-1:] if block.last and len(block.marks) % 2 else block.marks[:0]
     found = [
         (_escape(block, dialect), "a backslash before a quotation mark", _ESCAPE_REMEDY),
         (_misplaced(block, dialect), "a quotation mark in the middle of a field", _MARK_REMEDY),
-        (block.marks[-1:] if block.last and len(block.marks) % 2 else block.marks[:0], "a quotation mark that is never closed", _BREAK_REMEDY),
+        (unclosed, "a quotation mark that is never closed", _BREAK_REMEDY),
         (block.breaks if not dialect.multiline else block.breaks[:0], "a line break within a quoted field", _BREAK_REMEDY),
         (_lone_returns(block, dialect), "a carriage return that ends no line", _RETURN_REMEDY),
         (_empty(block), "an empty line", "Take the line out of the file."),

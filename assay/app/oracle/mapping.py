@@ -106,11 +106,18 @@ def parse_mapping(text: str | bytes, where: str) -> Mapping:
     try:
         mapping = Mapping.model_validate(read_document(text, Reason.MAPPING_INVALID, where))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the document"
-        raise Stop(Reason.MAPPING_INVALID, f"{field}: {first['msg']}", where=where, remedy="Correct this field of the mapping.") from None
+        what = _fault(error)
+        raise Stop(Reason.MAPPING_INVALID, what, where=where, remedy="Correct this field of the mapping.") from None
     _refuse_truth_in_live_rows(mapping, where)
     return mapping
+
+
+def _fault(error: ValidationError) -> str:
+    """The first fault; of a part that can have several forms, the fault of the form that it comes closest to."""
+    first, *others = error.errors()
+    closest = max([first, *(one for one in others if one["loc"][:1] == first["loc"][:1])], key=lambda one: len(one["loc"]))
+    named = [str(part) for part in closest["loc"] if "[" not in str(part)]  # a form's own name is pydantic's
+    return f"{'.'.join(named) or 'the document'}: {closest['msg']}"
 
 
 def load_mapping(name_or_path: str) -> Mapping:
