@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
-from assay.app.oracle.mapping_parts import AmountColumn, CsvForm, Value
+from assay.app.oracle.mapping_amount import AmountColumn
+from assay.app.oracle.mapping_csv import CsvForm
+from assay.app.oracle.mapping_parts import Value
 from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
-from assay.app.oracle.text_columns import constant_or_column, refuse_null
+from assay.app.oracle.text_columns import as_text, constant_or_column, joined, refuse_null
 from assay.contracts.currencies import ISO_4217
 from assay.contracts.limits import AMOUNT_MINOR_END
 from assay.contracts.reasons import Reason
@@ -48,22 +50,78 @@ def amount(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, decla
     """Integer minor units, 0 up to AMOUNT_MINOR_END.
 
     Raises AMOUNT_NOT_WHOLE_MINOR_UNIT for a value further than 1e-6 minor units from a whole one (or 4 steps of the column's type, where
-    those are larger) and for a minor unit that is not the currency's, AMOUNT_OUT_OF_RANGE for a negative or too large one.
+    those are larger) and for a minor unit that is not the currency's, AMOUNT_OUT_OF_RANGE for a too large one or one of another sign.
     """
-    series = values_of(frame, spec.column)
-    if not (series.dtype.is_numeric() or series.dtype == pl.String):
-        refuse_type(spec.column, series.dtype, "a number")
-    refuse_null(frame, series, spec.column)
-    exponents = _exponents(frame, spec, currencies, ISO_4217 if declared is None else declared)
-    written = _decimal_points(series, form) if series.dtype == pl.String else series
-    major = written.cast(pl.Float64, strict=False)
-    unreadable = ~major.is_finite().fill_null(False)
-    remedy = "Write a decimal number; declare csv.decimal and csv.thousands for numbers such as 1.234,50."
-    refuse_row(frame, unreadable, Reason.INPUT_VALUE_INVALID, spec.column, "not a number", remedy)
-    minor = major * exponents.replace_strict({exponent: 10.0**exponent for exponent in exponents.unique()}, return_dtype=pl.Float64)
-    _refuse_out_of_range(frame, spec, major, minor)
-    _refuse_broken(frame, spec, series.dtype, currencies, exponents, minor)
+    frame = joined(frame, spec.names, spec.name)
+    known = _Amounts(frame, spec, currencies, _exponents(frame, spec, currencies, ISO_4217 if declared is None else declared))
+    if spec.column is not None:
+        major, step = _number(frame, spec.column, spec, form)
+        refuse_null(frame, major, spec.column)
+    else:
+        major, step = _one_of_two(frame, spec, form)
+    major = _unsigned(known, major)
+    scale = known.exponents.replace_strict({exponent: 10.0**exponent for exponent in known.exponents.unique()}, return_dtype=pl.Float64)
+    minor = major * scale
+    large = minor.round() >= AMOUNT_MINOR_END
+    remedy = f"Amounts are from 0 to less than {AMOUNT_MINOR_END} minor units; check the minor unit declared in the mapping."
+    refuse_row(frame, large, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "an amount out of range", remedy)
+    _refuse_broken(known, minor, step)
     return minor.round().cast(pl.Int64)
+
+
+class _Amounts(NamedTuple):
+    """What is known of each row before its amount is."""
+
+    frame: pl.DataFrame
+    spec: AmountColumn
+    currencies: pl.Series
+    exponents: pl.Series
+
+
+def _number(frame: pl.DataFrame, column: str, spec: AmountColumn, form: CsvForm) -> tuple[pl.Series, float]:
+    """A column's numbers, null where it has none, and the step of its type at 1."""
+    series = values_of(frame, column)
+    if not (series.dtype.is_numeric() or series.dtype == pl.String):
+        refuse_type(column, series.dtype, "a number")
+    written = series
+    if series.dtype == pl.String:
+        series = series.set(series == "", None)
+        written = _plain_numbers(series, spec, form)
+    major = written.cast(pl.Float64, strict=False)
+    unreadable = ~major.is_finite().fill_null(False) & series.is_not_null()
+    remedy = "Write a decimal number; declare csv.decimal and csv.thousands for numbers such as 1.234,50, amount.symbol for $12.34."
+    refuse_row(frame, unreadable, Reason.INPUT_VALUE_INVALID, column, "not a number", remedy)
+    return major, _STEP.get(type(series.dtype), 2.0**-52)
+
+
+def _one_of_two(frame: pl.DataFrame, spec: AmountColumn, form: CsvForm) -> tuple[pl.Series, float]:
+    """Debits, and credits as negative numbers. A zero beside the other is no amount."""
+    (debit, debit_step), (credit, credit_step) = (_number(frame, column, spec, form) for column in spec.names)
+    shown = pl.select(pl.concat_str([as_text(frame, column).fill_null("") for column in spec.names], separator=" and ")).to_series()
+    view = frame.with_columns(shown.alias(spec.name))
+    neither = debit.is_null() & credit.is_null()
+    refuse_row(view, neither, Reason.INPUT_VALUE_MISSING, spec.name, "neither a debit nor a credit", "Every row needs one of them.")
+    debit, credit = debit.fill_null(0.0), credit.fill_null(0.0)
+    both = (debit != 0) & (credit != 0)
+    refuse_row(view, both, Reason.INPUT_VALUE_INVALID, spec.name, "a debit and a credit in one row", "Every row is one payment.")
+    return debit - credit, max(debit_step, credit_step)
+
+
+def _unsigned(known: _Amounts, major: pl.Series) -> pl.Series:
+    """Amounts without the sign that the mapping says payments have."""
+    frame, spec = known.frame, known.spec
+    if spec.sign == "any":
+        return major.abs()
+    if spec.sign == "negative":
+        remedy = "The mapping says that payments are negative (amount.sign); take other rows out with 'filter', or declare 'sign: any'."
+        refuse_row(frame, major > 0, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "a positive amount (a refund or credit?)", remedy)
+        return -major
+    remedy = (
+        "A payment's amount is not negative. Take refunds and credits out with 'filter'; declare 'amount.sign: negative' if "
+        "payments are written so, 'sign: any' if the sign says nothing."
+    )
+    refuse_row(frame, major < 0, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "a negative amount (a refund or credit?)", remedy)
+    return major
 
 
 def _exponents(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, known: Mapping[str, int]) -> pl.Series:
@@ -78,12 +136,15 @@ def _exponents(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, k
                 f"Leave minor_unit_exponent out: each row then has its currency's. If this file counts {code} otherwise, declare "
                 f"'currencies: {{{code}: {spec.minor_unit_exponent}}}'."
             )
-            refuse_row(frame, wrong, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, spec.column, what, remedy)
+            refuse_row(frame, wrong, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, spec.name, what, remedy)
     return own
 
 
-def _decimal_points(series: pl.Series, form: CsvForm) -> pl.Series:
+def _plain_numbers(series: pl.Series, spec: AmountColumn, form: CsvForm) -> pl.Series:
     """Numbers as Python writes them; null where one is not written as declared."""
+    if spec.symbol is not None:
+        symbol = re.escape(spec.symbol)
+        series = series.str.replace(rf"^([+-]?)\s*{symbol}\s*([+-]?)", "${1}${2}").str.replace(rf"\s*{symbol}$", "")
     if form.decimal is None and form.thousands is None:
         return series
     point, group = re.escape(form.decimal or "."), form.thousands
@@ -94,27 +155,18 @@ def _decimal_points(series: pl.Series, form: CsvForm) -> pl.Series:
     return written.str.replace(form.decimal or ".", ".", literal=True)
 
 
-def _refuse_out_of_range(frame: pl.DataFrame, spec: AmountColumn, major: pl.Series, minor: pl.Series) -> None:
-    remedy = "A payment's amount is not negative: take refunds and credits out of the file, or import them as a file of their own."
-    refuse_row(frame, major < 0, Reason.AMOUNT_OUT_OF_RANGE, spec.column, "a negative amount (a refund or credit?)", remedy)
-    remedy = f"Amounts are from 0 to less than {AMOUNT_MINOR_END} minor units; check the minor unit declared in the mapping."
-    large = minor.round() >= AMOUNT_MINOR_END
-    refuse_row(frame, large, Reason.AMOUNT_OUT_OF_RANGE, spec.column, "an amount out of range", remedy)
-
-
-def _refuse_broken(
-    frame: pl.DataFrame, spec: AmountColumn, dtype: pl.DataType, currencies: pl.Series, exponents: pl.Series, minor: pl.Series
-) -> None:
-    step = _STEP.get(type(dtype), 2.0**-52)
+def _refuse_broken(known: _Amounts, minor: pl.Series, step: float) -> None:
+    frame, name, single = known.frame, known.spec.name, step == _STEP[pl.Float32]
     coarse = minor * step >= 1
-    what = f"an amount whose minor units {dtype} cannot tell apart"
-    refuse_row(frame, coarse, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, spec.column, what, "Write the column as decimal, text or Float64.")
+    what, remedy = "an amount whose minor units its type cannot tell apart", "Write the column as decimal, text or Float64"
+    remedy += ", not as Float32, which holds about seven digits." if single else "."
+    refuse_row(frame, coarse, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, name, what, remedy)
     tolerance = (minor * _STEPS * step).clip(lower_bound=MINOR_UNIT_TOLERANCE)
     broken = (minor - minor.round()).abs() > tolerance
-    shown = ", ".join(str(exponent) for exponent in exponents.filter(broken).unique().sort())
-    what = f"an amount that is not a whole number of 10**-{shown}"
-    finer = f"'currencies: {{{currencies.filter(broken)[0]}: {exponents.filter(broken)[0] + 1}}}'" if broken.any() else ""
-    remedy = f"Correct the amount, or declare a finer minor unit: {finer} without minor_unit_exponent."
-    if dtype == pl.Float32:
-        remedy += " The column is Float32, which holds about seven digits; Float64, decimal or text hold all."
-    refuse_row(frame, broken, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, spec.column, what, remedy)
+    if broken.any():
+        code, exponent = known.currencies.filter(broken)[0], known.exponents.filter(broken)[0]
+        remedy = f"Correct the amount, or declare a finer minor unit: 'currencies: {{{code}: {exponent + 1}}}' without minor_unit_exponent."
+        if single:
+            remedy += " The column is Float32, which holds about seven digits; Float64, decimal or text hold all."
+        what = f"an amount that is not a whole number of 10**-{exponent}"
+        refuse_row(frame, broken, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, name, what, remedy)

@@ -12,7 +12,7 @@ import polars as pl
 
 from assay.app.oracle.csv_survey import Dialect, Fault, survey
 from assay.app.oracle.csv_text import csv_text
-from assay.app.oracle.mapping_parts import CsvForm
+from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import unreadable
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason

@@ -8,10 +8,13 @@ import zlib
 from pathlib import Path
 from typing import Final
 
-from assay.app.oracle.mapping_parts import CsvForm
+import polars as pl
+
+from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import unreadable
 
 _GZIP: Final = b"\x1f\x8b"
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
 _BOM: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _TRANSCODE_REMEDY: Final = "Declare csv.encoding in the mapping (for example latin-1, cp1252, utf-16), or save the file as UTF-8."
@@ -19,11 +22,7 @@ _TRANSCODE_REMEDY: Final = "Declare csv.encoding in the mapping (for example lat
 
 def utf8_text(path: Path, form: CsvForm) -> bytes:
     """The file unpacked and as UTF-8, without a byte order mark. Raises Quarantine(INPUT_FILE_UNREADABLE)."""
-    packed = path.read_bytes()
-    try:
-        text = gzip.decompress(packed) if packed.startswith(_GZIP) else packed
-    except (OSError, EOFError, zlib.error) as error:
-        raise unreadable(path, f"the file cannot be unpacked: {error}", "Get the whole file again.") from None
+    text = _unpacked(path)
     try:
         if form.encoding is not None:
             text = text.decode(form.encoding).encode()
@@ -35,6 +34,19 @@ def utf8_text(path: Path, form: CsvForm) -> bytes:
     if b"\0" in text[:4096]:
         raise unreadable(path, "the text holds NUL characters", _TRANSCODE_REMEDY)
     return text
+
+
+def _unpacked(path: Path) -> bytes:
+    packed = path.read_bytes()
+    try:
+        if packed.startswith(_GZIP):
+            return gzip.decompress(packed)
+        if packed.startswith(_ZSTD):  # polars has zstd, Python has it from 3.14 on
+            return "\n".join(pl.scan_lines(path).collect().to_series().to_list()).encode()
+    except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
+        what = f"the file cannot be unpacked: {str(error).splitlines()[0]}"
+        raise unreadable(path, what, "Get the whole file again; a text that is not UTF-8 is unpacked before the import.") from None
+    return packed
 
 
 def csv_text(path: Path, form: CsvForm) -> bytes:

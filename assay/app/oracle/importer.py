@@ -14,6 +14,7 @@ from assay.app.oracle.label_columns import label_columns
 from assay.app.oracle.live_columns import live_frame
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.reading import read_input
+from assay.app.oracle.row_filters import taken_rows
 from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document, world_root
 from assay.app.oracle.world_claims import IDENTITY_ORDER, claims, ids_of, known_truth
 from assay.app.oracle.world_identity import MANIFEST_VERSION
@@ -38,6 +39,7 @@ def import_world(path: Path, mapping: Mapping, store: ObjectStore, now_us: int, 
     truth = mapping.truth
     frame = read_input(path, [*mapping.live_columns(), *sorted(truth.columns() if truth else ())], mapping.form)
     progress("check", 1, 5)
+    frame = taken_rows(frame, mapping.filter or ())
     live = live_frame(frame, mapping, now_us)
     labels = label_columns(frame, truth, live["ts_us"], now_us) if truth else live.select()
     progress("sort", 2, 5)

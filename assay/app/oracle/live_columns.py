@@ -7,7 +7,7 @@ import polars as pl
 from assay.app.oracle.amount_columns import amount, currency
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.refusing import refuse_row
-from assay.app.oracle.text_columns import constant_or_column, identifier, text
+from assay.app.oracle.text_columns import constant_or_column, identifier, joined, primary_key, text
 from assay.app.oracle.time_columns import instant
 from assay.contracts.limits import ATTRIBUTE_CHARS_MAX
 from assay.contracts.reasons import Reason
@@ -21,7 +21,7 @@ def live_frame(frame: pl.DataFrame, mapping: Mapping, now_us: int) -> pl.DataFra
     declared = mapping.form.nulls is not None
     currencies = currency(frame, mapping.currency, mapping.exponents)
     columns = {
-        "source_id": identifier(frame, mapping.id, required=True, nulls_declared=declared),
+        "source_id": primary_key(frame, mapping.id, nulls_declared=declared),
         "ts_us": instant(frame, mapping.time, required=True),
         "kind": constant_or_column(frame, mapping.kind, nulls_declared=declared),
         "amount_minor": amount(frame, mapping.amount, currencies, mapping.exponents, mapping.form),
@@ -34,7 +34,13 @@ def live_frame(frame: pl.DataFrame, mapping: Mapping, now_us: int) -> pl.DataFra
     }
     future = columns["ts_us"] > now_us
     remedy = "Correct the file, the time zone or the unit declared in the mapping."
-    refuse_row(frame, future, Reason.TIME_IN_FUTURE, mapping.time.column, "a payment in the future", remedy)
+    timed = joined(frame, mapping.time.names, mapping.time.name)
+    refuse_row(timed, future, Reason.TIME_IN_FUTURE, mapping.time.name, "a payment in the future", remedy)
     duplicate = columns["source_id"].is_duplicated()
-    refuse_row(frame, duplicate, Reason.INPUT_ID_DUPLICATE, mapping.id, "an id that other rows have too", "Ids must be unique in the file.")
+    name = ", ".join(mapping.id_columns) or "id"
+    keyed = frame.with_columns(columns["source_id"].alias(name))
+    remedy = (
+        "Ids must be unique in the file; an id may be of several columns (id: {columns: [a, b]}) or the row's number (id: {row: true})."
+    )
+    refuse_row(keyed, duplicate, Reason.INPUT_ID_DUPLICATE, name, "an id that other rows have too", remedy)
     return pl.DataFrame([series.alias(name) for name, series in columns.items()])

@@ -8,7 +8,10 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from assay.app.oracle.mapping_parts import AmountColumn, Closed, Column, CsvForm, ShortText, TimeColumn, Value, plain_text
+from assay.app.oracle.mapping_amount import AmountColumn
+from assay.app.oracle.mapping_csv import CsvForm
+from assay.app.oracle.mapping_parts import Closed, Column, IdColumns, RowFilter, ShortText, Value, plain_text
+from assay.app.oracle.mapping_time import TimeColumn
 from assay.app.oracle.mapping_truth import Truth
 from assay.contracts.canonical import hex64
 from assay.contracts.currencies import EXPONENT_MAX, exponent_of
@@ -30,11 +33,11 @@ class Mapping(Closed):
     or has with another exponent. Without it, a file holds one currency of ISO 4217.
     """
 
-    later = frozenset({"currencies", "csv"})
+    later = frozenset({"currencies", "csv", "filter"})
     mapping: Name
     revision: str
     output_id: Name
-    id: Column
+    id: Column | IdColumns
     time: TimeColumn
     amount: AmountColumn
     currency: Value
@@ -46,6 +49,7 @@ class Mapping(Closed):
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 0
     currencies: Annotated[tuple[Code, ...], Field(min_length=1, strict=False)] | dict[Code, Exponent] | None = None
     csv: CsvForm | None = None
+    filter: Annotated[tuple[RowFilter, ...], Field(min_length=1, strict=False)] | None = None
 
     @model_validator(mode="after")
     def _currencies_have_exponents(self) -> Mapping:
@@ -54,6 +58,11 @@ class Mapping(Closed):
                 if exponent_of(code) is None:
                     raise ValueError(f"currencies: ISO 4217 has no payments in '{code}'; declare its exponent, as in {{{code}: 2}}")
         return self
+
+    @property
+    def id_columns(self) -> tuple[str, ...]:
+        """The columns of the id; none where it is the number of the row."""
+        return (self.id,) if isinstance(self.id, str) else self.id.columns or ()
 
     @property
     def exponents(self) -> dict[str, int] | None:
@@ -74,7 +83,8 @@ class Mapping(Closed):
 
     def live_columns(self) -> dict[str, str]:
         """Column → the place in a live row it is mapped to."""
-        live = {self.id: "id", self.time.column: "time", self.amount.column: "amount"}
+        live = dict.fromkeys(self.id_columns, "id") | dict.fromkeys(self.time.names, "time") | dict.fromkeys(self.amount.names, "amount")
+        live |= {one.column: "filter" for one in self.filter or ()}
         live |= {value.column: name for name, value in (("currency", self.currency), ("kind", self.kind)) if value.column}
         live |= {column: f"entities.{name}" for name, column in self.entities.items()}
         return live | dict.fromkeys(self.attributes, "attributes")

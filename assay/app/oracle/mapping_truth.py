@@ -6,13 +6,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from assay.app.oracle.mapping_parts import Closed, Column, ShortText, TimeColumn
+from assay.app.oracle.mapping_parts import Closed, Column, ShortText, Values
+from assay.app.oracle.mapping_time import TimeColumn
 from assay.contracts import instants
 
 #: names that a world's truth has for itself
 _TRUTH_ITSELF = {"label", "observed_ts_us"}
-#: a value of a truth column as YAML reads it
-TruthValue = str | int | bool
 
 
 class Truth(Closed):
@@ -25,8 +24,8 @@ class Truth(Closed):
 
     later = frozenset({"negative"})
     column: Column
-    positive: Annotated[tuple[TruthValue, ...], Field(min_length=1, strict=False)]
-    negative: Annotated[tuple[TruthValue, ...], Field(min_length=1, strict=False)] | None = None
+    positive: Values
+    negative: Values | None = None
     time: TimeColumn | None = None
     delay: str | None = None
     emit: Literal["positive", "all"] = "positive"
@@ -50,4 +49,4 @@ class Truth(Closed):
 
     def columns(self) -> set[str]:
         """Every column that tells the truth."""
-        return {self.column, *self.also} | ({self.time.column} if self.time else set())
+        return {self.column, *self.also} | set(self.time.names if self.time else ())

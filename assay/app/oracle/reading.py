@@ -1,6 +1,7 @@
 """Reads somebody's file into a frame of the mapped columns, rows numbered as a person would count them.
 
-Files are CSV, Parquet, JSON lines (text also packed by gzip), or a folder of Parquet files with partitions of Hive (`day=2024-01-01/`).
+Files are CSV, Parquet, JSON lines (text also packed by gzip or zstd), or a folder of Parquet files with partitions of Hive
+(`day=2024-01-01/`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import polars as pl
 import polars.selectors as cs
 
 from assay.app.oracle.csv_reading import CsvFile
-from assay.app.oracle.mapping_parts import CsvForm
+from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import FILE, ROW, unreadable
 from assay.app.oracle.table_files import JsonLines, ParquetFile, ParquetFolder
 from assay.contracts.errors import Quarantine
@@ -36,6 +37,7 @@ class InputFile(Protocol):
         """What may be wrong when a column is not there, as the end of a sentence."""
 
 
+_PACKED = (".gz", ".zst")
 _KINDS: dict[str, Callable[[Path, CsvForm], InputFile]] = {
     ".parquet": ParquetFile,
     ".csv": CsvFile,
@@ -70,10 +72,12 @@ def _open(path: Path, form: CsvForm) -> InputFile:
         return ParquetFolder(path)
     if not path.is_file():
         raise Quarantine(Reason.INPUT_FILE_MISSING, "the input file does not exist", where=str(path), remedy="Check the path.")
-    suffix = next((suffix.lower() for suffix in reversed(path.suffixes) if suffix.lower() != ".gz"), "")
+    suffix = next((suffix.lower() for suffix in reversed(path.suffixes) if suffix.lower() not in _PACKED), "")
     if suffix not in _KINDS:
         what = f"'{path.suffix}' is not a known kind of file"
-        raise unreadable(path, what, f"Give a file that ends in {', '.join(_KINDS)} (text also with .gz), or a folder of .parquet files.")
+        raise unreadable(
+            path, what, f"Give a file that ends in {', '.join(_KINDS)} (text also with .gz or .zst), or a folder of .parquet files."
+        )
     return _KINDS[suffix](path, form)
 
 

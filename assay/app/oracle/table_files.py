@@ -10,7 +10,7 @@ import polars as pl
 import polars.selectors as cs
 
 from assay.app.oracle.csv_text import utf8_text
-from assay.app.oracle.mapping_parts import CsvForm
+from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import FILE, unreadable
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from assay.app.oracle.mapping_parts import Value
-from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
+from assay.app.oracle.mapping_parts import Column, IdColumns, Value
+from assay.app.oracle.refusing import ROW, refuse_row, refuse_type, values_of
 from assay.contracts.limits import ID_CHARS_MAX, LABEL_CHARS_MAX
 from assay.contracts.reasons import Reason
 
@@ -31,6 +31,35 @@ def identifier(frame: pl.DataFrame, column: str, *, required: bool, nulls_declar
     elif not (series.dtype.is_integer() or series.dtype == pl.String):
         refuse_type(column, series.dtype, "ids as integers or text")
     return named(frame, column, ID_CHARS_MAX, required=required, nulls_declared=nulls_declared)
+
+
+def primary_key(frame: pl.DataFrame, id: Column | IdColumns, *, nulls_declared: bool) -> pl.Series:  # noqa: A002  # its name in a mapping
+    """The id of each row: one column, several written as `a|b`, or the row's number. Every part has to be there."""
+    if isinstance(id, str):
+        return identifier(frame, id, required=True, nulls_declared=nulls_declared)
+    if id.columns is None:
+        return frame[ROW].cast(pl.String)
+    parts = [as_written(frame, column, nulls_declared=nulls_declared) for column in id.columns]
+    whole = pl.select(pl.concat_str([part.str.replace_all(r"([\\|])", r"\$1") for part in parts], separator="|")).to_series()
+    name = ", ".join(id.columns)
+    return text(frame.with_columns(whole.alias(name)), name, ID_CHARS_MAX, required=True)
+
+
+def as_written(frame: pl.DataFrame, column: str, *, nulls_declared: bool) -> pl.Series:
+    """A part of an id: an id, or any other plain value as it is written."""
+    series = values_of(frame, column)
+    if series.dtype.is_float() or series.dtype.is_integer() or series.dtype == pl.String:
+        return identifier(frame, column, required=True, nulls_declared=nulls_declared)
+    return text(frame, column, ID_CHARS_MAX, required=True)
+
+
+def joined(frame: pl.DataFrame, columns: Sequence[str], name: str) -> pl.DataFrame:
+    """The frame with several columns as one text under this name, their values separated by blanks; null where one is null."""
+    if len(columns) == 1:
+        return frame
+    return frame.with_columns(
+        pl.select(pl.concat_str([as_text(frame, column) for column in columns], separator=" ")).to_series().alias(name)
+    )
 
 
 def constant_or_column(frame: pl.DataFrame, spec: Value, *, nulls_declared: bool = False) -> pl.Series:

@@ -155,3 +155,14 @@ def test_a_refusal_shows_the_first_three_rows_and_counts_all(tmp_path: Path) -> 
         imported(tmp_path, "in.csv", HEADER + row(id="p0") + rows)
     assert refusal.value.where == "column 'amount', row 2"
     assert "'1.005' (and 4 more rows: row 3: '2.005', row 4: '3.005', …)" in refusal.value.what
+
+
+def test_a_file_packed_by_zstd_is_read(tmp_path: Path) -> None:
+    lines = pl.DataFrame({"line": (HEADER + ROW).splitlines()})
+    file = tmp_path / "in.csv.zst"
+    lines.lazy().sink_csv(file, include_header=False, quote_style="never", separator="|", compression="zstd")
+    world = import_world(file, mapping(), DirectoryStore(tmp_path / "store"), NOW_US)
+    assert view_of(world).row(0) == view_of(imported(tmp_path, "in.csv", HEADER + ROW)).row(0)
+    file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(Quarantine, match="cannot be unpacked"):
+        import_world(file, mapping(), DirectoryStore(tmp_path / "store"), NOW_US)
