@@ -116,6 +116,7 @@ REFUSED: list[tuple[str, bytes | str, dict[str, Any], Reason, str, str, str]] = 
     ("n.csv", HEADER + row(amount='"1,5"'), {}, INVALID, "column 'amount', row 1", "number", "csv.decimal"),
     ("o.csv", HEADER + row(amount="1'23.50"), {"thousands": "'"}, INVALID, "column 'amount', row 1", "number", "csv.thousands"),
     ("p.csv", HEADER + row(fraud="NA"), {"nulls": ["NULL"]}, INVALID, "column 'fraud', row 1", "nothing is known", "csv.nulls"),
+    ("u.csv", HEADER + row(who="7 "), {"nulls": []}, INVALID, "column 'who', row 1", "blanks around", "csv.trim"),
     ("q.csv", HEADER, {}, Reason.INPUT_EMPTY, "q.csv", "no rows", "with rows"),
     ("r.csv", "\n\n", {}, Reason.INPUT_EMPTY, "r.csv", "is empty", "with rows"),
     ("s.jsonl", '{"id":1}\n{"id":', {}, UNREADABLE, "s.jsonl", "", ""),
