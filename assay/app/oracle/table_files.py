@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import polars.selectors as cs
@@ -84,7 +86,11 @@ class JsonLines:
     def __init__(self, path: Path, form: CsvForm) -> None:
         self._path = path
         text = utf8_text(path, form)
-        self._lines = sum(1 for line in io.BytesIO(text) if line.strip())
+        self._lines = 0
+        for number, line in enumerate(io.BytesIO(text), start=1):
+            if line.strip():
+                _refuse_unlike_object(path, number, line)
+                self._lines += 1
         if not self._lines:
             raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
         self._rows = pl.read_ndjson(io.BytesIO(text), infer_schema_length=None)
@@ -100,6 +106,30 @@ class JsonLines:
     def hint(self) -> str:
         """Nothing."""
         return ""
+
+
+class _GivenTwice(ValueError):
+    """An object gives a key twice."""
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _GivenTwice(f"the key '{next(name for name in names if names.count(name) > 1)}' is given twice")
+    return found
+
+
+def _refuse_unlike_object(path: Path, number: int, line: bytes) -> None:
+    """A line is one JSON object that gives each key once: of two, readers keep this one or that."""
+    try:
+        fault = "" if isinstance(json.loads(line, object_pairs_hook=_once), dict) else "no object"
+    except (ValueError, RecursionError) as error:
+        fault = str(error) if isinstance(error, _GivenTwice) else f"no JSON ({error})"
+    if fault:
+        raise unreadable(
+            f"{path}, line {number}", f"not one JSON object per line: {fault}", "Write each payment as one object on a line of its own."
+        )
 
 
 def _partition(file: Path) -> dict[str, str | None]:

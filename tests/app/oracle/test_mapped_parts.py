@@ -37,6 +37,10 @@ def test_an_id_may_be_the_number_of_the_row(tmp_path: Path) -> None:
     assert rows_of(tmp_path, {"id": ["same"] * 4}, "source_id", "amount_minor", id={"row": True})[1] == ("2", 0)
 
 
+def test_not_a_number_is_no_id(tmp_path: Path) -> None:
+    assert rows_of(tmp_path, {"who": [1.0, float("nan"), 3.0, None]}, "entity.customer") == ["1", None, "3", None]
+
+
 @pytest.mark.parametrize(
     ("rows", "identity", "reason", "where"),
     [

@@ -119,7 +119,10 @@ REFUSED: list[tuple[str, bytes | str, dict[str, Any], Reason, str, str, str]] = 
     ("u.csv", HEADER + row(who="7 "), {"nulls": []}, INVALID, "column 'who', row 1", "blanks around", "csv.trim"),
     ("q.csv", HEADER, {}, Reason.INPUT_EMPTY, "q.csv", "no rows", "with rows"),
     ("r.csv", "\n\n", {}, Reason.INPUT_EMPTY, "r.csv", "is empty", "with rows"),
-    ("s.jsonl", '{"id":1}\n{"id":', {}, UNREADABLE, "s.jsonl", "", ""),
+    ("s.jsonl", '{"id":1}\n{"id":', {}, UNREADABLE, "s.jsonl, line 2", "no JSON", "one object"),
+    ("v.jsonl", '{"id":1}\n\n{"id":1,"amount":1,"amount":2}', {}, UNREADABLE, "v.jsonl, line 3", "'amount' is given twice", "one object"),
+    ("w.jsonl", '{"id":1}\n[1]', {}, UNREADABLE, "w.jsonl, line 2", "no object", "one object"),
+    ("x.jsonl", '{"id":1} {"id":2}', {}, UNREADABLE, "x.jsonl, line 1", "no JSON", "one object"),
     ("t.jsonl", "\n", {}, Reason.INPUT_EMPTY, "t.jsonl", "is empty", "with rows"),
 ]  # fmt: skip
 
