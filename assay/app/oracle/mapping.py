@@ -41,7 +41,7 @@ class Mapping(Closed):
     time: TimeColumn
     amount: AmountColumn
     currency: Value
-    entities: Annotated[dict[Name, Column], Field(min_length=1, max_length=ENTITIES_MAX)]
+    entities: Annotated[dict[Name, Column], Field(default_factory=dict, max_length=ENTITIES_MAX)]
     kind: Value
     attributes: Annotated[tuple[ShortText, ...], Field(strict=False, max_length=ATTRIBUTES_MAX)] = ()
     truth: Truth | None = None

@@ -55,6 +55,12 @@ def test_a_world_is_refused_by_the_import_or_admitted_by_the_gate(tmp_path: Path
     assert refused_by_the_gate(world) == []
 
 
+def test_a_world_without_entities_is_admitted(tmp_path: Path) -> None:
+    world = small_world(tmp_path, entities={})
+    assert world.manifest.entities == []
+    assert refused_by_the_gate(world) == []
+
+
 @pytest.mark.parametrize(
     ("column", "value"),
     [("id", "a\x00b"), ("who", "a\x1b[2J"), ("shop", "a\nb"), ("kind", "card\x85"), ("channel", "a\tb")],

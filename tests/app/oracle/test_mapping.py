@@ -44,7 +44,6 @@ def test_every_generated_shape_has_a_shipped_mapping() -> None:
         ({"amount": {"column": "amount", "minor_unit_exponent": -1}}, Reason.MAPPING_INVALID, "minor_unit_exponent"),
         ({"currency": {}}, Reason.MAPPING_INVALID, "currency"),
         ({"kind": {"column": "kind", "constant": "card"}}, Reason.MAPPING_INVALID, "kind"),
-        ({"entities": {}}, Reason.MAPPING_INVALID, "entities"),
         ({"entities": {"Customer Id": "who"}}, Reason.MAPPING_INVALID, "entities"),
         ({"truth": {"column": "fraud", "positive": [1]}}, Reason.MAPPING_INVALID, "delay"),
         ({"truth": {"column": "fraud", "positive": [], "delay": "7d"}}, Reason.MAPPING_INVALID, "positive"),
