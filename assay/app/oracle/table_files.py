@@ -86,20 +86,20 @@ class JsonLines:
     def __init__(self, path: Path, form: CsvForm) -> None:
         self._path = path
         text = utf8_text(path, form)
-        self._lines = 0
+        self.lines = 0
         for number, line in enumerate(io.BytesIO(text), start=1):
             if line.strip():
                 _refuse_unlike_object(path, number, line)
-                self._lines += 1
-        if not self._lines:
+                self.lines += 1
+        if not self.lines:
             raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
         self._rows = pl.read_ndjson(io.BytesIO(text), infer_schema_length=None)
         self.columns = self._rows.columns
 
     def frame(self, columns: Sequence[str]) -> pl.DataFrame:
         """The rows of these columns. Raises Quarantine(INPUT_FILE_UNREADABLE) when the reader finds other rows than there are lines."""
-        if len(self._rows) != self._lines:
-            what = f"the file has {self._lines} lines, its reader finds {len(self._rows)} rows"
+        if len(self._rows) != self.lines:
+            what = f"the file has {self.lines} lines, its reader finds {len(self._rows)} rows"
             raise unreadable(self._path, what, "Write one JSON object per line.")
         return self._rows.select(cs.by_name(*columns))
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from assay.app.oracle.csv_reading import CsvFile
 from assay.app.oracle.mapping_csv import CsvForm
+from assay.app.oracle.table_files import JsonLines
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
@@ -53,3 +54,8 @@ def test_a_reader_that_finds_other_rows_than_were_counted_is_refused(tmp_path: P
     with pytest.raises(Quarantine, match="the file has 3 rows, its reader finds 2") as refusal:
         file.frame(["a"])
     assert refusal.value.reason is Reason.INPUT_FILE_UNREADABLE
+    (tmp_path / "in.jsonl").write_text('{"a": 1}\n', encoding="utf-8")
+    lines = JsonLines(tmp_path / "in.jsonl", CsvForm())
+    lines.lines += 1
+    with pytest.raises(Quarantine, match="the file has 2 lines, its reader finds 1 rows"):
+        lines.frame(["a"])

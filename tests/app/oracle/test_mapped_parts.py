@@ -6,12 +6,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pytest
-from small_worlds import NOW_US, ROWS, mapping, small_world
+from small_worlds import ROWS, small_world
 
-from assay.app.oracle.importer import import_world
-from assay.app.stores.objects import DirectoryStore
 from assay.contracts import instants
 from assay.contracts.errors import AssayError, Quarantine
 from assay.contracts.reasons import Reason
@@ -35,6 +32,10 @@ def test_an_id_of_several_columns_keeps_them_apart(tmp_path: Path) -> None:
 
 def test_an_id_may_be_the_number_of_the_row(tmp_path: Path) -> None:
     assert rows_of(tmp_path, {"id": ["same"] * 4}, "source_id", "amount_minor", id={"row": True})[1] == ("2", 0)
+
+
+def test_bytes_of_utf8_are_text(tmp_path: Path) -> None:
+    assert rows_of(tmp_path, {"who": ["ü".encode(), None, b"8", b"9"]}, "entity.customer") == ["ü", None, "8", "9"]
 
 
 def test_not_a_number_is_no_id(tmp_path: Path) -> None:
@@ -176,14 +177,3 @@ def test_a_filter_that_cannot_be_meant_is_refused(tmp_path: Path, filters: list[
         small_world(tmp_path, {**ROWS, "type": ["refund", "sale", "sale", "sale"]}, filter=filters)
     assert refusal.value.reason is reason
     assert said in str(refusal.value)
-
-
-def test_a_folder_names_the_file_and_its_row(tmp_path: Path) -> None:
-    folder = tmp_path / "in"
-    frame = pl.DataFrame({**ROWS, "amount": ["1", "2", "-3", "4"]})
-    for number in range(2):
-        (folder / f"day={number}").mkdir(parents=True)
-        frame[number * 2 : number * 2 + 2].write_parquet(folder / f"day={number}" / "part.parquet")
-    with pytest.raises(Quarantine) as refusal:
-        import_world(folder, mapping(), DirectoryStore(tmp_path / "store"), NOW_US)
-    assert refusal.value.where == "column 'amount', row 3 (day=1/part.parquet, row 1)"
