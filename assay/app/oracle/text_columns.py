@@ -15,6 +15,7 @@ from assay.contracts.reasons import Reason
 EXACT_DOUBLE = 2**53
 #: how writers spell that nothing is known, in small letters
 NULL_WORDS = ("null", "(null)", "na", "n/a", "#n/a", "<na>", "nan", "nat", "none", "nil", r"\n", "-", "--")
+_LONGEST_NULL_WORD = max(map(len, NULL_WORDS))
 _NULL_REMEDY = "Declare csv.nulls in the mapping: the words that mean nothing is known, as in [NULL]; [] where all words are values."
 _BLANK_REMEDY = "Declare csv.trim: true in the mapping, or take the blanks out of the file."
 
@@ -96,6 +97,8 @@ def text(frame: pl.DataFrame, column: str, chars_max: int, *, required: bool) ->
 def refuse_look_alikes(frame: pl.DataFrame, series: pl.Series, column: str, values: Sequence[str] = ()) -> None:
     """Raise INPUT_VALUE_INVALID for blanks around a text, and for a word of NULL_WORDS that is not one of the known `values`."""
     refuse_blanks(frame, series, column)
+    if not (series.str.len_bytes() <= _LONGEST_NULL_WORD).any():
+        return
     lower = series.str.to_lowercase()
     word = (lower.is_in(NULL_WORDS) & ~lower.is_in([value.lower() for value in values])).fill_null(False)
     refuse_row(frame, word, Reason.INPUT_VALUE_INVALID, column, "a word that may mean that nothing is known", _NULL_REMEDY)
