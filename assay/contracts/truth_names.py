@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import resources
+
+import yaml
 
 
 @lru_cache(maxsize=4096)
@@ -11,3 +14,10 @@ def plain_name(name: str) -> str:
     """A name without what spellings vary in: case, width and everything that is neither letter nor digit."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return "".join(letter for letter in folded if letter.isalnum())
+
+
+@cache
+def gate_truth_names() -> frozenset[str]:
+    """Plain names of attributes and entities that the gate refuses in every run: those of its policy."""
+    document = yaml.safe_load(resources.files("assay.contracts").joinpath("policies/gate/policy.yaml").read_text("utf-8"))
+    return frozenset(plain_name(name) for name in document["truth_columns"])

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
 from fuzz.engine import Target
 from small_worlds import NOW_US, ROWS, mapping, write
 
@@ -18,7 +20,7 @@ from assay.app.oracle.mapping import Mapping, load_mapping
 from assay.app.simulation.log import MemoryStore
 from assay.contracts.errors import Quarantine
 
-CSV, PARQUET = ".csv", ".parquet"
+CSV, JSON_LINES, PARQUET = ".csv", ".jsonl", ".parquet"
 GENERATED_ROWS: Final = 3
 SEED: Final = 7
 
@@ -26,6 +28,11 @@ SEED: Final = 7
 def meet_csv(data: bytes) -> Any:
     """A CSV file, read under the mapping whose columns it most looks like. Python's reader of CSV says which rows are in it."""
     return _meet(data, CSV)
+
+
+def meet_json_lines(data: bytes) -> Any:
+    """A file of JSON lines. Python's reader of JSON says which ids are in it."""
+    return _meet(data, JSON_LINES)
 
 
 def meet_parquet(data: bytes) -> Any:
@@ -36,7 +43,7 @@ def meet_parquet(data: bytes) -> Any:
 def _meet(data: bytes, suffix: str) -> Any:
     path, store = _folder() / f"payments{suffix}", MemoryStore()
     path.write_bytes(data)
-    known = next((one for one in _mappings() if one.id.encode() in data), _mappings()[0])
+    known = next((one for one in _mappings() if str(one.id).encode() in data), _mappings()[0])
     try:
         world = import_world(path, known, store, NOW_US)
     except Quarantine as refused:
@@ -45,7 +52,8 @@ def _meet(data: bytes, suffix: str) -> Any:
     (part,) = world.manifest.stream_view
     ids = world.stream_part(part)["source_id"].to_list()
     assert len(ids) == world.manifest.rows
-    expected = _ids_by_python(data, known.id) if suffix == CSV else None
+    readers = {CSV: _ids_by_python, JSON_LINES: _ids_of_objects}
+    expected = readers[suffix](data, str(known.id)) if suffix in readers else None
     assert expected is None or sorted(expected) == sorted(ids), f"{ids} where Python's reader finds {expected}"
     return known.mapping, len(ids), expected is None, tuple(world.manifest.kinds), len(world.manifest.truth)
 
@@ -61,6 +69,12 @@ def _ids_by_python(data: bytes, column: str) -> list[str] | None:
         return None
 
 
+def _ids_of_objects(data: bytes, column: str) -> list[str] | None:
+    """The ids in JSON lines; None where a number stands for an id, which another value may turn into text."""
+    ids = [json.loads(line)[column] for line in data.decode().removeprefix("\ufeff").split("\n") if line.strip()]
+    return ids if all(isinstance(one, str) for one in ids) else None
+
+
 @cache
 def _mappings() -> tuple[Mapping, ...]:
     return mapping(), *(load_mapping(shape) for shape in SHAPES)
@@ -72,15 +86,22 @@ def _folder() -> Path:
 
 
 def _seeds(suffix: str) -> list[bytes]:
-    small, path = write(_folder() / f"small{suffix}", ROWS), _folder() / f"generated{suffix}"
-    found = [small.read_bytes()]
+    path = _folder() / f"generated{suffix}"
+    found = [_bytes_of(pl.DataFrame(ROWS), path)]
     for shape in SHAPES:
-        generate(shape, GENERATED_ROWS, SEED, path)
-        found.append(path.read_bytes())
+        frame = generate(shape, GENERATED_ROWS, SEED, path.with_suffix(PARQUET))
+        found.append(_bytes_of(frame, path))
     return found
+
+
+def _bytes_of(frame: pl.DataFrame, path: Path) -> bytes:
+    if path.suffix == JSON_LINES:
+        return frame.write_ndjson().encode()
+    return write(path, frame).read_bytes()
 
 
 TARGETS: Final = (
     Target("csv", lambda: _seeds(CSV), meet_csv, 4, text=True),
+    Target("json_lines", lambda: _seeds(JSON_LINES), meet_json_lines, 2, document=True),
     Target("parquet", lambda: _seeds(PARQUET), meet_parquet, 1),
 )

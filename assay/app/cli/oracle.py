@@ -28,7 +28,7 @@ def main(arguments: list[str]) -> int:
 
 @app.command("import", short_help="check, sort and seal a file of payments")
 def import_file(
-    file: Annotated[Path, typer.Argument(help="a .parquet or .csv file of payments")],
+    file: Annotated[Path, typer.Argument(help="a .csv, .tsv, .jsonl or .parquet file of payments, or a folder of .parquet files")],
     mapping: Annotated[str, typer.Option(help=f"a YAML file, or one of: {', '.join(shipped_mappings())}")],
     out: Annotated[Path, typer.Option(help="root folder of the object store")],
 ) -> None:

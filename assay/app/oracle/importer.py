@@ -14,6 +14,7 @@ from assay.app.oracle.label_columns import label_columns
 from assay.app.oracle.live_columns import live_frame
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.reading import read_input
+from assay.app.oracle.row_filters import taken_rows
 from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document, world_root
 from assay.app.oracle.source_order import source_order
 from assay.app.oracle.world_claims import ROW_ORDER, claims, ids_of, known_truth
@@ -36,11 +37,13 @@ def import_world(path: Path, mapping: Mapping, store: ObjectStore, now_us: int, 
     LABEL_NOT_AFTER_PAYMENT) and Stop (see `sealed_world.open_world`).
     """
     progress("read", 0, 5)
-    frame = read_input(path, [*mapping.live_columns(), *sorted(mapping.truth.columns() if mapping.truth else ())])
+    truth = mapping.truth
+    frame = read_input(path, [*mapping.live_columns(), *sorted(truth.columns() if truth else ())], mapping.form)
     progress("check", 1, 5)
+    frame = taken_rows(frame, mapping.filter or ())
     live = live_frame(frame, mapping, now_us)
     live = live.with_columns(source_order(frame, mapping.order, live["ts_us"]))
-    labels = label_columns(frame, mapping.truth, live["ts_us"], now_us) if mapping.truth else live.select()
+    labels = label_columns(frame, truth, live["ts_us"], now_us) if truth else live.select()
     progress("sort", 2, 5)
     world = pl.concat([live, labels], how="horizontal").sort(*ROW_ORDER)
     progress("identify", 3, 5)

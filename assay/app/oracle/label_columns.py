@@ -4,52 +4,44 @@ from __future__ import annotations
 
 import polars as pl
 
-from assay.app.oracle.live_columns import EXACT_DOUBLE, as_text, instant
-from assay.app.oracle.mapping import Truth
-from assay.app.oracle.reading import refuse_row
+from assay.app.oracle.mapping_truth import Truth
+from assay.app.oracle.refusing import refuse_row
+from assay.app.oracle.spellings import meanings, one_spelling, refuse_unmet, told
+from assay.app.oracle.text_columns import as_text, joined, refuse_look_alikes
+from assay.app.oracle.time_columns import instant
 from assay.contracts.reasons import Reason
 
 
 def label_columns(frame: pl.DataFrame, truth: Truth, ts_us: pl.Series, now_us: int) -> pl.DataFrame:
     """truth.label (1, 0, null: nobody knows), truth.observed_ts_us, truth.<further column>; without a label the others are null too.
 
-    Raises Quarantine: INPUT_COLUMN_TYPE, LABEL_NOT_AFTER_PAYMENT, TIME_IN_FUTURE, INPUT_VALUE_MISSING, and what `instant` raises.
+    Raises Quarantine: INPUT_COLUMN_TYPE, LABEL_NOT_AFTER_PAYMENT, TIME_IN_FUTURE, INPUT_VALUE_MISSING, INPUT_VALUE_INVALID for a
+    `positive` that no row has and for a value of neither list, and what `instant` raises.
     """
-    told = _told(frame, truth.column)
-    positive = sorted({spelling for value in truth.positive for spelling in _spellings(value)})
-    label = pl.select(pl.when(told.is_not_null() & (told != "")).then(told.is_in(positive).cast(pl.Int8))).to_series()
+    values = _told(frame, truth)
+    label = pl.select(pl.when(values.is_not_null()).then(values.is_in(meanings(truth.positive)).cast(pl.Int8))).to_series()
     observed = instant(frame, truth.time, required=False) if truth.time else pl.Series([None], dtype=pl.Int64).new_from_index(0, len(frame))
     if truth.time:
-        _refuse_mistimed(frame, truth.time.column, label, observed, ts_us, now_us)
+        _refuse_mistimed(joined(frame, truth.time.names, truth.time.name), truth.time.name, label, observed, ts_us, now_us)
     others = [as_text(frame, column).alias(f"truth.{column}") for column in truth.also]
     labels = pl.DataFrame([label.alias("truth.label"), observed.alias("truth.observed_ts_us"), *others])
     return labels.select(pl.when(pl.col("truth.label").is_not_null()).then(pl.all()))
 
 
-def _told(frame: pl.DataFrame, column: str) -> pl.Series:
-    """The truth column with one spelling per value: a flag reads alike as 1, 1.0, true and True, whoever wrote the file."""
-    series = frame[column]
-    text = as_text(frame, column)
-    if series.dtype.is_float():
-        whole = (series == series.round()) & (series.abs() < EXACT_DOUBLE)
-        numbers = pl.select(pl.when(whole).then(series)).to_series().cast(pl.Int64).cast(pl.String)
-        text = pl.select(pl.when(series.is_not_nan()).then(pl.coalesce(numbers, text))).to_series()
-    return _one_spelling(text)
-
-
-def _one_spelling(text: pl.Series) -> pl.Series:
-    whole = text.str.replace(r"^(-?[0-9]+)\.0+$", "$1")
-    lower = text.str.to_lowercase()
-    return pl.select(pl.when(lower.is_in(["true", "false"])).then(lower).otherwise(whole)).to_series()
-
-
-def _spellings(value: object) -> set[str]:
-    """How a positive value may stand in a column: true is also written 1, and 1 true."""
-    if isinstance(value, bool):
-        return {"true", "1"} if value else {"false", "0"}
-    if isinstance(value, int):
-        return {0: {"0", "false"}, 1: {"1", "true"}}.get(value, {str(value)})
-    return set(_one_spelling(pl.Series([str(value)])))
+def _told(frame: pl.DataFrame, truth: Truth) -> pl.Series:
+    """The truth column with one spelling per value; null where nobody knows. Every value has to be known."""
+    text = told(frame, truth.column)
+    refuse_look_alikes(frame, text, truth.column, values=[*map(str, truth.positive), *map(str, truth.negative or ())])
+    values = one_spelling(text)
+    if truth.negative is None:
+        remedy = "Correct truth.positive; if the file has none of them, list the other values in truth.negative."
+        refuse_unmet(text, truth.column, "truth.positive", truth.positive, remedy)
+    else:
+        foreign = ~values.is_in(meanings([*truth.positive, *truth.negative])).fill_null(True)
+        what = "a value that is neither in truth.positive nor in truth.negative"
+        remedy = "Add the value to truth.positive or truth.negative; csv.nulls lists words that mean that nobody knows."
+        refuse_row(frame, foreign, Reason.INPUT_VALUE_INVALID, truth.column, what, remedy)
+    return values
 
 
 def _refuse_mistimed(frame: pl.DataFrame, column: str, label: pl.Series, observed: pl.Series, ts_us: pl.Series, now_us: int) -> None:

@@ -4,140 +4,114 @@ from __future__ import annotations
 
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from assay.contracts import instants
+from assay.app.oracle.mapping_amount import AmountColumn
+from assay.app.oracle.mapping_csv import CsvForm
+from assay.app.oracle.mapping_parts import Closed, Column, IdColumns, RowFilter, ShortText, Value, plain_text
+from assay.app.oracle.mapping_time import TimeColumn
+from assay.app.oracle.mapping_truth import Truth
 from assay.contracts.canonical import hex64
+from assay.contracts.currencies import EXPONENT_MAX, exponent_of
 from assay.contracts.errors import Stop
 from assay.contracts.limits import ATTRIBUTES_MAX, ENTITIES_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX, SEED_MAX
 from assay.contracts.reasons import Reason
-from assay.contracts.truth_names import plain_name
+from assay.contracts.truth_names import gate_truth_names, plain_name
 from assay.contracts.yaml_documents import read_document
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=LABEL_CHARS_MAX)]
-Column = Annotated[str, Field(min_length=1)]
-#: an attribute travels under its column's name
-AttributeColumn = Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)]
-#: names that a world's truth has for itself
-_TRUTH_ITSELF = {"label", "observed_ts_us"}
-
-
-class Closed(BaseModel):
-    """A part of a mapping; a key it does not know is refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class TimeColumn(Closed):
-    """An instant. Naive times need `zone` (an IANA name), integers since 1970 need `unit`."""
-
-    column: Column
-    zone: str | None = None
-    unit: Literal["s", "ms", "us", "ns"] | None = None
-
-    @model_validator(mode="after")
-    def _zone_exists(self) -> TimeColumn:
-        if self.zone is not None:
-            try:
-                pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(self.zone)
-            except pl.exceptions.ComputeError:
-                raise ValueError(f"'{self.zone}' is not an IANA time zone") from None
-        return self
-
-
-class AmountColumn(Closed):
-    """An amount in units of 10**-minor_unit_exponent: 2 where the column holds euros and the minor unit is the cent."""
-
-    column: Column
-    minor_unit_exponent: Annotated[int, Field(ge=0, le=6)]
-
-
-class Value(Closed):
-    """One column, or the same value for every row."""
-
-    column: Column | None = None
-    constant: Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)] | None = None
-
-    @model_validator(mode="after")
-    def _one_of(self) -> Value:
-        if (self.column is None) == (self.constant is None):
-            raise ValueError("give either 'column' or 'constant'")
-        return self
-
-
-class Truth(Closed):
-    """Where truth stands and when somebody knows it: at `time` (a column of its own), or a delay after the payment.
-
-    `column` equal to one of `positive` means FRAUD, null means that nobody knows, anything else LEGIT. `emit` says which
-    labels become label assertions. `also` names further truth columns: they are kept beside the labels and refused
-    wherever a live row would carry them.
-    """
-
-    column: Column
-    positive: Annotated[tuple[str | int | bool, ...], Field(min_length=1, strict=False)]
-    time: TimeColumn | None = None
-    delay: str | None = None
-    emit: Literal["positive", "all"] = "positive"
-    source: Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX)] = "world_truth"
-    also: Annotated[tuple[Column, ...], Field(strict=False)] = ()
-
-    @model_validator(mode="after")
-    def _known_later(self) -> Truth:
-        if (self.time is None) == (self.delay is None):
-            raise ValueError("give either 'time' (a column) or 'delay' (for example 7d)")
-        if len({*self.also, *_TRUTH_ITSELF}) != len(self.also) + len(_TRUTH_ITSELF):
-            raise ValueError(f"'also' names a column twice, or one called {' or '.join(sorted(_TRUTH_ITSELF))}: rename it in the file")
-        if self.delay is not None and instants.duration_us(self.delay) <= 0:
-            raise ValueError("'delay' must be more than nothing: truth is known after the payment")
-        return self
-
-    @property
-    def delay_us(self) -> int | None:
-        """The delay in µs; None where labels have a time of their own."""
-        return None if self.delay is None else instants.duration_us(self.delay)
-
-    def columns(self) -> set[str]:
-        """Every column that tells the truth."""
-        return {self.column, *self.also} | ({self.time.column} if self.time else set())
+Exponent = Annotated[int, Field(ge=0, le=EXPONENT_MAX)]
+Code = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 
 
 class Mapping(Closed):
-    """How to read one shape of file as a world of payments. `order` is a column of numbers; without it the file's order counts."""
+    """How to read one shape of file as a world of payments.
 
+    `order` is a column of whole numbers that orders payments of one time; without it, the file's order counts.
+    `currencies`: codes that the file may hold, or code → exponent, also for a currency that ISO 4217 does not have (crypto, points)
+    or has with another exponent. Without it, a file holds one currency of ISO 4217.
+    """
+
+    later = frozenset({"order", "currencies", "csv", "filter"})
     mapping: Name
     revision: str
     output_id: Name
-    id: Column
+    id: Column | IdColumns
     time: TimeColumn
     order: Column | None = None
     amount: AmountColumn
     currency: Value
-    entities: Annotated[dict[Name, Column], Field(min_length=1, max_length=ENTITIES_MAX)]
+    entities: Annotated[dict[Name, Column], Field(default_factory=dict, max_length=ENTITIES_MAX)]
     kind: Value
-    attributes: Annotated[tuple[AttributeColumn, ...], Field(strict=False, max_length=ATTRIBUTES_MAX)] = ()
+    attributes: Annotated[tuple[ShortText, ...], Field(strict=False, max_length=ATTRIBUTES_MAX)] = ()
     truth: Truth | None = None
-    scenario_id: Annotated[str, Field(min_length=1, max_length=ID_CHARS_MAX)] = "imported"
+    scenario_id: Annotated[str, Field(min_length=1, max_length=ID_CHARS_MAX), AfterValidator(plain_text)] = "imported"
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 0
+    currencies: Annotated[tuple[Code, ...], Field(min_length=1, strict=False)] | dict[Code, Exponent] | None = None
+    csv: CsvForm | None = None
+    filter: Annotated[tuple[RowFilter, ...], Field(min_length=1, strict=False)] | None = None
+
+    @model_validator(mode="after")
+    def _currencies_have_exponents(self) -> Mapping:
+        if isinstance(self.currencies, tuple):
+            for code in self.currencies:
+                if exponent_of(code) is None:
+                    raise ValueError(f"currencies: ISO 4217 has no payments in '{code}'; declare its exponent, as in {{{code}: 2}}")
+        return self
+
+    @property
+    def id_columns(self) -> tuple[str, ...]:
+        """The columns of the id; none where it is the number of the row."""
+        return (self.id,) if isinstance(self.id, str) else self.id.columns or ()
+
+    @property
+    def exponents(self) -> dict[str, int] | None:
+        """Currency → exponent of its minor unit, of the currencies that are declared; None where none are."""
+        if self.currencies is None or isinstance(self.currencies, dict):
+            return self.currencies
+        return {code: exponent for code in self.currencies if (exponent := exponent_of(code)) is not None}
+
+    @property
+    def extra_currencies(self) -> tuple[str, ...]:
+        """Currencies that are declared and that ISO 4217 does not have."""
+        return tuple(sorted(code for code in self.exponents or () if exponent_of(code) is None))
+
+    @property
+    def form(self) -> CsvForm:
+        """How a text file is written."""
+        return self.csv or CsvForm()
 
     def live_columns(self) -> dict[str, str]:
         """Column → the place in a live row it is mapped to."""
-        live = {self.id: "id", self.time.column: "time", self.amount.column: "amount"}
+        live = dict.fromkeys(self.id_columns, "id") | dict.fromkeys(self.time.names, "time") | dict.fromkeys(self.amount.names, "amount")
+        live |= {one.column: "filter" for one in self.filter or ()}
         live |= {self.order: "order"} if self.order else {}
         live |= {value.column: name for name, value in (("currency", self.currency), ("kind", self.kind)) if value.column}
         live |= {column: f"entities.{name}" for name, column in self.entities.items()}
         return live | dict.fromkeys(self.attributes, "attributes")
 
     def document(self) -> dict[str, Any]:
-        """The mapping with every default written out."""
+        """The mapping with every default written out; parts that came later are there where they are given."""
         return self.model_dump(mode="json")
+
+    def meaning(self) -> dict[str, Any]:
+        """The document without what only says how a file is written or may hold: the same rows are the same world."""
+        document = self.document()
+        document.pop("csv", None)
+        if isinstance(self.currencies, tuple):  # these have the exponents of ISO 4217
+            del document["currencies"]
+        truth = document["truth"] or {}
+        truth.pop("negative", None)
+        for time in (document["time"], truth.get("time") or {}):
+            time.pop("earliest", None)
+        return document
 
     @property
     def digest(self) -> str:
-        """sha256 hex of the canonical JSON of the document; it is the world's `parameter_hash`."""
-        return hex64(self.document())
+        """sha256 hex of the canonical JSON of the meaning; it is the world's `parameter_hash`."""
+        return hex64(self.meaning())
 
 
 def parse_mapping(text: str | bytes, where: str) -> Mapping:
@@ -145,11 +119,18 @@ def parse_mapping(text: str | bytes, where: str) -> Mapping:
     try:
         mapping = Mapping.model_validate(read_document(text, Reason.MAPPING_INVALID, where))
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "the document"
-        raise Stop(Reason.MAPPING_INVALID, f"{field}: {first['msg']}", where=where, remedy="Correct this field of the mapping.") from None
+        what = _fault(error)
+        raise Stop(Reason.MAPPING_INVALID, what, where=where, remedy="Correct this field of the mapping.") from None
     _refuse_truth_in_live_rows(mapping, where)
     return mapping
+
+
+def _fault(error: ValidationError) -> str:
+    """The first fault; of a part that can have several forms, the fault of the form that it comes closest to."""
+    first, *others = error.errors()
+    closest = max([first, *(one for one in others if one["loc"][:1] == first["loc"][:1])], key=lambda one: len(one["loc"]))
+    named = [str(part) for part in closest["loc"] if "[" not in str(part)]  # a form's own name is pydantic's
+    return f"{'.'.join(named) or 'the document'}: {closest['msg']}"
 
 
 def load_mapping(name_or_path: str) -> Mapping:
@@ -179,9 +160,14 @@ def _refuse_truth_in_live_rows(mapping: Mapping, where: str) -> None:
     for column in sorted(mapping.truth.columns() if mapping.truth else ()):
         place = live.get(plain_name(column))
         if place is not None:
-            raise Stop(
-                Reason.TRUTH_COLUMN_IN_LIVE_ROW,
-                f"the truth column '{column}' is also mapped to {place}",
-                where=where,
-                remedy="Truth may reach a run only as a label, later; take the column out of the live part.",
-            )
+            remedy = "Truth may reach a run only as a label, later; take the column out of the live part."
+            raise _told(f"the truth column '{column}' is also mapped to {place}", where, remedy)
+    for name, place in [*((name, f"entities.{name}") for name in mapping.entities), *((name, "attributes") for name in mapping.attributes)]:
+        if plain_name(name) in gate_truth_names():
+            what = f"'{name}' ({place}) is a name that tells the truth about a payment: the gate refuses every payment that carries it"
+            remedy = "Rename it in the file and in the mapping; if it is the truth, name it under truth.column or truth.also."
+            raise _told(what, where, remedy)
+
+
+def _told(what: str, where: str, remedy: str) -> Stop:
+    return Stop(Reason.TRUTH_COLUMN_IN_LIVE_ROW, what, where=where, remedy=remedy)

@@ -1,117 +1,112 @@
-"""Reads somebody's Parquet or CSV file into a frame of the mapped columns, rows numbered as a person would count them."""
+"""Reads somebody's file into a frame of the mapped columns, rows numbered as a person would count them.
+
+Files are CSV, Parquet, JSON lines (text also packed by gzip or zstd), or a folder of Parquet files with partitions of Hive
+(`day=2024-01-01/`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import NoReturn
+from typing import Protocol
 
 import polars as pl
+import polars.selectors as cs
 
+from assay.app.oracle.csv_reading import CsvFile
+from assay.app.oracle.mapping_csv import CsvForm
+from assay.app.oracle.refusing import FILE, ROW, unreadable
+from assay.app.oracle.table_files import JsonLines, ParquetFile, ParquetFolder
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
-#: 1 is the first row of data; a CSV's header is not counted
-ROW = "\0row"
 #: what a damaged file ends in; some Parquet bytes make the reader panic, which is no Exception
 _READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
-def read_input(path: Path, columns: Sequence[str]) -> pl.DataFrame:
-    """The named columns and their row numbers.
+class InputFile(Protocol):
+    """A file of rows."""
 
-    Every column of a CSV is text (the mapping says what it means), so an id such as `007` keeps its zeros.
+    columns: list[str]
+
+    def frame(self, columns: Sequence[str]) -> pl.DataFrame:
+        """The rows of these columns, which the file has."""
+
+    def hint(self) -> str:
+        """What may be wrong when a column is not there, as the end of a sentence."""
+
+
+_PACKED = (".gz", ".zst")
+_KINDS: dict[str, Callable[[Path, CsvForm], InputFile]] = {
+    ".parquet": ParquetFile,
+    ".csv": CsvFile,
+    ".tsv": CsvFile,
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+}
+
+
+def read_input(path: Path, columns: Sequence[str], form: CsvForm) -> pl.DataFrame:
+    """The named columns and their row numbers (ROW); in a folder also the file of a row (FILE).
+
+    Every column of a CSV is text (the mapping says what it means), so an id such as `007` keeps its zeros. In text columns of any kind
+    of file, blanks and null words go as `form` declares.
     Raises Quarantine: INPUT_FILE_MISSING, INPUT_FILE_UNREADABLE, INPUT_COLUMN_MISSING, INPUT_EMPTY.
     """
-    if not path.is_file():
-        raise Quarantine(Reason.INPUT_FILE_MISSING, "the input file does not exist", where=str(path), remedy="Check the path.")
-    scan = _scan(path)
-    present = _columns_of(scan, path)
-    _refuse_repeated(path, columns)
-    for column in columns:
-        if column not in present:
-            raise Quarantine(
-                Reason.INPUT_COLUMN_MISSING,
-                f"the mapping names the column '{column}', the file has {', '.join(present)}",
-                where=str(path),
-                remedy="Correct the mapping or choose the one made for this file.",
-            )
-    frame = _collect(scan.select(list(dict.fromkeys(columns))), path).with_row_index(ROW, offset=1)
+    try:
+        file = _open(path, form)
+        wanted = list(dict.fromkeys(columns))
+        _refuse_missing(file, path, wanted)
+        frame = file.frame(wanted)
+    except _READ_ERRORS as error:
+        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise unreadable(path, f"the file cannot be read: {cause}", "Write the file again, it is damaged.") from None
     if frame.is_empty():
         raise Quarantine(Reason.INPUT_EMPTY, "the input file holds no rows", where=str(path), remedy="Give a file with rows.")
+    return _declared(_plain_types(frame), form).with_row_index(ROW, offset=1)
+
+
+def _open(path: Path, form: CsvForm) -> InputFile:
+    if path.is_dir():
+        return ParquetFolder(path)
+    if not path.is_file():
+        raise Quarantine(Reason.INPUT_FILE_MISSING, "the input file does not exist", where=str(path), remedy="Check the path.")
+    suffix = next((suffix.lower() for suffix in reversed(path.suffixes) if suffix.lower() not in _PACKED), "")
+    if suffix not in _KINDS:
+        what = f"'{path.suffix}' is not a known kind of file"
+        raise unreadable(
+            path, what, f"Give a file that ends in {', '.join(_KINDS)} (text also with .gz or .zst), or a folder of .parquet files."
+        )
+    return _KINDS[suffix](path, form)
+
+
+def _refuse_missing(file: InputFile, path: Path, wanted: Sequence[str]) -> None:
+    for column in wanted:
+        if column not in file.columns:
+            hint = file.hint()
+            remedy = "Correct the mapping or choose the one made for this file."
+            raise Quarantine(
+                Reason.INPUT_COLUMN_MISSING,
+                f"the mapping names the column '{column}', the file has {', '.join(file.columns)}{hint}",
+                where=str(path),
+                remedy="Declare csv.separator in the mapping." if hint else remedy,
+            )
+
+
+def _plain_types(frame: pl.DataFrame) -> pl.DataFrame:
+    """Categories, bytes of UTF-8 and columns without any value are text."""
+    frame = frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String), cs.by_dtype(pl.Null).cast(pl.String))
+    for series in frame.select(cs.binary()).iter_columns():
+        with suppress(pl.exceptions.ComputeError):  # other bytes stay bytes
+            frame = frame.with_columns(series.cast(pl.String))
     return frame
 
 
-def refuse_row(frame: pl.DataFrame, bad: pl.Series, reason: Reason, column: str, what: str, remedy: str) -> None:
-    """Raise Quarantine naming the first row where `bad` holds, its value and how many rows share the fault."""
-    count = int(bad.sum())
-    if not count:
-        return
-    first = frame.filter(bad).row(0, named=True)
-    others = f" (and {count - 1} more rows)" if count > 1 else ""
-    raise Quarantine(reason, f"{what}: {first.get(column)!r}{others}", where=f"column '{column}', row {first[ROW]}", remedy=remedy)
-
-
-def refuse_type(column: str, dtype: pl.DataType, expected: str) -> NoReturn:
-    """Raise Quarantine(INPUT_COLUMN_TYPE)."""
-    raise Quarantine(
-        Reason.INPUT_COLUMN_TYPE,
-        f"the column holds {dtype}, expected {expected}",
-        where=f"column '{column}'",
-        remedy="Name another column in the mapping, or convert this one before the import.",
-    )
-
-
-def _scan(path: Path) -> pl.LazyFrame:
-    suffix = path.suffix.lower()
-    if suffix == ".parquet":
-        return pl.scan_parquet(path)
-    if suffix == ".csv":
-        return pl.scan_csv(path, infer_schema=False)
-    raise Quarantine(
-        Reason.INPUT_FILE_UNREADABLE,
-        f"'{path.suffix}' is not a known kind of file",
-        where=str(path),
-        remedy="Give a .parquet or .csv file.",
-    )
-
-
-def _columns_of(scan: pl.LazyFrame, path: Path) -> list[str]:
-    try:
-        return scan.collect_schema().names()
-    except pl.exceptions.NoDataError:
-        raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.") from None
-    except _READ_ERRORS as error:
-        raise _unreadable(path, error) from None
-
-
-def _refuse_repeated(path: Path, columns: Sequence[str]) -> None:
-    """A CSV's header may name a column twice (Parquet cannot); which of them is meant is not ours to guess."""
-    if path.suffix.lower() != ".csv":
-        return
-    first = _collect(pl.scan_csv(path, has_header=False, infer_schema=False, n_rows=1, truncate_ragged_lines=True), path)
-    if first.is_empty():
-        raise _unreadable(path, ValueError("a quotation mark in its header is never closed"))
-    header = first.row(0)
-    for column in columns:
-        if header.count(column) > 1:
-            raise Quarantine(
-                Reason.INPUT_FILE_UNREADABLE,
-                f"the header names the column '{column}' {header.count(column)} times",
-                where=str(path),
-                remedy="Give every column that the mapping names a name of its own.",
-            )
-
-
-def _collect(scan: pl.LazyFrame, path: Path) -> pl.DataFrame:
-    try:
-        return scan.collect()
-    except _READ_ERRORS as error:
-        raise _unreadable(path, error) from None
-
-
-def _unreadable(path: Path, error: BaseException) -> Quarantine:
-    cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-    return Quarantine(
-        Reason.INPUT_FILE_UNREADABLE, f"the file cannot be read: {cause}", where=str(path), remedy="Write the file again, it is damaged."
-    )
+def _declared(frame: pl.DataFrame, form: CsvForm) -> pl.DataFrame:
+    text = cs.string() - cs.by_name(FILE, require_all=False)
+    if form.trim:
+        frame = frame.with_columns(text.str.strip_chars())
+    if form.nulls:
+        frame = frame.with_columns(pl.when(~text.is_in(list(form.nulls))).then(text).name.keep())
+    return frame

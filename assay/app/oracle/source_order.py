@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from assay.app.oracle.reading import ROW, refuse_row, refuse_type
+from assay.app.oracle.refusing import ROW, refuse_row, refuse_type
 from assay.contracts.reasons import Reason
 
 

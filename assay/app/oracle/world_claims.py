@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from assay.app.oracle.mapping import Mapping, Truth
+from assay.app.oracle.mapping import Mapping
+from assay.app.oracle.mapping_truth import Truth
 from assay.app.oracle.world_identity import column_digests, event_ids, manifest_fingerprint, oracle_pack_id
 
 #: the order of a world's rows: how they are digested, stored and streamed

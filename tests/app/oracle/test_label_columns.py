@@ -24,7 +24,12 @@ from assay.app.stores.objects import DirectoryStore
         ([True], [0, 1, None, 0]),
         (["1.0"], [0.0, 1.0, None, 0.0]),
         (["TRUE"], [False, True, None, False]),
-        ([7, "x"], ["6", "7", None, "y"]),
+        ([7], ["6", "7", None, "y"]),
+        ([1], ["00", "01", None, "0"]),
+        ([1], ["0", "+1", None, "-0"]),
+        (["Yes"], ["no", "YES", None, "No"]),
+        ([True], ["off", "On", None, "NO"]),
+        (["stolen"], ["fine", "Stolen", "NaN", "fine"]),
     ],
 )
 def test_a_label_means_the_same_however_a_writer_spelled_it(tmp_path: Path, positive: list[Any], column: list[Any], suffix: str) -> None:

@@ -44,7 +44,6 @@ def test_every_generated_shape_has_a_shipped_mapping() -> None:
         ({"amount": {"column": "amount", "minor_unit_exponent": -1}}, Reason.MAPPING_INVALID, "minor_unit_exponent"),
         ({"currency": {}}, Reason.MAPPING_INVALID, "currency"),
         ({"kind": {"column": "kind", "constant": "card"}}, Reason.MAPPING_INVALID, "kind"),
-        ({"entities": {}}, Reason.MAPPING_INVALID, "entities"),
         ({"entities": {"Customer Id": "who"}}, Reason.MAPPING_INVALID, "entities"),
         ({"truth": {"column": "fraud", "positive": [1]}}, Reason.MAPPING_INVALID, "delay"),
         ({"truth": {"column": "fraud", "positive": [], "delay": "7d"}}, Reason.MAPPING_INVALID, "positive"),
@@ -92,3 +91,62 @@ def test_the_digest_is_of_the_meaning_not_of_the_text() -> None:
     spelled_out = Mapping.model_validate(terse.model_dump())
     assert terse.digest == spelled_out.digest
     assert terse.digest != parse_mapping(yaml.safe_dump({**DOCUMENT, "seed": 1}), "b").digest
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"csv": {"separator": ";", "nulls": ["NA"]}},
+        {"currencies": ["EUR", "USD"]},
+        {"time": {"column": "at", "zone": "UTC", "earliest": "1950-01-01"}},
+        {"truth": {"column": "fraud", "positive": [1], "negative": [0], "delay": "7d"}},
+    ],
+)
+def test_what_only_says_how_a_file_is_written_or_may_hold_is_no_part_of_the_digest(declared: dict[str, Any]) -> None:
+    declaring = parse_mapping(yaml.safe_dump({**DOCUMENT, **declared}), "a")
+    assert declaring.digest == parse_mapping(yaml.safe_dump(DOCUMENT), "b").digest
+    assert declaring.document() != parse_mapping(yaml.safe_dump(DOCUMENT), "b").document()
+    assert Mapping.model_validate(declaring.document()) == declaring
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"currencies": {"EUR": 3}},
+        {"id": {"columns": ["id", "at"]}},
+        {"time": {"column": "at", "unit": "h", "origin": "2024-01-01T00:00:00Z"}},
+        {"amount": {"column": "amount", "minor_unit_exponent": 2, "sign": "any"}},
+        {"filter": [{"column": "kind", "keep": ["card"]}]},
+    ],
+)
+def test_what_makes_other_values_of_a_file_is_part_of_the_digest(declared: dict[str, Any]) -> None:
+    declaring = parse_mapping(yaml.safe_dump({**DOCUMENT, **declared}), "a")
+    assert declaring.digest != parse_mapping(yaml.safe_dump(DOCUMENT), "b").digest
+    assert Mapping.model_validate(declaring.document()) == declaring
+
+
+def test_the_shipped_mappings_have_the_digests_that_they_always_had() -> None:
+    assert load_mapping("handbook").digest == "99bc768575368233da32e9df8f387729c3356c17f7e3be02756cd476c066a2a2"
+    assert load_mapping("transfers").digest == "9965a4d083debcd90b20935150f62a99f28803f11490aaccae24e955349f0ecb"
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"csv": {"nulls": [True]}}, "quotation marks"),
+        ({"csv": {"separator": ","}, "time": {"column": "at", "zone": ""}}, "'' is not an IANA time zone"),
+        ({"csv": {"separator": '"'}}, "'separator' must differ"),
+        ({"csv": {"separator": "ab"}}, "csv.separator"),
+        ({"csv": {"escape": "\\", "quote": "none"}}, "'escape' needs 'quote'"),
+        ({"csv": {"thousands": "."}}, "'thousands' must differ"),
+        ({"csv": {"encoding": "utf-77"}}, "'utf-77' is not an encoding"),
+        ({"csv": {"encoding": "base64"}}, "'base64' is not an encoding"),
+        ({"currencies": ["EUR", "BTC"]}, "{BTC: 2}"),
+        ({"kind": {"constant": "a\x00"}}, "U+0000"),
+    ],
+)
+def test_a_declaration_that_cannot_be_meant_is_refused(change: dict[str, Any], said: str) -> None:
+    with pytest.raises(Stop) as refusal:
+        parse_mapping(yaml.safe_dump({**DOCUMENT, **change}), "here.yaml")
+    assert refusal.value.reason is Reason.MAPPING_INVALID
+    assert said in refusal.value.what

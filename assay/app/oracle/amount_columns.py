@@ -1,0 +1,172 @@
+"""Amounts and currencies: integer minor units of a currency that exists."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from assay.app.oracle.mapping_amount import AmountColumn
+from assay.app.oracle.mapping_csv import CsvForm
+from assay.app.oracle.mapping_parts import Value
+from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
+from assay.app.oracle.text_columns import as_text, constant_or_column, joined, refuse_null
+from assay.contracts.currencies import ISO_4217
+from assay.contracts.limits import AMOUNT_MINOR_END
+from assay.contracts.reasons import Reason
+
+#: how far an amount may be from a whole minor unit
+MINOR_UNIT_TOLERANCE = 1e-6
+#: a step of a float type at 1; an amount may be this many steps from a whole minor unit
+_STEPS: Final = 4
+_STEP: Final[Mapping[type[pl.DataType], float]] = {pl.Float32: 2.0**-23, pl.Float64: 2.0**-52}
+
+
+def currency(frame: pl.DataFrame, spec: Value, declared: dict[str, int] | None) -> pl.Series:
+    """The code of each row. `declared`: code → exponent, of the currencies that the mapping declares.
+
+    Raises INPUT_VALUE_INVALID for a code that neither ISO 4217 nor the mapping has, and for several currencies that are not declared.
+    """
+    series = constant_or_column(frame, spec)
+    column = spec.column or "currency"
+    view = frame if spec.column else frame.with_columns(series.alias(column))
+    wrong = ~series.is_in(list(ISO_4217 if declared is None else declared))
+    if declared is None:
+        what, remedy = "not a currency", "Write the three letters of ISO 4217; declare any other as 'currencies: {ABC: 2}' in the mapping."
+    else:
+        what, remedy = f"not one of the mapping's currencies ({', '.join(declared)})", "Add it to 'currencies' in the mapping."
+    refuse_row(view, wrong, Reason.INPUT_VALUE_INVALID, column, what, remedy)
+    if declared is None and series.n_unique() > 1:
+        found = ", ".join(series.unique().sort().to_list())
+        what = f"a second currency (the file has {found})"
+        remedy = f"Amounts of several currencies cannot be added; declare 'currencies: [{found}]' in the mapping if they belong together."
+        refuse_row(view, series != series[0], Reason.INPUT_VALUE_INVALID, column, what, remedy)
+    return series
+
+
+def amount(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, declared: dict[str, int] | None, form: CsvForm) -> pl.Series:
+    """Integer minor units, 0 up to AMOUNT_MINOR_END.
+
+    Raises AMOUNT_NOT_WHOLE_MINOR_UNIT for a value further than 1e-6 minor units from a whole one (or 4 steps of the column's type, where
+    those are larger) and for a minor unit that is not the currency's, AMOUNT_OUT_OF_RANGE for a too large one or one of another sign.
+    """
+    frame = joined(frame, spec.names, spec.name)
+    known = _Amounts(frame, spec, currencies, _exponents(frame, spec, currencies, ISO_4217 if declared is None else declared))
+    if spec.column is not None:
+        major, step = _number(frame, spec.column, spec, form)
+        refuse_null(frame, major, spec.column)
+    else:
+        major, step = _one_of_two(frame, spec, form)
+    major = _unsigned(known, major)
+    scale = known.exponents.replace_strict({exponent: 10.0**exponent for exponent in known.exponents.unique()}, return_dtype=pl.Float64)
+    minor = major * scale
+    large = minor.round() >= AMOUNT_MINOR_END
+    remedy = f"Amounts are from 0 to less than {AMOUNT_MINOR_END} minor units; check the minor unit declared in the mapping."
+    refuse_row(frame, large, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "an amount out of range", remedy)
+    _refuse_broken(known, minor, step)
+    return minor.round().cast(pl.Int64)
+
+
+class _Amounts(NamedTuple):
+    """What is known of each row before its amount is."""
+
+    frame: pl.DataFrame
+    spec: AmountColumn
+    currencies: pl.Series
+    exponents: pl.Series
+
+
+def _number(frame: pl.DataFrame, column: str, spec: AmountColumn, form: CsvForm) -> tuple[pl.Series, float]:
+    """A column's numbers, null where it has none, and the step of its type at 1."""
+    series = values_of(frame, column)
+    if not (series.dtype.is_numeric() or series.dtype == pl.String):
+        refuse_type(column, series.dtype, "a number")
+    written = series
+    if series.dtype == pl.String:
+        series = series.set(series == "", None)
+        written = _plain_numbers(series, spec, form)
+    major = written.cast(pl.Float64, strict=False)
+    unreadable = ~major.is_finite().fill_null(False) & series.is_not_null()
+    remedy = "Write a decimal number; declare csv.decimal and csv.thousands for numbers such as 1.234,50, amount.symbol for $12.34."
+    refuse_row(frame, unreadable, Reason.INPUT_VALUE_INVALID, column, "not a number", remedy)
+    return major, _STEP.get(type(series.dtype), 2.0**-52)
+
+
+def _one_of_two(frame: pl.DataFrame, spec: AmountColumn, form: CsvForm) -> tuple[pl.Series, float]:
+    """Debits, and credits as negative numbers. A zero beside the other is no amount."""
+    (debit, debit_step), (credit, credit_step) = (_number(frame, column, spec, form) for column in spec.names)
+    shown = pl.select(pl.concat_str([as_text(frame, column).fill_null("") for column in spec.names], separator=" and ")).to_series()
+    view = frame.with_columns(shown.alias(spec.name))
+    neither = debit.is_null() & credit.is_null()
+    refuse_row(view, neither, Reason.INPUT_VALUE_MISSING, spec.name, "neither a debit nor a credit", "Every row needs one of them.")
+    debit, credit = debit.fill_null(0.0), credit.fill_null(0.0)
+    both = (debit != 0) & (credit != 0)
+    refuse_row(view, both, Reason.INPUT_VALUE_INVALID, spec.name, "a debit and a credit in one row", "Every row is one payment.")
+    return debit - credit, max(debit_step, credit_step)
+
+
+def _unsigned(known: _Amounts, major: pl.Series) -> pl.Series:
+    """Amounts without the sign that the mapping says payments have."""
+    frame, spec = known.frame, known.spec
+    if spec.sign == "any":
+        return major.abs()
+    if spec.sign == "negative":
+        remedy = "The mapping says that payments are negative (amount.sign); take other rows out with 'filter', or declare 'sign: any'."
+        refuse_row(frame, major > 0, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "a positive amount (a refund or credit?)", remedy)
+        return -major
+    remedy = (
+        "A payment's amount is not negative. Take refunds and credits out with 'filter'; declare 'amount.sign: negative' if "
+        "payments are written so, 'sign: any' if the sign says nothing."
+    )
+    refuse_row(frame, major < 0, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "a negative amount (a refund or credit?)", remedy)
+    return major
+
+
+def _exponents(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, known: Mapping[str, int]) -> pl.Series:
+    """The exponent of each row's minor unit: the currency's. The mapping's has to be the same."""
+    own = currencies.replace_strict(dict(known), return_dtype=pl.Int64)
+    if spec.minor_unit_exponent is not None:
+        wrong = own != spec.minor_unit_exponent
+        if wrong.any():
+            code, exponent = currencies.filter(wrong)[0], own.filter(wrong)[0]
+            what = f"minor_unit_exponent is {spec.minor_unit_exponent} in the mapping, and {code} has {exponent}"
+            remedy = (
+                f"Leave minor_unit_exponent out: each row then has its currency's. If this file counts {code} otherwise, declare "
+                f"'currencies: {{{code}: {spec.minor_unit_exponent}}}'."
+            )
+            refuse_row(frame, wrong, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, spec.name, what, remedy)
+    return own
+
+
+def _plain_numbers(series: pl.Series, spec: AmountColumn, form: CsvForm) -> pl.Series:
+    """Numbers as Python writes them; null where one is not written as declared."""
+    if spec.symbol is not None:
+        symbol = re.escape(spec.symbol)
+        series = series.str.replace(rf"^([+-]?)\s*{symbol}\s*([+-]?)", "${1}${2}").str.replace(rf"\s*{symbol}$", "")
+    if form.decimal is None and form.thousands is None:
+        return series
+    point, group = re.escape(form.decimal or "."), form.thousands
+    whole = r"[0-9]+" if group is None else rf"(?:[0-9]{{1,3}}(?:{re.escape(group)}[0-9]{{3}})+|[0-9]+)"
+    written = series.set(~series.str.contains(rf"^[+-]?{whole}(?:{point}[0-9]+)?$"), None)
+    if group is not None:
+        written = written.str.replace_all(group, "", literal=True)
+    return written.str.replace(form.decimal or ".", ".", literal=True)
+
+
+def _refuse_broken(known: _Amounts, minor: pl.Series, step: float) -> None:
+    frame, name, single = known.frame, known.spec.name, step == _STEP[pl.Float32]
+    coarse = minor * step >= 1
+    what, remedy = "an amount whose minor units its type cannot tell apart", "Write the column as decimal, text or Float64"
+    remedy += ", not as Float32, which holds about seven digits." if single else "."
+    refuse_row(frame, coarse, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, name, what, remedy)
+    tolerance = (minor * _STEPS * step).clip(lower_bound=MINOR_UNIT_TOLERANCE)
+    broken = (minor - minor.round()).abs() > tolerance
+    if broken.any():
+        code, exponent = known.currencies.filter(broken)[0], known.exponents.filter(broken)[0]
+        remedy = f"Correct the amount, or declare a finer minor unit: 'currencies: {{{code}: {exponent + 1}}}' without minor_unit_exponent."
+        if single:
+            remedy += " The column is Float32, which holds about seven digits; Float64, decimal or text hold all."
+        what = f"an amount that is not a whole number of 10**-{exponent}"
+        refuse_row(frame, broken, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, name, what, remedy)

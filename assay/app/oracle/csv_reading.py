@@ -1,0 +1,75 @@
+"""Reads a CSV: surveyed first, then parsed, and both must find the same rows."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from assay.app.oracle.csv_survey import Dialect, Fault, survey
+from assay.app.oracle.csv_text import csv_text
+from assay.app.oracle.mapping_csv import CsvForm
+from assay.app.oracle.refusing import unreadable
+from assay.contracts.errors import Quarantine
+from assay.contracts.reasons import Reason
+
+#: separators that files have where a comma is expected
+_SEPARATORS: Final = {";": "';'", "\t": "a tab", "|": "'|'", ",": "','"}
+
+
+_SEPARATOR_REMEDY: Final = "Declare csv.separator in the mapping."
+
+
+class CsvFile:
+    """A CSV whose rows were counted. Raises Quarantine(INPUT_FILE_UNREADABLE, INPUT_EMPTY)."""
+
+    def __init__(self, path: Path, form: CsvForm) -> None:
+        self.path, self.form = path, form
+        self.separator = form.separator or ("\t" if ".tsv" in path.suffixes else ",")
+        text, quote = csv_text(path, form), form.quote_mark
+        dialect = Dialect(ord(self.separator), None if quote is None else ord(quote), form.escape is not None, bool(form.multiline))
+        found = survey(text, dialect)
+        if isinstance(found, Fault):
+            self.columns = self._header(text.partition(b"\n")[0].decode())
+            if self.hint():
+                raise unreadable(path, f"the header has one field{self.hint()}", _SEPARATOR_REMEDY)
+            place = f"row {found.row}" if found.row else "the header"
+            raise unreadable(f"{path}, {place}", found.what, found.remedy)
+        if not text.strip():
+            raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
+        self.rows = found.rows
+        self.columns = self._header(text[: found.header_end].decode())
+        self._text = text[found.header_end + 1 :]
+
+    def frame(self, columns: Sequence[str]) -> pl.DataFrame:
+        """Columns of the header as text; an empty field is null. Raises Quarantine(INPUT_FILE_UNREADABLE)."""
+        for column in columns:
+            if self.columns.count(column) > 1:
+                what = f"the header names the column '{column}' {self.columns.count(column)} times"
+                raise unreadable(self.path, what, "Give every column that the mapping names a name of its own.")
+        places = {column: str(self.columns.index(column)) for column in columns}
+        if not self.rows:
+            return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+        schema = {str(place): pl.String for place in range(len(self.columns))}
+        scan = pl.scan_csv(
+            io.BytesIO(self._text), has_header=False, schema=schema, separator=self.separator, quote_char=self.form.quote_mark
+        )
+        frame = scan.select(places.values()).collect()
+        if len(frame) != self.rows:
+            what = f"the file has {self.rows} rows, its reader finds {len(frame)}"
+            raise unreadable(self.path, what, "Write the file again with every field in quotation marks.")
+        return pl.DataFrame([frame[place].alias(column) for column, place in places.items()])
+
+    def hint(self) -> str:
+        """Another separator that the header seems to have, as the end of a sentence."""
+        seen = next((name for mark, name in _SEPARATORS.items() if len(self.columns) == 1 and mark in self.columns[0]), "")
+        return f"; it seems to be separated by {seen}" if seen else ""
+
+    def _header(self, line: str) -> list[str]:
+        quote = self.form.quote_mark
+        line = line.strip("\r\n")
+        return line.split(self.separator) if quote is None else next(csv.reader([line], delimiter=self.separator, quotechar=quote))

@@ -1,0 +1,101 @@
+"""The part of a mapping that says where a time stands and how it is written."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal
+
+import polars as pl
+from pydantic import BeforeValidator, Field, model_validator
+
+from assay.app.oracle.mapping_parts import Closed, Column, Columns
+
+#: no payment of a file is older, unless its mapping says so: a wrong unit and a year of two digits end up before
+EARLIEST = "1990-01-01"
+
+
+def _day(value: object) -> object:
+    """YAML reads 1850-01-01 as a day, JSON keeps it as text."""
+    text = value.isoformat() if isinstance(value, date) else value
+    if isinstance(text, str):
+        if len(text) != len("1850-01-01"):
+            raise ValueError(f"{text!r} is not a day such as 1850-01-01")
+        date.fromisoformat(text)
+    return text
+
+
+def _moment(value: object) -> object:
+    """YAML reads 2024-01-01T00:00:00Z as a moment, JSON keeps it as text."""
+    text = value.isoformat() if isinstance(value, datetime) else value
+    if isinstance(text, str) and datetime.fromisoformat(text).tzinfo is None:
+        raise ValueError(f"{text!r} has no offset: write it as 2024-01-01T00:00:00Z")
+    return text
+
+
+Day = Annotated[str, BeforeValidator(_day)]
+Moment = Annotated[str, BeforeValidator(_moment)]
+
+
+class TimeColumn(Closed):
+    """An instant, in one column or written over several (`columns`, joined by blanks).
+
+    Naive times need `zone` (an IANA name); `ambiguous` says which is meant of a local time that occurs twice. `format` is a strptime
+    format of other text than RFC 3339. Numbers need `unit`; they count from `origin` (RFC 3339; 1970 where it is not given).
+    A time before `earliest` (a day in UTC; EARLIEST where it is not given) is refused.
+    """
+
+    later = frozenset({"column", "columns", "format", "origin", "ambiguous", "earliest"})
+    column: Column | None = None
+    columns: Columns | None = None
+    zone: str | None = None
+    unit: Literal["s", "ms", "us", "ns", "min", "h", "d"] | None = None
+    format: Annotated[str, Field(min_length=1)] | None = None
+    origin: Moment | None = None
+    ambiguous: Literal["earliest", "latest", "refuse"] | None = None
+    earliest: Day | None = None
+
+    @model_validator(mode="after")
+    def _stands_somewhere(self) -> TimeColumn:
+        if (self.column is None) == (self.columns is None):
+            raise ValueError("give either 'column' or 'columns'")
+        if self.unit is not None and (self.columns is not None or self.format is not None):
+            raise ValueError("'unit' is of numbers in one column; 'format' is of text")
+        if self.columns is not None and self.format is None:
+            raise ValueError("'columns' are joined by blanks; say how to read them in 'format', as in '%Y %m %d %H:%M'")
+        if self.origin is not None and self.unit is None:
+            raise ValueError("'origin' needs 'unit'")
+        return self
+
+    @model_validator(mode="after")
+    def _zone_exists(self) -> TimeColumn:
+        if self.zone is not None:
+            unknown = f"'{self.zone}' is not an IANA time zone"
+            if not self.zone.strip():
+                raise ValueError(unknown)
+            try:
+                pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(self.zone)
+            except pl.exceptions.ComputeError:
+                raise ValueError(unknown) from None
+        return self
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return self.columns or (self.column or "",)
+
+    @property
+    def name(self) -> str:
+        """The columns in a message."""
+        return ", ".join(self.names)
+
+    @property
+    def origin_us(self) -> int:
+        """Where numbers count from, in µs since 1970."""
+        at = datetime.fromisoformat(self.origin or "1970-01-01T00:00:00Z")
+        return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+
+    @property
+    def earliest_us(self) -> int:
+        """The earliest time that is taken, in µs since 1970."""
+        day = date.fromisoformat(self.earliest or EARLIEST)
+        return (day - date(1970, 1, 1)).days * 86_400_000_000

@@ -1,0 +1,122 @@
+"""Instants from a column: written times, stored ones, and numbers since 1970."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from assay.app.oracle.mapping_time import EARLIEST, TimeColumn
+from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
+from assay.app.oracle.text_columns import as_text, joined, refuse_null
+from assay.contracts.errors import Quarantine
+from assay.contracts.reasons import Reason
+
+#: years 1 to 9999: what RFC 3339 can write
+_YEARS_US = (-62_135_596_800_000_000, 253_402_300_799_999_999)
+#: what is read: RFC 3339, also with a blank for the T, without an offset, and with one digit of month, day and hour
+_FORM = r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}[Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?$"
+_AWARE = "%Y-%m-%dT%H:%M:%S%.f%#z"
+_NAIVE = "%Y-%m-%dT%H:%M:%S%.f"
+_SECONDS = {"min": 60, "h": 3_600, "d": 86_400}
+_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+
+
+def instant(frame: pl.DataFrame, spec: TimeColumn, *, required: bool) -> pl.Series:
+    """Microseconds since 1970 UTC; anything finer is cut off.
+
+    Raises TIME_ZONE_MISSING for a naive time (or a number without unit), INPUT_VALUE_INVALID for text that is no instant, for
+    a local time that occurs twice or never, for a year outside 1 to 9999 and for a time before the column's `earliest`,
+    INPUT_VALUE_MISSING for null where `required`.
+    """
+    frame = joined(frame, spec.names, spec.name)
+    series = values_of(frame, spec.name)
+    if spec.unit is not None and (series.dtype == pl.String or series.dtype.is_numeric()):
+        converted = _since_origin(series, spec)
+    elif spec.format is not None:
+        converted = _formatted(frame, as_text(frame, spec.name), spec, spec.format)
+    elif series.dtype == pl.String:
+        converted = _written_time(frame, series, spec)
+    elif isinstance(series.dtype, pl.Datetime):
+        naive = series.is_not_null() if series.dtype.time_zone is None else pl.Series([False]).new_from_index(0, len(series))
+        _refuse_naive(frame, naive, spec)
+        _refuse_far(frame, series, spec)
+        converted = _to_utc_us(series, spec)
+    elif series.dtype.is_integer():
+        refuse_type(spec.name, series.dtype, "a time; declare its unit (s, ms, us, ns, min, h, d) for a number since 1970 or an 'origin'")
+    elif series.dtype == pl.Date:
+        refuse_type(spec.name, series.dtype, "a time; declare format: '%Y-%m-%d' for days, whose payments then stand at their beginning")
+    else:
+        refuse_type(spec.name, series.dtype, "a time")
+    lost = ~converted.is_between(*_YEARS_US).fill_null(False) & series.is_not_null()
+    remedy = "Write RFC 3339 with a year of four digits, or correct zone, unit, format or 'ambiguous: earliest' in the mapping."
+    refuse_row(frame, lost, Reason.INPUT_VALUE_INVALID, spec.name, "not an instant (or one that its zone has twice or never)", remedy)
+    _refuse_old(frame, converted, spec)
+    if required:
+        refuse_null(frame, series, spec.name)
+    return converted
+
+
+def _refuse_old(frame: pl.DataFrame, converted: pl.Series, spec: TimeColumn) -> None:
+    old = (converted < spec.earliest_us).fill_null(False)
+    remedy = "Correct the time or the unit declared in the mapping; if it is right, declare an earlier day as 'earliest' of this time."
+    refuse_row(frame, old, Reason.INPUT_VALUE_INVALID, spec.name, f"a time before {spec.earliest or EARLIEST}", remedy)
+
+
+def _refuse_naive(frame: pl.DataFrame, naive: pl.Series, spec: TimeColumn) -> None:
+    if spec.zone is None:
+        remedy = "Declare the column's zone in the mapping, for example 'zone: UTC'."
+        refuse_row(frame, naive, Reason.TIME_ZONE_MISSING, spec.name, "a time without a zone", remedy)
+
+
+def _refuse_far(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> None:
+    """Refused as the numbers they are stored as: beyond these years conversions wrap around and no datetime can be shown."""
+    numbers, per_second = series.to_physical(), _PER_SECOND[series.dtype.time_unit]  # type: ignore[attr-defined]  # only datetimes get here
+    first, last = (us * per_second // _PER_SECOND["us"] for us in _YEARS_US)
+    # the days at both ends are left to the check after the conversion: an offset may move a time across
+    day = 86_400 * per_second
+    far = ~numbers.is_between(max(first - day, -(2**63)), min(last + day, 2**63 - 1)).fill_null(True)
+    view = frame.with_columns(numbers.alias(spec.name))
+    refuse_row(view, far, Reason.INPUT_VALUE_INVALID, spec.name, "a year outside 1 to 9999", "Correct this time, or its unit.")
+
+
+def _since_origin(series: pl.Series, spec: TimeColumn) -> pl.Series:
+    per_second = _PER_SECOND.get(spec.unit or "", 1)
+    factor_us = _SECONDS.get(spec.unit or "", 1) * _PER_SECOND["us"] / per_second
+    whole = (
+        series.cast(pl.Int64, strict=False)
+        if not series.dtype.is_float()
+        else pl.Series([None], dtype=pl.Int64).new_from_index(0, len(series))
+    )
+    limit = int(2**62 / factor_us) if factor_us > 1 else 2**63 - 1
+    exact = whole * int(factor_us) if factor_us >= 1 else whole // round(1 / factor_us)
+    exact = pl.select(pl.when(whole.is_between(-limit, limit)).then(exact)).to_series()
+    broken = (series.cast(pl.Float64, strict=False) * factor_us).round()  # a number with a fraction
+    broken = pl.select(pl.when(broken.abs() < 2.0**62).then(broken)).to_series().cast(pl.Int64)
+    return pl.select(pl.when(whole.is_null()).then(broken).otherwise(exact)).to_series() + spec.origin_us
+
+
+def _formatted(frame: pl.DataFrame, text: pl.Series, spec: TimeColumn, form: str) -> pl.Series:
+    try:
+        read = text.str.to_datetime(form, time_unit="us", strict=False)
+    except pl.exceptions.PolarsError as error:
+        what = f"the format '{form}' cannot be read: {str(error).splitlines()[0]}"
+        remedy = "Correct 'format' in the mapping; it is a format of strptime."
+        raise Quarantine(Reason.INPUT_VALUE_INVALID, what, where=f"column '{spec.name}'", remedy=remedy) from None
+    if read.dtype == pl.Datetime("us"):
+        _refuse_naive(frame, read.is_not_null(), spec)
+    return _to_utc_us(read, spec)
+
+
+def _written_time(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> pl.Series:
+    joined = series.set(~series.str.contains(_FORM), None).str.replace(" ", "T", literal=True).str.to_uppercase()
+    aware = joined.str.to_datetime(_AWARE, time_unit="us", strict=False)
+    naive = joined.str.to_datetime(_NAIVE, time_unit="us", strict=False)
+    _refuse_naive(frame, naive.is_not_null(), spec)
+    with_offset = aware.dt.epoch("us")
+    return with_offset if spec.zone is None else pl.select(pl.coalesce(with_offset, _to_utc_us(naive, spec))).to_series()
+
+
+def _to_utc_us(series: pl.Series, spec: TimeColumn) -> pl.Series:
+    if series.dtype.time_zone is None:  # type: ignore[attr-defined]  # only datetimes get here
+        ambiguous = spec.ambiguous if spec.ambiguous in ("earliest", "latest") else "null"
+        series = series.dt.replace_time_zone(spec.zone or "UTC", ambiguous=ambiguous, non_existent="null")
+    return series.dt.convert_time_zone("UTC").dt.epoch("us")

@@ -1,0 +1,82 @@
+"""Amounts are whole minor units of a currency that exists, whatever type the column has."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from small_worlds import ROWS, small_world
+
+from assay.contracts.errors import AssayError, Quarantine
+from assay.contracts.reasons import Reason
+
+BY_CURRENCY = {"amount": {"column": "amount"}, "currency": {"column": "shop"}, "entities": {"customer": "who"}}
+
+
+def world_of(folder: Path, codes: list[str], amounts: list[Any], **changes: Any) -> list[tuple[str, int]]:
+    """Currency and minor units of each row, in the file's order. The column `shop` holds the codes."""
+    world = small_world(folder, {**ROWS, "shop": codes, "amount": amounts}, **{**BY_CURRENCY, **changes})
+    view = world.stream_part(world.manifest.stream_view[0]).sort("source_id")
+    return view.select("currency", "amount_minor").rows()
+
+
+def test_each_row_has_the_minor_unit_of_its_currency(tmp_path: Path) -> None:
+    codes, amounts = ["EUR", "JPY", "KWD", "BTC"], ["1.25", "125", "0.125", "0.00000125"]
+    found = world_of(tmp_path, codes, amounts, currencies={"EUR": 2, "JPY": 0, "KWD": 3, "BTC": 8})
+    assert found == [(code, 125) for code in codes]
+
+
+def test_currencies_of_the_standard_are_declared_by_their_codes(tmp_path: Path) -> None:
+    assert world_of(tmp_path, ["EUR", "JPY", "EUR", "JPY"], ["1", "1", "2", "2"], currencies=["EUR", "JPY"])[:2] == [
+        ("EUR", 100),
+        ("JPY", 1),
+    ]
+
+
+def test_another_minor_unit_than_the_standards_is_declared(tmp_path: Path) -> None:
+    assert world_of(tmp_path, ["EUR"] * 4, ["0.125"] * 4, currencies={"EUR": 3})[0] == ("EUR", 125)
+
+
+@pytest.mark.parametrize(
+    ("codes", "amounts", "changes", "reason", "where", "said"),
+    [
+        (["EUR", "XQZ", "EUR", "EUR"], ["1"] * 4, {}, Reason.INPUT_VALUE_INVALID, "column 'shop', row 2", "'currencies: {ABC: 2}'"),
+        (["EUR", "XXX", "EUR", "EUR"], ["1"] * 4, {}, Reason.INPUT_VALUE_INVALID, "column 'shop', row 2", "'XXX'"),
+        (["EUR", "EUR", "USD", "EUR"], ["1"] * 4, {}, Reason.INPUT_VALUE_INVALID, "column 'shop', row 3", "'currencies: [EUR, USD]'"),
+        (["EUR", "EUR", "USD", "EUR"], ["1"] * 4, {"currencies": ["EUR"]}, Reason.INPUT_VALUE_INVALID, "column 'shop', row 3", "'USD'"),
+        (["JPY"] * 4, ["1"] * 4, {"amount": {"column": "amount", "minor_unit_exponent": 2}}, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT,
+         "column 'amount', row 1", "JPY has 0"),
+        (["JPY"] * 4, ["1.5"] * 4, {}, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, "column 'amount', row 1", "'currencies: {JPY: 1}'"),
+        (["EUR"] * 4, ["-5.00"] * 4, {}, Reason.AMOUNT_OUT_OF_RANGE, "column 'amount', row 1", "refunds"),
+        (["EUR"] * 4, ["1"] * 4, {"currencies": ["XQZ"]}, Reason.MAPPING_INVALID, "mapping", "{XQZ: 2}"),
+        (["EUR"] * 4, ["1"] * 4, {"currencies": {"EUR": 9}}, Reason.MAPPING_INVALID, "mapping", "8"),
+    ],
+)  # fmt: skip
+def test_a_currency_that_is_not_known_and_a_unit_that_is_not_its_own_are_refused(
+    tmp_path: Path, codes: list[str], amounts: list[str], changes: dict[str, Any], reason: Reason, where: str, said: str
+) -> None:
+    with pytest.raises(AssayError) as refusal:
+        world_of(tmp_path, codes, amounts, **changes)
+    assert (refusal.value.reason, refusal.value.where) == (reason, where)
+    assert said in str(refusal.value)
+
+
+@pytest.mark.parametrize("dtype", [pl.Float32, pl.Float64, pl.Decimal(12, 2), pl.String, pl.Categorical])
+def test_cents_survive_every_type_that_can_hold_them(tmp_path: Path, dtype: Any) -> None:
+    amounts = pl.Series(["12.34", "0.07", "65432.10", "9999.99"]).cast(dtype)
+    assert [minor for _, minor in world_of(tmp_path, ["EUR"] * 4, amounts)] == [1_234, 7, 6_543_210, 999_999]  # type: ignore[arg-type]  # a series
+
+
+def test_an_amount_whose_cents_a_single_float_has_lost_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Quarantine, match="its type cannot tell apart") as refusal:
+        world_of(tmp_path, ["EUR"] * 4, pl.Series([1.0, 2.0, 3.0, 123456.78], dtype=pl.Float32))  # type: ignore[arg-type]  # a series
+    assert (refusal.value.reason, refusal.value.where) == (Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, "column 'amount', row 4")
+    assert "decimal, text or Float64, not as Float32" in refusal.value.remedy
+
+
+def test_a_single_float_that_is_no_whole_cent_is_refused_with_its_type(tmp_path: Path) -> None:
+    with pytest.raises(Quarantine) as refusal:
+        world_of(tmp_path, ["EUR"] * 4, pl.Series([1.0, 2.005, 3.0, 4.0], dtype=pl.Float32))  # type: ignore[arg-type]  # a series
+    assert "Float32" in refusal.value.remedy
