@@ -13,6 +13,7 @@ import pytest
 
 from assay.agents.specs import Role
 from assay.agents.topology import TOPOLOGY
+from assay.app.gate.run_names import RunNames
 from assay.app.lane.assembly import partition_counts
 from assay.app.policy.documents import document
 from assay.app.run.directory import RunConfig
@@ -69,7 +70,9 @@ class Simulation:
 
         Entities are named as in the feature document. An entity that is not given is `<name>-1`; None leaves it out of the payment.
         A payment in a currency that the feature document does not know is refused: it has no decision.
+        Raises Quarantine(ENTITY_UNKNOWN) for a name that the policy does not know, as the gate refuses it.
         """
+        RunNames.of(self._config).check_entities(entities)
         event_id = event_id or f"payment-{len(self._payments) + 1}"
         ids = {name: f"{name}-1" for name in self._plan.entities} | entities
         self._payments[event_id] = parse(at)

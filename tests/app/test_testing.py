@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from assay.app.policy.documents import document
-from assay.contracts.errors import AssayError
+from assay.contracts.errors import AssayError, Quarantine
 from assay.contracts.reasons import Reason
 from assay.testing import Simulation, assay_simulation
 
@@ -32,6 +32,12 @@ def test_the_third_payment_of_a_day_is_reviewed(assay_simulation: type[Simulatio
     assert [decision.outcome for decision in decisions] == ["ALLOW", "ALLOW", "QUEUE_REVIEW", "ALLOW"]
     assert decisions[2].reasons == ("THIRD_PAYMENT_OF_THE_DAY",)
     assert decisions[2].features["customer_count_1d"] == 3
+
+
+def test_a_mistyped_entity_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(Quarantine, match="Did you mean 'customer'") as refused:
+        Simulation().payment(amount_minor=1_000, costumer="c1")
+    assert refused.value.reason is Reason.ENTITY_UNKNOWN
 
 
 def test_payments_of_one_time_fold_in_the_order_in_which_they_are_posted() -> None:

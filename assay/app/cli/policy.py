@@ -85,7 +85,7 @@ def _name_of(folder: Path) -> str:
 
 
 def _currencies(mapping: Mapping) -> list[str]:
-    return [mapping.currency.constant] if mapping.currency.constant else []
+    return [mapping.currency.constant] if mapping.currency.constant else list(mapping.exponents or ())
 
 
 def _as_path(folder: Path) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import yaml
+
 from assay.contracts.instants import duration_text
 
 
@@ -25,32 +27,32 @@ _DAY_US = 86_400_000_000
 _FEATURES = """\
 # Features of the policy {name}: what is known of a payment when it is decided. A window is counted in buckets of `resolution`.
 # The form is described in the page "Features". Change what you like, raise the revision, and run `assay policy check` on this folder.
-feature_set: {name}
+feature_set: {q}
 revision: "1"
 entities: [{entities}]
 """
 _ONE_CURRENCY = "# currencies: [EUR]  # without a list, all payments are in one currency\n"
 _OF_ENTITY = """\
   # {e}: how often and how much in an hour and a day; the month before is what is usual
-  - {{name: {e}_count_1h, entity: {e}, op: count, window: 1h, resolution: 5min, include_current: true}}
-  - {{name: {e}_count_1d, entity: {e}, op: count, window: 1d, resolution: 1h, include_current: true}}
-  - {{name: {e}_sum_1d, entity: {e}, op: sum, value: amount_minor, window: 1d, resolution: 1h, include_current: true}}
-  - {{name: {e}_count_30d, entity: {e}, op: count, window: 30d, resolution: 1d, include_current: false}}
-  - {{name: {e}_mean_30d, entity: {e}, op: mean, value: amount_minor, window: 30d, resolution: 1d, include_current: false}}
-  - {{name: {e}_zscore_30d, entity: {e}, op: zscore, value: amount_minor, window: 30d, resolution: 1d, include_current: false}}
-  - {{name: {e}_since_last_s, entity: {e}, op: since_last, unit: s}}
+  - {{name: {e}_count_1h, entity: {q}, op: count, window: 1h, resolution: 5min, include_current: true}}
+  - {{name: {e}_count_1d, entity: {q}, op: count, window: 1d, resolution: 1h, include_current: true}}
+  - {{name: {e}_sum_1d, entity: {q}, op: sum, value: amount_minor, window: 1d, resolution: 1h, include_current: true}}
+  - {{name: {e}_count_30d, entity: {q}, op: count, window: 30d, resolution: 1d, include_current: false}}
+  - {{name: {e}_mean_30d, entity: {q}, op: mean, value: amount_minor, window: 30d, resolution: 1d, include_current: false}}
+  - {{name: {e}_zscore_30d, entity: {q}, op: zscore, value: amount_minor, window: 30d, resolution: 1d, include_current: false}}
+  - {{name: {e}_since_last_s, entity: {q}, op: since_last, unit: s}}
 """
 _DISTINCT = """\
-  - {{name: {e}_distinct_{other}_1d, entity: {e}, op: distinct, of: {other}, window: 1d, resolution: 1h, include_current: true}}
+  - {{name: {e}_distinct_{other}_1d, entity: {q}, op: distinct, of: {q_other}, window: 1d, resolution: 1h, include_current: true}}
 """
 _FRAUD = """\
   # share of the payments that turned out to be fraud, of those old enough for their truth to be known
-  - {{name: {e}_fraud_rate_30d, entity: {e}, op: fraud_rate, window: 30d, resolution: 1d{delay}, include_current: false}}
+  - {{name: {e}_fraud_rate_30d, entity: {q}, op: fraud_rate, window: 30d, resolution: 1d{delay}, include_current: false}}
 """
 _RULES = """\
 # Rules of the policy {name}. The score of a payment is the sum of the points of all rules that fire; thresholds turn it into an outcome.
 # All numbers are a beginning: the report of a run shows how right each rule is. The form is described in the page "Rules".
-policy_id: {name}
+policy_id: {q}
 revision: "1"
 rules:
 """
@@ -75,21 +77,23 @@ _THRESHOLDS = "thresholds: {STEP_UP: 30, QUEUE_REVIEW: 60, DECLINE: 90}\n"
 
 def features_yaml(start: Start) -> str:
     """The features: counts, sums, means and z-scores per entity, distinct ids of the others, and fraud rates where truth is known."""
-    names, truth = ", ".join(start.entities), start.label_delay_us is not None
-    text = _FEATURES.format(name=start.name, entities=names)
+    names, truth = ", ".join(map(_scalar, start.entities)), start.label_delay_us is not None
+    text = _FEATURES.format(name=start.name, q=_scalar(start.name), entities=names)
     text += f"label_entities: [{names}]\n" if truth else ""
     text += f"currencies: [{', '.join(start.currencies)}]\n" if start.currencies else _ONE_CURRENCY
     text += "features:\n"
     for entity in start.entities:
-        text += _OF_ENTITY.format(e=entity)
-        text += "".join(_DISTINCT.format(e=entity, other=other) for other in start.entities if other != entity)
-        text += _FRAUD.format(e=entity, delay=_delay(start.label_delay_us)) if truth else ""
+        given = {"e": entity, "q": _scalar(entity)}
+        text += _OF_ENTITY.format(**given)
+        others = [other for other in start.entities if other != entity]
+        text += "".join(_DISTINCT.format(**given, other=other, q_other=_scalar(other)) for other in others)
+        text += _FRAUD.format(**given, delay=_delay(start.label_delay_us)) if truth else ""
     return text
 
 
 def rules_yaml(start: Start) -> str:
     """Rules about the payer, about amounts unusual for each other entity, and about frauds seen where truth is known."""
-    text = _RULES.format(name=start.name)
+    text = _RULES.format(name=start.name, q=_scalar(start.name))
     for entity in start.entities:
         names = {"e": entity, "E": entity.upper()}
         if entity == start.entities[0]:
@@ -100,6 +104,11 @@ def rules_yaml(start: Start) -> str:
             text += _RULE_OF_OTHER.format(**names)
         text += "" if start.label_delay_us is None else _RULE_FRAUD.format(**names)
     return text + _THRESHOLDS
+
+
+def _scalar(name: str) -> str:
+    """A name as YAML reads it back: `on`, `no` and `null` are words of YAML."""
+    return name if yaml.safe_load(name) == name else f'"{name}"'
 
 
 def _delay(label_delay_us: int | None) -> str:

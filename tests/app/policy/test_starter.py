@@ -19,7 +19,8 @@ from assay.contracts.reasons import Reason
 from assay.testing import Simulation
 
 DAY_US = 86_400_000_000
-NAMES = st.lists(st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True), min_size=1, max_size=8, unique=True)
+NAME = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True) | st.sampled_from(["on", "no", "y", "null", "e1"])
+NAMES = st.lists(NAME, min_size=1, max_size=8, unique=True)
 
 
 def written(start: Start) -> Policy:
@@ -30,9 +31,12 @@ def written(start: Start) -> Policy:
 
 
 @settings(max_examples=50, deadline=None)
-@given(NAMES, st.lists(st.sampled_from(["EUR", "GBP", "JPY"]), unique=True), st.none() | st.integers(0, 90 * DAY_US))
-def test_it_can_be_used_for_any_entities_currencies_and_delays(entities: list[str], currencies: list[str], delay: int | None) -> None:
-    policy = written(Start("mine", entities, currencies, delay))
+@given(NAME, NAMES, st.lists(st.sampled_from(["EUR", "GBP", "JPY"]), unique=True), st.none() | st.integers(0, 90 * DAY_US))
+def test_it_can_be_used_for_any_names_currencies_and_delays(
+    name: str, entities: list[str], currencies: list[str], delay: int | None
+) -> None:
+    policy = written(Start(name, entities, currencies, delay))
+    assert policy.feature_plan.feature_set == policy.rule_plan.policy.policy_id == name
     document = policy.feature_plan.document
     assert document.entities == tuple(entities)
     assert document.currencies == (tuple(currencies) or None)
