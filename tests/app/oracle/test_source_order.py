@@ -53,7 +53,7 @@ def places(world: SealedWorld) -> dict[str, int]:
     return dict(zip(view["source_id"], view["source_order"], strict=True))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(hours=st.lists(st.integers(0, 3), min_size=1, max_size=30), later=st.lists(st.integers(0, 3), max_size=10))
 def test_rows_at_the_end_of_a_file_move_no_row_before_them(hours: list[int], later: list[int]) -> None:
     def world(folder: str, of: list[int]) -> SealedWorld:
