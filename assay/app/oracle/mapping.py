@@ -130,7 +130,7 @@ def _fault(error: ValidationError) -> str:
     first, *others = error.errors()
     closest = max([first, *(one for one in others if one["loc"][:1] == first["loc"][:1])], key=lambda one: len(one["loc"]))
     named = [str(part) for part in closest["loc"] if "[" not in str(part)]  # a form's own name is pydantic's
-    return f"{'.'.join(named) or 'the document'}: {closest['msg']}"
+    return f"{'.'.join(named) or 'the document'}: {closest['msg'].removeprefix('Value error, ')}"
 
 
 def load_mapping(name_or_path: str) -> Mapping:
