@@ -1,15 +1,21 @@
 """Verify an audit chain: every byte of it vouched for by the next segment, the last one by the head.
 
 What is checked, per segment in order: its name, its digest as the next segment (or the head) has it, its header under
-the schema, the digest of its body, the number, order and ids of its records, and that its offsets were not covered before.
-A damaged segment makes its neighbour's digest wrong too; the one whose own attester is in order is the one at fault.
+the schema, the digest of its body, the number, order and ids of its records, that each joins a decision with its own outcome, and
+that its offsets were not covered before. A damaged segment makes its neighbour's digest wrong too; the one whose own attester is
+in order is the one at fault.
+
+A chain that was computed anew is whole. So its decisions are held against those that the journal gives, and its records against
+those on the bus, where these can be asked (`Witnesses`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,10 +23,13 @@ import numpy as np
 
 from assay.agents.coverage import Coverage
 from assay.agents.step import TopicPartition
+from assay.app.audit.witnesses import Seen, Witnesses, decisions_in
+from assay.app.replay.compare import Source, compare
 from assay.app.report.evidence import AuditEvidence
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import HEAD, Head, read_head, segment_key
 from assay.codecs.audit_segment import GENESIS, SEGMENTS, Segment, bodies_of, read_segment
+from assay.codecs.columns import Strings
 from assay.codecs.digests import sha256_fixed, sha256_rows
 from assay.codecs.single_object import writer_of, written_as
 from assay.contracts.errors import Stop
@@ -29,6 +38,9 @@ from assay.contracts.json_schema import fault_of
 from assay.contracts.pins import Pins
 
 PROBLEMS_MAX = 100
+#: ids that a decision and its outcome share
+_OF_DECISION = ("decision.decision_id", "decision.intent.action_id", "decision.intent.idempotency_key")
+_OF_OUTCOME = ("outcome.decision_id", "outcome.action_id", "outcome.idempotency_key")
 #: records, segments and bytes read so far
 Progress = Callable[[int, int, int], None]
 
@@ -61,30 +73,69 @@ class _Chain:
         return tuple(text for _, text in sorted(self.problems)[:PROBLEMS_MAX])
 
 
-def verify_chain(store: ObjectStore, pins: Pins, progress: Progress = lambda records, segments, size: None) -> AuditEvidence:
-    """Read and judge every segment of the run with these pins, and write the verdict to the evidence.
+def verify_chain(
+    store: ObjectStore, pins: Pins, progress: Progress = lambda records, segments, size: None, witnesses: Witnesses | None = None
+) -> AuditEvidence:
+    """Read and judge every segment of the run with these pins, hold them against the witnesses, and write the verdict to the evidence.
 
-    The first problem names the first segment at fault.
+    The first problem names the first segment at fault; what the witnesses say differs comes after the chain's own problems.
     """
-    started = time.monotonic()
-    chain = _Chain(pins.as_json())
+    started, chain, seen = time.monotonic(), _Chain(pins.as_json()), Seen()
+    given = witnesses or Witnesses(unreached="nothing else was asked")
     head = _head(store, chain)
     keys = list(store.keys(SEGMENTS))
     _judge_names(keys, head, chain)
-    for key in keys:
-        _judge(key, store.read(key), chain)
-        progress(chain.records, len(chain.links), chain.bytes)
+
+    def judged() -> Iterator[Strings]:
+        for key in keys:
+            records = _judge(key, store.read(key), chain)
+            decisions = decisions_in(records)
+            seen.note(records, decisions)
+            progress(chain.records, len(chain.links), chain.bytes)
+            yield decisions
+
+    recomputed, said = _held_against(given, judged, store, seen)
     _judge_links(chain, head)
+    on_bus, absent = seen.absent(given.on_bus) if given.on_bus is not None else (None, [])
+    problems = (*chain.texts(), *said, *absent)
     evidence = AuditEvidence(
-        verified=not chain.problems,
+        verified=not problems,
         records=chain.records,
         segments=len(keys),
         head=head.sha256 if head else "",
-        problems=chain.texts(),
+        recomputed=recomputed,
+        on_bus=on_bus,
+        unreached=given.unreached,
+        problems=problems[:PROBLEMS_MAX],
         wall_s=time.monotonic() - started,
     )
     evidence.write(store)
     return evidence
+
+
+def _held_against(given: Witnesses, judged: Source, store: ObjectStore, seen: Seen) -> tuple[int | None, Sequence[str]]:
+    """Judge all segments while their decisions are compared with those that the journal gives: (how many it gives, what differs)."""
+    passes = iter((judged,))
+
+    def again() -> Iterator[Strings]:
+        for key in store.keys(SEGMENTS):
+            with suppress(Stop):  # the first pass has named a damaged one
+                yield decisions_in(read_segment(store.read(key), key).values)
+
+    def audited() -> Iterator[Strings]:
+        """From the second pass on, with what need not be in a segment yet."""
+        first = next(passes, None)
+        if first is not None:
+            yield from first()
+            return
+        yield from given.unfinished()
+        yield from again()
+
+    if given.recomputed is None or given.plan is None:
+        deque(audited(), maxlen=0)
+        return None, seen.repeated(again)
+    result = compare(given.recomputed, audited, given.plan, "in the audit")
+    return result.recomputed, (*result.differences, *seen.repeated(again))
 
 
 def _head(store: ObjectStore, chain: _Chain) -> Head | None:
@@ -112,21 +163,22 @@ def _judge_names(keys: Sequence[str], head: Head | None, chain: _Chain) -> None:
         chain.say(key, "lies beyond the head that closes the chain")
 
 
-def _judge(key: str, data: bytes, chain: _Chain) -> None:
-    """Note the first thing wrong inside one segment."""
+def _judge(key: str, data: bytes, chain: _Chain) -> Strings:
+    """Note the first thing wrong inside one segment; its records, none if it cannot be read."""
     chain.bytes += len(data)
     try:
         segment = read_segment(data, key)
     except Stop as damage:
         chain.links.append(_Link(key, hashlib.sha256(data).hexdigest(), None))
         chain.say(key, damage.what + _record_at_fault(data))
-        return
+        return Strings.of([])
     chain.links.append(_Link(key, segment.digest, segment.header.get("previous")))
     fault = fault_of("audit_segment.v1", segment.header)
     what = f"header {fault}" if fault else _out_of_place(segment, key, chain) or _records(segment)
     if what:
         chain.say(key, what)
     chain.records += len(segment.values.lengths)
+    return segment.values
 
 
 def _judge_links(chain: _Chain, head: Head | None) -> None:
@@ -185,8 +237,9 @@ def _records(segment: Segment) -> str:
     wrong_type = np.flatnonzero(~written_as(writer_of("audit_record", values), values))
     if len(wrong_type):
         return f"record {wrong_type[0]} is no audit record"
-    bodies = bodies_of(values, frozenset({"audit_id", "sequence", "recorded_at_utc"}))
+    bodies = bodies_of(values, frozenset({"audit_id", "sequence", "recorded_at_utc", *_OF_DECISION, *_OF_OUTCOME}))
     found = bodies.decoded
+    of_decision, of_outcome = (np.hstack([np.asarray(found.columns[name]) for name in names]) for names in (_OF_DECISION, _OF_OUTCOME))
     digests = [sha256_rows(b"", part.data, part.starts, part.lengths) for part in (bodies.decisions, bodies.outcomes)]
     expected = sha256_fixed(AUDIT_ID_TAG, np.hstack(digests))
     sequence = np.asarray(found.columns["sequence"])
@@ -194,6 +247,7 @@ def _records(segment: Segment) -> str:
     checks = (
         (found.verdict != 0, "cannot be decoded"),
         ((expected != np.asarray(found.columns["audit_id"])).any(axis=1), "has another id than its content gives"),
+        ((of_decision != of_outcome).any(axis=1), "joins a decision with the outcome of another"),
         (sequence != segment.header["first_audit"] + np.arange(n), "is out of sequence"),
         (np.asarray(found.columns["recorded_at_utc"]) != segment.header["recorded_at_us"], "has another time than its segment"),
     )

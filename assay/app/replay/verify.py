@@ -94,10 +94,7 @@ def verify(
     started = time.monotonic()
     found = Recomputed()
     ends = iter((bounds_of(run.bootstrap, RTDL, run.namespace, properties),))
-    journal_ends = bounds_of(run.bootstrap, _journal_handle(), run.namespace, properties)
-    for first, end in journal_ends.values():
-        if first > 0:  # a part of the decisions could be compared, which would be read as all of them
-            raise out_of_reach(_journal_handle(), 0, first, end)
+    journal_ends = whole_journal(run, properties)
     notes = iter((found,))
 
     def recomputed() -> Iterator[Strings]:
@@ -136,6 +133,15 @@ def _evidence(result: Comparison, found: Recomputed, wall_s: float) -> ReplayEvi
         decision_digest=found.digest.hexdigest(),
         wall_s=wall_s,
     )
+
+
+def whole_journal(run: Run, properties: Mapping[str, str] | None = None) -> Bounds:
+    """Where the rtdl lane's journal begins and ends now. Raises Stop(JOURNAL_OUT_OF_REACH) when it was truncated."""
+    bounds = bounds_of(run.bootstrap, _journal_handle(), run.namespace, properties)
+    for first, end in bounds.values():
+        if first > 0:  # a part of the decisions could be compared, which would be read as all of them
+            raise out_of_reach(_journal_handle(), 0, first, end)
+    return bounds
 
 
 def read_journal(run: Run, properties: Mapping[str, str] | None = None, bounds: Bounds | None = None) -> Iterator[bytes]:

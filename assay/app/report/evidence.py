@@ -132,15 +132,32 @@ class ReplayEvidence(_Evidence):
 
 
 class AuditEvidence(_Evidence):
-    """`head` is the hex digest that closes the chain; `problems` is empty for a chain that verifies."""
+    """`head` is the hex digest that closes the chain; `problems` is empty for a chain that verifies.
+
+    `recomputed` counts the decisions of the journal that the chain was compared with, `on_bus` the audit records on the bus; None
+    where these were not asked, and `unreached` says why.
+    """
 
     KEY: ClassVar[str] = "evidence/audit.json"
     verified: bool
     records: int
     segments: int
     head: str
+    recomputed: int | None = None
+    on_bus: int | None = None
+    unreached: str = ""
     problems: tuple[str, ...] = ()
     wall_s: float
+
+    @property
+    def against(self) -> str:
+        """What the chain was held against, in words."""
+        if self.recomputed is None and self.on_bus is None:
+            return f"only the chain was checked: {self.unreached or 'nothing else was asked'}"
+        journal = f"the journal was not asked: {self.unreached}"
+        if self.recomputed is not None:
+            journal = f"{self.recomputed:,} decisions recomputed from the journal"
+        return f"against {self.on_bus or 0:,} audit records on the bus; {journal}"
 
 
 def decision_frame(values: Strings) -> pl.DataFrame:
