@@ -23,12 +23,12 @@ import numpy as np
 
 from assay.agents.coverage import Coverage
 from assay.agents.step import TopicPartition
-from assay.app.audit.witnesses import Seen, Witnesses, decisions_in
+from assay.app.audit.witnesses import Seen, Witnesses
 from assay.app.replay.compare import Source, compare
 from assay.app.report.evidence import AuditEvidence
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import HEAD, Head, read_head, segment_key
-from assay.codecs.audit_segment import GENESIS, SEGMENTS, Segment, bodies_of, read_segment
+from assay.codecs.audit_segment import GENESIS, SEGMENTS, Segment, bodies_of, decisions_in, read_segment
 from assay.codecs.columns import Strings
 from assay.codecs.digests import sha256_fixed, sha256_rows
 from assay.codecs.single_object import writer_of, written_as

@@ -20,11 +20,10 @@ from assay.app.bus.topic_reader import read_topic
 from assay.app.replay.compare import Source, decisions_of
 from assay.app.replay.verify import read_journal, recompute, whole_journal
 from assay.app.run.directory import Run
-from assay.codecs.audit_segment import bodies_of
 from assay.codecs.avro_decode import decode
-from assay.codecs.columns import Strings, interleave
+from assay.codecs.columns import Strings
 from assay.codecs.keyed_digest import Key, keyed_digests
-from assay.codecs.single_object import HEADER_BYTES, plan_of, record_type, resolve, split, type_index, unpack
+from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index, unpack
 from assay.contracts.errors import AssayError
 from assay.contracts.handles import AUDIT, RTDL
 from assay.contracts.reasons import Reason
@@ -102,15 +101,6 @@ def _decision_ids(values: Strings, name: str) -> NDArray[Any]:
     mine = values.take(np.flatnonzero(split(values) == type_index(name)))
     ids = decode(plan_of(name, _DECISION_ID), mine.data, mine.starts, mine.lengths, HEADER_BYTES).columns["decision_id"]
     return np.ascontiguousarray(ids).view("V16").reshape(-1)
-
-
-def decisions_in(records: Strings) -> Strings:
-    """decision_response values of audit records, as they were on the rtdl topic. Records that cannot be read give none."""
-    bodies = bodies_of(resolve(records))
-    held = bodies.decisions.take(np.flatnonzero(bodies.decoded.verdict == 0))
-    n = len(held.lengths)
-    framed = interleave(Strings.repeat(record_type("decision_response").header, n), held).compact()
-    return Strings(framed.data, framed.starts[::2], (held.lengths + HEADER_BYTES).astype(np.int32))
 
 
 class Seen:

@@ -14,6 +14,7 @@ from rich.text import Text
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topics import create_topics
 from assay.app.demo import processes
+from assay.app.demo.admitted import entry_of
 from assay.app.demo.finalisation import assay, observe, processes_of, prove, utc_now, write_evidence
 from assay.app.demo.new_run import claim_topics, refuse_other_config, wire, world_config
 from assay.app.demo.stages import Stages, table
@@ -71,8 +72,10 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
             member.stop()
+        with stages.stage("count what was admitted", world.manifest.rows):
+            entry = entry_of(run, properties)
         proven = prove(run, stages, world.manifest.rows)
-        write_evidence(run, stages, settings, seen)
+        write_evidence(run, stages, settings, seen, entry)
     reported = assay(run, "report") == 0
     _conclude(run, stages, proven=proven and reported)
     return proven and reported

@@ -25,6 +25,7 @@ from assay.app.run.code_digest import code_digest
 from assay.app.run.directory import Run, RunConfig
 from assay.codecs.columns import Strings
 from assay.codecs.decision_digest import DecisionDigest
+from assay.codecs.decision_set import DecisionSet
 from assay.codecs.journal_record import JournalRecord
 from assay.contracts.handles import RTDL
 from assay.tables.feature_plan import compile_plan
@@ -36,6 +37,7 @@ class Recomputed:
 
     decisions: int = 0
     digest: DecisionDigest = field(default_factory=DecisionDigest)
+    whole: DecisionSet = field(default_factory=DecisionSet)
     frames: list[pl.DataFrame] = field(default_factory=list)
     configs: set[str] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)
@@ -75,6 +77,7 @@ def _note(found: Recomputed, record: JournalRecord, config: RunConfig, decided: 
     if decided is not None:
         found.decisions += len(decided.lengths)
         found.digest.update(decided)
+        found.whole.update(decided)
         found.frames.append(decision_frame(decided))
 
 
@@ -131,6 +134,7 @@ def _evidence(result: Comparison, found: Recomputed, wall_s: float) -> ReplayEvi
         differing=result.differing,
         differences=differences[:DIFFERENCES_SHOWN],
         decision_digest=found.digest.hexdigest(),
+        decision_set=found.whole.hexdigest(),
         wall_s=wall_s,
     )
 

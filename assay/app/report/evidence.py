@@ -96,6 +96,25 @@ class ProcessUsage(BaseModel):
     data: str = ""
 
 
+class Entry(BaseModel):
+    """How payments came in. `admitted` and `receipts` count distinct payments, the others records on the traffic topic.
+
+    Of those `without_receipt`, the gate's index has `unsettled` ones (a gate that was killed in between), knows the place of
+    `receipts_gone`, and does not know `strangers`; `named` has a line for the first of the last two. `unasked` says why the index was
+    not asked.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    admitted: int
+    receipts: int
+    without_receipt: int
+    unsettled: int = 0
+    receipts_gone: int = 0
+    strangers: int = 0
+    named: tuple[str, ...] = ()
+    unasked: str = ""
+
+
 class RunEvidence(_Evidence):
     """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_triggers` counts payments among them:
     eligible triggers are the sealed rows (of a live run: `admitted_triggers`, and refused are those of the lanes) without these.
@@ -113,6 +132,7 @@ class RunEvidence(_Evidence):
     quarantined: dict[str, int] = {}
     refused_triggers: int = 0
     admitted_triggers: int | None = None
+    entry: Entry | None = None
     duplicates: int | None = None
     latency_ms: dict[str, float] | None = None
     latency_utc: str = ""
@@ -120,7 +140,11 @@ class RunEvidence(_Evidence):
 
 
 class ReplayEvidence(_Evidence):
-    """`differences` holds a line per difference found, the first hundred at most; `differing` counts them all."""
+    """`differences` holds a line per difference found, the first hundred at most; `differing` counts them all.
+
+    `decision_digest` leaves out what differs between runs that decide alike; `decision_set` covers every byte of every decision, so
+    that a report can compare it with the decisions in the audit. It is empty in evidence of older versions.
+    """
 
     KEY: ClassVar[str] = "evidence/replay.json"
     verified: bool
@@ -128,6 +152,7 @@ class ReplayEvidence(_Evidence):
     differing: int
     differences: tuple[str, ...] = ()
     decision_digest: str
+    decision_set: str = ""
     wall_s: float
 
 

@@ -12,12 +12,15 @@ import polars as pl
 from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.report.evidence import CLAIMS, AuditEvidence, ReplayEvidence, RunEvidence, read_decisions
 from assay.app.report.quality import DAY_US, DELAY_DAYS, TEST_DAYS, TRAIN_DAYS, Quality, measure, rows_of_test_week
+from assay.app.report.receipted import count_receipts
+from assay.app.report.recheck import Held, recheck
 from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
 from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.reasons import Reason
 
 BINS = 60
+CAME_IN = "Every payment came through the gate"
 LATENCY_OF = "a batch's journal record to its outputs acknowledged, while streaming"
 _MEANING = {"smoke": "no hardening claimed", "parity": "the server used in production", "managed": "run by a provider"}
 
@@ -73,6 +76,7 @@ class RunSummary:
     run: RunEvidence | None
     replay: ReplayEvidence | None
     audit: AuditEvidence | None
+    held: Held
     identity: Mapping[str, str]
 
     @property
@@ -112,18 +116,43 @@ class RunSummary:
         counted = f"{_n(self.eligible)} eligible · {_n(self.decisions)} decided · {_n(self.audits)} audited"
         if self.complete:
             counted = f"{_n(self.eligible)} eligible, all decided, all audited"
-        replay, audit = self.replay, self.audit
-        replayed = f"{replay.compared:,} decisions recomputed, {replay.differing:,} differ" if replay else "no replay was recorded"
-        chained = (
-            f"{audit.records:,} records in {audit.segments:,} segment{'s' if audit.segments != 1 else ''}"
-            if audit
-            else "no verification was recorded"
-        )
-        return (
-            ("Every payment decided and audited", self.complete, counted),
-            ("Replay gives the same decisions", replay.verified if replay else None, replayed),
-            ("Audit chain is whole", audit.verified if audit else None, chained),
-        )
+        return (("Every payment decided and audited", self.complete, counted), (CAME_IN, *self._entry()), *self._checked)
+
+    def _entry(self) -> tuple[bool | None, str]:
+        """Whether all that was decided came through the gate."""
+        entry = self.run.entry if self.run else None
+        if entry is None or self.held.receipts is None:
+            return None, "receipts were not counted"
+        if self.held.receipts != entry.receipts:
+            return False, f"the evidence says {entry.receipts:,} receipts, there are {self.held.receipts:,}"
+        figures = f"{entry.admitted:,} payments · {entry.receipts:,} receipts · {entry.without_receipt:,} on the topic without one"
+        if entry.strangers or entry.receipts_gone:
+            return False, f"{figures}, {entry.strangers:,} unknown to the gate, {entry.receipts_gone:,} whose receipt is gone"
+        if entry.without_receipt and entry.unasked:
+            return None, f"{figures}; {entry.unasked}"
+        return True if entry.admitted else None, figures
+
+    @property
+    def _checked(self) -> Sequence[tuple[str, bool | None, str]]:
+        """Verdicts of the stages that prove, as far as the store still holds what they speak of."""
+        replay, audit, held = self.replay, self.audit, self.held
+        same, whole, given = "Replay gives the same decisions", "Audit chain is whole", "Audit holds the decisions of the journal"
+        replayed: tuple[bool | None, str] = (None, "no replay was recorded")
+        if replay is not None:
+            figures = f"{replay.compared:,} decisions recomputed, {replay.differing:,} differ"
+            older = None if replay.decision_set else "the evidence is of an older version: run `assay replay --verify`"
+            replayed = (False, held.replay) if held.replay else (None, older) if older else (replay.verified, figures)
+        if audit is None:
+            return (same, *replayed), (whole, None, "no verification was recorded"), (given, None, "no verification was recorded")
+        figures = f"{audit.records:,} records in {audit.segments:,} segment{'s' if audit.segments != 1 else ''}"
+        chained = (False, held.audit) if held.audit else (audit.verified, figures)
+        return (same, *replayed), (whole, *chained), (given, *self._given(audit))
+
+    def _given(self, audit: AuditEvidence) -> tuple[bool | None, str]:
+        """Whether the audit was held against the journal. Fewer decisions there than in the audit is no verdict that was ever given."""
+        if audit.recomputed is None or not audit.verified:
+            return (None if audit.verified else False), audit.against
+        return not self.held.audit and audit.recomputed >= audit.records, audit.against
 
 
 def summarize(run: Run) -> RunSummary:
@@ -131,6 +160,7 @@ def summarize(run: Run) -> RunSummary:
     store = run.store
     evidence, replay, audit = RunEvidence.read(store), ReplayEvidence.read(store), AuditEvidence.read(store)
     world, decisions = _world(run), read_decisions(store)
+    held = recheck(store, audit, replay, decisions)._replace(receipts=_receipts(run, evidence))
     truth = _truth(world)
     judged = _judged(decisions, truth)
     sealed = world.manifest.rows if world else None
@@ -140,7 +170,7 @@ def summarize(run: Run) -> RunSummary:
         sealed_rows=sealed,
         eligible=_eligible(sealed, evidence),
         decisions=None if decisions is None else len(decisions),
-        audits=audit.records if audit else None,
+        audits=held.audits,
         frauds=None if judged is None or truth is None else int(judged["fraud"].sum()),
         missed_frauds=None if judged is None or truth is None else int(judged.filter("fraud", outcome="ALLOW").height),
         outcomes=() if judged is None else _by_outcome(judged, known=truth is not None),
@@ -150,8 +180,14 @@ def summarize(run: Run) -> RunSummary:
         run=evidence,
         replay=replay,
         audit=audit,
+        held=held,
         identity=_identity(run, evidence),
     )
+
+
+def _receipts(run: Run, evidence: RunEvidence | None) -> int | None:
+    """Receipts that there are now, if the evidence speaks of them."""
+    return count_receipts(run.store, run.directory) if evidence is not None and evidence.entry is not None else None
 
 
 def _eligible(sealed: int | None, evidence: RunEvidence | None) -> int | None:

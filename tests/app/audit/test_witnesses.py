@@ -13,14 +13,14 @@ from records import RTDL, chunk, decision, outcome
 
 from assay.agents.step import Chunk
 from assay.app.audit.verify import verify_chain
-from assay.app.audit.witnesses import Witnesses, decisions_in, unfinished_of
+from assay.app.audit.witnesses import Witnesses, unfinished_of
 from assay.app.replay.compare import decisions_of
 from assay.app.replay.verify import recompute
 from assay.app.report.evidence import AuditEvidence
 from assay.app.run.directory import RunConfig
 from assay.app.simulation.log import MemoryStore
 from assay.app.stores.segment_journal import segment_key
-from assay.codecs.audit_segment import SEGMENTS, read_segment
+from assay.codecs.audit_segment import SEGMENTS, decisions_in, read_segment
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import unpack
 from assay.tables.feature_plan import compile_plan

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from forged_chains import forge
 from rich.console import Console
+from sample_audits import decided, write_proof
 
 from assay.app.cli.report import main
+from assay.app.gate.receipts import RECEIPTS
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import open_world
 from assay.app.report.evidence import (
     AuditEvidence,
+    Entry,
     ReplayEvidence,
     RunEvidence,
     decision_frame,
@@ -23,10 +29,12 @@ from assay.app.report.evidence import (
     write_decisions,
 )
 from assay.app.report.page import page
-from assay.app.report.summary import RunSummary, summarize
+from assay.app.report.summary import CAME_IN, RunSummary, summarize
 from assay.app.report.terminal import show
 from assay.app.run.directory import Run, RunConfig
 from assay.app.stores.objects import DirectoryStore
+from assay.app.stores.segment_journal import HEAD, read_head, segment_key
+from assay.codecs.audit_segment import SEGMENTS
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
 from assay.contracts.errors import Stop
@@ -34,6 +42,8 @@ from assay.contracts.reasons import Reason
 
 ROWS = 2_000
 NOW_US = 1_790_000_000_000_000
+RECEIPT_FILE = f"{RECEIPTS}/seg-000000000000-002000.ndjson"
+ENTRY = Entry(admitted=ROWS, receipts=ROWS, without_receipt=0)
 
 
 def make_run(directory: Path, fingerprint: str = "1" * 64) -> Run:
@@ -62,21 +72,29 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     manifest = import_world(file, load_mapping("handbook"), DirectoryStore(directory / "store"), NOW_US, lambda *_: None).manifest
     run = make_run(directory, manifest.manifest_fingerprint)
     live = pl.concat([open_world(run.store, manifest.manifest_fingerprint).stream_part(part) for part in manifest.stream_view])
-    declined = pl.col("amount_minor") > 22_000
-    decisions = live.select(
-        "event_id",
-        pl.lit("00" * 16).alias("decision_id"),
-        "ts_us",
-        decided_at_us=NOW_US + pl.int_range(pl.len(), dtype=pl.Int64),
-        score=pl.col("amount_minor"),
-        outcome=pl.when(declined).then(pl.lit("DECLINE")).otherwise(pl.lit("ALLOW")),
-        reasons=pl.when(declined).then(pl.lit(["LARGE"])).otherwise(pl.lit([], dtype=pl.List(pl.String))),
-    )
-    write_decisions(run.store, [decisions])
+    large = 22_000
+    decisions = [
+        decided(event, ts_us, NOW_US + at, amount, *(("DECLINE", ["LARGE"]) if amount > large else ("ALLOW", [])))
+        for at, (event, ts_us, amount) in enumerate(live.select("event_id", "ts_us", "amount_minor").iter_rows())
+    ]
+    write_proof(run.store, decisions)
+    lines = [f'{{"decision":"ADMIT","event_class":"traffic","event_id":"{event}"}}\n' for event in live["event_id"]]
+    run.store.create(RECEIPT_FILE, "".join(lines).encode())
     return directory
 
 
-def evidence(store: DirectoryStore, audits: int = ROWS, *, replayed: bool = True) -> None:
+@pytest.fixture
+def proven(world: Path) -> Iterator[Run]:
+    """The run with evidence of every stage; what a test does to its store is undone."""
+    run = Run.load(world)
+    evidence(run.store)
+    before = {key: run.store.read(key) for prefix in ("evidence", SEGMENTS, RECEIPTS) for key in run.store.keys(prefix)}
+    yield run
+    for key, data in before.items():
+        run.store.replace(key, data)
+
+
+def evidence(store: DirectoryStore) -> None:
     RunEvidence(
         started_utc="2026-01-01T00:00:00.000000Z",
         finished_utc="2026-01-01T00:01:00.000000Z",
@@ -88,11 +106,8 @@ def evidence(store: DirectoryStore, audits: int = ROWS, *, replayed: bool = True
         ),
         quarantined={"PAYLOAD_HASH_MISMATCH": 3},
         latency_ms={"p50": 2.5},
+        entry=ENTRY,
     ).write(store)
-    ReplayEvidence(
-        verified=replayed, compared=ROWS, differing=0 if replayed else 1, differences=("<row 5>",), decision_digest="ab", wall_s=1
-    ).write(store)
-    AuditEvidence(verified=True, records=audits, segments=2, head="cd", wall_s=1).write(store)
 
 
 def shown(summary: RunSummary) -> str:
@@ -102,10 +117,8 @@ def shown(summary: RunSummary) -> str:
     return console.file.getvalue()
 
 
-def test_counts_come_from_the_sealed_world_and_the_decisions(world: Path) -> None:
-    run = Run.load(world)
-    evidence(run.store)
-    summary = summarize(run)
+def test_counts_come_from_the_sealed_world_and_the_decisions(proven: Run) -> None:
+    summary = summarize(proven)
     assert (summary.sealed_rows, summary.eligible, summary.decisions, summary.audits) == (ROWS, ROWS, ROWS, ROWS)
     assert summary.complete is True
     assert summary.claim == "smoke"
@@ -120,38 +133,156 @@ def test_counts_come_from_the_sealed_world_and_the_decisions(world: Path) -> Non
     assert names[0].startswith("test week from ")
 
 
-def test_one_missing_audit_refutes_completeness_and_sets_the_exit_code(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = Run.load(world)
-    evidence(run.store, audits=ROWS - 1)
-    assert main(["--run", str(world)]) == 1
+def test_one_missing_audit_refutes_completeness_and_sets_the_exit_code(proven: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    forge(proven.store, lambda records: records.pop())
+    assert main(["--run", str(proven.directory)]) == 1
     assert "refuted" in capsys.readouterr().out
-    assert f"{ROWS - 1:,} audited" in (world / "report.html").read_text()
+    assert f"{ROWS - 1:,} audited" in (proven.directory / "report.html").read_text()
 
 
-def test_a_proven_run_writes_a_page_that_loads_nothing(world: Path) -> None:
-    evidence(Run.load(world).store)
-    assert main(["--run", str(world)]) == 0
-    html = (world / "report.html").read_text()
+def test_a_proven_run_writes_a_page_that_loads_nothing(proven: Run) -> None:
+    assert main(["--run", str(proven.directory)]) == 0
+    html = (proven.directory / "report.html").read_text()
     for outside in ("http:", "https:", "<script", "<link", "@import", "url("):
         assert outside not in html
-    assert html.count("✓ proven") == 3
+    assert html.count("✓ proven") == 5
+    assert f"against {ROWS:,} audit records on the bus; {ROWS:,} decisions recomputed from the journal" in html
 
 
-def test_what_a_replay_found_is_listed_and_escaped(world: Path) -> None:
-    run = Run.load(world)
-    evidence(run.store, replayed=False)
-    html = page(summarize(run))
+def test_what_a_replay_found_is_listed_and_escaped(proven: Run) -> None:
+    replay = ReplayEvidence.read(proven.store)
+    assert replay is not None
+    replay.model_copy(update={"verified": False, "differing": 1, "differences": ("<row 5>",)}).write(proven.store)
+    html = page(summarize(proven))
     assert "✗ refuted" in html
     assert "&lt;row 5&gt;" in html
+
+
+REPLAY, CHAIN, GIVEN = "Replay gives the same decisions", "Audit chain is whole", "Audit holds the decisions of the journal"
+
+
+def _edit(kind: type[RunEvidence | ReplayEvidence | AuditEvidence], **changes: object) -> Callable[[DirectoryStore], None]:
+    def edit(store: DirectoryStore) -> None:
+        found = kind.read(store)
+        assert found is not None
+        found.model_copy(update=changes).write(store)
+
+    return edit
+
+
+def _cut(store: DirectoryStore) -> None:
+    store.replace(segment_key(0), store.read(segment_key(0))[:-7])
+
+
+def _removed(number: int) -> Callable[[DirectoryStore], None]:
+    return lambda store: store.remove(segment_key(number))
+
+
+def _exchanged(store: DirectoryStore) -> None:
+    first, second = store.read(segment_key(0)), store.read(segment_key(1))
+    store.replace(segment_key(0), second)
+    store.replace(segment_key(1), first)
+
+
+def _other_head(store: DirectoryStore) -> None:
+    store.replace(HEAD, store.read(HEAD).replace(b'"sequence":1', b'"sequence":0'))
+
+
+def _entry(**changes: object) -> Callable[[DirectoryStore], None]:
+    return _edit(RunEvidence, entry=ENTRY.model_copy(update=changes))
+
+
+def _reason(store: DirectoryStore) -> None:
+    """Everything is computed anew, the evidence of the verification too."""
+
+    def change(records: list[dict[str, Any]]) -> None:
+        records[3]["decision"]["reasons"] = ["PLANTED"]
+
+    forge(store, change)
+    head = read_head(store)
+    assert head is not None
+    _edit(AuditEvidence, head=head.sha256)(store)
+
+
+def _figures(store: DirectoryStore) -> None:
+    decisions = read_decisions(store)
+    assert decisions is not None
+    write_decisions(store, [decisions.with_columns(outcome=pl.lit("ALLOW"))])
+
+
+def _fewer_figures(store: DirectoryStore) -> None:
+    decisions = read_decisions(store)
+    assert decisions is not None
+    write_decisions(store, [decisions.head(ROWS - 1)])
+
+
+@pytest.mark.parametrize(
+    ("tamper", "verdict", "words"),
+    [
+        pytest.param(_edit(ReplayEvidence, compared=5_000), REPLAY, "its evidence says 5,000 decisions", id="compared edited"),
+        pytest.param(_fewer_figures, REPLAY, f"decisions.parquet holds {ROWS - 1:,}", id="a decision less in the figures"),
+        pytest.param(_figures, REPLAY, "holds other decisions than the audit", id="outcomes edited in the figures"),
+        pytest.param(_edit(ReplayEvidence, decision_set="0" * 64), REPLAY, "are not those that were recomputed", id="another set"),
+        pytest.param(_reason, REPLAY, "are not those that were recomputed", id="a reason changed, and all digests computed anew"),
+        pytest.param(_cut, CHAIN, f"{segment_key(0)}: an audit segment is damaged", id="a segment truncated"),
+        pytest.param(_removed(0), CHAIN, f"{segment_key(1)}: does not follow", id="the first segment removed"),
+        pytest.param(_removed(1), CHAIN, f"{segment_key(1)}: is not the segment that the head names", id="the last segment removed"),
+        pytest.param(_exchanged, CHAIN, f"{segment_key(0)}: holds segment 1", id="segments exchanged"),
+        pytest.param(_other_head, CHAIN, f"{segment_key(0)}: is not the segment that the head names", id="another head"),
+        pytest.param(lambda store: store.remove(HEAD), CHAIN, "does not close a chain of 2 segments", id="no head"),
+        pytest.param(_edit(AuditEvidence, records=9), CHAIN, "is not the one of 9 records that was verified", id="records edited"),
+        pytest.param(_edit(AuditEvidence, head="0" * 64), CHAIN, "is not the one of 2,000 records", id="evidence of another chain"),
+        pytest.param(_edit(AuditEvidence, recomputed=9), GIVEN, "9 decisions recomputed from the journal", id="recomputed edited"),
+        pytest.param(_entry(strangers=1), CAME_IN, "1 unknown to the gate", id="one came past the gate"),
+        pytest.param(_entry(receipts_gone=2), CAME_IN, "2 whose receipt is gone", id="receipts deleted while it ran"),
+        pytest.param(_entry(receipts=9), CAME_IN, "the evidence says 9 receipts, there are 2,000", id="receipts edited"),
+        pytest.param(lambda store: store.remove(RECEIPT_FILE), CAME_IN, "there are 0", id="receipts deleted"),
+        pytest.param(_edit(AuditEvidence, verified=False), GIVEN, "recomputed from the journal", id="a verification that failed"),
+    ],
+)
+def test_evidence_that_the_store_does_not_bear_out_is_refuted(
+    proven: Run, tamper: Callable[[DirectoryStore], None], verdict: str, words: str
+) -> None:
+    assert [given for _, given, _ in summarize(proven).verdicts] == [True] * 5
+    tamper(proven.store)
+    found = {what: (given, figures) for what, given, figures in summarize(proven).verdicts}
+    assert found[verdict][0] is False
+    assert words in found[verdict][1]
+    assert main(["--run", str(proven.directory)]) == 1
+
+
+def test_a_chain_that_nothing_else_was_asked_about_is_whole_and_not_proven_to_hold_the_decisions(proven: Run) -> None:
+    _edit(AuditEvidence, recomputed=None, on_bus=None, unreached="Kafka does not answer")(proven.store)
+    found = {what: (given, figures) for what, given, figures in summarize(proven).verdicts}
+    assert found[CHAIN][0] is True
+    assert found[GIVEN] == (None, "only the chain was checked: Kafka does not answer")
+
+
+def test_records_without_a_receipt_are_not_proven_while_the_index_was_not_asked(proven: Run) -> None:
+    _entry(without_receipt=3, unasked="the gate's index does not answer: gone")(proven.store)
+    found = {what: (given, figures) for what, given, figures in summarize(proven).verdicts}
+    figures = f"{ROWS:,} payments · {ROWS:,} receipts · 3 on the topic without one"
+    assert found[CAME_IN] == (None, f"{figures}; the gate's index does not answer: gone")
+
+
+def test_payments_that_came_past_the_gate_are_named_in_the_page(proven: Run) -> None:
+    _entry(strangers=1, named=("event e came past the gate",))(proven.store)
+    assert "event e came past the gate" in page(summarize(proven))
+
+
+def test_evidence_of_an_older_version_is_not_proven(proven: Run) -> None:
+    _edit(ReplayEvidence, decision_set="")(proven.store)
+    found = {what: given for what, given, _ in summarize(proven).verdicts}
+    assert found[REPLAY] is None
 
 
 def test_missing_evidence_is_not_proven_and_never_zero(tmp_path: Path) -> None:
     summary = summarize(make_run(tmp_path))
     assert summary.complete is None
-    assert [proven for _, proven, _ in summary.verdicts] == [None, None, None]
+    assert [proven for _, proven, _ in summary.verdicts] == [None] * 5
     text, html = shown(summary), page(summary)
     assert text.count("not proven") >= 4
-    assert html.count("? not proven") == 3
+    assert html.count("? not proven") == 5
     assert "<b>0</b>" not in html
 
 
