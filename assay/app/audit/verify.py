@@ -25,7 +25,7 @@ from assay.agents.coverage import Coverage
 from assay.agents.step import TopicPartition
 from assay.app.audit.witnesses import Seen, Witnesses
 from assay.app.replay.compare import Source, compare
-from assay.app.report.evidence import AuditEvidence
+from assay.app.report.evidence import NOTHING_AUDITED, AuditEvidence
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import HEAD, Head, read_head, segment_key
 from assay.codecs.audit_segment import GENESIS, SEGMENTS, Segment, bodies_of, decisions_in, read_segment
@@ -82,8 +82,8 @@ def verify_chain(
     """
     started, chain, seen = time.monotonic(), _Chain(pins.as_json()), Seen()
     given = witnesses or Witnesses(unreached="nothing else was asked")
-    head = _head(store, chain)
     keys = list(store.keys(SEGMENTS))
+    head = _head(store, chain, any_segment=bool(keys))
     _judge_names(keys, head, chain)
 
     def judged() -> Iterator[Strings]:
@@ -138,14 +138,17 @@ def _held_against(given: Witnesses, judged: Source, store: ObjectStore, seen: Se
     return result.recomputed, (*result.differences, *seen.repeated(again))
 
 
-def _head(store: ObjectStore, chain: _Chain) -> Head | None:
+def _head(store: ObjectStore, chain: _Chain, *, any_segment: bool) -> Head | None:
     try:
         head = read_head(store)
     except Stop as damage:
         chain.say(HEAD, damage.what)
         return None
     if head is None:
-        chain.say(HEAD, "there is no head that closes a chain")
+        if any_segment:
+            chain.say(HEAD, "there is no head that closes a chain")
+        else:
+            chain.problems.append((0, NOTHING_AUDITED))
     return head
 
 

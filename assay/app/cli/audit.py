@@ -53,7 +53,8 @@ def verify(run: Annotated[Path, typer.Option(help="directory of the run")]) -> i
         console.print(f"  {evidence.against}", highlight=False, soft_wrap=True, markup=False)
         console.print(f"  head {evidence.head}", highlight=False)
         return 0
-    console.print(f"  audit BROKEN: {evidence.records:,} records in {evidence.segments:,} segments read", highlight=False)
+    verdict = "nothing to verify" if evidence.nothing else "audit BROKEN"
+    console.print(f"  {verdict}: {evidence.records:,} records in {evidence.segments:,} segments read", highlight=False)
     console.print(f"  {evidence.against}", highlight=False, soft_wrap=True, markup=False)
     for problem in evidence.problems:
         console.print(f"  {problem}", highlight=False, soft_wrap=True, markup=False)

@@ -31,6 +31,7 @@ Claim = Literal["smoke", "parity", "managed"]
 #: weakest first; a run is called by its weakest part
 CLAIMS: tuple[Claim, ...] = ("smoke", "parity", "managed")
 DECISIONS_KEY = "evidence/decisions.parquet"
+NOTHING_AUDITED = "nothing was audited: there is no segment and no head"
 #: column → where a decision has it, and its type
 _COLUMNS: dict[str, tuple[str, Any]] = {
     "event_id": ("source_event.event_id", "string"),
@@ -173,6 +174,11 @@ class AuditEvidence(_Evidence):
     unreached: str = ""
     problems: tuple[str, ...] = ()
     wall_s: float
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing to verify, and nothing that should have been there."""
+        return self.problems == (NOTHING_AUDITED,)
 
     @property
     def against(self) -> str:

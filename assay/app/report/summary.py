@@ -85,10 +85,24 @@ class RunSummary:
 
         Without a denominator nothing is refuted: a live run that goes on was replayed at one moment and verified at another.
         """
+        if self.nothing_admitted:
+            return None
         figures = {self.eligible, self.decisions, self.audits}
         if self.eligible is not None and len(figures - {None}) > 1:
             return False
         return None if None in figures else True
+
+    @property
+    def nothing_admitted(self) -> bool:
+        """Whether no payment was left to be decided, and none was: there is nothing to prove."""
+        return self.eligible == 0 and not self.decisions and not self.audits
+
+    @property
+    def nothing_text(self) -> str:
+        """Why nothing was admitted, in figures."""
+        reasons = " · ".join(f"{reason} {count:,}" for reason, count in sorted(self.run.quarantined.items())) if self.run else ""
+        refused = self.sealed_rows or (sum(self.run.quarantined.values()) if self.run else 0)
+        return f"nothing was admitted: all {refused:,} that were posted were refused ({reasons})" if refused else "nothing was posted"
 
     @property
     def latency_what(self) -> str:
@@ -114,7 +128,9 @@ class RunSummary:
     def verdicts(self) -> Sequence[tuple[str, bool | None, str]]:
         """(what, proven or refuted or None, in figures)."""
         counted = f"{_n(self.eligible)} eligible · {_n(self.decisions)} decided · {_n(self.audits)} audited"
-        if self.complete:
+        if self.nothing_admitted:
+            counted = self.nothing_text
+        elif self.complete:
             counted = f"{_n(self.eligible)} eligible, all decided, all audited"
         return (("Every payment decided and audited", self.complete, counted), (CAME_IN, *self._entry()), *self._checked)
 
@@ -142,8 +158,9 @@ class RunSummary:
             figures = f"{replay.compared:,} decisions recomputed, {replay.differing:,} differ"
             older = None if replay.decision_set else "the evidence is of an older version: run `assay replay --verify`"
             replayed = (False, held.replay) if held.replay else (None, older) if older else (replay.verified, figures)
-        if audit is None:
-            return (same, *replayed), (whole, None, "no verification was recorded"), (given, None, "no verification was recorded")
+        none = "nothing was audited" if self.nothing_admitted or audit else "no verification was recorded"
+        if audit is None or audit.nothing:
+            return (same, *replayed), (whole, None, none), (given, None, none)
         figures = f"{audit.records:,} records in {audit.segments:,} segment{'s' if audit.segments != 1 else ''}"
         chained = (False, held.audit) if held.audit else (audit.verified, figures)
         return (same, *replayed), (whole, *chained), (given, *self._given(audit))

@@ -13,6 +13,7 @@ from forged_chains import forge
 from rich.console import Console
 from sample_audits import decided, write_proof
 
+from assay.app.audit.verify import verify_chain
 from assay.app.cli.report import main
 from assay.app.gate.receipts import RECEIPTS
 from assay.app.oracle.generator import generate
@@ -295,6 +296,35 @@ def test_a_live_run_counts_what_the_gate_admitted(tmp_path: Path) -> None:
     assert "admitted payments" in page(summary)
     AuditEvidence(verified=True, records=6, segments=1, head="cd", wall_s=1).write(run.store)
     assert summarize(run).complete is False
+
+
+NOTHING = {"started_utc": "s", "finished_utc": "f", "machine": "m", "stages": (), "parts": ()}
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "said"),
+    [
+        ({"TRUTH_COLUMN_IN_LIVE_ROW": 2}, "nothing was admitted: all 2 that were posted were refused (TRUTH_COLUMN_IN_LIVE_ROW 2)"),
+        ({}, "nothing was posted"),
+    ],
+)
+def test_a_run_of_which_nothing_was_admitted_says_so_and_nothing_is_refuted(tmp_path: Path, quarantined: dict[str, int], said: str) -> None:
+    run = make_run(tmp_path)
+    RunEvidence.model_validate({**NOTHING, "admitted_triggers": 0, "quarantined": quarantined}).write(run.store)
+    verify_chain(run.store, run.config.pins)
+    summary = summarize(run)
+    assert [given for _, given, _ in summary.verdicts] == [None] * 5
+    assert said in shown(summary)
+    assert "nothing was audited" in shown(summary)
+    assert main(["--run", str(tmp_path)]) == 0
+
+
+def test_all_sealed_payments_refused_is_said_with_their_number(proven: Run) -> None:
+    for key in (*proven.store.keys("audit"), *proven.store.keys("evidence")):
+        proven.store.remove(key)
+    evidence = {**NOTHING, "refused_triggers": ROWS, "quarantined": {"AMOUNT_OUT_OF_RANGE": ROWS}}
+    RunEvidence.model_validate(evidence).write(proven.store)
+    assert f"nothing was admitted: all {ROWS:,} that were posted were refused" in shown(summarize(proven))
 
 
 def test_without_a_denominator_nothing_is_refuted(world: Path, tmp_path: Path) -> None:
