@@ -45,6 +45,14 @@ def prove(run: Run, stages: Stages, rows: int) -> bool:
     return replayed == 0 and audited == 0 and audit is not None and audit.recomputed is not None
 
 
+def verdict_of(seen: Observed, *, admitted: bool, proven: bool) -> str:
+    """What was proven, in words."""
+    if not admitted:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(seen.aside.by_reason.items()))
+        return f"NOTHING WAS ADMITTED: every payment was refused ({reasons}); there is nothing to prove"
+    return "proven: every payment decided and audited, every decision replayed alike" if proven else "NOT PROVEN: see ✗ and ? above"
+
+
 def assay(run: Run, *command: str, quiet: bool = False) -> int:
     """Run one of our commands as a process of its own; what it prints is shown, unless `quiet`. Errors always are."""
     argv = [sys.executable, "-m", "assay", *command, "--run", str(run.directory)]

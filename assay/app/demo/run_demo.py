@@ -15,7 +15,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topics import create_topics
 from assay.app.demo import processes
 from assay.app.demo.admitted import entry_of
-from assay.app.demo.finalisation import Observed, assay, observe, processes_of, prove, utc_now, write_evidence
+from assay.app.demo.finalisation import assay, observe, processes_of, prove, utc_now, verdict_of, write_evidence
 from assay.app.demo.new_run import claim_topics, refuse_other_config, wire, world_config
 from assay.app.demo.stages import Stages, table
 from assay.app.demo.watch import audited, until_done
@@ -80,7 +80,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         proven = admitted and prove(run, stages, world.manifest.rows)
         write_evidence(run, stages, settings, seen, entry)
     reported = assay(run, "report") == 0
-    _conclude(run, stages, verdict=_verdict(seen, admitted=admitted, proven=proven and reported))
+    _conclude(run, stages, verdict=verdict_of(seen, admitted=admitted, proven=proven and reported))
     return proven and reported
 
 
@@ -103,14 +103,6 @@ def _stream(run: Run, world: SealedWorld, wanted: Wanted, kept: processes.Kept, 
     with processes.streamer(run, wanted.speedup) as stream, ProgressLine("audited", rows, console, time.monotonic, before) as line:
         until_done(run, rows, kept, [stream], line.show)
     return rows - before
-
-
-def _verdict(seen: Observed, *, admitted: bool, proven: bool) -> str:
-    """What was proven, in words."""
-    if not admitted:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(seen.aside.by_reason.items()))
-        return f"NOTHING WAS ADMITTED: every payment was refused ({reasons}); there is nothing to prove"
-    return "proven: every payment decided and audited, every decision replayed alike" if proven else "NOT PROVEN: see ✗ and ? above"
 
 
 def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:

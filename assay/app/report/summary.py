@@ -14,13 +14,13 @@ from assay.app.report.evidence import CLAIMS, AuditEvidence, ReplayEvidence, Run
 from assay.app.report.quality import DAY_US, DELAY_DAYS, TEST_DAYS, TRAIN_DAYS, Quality, measure, rows_of_test_week
 from assay.app.report.receipted import count_receipts
 from assay.app.report.recheck import Held, recheck
+from assay.app.report.verdicts import Shown, came_in, checked_again
 from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
 from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.reasons import Reason
 
 BINS = 60
-CAME_IN = "Every payment came through the gate"
 LATENCY_OF = "a batch's journal record to its outputs acknowledged, while streaming"
 _MEANING = {"smoke": "no hardening claimed", "parity": "the server used in production", "managed": "run by a provider"}
 
@@ -125,51 +125,16 @@ class RunSummary:
         return f"{self.claim} ({weakest}; {_MEANING[self.claim]})"
 
     @property
-    def verdicts(self) -> Sequence[tuple[str, bool | None, str]]:
+    def verdicts(self) -> Sequence[Shown]:
         """(what, proven or refuted or None, in figures)."""
         counted = f"{_n(self.eligible)} eligible · {_n(self.decisions)} decided · {_n(self.audits)} audited"
         if self.nothing_admitted:
             counted = self.nothing_text
         elif self.complete:
             counted = f"{_n(self.eligible)} eligible, all decided, all audited"
-        return (("Every payment decided and audited", self.complete, counted), (CAME_IN, *self._entry()), *self._checked)
-
-    def _entry(self) -> tuple[bool | None, str]:
-        """Whether all that was decided came through the gate."""
         entry = self.run.entry if self.run else None
-        if entry is None or self.held.receipts is None:
-            return None, "receipts were not counted"
-        if self.held.receipts != entry.receipts:
-            return False, f"the evidence says {entry.receipts:,} receipts, there are {self.held.receipts:,}"
-        figures = f"{entry.admitted:,} payments · {entry.receipts:,} receipts · {entry.without_receipt:,} on the topic without one"
-        if entry.strangers or entry.receipts_gone:
-            return False, f"{figures}, {entry.strangers:,} unknown to the gate, {entry.receipts_gone:,} whose receipt is gone"
-        if entry.without_receipt and entry.unasked:
-            return None, f"{figures}; {entry.unasked}"
-        return True if entry.admitted else None, figures
-
-    @property
-    def _checked(self) -> Sequence[tuple[str, bool | None, str]]:
-        """Verdicts of the stages that prove, as far as the store still holds what they speak of."""
-        replay, audit, held = self.replay, self.audit, self.held
-        same, whole, given = "Replay gives the same decisions", "Audit chain is whole", "Audit holds the decisions of the journal"
-        replayed: tuple[bool | None, str] = (None, "no replay was recorded")
-        if replay is not None:
-            figures = f"{replay.compared:,} decisions recomputed, {replay.differing:,} differ"
-            older = None if replay.decision_set else "the evidence is of an older version: run `assay replay --verify`"
-            replayed = (False, held.replay) if held.replay else (None, older) if older else (replay.verified, figures)
-        none = "nothing was audited" if self.nothing_admitted or audit else "no verification was recorded"
-        if audit is None or audit.nothing:
-            return (same, *replayed), (whole, None, none), (given, None, none)
-        figures = f"{audit.records:,} records in {audit.segments:,} segment{'s' if audit.segments != 1 else ''}"
-        chained = (False, held.audit) if held.audit else (audit.verified, figures)
-        return (same, *replayed), (whole, *chained), (given, *self._given(audit))
-
-    def _given(self, audit: AuditEvidence) -> tuple[bool | None, str]:
-        """Whether the audit was held against the journal. Fewer decisions there than in the audit is no verdict that was ever given."""
-        if audit.recomputed is None or not audit.verified:
-            return (None if audit.verified else False), audit.against
-        return not self.held.audit and audit.recomputed >= audit.records, audit.against
+        checked = checked_again(self.replay, self.audit, self.held, nothing=self.nothing_admitted)
+        return (("Every payment decided and audited", self.complete, counted), came_in(entry, self.held), *checked)
 
 
 def summarize(run: Run) -> RunSummary:

@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import polars as pl
 import pytest
 from forged_chains import forge
+from proven_runs import ROWS, make_run
 from rich.console import Console
-from sample_audits import decided, write_proof
 
 from assay.app.audit.verify import verify_chain
 from assay.app.cli.report import main
-from assay.app.gate.receipts import RECEIPTS
-from assay.app.oracle.generator import generate
-from assay.app.oracle.importer import import_world
-from assay.app.oracle.mapping import load_mapping
-from assay.app.oracle.sealed_world import open_world
 from assay.app.report.evidence import (
     AuditEvidence,
-    Entry,
     ReplayEvidence,
     RunEvidence,
     decision_frame,
@@ -30,85 +21,13 @@ from assay.app.report.evidence import (
     write_decisions,
 )
 from assay.app.report.page import page
-from assay.app.report.summary import CAME_IN, RunSummary, summarize
+from assay.app.report.summary import RunSummary, summarize
 from assay.app.report.terminal import show
-from assay.app.run.directory import Run, RunConfig
-from assay.app.stores.objects import DirectoryStore
-from assay.app.stores.segment_journal import HEAD, read_head, segment_key
-from assay.codecs.audit_segment import SEGMENTS
+from assay.app.run.directory import Run
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-
-ROWS = 2_000
-NOW_US = 1_790_000_000_000_000
-RECEIPT_FILE = f"{RECEIPTS}/seg-000000000000-002000.ndjson"
-ENTRY = Entry(admitted=ROWS, receipts=ROWS, without_receipt=0)
-
-
-def make_run(directory: Path, fingerprint: str = "1" * 64) -> Run:
-    config = RunConfig(
-        platform_run_id="platform_20260101T000000Z",
-        scenario_run_id="0" * 32,
-        manifest_fingerprint=fingerprint,
-        parameter_hash="2" * 64,
-        scenario_id="handbook",
-        seed=7,
-        run_id="3" * 32,
-        features={"feature_set": "handbook", "revision": "1"},
-        policy={"policy_id": "handbook_rules", "revision": "1"},
-    )
-    run = Run(directory=directory, config=config, bootstrap="localhost:9092", dsn="")
-    run.save()
-    return run
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run over a small generated world in which every payment is decided by its amount."""
-    directory = tmp_path_factory.mktemp("run")
-    file = directory / "payments.parquet"
-    generate("handbook", ROWS, 1, file)
-    manifest = import_world(file, load_mapping("handbook"), DirectoryStore(directory / "store"), NOW_US, lambda *_: None).manifest
-    run = make_run(directory, manifest.manifest_fingerprint)
-    live = pl.concat([open_world(run.store, manifest.manifest_fingerprint).stream_part(part) for part in manifest.stream_view])
-    large = 22_000
-    decisions = [
-        decided(event, ts_us, NOW_US + at, amount, *(("DECLINE", ["LARGE"]) if amount > large else ("ALLOW", [])))
-        for at, (event, ts_us, amount) in enumerate(live.select("event_id", "ts_us", "amount_minor").iter_rows())
-    ]
-    write_proof(run.store, decisions)
-    lines = [f'{{"decision":"ADMIT","event_class":"traffic","event_id":"{event}"}}\n' for event in live["event_id"]]
-    run.store.create(RECEIPT_FILE, "".join(lines).encode())
-    return directory
-
-
-@pytest.fixture
-def proven(world: Path) -> Iterator[Run]:
-    """The run with evidence of every stage; what a test does to its store is undone."""
-    run = Run.load(world)
-    evidence(run.store)
-    before = {key: run.store.read(key) for prefix in ("evidence", SEGMENTS, RECEIPTS) for key in run.store.keys(prefix)}
-    yield run
-    for key, data in before.items():
-        run.store.replace(key, data)
-
-
-def evidence(store: DirectoryStore) -> None:
-    RunEvidence(
-        started_utc="2026-01-01T00:00:00.000000Z",
-        finished_utc="2026-01-01T00:01:00.000000Z",
-        machine="2 cores",
-        stages=({"name": "decided", "wall_s": 2.0, "rows": ROWS},),  # type: ignore[arg-type]  # as read from JSON
-        parts=(
-            {"role": "bus", "claim": "parity", "name": "Apache Kafka", "version": "4"},  # type: ignore[arg-type]
-            {"role": "objects", "claim": "smoke", "name": "directory"},
-        ),
-        quarantined={"PAYLOAD_HASH_MISMATCH": 3},
-        latency_ms={"p50": 2.5},
-        entry=ENTRY,
-    ).write(store)
 
 
 def shown(summary: RunSummary) -> str:
@@ -157,124 +76,6 @@ def test_what_a_replay_found_is_listed_and_escaped(proven: Run) -> None:
     html = page(summarize(proven))
     assert "✗ refuted" in html
     assert "&lt;row 5&gt;" in html
-
-
-REPLAY, CHAIN, GIVEN = "Replay gives the same decisions", "Audit chain is whole", "Audit holds the decisions of the journal"
-
-
-def _edit(kind: type[RunEvidence | ReplayEvidence | AuditEvidence], **changes: object) -> Callable[[DirectoryStore], None]:
-    def edit(store: DirectoryStore) -> None:
-        found = kind.read(store)
-        assert found is not None
-        found.model_copy(update=changes).write(store)
-
-    return edit
-
-
-def _cut(store: DirectoryStore) -> None:
-    store.replace(segment_key(0), store.read(segment_key(0))[:-7])
-
-
-def _removed(number: int) -> Callable[[DirectoryStore], None]:
-    return lambda store: store.remove(segment_key(number))
-
-
-def _exchanged(store: DirectoryStore) -> None:
-    first, second = store.read(segment_key(0)), store.read(segment_key(1))
-    store.replace(segment_key(0), second)
-    store.replace(segment_key(1), first)
-
-
-def _other_head(store: DirectoryStore) -> None:
-    store.replace(HEAD, store.read(HEAD).replace(b'"sequence":1', b'"sequence":0'))
-
-
-def _entry(**changes: object) -> Callable[[DirectoryStore], None]:
-    return _edit(RunEvidence, entry=ENTRY.model_copy(update=changes))
-
-
-def _reason(store: DirectoryStore) -> None:
-    """Everything is computed anew, the evidence of the verification too."""
-
-    def change(records: list[dict[str, Any]]) -> None:
-        records[3]["decision"]["reasons"] = ["PLANTED"]
-
-    forge(store, change)
-    head = read_head(store)
-    assert head is not None
-    _edit(AuditEvidence, head=head.sha256)(store)
-
-
-def _figures(store: DirectoryStore) -> None:
-    decisions = read_decisions(store)
-    assert decisions is not None
-    write_decisions(store, [decisions.with_columns(outcome=pl.lit("ALLOW"))])
-
-
-def _fewer_figures(store: DirectoryStore) -> None:
-    decisions = read_decisions(store)
-    assert decisions is not None
-    write_decisions(store, [decisions.head(ROWS - 1)])
-
-
-@pytest.mark.parametrize(
-    ("tamper", "verdict", "words"),
-    [
-        pytest.param(_edit(ReplayEvidence, compared=5_000), REPLAY, "its evidence says 5,000 decisions", id="compared edited"),
-        pytest.param(_fewer_figures, REPLAY, f"decisions.parquet holds {ROWS - 1:,}", id="a decision less in the figures"),
-        pytest.param(_figures, REPLAY, "holds other decisions than the audit", id="outcomes edited in the figures"),
-        pytest.param(_edit(ReplayEvidence, decision_set="0" * 64), REPLAY, "are not those that were recomputed", id="another set"),
-        pytest.param(_reason, REPLAY, "are not those that were recomputed", id="a reason changed, and all digests computed anew"),
-        pytest.param(_cut, CHAIN, f"{segment_key(0)}: an audit segment is damaged", id="a segment truncated"),
-        pytest.param(_removed(0), CHAIN, f"{segment_key(1)}: does not follow", id="the first segment removed"),
-        pytest.param(_removed(1), CHAIN, f"{segment_key(1)}: is not the segment that the head names", id="the last segment removed"),
-        pytest.param(_exchanged, CHAIN, f"{segment_key(0)}: holds segment 1", id="segments exchanged"),
-        pytest.param(_other_head, CHAIN, f"{segment_key(0)}: is not the segment that the head names", id="another head"),
-        pytest.param(lambda store: store.remove(HEAD), CHAIN, "does not close a chain of 2 segments", id="no head"),
-        pytest.param(_edit(AuditEvidence, records=9), CHAIN, "is not the one of 9 records that was verified", id="records edited"),
-        pytest.param(_edit(AuditEvidence, head="0" * 64), CHAIN, "is not the one of 2,000 records", id="evidence of another chain"),
-        pytest.param(_edit(AuditEvidence, recomputed=9), GIVEN, "9 decisions recomputed from the journal", id="recomputed edited"),
-        pytest.param(_entry(strangers=1), CAME_IN, "1 unknown to the gate", id="one came past the gate"),
-        pytest.param(_entry(receipts_gone=2), CAME_IN, "2 whose receipt is gone", id="receipts deleted while it ran"),
-        pytest.param(_entry(receipts=9), CAME_IN, "the evidence says 9 receipts, there are 2,000", id="receipts edited"),
-        pytest.param(lambda store: store.remove(RECEIPT_FILE), CAME_IN, "there are 0", id="receipts deleted"),
-        pytest.param(_edit(AuditEvidence, verified=False), GIVEN, "recomputed from the journal", id="a verification that failed"),
-    ],
-)
-def test_evidence_that_the_store_does_not_bear_out_is_refuted(
-    proven: Run, tamper: Callable[[DirectoryStore], None], verdict: str, words: str
-) -> None:
-    assert [given for _, given, _ in summarize(proven).verdicts] == [True] * 5
-    tamper(proven.store)
-    found = {what: (given, figures) for what, given, figures in summarize(proven).verdicts}
-    assert found[verdict][0] is False
-    assert words in found[verdict][1]
-    assert main(["--run", str(proven.directory)]) == 1
-
-
-def test_a_chain_that_nothing_else_was_asked_about_is_whole_and_not_proven_to_hold_the_decisions(proven: Run) -> None:
-    _edit(AuditEvidence, recomputed=None, on_bus=None, unreached="Kafka does not answer")(proven.store)
-    found = {what: (given, figures) for what, given, figures in summarize(proven).verdicts}
-    assert found[CHAIN][0] is True
-    assert found[GIVEN] == (None, "only the chain was checked: Kafka does not answer")
-
-
-def test_records_without_a_receipt_are_not_proven_while_the_index_was_not_asked(proven: Run) -> None:
-    _entry(without_receipt=3, unasked="the gate's index does not answer: gone")(proven.store)
-    found = {what: (given, figures) for what, given, figures in summarize(proven).verdicts}
-    figures = f"{ROWS:,} payments · {ROWS:,} receipts · 3 on the topic without one"
-    assert found[CAME_IN] == (None, f"{figures}; the gate's index does not answer: gone")
-
-
-def test_payments_that_came_past_the_gate_are_named_in_the_page(proven: Run) -> None:
-    _entry(strangers=1, named=("event e came past the gate",))(proven.store)
-    assert "event e came past the gate" in page(summarize(proven))
-
-
-def test_evidence_of_an_older_version_is_not_proven(proven: Run) -> None:
-    _edit(ReplayEvidence, decision_set="")(proven.store)
-    found = {what: given for what, given, _ in summarize(proven).verdicts}
-    assert found[REPLAY] is None
 
 
 def test_missing_evidence_is_not_proven_and_never_zero(tmp_path: Path) -> None:
