@@ -23,15 +23,15 @@ import numpy as np
 
 from assay.agents.coverage import Coverage
 from assay.agents.step import TopicPartition
-from assay.app.audit.witnesses import Seen, Witnesses
+from assay.app.audit.witnesses import DECISION_ID, Seen, Witnesses
 from assay.app.replay.compare import Source, compare
 from assay.app.report.evidence import NOTHING_AUDITED, AuditEvidence
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import HEAD, Head, read_head, segment_key
-from assay.codecs.audit_segment import GENESIS, SEGMENTS, Segment, bodies_of, decisions_in, read_segment
+from assay.codecs.audit_segment import GENESIS, SEGMENTS, Bodies, Segment, bodies_of, decisions_in, framed_decisions, read_segment
 from assay.codecs.columns import Strings
 from assay.codecs.digests import sha256_fixed, sha256_rows
-from assay.codecs.single_object import writer_of, written_as
+from assay.codecs.single_object import record_type, writer_of, written_as
 from assay.contracts.errors import Stop
 from assay.contracts.ids import AUDIT_ID_TAG
 from assay.contracts.json_schema import fault_of
@@ -39,8 +39,8 @@ from assay.contracts.pins import Pins
 
 PROBLEMS_MAX = 100
 #: ids that a decision and its outcome share
-_OF_DECISION = ("decision.decision_id", "decision.intent.action_id", "decision.intent.idempotency_key")
-_OF_OUTCOME = ("outcome.decision_id", "outcome.action_id", "outcome.idempotency_key")
+_SHARED = ((DECISION_ID, "outcome.decision_id"), ("decision.intent.action_id", "outcome.action_id"))
+_JUDGED = frozenset({"audit_id", "sequence", "recorded_at_utc", *(name for pair in _SHARED for name in pair)})
 #: records, segments and bytes read so far
 Progress = Callable[[int, int, int], None]
 
@@ -80,19 +80,21 @@ def verify_chain(
 
     The first problem names the first segment at fault; what the witnesses say differs comes after the chain's own problems.
     """
-    started, chain, seen = time.monotonic(), _Chain(pins.as_json()), Seen()
+    started, chain = time.monotonic(), _Chain(pins.as_json())
     given = witnesses or Witnesses(unreached="nothing else was asked")
+    seen = Seen(records=given.on_bus is not None)
     keys = list(store.keys(SEGMENTS))
     head = _head(store, chain, any_segment=bool(keys))
     _judge_names(keys, head, chain)
 
     def judged() -> Iterator[Strings]:
         for key in keys:
-            records = _judge(key, store.read(key), chain)
-            decisions = decisions_in(records)
-            seen.note(records, decisions)
+            judged_one = _judge(key, store.read(key), chain)
+            if judged_one is not None:
+                seen.note(*judged_one)
             progress(chain.records, len(chain.links), chain.bytes)
-            yield decisions
+            if judged_one is not None and given.recomputed is not None:
+                yield _decisions(*judged_one)
 
     recomputed, said = _held_against(given, judged, store, seen)
     _judge_links(chain, head)
@@ -166,22 +168,29 @@ def _judge_names(keys: Sequence[str], head: Head | None, chain: _Chain) -> None:
         chain.say(key, "lies beyond the head that closes the chain")
 
 
-def _judge(key: str, data: bytes, chain: _Chain) -> Strings:
-    """Note the first thing wrong inside one segment; its records, none if it cannot be read."""
+def _decisions(records: Strings, bodies: Bodies) -> Strings:
+    """Decisions as they were on the rtdl topic; bodies of an older schema are brought to today's."""
+    today = writer_of("audit_record", records) is record_type("audit_record")
+    return framed_decisions(bodies) if today else decisions_in(records)
+
+
+def _judge(key: str, data: bytes, chain: _Chain) -> tuple[Strings, Bodies] | None:
+    """Note the first thing wrong inside one segment; its records and what they hold, None if it cannot be read."""
     chain.bytes += len(data)
     try:
         segment = read_segment(data, key)
     except Stop as damage:
         chain.links.append(_Link(key, hashlib.sha256(data).hexdigest(), None))
         chain.say(key, damage.what + _record_at_fault(data))
-        return Strings.of([])
+        return None
     chain.links.append(_Link(key, segment.digest, segment.header.get("previous")))
     fault = fault_of("audit_segment.v1", segment.header)
-    what = f"header {fault}" if fault else _out_of_place(segment, key, chain) or _records(segment)
+    bodies = bodies_of(segment.values, _JUDGED)
+    what = f"header {fault}" if fault else _out_of_place(segment, key, chain) or _records(segment, bodies)
     if what:
         chain.say(key, what)
     chain.records += len(segment.values.lengths)
-    return segment.values
+    return segment.values, bodies
 
 
 def _judge_links(chain: _Chain, head: Head | None) -> None:
@@ -234,25 +243,25 @@ def _covered_twice(segment: Segment, chain: _Chain) -> str:
     return ""
 
 
-def _records(segment: Segment) -> str:
+def _records(segment: Segment, bodies: Bodies) -> str:
     """What is wrong with its records, by position, "" if nothing."""
     values = segment.values
     wrong_type = np.flatnonzero(~written_as(writer_of("audit_record", values), values))
     if len(wrong_type):
         return f"record {wrong_type[0]} is no audit record"
-    bodies = bodies_of(values, frozenset({"audit_id", "sequence", "recorded_at_utc", *_OF_DECISION, *_OF_OUTCOME}))
     found = bodies.decoded
-    of_decision, of_outcome = (np.hstack([np.asarray(found.columns[name]) for name in names]) for names in (_OF_DECISION, _OF_OUTCOME))
+    columns = {name: np.asarray(found.columns[name]) for name in _JUDGED}
     digests = [sha256_rows(b"", part.data, part.starts, part.lengths) for part in (bodies.decisions, bodies.outcomes)]
     expected = sha256_fixed(AUDIT_ID_TAG, np.hstack(digests))
-    sequence = np.asarray(found.columns["sequence"])
+    alien = np.any([(columns[one] != columns[other]).any(axis=1) for one, other in _SHARED], axis=0)
+    sequence = columns["sequence"]
     n = len(values.lengths)
     checks = (
         (found.verdict != 0, "cannot be decoded"),
-        ((expected != np.asarray(found.columns["audit_id"])).any(axis=1), "has another id than its content gives"),
-        ((of_decision != of_outcome).any(axis=1), "joins a decision with the outcome of another"),
+        ((expected != columns["audit_id"]).any(axis=1), "has another id than its content gives"),
+        (alien, "joins a decision with the outcome of another"),
         (sequence != segment.header["first_audit"] + np.arange(n), "is out of sequence"),
-        (np.asarray(found.columns["recorded_at_utc"]) != segment.header["recorded_at_us"], "has another time than its segment"),
+        (columns["recorded_at_utc"] != segment.header["recorded_at_us"], "has another time than its segment"),
     )
     for wrong, what in checks:
         if wrong.any():
@@ -264,7 +273,8 @@ def _records(segment: Segment) -> str:
 def _record_at_fault(data: bytes) -> str:
     """Where only the body has another digest: the record whose id no longer fits, in words."""
     try:
-        what = _records(read_segment(data, check_body=False))
+        segment = read_segment(data, check_body=False)
+        what = _records(segment, bodies_of(segment.values, _JUDGED))
     except Stop:
         return ""
     return f"; {what}" if what else ""

@@ -20,6 +20,7 @@ from assay.app.bus.topic_reader import read_topic
 from assay.app.replay.compare import Source, decisions_of
 from assay.app.replay.verify import read_journal, recompute, whole_journal
 from assay.app.run.directory import Run
+from assay.codecs.audit_segment import Bodies
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
 from assay.codecs.keyed_digest import Key, keyed_digests
@@ -31,7 +32,9 @@ from assay.tables.feature_plan import FeaturePlan, compile_plan
 
 #: an outcome on the bus is in a segment well before this
 AUDIT_LAG_S = 3.0
-NAMED_MAX = 20
+#: lines for one fetch: a chain of another run would have one for every record
+LINES_MAX = 100
+DECISION_ID = "decision.decision_id"
 _OUT_OF_REACH = frozenset({Reason.BROKER_UNREACHABLE, Reason.TOPIC_UNKNOWN, Reason.JOURNAL_OUT_OF_REACH})
 _DECISION_ID = frozenset({"decision_id"})
 
@@ -104,40 +107,43 @@ def _decision_ids(values: Strings, name: str) -> NDArray[Any]:
 
 
 class Seen:
-    """What a chain holds, 32 bytes for each audit record and each decision: enough to find what is there twice or not at all."""
+    """What a chain holds: the id of every decision, and 32 bytes for each audit record if these are asked for."""
 
-    def __init__(self) -> None:
-        self._key = Key(secrets.token_bytes(32))
+    def __init__(self, *, records: bool) -> None:
+        self._key = Key(secrets.token_bytes(32)) if records else None
         self._records: list[NDArray[Any]] = []
         self._decisions: list[NDArray[Any]] = []
 
-    def note(self, records: Strings, decisions: Strings) -> None:
+    def note(self, records: Strings, bodies: Bodies) -> None:
         """Remember the records of a segment."""
-        self._records.append(keyed_digests(self._key, records))
-        self._decisions.append(keyed_digests(self._key, decisions))
+        if self._key is not None:
+            self._records.append(keyed_digests(self._key, records))
+        ids = np.asarray(bodies.decoded.columns[DECISION_ID])[bodies.decoded.verdict == 0]
+        self._decisions.append(np.ascontiguousarray(ids).view("V16").reshape(-1))
 
     def repeated(self, again: Source) -> list[str]:
         """Decisions that are in the chain more than once, by event; `again` gives all of them once more if there are any."""
-        found, counts = np.unique(_joined(self._decisions), return_counts=True)
+        found, counts = np.unique(_joined(self._decisions, 16), return_counts=True)
         twice = found[counts > 1]
         if not len(twice):
             return []
-        hits = (values.take(np.flatnonzero(np.isin(keyed_digests(self._key, values), twice))) for values in again())
+        hits = (values.take(np.flatnonzero(np.isin(_decision_ids(values, "decision_response"), twice))) for values in again())
         events = sorted({unpack(value or b"")[1]["source_event"]["event_id"] for values in hits for value in values.tolist()})
         return [f"event {event}: its decision is in the audit more than once" for event in events]
 
     def absent(self, on_bus: Source) -> tuple[int, list[str]]:
         """(audit records on the bus, a line for each that the chain does not hold as it is there)."""
-        known, count, lines = np.unique(_joined(self._records)), 0, list[str]()
+        assert self._key is not None, "the records were noted"
+        known, count, lines = np.unique(_joined(self._records, 32)), 0, list[str]()
         for values in on_bus():
             count += len(values.lengths)
             index = np.flatnonzero(~np.isin(keyed_digests(self._key, values), known))
-            lines += [_line(value) for value in values.take(index).tolist()]
+            lines += [_line(value) for value in values.take(index[:LINES_MAX]).tolist()]
         return count, lines
 
 
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.zeros(0, "V32")
+def _joined(parts: Sequence[NDArray[Any]], size: int) -> NDArray[Any]:
+    return np.concatenate(parts) if parts else np.zeros(0, f"V{size}")
 
 
 def _line(value: bytes | None) -> str:
