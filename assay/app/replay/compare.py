@@ -57,6 +57,8 @@ def compare(recomputed: Source, on_topic: Source, plan: FeaturePlan, place: str 
         missing = np.setdiff1d(missing, _joined([keyed_digests(key, values) for values in on_topic()]))
     sides = _Sides(key, recomputed, on_topic, place)
     differing, lines = _differences(sides, missing, extra, plan) if len(missing) or len(extra) else (0, ())
+    if len(extra) and not differing:
+        differing, lines = len(extra), (f"{len(extra)} decisions {place} were others when they were read again",)
     return Comparison(len(ours), len(theirs), len(theirs) - len(unique_theirs), differing, tuple(lines))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from forged_chains import forge
+from forged_chains import COMPUTED, forge
 from proven_runs import ENTRY, RECEIPT_FILE, ROWS
 
 from assay.app.cli.report import main
@@ -24,6 +24,7 @@ from assay.app.report.verdicts import CAME_IN, GIVEN, REPLAYED, WHOLE
 from assay.app.run.directory import Run
 from assay.app.stores.objects import DirectoryStore
 from assay.app.stores.segment_journal import HEAD, read_head, segment_key
+from assay.codecs.audit_segment import read_segment, write_segment
 
 
 def _edit(kind: type[RunEvidence | ReplayEvidence | AuditEvidence], **changes: object) -> Callable[[DirectoryStore], None]:
@@ -41,6 +42,12 @@ def _cut(store: DirectoryStore) -> None:
 
 def _removed(number: int) -> Callable[[DirectoryStore], None]:
     return lambda store: store.remove(segment_key(number))
+
+
+def _written_anew(store: DirectoryStore) -> None:
+    segment = read_segment(store.read(segment_key(0)))
+    header = {name: value for name, value in segment.header.items() if name not in COMPUTED}
+    store.replace(segment_key(0), write_segment({**header, "recorded_at_us": 11}, segment.values)[0])
 
 
 def _exchanged(store: DirectoryStore) -> None:
@@ -92,6 +99,7 @@ def _fewer_figures(store: DirectoryStore) -> None:
         pytest.param(_cut, WHOLE, f"{segment_key(0)}: an audit segment is damaged", id="a segment truncated"),
         pytest.param(_removed(0), WHOLE, f"{segment_key(1)}: does not follow", id="the first segment removed"),
         pytest.param(_removed(1), WHOLE, f"{segment_key(1)}: is not the segment that the head names", id="the last segment removed"),
+        pytest.param(_written_anew, WHOLE, f"{segment_key(1)}: does not follow", id="a segment written anew"),
         pytest.param(_exchanged, WHOLE, f"{segment_key(0)}: holds segment 1", id="segments exchanged"),
         pytest.param(_other_head, WHOLE, f"{segment_key(0)}: is not the segment that the head names", id="another head"),
         pytest.param(lambda store: store.remove(HEAD), WHOLE, "does not close a chain of 2 segments", id="no head"),

@@ -113,6 +113,7 @@ def test_a_run_of_which_nothing_was_admitted_says_so_and_nothing_is_refuted(tmp_
     run = make_run(tmp_path)
     RunEvidence.model_validate({**NOTHING, "admitted_triggers": 0, "quarantined": quarantined}).write(run.store)
     verify_chain(run.store, run.config.pins)
+    write_decisions(run.store, [decision_frame(Strings.of([]))])
     summary = summarize(run)
     assert [given for _, given, _ in summary.verdicts] == [None] * 5
     assert said in shown(summary)
