@@ -23,7 +23,7 @@ from assay.app.run.directory import Run
 from assay.codecs.audit_segment import Bodies
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
-from assay.codecs.keyed_digest import Key, keyed_digests
+from assay.codecs.keyed_digest import Key, among, keyed_digests
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index, unpack
 from assay.contracts.errors import AssayError
 from assay.contracts.handles import AUDIT, RTDL
@@ -95,7 +95,7 @@ def unfinished_of(read: Callable[[], Iterable[Chunk]]) -> Iterator[Strings]:
     ended = np.unique(np.concatenate(finished)) if finished else np.zeros(0, "V16")
     for chunk in read():
         decisions = decisions_of(chunk.values)
-        waiting = np.flatnonzero(~np.isin(_decision_ids(decisions, "decision_response"), ended))
+        waiting = np.flatnonzero(~among(_decision_ids(decisions, "decision_response"), ended))
         if len(waiting):
             yield decisions.take(waiting)
 
@@ -127,7 +127,7 @@ class Seen:
         twice = found[counts > 1]
         if not len(twice):
             return []
-        hits = (values.take(np.flatnonzero(np.isin(_decision_ids(values, "decision_response"), twice))) for values in again())
+        hits = (values.take(np.flatnonzero(among(_decision_ids(values, "decision_response"), twice))) for values in again())
         events = sorted({unpack(value or b"")[1]["source_event"]["event_id"] for values in hits for value in values.tolist()})
         return [f"event {event}: its decision is in the audit more than once" for event in events]
 
@@ -137,7 +137,7 @@ class Seen:
         known, count, lines = np.unique(_joined(self._records, 32)), 0, list[str]()
         for values in on_bus():
             count += len(values.lengths)
-            index = np.flatnonzero(~np.isin(keyed_digests(self._key, values), known))
+            index = np.flatnonzero(~among(keyed_digests(self._key, values), known))
             lines += [_line(value) for value in values.take(index[:LINES_MAX]).tolist()]
         return count, lines
 

@@ -22,7 +22,7 @@ from assay.app.report.receipted import Receipt, admitted_receipts
 from assay.app.run.directory import Run
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
-from assay.codecs.keyed_digest import SUMS, Key, keyed_digests
+from assay.codecs.keyed_digest import SUMS, Key, among, keyed_digests
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index
 from assay.contracts import handles
 from assay.contracts.ids import dedupe_key
@@ -119,7 +119,7 @@ class _Topic:
         digests = keyed_digests(self._key, ids)
         places = _placed(digests, np.full(len(rows), chunk.tp[1]), chunk.offsets[rows])
         values = keyed_digests(self._key, chunk.values.take(rows))
-        known = np.isin(places, self._told_places)
+        known = among(places, self._told_places)
         self._ids.append(digests)
         self._good.append(values[known])
         texts = ids.text()
@@ -130,7 +130,7 @@ class _Topic:
         """Records without a receipt, but for repeats: a record published again after a crash has the bytes of the one with a receipt."""
         if not self._others:
             return []
-        repeats = np.isin(np.concatenate([value for _, value in self._others]), np.unique(_joined(self._good, 32)))
+        repeats = among(np.concatenate([value for _, value in self._others]), np.unique(_joined(self._good, 32)))
         return [stray for (stray, _), repeat in zip(self._others, repeats.tolist(), strict=True) if not repeat]
 
     def _digested(self, receipts: list[Receipt]) -> tuple[NDArray[Any], NDArray[Any]]:
