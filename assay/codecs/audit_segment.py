@@ -18,7 +18,7 @@ import numpy as np
 from assay.codecs.avro_decode import Decoded, decode
 from assay.codecs.columns import I32, I64, U8, Strings, interleave
 from assay.codecs.kernel import frozen, kernel
-from assay.codecs.single_object import HEADER_BYTES, plan_under, writer_of
+from assay.codecs.single_object import HEADER_BYTES, plan_under, record_type, resolve, writer_of
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
@@ -124,6 +124,19 @@ def bodies_of(values: Strings, also: frozenset[str] = frozenset()) -> Bodies:
     end = np.where(good, values.starts + values.lengths, 0)
     decisions = Strings(values.data, first, (second - first).astype(np.int32))
     return Bodies(decisions, Strings(values.data, second, (end - second).astype(np.int32)), event, decoded)
+
+
+def decisions_in(records: Strings) -> Strings:
+    """decision_response values of audit records, as they were on the rtdl topic. Records that cannot be read give none."""
+    return framed_decisions(bodies_of(resolve(records)))
+
+
+def framed_decisions(bodies: Bodies) -> Strings:
+    """The same of bodies under today's schema. The header is written over the end of the field before the body, in a copy."""
+    held = bodies.decisions.take(np.flatnonzero(bodies.decoded.verdict == 0))
+    starts, data = held.starts - HEADER_BYTES, held.data.copy()
+    data[starts[:, None] + np.arange(HEADER_BYTES)] = np.frombuffer(record_type("decision_response").header, np.uint8)
+    return Strings(frozen(data, np.uint8), starts, held.lengths + np.int32(HEADER_BYTES))
 
 
 _STRINGS = frozenset({"decision.source_event.event_id", "outcome.source_event_id"})

@@ -50,6 +50,14 @@ def keyed_digests(key: Key, rows: Strings) -> NDArray[Any]:
     return found.view("V32").reshape(-1)
 
 
+def among(items: NDArray[Any], known: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which opaque items are in `known`, as `np.unique` gives it: many small questions about one large array, which is not sorted again."""
+    if not len(known):
+        return np.zeros(len(items), np.bool_)
+    found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, items), len(known) - 1)] == items
+    return found
+
+
 @kernel
 def _nh(key: NDArray[np.uint64], data: Any, starts: I64, lengths: I64, found: NDArray[np.uint64]) -> None:
     for row in range(len(starts)):

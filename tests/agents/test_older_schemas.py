@@ -23,6 +23,7 @@ from simulated_worlds import config, decision_digest, run, small_world
 
 from assay.agents.topology import TOPOLOGY
 from assay.app.audit.verify import verify_chain
+from assay.app.audit.witnesses import Witnesses
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.compare import decisions_of
 from assay.app.stores.segment_journal import segment_key
@@ -33,6 +34,7 @@ from assay.codecs.single_object import HEADER_BYTES, older_types, pack, record_t
 from assay.contracts import avro_schemas
 from assay.contracts.avro_schemas import fingerprint, fingerprint_hex, released
 from assay.contracts.compatibility import check
+from assay.tables.feature_plan import compile_plan
 
 WALL_US = 1_800_000_000_000_000
 ADDED: dict[str, Any] = {"name": "channel", "type": "string", "default": "unknown"}
@@ -166,8 +168,10 @@ def test_an_audit_chain_goes_on_over_a_change_of_schema_and_verifies_whole(plant
     entry = lane.next_entry(WALL_US + 10**6)
     assert entry is not None
     store = stored((*before, entry.value))
-    evidence = verify_chain(store, PINS)
+    held = [*(decision(f"e{number}") for number in range(2 * len(before))), decision("late")]  # under the schemas of today
+    given = Witnesses(compile_plan(config().features), lambda: iter([Strings.of(held)]))
+    evidence = verify_chain(store, PINS, witnesses=given)
     assert evidence.problems == ()
-    assert evidence.records == 2 * len(before) + 1
+    assert evidence.records == evidence.recomputed == 2 * len(before) + 1
     assert record_type("audit_record").header in store.objects[segment_key(len(before))]
     assert record_type("audit_record").header not in store.objects[segment_key(0)]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from assay.codecs.columns import Strings
-from assay.codecs.keyed_digest import SUMS, Key, keyed_digests
+from assay.codecs.keyed_digest import SUMS, Key, among, keyed_digests
 
 SECRET = b"a secret of these tests"
 SIZES = [0, 1, 7, 8, 9, 63, 64, 595, 3_000]
@@ -56,3 +57,9 @@ def test_a_longer_row_later_leaves_the_digests_of_shorter_ones() -> None:
     before = keyed_digests(key, Strings.of([b"short"])).tobytes()
     keyed_digests(key, Strings.of([bytes(50_000)]))
     assert keyed_digests(key, Strings.of([b"short"])).tobytes() == before
+
+
+@pytest.mark.parametrize(("known", "found"), [([], [False] * 3), ([b"b"], [False, True, False]), ([b"a", b"c", b"d"], [True, False, True])])
+def test_items_are_found_among_known_ones(known: list[bytes], found: list[bool]) -> None:
+    items = np.array([b"a", b"b", b"c"], "S1").view("V1")
+    assert among(items, np.array(known, "S1").view("V1")).tolist() == found

@@ -7,16 +7,22 @@ import re
 import signal
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from assay_command import assay, environment
+from forged_chains import forge
+from records import TRAFFIC, payment
 
+from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.report.evidence import RunEvidence
 from assay.app.report.summary import RunSummary, summarize
+from assay.app.report.verdicts import CAME_IN
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
 from assay.testing import until
@@ -88,7 +94,7 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert up.end() == 0, up.text()
     first = up.summary()
     assert (first.eligible, first.decisions, first.audits) == (7, 7, 7)
-    assert [proven for _, proven, _ in first.verdicts] == [True, True, True]
+    assert [proven for _, proven, _ in first.verdicts] == [True] * 5
     assert first.run is not None
     assert first.run.quarantined == {"AMOUNT_OUT_OF_RANGE": 1}
     assert first.run.latency_ms
@@ -105,10 +111,37 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert (while_it_runs.eligible, while_it_runs.complete) == (None, None), "how many come in is not known yet"
     assert up.end() == 0, up.text()
     again = up.summary()
-    assert [proven for _, proven, _ in again.verdicts] == [True, True, True]
+    assert [proven for _, proven, _ in again.verdicts] == [True] * 5
     assert again.run is not None
     assert (again.run.latency_ms, again.run.latency_utc) == (first.run.latency_ms, first.run.started_utc)
     assert re.search(r"in the session of \d{4}-\d\d-\d\d ", up.text())
+
+
+def test_a_store_that_was_forged_and_a_payment_past_the_gate_are_refuted(up: Up) -> None:
+    up.start()
+    assert [up.post(f"pay-{number}") for number in range(3)] == ["ADMIT"] * 3
+    run = Run.load(up.directory)
+    forged = payment("past the gate", time.time_ns() // 1_000, pins=run.config.pins)
+    KafkaPublisher(run.bootstrap, run.namespace).publish(TRAFFIC, [OutboundRecord(b"k", forged, 0)])
+    assert up.end() == 1, up.text()
+    assert up.summary().complete is True, "the lane decides what lies on the topic"
+    found = {what: (proven, figures) for what, proven, figures in up.summary().verdicts}
+    figures = "4 payments · 3 receipts · 1 on the topic without one, 1 unknown to the gate, 0 whose receipt is gone"
+    assert found.pop(CAME_IN) == (False, figures)
+    assert {proven for proven, _ in found.values()} == {True}
+    assert "event past the gate: FP_BUS_TRAFFIC_FRAUD_V1[0] " in (up.directory / "report.html").read_text()
+
+    def change(records: list[dict[str, Any]]) -> None:
+        records[0]["decision"]["reasons"] = ["PLANTED"]
+
+    forge(run.store, change)
+    reported = assay("report", "--run", up.directory)
+    assert (reported.code, "is not the one of 4 records that was verified" in reported.text) == (1, True), reported.text
+    verified = assay("audit", "verify", "--run", up.directory)
+    assert verified.code == 1, verified.text
+    assert "['PLANTED'] in the audit" in verified.out
+    assert "audit record 0 on the bus is not in the chain as it is there" in verified.out
+    assert "against 4 audit records on the bus; 4 decisions recomputed from the journal" in verified.out
 
 
 def test_a_second_up_is_refused_while_the_first_lives_and_takes_over_when_it_was_killed(up: Up) -> None:
@@ -132,4 +165,4 @@ def test_a_run_to_which_nothing_was_posted_proves_nothing_and_ends_well(up: Up) 
     evidence = RunEvidence.read(Run.load(up.directory).store)
     assert evidence is not None
     assert evidence.admitted_triggers == 0
-    assert [proven for _, proven, _ in up.summary().verdicts] == [None, None, None]
+    assert [proven for _, proven, _ in up.summary().verdicts] == [None] * 5

@@ -69,5 +69,7 @@ def test_codes_are_written_down_in_one_place_wherever_a_test_works(tmp_path: Pat
 def test_what_nobody_met_is_named_with_the_files_that_use_it(tmp_path: Path) -> None:
     reasons_met.seen(" ".join(name for name in Reason.__members__ if name != "TOPIC_UNKNOWN"))
     checks = "assay/agents/lane_check.py, assay/agents/topology_check.py"
-    used_by = f"assay/agents/faust_shell/lanes.py, {checks}, assay/app/bus/errors.py, assay/contracts/topics.py"
+    used_by = (
+        f"assay/agents/faust_shell/lanes.py, {checks}, assay/app/audit/witnesses.py, assay/app/bus/errors.py, assay/contracts/topics.py"
+    )
     assert reasons_met.never_met(tmp_path) == [f"TOPIC_UNKNOWN: used by {used_by}"]

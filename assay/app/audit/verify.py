@@ -1,15 +1,21 @@
 """Verify an audit chain: every byte of it vouched for by the next segment, the last one by the head.
 
 What is checked, per segment in order: its name, its digest as the next segment (or the head) has it, its header under
-the schema, the digest of its body, the number, order and ids of its records, and that its offsets were not covered before.
-A damaged segment makes its neighbour's digest wrong too; the one whose own attester is in order is the one at fault.
+the schema, the digest of its body, the number, order and ids of its records, that each joins a decision with its own outcome, and
+that its offsets were not covered before. A damaged segment makes its neighbour's digest wrong too; the one whose own attester is
+in order is the one at fault.
+
+A chain that was computed anew is whole. So its decisions are held against those that the journal gives, and its records against
+those on the bus, where these can be asked (`Witnesses`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -17,18 +23,24 @@ import numpy as np
 
 from assay.agents.coverage import Coverage
 from assay.agents.step import TopicPartition
-from assay.app.report.evidence import AuditEvidence
+from assay.app.audit.witnesses import DECISION_ID, Seen, Witnesses
+from assay.app.replay.compare import Source, compare
+from assay.app.report.evidence import NOTHING_AUDITED, AuditEvidence
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import HEAD, Head, read_head, segment_key
-from assay.codecs.audit_segment import GENESIS, SEGMENTS, Segment, bodies_of, read_segment
+from assay.codecs.audit_segment import GENESIS, SEGMENTS, Bodies, Segment, bodies_of, decisions_in, framed_decisions, read_segment
+from assay.codecs.columns import Strings
 from assay.codecs.digests import sha256_fixed, sha256_rows
-from assay.codecs.single_object import writer_of, written_as
+from assay.codecs.single_object import record_type, writer_of, written_as
 from assay.contracts.errors import Stop
 from assay.contracts.ids import AUDIT_ID_TAG
 from assay.contracts.json_schema import fault_of
 from assay.contracts.pins import Pins
 
 PROBLEMS_MAX = 100
+#: ids that a decision and its outcome share
+_SHARED = ((DECISION_ID, "outcome.decision_id"), ("decision.intent.action_id", "outcome.action_id"))
+_JUDGED = frozenset({"audit_id", "sequence", "recorded_at_utc", *(name for pair in _SHARED for name in pair)})
 #: records, segments and bytes read so far
 Progress = Callable[[int, int, int], None]
 
@@ -61,40 +73,84 @@ class _Chain:
         return tuple(text for _, text in sorted(self.problems)[:PROBLEMS_MAX])
 
 
-def verify_chain(store: ObjectStore, pins: Pins, progress: Progress = lambda records, segments, size: None) -> AuditEvidence:
-    """Read and judge every segment of the run with these pins, and write the verdict to the evidence.
+def verify_chain(
+    store: ObjectStore, pins: Pins, progress: Progress = lambda records, segments, size: None, witnesses: Witnesses | None = None
+) -> AuditEvidence:
+    """Read and judge every segment of the run with these pins, hold them against the witnesses, and write the verdict to the evidence.
 
-    The first problem names the first segment at fault.
+    The first problem names the first segment at fault; what the witnesses say differs comes after the chain's own problems.
     """
-    started = time.monotonic()
-    chain = _Chain(pins.as_json())
-    head = _head(store, chain)
+    started, chain = time.monotonic(), _Chain(pins.as_json())
+    given = witnesses or Witnesses(unreached="nothing else was asked")
+    seen = Seen(records=given.on_bus is not None)
     keys = list(store.keys(SEGMENTS))
+    head = _head(store, chain, any_segment=bool(keys))
     _judge_names(keys, head, chain)
-    for key in keys:
-        _judge(key, store.read(key), chain)
-        progress(chain.records, len(chain.links), chain.bytes)
+
+    def judged() -> Iterator[Strings]:
+        for key in keys:
+            judged_one = _judge(key, store.read(key), chain)
+            if judged_one is not None:
+                seen.note(*judged_one)
+            progress(chain.records, len(chain.links), chain.bytes)
+            if judged_one is not None and given.recomputed is not None:
+                yield _decisions(*judged_one)
+
+    recomputed, said = _held_against(given, judged, store, seen)
     _judge_links(chain, head)
+    on_bus, absent = seen.absent(given.on_bus) if given.on_bus is not None else (None, [])
+    problems = (*chain.texts(), *said, *absent)
     evidence = AuditEvidence(
-        verified=not chain.problems,
+        verified=not problems,
         records=chain.records,
         segments=len(keys),
         head=head.sha256 if head else "",
-        problems=chain.texts(),
+        recomputed=recomputed,
+        on_bus=on_bus,
+        unreached=given.unreached,
+        problems=problems[:PROBLEMS_MAX],
         wall_s=time.monotonic() - started,
     )
     evidence.write(store)
     return evidence
 
 
-def _head(store: ObjectStore, chain: _Chain) -> Head | None:
+def _held_against(given: Witnesses, judged: Source, store: ObjectStore, seen: Seen) -> tuple[int | None, Sequence[str]]:
+    """Judge all segments while their decisions are compared with those that the journal gives: (how many it gives, what differs)."""
+    passes = iter((judged,))
+
+    def again() -> Iterator[Strings]:
+        for key in store.keys(SEGMENTS):
+            with suppress(Stop):  # the first pass has named a damaged one
+                yield decisions_in(read_segment(store.read(key), key).values)
+
+    def audited() -> Iterator[Strings]:
+        """From the second pass on, with what need not be in a segment yet."""
+        first = next(passes, None)
+        if first is not None:
+            yield from first()
+            return
+        yield from given.unfinished()
+        yield from again()
+
+    if given.recomputed is None or given.plan is None:
+        deque(audited(), maxlen=0)
+        return None, seen.repeated(again)
+    result = compare(given.recomputed, audited, given.plan, "in the audit")
+    return result.recomputed, (*result.differences, *seen.repeated(again))
+
+
+def _head(store: ObjectStore, chain: _Chain, *, any_segment: bool) -> Head | None:
     try:
         head = read_head(store)
     except Stop as damage:
         chain.say(HEAD, damage.what)
         return None
     if head is None:
-        chain.say(HEAD, "there is no head that closes a chain")
+        if any_segment:
+            chain.say(HEAD, "there is no head that closes a chain")
+        else:
+            chain.problems.append((0, NOTHING_AUDITED))
     return head
 
 
@@ -112,21 +168,29 @@ def _judge_names(keys: Sequence[str], head: Head | None, chain: _Chain) -> None:
         chain.say(key, "lies beyond the head that closes the chain")
 
 
-def _judge(key: str, data: bytes, chain: _Chain) -> None:
-    """Note the first thing wrong inside one segment."""
+def _decisions(records: Strings, bodies: Bodies) -> Strings:
+    """Decisions as they were on the rtdl topic; bodies of an older schema are brought to today's."""
+    today = writer_of("audit_record", records) is record_type("audit_record")
+    return framed_decisions(bodies) if today else decisions_in(records)
+
+
+def _judge(key: str, data: bytes, chain: _Chain) -> tuple[Strings, Bodies] | None:
+    """Note the first thing wrong inside one segment; its records and what they hold, None if it cannot be read."""
     chain.bytes += len(data)
     try:
         segment = read_segment(data, key)
     except Stop as damage:
         chain.links.append(_Link(key, hashlib.sha256(data).hexdigest(), None))
         chain.say(key, damage.what + _record_at_fault(data))
-        return
+        return None
     chain.links.append(_Link(key, segment.digest, segment.header.get("previous")))
     fault = fault_of("audit_segment.v1", segment.header)
-    what = f"header {fault}" if fault else _out_of_place(segment, key, chain) or _records(segment)
+    bodies = bodies_of(segment.values, _JUDGED)
+    what = f"header {fault}" if fault else _out_of_place(segment, key, chain) or _records(segment, bodies)
     if what:
         chain.say(key, what)
     chain.records += len(segment.values.lengths)
+    return segment.values, bodies
 
 
 def _judge_links(chain: _Chain, head: Head | None) -> None:
@@ -179,23 +243,25 @@ def _covered_twice(segment: Segment, chain: _Chain) -> str:
     return ""
 
 
-def _records(segment: Segment) -> str:
+def _records(segment: Segment, bodies: Bodies) -> str:
     """What is wrong with its records, by position, "" if nothing."""
     values = segment.values
     wrong_type = np.flatnonzero(~written_as(writer_of("audit_record", values), values))
     if len(wrong_type):
         return f"record {wrong_type[0]} is no audit record"
-    bodies = bodies_of(values, frozenset({"audit_id", "sequence", "recorded_at_utc"}))
     found = bodies.decoded
+    columns = {name: np.asarray(found.columns[name]) for name in _JUDGED}
     digests = [sha256_rows(b"", part.data, part.starts, part.lengths) for part in (bodies.decisions, bodies.outcomes)]
     expected = sha256_fixed(AUDIT_ID_TAG, np.hstack(digests))
-    sequence = np.asarray(found.columns["sequence"])
+    alien = np.any([(columns[one] != columns[other]).any(axis=1) for one, other in _SHARED], axis=0)
+    sequence = columns["sequence"]
     n = len(values.lengths)
     checks = (
         (found.verdict != 0, "cannot be decoded"),
-        ((expected != np.asarray(found.columns["audit_id"])).any(axis=1), "has another id than its content gives"),
+        ((expected != columns["audit_id"]).any(axis=1), "has another id than its content gives"),
+        (alien, "joins a decision with the outcome of another"),
         (sequence != segment.header["first_audit"] + np.arange(n), "is out of sequence"),
-        (np.asarray(found.columns["recorded_at_utc"]) != segment.header["recorded_at_us"], "has another time than its segment"),
+        (columns["recorded_at_utc"] != segment.header["recorded_at_us"], "has another time than its segment"),
     )
     for wrong, what in checks:
         if wrong.any():
@@ -207,7 +273,8 @@ def _records(segment: Segment) -> str:
 def _record_at_fault(data: bytes) -> str:
     """Where only the body has another digest: the record whose id no longer fits, in words."""
     try:
-        what = _records(read_segment(data, check_body=False))
+        segment = read_segment(data, check_body=False)
+        what = _records(segment, bodies_of(segment.values, _JUDGED))
     except Stop:
         return ""
     return f"; {what}" if what else ""

@@ -10,9 +10,12 @@ import typer
 from rich.console import Console
 
 from assay.app.audit.verify import verify_chain
+from assay.app.audit.witnesses import witnesses_of
+from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.settings import load_settings
 from assay.app.stores.segment_journal import read_head
 from assay.contracts.errors import Stop
 
@@ -33,21 +36,28 @@ def audit() -> None:
 
 @app.command(short_help="read every segment and say whether the chain is whole")
 def verify(run: Annotated[Path, typer.Option(help="directory of the run")]) -> int:
-    """Read every segment in order; exit code 1 and the first segment at fault when the chain is broken."""
+    """Read every segment in order, and hold it against the journal and the bus if they answer.
+
+    Exit code 1 when the chain is broken or holds something else than they give; the first lines name the segment or the event.
+    """
     wired, console = Run.load(run), Console()
+    witnesses = witnesses_of(wired, read_bus_properties(load_settings().bus_properties))
     with ProgressLine("audit segments", _expected(wired), console, time.monotonic) as line:
 
         def show(records: int, segments: int, size: int) -> None:
             line.show(segments, f"{records:,} records, {size / MB:,.0f} MB")
 
-        evidence = verify_chain(wired.store, wired.config.pins, show)
+        evidence = verify_chain(wired.store, wired.config.pins, show, witnesses)
     if evidence.verified:
         console.print(f"  audit verified: {evidence.records:,} records in {evidence.segments:,} segments", highlight=False)
+        console.print(f"  {evidence.against}", highlight=False, soft_wrap=True, markup=False)
         console.print(f"  head {evidence.head}", highlight=False)
         return 0
-    console.print(f"  audit BROKEN: {evidence.records:,} records in {evidence.segments:,} segments read", highlight=False)
+    verdict = "nothing to verify" if evidence.nothing else "audit BROKEN"
+    console.print(f"  {verdict}: {evidence.records:,} records in {evidence.segments:,} segments read", highlight=False)
+    console.print(f"  {evidence.against}", highlight=False, soft_wrap=True, markup=False)
     for problem in evidence.problems:
-        console.print(f"  {problem}", highlight=False, soft_wrap=True)
+        console.print(f"  {problem}", highlight=False, soft_wrap=True, markup=False)
     return 1
 
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from assay.app.demo import versions
 from assay.app.demo.stages import Stages, in_run
 from assay.app.demo.watch import Counts, dead_letters, worker_counters
-from assay.app.report.evidence import PartClaim, ProcessUsage, RunEvidence
+from assay.app.report.evidence import AuditEvidence, Entry, PartClaim, ProcessUsage, RunEvidence
 from assay.app.run.directory import Run
 from assay.app.settings import Settings
 from assay.app.substrate import Server
@@ -36,12 +36,21 @@ def observe(run: Run, started_utc: str, running: Sequence[Server], properties: M
 
 
 def prove(run: Run, stages: Stages, rows: int) -> bool:
-    """Replay in a fresh process and verify the audit chain; both write their evidence."""
+    """Replay in a fresh process and verify the audit chain against journal and bus; both write their evidence."""
     with stages.stage("replay in a fresh process", rows):
         replayed = assay(run, "replay", "--verify")
     with stages.stage("verify the audit chain", rows):
         audited = assay(run, "audit", "verify")
-    return replayed == 0 and audited == 0
+    audit = AuditEvidence.read(run.store)
+    return replayed == 0 and audited == 0 and audit is not None and audit.recomputed is not None
+
+
+def verdict_of(seen: Observed, *, admitted: bool, proven: bool) -> str:
+    """What was proven, in words."""
+    if not admitted:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(seen.aside.by_reason.items()))
+        return f"NOTHING WAS ADMITTED: every payment was refused ({reasons}); there is nothing to prove"
+    return "proven: every payment decided and audited, every decision replayed alike" if proven else "NOT PROVEN: see ✗ and ? above"
 
 
 def assay(run: Run, *command: str, quiet: bool = False) -> int:
@@ -70,8 +79,9 @@ def processes_of(run: Run, running: Sequence[Server]) -> tuple[ProcessUsage, ...
     )
 
 
-def write_evidence(run: Run, stages: Stages, ours: Settings, seen: Observed, admitted: int | None = None) -> None:
-    """Put the run's evidence in place of an earlier one. `admitted` are the payments that came into a live run."""
+def write_evidence(run: Run, stages: Stages, ours: Settings, seen: Observed, entry: Entry | None = None, *, live: bool = False) -> None:
+    """Put the run's evidence in place of an earlier one. `entry` is how payments came in, if that was counted."""
+    admitted = entry.admitted if live and entry is not None else None
     latency_ms, latency_utc = latency_of(seen, RunEvidence.read(run.store))
     RunEvidence(
         started_utc=seen.started_utc,
@@ -84,6 +94,7 @@ def write_evidence(run: Run, stages: Stages, ours: Settings, seen: Observed, adm
         # of a live run the gate's refusals never came in
         refused_triggers=seen.aside.in_lanes + (seen.aside.at_gate if admitted is None else 0),
         admitted_triggers=admitted,
+        entry=entry,
         latency_ms=latency_ms,
         latency_utc=latency_utc,
         digests={"run_config_digest": run.config.digest.hex()},
@@ -98,10 +109,10 @@ def latency_of(seen: Observed, before: RunEvidence | None) -> tuple[dict[str, fl
 
 
 def reopen(run: Run) -> None:
-    """A live run goes on: how many payments came in is known again when it ends."""
+    """A live run goes on: how many payments came in, and how, is known again when it ends."""
     before = RunEvidence.read(run.store)
     if before is not None:
-        before.model_copy(update={"admitted_triggers": None}).write(run.store)
+        before.model_copy(update={"admitted_triggers": None, "entry": None}).write(run.store)
 
 
 def _parts(run: Run, ours: Settings) -> tuple[PartClaim, ...]:

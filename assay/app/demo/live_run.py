@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from assay.app.bus.properties import read_bus_properties
-from assay.app.demo.admitted import admitted_triggers
+from assay.app.demo.admitted import entry_of
 from assay.app.demo.finalisation import assay, observe, prove, write_evidence
 from assay.app.demo.processes import Kept
 from assay.app.demo.stages import Stages
@@ -58,13 +58,13 @@ def conclude(live: LiveRun) -> bool:
     run, stages, properties = live.run, live.stages, read_bus_properties(live.settings.bus_properties)
     live.gate.stop()
     with stages.stage("count what was admitted"):
-        admitted = admitted_triggers(run, properties)
-        rows = admitted - dead_letters(run, properties).in_lanes
+        entry = entry_of(run, properties)
+        rows = entry.admitted - dead_letters(run, properties).in_lanes
     with stages.stage("decide what was left"), ProgressLine("audited", rows, stages.console, time.monotonic, audited(run)) as line:
         until_done(run, rows, Kept([*live.servers, live.worker], stages.say), [], line.show)
     everything = [*live.servers, live.gate, live.worker]
     seen = observe(run, live.started_utc, everything, properties, audited(run) - live.audited_before)
     live.worker.stop()
-    proven = not admitted or prove(run, stages, admitted)
-    write_evidence(run, stages, live.settings, seen, admitted)
+    proven = not entry.admitted or prove(run, stages, entry.admitted)
+    write_evidence(run, stages, live.settings, seen, entry, live=True)
     return assay(run, "report") == 0 and proven

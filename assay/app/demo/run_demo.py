@@ -14,10 +14,12 @@ from rich.text import Text
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topics import create_topics
 from assay.app.demo import processes
-from assay.app.demo.finalisation import assay, observe, processes_of, prove, utc_now, write_evidence
+from assay.app.demo.admitted import entry_of
+from assay.app.demo.finalisation import assay, observe, processes_of, prove, utc_now, verdict_of, write_evidence
 from assay.app.demo.new_run import claim_topics, refuse_other_config, wire, world_config
 from assay.app.demo.stages import Stages, table
 from assay.app.demo.watch import audited, until_done
+from assay.app.gate.receipts import QUARANTINE
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
@@ -72,10 +74,14 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
             member.stop()
-        proven = prove(run, stages, world.manifest.rows)
-        write_evidence(run, stages, settings, seen)
+        with stages.stage("count what was admitted", world.manifest.rows):
+            entry = entry_of(run, properties)
+        # of payments that were all refused there is nothing to prove
+        admitted = entry.admitted > 0
+        proven = admitted and prove(run, stages, world.manifest.rows)
+        write_evidence(run, stages, settings, seen, entry)
     reported = assay(run, "report") == 0
-    _conclude(run, stages, proven=proven and reported)
+    _conclude(run, stages, verdict=verdict_of(seen, admitted=admitted, proven=proven and reported))
     return proven and reported
 
 
@@ -100,16 +106,17 @@ def _stream(run: Run, world: SealedWorld, wanted: Wanted, kept: processes.Kept, 
     return rows - before
 
 
-def _conclude(run: Run, stages: Stages, *, proven: bool) -> None:
+def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     """How to look further, what was proven, and where it stands."""
     command, directory = own_command(), shlex.quote(str(run.directory))
     decisions = read_decisions(run.store)
     some = "" if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True)["event_id"][0]
-    verdict = "proven: every payment decided and audited, every decision replayed alike" if proven else "NOT PROVEN: see ✗ and ? above"
+    shown = (f"  {command} decision show {some} --run {directory}",) if some else ()
     lines = (
         "",
         "look further:",
-        f"  {command} decision show {some} --run {directory}",
+        *shown,
+        *(() if some else (f"  {run.store_root / QUARANTINE}: every refused item with its reason",)),
         "and with the run's servers started again:",
         f"  {command} substrate up --dir {directory}",
         f"  {command} topic cat {RTDL} --limit 3 --run {directory}",

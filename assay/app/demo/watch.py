@@ -30,6 +30,8 @@ from assay.contracts.reasons import Reason
 
 #: nothing moved for this long after the stream ended: the run is as complete as it will be
 STALLED_S = 30.0
+#: what was admitted is decided and audited well before this, so that the rest can be looked for among what was refused
+SETTLED_S = 3.0
 LOOK_EVERY_S = 0.5
 #: the streamer's input or the gate's answer is wrong, and will be the next time
 FINAL_CODES = frozenset({Quarantine.exit_code, Stop.exit_code})
@@ -115,7 +117,7 @@ def refused_in_lanes(letters: Iterable[Mapping[str, Any]]) -> Iterator[Letter]:
 
 
 def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show: Callable[[int, str], None]) -> None:
-    """Return when the streams ended and as many decisions are audited as there are rows, or nothing moves any more.
+    """Return when the streams ended and every row is audited or refused by the gate, or nothing moves any more.
 
     What ended before its time is started again. Raises Stop(RUN_INCOMPLETE) when that does not help.
     """
@@ -134,6 +136,9 @@ def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show:
         folded = int(worker_counters(run).get(f"assay_lane_rows_total{{{lane},0}}", 0))
         show(done, f"folded {folded:,}")
         ended = not any(stream.alive or stream.exit_code for stream in streams)
-        if ended and (done >= rows or time.monotonic() - moved_at > STALLED_S):
+        still_s = time.monotonic() - moved_at
+        if ended and (done >= rows or still_s > STALLED_S):
             return
+        if ended and streams and still_s > SETTLED_S and done + counted(refused_at_gate(run.store), ()).at_gate >= rows:
+            return  # the gate seals what it has refused when it rests
         time.sleep(LOOK_EVERY_S)

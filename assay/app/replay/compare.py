@@ -42,8 +42,8 @@ def decisions_of(values: Strings) -> Strings:
     return values.take(np.flatnonzero(split(values) == type_index("decision_response")))
 
 
-def compare(recomputed: Source, on_topic: Source, plan: FeaturePlan) -> Comparison:
-    """Every decision of one side must be on the other, whatever the order and however often.
+def compare(recomputed: Source, on_topic: Source, plan: FeaturePlan, place: str = "on the topic") -> Comparison:
+    """Every decision of one side must be on the other, whatever the order and however often. `place` says in words where the other is.
 
     Both sides are read again only where they differ, so memory holds 32 bytes per decision: a digest under a key drawn for this
     comparison, under which two different records are taken for equal with a chance of 2^-128.
@@ -55,17 +55,20 @@ def compare(recomputed: Source, on_topic: Source, plan: FeaturePlan) -> Comparis
     extra = np.setdiff1d(unique_theirs, unique_ours, assume_unique=True)
     if len(missing):  # a run that goes on may have written them since
         missing = np.setdiff1d(missing, _joined([keyed_digests(key, values) for values in on_topic()]))
-    sides = _Sides(key, recomputed, on_topic)
+    sides = _Sides(key, recomputed, on_topic, place)
     differing, lines = _differences(sides, missing, extra, plan) if len(missing) or len(extra) else (0, ())
+    if len(extra) and not differing:
+        differing, lines = len(extra), (f"{len(extra)} decisions {place} were others when they were read again",)
     return Comparison(len(ours), len(theirs), len(theirs) - len(unique_theirs), differing, tuple(lines))
 
 
 class _Sides(NamedTuple):
-    """What is compared, and the key of this comparison."""
+    """What is compared, the key of this comparison, and the other side's name."""
 
     key: Key
     recomputed: Source
     on_topic: Source
+    place: str
 
 
 def _both(key: Key, ours: Iterable[Strings], theirs: Iterable[Strings]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -94,17 +97,17 @@ def _differences(sides: _Sides, missing: NDArray[Any], extra: NDArray[Any], plan
         again = _Found(sides.key, lambda event, kept: event in right.kept and event in only_on_topic).search(sides.recomputed(), None)
         left.kept |= again.kept
     events = list(left.events | only_on_topic)[:DIFFERENCES_SHOWN]
-    return len(left.events | only_on_topic), [_line(event, left.record(event), right.record(event), plan) for event in events]
+    return len(left.events | only_on_topic), [_line(event, left.record(event), right.record(event), plan, sides.place) for event in events]
 
 
-def _line(event: str, ours: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None, plan: FeaturePlan) -> str:
+def _line(event: str, ours: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None, plan: FeaturePlan, place: str) -> str:
     """One event that differs: event, journal record, field and both values."""
     if ours is None:
-        return f"event {event}: on the topic, but the journal does not give it"
+        return f"event {event}: {place}, but the journal does not give it"
     if theirs is None:
-        return f"event {event}: {_place(ours)} gives a decision that is not on the topic"
+        return f"event {event}: {_place(ours)} gives a decision that is not {place}"
     path, left, right = next(iter(_fields(ours, theirs, "")))
-    return f"event {event}: {_place(ours)}: {_named(path, plan)} is {left!r} recomputed, {right!r} on the topic"
+    return f"event {event}: {_place(ours)}: {_named(path, plan)} is {left!r} recomputed, {right!r} {place}"
 
 
 class _Found:

@@ -25,6 +25,7 @@ from assay.app.run.code_digest import code_digest
 from assay.app.run.directory import Run, RunConfig
 from assay.codecs.columns import Strings
 from assay.codecs.decision_digest import DecisionDigest
+from assay.codecs.decision_set import DecisionSet
 from assay.codecs.journal_record import JournalRecord
 from assay.contracts.handles import RTDL
 from assay.tables.feature_plan import compile_plan
@@ -36,6 +37,7 @@ class Recomputed:
 
     decisions: int = 0
     digest: DecisionDigest = field(default_factory=DecisionDigest)
+    whole: DecisionSet = field(default_factory=DecisionSet)
     frames: list[pl.DataFrame] = field(default_factory=list)
     configs: set[str] = field(default_factory=set)
     codes: set[str] = field(default_factory=set)
@@ -75,6 +77,7 @@ def _note(found: Recomputed, record: JournalRecord, config: RunConfig, decided: 
     if decided is not None:
         found.decisions += len(decided.lengths)
         found.digest.update(decided)
+        found.whole.update(decided)
         found.frames.append(decision_frame(decided))
 
 
@@ -94,10 +97,7 @@ def verify(
     started = time.monotonic()
     found = Recomputed()
     ends = iter((bounds_of(run.bootstrap, RTDL, run.namespace, properties),))
-    journal_ends = bounds_of(run.bootstrap, _journal_handle(), run.namespace, properties)
-    for first, end in journal_ends.values():
-        if first > 0:  # a part of the decisions could be compared, which would be read as all of them
-            raise out_of_reach(_journal_handle(), 0, first, end)
+    journal_ends = whole_journal(run, properties)
     notes = iter((found,))
 
     def recomputed() -> Iterator[Strings]:
@@ -134,8 +134,18 @@ def _evidence(result: Comparison, found: Recomputed, wall_s: float) -> ReplayEvi
         differing=result.differing,
         differences=differences[:DIFFERENCES_SHOWN],
         decision_digest=found.digest.hexdigest(),
+        decision_set=found.whole.hexdigest(),
         wall_s=wall_s,
     )
+
+
+def whole_journal(run: Run, properties: Mapping[str, str] | None = None) -> Bounds:
+    """Where the rtdl lane's journal begins and ends now. Raises Stop(JOURNAL_OUT_OF_REACH) when it was truncated."""
+    bounds = bounds_of(run.bootstrap, _journal_handle(), run.namespace, properties)
+    for first, end in bounds.values():
+        if first > 0:  # a part of the decisions could be compared, which would be read as all of them
+            raise out_of_reach(_journal_handle(), 0, first, end)
+    return bounds
 
 
 def read_journal(run: Run, properties: Mapping[str, str] | None = None, bounds: Bounds | None = None) -> Iterator[bytes]:

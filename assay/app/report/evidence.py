@@ -31,6 +31,7 @@ Claim = Literal["smoke", "parity", "managed"]
 #: weakest first; a run is called by its weakest part
 CLAIMS: tuple[Claim, ...] = ("smoke", "parity", "managed")
 DECISIONS_KEY = "evidence/decisions.parquet"
+NOTHING_AUDITED = "nothing was audited: there is no segment and no head"
 #: column → where a decision has it, and its type
 _COLUMNS: dict[str, tuple[str, Any]] = {
     "event_id": ("source_event.event_id", "string"),
@@ -96,6 +97,25 @@ class ProcessUsage(BaseModel):
     data: str = ""
 
 
+class Entry(BaseModel):
+    """How payments came in. `admitted` and `receipts` count distinct payments, the others records on the traffic topic.
+
+    Of those `without_receipt`, the gate's index has `unsettled` ones (a gate that was killed in between), knows the place of
+    `receipts_gone`, and does not know `strangers`; `named` has a line for the first of the last two. `unasked` says why the index was
+    not asked.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    admitted: int
+    receipts: int
+    without_receipt: int
+    unsettled: int = 0
+    receipts_gone: int = 0
+    strangers: int = 0
+    named: tuple[str, ...] = ()
+    unasked: str = ""
+
+
 class RunEvidence(_Evidence):
     """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_triggers` counts payments among them:
     eligible triggers are the sealed rows (of a live run: `admitted_triggers`, and refused are those of the lanes) without these.
@@ -113,6 +133,7 @@ class RunEvidence(_Evidence):
     quarantined: dict[str, int] = {}
     refused_triggers: int = 0
     admitted_triggers: int | None = None
+    entry: Entry | None = None
     duplicates: int | None = None
     latency_ms: dict[str, float] | None = None
     latency_utc: str = ""
@@ -120,7 +141,11 @@ class RunEvidence(_Evidence):
 
 
 class ReplayEvidence(_Evidence):
-    """`differences` holds a line per difference found, the first hundred at most; `differing` counts them all."""
+    """`differences` holds a line per difference found, the first hundred at most; `differing` counts them all.
+
+    `decision_digest` leaves out what differs between runs that decide alike; `decision_set` covers every byte of every decision, so
+    that a report can compare it with the decisions in the audit. It is empty in evidence of older versions.
+    """
 
     KEY: ClassVar[str] = "evidence/replay.json"
     verified: bool
@@ -128,19 +153,42 @@ class ReplayEvidence(_Evidence):
     differing: int
     differences: tuple[str, ...] = ()
     decision_digest: str
+    decision_set: str = ""
     wall_s: float
 
 
 class AuditEvidence(_Evidence):
-    """`head` is the hex digest that closes the chain; `problems` is empty for a chain that verifies."""
+    """`head` is the hex digest that closes the chain; `problems` is empty for a chain that verifies.
+
+    `recomputed` counts the decisions of the journal that the chain was compared with, `on_bus` the audit records on the bus; None
+    where these were not asked, and `unreached` says why.
+    """
 
     KEY: ClassVar[str] = "evidence/audit.json"
     verified: bool
     records: int
     segments: int
     head: str
+    recomputed: int | None = None
+    on_bus: int | None = None
+    unreached: str = ""
     problems: tuple[str, ...] = ()
     wall_s: float
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there was nothing to verify, and nothing that should have been there."""
+        return self.problems == (NOTHING_AUDITED,)
+
+    @property
+    def against(self) -> str:
+        """What the chain was held against, in words."""
+        if self.recomputed is None and self.on_bus is None:
+            return f"only the chain was checked: {self.unreached or 'nothing else was asked'}"
+        journal = f"the journal was not asked: {self.unreached}"
+        if self.recomputed is not None:
+            journal = f"{self.recomputed:,} decisions recomputed from the journal"
+        return f"against {self.on_bus or 0:,} audit records on the bus; {journal}"
 
 
 def decision_frame(values: Strings) -> pl.DataFrame:

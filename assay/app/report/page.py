@@ -24,7 +24,8 @@ def page(summary: RunSummary) -> str:
     """The whole document."""
     run, replay, audit, series = summary.run, summary.replay, summary.audit, summary.throughput
     quarantined = sorted(run.quarantined.items(), key=lambda item: (-item[1], item[0])) if run else []
-    found = [*(replay.differences if replay else ()), *(audit.problems if audit else ())]
+    entry = run.entry if run else None
+    found = [*(entry.named if entry else ()), *(replay.differences if replay else ()), *(audit.problems if audit else ())]
     proofs = ({"decision_digest": replay.decision_digest} if replay else {}) | ({"audit_head": audit.head} if audit else {})
     return _template().render(
         summary=summary,

@@ -12,6 +12,9 @@ import polars as pl
 from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.report.evidence import CLAIMS, AuditEvidence, ReplayEvidence, RunEvidence, read_decisions
 from assay.app.report.quality import DAY_US, DELAY_DAYS, TEST_DAYS, TRAIN_DAYS, Quality, measure, rows_of_test_week
+from assay.app.report.receipted import count_receipts
+from assay.app.report.recheck import Held, recheck
+from assay.app.report.verdicts import Shown, came_in, checked_again
 from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
 from assay.contracts.outcomes import OUTCOMES
@@ -73,6 +76,7 @@ class RunSummary:
     run: RunEvidence | None
     replay: ReplayEvidence | None
     audit: AuditEvidence | None
+    held: Held
     identity: Mapping[str, str]
 
     @property
@@ -81,10 +85,24 @@ class RunSummary:
 
         Without a denominator nothing is refuted: a live run that goes on was replayed at one moment and verified at another.
         """
+        if self.nothing_admitted:
+            return None
         figures = {self.eligible, self.decisions, self.audits}
         if self.eligible is not None and len(figures - {None}) > 1:
             return False
         return None if None in figures else True
+
+    @property
+    def nothing_admitted(self) -> bool:
+        """Whether no payment was left to be decided, and none was: there is nothing to prove."""
+        return self.eligible == 0 and not self.decisions and not self.audits
+
+    @property
+    def nothing_text(self) -> str:
+        """Why nothing was admitted, in figures."""
+        reasons = " · ".join(f"{reason} {count:,}" for reason, count in sorted(self.run.quarantined.items())) if self.run else ""
+        refused = self.sealed_rows or (sum(self.run.quarantined.values()) if self.run else 0)
+        return f"nothing was admitted: all {refused:,} that were posted were refused ({reasons})" if refused else "nothing was posted"
 
     @property
     def latency_what(self) -> str:
@@ -107,23 +125,16 @@ class RunSummary:
         return f"{self.claim} ({weakest}; {_MEANING[self.claim]})"
 
     @property
-    def verdicts(self) -> Sequence[tuple[str, bool | None, str]]:
+    def verdicts(self) -> Sequence[Shown]:
         """(what, proven or refuted or None, in figures)."""
         counted = f"{_n(self.eligible)} eligible · {_n(self.decisions)} decided · {_n(self.audits)} audited"
-        if self.complete:
+        if self.nothing_admitted:
+            counted = self.nothing_text
+        elif self.complete:
             counted = f"{_n(self.eligible)} eligible, all decided, all audited"
-        replay, audit = self.replay, self.audit
-        replayed = f"{replay.compared:,} decisions recomputed, {replay.differing:,} differ" if replay else "no replay was recorded"
-        chained = (
-            f"{audit.records:,} records in {audit.segments:,} segment{'s' if audit.segments != 1 else ''}"
-            if audit
-            else "no verification was recorded"
-        )
-        return (
-            ("Every payment decided and audited", self.complete, counted),
-            ("Replay gives the same decisions", replay.verified if replay else None, replayed),
-            ("Audit chain is whole", audit.verified if audit else None, chained),
-        )
+        entry = self.run.entry if self.run else None
+        checked = checked_again(self.replay, self.audit, self.held, nothing=self.nothing_admitted)
+        return (("Every payment decided and audited", self.complete, counted), came_in(entry, self.held), *checked)
 
 
 def summarize(run: Run) -> RunSummary:
@@ -131,6 +142,7 @@ def summarize(run: Run) -> RunSummary:
     store = run.store
     evidence, replay, audit = RunEvidence.read(store), ReplayEvidence.read(store), AuditEvidence.read(store)
     world, decisions = _world(run), read_decisions(store)
+    held = recheck(store, audit, replay, decisions)._replace(receipts=_receipts(run, evidence))
     truth = _truth(world)
     judged = _judged(decisions, truth)
     sealed = world.manifest.rows if world else None
@@ -140,7 +152,7 @@ def summarize(run: Run) -> RunSummary:
         sealed_rows=sealed,
         eligible=_eligible(sealed, evidence),
         decisions=None if decisions is None else len(decisions),
-        audits=audit.records if audit else None,
+        audits=held.audits,
         frauds=None if judged is None or truth is None else int(judged["fraud"].sum()),
         missed_frauds=None if judged is None or truth is None else int(judged.filter("fraud", outcome="ALLOW").height),
         outcomes=() if judged is None else _by_outcome(judged, known=truth is not None),
@@ -150,8 +162,14 @@ def summarize(run: Run) -> RunSummary:
         run=evidence,
         replay=replay,
         audit=audit,
+        held=held,
         identity=_identity(run, evidence),
     )
+
+
+def _receipts(run: Run, evidence: RunEvidence | None) -> int | None:
+    """Receipts that there are now, if the evidence speaks of them."""
+    return count_receipts(run.store, run.directory) if evidence is not None and evidence.entry is not None else None
 
 
 def _eligible(sealed: int | None, evidence: RunEvidence | None) -> int | None:

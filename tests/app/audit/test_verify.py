@@ -15,8 +15,9 @@ from records import PINS
 from simulated_worlds import config
 
 from assay.app.audit.verify import verify_chain
+from assay.app.audit.witnesses import Witnesses
 from assay.app.cli import audit as command
-from assay.app.report.evidence import AuditEvidence
+from assay.app.report.evidence import NOTHING_AUDITED, AuditEvidence
 from assay.app.run.directory import Run
 from assay.app.simulation.log import MemoryStore
 from assay.app.stores.segment_journal import HEAD, segment_key
@@ -188,7 +189,25 @@ def test_a_missing_head_and_a_stray_object_are_named(break_it: Callable[[dict[st
 
 
 def test_there_is_nothing_to_verify_where_nothing_was_audited() -> None:
-    assert not verify_chain(MemoryStore(), PINS).verified
+    evidence = verify_chain(MemoryStore(), PINS)
+    assert (evidence.verified, evidence.nothing, evidence.problems) == (False, True, (NOTHING_AUDITED,))
+    store = stored()
+    _head_gone(store.objects)
+    assert not verify_chain(store, PINS).nothing
+
+
+def test_an_audit_that_was_removed_is_not_nothing_where_the_bus_has_its_records() -> None:
+    values = [read_segment(data).values for data in segments()]
+    evidence = verify_chain(MemoryStore(), PINS, witnesses=Witnesses(on_bus=lambda: iter(values), unreached="the journal was truncated"))
+    assert (evidence.verified, evidence.nothing, evidence.on_bus) == (False, False, 10)
+
+
+def test_the_command_says_that_there_was_nothing_to_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Run(directory=tmp_path, config=config(), bootstrap="localhost:1", dsn="").save()
+    assert command.main(["verify", "--run", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "nothing to verify" in out
+    assert "BROKEN" not in out
 
 
 @pytest.mark.parametrize("broken", [False, True])
@@ -202,6 +221,7 @@ def test_the_command_prints_the_verdict_and_ends_with_its_code(tmp_path: Path, c
         run.store.create(key, data)
     assert command.main(["verify", "--run", str(tmp_path)]) == int(broken)
     out = capsys.readouterr().out
+    assert "only the chain was checked: Kafka does not answer" in out
     assert ("audit BROKEN" in out and segment_key(1) in out) if broken else ("audit verified: 10 records in 5 segments" in out)
     evidence = AuditEvidence.read(run.store)
     assert evidence is not None

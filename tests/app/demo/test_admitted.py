@@ -1,30 +1,49 @@
-"""How many payments came into a live run, counted where a crash may have left a trace of them."""
+"""How payments came into a run, counted where a crash may have left a trace of them; what came past the gate is found."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+import psycopg
 import pytest
-from gate_process import run_in
-from records import TRAFFIC, label, mark, payment
+from records import PINS, TRAFFIC, chunk, label, mark, payment
 
-from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
-from assay.app.demo.admitted import admitted_triggers
+from assay.app.demo.admitted import NAMED_MAX, Standing, entry
 from assay.app.gate.receipts import RECEIPTS, spool_of
-from assay.app.substrate import Server
+from assay.app.report.evidence import Entry
+from assay.app.report.receipted import admitted_receipts, count_receipts
+from assay.app.stores.objects import DirectoryStore
+from assay.contracts.ids import dedupe_key
 
-pytestmark = pytest.mark.tier2
+pytestmark = pytest.mark.tier0
 T_US = 1_767_225_600_000_000
+RUN_ID = PINS.platform_run_id
 
 
-def receipt(event_id: str, decision: str = "ADMIT", event_class: str = "traffic") -> bytes:
+def receipt(event_id: str, offset: int = -1, decision: str = "ADMIT", event_class: str = "traffic") -> bytes:
     """A receipt's line, as far as it is read."""
-    return json.dumps({"receipt_id": "1", "decision": decision, "event_id": event_id, "event_class": event_class}).encode() + b"\n"
+    place = {"topic": TRAFFIC, "partition": 0, "offset": str(offset), "offset_kind": "kafka_offset"}
+    line = {"receipt_id": "1", "decision": decision, "event_id": event_id, "event_class": event_class}
+    return json.dumps({**line, **({"eb_ref": place} if offset >= 0 else {})}).encode() + b"\n"
 
 
-def test_every_payment_with_a_receipt_or_on_the_topic_counts_once(kafka: Server, namespace: str, tmp_path: Path) -> None:
-    run = run_in(tmp_path, kafka.address, "", namespace)
+def index(claims: Mapping[str, tuple[bool, int | None, int | None]]) -> Callable[[Sequence[str]], Standing]:
+    """The gate's index: event → (settled, partition, offset)."""
+    return lambda events: {dedupe_key(RUN_ID, "traffic", event): claims[event] for event in events if event in claims}
+
+
+def counted(
+    folder: Path, receipts: Sequence[bytes], on_topic: Sequence[bytes], claims: Mapping[str, tuple[bool, int | None, int | None]]
+) -> Entry:
+    """What is counted of a run with these receipts and this topic of one partition."""
+    store = DirectoryStore(folder / "store")
+    store.create(f"{RECEIPTS}/seg-000000000000-000006.ndjson", b"".join(receipts))
+    return entry(admitted_receipts(store, folder), lambda: [chunk(TRAFFIC, list(on_topic))], index(claims), RUN_ID)
+
+
+def test_every_payment_with_a_receipt_or_on_the_topic_counts_once(tmp_path: Path) -> None:
     on_topic = [
         payment("receipted", T_US),
         payment("receipted", T_US),  # published again after a crash
@@ -33,16 +52,67 @@ def test_every_payment_with_a_receipt_or_on_the_topic_counts_once(kafka: Server,
         b"what is no record",
         label("l", T_US, "receipted", T_US),
     ]
-    records = [OutboundRecord(b"k", value, number % 2) for number, value in enumerate(on_topic)]
-    KafkaPublisher(kafka.address, namespace).publish(TRAFFIC, records)
     sealed = [
-        receipt("receipted"), receipt("receipted"), receipt("receipted", "DUPLICATE"), receipt("refused", "QUARANTINE"),
-        receipt("a fact", event_class="context"), receipt("lost by the topic"),
+        receipt("receipted", 0), receipt("receipted", 0), receipt("receipted", 0, "DUPLICATE"), receipt("refused", decision="QUARANTINE"),
+        receipt("a fact", 9, event_class="context"), receipt("lost by the topic", 77),
     ]  # fmt: skip
-    run.store.create(f"{RECEIPTS}/seg-000000000000-000006.ndjson", b"".join(sealed))
-    open_file = spool_of(run.directory, RECEIPTS)
+    open_file = spool_of(tmp_path, RECEIPTS)
     open_file.parent.mkdir()
-    open_file.write_bytes(receipt("not sealed yet") + receipt("torn")[:-9])
+    open_file.write_bytes(receipt("not sealed yet", 78) + receipt("torn", 79)[:-9])
+    found = counted(tmp_path, sealed, on_topic, {"killed before its receipt": (False, None, None)})
     payments = {"receipted", "killed before its receipt", "lost by the topic", "not sealed yet"}
     refused_by_the_lane = {"what is no record", "a label"}
-    assert admitted_triggers(run) == len(payments | refused_by_the_lane)
+    assert found.admitted == len(payments | refused_by_the_lane)
+    assert found.receipts == count_receipts(DirectoryStore(tmp_path / "store"), tmp_path) == 3
+    assert (found.without_receipt, found.unsettled, found.receipts_gone) == (3, 1, 0)
+    assert found.named == (
+        f"event {(TRAFFIC, 0)}@4: {TRAFFIC}[0] 4 came past the gate: its index does not know it",
+        f"event {(TRAFFIC, 0)}@5: {TRAFFIC}[0] 5 came past the gate: its index does not know it",
+    )
+
+
+@pytest.mark.parametrize(
+    ("receipts", "on_topic", "claims", "strangers", "gone", "unsettled"),
+    [
+        pytest.param([receipt("a", 0)], [payment("a", T_US)], {}, 0, 0, 0, id="admitted"),
+        pytest.param([receipt("a", 0)], [payment("a", T_US), payment("forged", T_US)], {}, 1, 0, 0, id="past the gate"),
+        pytest.param(
+            [receipt("a", 1)], [payment("a", T_US, 9), payment("a", T_US)], {"a": (True, 0, 1)}, 1, 0, 0,
+            id="past the gate, before a payment of the same id",
+        ),
+        pytest.param(
+            [receipt("a", 0)], [payment("a", T_US), payment("a", T_US, 9)], {"a": (True, 0, 0)}, 1, 0, 0,
+            id="past the gate, after a payment of the same id",
+        ),
+        pytest.param([], [payment("a", T_US)], {"a": (True, 0, 0)}, 0, 1, 0, id="a receipt deleted"),
+        pytest.param([], [payment("a", T_US)], {"a": (False, None, None)}, 0, 0, 1, id="a gate killed before it wrote"),
+        pytest.param([], [payment("a", T_US)], {"a": (True, None, None)}, 0, 0, 1, id="a publication nobody acknowledged"),
+    ],
+)  # fmt: skip
+def test_what_lies_on_the_topic_without_a_receipt_is_looked_for_in_the_index(
+    tmp_path: Path,
+    receipts: list[bytes],
+    on_topic: list[bytes],
+    claims: dict[str, tuple[bool, int | None, int | None]],
+    strangers: int,
+    gone: int,
+    unsettled: int,
+) -> None:
+    found = counted(tmp_path, receipts, on_topic, claims)
+    assert (found.strangers, found.receipts_gone, found.unsettled) == (strangers, gone, unsettled)
+    assert found.without_receipt == strangers + gone + unsettled
+    assert len(found.named) == strangers + gone
+
+
+def test_all_strangers_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
+    found = counted(tmp_path, [], [payment(f"e{number}", T_US) for number in range(NAMED_MAX + 5)], {})
+    assert (found.strangers, len(found.named)) == (NAMED_MAX + 5, NAMED_MAX)
+
+
+def test_an_index_that_does_not_answer_leaves_the_number_and_the_reason(tmp_path: Path) -> None:
+    def away(events: Sequence[str]) -> Standing:
+        raise psycopg.OperationalError("connection refused")
+
+    found = entry(admitted_receipts(DirectoryStore(tmp_path), tmp_path), lambda: [chunk(TRAFFIC, [payment("a", T_US)])], away, RUN_ID)
+    assert (found.without_receipt, found.strangers) == (1, 0)
+    assert found.unasked == "the gate's index does not answer: connection refused"

@@ -1,10 +1,10 @@
-"""Which session's latency a run's evidence keeps."""
+"""What a run says of itself when it ends: which session's latency it keeps, and what was proven."""
 
 from __future__ import annotations
 
 import pytest
 
-from assay.app.demo.finalisation import Observed, latency_of
+from assay.app.demo.finalisation import Observed, latency_of, verdict_of
 from assay.app.demo.watch import Counts
 from assay.app.report.evidence import RunEvidence
 
@@ -34,3 +34,16 @@ def test_a_session_that_decided_nothing_keeps_the_latency_of_the_one_that_did(
     seen: dict[str, float] | None, before: RunEvidence | None, kept: tuple[dict[str, float] | None, str]
 ) -> None:
     assert latency_of(Observed(NOW, (), Counts({}, 0, 0), seen), before) == kept
+
+
+@pytest.mark.parametrize(
+    ("admitted", "proven", "said"),
+    [
+        (True, True, "proven: every payment decided and audited, every decision replayed alike"),
+        (True, False, "NOT PROVEN: see ✗ and ? above"),
+        (False, False, "NOTHING WAS ADMITTED: every payment was refused (TRUTH_COLUMN_IN_LIVE_ROW 2); there is nothing to prove"),
+    ],
+)
+def test_the_last_line_says_what_was_proven(admitted: bool, proven: bool, said: str) -> None:
+    seen = Observed(NOW, (), Counts({"TRUTH_COLUMN_IN_LIVE_ROW": 2}, 2, 0), None)
+    assert verdict_of(seen, admitted=admitted, proven=proven) == said

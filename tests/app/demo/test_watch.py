@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +12,16 @@ import pytest
 from gate_events import LABEL, SCOPE, admissible, event, examined, paid
 from gate_process import run_in
 
-from assay.app.demo.watch import Counts, audited, counted, refused_at_gate, refused_in_lanes
+from assay.app.demo import watch
+from assay.app.demo.processes import Kept
+from assay.app.demo.watch import STALLED_S, Counts, audited, counted, refused_at_gate, refused_in_lanes, until_done
 from assay.app.gate.admission import RefusedEvent
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.receipts import QUARANTINE, ReceiptWriter, mismatch
 from assay.app.gate.segments import SegmentLog
 from assay.app.stores.objects import DirectoryStore
 from assay.app.stores.segment_journal import HEAD, segment_key
+from assay.app.substrate.processes import Launch, Server
 from assay.codecs.audit_segment import write_segment
 from assay.codecs.columns import Strings
 from assay.contracts.canonical import canonical
@@ -83,3 +89,19 @@ def test_a_damaged_segment_is_named_by_the_progress_of_a_run(tmp_path: Path) -> 
     with pytest.raises(Stop) as refused:
         audited(made)
     assert (refused.value.reason, refused.value.where) == (Reason.AUDIT_SEGMENT_DAMAGED, segment_key(0))
+
+
+def test_a_run_whose_payments_were_all_refused_ends_when_its_stream_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watch, "SETTLED_S", 0.0)
+    made = run_in(tmp_path, "127.0.0.1:1", "", "", topics=False).model_copy(update={"worker_url": "http://127.0.0.1:1"})
+    refused = [examined({**FUTURE, "event_id": f"e-{number}"}) for number in range(2)]
+    lines = [WRITER.quarantined(one, "2026-01-01T00:00:00.000000Z")[2] for one in refused if isinstance(one, RefusedEvent)]
+    made.store.create(f"{QUARANTINE}/seg-000000000000-000002.ndjson", "".join(f"{line}\n" for line in lines).encode())
+    launch = Launch([sys.executable, "-c", ""], tmp_path, tmp_path / "stream.log", signal.SIGTERM, 5.0, inherit_environment=True)
+    stream = Server("stream", 0, "", launch.log, tmp_path, launch, None).start()
+    began = time.monotonic()
+    try:
+        until_done(made, 2, Kept([], lambda _: None), [stream], lambda done, text: None)
+    finally:
+        stream.stop()
+    assert time.monotonic() - began < STALLED_S

@@ -224,6 +224,18 @@ def test_an_event_swapped_for_another_is_two_differences_and_counted_as_such(ran
     assert len(verdict.differences) == 2
 
 
+def test_a_decision_that_is_another_when_it_is_read_again_is_a_difference(ran: Ran) -> None:
+    record = unpack(ran.topic[5])[1]
+    record["score"] += 5
+    passes = iter([[*ran.topic, pack("decision_response", record)]])
+    result = compare(
+        lambda: recompute(ran.config, ran.journal, 3),
+        lambda: iter([Strings.of(next(passes, ran.topic))]),
+        compile_plan(ran.config.features),
+    )
+    assert (result.differing, result.differences) == (1, ("1 decisions on the topic were others when they were read again",))
+
+
 def test_many_differences_are_paired_and_counted_although_few_are_shown(ran: Ran) -> None:
     """The topic's order is another one than the journal's."""
     topic = [unpack(value)[1] for value in reversed(ran.topic)]

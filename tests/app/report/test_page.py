@@ -11,6 +11,7 @@ import pytest
 from assay.app.report.evidence import AuditEvidence, PartClaim, ProcessUsage, ReplayEvidence, RunEvidence, Stage
 from assay.app.report.page import REASONS_SHOWN, page
 from assay.app.report.quality import Quality
+from assay.app.report.recheck import Held
 from assay.app.report.summary import OutcomeRow, QualityRow, RunSummary, Series
 
 HOSTILE = "<i>&\"'_x-y"
@@ -46,6 +47,7 @@ def summary_of(text: str) -> RunSummary:
         run=run,
         replay=ReplayEvidence(verified=False, compared=9, differing=1, differences=(text,), decision_digest=text, wall_s=1),
         audit=AuditEvidence(verified=False, records=9, segments=1, head=text, problems=(text,), wall_s=1),
+        held=Held(1_000, "", ""),
         identity={text: text},
     )
 

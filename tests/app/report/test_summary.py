@@ -5,15 +5,13 @@ from __future__ import annotations
 import io
 from pathlib import Path
 
-import polars as pl
 import pytest
+from forged_chains import forge
+from proven_runs import ROWS, make_run
 from rich.console import Console
 
+from assay.app.audit.verify import verify_chain
 from assay.app.cli.report import main
-from assay.app.oracle.generator import generate
-from assay.app.oracle.importer import import_world
-from assay.app.oracle.mapping import load_mapping
-from assay.app.oracle.sealed_world import open_world
 from assay.app.report.evidence import (
     AuditEvidence,
     ReplayEvidence,
@@ -25,74 +23,11 @@ from assay.app.report.evidence import (
 from assay.app.report.page import page
 from assay.app.report.summary import RunSummary, summarize
 from assay.app.report.terminal import show
-from assay.app.run.directory import Run, RunConfig
-from assay.app.stores.objects import DirectoryStore
+from assay.app.run.directory import Run
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-
-ROWS = 2_000
-NOW_US = 1_790_000_000_000_000
-
-
-def make_run(directory: Path, fingerprint: str = "1" * 64) -> Run:
-    config = RunConfig(
-        platform_run_id="platform_20260101T000000Z",
-        scenario_run_id="0" * 32,
-        manifest_fingerprint=fingerprint,
-        parameter_hash="2" * 64,
-        scenario_id="handbook",
-        seed=7,
-        run_id="3" * 32,
-        features={"feature_set": "handbook", "revision": "1"},
-        policy={"policy_id": "handbook_rules", "revision": "1"},
-    )
-    run = Run(directory=directory, config=config, bootstrap="localhost:9092", dsn="")
-    run.save()
-    return run
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run over a small generated world in which every payment is decided by its amount."""
-    directory = tmp_path_factory.mktemp("run")
-    file = directory / "payments.parquet"
-    generate("handbook", ROWS, 1, file)
-    manifest = import_world(file, load_mapping("handbook"), DirectoryStore(directory / "store"), NOW_US, lambda *_: None).manifest
-    run = make_run(directory, manifest.manifest_fingerprint)
-    live = pl.concat([open_world(run.store, manifest.manifest_fingerprint).stream_part(part) for part in manifest.stream_view])
-    declined = pl.col("amount_minor") > 22_000
-    decisions = live.select(
-        "event_id",
-        pl.lit("00" * 16).alias("decision_id"),
-        "ts_us",
-        decided_at_us=NOW_US + pl.int_range(pl.len(), dtype=pl.Int64),
-        score=pl.col("amount_minor"),
-        outcome=pl.when(declined).then(pl.lit("DECLINE")).otherwise(pl.lit("ALLOW")),
-        reasons=pl.when(declined).then(pl.lit(["LARGE"])).otherwise(pl.lit([], dtype=pl.List(pl.String))),
-    )
-    write_decisions(run.store, [decisions])
-    return directory
-
-
-def evidence(store: DirectoryStore, audits: int = ROWS, *, replayed: bool = True) -> None:
-    RunEvidence(
-        started_utc="2026-01-01T00:00:00.000000Z",
-        finished_utc="2026-01-01T00:01:00.000000Z",
-        machine="2 cores",
-        stages=({"name": "decided", "wall_s": 2.0, "rows": ROWS},),  # type: ignore[arg-type]  # as read from JSON
-        parts=(
-            {"role": "bus", "claim": "parity", "name": "Apache Kafka", "version": "4"},  # type: ignore[arg-type]
-            {"role": "objects", "claim": "smoke", "name": "directory"},
-        ),
-        quarantined={"PAYLOAD_HASH_MISMATCH": 3},
-        latency_ms={"p50": 2.5},
-    ).write(store)
-    ReplayEvidence(
-        verified=replayed, compared=ROWS, differing=0 if replayed else 1, differences=("<row 5>",), decision_digest="ab", wall_s=1
-    ).write(store)
-    AuditEvidence(verified=True, records=audits, segments=2, head="cd", wall_s=1).write(store)
 
 
 def shown(summary: RunSummary) -> str:
@@ -102,10 +37,8 @@ def shown(summary: RunSummary) -> str:
     return console.file.getvalue()
 
 
-def test_counts_come_from_the_sealed_world_and_the_decisions(world: Path) -> None:
-    run = Run.load(world)
-    evidence(run.store)
-    summary = summarize(run)
+def test_counts_come_from_the_sealed_world_and_the_decisions(proven: Run) -> None:
+    summary = summarize(proven)
     assert (summary.sealed_rows, summary.eligible, summary.decisions, summary.audits) == (ROWS, ROWS, ROWS, ROWS)
     assert summary.complete is True
     assert summary.claim == "smoke"
@@ -120,27 +53,27 @@ def test_counts_come_from_the_sealed_world_and_the_decisions(world: Path) -> Non
     assert names[0].startswith("test week from ")
 
 
-def test_one_missing_audit_refutes_completeness_and_sets_the_exit_code(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    run = Run.load(world)
-    evidence(run.store, audits=ROWS - 1)
-    assert main(["--run", str(world)]) == 1
+def test_one_missing_audit_refutes_completeness_and_sets_the_exit_code(proven: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    forge(proven.store, lambda records: records.pop())
+    assert main(["--run", str(proven.directory)]) == 1
     assert "refuted" in capsys.readouterr().out
-    assert f"{ROWS - 1:,} audited" in (world / "report.html").read_text()
+    assert f"{ROWS - 1:,} audited" in (proven.directory / "report.html").read_text()
 
 
-def test_a_proven_run_writes_a_page_that_loads_nothing(world: Path) -> None:
-    evidence(Run.load(world).store)
-    assert main(["--run", str(world)]) == 0
-    html = (world / "report.html").read_text()
+def test_a_proven_run_writes_a_page_that_loads_nothing(proven: Run) -> None:
+    assert main(["--run", str(proven.directory)]) == 0
+    html = (proven.directory / "report.html").read_text()
     for outside in ("http:", "https:", "<script", "<link", "@import", "url("):
         assert outside not in html
-    assert html.count("✓ proven") == 3
+    assert html.count("✓ proven") == 5
+    assert f"against {ROWS:,} audit records on the bus; {ROWS:,} decisions recomputed from the journal" in html
 
 
-def test_what_a_replay_found_is_listed_and_escaped(world: Path) -> None:
-    run = Run.load(world)
-    evidence(run.store, replayed=False)
-    html = page(summarize(run))
+def test_what_a_replay_found_is_listed_and_escaped(proven: Run) -> None:
+    replay = ReplayEvidence.read(proven.store)
+    assert replay is not None
+    replay.model_copy(update={"verified": False, "differing": 1, "differences": ("<row 5>",)}).write(proven.store)
+    html = page(summarize(proven))
     assert "✗ refuted" in html
     assert "&lt;row 5&gt;" in html
 
@@ -148,10 +81,10 @@ def test_what_a_replay_found_is_listed_and_escaped(world: Path) -> None:
 def test_missing_evidence_is_not_proven_and_never_zero(tmp_path: Path) -> None:
     summary = summarize(make_run(tmp_path))
     assert summary.complete is None
-    assert [proven for _, proven, _ in summary.verdicts] == [None, None, None]
+    assert [proven for _, proven, _ in summary.verdicts] == [None] * 5
     text, html = shown(summary), page(summary)
     assert text.count("not proven") >= 4
-    assert html.count("? not proven") == 3
+    assert html.count("? not proven") == 5
     assert "<b>0</b>" not in html
 
 
@@ -164,6 +97,36 @@ def test_a_live_run_counts_what_the_gate_admitted(tmp_path: Path) -> None:
     assert "admitted payments" in page(summary)
     AuditEvidence(verified=True, records=6, segments=1, head="cd", wall_s=1).write(run.store)
     assert summarize(run).complete is False
+
+
+NOTHING = {"started_utc": "s", "finished_utc": "f", "machine": "m", "stages": (), "parts": ()}
+
+
+@pytest.mark.parametrize(
+    ("quarantined", "said"),
+    [
+        ({"TRUTH_COLUMN_IN_LIVE_ROW": 2}, "nothing was admitted: all 2 that were posted were refused (TRUTH_COLUMN_IN_LIVE_ROW 2)"),
+        ({}, "nothing was posted"),
+    ],
+)
+def test_a_run_of_which_nothing_was_admitted_says_so_and_nothing_is_refuted(tmp_path: Path, quarantined: dict[str, int], said: str) -> None:
+    run = make_run(tmp_path)
+    RunEvidence.model_validate({**NOTHING, "admitted_triggers": 0, "quarantined": quarantined}).write(run.store)
+    verify_chain(run.store, run.config.pins)
+    write_decisions(run.store, [decision_frame(Strings.of([]))])
+    summary = summarize(run)
+    assert [given for _, given, _ in summary.verdicts] == [None] * 5
+    assert said in shown(summary)
+    assert "nothing was audited" in shown(summary)
+    assert main(["--run", str(tmp_path)]) == 0
+
+
+def test_all_sealed_payments_refused_is_said_with_their_number(proven: Run) -> None:
+    for key in (*proven.store.keys("audit"), *proven.store.keys("evidence")):
+        proven.store.remove(key)
+    evidence = {**NOTHING, "refused_triggers": ROWS, "quarantined": {"AMOUNT_OUT_OF_RANGE": ROWS}}
+    RunEvidence.model_validate(evidence).write(proven.store)
+    assert f"nothing was admitted: all {ROWS:,} that were posted were refused" in shown(summarize(proven))
 
 
 def test_without_a_denominator_nothing_is_refuted(world: Path, tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from assay.app.report.evidence import AuditEvidence, PartClaim, ReplayEvidence, RunEvidence, Stage
 from assay.app.report.fitted_table import Bars, fitted
 from assay.app.report.quality import Quality
+from assay.app.report.recheck import Held
 from assay.app.report.summary import OutcomeRow, QualityRow, RunSummary
 from assay.app.report.terminal import show
 
@@ -47,8 +48,9 @@ def summary() -> RunSummary:
         throughput=None,
         quality=[quality],
         run=run,
-        replay=ReplayEvidence(verified=True, compared=ROWS, differing=0, decision_digest="ab", wall_s=1),
+        replay=ReplayEvidence(verified=True, compared=ROWS, differing=0, decision_digest="ab", decision_set="ef", wall_s=1),
         audit=AuditEvidence(verified=True, records=ROWS, segments=1_024, head="cd", wall_s=1),
+        held=Held(ROWS, "", ""),
         identity={},
     )
 

@@ -1,0 +1,46 @@
+"""Receipts of a run: what the gate has told its clients, from the segments in the store and from lines that are not sealed yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from assay.app.gate.policy import TRAFFIC
+from assay.app.gate.receipts import RECEIPTS, spool_of
+from assay.app.stores.objects import ObjectStore
+
+
+class Place(msgspec.Struct):
+    """Where an admitted event lies on the bus; the offset is text."""
+
+    topic: str = ""
+    partition: int = 0
+    offset: str = "-1"
+
+
+class Receipt(msgspec.Struct):
+    """What a receipt's line says that is asked for here."""
+
+    decision: str
+    event_class: str
+    event_id: str
+    eb_ref: Place = msgspec.field(default_factory=Place)
+
+
+_LINES = msgspec.json.Decoder(Receipt)
+
+
+def admitted_receipts(store: ObjectStore, directory: Path) -> Iterator[list[Receipt]]:
+    """Receipts of admitted payments, a list for each file."""
+    spool = spool_of(directory, RECEIPTS)
+    sealed = (store.read(key) for key in store.keys(RECEIPTS))
+    for data in (*([spool.read_bytes()] if spool.exists() else []), *sealed):
+        whole = data[: data.rfind(b"\n") + 1]  # a line that a crash has torn was never acknowledged
+        yield [one for one in _LINES.decode_lines(whole) if one.decision == "ADMIT" and one.event_class == TRAFFIC]
+
+
+def count_receipts(store: ObjectStore, directory: Path) -> int:
+    """Distinct payments with a receipt."""
+    return len({one.event_id for receipts in admitted_receipts(store, directory) for one in receipts})

@@ -1,0 +1,54 @@
+"""Verdicts of a report: what was proven, as far as the store still holds what the evidence speaks of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assay.app.report.evidence import AuditEvidence, Entry, ReplayEvidence
+from assay.app.report.recheck import Held
+
+CAME_IN = "Every payment came through the gate"
+REPLAYED, WHOLE, GIVEN = "Replay gives the same decisions", "Audit chain is whole", "Audit holds the decisions of the journal"
+#: (what, proven or refuted or None, in figures)
+Shown = tuple[str, bool | None, str]
+
+
+def came_in(entry: Entry | None, held: Held) -> Shown:
+    """Whether all that was decided came through the gate."""
+    if entry is None or held.receipts is None:
+        return CAME_IN, None, "receipts were not counted"
+    if held.receipts != entry.receipts:
+        return CAME_IN, False, f"the evidence says {entry.receipts:,} receipts, there are {held.receipts:,}"
+    figures = f"{entry.admitted:,} payments · {entry.receipts:,} receipts · {entry.without_receipt:,} on the topic without one"
+    if entry.strangers or entry.receipts_gone:
+        return CAME_IN, False, f"{figures}, {entry.strangers:,} unknown to the gate, {entry.receipts_gone:,} whose receipt is gone"
+    if entry.without_receipt and entry.unasked:
+        return CAME_IN, None, f"{figures}; {entry.unasked}"
+    return CAME_IN, True if entry.admitted else None, figures
+
+
+def checked_again(replay: ReplayEvidence | None, audit: AuditEvidence | None, held: Held, *, nothing: bool) -> Sequence[Shown]:
+    """Verdicts of the replay and of the audit. `nothing`: no payment was admitted, so there was nothing to audit."""
+    if audit is None or audit.nothing:
+        none = "nothing was audited" if nothing or audit else "no verification was recorded"
+        return _replayed(replay, held), (WHOLE, None, none), (GIVEN, None, none)
+    figures = f"{audit.records:,} records in {audit.segments:,} segment{'s' if audit.segments != 1 else ''}"
+    whole = (WHOLE, False, held.audit) if held.audit else (WHOLE, audit.verified, figures)
+    return _replayed(replay, held), whole, _given(audit, held)
+
+
+def _replayed(replay: ReplayEvidence | None, held: Held) -> Shown:
+    if replay is None:
+        return REPLAYED, None, "no replay was recorded"
+    if held.replay:
+        return REPLAYED, False, held.replay
+    if not replay.decision_set:
+        return REPLAYED, None, "the evidence is of an older version: run `assay replay --verify`"
+    return REPLAYED, replay.verified, f"{replay.compared:,} decisions recomputed, {replay.differing:,} differ"
+
+
+def _given(audit: AuditEvidence, held: Held) -> Shown:
+    """Whether the audit was held against the journal. It has no more decisions than the journal gives, or they were not compared."""
+    if audit.recomputed is None or not audit.verified:
+        return GIVEN, None if audit.verified else False, audit.against
+    return GIVEN, not held.audit and audit.recomputed >= audit.records, audit.against
