@@ -72,6 +72,7 @@ def verified_target(journal: HeldJournal, progress: Callable[[int], None] = lamb
     damaged later, and then the one before it and the journal behind that are needed.
     """
     verified = verify_journal(journal, progress)
+    journal.snapshots().make_durable()
     if verified.findings or len(verified.snapshots) < 2:
         why = verified.findings[0].text if verified.findings else f"{len(verified.snapshots)} snapshots are verified, two are needed"
         raise Stop(

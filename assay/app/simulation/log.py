@@ -106,3 +106,6 @@ class MemoryStore:
 
     def keys(self, prefix: str) -> Iterator[str]:
         yield from sorted(key for key in self.objects if key.startswith(prefix + "/"))
+
+    def make_durable(self, prefix: str) -> None:
+        """Memory has no disk."""

@@ -183,6 +183,7 @@ class FailingStore:
         self.read = self._store.read
         self.keys = self._store.keys
         self.view = self._store.view
+        self.make_durable = self._store.make_durable
         self.remove = self._store.remove
         self.remove_below = self._store.remove_below
 
