@@ -118,12 +118,9 @@ class DirectoryStore:
         yield from sorted(path.relative_to(self.root).as_posix() for path in found)
 
     def make_durable(self, prefix: str) -> None:
-        base = self.root / prefix
-        if base.is_dir():
-            make_directory(base, self.root)
-            for folder, _, _ in os.walk(base):
-                with suppress(FileNotFoundError):  # removed meanwhile
-                    sync_directory(Path(folder))
+        for folder, _, _ in os.walk(self.root / prefix):  # whose own entries were flushed before the first object in them
+            with suppress(FileNotFoundError):  # removed meanwhile
+                sync_directory(Path(folder))
 
     def _place(self, key: str) -> Path:
         """The path of an object to be written, in a folder that is there after a power failure."""

@@ -75,7 +75,7 @@ class Receipts:
 
     @staticmethod
     def _log(room: Path) -> SegmentLog:
-        return SegmentLog(DirectoryStore(room / "store"), "ig/receipts", room / "spool" / "open.ndjson", 60)
+        return SegmentLog(DirectoryStore(room / "store"), "ig/receipts", room / "spool" / "open.ndjson", 30)
 
     def begin(self, room: Path) -> None:
         self.log = self._log(room)
@@ -203,15 +203,17 @@ STEPS = st.lists(st.builds(Step, st.integers(0, 29), st.none() | st.integers(0, 
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-@pytest.mark.parametrize("asked", range(6))
+@pytest.mark.parametrize("before", [0, 1], ids=["in a new place", "where something is"])
 def test_what_the_next_process_answers_after_a_kill_at_any_flush_is_there_after_power_failed(
-    process: type[Process], asked: int, tmp_path: Path
+    process: type[Process], before: int, tmp_path: Path
 ) -> None:
     """The next process finds what the killed one had not flushed, and relies on it."""
-    for flush in range(10):
-        (tmp_path / str(flush)).mkdir()
-        steps = [Step(asked), Step(asked, ends_at=flush), Step(asked), Step(asked)]
-        Machine(process(), tmp_path / str(flush), seed=flush).live(steps)
+    for asked in range(3):
+        for flush in range(10):
+            folder = tmp_path / f"{asked} {flush}"
+            folder.mkdir()
+            steps = [*[Step(asked)] * before, Step(asked, ends_at=flush), Step(asked), Step(asked)]
+            Machine(process(), folder, seed=flush).live(steps)
 
 
 @pytest.mark.parametrize("process", PROCESSES)
