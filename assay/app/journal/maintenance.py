@@ -72,7 +72,6 @@ def verified_target(journal: HeldJournal, progress: Callable[[int], None] = lamb
     damaged later, and then the one before it and the journal behind that are needed.
     """
     verified = verify_journal(journal, progress)
-    journal.snapshots().make_durable()
     if verified.findings or len(verified.snapshots) < 2:
         why = verified.findings[0].text if verified.findings else f"{len(verified.snapshots)} snapshots are verified, two are needed"
         raise Stop(
@@ -81,4 +80,5 @@ def verified_target(journal: HeldJournal, progress: Callable[[int], None] = lamb
             where=journal.topic,
             remedy="`assay journal verify` lists what is wrong; `assay journal snapshot` takes another snapshot.",
         )
+    journal.snapshots().make_durable()
     return verified.snapshots[-2], verified
