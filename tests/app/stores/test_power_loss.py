@@ -209,7 +209,7 @@ def test_what_the_next_process_answers_after_a_kill_at_any_flush_is_there_after_
 ) -> None:
     """The next process finds what the killed one had not flushed, and relies on it."""
     for asked in range(3):
-        for flush in range(10):
+        for flush in range(16):
             folder = tmp_path / f"{asked} {flush}"
             folder.mkdir()
             steps = [*[Step(asked)] * before, Step(asked, ends_at=flush), Step(asked), Step(asked)]
