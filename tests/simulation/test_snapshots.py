@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from seeded_runs import run_seed, violated
 from simulated_worlds import Finished
 
 from assay.agents.step import LaneId
+from assay.app.journal.maintenance import verified_target
 from assay.app.simulation.faults import DAMAGES, OVERTAKINGS, Planted, SlowSnapshot, TornSnapshot
-from assay.app.simulation.maintenance import JournalMaintenance
+from assay.app.simulation.maintenance import JournalMaintenance, ModelJournal
 from assay.app.snapshots.store import SnapshotStore
 
 
@@ -60,3 +63,17 @@ def test_a_snapshot_that_is_there_but_not_the_fold_of_its_journal_is_found_at_re
     assert draft.publish(manifest.model_copy(update={"next_offset": manifest.next_offset + 5}))
     [wrong] = violated(3, finished)
     assert wrong == f"the snapshot of rtdl at record {manifest.sequence} goes on at {manifest.next_offset + 5}, behind the next record"
+
+
+def test_a_journal_is_truncated_to_snapshots_that_a_power_failure_does_not_take() -> None:
+    finished = run_seed(3, [Planted(SlowSnapshot(50_000, "claim"), "rtdl", "fetched", 4)])
+    simulator = finished.simulator
+    lane, store = simulator.lanes["rtdl"], simulator.store
+    newest = _keeper(finished).whole(lane)[:2]
+    assert len(newest) == 2
+    for manifest in newest:  # their writers ended before the flush
+        value = store.objects.pop(manifest.key)
+        store.cut_off(manifest.key, partial(store.objects.__setitem__, manifest.key, value))
+    target, _ = verified_target(ModelJournal(simulator.log, store, lane))
+    store.power_fails()
+    assert target in _keeper(finished).whole(lane)

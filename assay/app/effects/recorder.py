@@ -2,7 +2,7 @@
 
 One line each: hex key, kind of action, event id. An id may hold anything, a line break with a key behind it too, so
 all but plain ASCII is escaped: no id makes a line of its own, and a line cut off anywhere can be read. A batch is one
-write and one fsync; a line cut off by a crash was never acknowledged and does not count.
+write and one fsync; a line cut off by a crash, or with a gap in it, was never acknowledged and does not count.
 
 Every writer has a file of its own: nobody waits for one that sleeps. A new one creates the next file first and then notes
 in it how far each file before it counts. So a writer that sees no later file behind its write is counted whenever that
@@ -12,7 +12,6 @@ note is made, and one that slept through a takeover sees the later file, and sto
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Iterator, Sequence
 from itertools import count, takewhile
 from pathlib import Path
@@ -20,13 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from assay.agents.step import EffectResults, Effects
-from assay.app.stores.objects import sync_directory
+from assay.app.stores.durable import append, make_directory, sync_directory, sync_file
 from assay.codecs.columns import Strings
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 _KEY_CHARS = 64
 _NOTE = b"# "
+#: what a power failure leaves in the place of data that was not flushed
+_GAP = b"\0"
 
 
 class Recorder:
@@ -48,7 +49,7 @@ class Recorder:
         done = self._done(set(keys)) if effects.ask_first else frozenset()
         rows = zip(keys, effects.action_kind.text(), effects.source_event_id.text(), strict=True)
         lines = [f"{key} {kind} {str(event).encode('unicode_escape').decode()}\n" for key, kind, event in rows if key not in done]
-        _append(_file(self._path, self._number), "".join(lines).encode())
+        append(_file(self._path, self._number), "".join(lines).encode())
         if _file(self._path, self._number + 1).exists():
             raise Stop(
                 Reason.LANE_TAKEN_OVER,
@@ -65,7 +66,7 @@ class Recorder:
 
     def _begin(self) -> int:
         """The number of a new file, which is there before it says how far those before it count."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(self._path.parent, self._path.parent)
         number = len(_files(self._path)) + 1
         try:
             _file(self._path, number).touch(exist_ok=False)
@@ -75,8 +76,10 @@ class Recorder:
         before = _files(self._path)[: number - 1]
         if before:
             noted = _noted(before)
+            for file in before:
+                sync_file(file)  # its writer may have ended before it did this, and its lines count from now on
             ends = [*noted, *(file.stat().st_size for file in before[len(noted) :])]
-            _append(_file(self._path, number), _NOTE + " ".join(map(str, ends)).encode() + b"\n")
+            append(_file(self._path, number), _NOTE + " ".join(map(str, ends)).encode() + b"\n")
         return number
 
     def _done(self, asked: set[str]) -> frozenset[str]:
@@ -95,7 +98,7 @@ def recorded(path: Path) -> Iterator[bytes]:
                 left -= len(line)
                 if left < 0 or not line.endswith(b"\n"):
                     break
-                if not line.startswith(_NOTE):
+                if not line.startswith(_NOTE) and _GAP not in line:
                     yield line[:-1]
 
 
@@ -104,7 +107,7 @@ def _noted(files: Sequence[Path]) -> list[int]:
     for file in reversed(files):
         with file.open("rb") as log:
             note = log.readline()
-        if note.startswith(_NOTE) and note.endswith(b"\n"):
+        if note.startswith(_NOTE) and note.endswith(b"\n") and _GAP not in note:
             return [int(end) for end in note[len(_NOTE) :].split()]
     return []
 
@@ -116,10 +119,3 @@ def _file(path: Path, number: int) -> Path:
 def _files(path: Path) -> list[Path]:
     """All files of a log, in the order of their writers."""
     return list(takewhile(Path.exists, (_file(path, number) for number in count(1))))
-
-
-def _append(file: Path, data: bytes) -> None:
-    with file.open("ab") as log:
-        log.write(data)
-        log.flush()
-        os.fsync(log.fileno())

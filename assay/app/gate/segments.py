@@ -1,7 +1,7 @@
 """Append-only lines that are durable before anybody is told: one open file, sealed into create-only objects.
 
 The open file lives beside the store until it is full, then becomes `<prefix>/seg-<first line>-<lines>.ndjson`. After a crash the
-open file is read again and a torn last line cut off; a line written twice is harmless, its reader knows it by its id.
+open file is read again and a torn end cut off; a line written twice is harmless, its reader knows it by its id.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from assay.app.stores.durable import make_directory, sync_directory
 from assay.app.stores.objects import ObjectExists, ObjectStore
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
@@ -87,13 +88,14 @@ class SegmentLog:
         self._file = -1
 
     def _recover(self) -> None:
-        """Open the file again: cut a torn line, drop lines that are sealed already. An OSError leaves it closed and untouched."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        """Open the file again: cut a torn end, drop lines that are sealed already. An OSError leaves it closed and untouched."""
+        make_directory(self._path.parent, self._path.parent)
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
         try:
-            _sync_entry(self._path)
+            sync_directory(self._path.parent)
+            self._store.make_durable(self._prefix)  # the open file is emptied for what is found there
             sealed = sorted(self._store.keys(self._prefix))
-            held = self._path.read_bytes()
+            held = self._path.read_bytes().partition(b"\0")[0]  # behind a gap that a power failure left, nothing was acknowledged
             held = held[: held.rfind(b"\n") + 1]
             if sealed and held and self._store.read(sealed[-1]) == held:
                 held = b""
@@ -149,15 +151,6 @@ class SegmentLog:
 def _end_of(key: str) -> int:
     first, lines = key.rpartition("/")[2].removeprefix("seg-").removesuffix(".ndjson").split("-")
     return int(first) + int(lines)
-
-
-def _sync_entry(path: Path) -> None:
-    """A new file is found again after a power cut only when its directory was flushed too."""
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -80,4 +80,5 @@ def verified_target(journal: HeldJournal, progress: Callable[[int], None] = lamb
             where=journal.topic,
             remedy="`assay journal verify` lists what is wrong; `assay journal snapshot` takes another snapshot.",
         )
+    journal.snapshots().make_durable()
     return verified.snapshots[-2], verified

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from assay.app.stores.durable import make_directory, replace_file
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts.errors import Stop
 from assay.contracts.pins import Pins
@@ -116,12 +117,9 @@ class Run(BaseModel):
         return self.directory / "logs"
 
     def save(self) -> None:
-        """Write `run.json` atomically, readable by its owner only (it holds the gate's key)."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        temporary = self.directory / ".run.json"
-        temporary.touch(mode=0o600)
-        temporary.write_text(self.model_dump_json(indent=1))
-        temporary.replace(self.directory / "run.json")
+        """Write `run.json` atomically and durably, readable by its owner only (it holds the gate's key)."""
+        make_directory(self.directory, self.directory.parent)
+        replace_file(self.directory / "run.json", self.model_dump_json(indent=1).encode(), mode=0o600)
 
     @classmethod
     def load(cls, directory: Path) -> Run:

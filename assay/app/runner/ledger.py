@@ -33,6 +33,8 @@ MOVES: Final[dict[RunState, frozenset[RunState]]] = {
     RunState.FAILED: frozenset(),
 }
 
+_STATUS: Final = "sr/run_status"
+
 
 class Ledger:
     """One run's ledger. Writing the same thing again changes nothing; what cannot be read is Stop(RUN_STATE_FORBIDDEN)."""
@@ -70,6 +72,7 @@ class Ledger:
         while True:
             keys = list(self._store.keys(self._record))
             if event_id in (self._event(key)["event_id"] for key in keys):
+                self._store.make_durable(self._record)
                 return event_id
             number = int(PurePosixPath(keys[-1]).stem) + 1 if keys else 0
             with suppress(ObjectExists):
@@ -93,6 +96,7 @@ class Ledger:
         """Write the status. Raises Stop(RUN_STATE_FORBIDDEN) for a move the state machine does not have."""
         at = self.state()
         if at == state:
+            self._store.make_durable(_STATUS)
             return
         allowed = frozenset({RunState.OPEN}) if at is None else MOVES[at]
         if state not in allowed:
@@ -119,7 +123,7 @@ class Ledger:
 
     @property
     def _status_key(self) -> str:
-        return f"sr/run_status/{self._id}.json"
+        return f"{_STATUS}/{self._id}.json"
 
     def _write_once(self, key: str, value: Mapping[str, Any]) -> None:
         data = canonical(dict(value)) + b"\n"

@@ -99,6 +99,7 @@ class Reorder(NamedTuple):
 class TornSnapshot(NamedTuple):
     """Power fails: all processes of the lane are gone, and its newest snapshot is not what was written (one of `DAMAGES`).
 
+    Objects of writes that were not known to have ended are gone, too, unless they were made durable since.
     It happens once there is another snapshot before that one; until then it waits for the boundary to come again.
     """
 

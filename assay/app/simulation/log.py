@@ -65,19 +65,46 @@ class ModelLog:
 
 
 class MemoryStore:
-    """An object store in memory. `now` says when an object was written, in whatever the caller counts by."""
+    """An object store in memory. `now` says when an object was written, in whatever the caller counts by.
+
+    Its writes are durable. One that was cut off before its end is seen all the same, and lost when power fails, until its folder
+    is flushed by another write there or by `make_durable`.
+    """
 
     def __init__(self, objects: Mapping[str, bytes] | None = None, now: Callable[[], int] = lambda: 0) -> None:
         self.objects = dict(objects or {})
         self.written_at: dict[str, int] = {}
         self._now = now
+        #: what is there again after a power failure in the place of objects that were not flushed
+        self._flushed: dict[str, bytes | None] = {}
+
+    def cut_off(self, key: str, write: Callable[[], None]) -> None:
+        """Do a write of this object whose process ends before it is flushed."""
+        flushed = self._flushed.get(key, self.objects.get(key))
+        write()
+        self._flushed[key] = flushed
+
+    def power_fails(self) -> None:
+        """What was not flushed is lost."""
+        for key, value in self._flushed.items():
+            if value is None:
+                self.objects.pop(key, None)
+            else:
+                self.objects[key] = value
+        self._flushed.clear()
+
+    def make_durable(self, prefix: str) -> None:
+        for key in [key for key in self._flushed if key.startswith(prefix + "/")]:
+            del self._flushed[key]
 
     def create(self, key: str, data: bytes) -> None:
         if key in self.objects:
+            self.make_durable(key.rpartition("/")[0])
             raise ObjectExists(key)
         self.replace(key, data)
 
     def replace(self, key: str, data: bytes) -> None:
+        self.make_durable(key.rpartition("/")[0])
         self.objects[key] = data
         self.written_at[key] = self._now()
 
@@ -99,6 +126,7 @@ class MemoryStore:
 
     def remove(self, key: str) -> None:
         self.objects.pop(key, None)
+        self._flushed.pop(key, None)
 
     def remove_below(self, folder: str) -> None:
         for key in list(self.keys(folder)):

@@ -183,6 +183,7 @@ class FailingStore:
         self.read = self._store.read
         self.keys = self._store.keys
         self.view = self._store.view
+        self.make_durable = self._store.make_durable
         self.remove = self._store.remove
         self.remove_below = self._store.remove_below
 
@@ -200,8 +201,11 @@ class FailingStore:
 
     def _write(self, key: str, write: Callable[[], None]) -> None:
         fault, self._process.next_write = self._process.next_write, None
-        if fault is None or (isinstance(fault, UnknownProduce) and fault.arrives):
+        if fault is None:
             write()
+        elif isinstance(fault, UnknownProduce) and fault.arrives:
+            self._store.cut_off(key, write)
+        if fault is None or (isinstance(fault, UnknownProduce) and fault.arrives):
             self._process.world.moved()
         if fault is not None:
             raise OSError(f"planted: {key} is not known to be written")

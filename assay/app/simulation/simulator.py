@@ -265,7 +265,8 @@ class Simulator:
                 self._fetching.disturb(fault, process)
 
     def _cut_power(self, lane: SimulatedLane, running: Process) -> None:
-        """All processes of a lane are gone; the one that is running is let go of when it comes to its boundary."""
+        """All processes of a lane are gone, and objects that were not flushed. Who runs is let go of when it comes to its boundary."""
+        self.store.power_fails()
         for process in self._processes:
             if process.lane is lane and not process.dead:
                 (process.kill if process is running else process.bury)()

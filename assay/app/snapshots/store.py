@@ -89,6 +89,10 @@ class SnapshotStore:
         """A new draft of the state at this sequence."""
         return Draft(self._objects, self.lane, sequence, self._draft_name())
 
+    def make_durable(self) -> None:
+        """Before something is deleted because a snapshot was found."""
+        self._objects.make_durable(prefix_of(self.lane))
+
     def clean(self) -> list[str]:
         """Remove snapshots beyond those kept, and drafts older than the newest snapshot; the folders removed.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import mmap
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from assay.app.stores.durable import make_directory, replace_file, sync_directory, write_draft
 from assay.app.stores.file_lock import writer_lock
 
 
@@ -25,7 +26,7 @@ class ObjectStore(Protocol):
     """Keys are relative paths with forward slashes."""
 
     def create(self, key: str, data: bytes) -> None:
-        """Write once, durably. Raises ObjectExists."""
+        """Write once, durably. Raises ObjectExists; the object that is there is durable then, whoever wrote it."""
 
     def replace(self, key: str, data: bytes) -> None:
         """Write or overwrite atomically, durably."""
@@ -38,6 +39,9 @@ class ObjectStore(Protocol):
 
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys below a prefix in ascending order."""
+
+    def make_durable(self, prefix: str) -> None:
+        """Objects of others are seen a little before they are durable: on return, all that were seen below a folder are."""
 
 
 class LargeObjects(ObjectStore, Protocol):
@@ -61,27 +65,29 @@ class DirectoryStore:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        #: folders whose own entries this process has flushed
+        self._folders: set[Path] = set()
 
     def create(self, key: str, data: bytes) -> None:
         self.create_from(key, (data,))
 
     def create_from(self, key: str, blocks: Iterable[bytes | memoryview]) -> None:
-        temporary = self._write_beside(key, blocks)
+        path = self._place(key)
+        temporary = write_draft(path, blocks)
         try:
-            os.link(temporary, self.root / key)
+            os.link(temporary, path)
         except FileExistsError:
             raise ObjectExists(key) from None
         finally:
             temporary.unlink()
-        sync_directory((self.root / key).parent)
+            sync_directory(path.parent)  # also of an object that was there: its writer may have ended before it did this
 
     def replace(self, key: str, data: bytes) -> None:
-        self._write_beside(key, (data,)).replace(self.root / key)
-        sync_directory((self.root / key).parent)
+        replace_file(self._place(key), data)
 
     def swap(self, key: str, data: bytes, expected: bytes | None) -> None:
-        path = self.root / key
-        temporary = self._write_beside(key, (data,))
+        path = self._place(key)
+        temporary = write_draft(path, (data,))
         try:
             with writer_lock(path.parent / f".{path.name}.lock"):
                 if (path.read_bytes() if path.exists() else None) != expected:
@@ -111,27 +117,15 @@ class DirectoryStore:
         found = (path for path in base.rglob("*") if path.is_file() and not path.name.startswith("."))
         yield from sorted(path.relative_to(self.root).as_posix() for path in found)
 
-    def _write_beside(self, key: str, blocks: Iterable[bytes | memoryview]) -> Path:
+    def make_durable(self, prefix: str) -> None:
+        for folder, _, _ in os.walk(self.root / prefix):  # whose own entries were flushed before the first object in them
+            with suppress(FileNotFoundError):  # removed meanwhile
+                sync_directory(Path(folder))
+
+    def _place(self, key: str) -> Path:
+        """The path of an object to be written, in a folder that is there after a power failure."""
         path = self.root / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # writers are threads, processes, and containers on one volume: no two may share a draft, and a pid is not theirs alone
-        temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
-        try:
-            with temporary.open("xb") as file:
-                for block in blocks:
-                    file.write(block)
-                file.flush()
-                os.fsync(file.fileno())
-        except BaseException:
-            temporary.unlink(missing_ok=True)  # no later write would find and replace it
-            raise
-        return temporary
-
-
-def sync_directory(path: Path) -> None:
-    """Make entries created in a directory durable."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        if path.parent not in self._folders or not path.parent.is_dir():
+            make_directory(path.parent, self.root)
+            self._folders.add(path.parent)
+        return path

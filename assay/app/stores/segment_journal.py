@@ -14,7 +14,8 @@ from assay.contracts.canonical import canonical
 from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
-HEAD = "evidence/audit_head.json"
+FOLDER_OF_HEAD = "evidence"
+HEAD = f"{FOLDER_OF_HEAD}/audit_head.json"
 #: how often a standby looks for the next segment
 FOLLOW_POLL_S = 0.2
 
@@ -92,6 +93,8 @@ class SegmentJournal:
         return self._last.sequence, value
 
     def _close_chain(self) -> None:
+        for folder in (SEGMENTS, FOLDER_OF_HEAD):  # before a head or a segment comes behind them, and before anybody is told of them
+            self._store.make_durable(folder)
         self._head = head = read_head(self._store)
         before, last = self._before, self._last
         if head == last:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,13 @@ def test_a_chain_and_head_that_do_not_end_alike_stop_the_lane(change: Callable[[
     with pytest.raises(Stop) as stopped:
         read(store)
     assert stopped.value.reason is reason
+
+
+def test_an_audit_goes_on_after_a_power_failure_took_what_a_cut_off_write_left() -> None:
+    """Simulated store: the segment of a writer that ended is seen by the next, which makes it durable before its head names it."""
+    store = MemoryStore()
+    for number, value in enumerate(segments()[:2]):
+        store.cut_off(segment_key(number), partial(store.create, segment_key(number), value))
+        assert read(store)[-1] == (number, value)
+        store.power_fails()
+        assert read(store)[-1] == (number, value)
