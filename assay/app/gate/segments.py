@@ -133,14 +133,14 @@ class SegmentLog:
         held = b""
         while part := os.pread(self._file, self._bytes - len(held), len(held)):
             held += part
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(self._path.parent, self._path.parent)
         beside = self._path.with_suffix(".restored")
         file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
         try:
             _write_all(file, held)
             os.fsync(file)
             beside.replace(self._path)
-            _sync_entry(self._path)
+            sync_directory(self._path.parent)
         except OSError:
             os.close(file)
             raise
