@@ -70,9 +70,10 @@ class Simulation:
 
         Entities are named as in the feature document. An entity that is not given is `<name>-1`; None leaves it out of the payment.
         A payment in a currency that the feature document does not know is refused: it has no decision.
-        Raises Quarantine(ENTITY_UNKNOWN) for a name that the policy does not know, as the gate refuses it.
+        Raises Quarantine(ENTITY_UNKNOWN, CURRENCY_UNKNOWN) for names that nobody knows, as the gate refuses them.
         """
         RunNames.of(self._config).check_entities(entities)
+        RunNames(extra_currencies=self._config.extra_currencies).check_currency(currency)
         event_id = event_id or f"payment-{len(self._payments) + 1}"
         ids = {name: f"{name}-1" for name in self._plan.entities} | entities
         self._payments[event_id] = parse(at)

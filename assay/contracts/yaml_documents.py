@@ -1,7 +1,9 @@
-"""YAML documents that people write, read in one place: a key given twice is refused, where YAML's own reader takes the last."""
+"""YAML documents that people write, read in one place. What YAML's own reader takes silently is refused: the last of two equal
+keys, and numbers that are not what they look like."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml
@@ -17,8 +19,8 @@ def read_document(text: str | bytes, reason: Reason, where: str) -> dict[str, An
     """
     try:
         found = _Reader(text).get_single_data()
-    except _GivenTwice as twice:
-        raise Stop(reason, str(twice), where=where, remedy="Keep one of them.") from None
+    except _Ambiguous as two:
+        raise Stop(reason, two.what, where=where, remedy=two.remedy) from None
     except _NOT_YAML as error:
         raise Stop(reason, f"not YAML: {' '.join(str(error).split())}", where=where, remedy="Correct the syntax of the document.") from None
     if not isinstance(found, dict | None):
@@ -32,8 +34,12 @@ def read_document(text: str | bytes, reason: Reason, where: str) -> dict[str, An
 _NOT_YAML = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
 
 
-class _GivenTwice(Exception):
-    """One mapping of a document gives a key twice."""
+class _Ambiguous(Exception):
+    """Something that YAML reads without a word, and that its writer may not have meant."""
+
+    def __init__(self, what: str, remedy: str) -> None:
+        super().__init__(what)
+        self.what, self.remedy = what, remedy
 
 
 class _Reader(yaml.SafeLoader):
@@ -45,6 +51,23 @@ class _Reader(yaml.SafeLoader):
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             name, line = (key.tag, key.value), key.start_mark.line + 1
             if name in lines:
-                raise _GivenTwice(f"line {line}: the key '{key.value}' is given a second time, first in line {lines[name]}")
+                what = f"line {line}: the key '{key.value}' is given a second time, first in line {lines[name]}"
+                raise _Ambiguous(what, "Keep one of them.")
             lines[name] = line
         return node
+
+    def compose_scalar_node(self, anchor: dict[Any, yaml.Node]) -> yaml.ScalarNode:
+        """YAML 1.1 reads 010 as eight and 1:30 as ninety."""
+        node = super().compose_scalar_node(anchor)
+        if node.tag in _NUMBERS and (":" in node.value or _OCTAL.fullmatch(node.value)):
+            remedy = f"Write '{node.value}' in quotation marks for text, or the number in plain digits."
+            raise _Ambiguous(f"line {node.start_mark.line + 1}: YAML reads {node.value} as {_value(node)}", remedy)
+        return node
+
+
+_NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+_OCTAL = re.compile(r"[-+]?0[0-7_]+")
+
+
+def _value(node: yaml.ScalarNode) -> object:
+    return yaml.SafeLoader("").construct_object(node)

@@ -40,6 +40,12 @@ def test_a_mistyped_entity_is_refused_with_the_nearest_name() -> None:
     assert refused.value.reason is Reason.ENTITY_UNKNOWN
 
 
+def test_a_currency_that_nobody_knows_is_refused_as_the_gate_refuses_it() -> None:
+    with pytest.raises(Quarantine) as refused:
+        Simulation().payment(amount_minor=1_000, currency="XXX")
+    assert refused.value.reason is Reason.CURRENCY_UNKNOWN
+
+
 def test_payments_of_one_time_fold_in_the_order_in_which_they_are_posted() -> None:
     """Their ids would order them the other way round."""
     simulation = Simulation()

@@ -23,6 +23,10 @@ SHIPPED = sorted((ROOT / "assay").rglob("*.yaml"))
         ("rules:\n- {code: A, points: 1, code: B}\n", "line 2: the key 'code' is given a second time, first in line 2"),
         ('id: a\n"id": b\n', "line 2: the key 'id'"),
         ("a: &a {x: 1}\nb: {<<: *a, <<: *a}\n", "line 2: the key '<<'"),
+        ("id: 010", "line 1: YAML reads 010 as 8"),
+        ("a: 1\nid: [x, -00_7]", "line 2: YAML reads -00_7 as -7"),
+        ("id: 1:30", "line 1: YAML reads 1:30 as 90"),
+        ("id: 1:30.5", "line 1: YAML reads 1:30.5 as 90.5"),
         ("id: [", "not YAML: while parsing a flow node"),
         ("id: 2018-02-30", "not YAML: day is out of range for month"),
         ("id: !!int ''", "not YAML: "),
@@ -49,14 +53,15 @@ def test_a_document_that_cannot_be_meant_is_refused(text: str | bytes, named: st
     ("text", "value"),
     [
         ("", {}),
+        ("a: [0, -0, 0.5, 10, '010', \"1:30\", 0x10, 08, 1e3]", {"a": [0, 0, 0.5, 10, "010", "1:30", 16, "08", "1e3"]}),
         ("# nothing yet\n", {}),
         ("a: {id: 1}\nb: {id: 2}\n", {"a": {"id": 1}, "b": {"id": 2}}),
         ("a: &a {x: 1, y: 2}\nb: {<<: *a, x: 3}\n", {"a": {"x": 1, "y": 2}, "b": {"x": 3, "y": 2}}),
         ("a: {deep: &d {x: 1}, own: &o {<<: *d, x: 2}}\nb: {<<: *o}\n", {"a": {"deep": {"x": 1}, "own": {"x": 2}}, "b": {"x": 2}}),
     ],
 )
-def test_a_key_may_stand_in_two_places_and_override_what_is_merged(text: str, value: object) -> None:
-    """Only one mapping that says a thing twice is refused."""
+def test_what_has_one_meaning_is_read(text: str, value: object) -> None:
+    """A key may stand in two places, and override what is merged."""
     assert read_document(text, Reason.MAPPING_INVALID, "here.yaml") == value
 
 

@@ -21,6 +21,8 @@ from assay.contracts.reasons import Reason
 
 app = plain_app("Begin and check policies: what is computed of a payment, and how it is decided.", no_args_is_help=True)
 
+#: what the document says that names no currency
+_ONE = "one, whichever it is; for live payments, name it: currencies: [EUR]"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -103,7 +105,7 @@ def _show(console: Console, policy: Policy) -> None:
         ("features", f"{document.feature_set} revision {document.revision}: {len(document.features)} features"),
         ("entities", ", ".join(document.entities)),
         ("frauds are counted for", ", ".join(document.label_entities) or "no entity"),
-        ("currencies", "one, whichever it is" if document.currencies is None else ", ".join(document.currencies) or "any"),
+        ("currencies", _ONE if document.currencies is None else ", ".join(document.currencies) or "any"),
         ("rules", f"{rules.policy.policy_id} revision {rules.policy.revision}: {len(rules.codes)} rules"),
         ("thresholds", ", ".join(f"{outcome} from {score}" for outcome, score in thresholds.items())),
         ("digests", f"features {document.digest.hex()[:16]}…, rules {rules.policy.digest.hex()[:16]}…"),

@@ -50,7 +50,11 @@ def verdict_of(seen: Observed, *, admitted: bool, proven: bool) -> str:
     if not admitted:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(seen.aside.by_reason.items()))
         return f"NOTHING WAS ADMITTED: every payment was refused ({reasons}); there is nothing to prove"
-    return "proven: every payment decided and audited, every decision replayed alike" if proven else "NOT PROVEN: see ✗ and ? above"
+    if not proven:
+        return "NOT PROVEN: see ✗ and ? above"
+    refused = seen.aside.at_gate + seen.aside.in_lanes
+    which, aside = ("admitted payment", f", {refused:,} refused and set aside") if refused else ("payment", "")
+    return f"proven: every {which} decided and audited{aside}, every decision replayed alike"
 
 
 def assay(run: Run, *command: str, quiet: bool = False) -> int:

@@ -61,7 +61,7 @@ def claim_topics(directory: Path, config: RunConfig, settings: Settings, bootstr
 
 def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, label_delay_us: int | None = None) -> RunConfig:
     """Config of a run over a sealed world. Raises Stop(POLICY_ENTITY_ABSENT, CURRENCY_NOT_OF_POLICY)."""
-    refuse_misfit(policy, manifest.entities, currencies_of(manifest))
+    refuse_misfit(policy, manifest.entities, manifest.currencies)
     run = scenario_run_id(f"{platform_run_id}|{manifest.manifest_fingerprint}")
     if label_delay_us is None and manifest.truth_summary is not None:
         label_delay_us = manifest.truth_summary.delay_us  # as the world's mapping says
@@ -83,12 +83,6 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
         policy=policy.rules,
         **delay,  # type: ignore[arg-type]
     )
-
-
-def currencies_of(manifest: WorldManifest) -> list[str]:
-    """The currencies that a world's mapping tells of; none where a column holds them and nobody has declared which."""
-    constant = manifest.mapping["currency"]["constant"]
-    return [constant] if constant else [*(manifest.mapping.get("currencies") or ())]
 
 
 def extra_entities(manifest: WorldManifest, of_policy: Iterable[str]) -> tuple[str, ...]:

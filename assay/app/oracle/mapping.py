@@ -136,9 +136,16 @@ def _fault(error: ValidationError) -> str:
 def load_mapping(name_or_path: str) -> Mapping:
     """A mapping from a file, or a shipped one by its name (`handbook`, `transfers`). Raises as `parse_mapping`."""
     path = Path(name_or_path)
+    shipped = resources.files("assay.app.oracle") / "mappings" / f"{name_or_path}.yaml"
+    if "/" not in name_or_path and shipped.is_file() and path.exists():
+        raise Stop(
+            Reason.MAPPING_INVALID,
+            f"'{name_or_path}' is a shipped mapping, and there is a path of this name here",
+            where=str(path.absolute()),
+            remedy=f"Write ./{name_or_path} for the file. For the shipped mapping, rename the path or call assay from another folder.",
+        )
     if path.is_file():
         return parse_mapping(path.read_bytes(), str(path))
-    shipped = resources.files("assay.app.oracle") / "mappings" / f"{name_or_path}.yaml"
     if "/" not in name_or_path and shipped.is_file():
         return parse_mapping(shipped.read_bytes(), f"mapping {name_or_path}")
     raise Stop(

@@ -67,6 +67,7 @@ class WorldManifest(BaseModel):
     max_ts_us: int
     entities: list[str]
     attributes: list[str]
+    currencies: list[str]
     kinds: dict[str, int]
     column_digests: dict[str, str]
     stream_view: list[WorldPart]

@@ -35,6 +35,7 @@ def claims(rows: pl.DataFrame, mapping: Mapping) -> dict[str, Any]:
         "rows": len(rows),
         "min_ts_us": int(rows["ts_us"][0]),
         "max_ts_us": int(rows["ts_us"][-1]),
+        "currencies": sorted(rows["currency"].unique()),
         "kinds": dict(sorted(rows["kind"].value_counts().iter_rows())),
         "truth_summary": _summary(rows, mapping.truth),
         "manifest_fingerprint": fingerprint,

@@ -35,6 +35,7 @@ def load_policy(name_or_path: str) -> Policy:
     A shipped name; a folder that holds features.yaml and rules.yaml; or one YAML file with the keys `features` and `rules`.
     Raises Stop(POLICY_MISSING, FEATURE_DOCUMENT_INVALID, RULES_DOCUMENT_INVALID).
     """
+    _refuse_two_meanings(name_or_path)
     features, rules = (document(name_or_path, part, alone=False) for part in _PARTS)
     plan = compile_plan(features)
     return Policy(name_or_path, features, rules, plan, compile_rules(rules, plan))
@@ -54,6 +55,17 @@ def document(name_or_path: str, part: Part, *, alone: bool = True) -> dict[str, 
         raise _missing(name_or_path, f"there is no {part}.yaml in it" if path.is_dir() else "no shipped policy and no folder has this name")
     held = read_document(file.read_bytes(), _INVALID[part], str(file))
     return held if path.is_dir() else _part_of(held, part, str(file), alone=alone)
+
+
+def _refuse_two_meanings(name: str) -> None:
+    """A policy of one's own that is called as a shipped one must not be passed over in silence."""
+    if "/" not in name and name in shipped_policies() and Path(name).exists():
+        raise Stop(
+            Reason.POLICY_MISSING,
+            f"'{name}' is a shipped policy, and there is a path of this name here",
+            where=str(Path(name).absolute()),
+            remedy=f"Write ./{name} for the path. For the shipped policy, rename the path or call assay from another folder.",
+        )
 
 
 def shipped_policies() -> list[str]:

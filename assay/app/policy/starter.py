@@ -31,7 +31,11 @@ feature_set: {q}
 revision: "1"
 entities: [{entities}]
 """
-_ONE_CURRENCY = "# currencies: [EUR]  # without a list, all payments are in one currency\n"
+_ONE_CURRENCY = """\
+# Amounts are added as they are. Name the currency of your payments before you decide live ones: others are refused then, not added.
+# currencies: [EUR]
+"""
+_SEVERAL = "# Amounts of these currencies are added as they are: no rate is applied.\n"
 _OF_ENTITY = """\
   # {e}: how often and how much in an hour and a day; the month before is what is usual
   - {{name: {e}_count_1h, entity: {q}, op: count, window: 1h, resolution: 5min, include_current: true}}
@@ -80,6 +84,7 @@ def features_yaml(start: Start) -> str:
     names, truth = ", ".join(map(_scalar, start.entities)), start.label_delay_us is not None
     text = _FEATURES.format(name=start.name, q=_scalar(start.name), entities=names)
     text += f"label_entities: [{names}]\n" if truth else ""
+    text += _SEVERAL if len(start.currencies) > 1 else ""
     text += f"currencies: [{', '.join(start.currencies)}]\n" if start.currencies else _ONE_CURRENCY
     text += "features:\n"
     for entity in start.entities:

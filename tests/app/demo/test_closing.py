@@ -39,7 +39,7 @@ def test_a_session_that_decided_nothing_keeps_the_latency_of_the_one_that_did(
 @pytest.mark.parametrize(
     ("admitted", "proven", "said"),
     [
-        (True, True, "proven: every payment decided and audited, every decision replayed alike"),
+        (True, True, "proven: every admitted payment decided and audited, 2 refused and set aside, every decision replayed alike"),
         (True, False, "NOT PROVEN: see ✗ and ? above"),
         (False, False, "NOTHING WAS ADMITTED: every payment was refused (TRUTH_COLUMN_IN_LIVE_ROW 2); there is nothing to prove"),
     ],
@@ -47,3 +47,8 @@ def test_a_session_that_decided_nothing_keeps_the_latency_of_the_one_that_did(
 def test_the_last_line_says_what_was_proven(admitted: bool, proven: bool, said: str) -> None:
     seen = Observed(NOW, (), Counts({"TRUTH_COLUMN_IN_LIVE_ROW": 2}, 2, 0), None)
     assert verdict_of(seen, admitted=admitted, proven=proven) == said
+
+
+def test_the_last_line_of_a_run_without_refusals_speaks_of_every_payment() -> None:
+    seen = Observed(NOW, (), Counts({}, 0, 0), None)
+    assert verdict_of(seen, admitted=True, proven=True).startswith("proven: every payment decided and audited, every decision")

@@ -6,11 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from small_worlds import small_world
+from small_worlds import ROWS, small_world
 
-from assay.app.demo.new_run import currencies_of, world_config
+from assay.app.demo.new_run import world_config
 from assay.app.policy.documents import load_policy
-from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import RunConfig
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -42,7 +41,6 @@ CURRENCIES = {
     "several that are listed": (("EUR", "GBP"), ["GBP", "EUR"], AMOUNTS, None),
     "several of which one is not listed": (("EUR", "GBP"), ["EUR"], AMOUNTS, "payments in GBP, the features of policy"),
     "several, and any will do": (("EUR", "GBP"), "any", AMOUNTS, None),
-    "a column that holds one": ((), None, AMOUNTS, None),
 }
 
 
@@ -50,18 +48,26 @@ CURRENCIES = {
 def test_a_world_of_currencies_that_a_policy_does_not_know_is_refused_before_the_run(tmp_path: Path, name: str) -> None:
     held, declared, feature, words = CURRENCIES[name]
     manifest = small_world(tmp_path).manifest
-    told: dict[str, object] = {"currency": {"constant": held[0] if len(held) == 1 else None, "column": None}}
-    told |= {"currencies": list(held)} if len(held) > 1 else {}
-    manifest = manifest.model_copy(update={"mapping": manifest.mapping | told})
+    manifest = manifest.model_copy(update={"currencies": list(held)})
     policy = policy_of(tmp_path, declared, feature)
     if words is None:
-        refuse_misfit(load_policy(policy), manifest.entities, currencies_of(manifest))
+        assert world_config("platform_20260101T000000Z", manifest, load_policy(policy)).policy["policy_id"] == "mine"
         return
     with pytest.raises(Stop) as refusal:
         world_config("platform_20260101T000000Z", manifest, load_policy(policy))
     assert refusal.value.reason is Reason.CURRENCY_NOT_OF_POLICY
     assert words in refusal.value.what
     assert f"`currencies: [{', '.join(held)}]`" in refusal.value.remedy
+
+
+def test_the_currencies_of_a_world_are_those_that_its_payments_have(tmp_path: Path) -> None:
+    """Not those that its mapping lets them have."""
+    rows = {**ROWS, "money": ["EUR", "EUR", "USD", "EUR"]}
+    amount = {"column": "amount"}
+    declared = {"currency": {"column": "money"}, "currencies": ["EUR", "USD", "GBP"], "amount": amount}
+    assert small_world(tmp_path / "two", rows, **declared).manifest.currencies == ["EUR", "USD"]
+    rows["money"] = ["USD"] * 4
+    assert small_world(tmp_path / "one", rows, **declared).manifest.currencies == ["USD"]
 
 
 @pytest.mark.parametrize(

@@ -150,3 +150,11 @@ def test_a_declaration_that_cannot_be_meant_is_refused(change: dict[str, Any], s
         parse_mapping(yaml.safe_dump({**DOCUMENT, **change}), "here.yaml")
     assert refusal.value.reason is Reason.MAPPING_INVALID
     assert said in refusal.value.what
+
+
+def test_a_name_that_means_a_shipped_mapping_and_a_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "handbook").write_text("mapping: mine")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Stop, match="'handbook' is a shipped mapping, and there is a path of this name here") as refused:
+        load_mapping("handbook")
+    assert refused.value.reason is Reason.MAPPING_INVALID

@@ -148,3 +148,12 @@ def test_a_rule_over_a_feature_that_is_not_there_is_refused_when_the_policy_is_r
 def test_a_mistyped_name_is_answered_with_the_nearest_shipped_one() -> None:
     with pytest.raises(Stop, match="Did you mean 'handbook'"):
         load_policy("handbok")
+
+
+def test_a_name_that_means_a_shipped_policy_and_a_path_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    as_folder(tmp_path / "handbook")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(Stop, match="'handbook' is a shipped policy, and there is a path of this name here") as refused:
+        load_policy("handbook")
+    assert refused.value.reason is Reason.POLICY_MISSING
+    assert load_policy("./handbook").rules == RULES
