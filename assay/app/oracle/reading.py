@@ -51,7 +51,7 @@ def read_input(path: Path, columns: Sequence[str], form: CsvForm) -> pl.DataFram
     """The named columns and their row numbers (ROW); in a folder also the file of a row (FILE).
 
     Every column of a CSV is text (the mapping says what it means), so an id such as `007` keeps its zeros. In text columns of any kind
-    of file, blanks and null words go as `form` declares.
+    of file, blanks and null words go as `form` declares, and empty text is null.
     Raises Quarantine: INPUT_FILE_MISSING, INPUT_FILE_UNREADABLE, INPUT_COLUMN_MISSING, INPUT_EMPTY.
     """
     try:
@@ -107,6 +107,7 @@ def _declared(frame: pl.DataFrame, form: CsvForm) -> pl.DataFrame:
     text = cs.string() - cs.by_name(FILE, require_all=False)
     if form.trim:
         frame = frame.with_columns(text.str.strip_chars())
+    frame = frame.with_columns(pl.when(text != "").then(text).name.keep())
     if form.nulls:
         frame = frame.with_columns(pl.when(~text.is_in(list(form.nulls))).then(text).name.keep())
     return frame

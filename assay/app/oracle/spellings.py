@@ -27,7 +27,7 @@ def told(frame: pl.DataFrame, column: str) -> pl.Series:
         whole = (series == series.round()) & series.is_finite()
         numbers = pl.select(pl.when(whole).then(series)).to_series().cast(pl.Int64).cast(pl.String)
         text = pl.select(pl.when(series.is_not_nan()).then(pl.coalesce(numbers, text))).to_series().alias("values")
-    return text.set(text.is_in(["", "NaN", "nan"]), None)
+    return text.set(text.is_in(["NaN", "nan"]), None)
 
 
 def one_spelling(text: pl.Series) -> pl.Series:

@@ -82,9 +82,8 @@ def named(frame: pl.DataFrame, column: str, chars_max: int, *, required: bool, n
 
 
 def text(frame: pl.DataFrame, column: str, chars_max: int, *, required: bool) -> pl.Series:
-    """A column as text of 1 to `chars_max` characters, none of them a control character; empty text is null."""
+    """A column as text of 1 to `chars_max` characters, none of them a control character."""
     series = as_text(frame, column)
-    series = series.set(series == "", None)
     long = (series.str.len_chars() > chars_max).fill_null(False)
     refuse_row(frame, long, Reason.INPUT_VALUE_INVALID, column, f"longer than {chars_max} characters", "Shorten it before the import.")
     control = series.str.contains(r"\p{Cc}").fill_null(False)

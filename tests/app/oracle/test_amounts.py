@@ -80,3 +80,20 @@ def test_a_single_float_that_is_no_whole_cent_is_refused_with_its_type(tmp_path:
     with pytest.raises(Quarantine) as refusal:
         world_of(tmp_path, ["EUR"] * 4, pl.Series([1.0, 2.005, 3.0, 4.0], dtype=pl.Float32))  # type: ignore[arg-type]  # a series
     assert "Float32" in refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "code", "said"),
+    [
+        (20000.375, pl.Float32, "EUR", "not a whole number"),
+        (15000.125, pl.Float32, "EUR", "not a whole number"),
+        (8388607.5, pl.Float32, "JPY", "not a whole number"),
+        (20000.375, pl.Float64, "EUR", "not a whole number"),
+        (2049.0, pl.Float16, "EUR", "its type cannot tell apart"),
+        (500.5, pl.Float16, "JPY", "not a whole number"),
+    ],
+)
+def test_a_large_amount_is_whole_minor_units_too(tmp_path: Path, value: float, dtype: Any, code: str, said: str) -> None:
+    with pytest.raises(Quarantine, match=said) as refusal:
+        world_of(tmp_path, [code] * 4, pl.Series([1, 1, value, value], dtype=dtype), amount={"column": "amount"})  # type: ignore[arg-type]  # a series
+    assert (refusal.value.reason, refusal.value.where) == (Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, "column 'amount', row 3")

@@ -98,6 +98,27 @@ def test_a_column_that_is_not_mapped_may_hold_line_breaks_where_that_is_declared
     assert imported(tmp_path, "in.csv", content, csv={"multiline": True}).manifest.rows == 1
 
 
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_u_feff_of_a_value_stays_in_every_row(tmp_path: Path, mark: str) -> None:
+    frame = pl.DataFrame({"who": ["\ufeffx"] * 4, **{name: values for name, values in ROWS.items() if name != "who"}})
+    assert view_of(imported(tmp_path, "in.csv", mark + frame.write_csv()))["entity.customer"].to_list() == ["\ufeffx"] * 4
+
+
+@pytest.mark.parametrize("name", ["in.TSV", "in.Tsv.gz"])
+def test_the_end_of_a_name_may_be_in_capitals(tmp_path: Path, name: str) -> None:
+    text = (HEADER + ROW).replace(",", "\t").encode()
+    world = imported(tmp_path, name, gzip.compress(text) if name.endswith("gz") else text)
+    assert world.manifest.rows == 1
+
+
+@pytest.mark.parametrize(("name", "blank", "csv"), [("in.csv", "  ", {"trim": True}), ("in.jsonl", "", {}), ("in.jsonl", " ", {"trim": True})])
+def test_a_blank_time_of_a_label_is_none(tmp_path: Path, name: str, blank: str, csv: dict[str, Any]) -> None:
+    frame = pl.DataFrame({**ROWS, "why": [blank, "2018-05-01T00:00:00Z", blank, "2018-05-01T00:00:00Z"], "fraud": [None, "yes", "", "no"]})
+    truth = {"column": "fraud", "positive": ["yes"], "time": {"column": "why"}, "emit": "all"}
+    content = frame.write_csv() if name == "in.csv" else frame.write_ndjson()
+    assert imported(tmp_path, name, content, csv=csv, truth=truth).truth()["label"].drop_nulls().sort().to_list() == [0, 1]
+
+
 UNREADABLE, INVALID = Reason.INPUT_FILE_UNREADABLE, Reason.INPUT_VALUE_INVALID
 REFUSED: list[tuple[str, bytes | str, dict[str, Any], Reason, str, str, str]] = [
     ("a.csv", HEADER + ROW.replace("web", '"w\nb"'), {}, UNREADABLE, "a.csv, row 1", "line break", "csv.multiline"),
