@@ -22,6 +22,8 @@ MINOR_UNIT_TOLERANCE = 1e-6
 #: a step of a float type at 1; of a smaller type, an amount may be half a step from a whole minor unit, and a few steps of a double
 _STEP: Final[Mapping[type[pl.DataType], float]] = {pl.Float16: 2.0**-10, pl.Float32: 2.0**-23, pl.Float64: 2.0**-52}
 _DOUBLE_STEPS: Final = 4
+#: digits of a group of thousands
+_GROUP: Final = 3
 
 
 def currency(frame: pl.DataFrame, spec: Value, declared: dict[str, int] | None) -> pl.Series:
@@ -49,8 +51,9 @@ def currency(frame: pl.DataFrame, spec: Value, declared: dict[str, int] | None) 
 def amount(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, declared: dict[str, int] | None, form: CsvForm) -> pl.Series:
     """Integer minor units, 0 up to AMOUNT_MINOR_END.
 
-    Raises AMOUNT_NOT_WHOLE_MINOR_UNIT for a value further than 1e-6 minor units from a whole one (or what its type cannot hold, where that is
-    more) and for a minor unit that is not the currency's, AMOUNT_OUT_OF_RANGE for a too large one or one of another sign.
+    Raises AMOUNT_NOT_WHOLE_MINOR_UNIT for a value further than 1e-6 minor units from a whole one (or than its type can be, where that is
+    more) and for a minor unit that is not the currency's, AMOUNT_OUT_OF_RANGE for a too large one or one of another sign,
+    INPUT_VALUE_INVALID for text that is no number or whose point may group thousands.
     """
     frame = joined(frame, spec.names, spec.name)
     known = _Amounts(frame, spec, currencies, _exponents(frame, spec, currencies, ISO_4217 if declared is None else declared))
@@ -66,6 +69,8 @@ def amount(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, decla
     remedy = f"Amounts are from 0 to less than {AMOUNT_MINOR_END} minor units; check the minor unit declared in the mapping."
     refuse_row(frame, large, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "an amount out of range", remedy)
     _refuse_broken(known, minor, step)
+    for column in spec.names:
+        _refuse_groups(known, column, form)
     return minor.round().cast(pl.Int64)
 
 
@@ -142,9 +147,7 @@ def _exponents(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, k
 
 def _plain_numbers(series: pl.Series, spec: AmountColumn, form: CsvForm) -> pl.Series:
     """Numbers as Python writes them; null where one is not written as declared."""
-    if spec.symbol is not None:
-        symbol = re.escape(spec.symbol)
-        series = series.str.replace(rf"^([+-]?)\s*{symbol}\s*([+-]?)", "${1}${2}").str.replace(rf"\s*{symbol}$", "")
+    series = _without_symbol(series, spec)
     if form.decimal is None and form.thousands is None:
         return series
     point, group = re.escape(form.decimal or "."), form.thousands
@@ -153,6 +156,32 @@ def _plain_numbers(series: pl.Series, spec: AmountColumn, form: CsvForm) -> pl.S
     if group is not None:
         written = written.str.replace_all(group, "", literal=True)
     return written.str.replace(form.decimal or ".", ".", literal=True)
+
+
+def _without_symbol(series: pl.Series, spec: AmountColumn) -> pl.Series:
+    if spec.symbol is None:
+        return series
+    symbol = re.escape(spec.symbol)
+    return series.str.replace(rf"^([+-]?)\s*{symbol}\s*([+-]?)", "${1}${2}").str.replace(rf"\s*{symbol}$", "")
+
+
+def _refuse_groups(known: _Amounts, column: str, form: CsvForm) -> None:
+    """Raise INPUT_VALUE_INVALID for `1.000` in a currency of less than three decimals: it may be one, or a thousand.
+
+    Not where another number of three decimals can only have a decimal point, such as `0.500` or `1000.500`.
+    """
+    text = values_of(known.frame, column)
+    if text.dtype != pl.String or form.decimal is not None or form.thousands is not None:
+        return
+    text = _without_symbol(text, known.spec)
+    if text.str.contains(r"^[+-]?(?:0[0-9]*|[0-9]{4,})\.[0-9]{3}$").any():
+        return
+    grouped = (text.str.contains(r"^[+-]?[0-9]{1,3}\.[0-9]{3}$") & (known.exponents < _GROUP)).fill_null(False)
+    remedy = (
+        "Declare csv.decimal and csv.thousands in the mapping: 'csv: {decimal: \".\"}' if 1.000 is one, "
+        '\'csv: {decimal: ",", thousands: "."}\' if it is a thousand.'
+    )
+    refuse_row(known.frame, grouped, Reason.INPUT_VALUE_INVALID, column, "a point that may be one of decimals or of thousands", remedy)
 
 
 def _refuse_broken(known: _Amounts, minor: pl.Series, step: float) -> None:

@@ -162,7 +162,9 @@ def test_a_row_that_is_not_taken_is_not_judged_and_the_others_keep_their_numbers
 
 
 @pytest.mark.parametrize("keep_or_drop", [{"drop": ["reversed"]}, {"keep": ["booked"]}, {"keep": ["booked"], "drop": ["reversed"]}])
-@pytest.mark.parametrize(("value", "remedy"), [("reversed ", "csv.trim"), (" booked", "csv.trim"), ("NA", "csv.nulls"), ("NULL", "csv.nulls")])
+@pytest.mark.parametrize(
+    ("value", "remedy"), [("reversed ", "csv.trim"), (" booked", "csv.trim"), ("NA", "csv.nulls"), ("NULL", "csv.nulls")]
+)
 def test_a_filter_sees_blanks_and_words_for_nothing(tmp_path: Path, keep_or_drop: dict[str, Any], value: str, remedy: str) -> None:
     rows = {"type": ["booked", "reversed", value, "reversed"]}
     with pytest.raises(Quarantine) as refusal:
