@@ -24,6 +24,8 @@ _STEP: Final[Mapping[type[pl.DataType], float]] = {pl.Float16: 2.0**-10, pl.Floa
 _DOUBLE_STEPS: Final = 4
 #: digits of a group of thousands
 _GROUP: Final = 3
+#: a number that may be of one group and another
+_GROUPED: Final = r"^[+-]?[0-9]{1,3}\.[0-9]{3}$"
 
 
 def currency(frame: pl.DataFrame, spec: Value, declared: dict[str, int] | None) -> pl.Series:
@@ -176,7 +178,7 @@ def _refuse_groups(known: _Amounts, column: str, form: CsvForm) -> None:
     text = _without_symbol(text, known.spec)
     if text.str.contains(r"^[+-]?(?:0[0-9]*|[0-9]{4,})\.[0-9]{3}$").any():
         return
-    grouped = (text.str.contains(r"^[+-]?[0-9]{1,3}\.[0-9]{3}$") & (known.exponents < _GROUP)).fill_null(False)
+    grouped = (text.str.contains(_GROUPED) & (known.exponents < _GROUP)).fill_null(False)
     remedy = (
         "Declare csv.decimal and csv.thousands in the mapping: 'csv: {decimal: \".\"}' if 1.000 is one, "
         '\'csv: {decimal: ",", thousands: "."}\' if it is a thousand.'
@@ -196,6 +198,8 @@ def _refuse_broken(known: _Amounts, minor: pl.Series, step: float) -> None:
     if broken.any():
         code, exponent = known.currencies.filter(broken)[0], known.exponents.filter(broken)[0]
         remedy = f"Correct the amount, or declare a finer minor unit: 'currencies: {{{code}: {exponent + 1}}}' without minor_unit_exponent."
+        if known.frame[name].dtype == pl.String and known.frame.filter(broken)[name].str.contains(_GROUPED).any():
+            remedy += " If its point is one of thousands, declare csv.decimal and csv.thousands."
         if single:
             remedy += " The column is Float32 (about seven digits) or Float16 (three); Float64, decimal or text hold all."
         what = f"an amount that is not a whole number of 10**-{exponent}"

@@ -41,7 +41,7 @@ def _moment(value: object) -> object:
 
 def _format(form: str) -> str:
     """A format of strptime without the marks that are read as something else or skipped."""
-    plain = form.replace("%%", "")
+    plain = form.replace("%%", "x")
     for mark, remedy in _MARKS.items():
         if mark in (plain.replace(".%f", "") if mark == "%f" else plain):
             raise ValueError(f"'{mark}' in the format '{form}': {remedy}")

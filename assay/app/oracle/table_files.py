@@ -52,7 +52,7 @@ class ParquetFolder:
 
     def __init__(self, path: Path) -> None:
         names = sorted(file.relative_to(path) for file in path.rglob("*"))
-        seen = [name for name in names if not any(part.startswith(("_", ".")) for part in name.parts)]
+        seen = [name for name in names if not any(map(_left_beside, name.parts))]
         for name in seen:
             _refuse_unread(path / name)
         self.files = [name for name in seen if name.suffix.lower() == ".parquet" and (path / name).is_file()]
@@ -159,11 +159,16 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     raise unreadable(where, what, "Write each payment as one object on a line of its own.")
 
 
+def _left_beside(part: str) -> bool:
+    """Names of files and folders that writers of data leave beside it, such as `_SUCCESS`; `_day=1` is a partition."""
+    return part.startswith(".") or (part.startswith("_") and "=" not in part)
+
+
 def _refuse_unread(path: Path) -> None:
     """Rows that a folder holds and nobody would read: data in another kind of file, and folders behind a link."""
-    if path.is_dir():
-        if path.is_symlink():
-            raise unreadable(path, "a link to a folder, which is not followed", "Put the folder itself there.")
+    if path.is_symlink() and not path.is_file():
+        raise unreadable(path, "a link to a folder or to nothing, which is not followed", "Put the folder or file itself there.")
+    if not path.is_file():
         return
     if path.suffix.lower() == ".parquet":
         return

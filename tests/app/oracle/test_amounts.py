@@ -49,6 +49,8 @@ def test_another_minor_unit_than_the_standards_is_declared(tmp_path: Path) -> No
         (["JPY"] * 4, ["1"] * 4, {"amount": {"column": "amount", "minor_unit_exponent": 2}}, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT,
          "column 'amount', row 1", "JPY has 0"),
         (["JPY"] * 4, ["1.5"] * 4, {}, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, "column 'amount', row 1", "'currencies: {JPY: 1}'"),
+        (["EUR"] * 4, ["1.234"] * 4, {}, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, "column 'amount', row 1",
+         "declare csv.decimal and csv.thousands"),
         (["EUR"] * 4, ["-5.00"] * 4, {}, Reason.AMOUNT_OUT_OF_RANGE, "column 'amount', row 1", "refunds"),
         (["EUR"] * 4, ["1"] * 4, {"currencies": ["XQZ"]}, Reason.MAPPING_INVALID, "mapping", "{XQZ: 2}"),
         (["EUR"] * 4, ["1"] * 4, {"currencies": {"EUR": 9}}, Reason.MAPPING_INVALID, "mapping", "8"),

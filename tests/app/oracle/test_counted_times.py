@@ -66,6 +66,7 @@ def test_a_small_float_that_cannot_hold_its_time_is_refused(tmp_path: Path, valu
     [
         (fractional("%Y-%m-%d %H:%M:%S,%f"), "'.%f', behind a point"),
         (fractional("%Y-%m-%d %H:%M:%S%f"), "'.%f', behind a point"),
+        (fractional("%Y-%m-%d %H:%M:%S.%%%f"), "'.%f', behind a point"),
         (fractional("%Y-%m-%d %H:%M:%S %Z"), "use '%z'"),
         (fractional("%s"), "unit: s"),
         ({**DAYS, "zone": "America/New_York", "origin": "1899-12-30T00:00:00Z"}, "Leave 'zone' out"),

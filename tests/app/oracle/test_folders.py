@@ -121,6 +121,14 @@ def test_a_folder_behind_a_link_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Quarantine, match="a link to a folder") as refusal:
         imported(folder)
     assert refusal.value.reason is Reason.INPUT_FILE_UNREADABLE
+    (folder / "more").unlink()
+    (folder / "1.parquet").symlink_to(tmp_path / "gone.parquet")
+    with pytest.raises(Quarantine, match="to nothing"):
+        imported(folder)
+
+
+def test_a_partition_whose_name_begins_with_an_underscore_is_read(tmp_path: Path) -> None:
+    assert imported(written(tmp_path / "in", "_day=1", "_day=2")).manifest.rows == 4
 
 
 @pytest.mark.parametrize("unit", ["ms", "ns"])
