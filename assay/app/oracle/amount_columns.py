@@ -12,16 +12,20 @@ from assay.app.oracle.mapping_amount import AmountColumn
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.mapping_parts import Value
 from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
-from assay.app.oracle.text_columns import as_text, constant_or_column, joined, refuse_null
+from assay.app.oracle.text_columns import constant_or_column, joined, refuse_null
 from assay.contracts.currencies import ISO_4217
 from assay.contracts.limits import AMOUNT_MINOR_END
 from assay.contracts.reasons import Reason
 
 #: how far an amount may be from a whole minor unit
 MINOR_UNIT_TOLERANCE = 1e-6
-#: a step of a float type at 1; an amount may be this many steps from a whole minor unit
-_STEPS: Final = 4
-_STEP: Final[Mapping[type[pl.DataType], float]] = {pl.Float32: 2.0**-23, pl.Float64: 2.0**-52}
+#: a step of a float type at 1; of a smaller type, an amount may be half a step from a whole minor unit, and a few steps of a double
+_STEP: Final[Mapping[type[pl.DataType], float]] = {pl.Float16: 2.0**-10, pl.Float32: 2.0**-23, pl.Float64: 2.0**-52}
+_DOUBLE_STEPS: Final = 4
+#: digits of a group of thousands
+_GROUP: Final = 3
+#: a number that may be of one group and another
+_GROUPED: Final = r"^[+-]?[0-9]{1,3}\.[0-9]{3}$"
 
 
 def currency(frame: pl.DataFrame, spec: Value, declared: dict[str, int] | None) -> pl.Series:
@@ -49,8 +53,9 @@ def currency(frame: pl.DataFrame, spec: Value, declared: dict[str, int] | None) 
 def amount(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, declared: dict[str, int] | None, form: CsvForm) -> pl.Series:
     """Integer minor units, 0 up to AMOUNT_MINOR_END.
 
-    Raises AMOUNT_NOT_WHOLE_MINOR_UNIT for a value further than 1e-6 minor units from a whole one (or 4 steps of the column's type, where
-    those are larger) and for a minor unit that is not the currency's, AMOUNT_OUT_OF_RANGE for a too large one or one of another sign.
+    Raises AMOUNT_NOT_WHOLE_MINOR_UNIT for a value further than 1e-6 minor units from a whole one (or than its type can be, where that is
+    more) and for a minor unit that is not the currency's, AMOUNT_OUT_OF_RANGE for a too large one or one of another sign,
+    INPUT_VALUE_INVALID for text that is no number or whose point may group thousands.
     """
     frame = joined(frame, spec.names, spec.name)
     known = _Amounts(frame, spec, currencies, _exponents(frame, spec, currencies, ISO_4217 if declared is None else declared))
@@ -66,6 +71,8 @@ def amount(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, decla
     remedy = f"Amounts are from 0 to less than {AMOUNT_MINOR_END} minor units; check the minor unit declared in the mapping."
     refuse_row(frame, large, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "an amount out of range", remedy)
     _refuse_broken(known, minor, step)
+    for column in spec.names:
+        _refuse_groups(known, column, form)
     return minor.round().cast(pl.Int64)
 
 
@@ -85,7 +92,6 @@ def _number(frame: pl.DataFrame, column: str, spec: AmountColumn, form: CsvForm)
         refuse_type(column, series.dtype, "a number")
     written = series
     if series.dtype == pl.String:
-        series = series.set(series == "", None)
         written = _plain_numbers(series, spec, form)
     major = written.cast(pl.Float64, strict=False)
     unreadable = ~major.is_finite().fill_null(False) & series.is_not_null()
@@ -97,7 +103,8 @@ def _number(frame: pl.DataFrame, column: str, spec: AmountColumn, form: CsvForm)
 def _one_of_two(frame: pl.DataFrame, spec: AmountColumn, form: CsvForm) -> tuple[pl.Series, float]:
     """Debits, and credits as negative numbers. A zero beside the other is no amount."""
     (debit, debit_step), (credit, credit_step) = (_number(frame, column, spec, form) for column in spec.names)
-    shown = pl.select(pl.concat_str([as_text(frame, column).fill_null("") for column in spec.names], separator=" and ")).to_series()
+    written = [values_of(frame, column).cast(pl.String).fill_null("") for column in spec.names]
+    shown = pl.select(pl.concat_str(written, separator=" and ")).to_series()
     view = frame.with_columns(shown.alias(spec.name))
     neither = debit.is_null() & credit.is_null()
     refuse_row(view, neither, Reason.INPUT_VALUE_MISSING, spec.name, "neither a debit nor a credit", "Every row needs one of them.")
@@ -142,9 +149,7 @@ def _exponents(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, k
 
 def _plain_numbers(series: pl.Series, spec: AmountColumn, form: CsvForm) -> pl.Series:
     """Numbers as Python writes them; null where one is not written as declared."""
-    if spec.symbol is not None:
-        symbol = re.escape(spec.symbol)
-        series = series.str.replace(rf"^([+-]?)\s*{symbol}\s*([+-]?)", "${1}${2}").str.replace(rf"\s*{symbol}$", "")
+    series = _without_symbol(series, spec)
     if form.decimal is None and form.thousands is None:
         return series
     point, group = re.escape(form.decimal or "."), form.thousands
@@ -155,18 +160,47 @@ def _plain_numbers(series: pl.Series, spec: AmountColumn, form: CsvForm) -> pl.S
     return written.str.replace(form.decimal or ".", ".", literal=True)
 
 
+def _without_symbol(series: pl.Series, spec: AmountColumn) -> pl.Series:
+    if spec.symbol is None:
+        return series
+    symbol = re.escape(spec.symbol)
+    return series.str.replace(rf"^([+-]?)\s*{symbol}\s*([+-]?)", "${1}${2}").str.replace(rf"\s*{symbol}$", "")
+
+
+def _refuse_groups(known: _Amounts, column: str, form: CsvForm) -> None:
+    """Raise INPUT_VALUE_INVALID for `1.000` in a currency of less than three decimals: it may be one, or a thousand.
+
+    Not where another number of three decimals can only have a decimal point, such as `0.500` or `1000.500`.
+    """
+    text = values_of(known.frame, column)
+    if text.dtype != pl.String or form.decimal is not None or form.thousands is not None:
+        return
+    text = _without_symbol(text, known.spec)
+    if text.str.contains(r"^[+-]?(?:0[0-9]*|[0-9]{4,})\.[0-9]{3}$").any():
+        return
+    grouped = (text.str.contains(_GROUPED) & (known.exponents < _GROUP)).fill_null(False)
+    remedy = (
+        "Declare csv.decimal and csv.thousands in the mapping: 'csv: {decimal: \".\"}' if 1.000 is one, "
+        '\'csv: {decimal: ",", thousands: "."}\' if it is a thousand.'
+    )
+    refuse_row(known.frame, grouped, Reason.INPUT_VALUE_INVALID, column, "a point that may be one of decimals or of thousands", remedy)
+
+
 def _refuse_broken(known: _Amounts, minor: pl.Series, step: float) -> None:
-    frame, name, single = known.frame, known.spec.name, step == _STEP[pl.Float32]
+    frame, name, single = known.frame, known.spec.name, step > _STEP[pl.Float64]
     coarse = minor * step >= 1
     what, remedy = "an amount whose minor units its type cannot tell apart", "Write the column as decimal, text or Float64"
-    remedy += ", not as Float32, which holds about seven digits." if single else "."
+    remedy += ", not as Float32 (about seven digits) or Float16 (three)." if single else "."
     refuse_row(frame, coarse, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, name, what, remedy)
-    tolerance = (minor * _STEPS * step).clip(lower_bound=MINOR_UNIT_TOLERANCE)
+    held = _DOUBLE_STEPS * _STEP[pl.Float64] + (step / 2 if single else 0.0)
+    tolerance = (minor * held).clip(lower_bound=MINOR_UNIT_TOLERANCE)
     broken = (minor - minor.round()).abs() > tolerance
     if broken.any():
         code, exponent = known.currencies.filter(broken)[0], known.exponents.filter(broken)[0]
         remedy = f"Correct the amount, or declare a finer minor unit: 'currencies: {{{code}: {exponent + 1}}}' without minor_unit_exponent."
+        if known.frame[name].dtype == pl.String and known.frame.filter(broken)[name].str.contains(_GROUPED).any():
+            remedy += " If its point is one of thousands, declare csv.decimal and csv.thousands."
         if single:
-            remedy += " The column is Float32, which holds about seven digits; Float64, decimal or text hold all."
+            remedy += " The column is Float32 (about seven digits) or Float16 (three); Float64, decimal or text hold all."
         what = f"an amount that is not a whole number of 10**-{exponent}"
         refuse_row(frame, broken, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, name, what, remedy)

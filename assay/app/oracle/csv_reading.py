@@ -11,7 +11,7 @@ from typing import Final
 import polars as pl
 
 from assay.app.oracle.csv_survey import Dialect, Fault, survey
-from assay.app.oracle.csv_text import csv_text
+from assay.app.oracle.csv_text import BOM, csv_text
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import unreadable
 from assay.contracts.errors import Quarantine
@@ -29,7 +29,7 @@ class CsvFile:
 
     def __init__(self, path: Path, form: CsvForm) -> None:
         self.path, self.form = path, form
-        self.separator = form.separator or ("\t" if ".tsv" in path.suffixes else ",")
+        self.separator = form.separator or ("\t" if ".tsv" in map(str.lower, path.suffixes) else ",")
         text, quote = csv_text(path, form), form.quote_mark
         dialect = Dialect(ord(self.separator), None if quote is None else ord(quote), form.escape is not None, bool(form.multiline))
         found = survey(text, dialect)
@@ -43,7 +43,7 @@ class CsvFile:
             raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
         self.rows = found.rows
         self.columns = self._header(text[: found.header_end].decode())
-        self._text = text[found.header_end + 1 :]
+        self._text = BOM + text[found.header_end + 1 :]  # the parser takes this one away, and not U+FEFF of the first row
 
     def frame(self, columns: Sequence[str]) -> pl.DataFrame:
         """Columns of the header as text; an empty field is null. Raises Quarantine(INPUT_FILE_UNREADABLE)."""

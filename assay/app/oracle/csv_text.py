@@ -15,7 +15,7 @@ from assay.app.oracle.refusing import unreadable
 
 _GZIP: Final = b"\x1f\x8b"
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
-_BOM: Final = b"\xef\xbb\xbf"
+BOM: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _TRANSCODE_REMEDY: Final = "Declare csv.encoding in the mapping (for example latin-1, cp1252, utf-16), or save the file as UTF-8."
 
@@ -30,7 +30,7 @@ def utf8_text(path: Path, form: CsvForm) -> bytes:
             text.decode()
     except UnicodeError as error:
         raise _wrong_encoding(path, form, text, error) from None
-    text = text.removeprefix(_BOM)
+    text = text.removeprefix(BOM)
     if b"\0" in text[:4096]:
         raise unreadable(path, "the text holds NUL characters", _TRANSCODE_REMEDY)
     return text

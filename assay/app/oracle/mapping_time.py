@@ -6,12 +6,19 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
 import polars as pl
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from assay.app.oracle.mapping_parts import Closed, Column, Columns
 
 #: no payment of a file is older, unless its mapping says so: a wrong unit and a year of two digits end up before
 EARLIEST = "1990-01-01"
+
+#: marks of strptime that a format must not hold, and the remedy
+_MARKS = {
+    "%f": "a fraction of a second is '.%f', behind a point",
+    "%Z": "the name of a zone is not read; use '%z' for offsets such as +02:00, or declare 'zone' and take the name out of the file",
+    "%s": "for numbers since 1970 declare 'unit: s' instead of a format",
+}
 
 
 def _day(value: object) -> object:
@@ -32,6 +39,15 @@ def _moment(value: object) -> object:
     return text
 
 
+def _format(form: str) -> str:
+    """A format of strptime without the marks that are read as something else or skipped."""
+    plain = form.replace("%%", "x")
+    for mark, remedy in _MARKS.items():
+        if mark in (plain.replace(".%f", "") if mark == "%f" else plain):
+            raise ValueError(f"'{mark}' in the format '{form}': {remedy}")
+    return form
+
+
 Day = Annotated[str, BeforeValidator(_day)]
 Moment = Annotated[str, BeforeValidator(_moment)]
 
@@ -39,9 +55,9 @@ Moment = Annotated[str, BeforeValidator(_moment)]
 class TimeColumn(Closed):
     """An instant, in one column or written over several (`columns`, joined by blanks).
 
-    Naive times need `zone` (an IANA name); `ambiguous` says which is meant of a local time that occurs twice. `format` is a strptime
-    format of other text than RFC 3339. Numbers need `unit`; they count from `origin` (RFC 3339; 1970 where it is not given).
-    A time before `earliest` (a day in UTC; EARLIEST where it is not given) is refused.
+    Naive times need `zone` (an IANA name), which numbers do not have; `ambiguous` says which is meant of a local time that occurs twice.
+    `format` is a strptime format of other text than RFC 3339. Numbers need `unit`; they count from `origin` (RFC 3339; 1970 where it is
+    not given). A time before `earliest` (a day in UTC; EARLIEST where it is not given) is refused.
     """
 
     later = frozenset({"column", "columns", "format", "origin", "ambiguous", "earliest"})
@@ -49,7 +65,7 @@ class TimeColumn(Closed):
     columns: Columns | None = None
     zone: str | None = None
     unit: Literal["s", "ms", "us", "ns", "min", "h", "d"] | None = None
-    format: Annotated[str, Field(min_length=1)] | None = None
+    format: Annotated[str, Field(min_length=1), AfterValidator(_format)] | None = None
     origin: Moment | None = None
     ambiguous: Literal["earliest", "latest", "refuse"] | None = None
     earliest: Day | None = None
@@ -64,6 +80,17 @@ class TimeColumn(Closed):
             raise ValueError("'columns' are joined by blanks; say how to read them in 'format', as in '%Y %m %d %H:%M'")
         if self.origin is not None and self.unit is None:
             raise ValueError("'origin' needs 'unit'")
+        return self
+
+    @model_validator(mode="after")
+    def _zone_is_of_local_times(self) -> TimeColumn:
+        if self.unit is not None and self.zone is not None:
+            raise ValueError(
+                "'zone' is of written times; numbers with 'unit' count from 'origin', which has an offset of its own. Leave 'zone' out, "
+                "or convert numbers of local time (Excel) into written times"
+            )
+        if self.ambiguous is not None and self.zone is None:
+            raise ValueError("'ambiguous' needs 'zone'")
         return self
 
     @model_validator(mode="after")

@@ -7,13 +7,13 @@ Files are CSV, Parquet, JSON lines (text also packed by gzip or zstd), or a fold
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
 import polars.selectors as cs
 
+from assay.app.oracle.column_types import plain_types
 from assay.app.oracle.csv_reading import CsvFile
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import FILE, ROW, unreadable
@@ -51,7 +51,7 @@ def read_input(path: Path, columns: Sequence[str], form: CsvForm) -> pl.DataFram
     """The named columns and their row numbers (ROW); in a folder also the file of a row (FILE).
 
     Every column of a CSV is text (the mapping says what it means), so an id such as `007` keeps its zeros. In text columns of any kind
-    of file, blanks and null words go as `form` declares.
+    of file, blanks and null words go as `form` declares, and empty text is null.
     Raises Quarantine: INPUT_FILE_MISSING, INPUT_FILE_UNREADABLE, INPUT_COLUMN_MISSING, INPUT_EMPTY.
     """
     try:
@@ -64,7 +64,7 @@ def read_input(path: Path, columns: Sequence[str], form: CsvForm) -> pl.DataFram
         raise unreadable(path, f"the file cannot be read: {cause}", "Write the file again, it is damaged.") from None
     if frame.is_empty():
         raise Quarantine(Reason.INPUT_EMPTY, "the input file holds no rows", where=str(path), remedy="Give a file with rows.")
-    return _declared(_plain_types(frame), form).with_row_index(ROW, offset=1)
+    return _declared(plain_types(frame), form).with_row_index(ROW, offset=1)
 
 
 def _open(path: Path, form: CsvForm) -> InputFile:
@@ -94,19 +94,11 @@ def _refuse_missing(file: InputFile, path: Path, wanted: Sequence[str]) -> None:
             )
 
 
-def _plain_types(frame: pl.DataFrame) -> pl.DataFrame:
-    """Categories, bytes of UTF-8 and columns without any value are text."""
-    frame = frame.with_columns((cs.categorical() | cs.enum()).cast(pl.String), cs.by_dtype(pl.Null).cast(pl.String))
-    for series in frame.select(cs.binary()).iter_columns():
-        with suppress(pl.exceptions.ComputeError):  # other bytes stay bytes
-            frame = frame.with_columns(series.cast(pl.String))
-    return frame
-
-
 def _declared(frame: pl.DataFrame, form: CsvForm) -> pl.DataFrame:
     text = cs.string() - cs.by_name(FILE, require_all=False)
     if form.trim:
         frame = frame.with_columns(text.str.strip_chars())
+    frame = frame.with_columns(pl.when(text != "").then(text).name.keep())
     if form.nulls:
         frame = frame.with_columns(pl.when(~text.is_in(list(form.nulls))).then(text).name.keep())
     return frame

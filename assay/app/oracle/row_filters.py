@@ -9,6 +9,7 @@ import polars as pl
 from assay.app.oracle.mapping_parts import RowFilter
 from assay.app.oracle.refusing import refuse_row
 from assay.app.oracle.spellings import meanings, one_spelling, refuse_unmet, told
+from assay.app.oracle.text_columns import refuse_look_alikes
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
@@ -17,7 +18,7 @@ def taken_rows(frame: pl.DataFrame, filters: Sequence[RowFilter]) -> pl.DataFram
     """The rows that every filter takes; they keep their numbers.
 
     Raises Quarantine: INPUT_VALUE_INVALID for a value of the mapping that no row has, and for a value of neither list where both are
-    given; INPUT_EMPTY when no row is taken.
+    given, for blanks around a value and words that may mean nothing; INPUT_EMPTY when no row is taken.
     """
     taken = pl.Series([True]).new_from_index(0, len(frame))
     for one in filters:
@@ -30,6 +31,7 @@ def taken_rows(frame: pl.DataFrame, filters: Sequence[RowFilter]) -> pl.DataFram
 
 def _taken(frame: pl.DataFrame, one: RowFilter) -> pl.Series:
     text = told(frame, one.column)
+    refuse_look_alikes(frame, text, one.column, values=[str(value) for value in (*(one.keep or ()), *(one.drop or ()))])
     values = one_spelling(text)
     if one.keep is not None and one.drop is not None:
         foreign = ~values.is_in(meanings([*one.keep, *one.drop])).fill_null(True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from assay.app.oracle.refusing import values_of
-from assay.app.oracle.text_columns import EXACT_DOUBLE, as_text
+from assay.app.oracle.text_columns import as_text
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
@@ -24,10 +24,10 @@ def told(frame: pl.DataFrame, column: str) -> pl.Series:
     series = values_of(frame, column)
     text = as_text(frame, column)
     if series.dtype.is_float():
-        whole = (series == series.round()) & (series.abs() < EXACT_DOUBLE)
+        whole = (series == series.round()) & series.is_finite()
         numbers = pl.select(pl.when(whole).then(series)).to_series().cast(pl.Int64).cast(pl.String)
         text = pl.select(pl.when(series.is_not_nan()).then(pl.coalesce(numbers, text))).to_series().alias("values")
-    return text.set(text.is_in(["", "NaN", "nan"]), None)
+    return text.set(text.is_in(["NaN", "nan"]), None)
 
 
 def one_spelling(text: pl.Series) -> pl.Series:

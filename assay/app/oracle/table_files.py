@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from assay.app.oracle.column_types import of_one_type
 from assay.app.oracle.csv_text import utf8_text
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import FILE, unreadable
@@ -19,6 +20,11 @@ from assay.contracts.reasons import Reason
 
 #: the partition of rows without a value
 _HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
+#: the first bytes of a Parquet file, and ends of files that hold rows
+_PARQUET_MARK = b"PAR1"
+_OTHER_DATA = frozenset(
+    {".parq", ".pq", ".csv", ".tsv", ".jsonl", ".ndjson", ".json", ".orc", ".avro", ".arrow", ".feather", ".ipc", ".xlsx", ".xls", ".zip"}
+)
 
 
 class ParquetFile:
@@ -40,12 +46,16 @@ class ParquetFile:
 class ParquetFolder:
     """A folder of Parquet files, in the order of their paths. `day=2024-01-01/` is a column `day` of text.
 
-    Raises Quarantine(INPUT_FILE_MISSING) for a folder without any.
+    Raises Quarantine: INPUT_FILE_MISSING for a folder without any; INPUT_FILE_UNREADABLE for several layouts and for data that is not
+    in a `.parquet` file.
     """
 
     def __init__(self, path: Path) -> None:
-        names = (file.relative_to(path) for file in path.rglob("*.parquet") if file.is_file())
-        self.files = sorted(name for name in names if not any(part.startswith(("_", ".")) for part in name.parts))
+        names = sorted(file.relative_to(path) for file in path.rglob("*"))
+        seen = [name for name in names if not any(map(_left_beside, name.parts))]
+        for name in seen:
+            _refuse_unread(path / name)
+        self.files = [name for name in seen if name.suffix.lower() == ".parquet" and (path / name).is_file()]
         if not self.files:
             what = "this is a folder, and it holds no .parquet file"
             raise Quarantine(Reason.INPUT_FILE_MISSING, what, where=str(path), remedy="Give a file, or a folder of .parquet files.")
@@ -59,7 +69,7 @@ class ParquetFolder:
 
     def frame(self, columns: Sequence[str]) -> pl.DataFrame:
         """The rows of these columns, and FILE."""
-        return pl.concat([self._rows(file, columns) for file in self.files], how="vertical_relaxed")
+        return of_one_type([self._path / file for file in self.files], [self._rows(file, columns) for file in self.files])
 
     def hint(self) -> str:
         """Nothing."""
@@ -87,9 +97,14 @@ class JsonLines:
         self._path = path
         text = utf8_text(path, form)
         self.lines = 0
+        self._untold: dict[str, tuple[int, str]] = {}  # column → its first line with a value that has no text of its own
         for number, line in enumerate(io.BytesIO(text), start=1):
             if line.strip():
-                _refuse_unlike_object(path, number, line)
+                for name, value in _object(path, number, line).items():
+                    if isinstance(value, list | dict):
+                        self._untold.setdefault(name, (number, "a list or an object"))
+                    elif isinstance(value, float) and form.decimal == ",":
+                        self._untold.setdefault(name, (number, "a number with a point of its own, which csv.decimal does not fit,"))
                 self.lines += 1
         if not self.lines:
             raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
@@ -97,10 +112,21 @@ class JsonLines:
         self.columns = self._rows.columns
 
     def frame(self, columns: Sequence[str]) -> pl.DataFrame:
-        """The rows of these columns. Raises Quarantine(INPUT_FILE_UNREADABLE) when the reader finds other rows than there are lines."""
+        """The rows of these columns.
+
+        Raises Quarantine: INPUT_FILE_UNREADABLE when the reader finds other rows than there are lines; INPUT_COLUMN_TYPE for a list, an
+        object, or a number that csv.decimal does not fit, in a column of text.
+        """
         if len(self._rows) != self.lines:
             what = f"the file has {self.lines} lines, its reader finds {len(self._rows)} rows"
             raise unreadable(self._path, what, "Write one JSON object per line.")
+        for name in columns:
+            if name in self._untold and self._rows.schema[name] == pl.String:
+                number, what = self._untold[name]
+                where = f"{self._path}, line {number}, column '{name}'"
+                raise Quarantine(
+                    Reason.INPUT_COLUMN_TYPE, f"{what} beside text", where=where, remedy="Write the column as text in all lines."
+                )
         return self._rows.select(cs.by_name(*columns))
 
     def hint(self) -> str:
@@ -120,16 +146,41 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _refuse_unlike_object(path: Path, number: int, line: bytes) -> None:
+def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     """A line is one JSON object that gives each key once: of two, readers keep this one or that."""
     try:
-        fault = "" if isinstance(json.loads(line, object_pairs_hook=_once), dict) else "no object"
+        found = json.loads(line, object_pairs_hook=_once)
+        if isinstance(found, dict):
+            return found
+        fault = "no object"
     except (ValueError, RecursionError) as error:
         fault = str(error) if isinstance(error, _GivenTwice) else f"no JSON ({error})"
-    if fault:
-        raise unreadable(
-            f"{path}, line {number}", f"not one JSON object per line: {fault}", "Write each payment as one object on a line of its own."
-        )
+    where, what = f"{path}, line {number}", f"not one JSON object per line: {fault}"
+    raise unreadable(where, what, "Write each payment as one object on a line of its own.")
+
+
+def _left_beside(part: str) -> bool:
+    """Names of files and folders that writers of data leave beside it, such as `_SUCCESS`; `_day=1` is a partition."""
+    return part.startswith(".") or (part.startswith("_") and "=" not in part)
+
+
+def _refuse_unread(path: Path) -> None:
+    """Rows that a folder holds and nobody would read: data in another kind of file, and folders behind a link."""
+    if path.is_symlink() and not path.is_file():
+        raise unreadable(path, "a link to a folder or to nothing, which is not followed", "Put the folder or file itself there.")
+    if not path.is_file():
+        return
+    if path.suffix.lower() == ".parquet":
+        return
+    if not _OTHER_DATA.isdisjoint(suffix.lower() for suffix in path.suffixes) or _begins(path) == _PARQUET_MARK:
+        what = "a folder of Parquet files holds other data, too"
+        remedy = "Let the names of all Parquet files end in .parquet, and take other files out (or begin their names with '_')."
+        raise unreadable(path, what, remedy)
+
+
+def _begins(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(len(_PARQUET_MARK))
 
 
 def _partition(file: Path) -> dict[str, str | None]:

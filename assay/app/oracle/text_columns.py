@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import polars as pl
 
@@ -11,8 +12,8 @@ from assay.app.oracle.refusing import ROW, refuse_row, refuse_type, values_of
 from assay.contracts.limits import ID_CHARS_MAX, LABEL_CHARS_MAX
 from assay.contracts.reasons import Reason
 
-#: a double holds whole numbers exactly below this
-EXACT_DOUBLE = 2**53
+#: a float holds whole numbers exactly below this
+FLOAT_EXACT: Final[Mapping[type[pl.DataType], int]] = {pl.Float16: 2**11, pl.Float32: 2**24, pl.Float64: 2**53}
 #: how writers spell that nothing is known, in small letters
 NULL_WORDS = ("null", "(null)", "na", "n/a", "#n/a", "<na>", "nan", "nat", "none", "nil", r"\n", "-", "--")
 _LONGEST_NULL_WORD = max(map(len, NULL_WORDS))
@@ -25,8 +26,8 @@ def identifier(frame: pl.DataFrame, column: str, *, required: bool, nulls_declar
     series = values_of(frame, column)
     if series.dtype.is_float():
         series = series.fill_nan(None)
-        whole = (series == series.round()) & (series.abs() < EXACT_DOUBLE)
-        broken = ~whole.fill_null(True)
+        refuse_inexact(frame, series, column)
+        broken = ((series != series.round()) | series.is_infinite()).fill_null(False)
         refuse_row(frame, broken, Reason.INPUT_VALUE_INVALID, column, "an id that is not whole", "Write ids as integers or text.")
         frame = frame.with_columns(series.cast(pl.Int64).alias(column))
     elif not (series.dtype.is_integer() or series.dtype == pl.String):
@@ -81,9 +82,8 @@ def named(frame: pl.DataFrame, column: str, chars_max: int, *, required: bool, n
 
 
 def text(frame: pl.DataFrame, column: str, chars_max: int, *, required: bool) -> pl.Series:
-    """A column as text of 1 to `chars_max` characters, none of them a control character; empty text is null."""
+    """A column as text of 1 to `chars_max` characters, none of them a control character."""
     series = as_text(frame, column)
-    series = series.set(series == "", None)
     long = (series.str.len_chars() > chars_max).fill_null(False)
     refuse_row(frame, long, Reason.INPUT_VALUE_INVALID, column, f"longer than {chars_max} characters", "Shorten it before the import.")
     control = series.str.contains(r"\p{Cc}").fill_null(False)
@@ -115,7 +115,16 @@ def as_text(frame: pl.DataFrame, column: str) -> pl.Series:
     series = values_of(frame, column)
     if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
         refuse_type(column, series.dtype, "plain values: text, numbers, booleans or times")
+    refuse_inexact(frame, series, column)
     return series.cast(pl.String)
+
+
+def refuse_inexact(frame: pl.DataFrame, series: pl.Series, column: str) -> None:
+    """Raise INPUT_VALUE_INVALID for a float so large that its type makes one value of several whole numbers."""
+    if series.dtype.is_float():
+        large = (series.is_finite() & (series.abs() >= FLOAT_EXACT[type(series.dtype)])).fill_null(False)
+        what = f"a number that {series.dtype} does not hold exactly"
+        refuse_row(frame, large, Reason.INPUT_VALUE_INVALID, column, what, "Write the column as integers or text.")
 
 
 def refuse_null(frame: pl.DataFrame, series: pl.Series, column: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from assay.app.oracle.counted_times import since_origin
 from assay.app.oracle.mapping_time import EARLIEST, TimeColumn
 from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
 from assay.app.oracle.text_columns import as_text, joined, refuse_null
@@ -16,21 +17,22 @@ _YEARS_US = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 _FORM = r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}[Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 _AWARE = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _NAIVE = "%Y-%m-%dT%H:%M:%S%.f"
-_SECONDS = {"min": 60, "h": 3_600, "d": 86_400}
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 
 def instant(frame: pl.DataFrame, spec: TimeColumn, *, required: bool) -> pl.Series:
-    """Microseconds since 1970 UTC; anything finer is cut off.
+    """Microseconds since 1970 UTC; anything finer is cut off (a float with a fraction is rounded).
 
     Raises TIME_ZONE_MISSING for a naive time (or a number without unit), INPUT_VALUE_INVALID for text that is no instant, for
-    a local time that occurs twice or never, for a year outside 1 to 9999 and for a time before the column's `earliest`,
-    INPUT_VALUE_MISSING for null where `required`.
+    a local time that occurs twice or never, for a float that is too coarse, for a year outside 1 to 9999 and for a time before the
+    column's `earliest`, INPUT_VALUE_MISSING for null where `required`.
     """
     frame = joined(frame, spec.names, spec.name)
     series = values_of(frame, spec.name)
-    if spec.unit is not None and (series.dtype == pl.String or series.dtype.is_numeric()):
-        converted = _since_origin(series, spec)
+    if spec.unit is not None:
+        if not (series.dtype == pl.String or series.dtype.is_numeric()):
+            refuse_type(spec.name, series.dtype, "numbers, because the mapping declares a 'unit'")
+        converted = since_origin(frame, series, spec)
     elif spec.format is not None:
         converted = _formatted(frame, as_text(frame, spec.name), spec, spec.format)
     elif series.dtype == pl.String:
@@ -78,25 +80,9 @@ def _refuse_far(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> Non
     refuse_row(view, far, Reason.INPUT_VALUE_INVALID, spec.name, "a year outside 1 to 9999", "Correct this time, or its unit.")
 
 
-def _since_origin(series: pl.Series, spec: TimeColumn) -> pl.Series:
-    per_second = _PER_SECOND.get(spec.unit or "", 1)
-    factor_us = _SECONDS.get(spec.unit or "", 1) * _PER_SECOND["us"] / per_second
-    whole = (
-        series.cast(pl.Int64, strict=False)
-        if not series.dtype.is_float()
-        else pl.Series([None], dtype=pl.Int64).new_from_index(0, len(series))
-    )
-    limit = int(2**62 / factor_us) if factor_us > 1 else 2**63 - 1
-    exact = whole * int(factor_us) if factor_us >= 1 else whole // round(1 / factor_us)
-    exact = pl.select(pl.when(whole.is_between(-limit, limit)).then(exact)).to_series()
-    broken = (series.cast(pl.Float64, strict=False) * factor_us).round()  # a number with a fraction
-    broken = pl.select(pl.when(broken.abs() < 2.0**62).then(broken)).to_series().cast(pl.Int64)
-    return pl.select(pl.when(whole.is_null()).then(broken).otherwise(exact)).to_series() + spec.origin_us
-
-
 def _formatted(frame: pl.DataFrame, text: pl.Series, spec: TimeColumn, form: str) -> pl.Series:
     try:
-        read = text.str.to_datetime(form, time_unit="us", strict=False)
+        read = text.str.to_datetime(form.replace(".%f", "%.f"), time_unit="us", strict=False)
     except pl.exceptions.PolarsError as error:
         what = f"the format '{form}' cannot be read: {str(error).splitlines()[0]}"
         remedy = "Correct 'format' in the mapping; it is a format of strptime."

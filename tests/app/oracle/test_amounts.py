@@ -49,6 +49,8 @@ def test_another_minor_unit_than_the_standards_is_declared(tmp_path: Path) -> No
         (["JPY"] * 4, ["1"] * 4, {"amount": {"column": "amount", "minor_unit_exponent": 2}}, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT,
          "column 'amount', row 1", "JPY has 0"),
         (["JPY"] * 4, ["1.5"] * 4, {}, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, "column 'amount', row 1", "'currencies: {JPY: 1}'"),
+        (["EUR"] * 4, ["1.234"] * 4, {}, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, "column 'amount', row 1",
+         "declare csv.decimal and csv.thousands"),
         (["EUR"] * 4, ["-5.00"] * 4, {}, Reason.AMOUNT_OUT_OF_RANGE, "column 'amount', row 1", "refunds"),
         (["EUR"] * 4, ["1"] * 4, {"currencies": ["XQZ"]}, Reason.MAPPING_INVALID, "mapping", "{XQZ: 2}"),
         (["EUR"] * 4, ["1"] * 4, {"currencies": {"EUR": 9}}, Reason.MAPPING_INVALID, "mapping", "8"),
@@ -80,3 +82,67 @@ def test_a_single_float_that_is_no_whole_cent_is_refused_with_its_type(tmp_path:
     with pytest.raises(Quarantine) as refusal:
         world_of(tmp_path, ["EUR"] * 4, pl.Series([1.0, 2.005, 3.0, 4.0], dtype=pl.Float32))  # type: ignore[arg-type]  # a series
     assert "Float32" in refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("value", "dtype", "code", "said"),
+    [
+        (20000.375, pl.Float32, "EUR", "not a whole number"),
+        (15000.125, pl.Float32, "EUR", "not a whole number"),
+        (8388607.5, pl.Float32, "JPY", "not a whole number"),
+        (20000.375, pl.Float64, "EUR", "not a whole number"),
+        (2049.0, pl.Float16, "EUR", "its type cannot tell apart"),
+        (500.5, pl.Float16, "JPY", "not a whole number"),
+    ],
+)
+def test_a_large_amount_is_whole_minor_units_too(tmp_path: Path, value: float, dtype: Any, code: str, said: str) -> None:
+    with pytest.raises(Quarantine, match=said) as refusal:
+        world_of(tmp_path, [code] * 4, pl.Series([1, 1, value, value], dtype=dtype), amount={"column": "amount"})  # type: ignore[arg-type]  # a series
+    assert (refusal.value.reason, refusal.value.where) == (Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, "column 'amount', row 3")
+
+
+@pytest.mark.parametrize(
+    ("code", "amounts", "row"),
+    [
+        ("VND", ["250.000", "15.000", "500", "7"], 1),
+        ("EUR", ["12.00", "1.000", "2.500", "12.500"], 2),
+        ("EUR", ["0.50", "0", "999.990", "1"], 3),
+        ("EUR", ["-1.000", "1", "2", "3"], 1),
+    ],
+)
+def test_a_point_that_may_be_one_of_thousands_is_refused(tmp_path: Path, code: str, amounts: list[str], row: int) -> None:
+    with pytest.raises(Quarantine, match="may be one of decimals or of thousands") as refusal:
+        world_of(tmp_path, [code] * 4, amounts, amount={"column": "amount", "sign": "any"})
+    assert (refusal.value.reason, refusal.value.where) == (Reason.INPUT_VALUE_INVALID, f"column 'amount', row {row}")
+    assert 'csv: {decimal: ",", thousands: "."}' in refusal.value.remedy
+
+
+def test_a_symbol_and_two_columns_hide_no_point_of_thousands(tmp_path: Path) -> None:
+    with pytest.raises(Quarantine, match="may be one of decimals or of thousands"):
+        world_of(tmp_path / "a", ["EUR"] * 4, ["1 \u20ac", "1.000 \u20ac", "1", "1"], amount={"column": "amount", "symbol": "\u20ac"})
+    with pytest.raises(Quarantine, match="may be one of decimals or of thousands") as refusal:
+        small_world(tmp_path / "b", {**ROWS, "in": [None, "0", None, "1.000"], "amount": ["1", "2", "3", None]},
+                    amount={"debit": "amount", "credit": "in", "sign": "any"})  # fmt: skip
+    assert refusal.value.where == "column 'in', row 4"
+
+
+@pytest.mark.parametrize(
+    ("code", "amounts", "csv", "minor"),
+    [
+        ("EUR", ["1.000", "2.500"], {"decimal": "."}, [100, 250]),
+        ("EUR", ["1.000", "2.500"], {"decimal": ",", "thousands": "."}, [100_000, 250_000]),
+        ("VND", ["250.000", "500"], {"decimal": ",", "thousands": "."}, [250_000, 500]),
+        ("EUR", ["1.000", "0.500"], {}, [100, 50]),
+        ("EUR", ["1.000", "1000.500"], {}, [100, 100_050]),
+        ("EUR", ["1.0000", "2.50"], {}, [100, 250]),
+        ("KWD", ["1.000", "2.125"], {}, [1_000, 2_125]),
+        ("CLF", ["1.000", "2.1250"], {}, [10_000, 21_250]),
+    ],
+)
+def test_a_point_with_one_meaning_is_read(tmp_path: Path, code: str, amounts: list[str], csv: dict[str, Any], minor: list[int]) -> None:
+    found = world_of(tmp_path, [code] * 4, [*amounts, "1", "1"], csv=csv)
+    assert [one for _, one in found][:2] == minor
+
+
+def test_a_number_that_is_no_text_has_a_decimal_point(tmp_path: Path) -> None:
+    assert world_of(tmp_path, ["EUR"] * 4, pl.Series(["1.000"] * 4).cast(pl.Decimal(9, 3)))[0] == ("EUR", 100)  # type: ignore[arg-type]  # a series

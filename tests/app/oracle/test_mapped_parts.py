@@ -161,6 +161,23 @@ def test_a_row_that_is_not_taken_is_not_judged_and_the_others_keep_their_numbers
     assert refusal.value.where == "column 'amount', row 4"
 
 
+@pytest.mark.parametrize("keep_or_drop", [{"drop": ["reversed"]}, {"keep": ["booked"]}, {"keep": ["booked"], "drop": ["reversed"]}])
+@pytest.mark.parametrize(
+    ("value", "remedy"), [("reversed ", "csv.trim"), (" booked", "csv.trim"), ("NA", "csv.nulls"), ("NULL", "csv.nulls")]
+)
+def test_a_filter_sees_blanks_and_words_for_nothing(tmp_path: Path, keep_or_drop: dict[str, Any], value: str, remedy: str) -> None:
+    rows = {"type": ["booked", "reversed", value, "reversed"]}
+    with pytest.raises(Quarantine) as refusal:
+        small_world(tmp_path, {**ROWS, **rows}, filter=[{"column": "type", **keep_or_drop}], truth=None)
+    assert (refusal.value.reason, refusal.value.where) == (INVALID, "column 'type', row 3")
+    assert remedy in refusal.value.remedy
+
+
+def test_a_filter_may_name_a_word_for_nothing(tmp_path: Path) -> None:
+    rows = {"type": ["NA", "b", None, "b"]}
+    assert rows_of(tmp_path, rows, "source_id", filter=[{"column": "type", "drop": ["NA"]}], truth=None) == ["p2", "p3", "p4"]
+
+
 @pytest.mark.parametrize(
     ("filters", "reason", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,51 @@ def test_a_backslash_is_text_where_marks_are_doubled(tmp_path: Path) -> None:
 def test_a_column_that_is_not_mapped_may_hold_line_breaks_where_that_is_declared(tmp_path: Path) -> None:
     content = HEADER.strip() + ",note\n" + ROW.strip() + ',"two\nlines"\n'
     assert imported(tmp_path, "in.csv", content, csv={"multiline": True}).manifest.rows == 1
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_u_feff_of_a_value_stays_in_every_row(tmp_path: Path, mark: str) -> None:
+    frame = pl.DataFrame({"who": ["\ufeffx"] * 4, **{name: values for name, values in ROWS.items() if name != "who"}})
+    assert view_of(imported(tmp_path, "in.csv", mark + frame.write_csv()))["entity.customer"].to_list() == ["\ufeffx"] * 4
+
+
+@pytest.mark.parametrize("name", ["in.TSV", "in.Tsv.gz"])
+def test_the_end_of_a_name_may_be_in_capitals(tmp_path: Path, name: str) -> None:
+    text = (HEADER + ROW).replace(",", "\t").encode()
+    world = imported(tmp_path, name, gzip.compress(text) if name.endswith("gz") else text)
+    assert world.manifest.rows == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "blank", "csv"), [("in.csv", "  ", {"trim": True}), ("in.jsonl", "", {}), ("in.jsonl", " ", {"trim": True})]
+)
+def test_a_blank_time_of_a_label_is_none(tmp_path: Path, name: str, blank: str, csv: dict[str, Any]) -> None:
+    frame = pl.DataFrame({**ROWS, "why": [blank, "2018-05-01T00:00:00Z", blank, "2018-05-01T00:00:00Z"], "fraud": [None, "yes", "", "no"]})
+    truth = {"column": "fraud", "positive": ["yes"], "time": {"column": "why"}, "emit": "all"}
+    content = frame.write_csv() if name == "in.csv" else frame.write_ndjson()
+    assert imported(tmp_path, name, content, csv=csv, truth=truth).truth()["label"].drop_nulls().sort().to_list() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("column", "odd", "csv", "said"),
+    [
+        ("who", "[1]", {}, "a list or an object"),
+        ("shop", '{"a": 1}', {}, "a list or an object"),
+        ("amount", "2.125", {"decimal": ",", "thousands": "."}, "a number with a point of its own"),
+        ("amount", "2.125", {"decimal": ","}, "a number with a point of its own"),
+    ],
+)
+def test_a_value_of_json_that_is_no_text_is_refused_beside_text(
+    tmp_path: Path, column: str, odd: str, csv: dict[str, Any], said: str
+) -> None:
+    lines = [json.loads(line) for line in pl.DataFrame(ROWS).write_ndjson().splitlines()]
+    lines[1][column], lines[2][column] = json.loads(odd), "12"
+    with pytest.raises(Quarantine, match=said) as refusal:
+        imported(tmp_path, "in.jsonl", "\n".join(map(json.dumps, lines)), csv=csv)
+    assert (refusal.value.reason, refusal.value.where) == (
+        Reason.INPUT_COLUMN_TYPE,
+        f"{tmp_path / 'in.jsonl'}, line 2, column '{column}'",
+    )
 
 
 UNREADABLE, INVALID = Reason.INPUT_FILE_UNREADABLE, Reason.INPUT_VALUE_INVALID
