@@ -18,10 +18,14 @@ from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import Settings
+from assay.app.stores.durable import replace_file
 from assay.contracts.currencies import exponent_of
 from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
+
+#: stands in the directory of a run from its claim on
+CLAIMING = ".claiming"
 
 
 def run_id_at(now_us: int) -> str:
@@ -46,11 +50,16 @@ def new_directory(runs: Path, now_us: int) -> Path:
 def claim_topics(directory: Path, config: RunConfig, settings: Settings, bootstrap: str, properties: Mapping[str, str]) -> None:
     """Before a new run is wired to a Kafka that others use: its id, which names its topics there, has to be its own.
 
+    A run that is interrupted after its claim finds the claim taken when it goes on; a file says that it was its own.
     Raises Stop(RUN_ID_TAKEN).
     """
     if not settings.bus or settings.namespace or (directory / "run.json").is_file():
         return
-    if not claim_namespace(bootstrap, f"{config.platform_run_id}.", properties):
+    claiming = directory / CLAIMING
+    mine = claiming.is_file()
+    replace_file(claiming, b"")
+    if not claim_namespace(bootstrap, f"{config.platform_run_id}.", properties) and not mine:
+        claiming.unlink()
         raise Stop(
             Reason.RUN_ID_TAKEN,
             f"another run on this Kafka is {config.platform_run_id}: both began in one second",

@@ -56,12 +56,16 @@ def test_of_runs_begun_at_once_on_one_kafka_one_has_the_namespace(kafka: Server,
 def test_a_second_run_of_one_id_on_a_kafka_is_refused_and_the_first_goes_on(kafka: Server, tmp_path: Path, settings: Settings) -> None:
     given = settings.model_copy(update={"bus": kafka.address, "namespace": ""})
     first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
     config = live_config(new_directory(tmp_path / "runs", NOW_US).name, load_policy("handbook"))
     claim_topics(first, config, given, kafka.address, {})
     with pytest.raises(Stop, match=f"another run on this Kafka is {config.platform_run_id}") as refused:
         claim_topics(second, config, given, kafka.address, {})
     assert refused.value.reason is Reason.RUN_ID_TAKEN
-    first.mkdir()
+    with pytest.raises(Stop):  # a refusal leaves nothing that would let it pass the next time
+        claim_topics(second, config, given, kafka.address, {})
+    claim_topics(first, config, given, kafka.address, {})  # interrupted before it was wired
     (first / "run.json").touch()
     claim_topics(first, config, given, kafka.address, {})
 
