@@ -8,6 +8,7 @@ use for anything that is kept or shown: under another key it is another digest.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import shake_256
 from typing import Any
 
@@ -56,6 +57,11 @@ def among(items: NDArray[Any], known: NDArray[Any]) -> NDArray[np.bool_]:
         return np.zeros(len(items), np.bool_)
     found: NDArray[np.bool_] = known[np.minimum(np.searchsorted(known, items), len(known) - 1)] == items
     return found
+
+
+def joined(parts: Sequence[NDArray[Any]], size: int) -> NDArray[Any]:
+    """Opaque items of `size` bytes, part after part; none for no parts."""
+    return np.concatenate(parts) if parts else np.zeros(0, f"V{size}")
 
 
 @kernel

@@ -66,7 +66,6 @@ def test_a_lane_that_stops_at_one_record_leaves_no_error_of_the_others_behind(ka
         finally:
             await outputs.close()  # it waits for the records under way
         gc.collect()
-        await asyncio.sleep(0)
 
     asyncio.run(scenario())
     gc.collect()

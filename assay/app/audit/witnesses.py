@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,7 +23,7 @@ from assay.app.run.directory import Run
 from assay.codecs.audit_segment import Bodies
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
-from assay.codecs.keyed_digest import Key, among, keyed_digests
+from assay.codecs.keyed_digest import Key, among, joined, keyed_digests
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index, unpack
 from assay.contracts.errors import AssayError
 from assay.contracts.handles import AUDIT, RTDL
@@ -123,7 +123,7 @@ class Seen:
 
     def repeated(self, again: Source) -> list[str]:
         """Decisions that are in the chain more than once, by event; `again` gives all of them once more if there are any."""
-        found, counts = np.unique(_joined(self._decisions, 16), return_counts=True)
+        found, counts = np.unique(joined(self._decisions, 16), return_counts=True)
         twice = found[counts > 1]
         if not len(twice):
             return []
@@ -134,16 +134,12 @@ class Seen:
     def absent(self, on_bus: Source) -> tuple[int, list[str]]:
         """(audit records on the bus, a line for each that the chain does not hold as it is there)."""
         assert self._key is not None, "the records were noted"
-        known, count, lines = np.unique(_joined(self._records, 32)), 0, list[str]()
+        known, count, lines = np.unique(joined(self._records, 32)), 0, list[str]()
         for values in on_bus():
             count += len(values.lengths)
             index = np.flatnonzero(~among(keyed_digests(self._key, values), known))
             lines += [_line(value) for value in values.take(index[:LINES_MAX]).tolist()]
         return count, lines
-
-
-def _joined(parts: Sequence[NDArray[Any]], size: int) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.zeros(0, f"V{size}")
 
 
 def _line(value: bytes | None) -> str:

@@ -22,7 +22,7 @@ from assay.app.report.receipted import Receipt, admitted_receipts
 from assay.app.run.directory import Run
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
-from assay.codecs.keyed_digest import SUMS, Key, among, keyed_digests
+from assay.codecs.keyed_digest import SUMS, Key, among, joined, keyed_digests
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index
 from assay.contracts import handles
 from assay.contracts.ids import dedupe_key
@@ -96,8 +96,8 @@ class _Topic:
     def __init__(self, key: Key, receipts: Iterable[list[Receipt]]) -> None:
         self._key = key
         told = [self._digested(part) for part in receipts if part]
-        self._told_ids = np.unique(_joined([ids for ids, _ in told], 32))
-        self._told_places = np.unique(_joined([places for _, places in told], 40))
+        self._told_ids = np.unique(joined([ids for ids, _ in told], 32))
+        self._told_places = np.unique(joined([places for _, places in told], 40))
         self._ids: list[NDArray[Any]] = []
         self._good: list[NDArray[Any]] = []
         self._others: list[tuple[Stray, NDArray[Any]]] = []
@@ -109,7 +109,7 @@ class _Topic:
 
     def admitted(self) -> int:
         """Distinct payments with a receipt or on the topic."""
-        return len(np.union1d(self._told_ids, _joined(self._ids, 32)))
+        return len(np.union1d(self._told_ids, joined(self._ids, 32)))
 
     def take(self, chunk: Chunk) -> None:
         """Look at the records of a chunk; marks are the gate's own and are passed over."""
@@ -130,7 +130,7 @@ class _Topic:
         """Records without a receipt, but for repeats: a record published again after a crash has the bytes of the one with a receipt."""
         if not self._others:
             return []
-        repeats = among(np.concatenate([value for _, value in self._others]), np.unique(_joined(self._good, 32)))
+        repeats = among(np.concatenate([value for _, value in self._others]), np.unique(joined(self._good, 32)))
         return [stray for (stray, _), repeat in zip(self._others, repeats.tolist(), strict=True) if not repeat]
 
     def _digested(self, receipts: list[Receipt]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -145,10 +145,6 @@ def _placed(ids: NDArray[Any], partitions: NDArray[Any], offsets: NDArray[Any]) 
     together[:, :SUMS] = ids.view(np.uint64).reshape(-1, SUMS)
     together[:, SUMS] = (np.asarray(partitions, np.int64) << 48 | np.asarray(offsets, np.int64)).view(np.uint64)
     return together.view("V40").reshape(-1)
-
-
-def _joined(parts: Sequence[NDArray[Any]], size: int) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.zeros(0, f"V{size}")
 
 
 def _events(chunk: Chunk) -> tuple[NDArray[np.int64], Strings]:

@@ -9,7 +9,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from assay.app.bus.topics import claim_namespace
 from assay.app.oracle import mapping
@@ -19,7 +18,6 @@ from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import Settings
 from assay.app.stores.durable import replace_file
-from assay.contracts.currencies import exponent_of
 from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
@@ -75,7 +73,8 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
     if label_delay_us is None and manifest.truth_summary is not None:
         label_delay_us = manifest.truth_summary.delay_us  # as the world's mapping says
     delay = {} if label_delay_us is None else {"label_delay_us": label_delay_us}
-    truth = mapping.Mapping.model_validate(manifest.mapping).truth
+    read = mapping.Mapping.model_validate(manifest.mapping)
+    truth = read.truth
     return RunConfig(
         platform_run_id=platform_run_id,
         scenario_run_id=run,
@@ -87,7 +86,7 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
         ordering="event_time",
         truth_columns=tuple(sorted(truth.columns())) if truth else (),
         extra_entities=extra_entities(manifest, policy.feature_plan.entities),
-        extra_currencies=extra_currencies(manifest.mapping),
+        extra_currencies=read.extra_currencies,
         features=policy.features,
         policy=policy.rules,
         **delay,  # type: ignore[arg-type]
@@ -97,11 +96,6 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
 def extra_entities(manifest: WorldManifest, of_policy: Iterable[str]) -> tuple[str, ...]:
     """What the payments of a world name beside the entities of a policy."""
     return tuple(sorted(set(manifest.entities).difference(of_policy)))
-
-
-def extra_currencies(document: Mapping[str, Any]) -> tuple[str, ...]:
-    """The currencies that a mapping declares and that ISO 4217 does not have."""
-    return tuple(sorted(code for code in document.get("currencies") or () if exponent_of(code) is None))
 
 
 def live_config(platform_run_id: str, policy: Policy) -> RunConfig:

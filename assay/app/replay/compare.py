@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from assay.app.bus.prefetch import prefetched
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
-from assay.codecs.keyed_digest import Key, keyed_digests
+from assay.codecs.keyed_digest import Key, joined, keyed_digests
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index, unpack
 from assay.tables.feature_plan import FeaturePlan
 
@@ -54,7 +54,7 @@ def compare(recomputed: Source, on_topic: Source, plan: FeaturePlan, place: str 
     missing = np.setdiff1d(unique_ours, unique_theirs, assume_unique=True)
     extra = np.setdiff1d(unique_theirs, unique_ours, assume_unique=True)
     if len(missing):  # a run that goes on may have written them since
-        missing = np.setdiff1d(missing, _joined([keyed_digests(key, values) for values in on_topic()]))
+        missing = np.setdiff1d(missing, joined([keyed_digests(key, values) for values in on_topic()], 32))
     sides = _Sides(key, recomputed, on_topic, place)
     differing, lines = _differences(sides, missing, extra, plan) if len(missing) or len(extra) else (0, ())
     if len(extra) and not differing:
@@ -80,11 +80,7 @@ def _both(key: Key, ours: Iterable[Strings], theirs: Iterable[Strings]) -> tuple
         for a, b in zip_longest(one, other):
             left += [] if a is None else [a]
             right += [] if b is None else [b]
-    return _joined(left), _joined(right)
-
-
-def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    return np.concatenate(parts) if parts else np.zeros(0, "V32")
+    return joined(left, 32), joined(right, 32)
 
 
 def _differences(sides: _Sides, missing: NDArray[Any], extra: NDArray[Any], plan: FeaturePlan) -> tuple[int, Sequence[str]]:

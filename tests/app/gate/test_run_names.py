@@ -11,7 +11,7 @@ import pytest
 from gate_events import SCOPE, event, examined, paid
 from small_worlds import small_world
 
-from assay.app.demo.new_run import extra_currencies, live_config, world_config
+from assay.app.demo.new_run import live_config, world_config
 from assay.app.gate.admission import Admissible, RefusedEvent
 from assay.app.gate.run_names import ANY_NAMES, RunNames
 from assay.app.policy.documents import load_policy
@@ -111,11 +111,13 @@ def test_a_run_over_a_world_knows_its_entities_too(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("written", "extra"),
-    [({}, ()), ({"currencies": None}, ()), ({"currencies": ["EUR"]}, ()), ({"currencies": {"PTS": 0, "EUR": 2, "BTC": 8}}, ("BTC", "PTS"))],
+    ("written", "extra"), [({}, ()), ({"currencies": ["EUR"]}, ()), ({"currencies": {"PTS": 0, "EUR": 2, "BTC": 8}}, ("BTC", "PTS"))]
 )
-def test_a_run_over_a_world_has_the_currencies_that_only_its_mapping_declares(written: dict[str, Any], extra: tuple[str, ...]) -> None:
-    assert extra_currencies(written) == extra
+def test_a_run_over_a_world_has_the_currencies_that_only_its_mapping_declares(
+    tmp_path: Path, written: dict[str, Any], extra: tuple[str, ...]
+) -> None:
+    manifest = small_world(tmp_path, entities={"customer": "who", "terminal": "shop"}, **written).manifest
+    assert world_config("platform_20260101T000000Z", manifest, load_policy("handbook")).extra_currencies == extra
 
 
 def test_a_run_without_extra_names_has_the_digest_that_it_had_before_there_were_any() -> None:

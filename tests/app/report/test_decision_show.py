@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sample_audits import outcome_of
 from sample_decisions import FEATURES
 
 from assay.agents.rule_plan import compile_rules
@@ -34,25 +35,6 @@ POLICY: dict[str, Any] = {
     "thresholds": {"STEP_UP": 30},
 }
 DECISION_ID = "04" * 16
-
-
-def outcome_of(decision: dict[str, Any]) -> dict[str, Any]:
-    """What became of a decision's intent."""
-    return {
-        "outcome_id": b"\x10" * 16,
-        "decision_id": decision["decision_id"],
-        "action_id": decision["intent"]["action_id"],
-        "idempotency_key": decision["intent"]["idempotency_key"],
-        "source_event_id": "pay-1",
-        "action_kind": "STEP_UP",
-        "status": "EXECUTED",
-        "attempts": 1,
-        "reason": "",
-        "provider_ref": "ref",
-        "completed_at_utc": 9,
-        "authz_policy_rev": "r1",
-        "pins": decision["pins"],
-    }
 
 
 @pytest.fixture
