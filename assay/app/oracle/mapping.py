@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -24,6 +25,8 @@ from assay.contracts.yaml_documents import read_document
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=LABEL_CHARS_MAX)]
 Exponent = Annotated[int, Field(ge=0, le=EXPONENT_MAX)]
 Code = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+#: what stands for a value that somebody still has to say
+TODO: Final = "TODO"
 
 
 class Mapping(Closed):
@@ -116,13 +119,33 @@ class Mapping(Closed):
 
 def parse_mapping(text: str | bytes, where: str) -> Mapping:
     """Read a mapping. Raises Stop(MAPPING_INVALID) naming the field, Stop(TRUTH_COLUMN_IN_LIVE_ROW) naming the column."""
+    document = read_document(text, Reason.MAPPING_INVALID, where)
+    unsaid = list(_unsaid(document))
+    if unsaid:
+        what = f"{', '.join(unsaid)}: {TODO} stands for a value that the file does not tell"
+        raise Stop(
+            Reason.MAPPING_INVALID, what, where=where, remedy=f"Write the value in place of {TODO}; the comment above it says which."
+        )
     try:
-        mapping = Mapping.model_validate(read_document(text, Reason.MAPPING_INVALID, where))
+        mapping = Mapping.model_validate(document)
     except ValidationError as error:
         what = _fault(error)
         raise Stop(Reason.MAPPING_INVALID, what, where=where, remedy="Correct this field of the mapping.") from None
     _refuse_truth_in_live_rows(mapping, where)
     return mapping
+
+
+def _unsaid(value: object, place: str = "") -> Iterator[str]:
+    """Places that hold TODO in place of a value."""
+    if value == TODO:
+        yield place
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _unsaid(key, place)
+            yield from _unsaid(one, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _unsaid(one, place)
 
 
 def _fault(error: ValidationError) -> str:
