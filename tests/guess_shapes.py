@@ -90,7 +90,7 @@ SHAPES = {
             "amount": {"column": "Amount"},
             "entities": None,
             "kind": {"constant": "payment"},
-            "attributes": [f"V{n}" for n in range(1, 29)],
+            "attributes": [{"pattern": "V*"}],
             "truth": {"column": "Class", "positive": [1], "delay": "7d"},
         },
         1,

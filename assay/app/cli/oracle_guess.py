@@ -78,7 +78,7 @@ def _write(out: Path, text: str) -> None:
             file.write(text)
     except FileExistsError:
         remedy = "Name a file that is not there: nothing is overwritten."
-        raise Stop(Reason.MAPPING_INVALID, "there is a file of this name", where=str(out), remedy=remedy) from None
+        raise Stop(Reason.OUTPUT_FILE_TAKEN, "there is a file of this name", where=str(out), remedy=remedy) from None
 
 
 def _facts(found: Guess, read: str, text: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import polars.selectors as cs
 
 from assay.app.oracle.column_types import plain_types
 from assay.app.oracle.csv_reading import CsvFile
+from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import FILE, ROW, unreadable
 from assay.app.oracle.table_files import JsonLines, ParquetFile, ParquetFolder
@@ -60,11 +61,26 @@ def read_input(path: Path, columns: Sequence[str], form: CsvForm) -> pl.DataFram
         _refuse_missing(file, path, wanted)
         frame = file.frame(wanted)
     except READ_ERRORS as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise unreadable(path, f"the file cannot be read: {cause}", "Write the file again, it is damaged.") from None
+        raise damaged(path, error) from None
     if frame.is_empty():
         raise Quarantine(Reason.INPUT_EMPTY, "the input file holds no rows", where=str(path), remedy="Give a file with rows.")
     return _declared(plain_types(frame), form).with_row_index(ROW, offset=1)
+
+
+def over_file(path: Path, mapping: Mapping) -> Mapping:
+    """The mapping with the file's columns in place of patterns. Raises as `read_input` and as `Mapping.over`."""
+    if len(mapping.attribute_names) == len(mapping.attributes):
+        return mapping
+    try:
+        return mapping.over(_open(path, mapping.form).columns)
+    except READ_ERRORS as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: BaseException) -> Quarantine:
+    """The refusal of a file that a reader cannot read."""
+    cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return unreadable(path, f"the file cannot be read: {cause}", "Write the file again, it is damaged.")
 
 
 def kind_of(path: Path) -> str:

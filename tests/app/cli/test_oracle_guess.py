@@ -59,7 +59,7 @@ def test_json_has_lines_reasons_and_open_questions(capsys: pytest.CaptureFixture
         (("guess", "absent.csv"), 65, "INPUT_FILE_MISSING"),
         (("guess", PAYMENTS, "--set", "zone=UTC"), 2, "time.zone, truth.delay"),
         (("guess", PAYMENTS, "--set", "time.zone=Mars", "--set", "truth.delay=7d"), 70, "'Mars' is not an IANA time zone"),
-        (("guess", PAYMENTS, "--out", PAYMENTS), 70, "nothing is overwritten"),
+        (("guess", PAYMENTS, "--out", PAYMENTS), 70, "OUTPUT_FILE_TAKEN"),
     ],
 )
 def test_what_cannot_be_guessed_is_said_with_its_exit_code(

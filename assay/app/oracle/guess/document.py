@@ -49,14 +49,13 @@ def _line(leaf: Leaf, indent: str) -> list[str]:
         if len(one) <= _WIDTH:
             return [one]
         return [f"{indent}{leaf.path[-1]}:", *(f"{indent}  - {_scalar(item)}" for item in value)]
-    if isinstance(value, dict):
-        items = ", ".join(f"{_scalar(key, flow=True)}: {_scalar(item, flow=True)}" for key, item in value.items())
-        return [f"{indent}{leaf.path[-1]}: {{{items}}}"]
     return [f"{indent}{leaf.path[-1]}: {_scalar(value)}"]
 
 
 def _scalar(value: Any, *, flow: bool = False) -> str:
     """A value as YAML writes it, in quotation marks where it would be read as something else."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_scalar(key, flow=True)}: {_scalar(item, flow=True)}" for key, item in value.items()) + "}"
     if isinstance(value, str) and (value == "" or not _reads_as(value, flow=flow)):
         return yaml.safe_dump(value, default_style='"', allow_unicode=True, width=10**6).strip()
     return str(value).lower() if isinstance(value, bool) else str(value)

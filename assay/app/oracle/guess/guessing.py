@@ -20,6 +20,8 @@ from assay.contracts.texts import control_in
 _KIND: Final = ("type", "kind", "category", "product", "productcd", "channel", "method", "art", "mode")
 _KIND_VALUES: Final = ("transaction", "payment", "transfer", "purchase", "withdrawal", "cash_out", "refund", "debit")
 _KINDS_MAX: Final = 50
+#: columns of one name and a number that become a pattern
+_FAMILY: Final = 20
 
 
 def guess(sample: Sample, name: str) -> Guess:
@@ -79,7 +81,7 @@ def _kind_score(column: SampleColumn) -> int:
 
 
 def _attributes(sample: Sample, used: set[str]) -> Part:
-    """All other columns that may travel with a payment."""
+    """All other columns that may travel with a payment; many of one name and a number by a pattern."""
     left = [column for column in sample.without(used) if _may_travel(column)]
     names = [column.name for column in left][:ATTRIBUTES_MAX]
     notes = []
@@ -88,7 +90,21 @@ def _attributes(sample: Sample, used: set[str]) -> Part:
     if not names:
         return Part([], notes=tuple(notes))
     why = "all other columns; take out what the payment need not carry, such as names and addresses"
-    return Part([leaf("attributes", names, why)], tuple(names), tuple(notes))
+    others = {column.name for column in sample.columns} - {*names, *used}
+    return Part([leaf("attributes", _by_pattern(names, others), why)], tuple(names), tuple(notes))
+
+
+def _by_pattern(names: list[str], others: set[str]) -> list[str | dict[str, str]]:
+    """V1, V2, … as `V*` where there are many, and where nothing else that is left out fits."""
+    stems: dict[str, list[str]] = {}
+    for name in names:
+        stems.setdefault(name.rstrip("0123456789"), []).append(name)
+    shown: dict[str, str | dict[str, str]] = {}
+    for stem, family in stems.items():
+        fitting = [name for name in (*names, *others) if name.startswith(stem)]
+        whole = len(family) >= _FAMILY and stem and set(fitting) == set(family) and not set("*?") & set(stem)
+        shown |= {name: {"pattern": f"{stem}*"} if whole else name for name in family}
+    return list({str(shown[name]): shown[name] for name in names}.values())
 
 
 def _may_travel(column: SampleColumn) -> bool:

@@ -19,7 +19,7 @@ from assay.app.oracle.guess.dialects import Written, encoding_of, written
 from assay.app.oracle.guess.leaves import Leaf, leaf
 from assay.app.oracle.guess.sample import Sample, sample_of
 from assay.app.oracle.mapping_csv import CsvForm
-from assay.app.oracle.reading import READ_ERRORS, kind_of
+from assay.app.oracle.reading import READ_ERRORS, damaged, kind_of
 from assay.app.oracle.refusing import unreadable
 from assay.app.oracle.table_files import ParquetFolder, partition_of
 from assay.contracts.errors import Quarantine
@@ -43,8 +43,7 @@ def read_sample(path: Path, rows_max: int = ROWS_MAX, window: int = WINDOW_BYTES
             raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
         sample = (_csv if suffix in (".csv", ".tsv") else _json_lines)(path, windows, rows_max, read)
     except (*READ_ERRORS, EOFError, zlib.error, UnicodeError, csv.Error) as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise unreadable(path, f"the file cannot be read: {cause}", "Write the file again, it is damaged.") from None
+        raise damaged(path, error) from None
     if not sample.rows:
         raise Quarantine(Reason.INPUT_EMPTY, "the input file holds no rows", where=str(path), remedy="Give a file with rows.")
     return sample
