@@ -25,6 +25,7 @@ from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
 from assay.app.run.directory import Run
+from assay.app.run.keys import RunKeys
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.limits import BODY_TIMEOUT_S
 from assay.contracts.topics import topic
@@ -113,7 +114,7 @@ def build(
         clock=clock,
         halt=halted,
     )
-    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s, decisions_url_of(run))
+    server = GateServer(pipeline, health, scope, RunKeys(run).accepts, clock, body_timeout_s, decisions_url_of(run))
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -22,13 +21,13 @@ from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.requests import mark_of, payment_envelope
 from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
+from assay.contracts.api_key import KEY_HEADER, key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S
 from assay.contracts.reasons import Reason
 
 ITEMS_MAX = 5_000
 ANSWER_WITHIN_S = 30
-KEY_HEADER = "X-IG-Api-Key"
 #: the field of an admitted payment's answer that says where its decision can be asked for
 DECISION_URL = "decision_url"
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -54,14 +53,17 @@ _http_log.addFilter(_NoHttp())
 
 
 class GateServer:
-    """Routes of one gate. `pins` are the run's six and its `run_id`; decisions are below `decisions_url`, empty for nowhere."""
+    """Routes of one gate. `pins` are the run's six and its `run_id`; decisions are below `decisions_url`, empty for nowhere.
+
+    `accepts_key` says whether a key is valid now.
+    """
 
     def __init__(
         self,
         pipeline: Pipeline,
         health: Health,
         pins: Mapping[str, str | int],
-        api_key: str,
+        accepts_key: Callable[[bytes], bool],
         clock: Callable[[], int],
         body_timeout_s: float = BODY_TIMEOUT_S,
         decisions_url: str = "",
@@ -69,7 +71,7 @@ class GateServer:
         self._pipeline = pipeline
         self._health = health
         self._pins = pins
-        self._key = api_key.encode()
+        self._accepts_key = accepts_key
         self._clock = clock
         self._body_timeout_s = body_timeout_s
         self._decisions_url = decisions_url
@@ -137,13 +139,12 @@ class GateServer:
 
     async def _body(self, request: web.Request) -> bytes:
         """The body of somebody who may post, while the gate can take it."""
-        given = request.headers.get(KEY_HEADER, "").encode("utf-8", "surrogateescape")
-        if not self._key or not hmac.compare_digest(given, self._key):
+        if not self._accepts_key(key_of(request.headers)):
             raise Quarantine(
                 Reason.UNAUTHORISED,
                 f"header {KEY_HEADER} is missing or wrong",
                 where=KEY_HEADER,
-                remedy="The key of a run is api_key in its run.json.",
+                remedy="`assay key show --run DIR` prints the key of a run.",
             )
         if self._health.state is GateState.RED:
             raise self._health.first_fault()
