@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assay.contracts.errors import Stop
-from assay.contracts.limits import BODY_TIMEOUT_S
+from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
 from assay.contracts.reasons import Reason
 from assay.contracts.yaml_documents import read_document
 
@@ -49,6 +49,13 @@ class Settings(BaseSettings):
         gt=0,
         le=3600,
         description="seconds in which the headers of a call to the gate must arrive, and then the body; a slower body is answered with 408",
+    )
+    gate_connections_max: int = Field(
+        GATE_CONNECTIONS_MAX,
+        ge=1,
+        le=60_000,
+        description="connections that the gate keeps open, fewer where the limit of open files is lower; one too many closes the "
+        "oldest that sent no key",
     )
     api_key: str = Field("", repr=False, description="key of a new run; empty makes one. `assay key` changes it")
     web_host: str = Field("127.0.0.1", description="address of the worker's web view; one beyond this machine asks callers for the key")

@@ -16,6 +16,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from assay.app.gate.answers import again, as_ours, check_http, failed, json_answer, refused, told
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import Answer, IngestCall, ItemAnswer
+from assay.app.gate.connections import Connections, CountedRunner
 from assay.app.gate.health import GateState, Health
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TRAFFIC
@@ -23,7 +24,7 @@ from assay.app.gate.requests import mark_of, payment_envelope
 from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
 from assay.contracts.api_key import KEY_HEADER, key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
-from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S
+from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
 from assay.contracts.reasons import Reason
 
 ITEMS_MAX = 5_000
@@ -67,6 +68,7 @@ class GateServer:
         clock: Callable[[], int],
         body_timeout_s: float = BODY_TIMEOUT_S,
         decisions_url: str = "",
+        connections_max: int = GATE_CONNECTIONS_MAX,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
@@ -75,6 +77,7 @@ class GateServer:
         self._clock = clock
         self._body_timeout_s = body_timeout_s
         self._decisions_url = decisions_url
+        self._connections = Connections(connections_max)
 
     def application(self) -> web.Application:
         """The aiohttp application."""
@@ -93,9 +96,8 @@ class GateServer:
 
     def runner(self, lingering_time: float = 10.0) -> web.AppRunner:
         """The application on a server. Headers have as long as a body: aiohttp hangs up on who has not ended them then, or sends none."""
-        return web.AppRunner(
-            self.application(), access_log=None, logger=_http_log, keepalive_timeout=self._body_timeout_s, lingering_time=lingering_time
-        )
+        handler = {"access_log": None, "logger": _http_log, "keepalive_timeout": self._body_timeout_s, "lingering_time": lingering_time}
+        return CountedRunner(self.application(), self._connections, **handler)
 
     async def batch(self, request: web.Request) -> web.Response:
         """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
@@ -146,6 +148,7 @@ class GateServer:
                 where=KEY_HEADER,
                 remedy="`assay key show --run DIR` prints the key of a run.",
             )
+        self._connections.known(request.protocol)
         if self._health.state is GateState.RED:
             raise self._health.first_fault()
         try:
@@ -190,6 +193,8 @@ class GateServer:
         except Exception:
             log.exception("a call to %s failed in a way that was not foreseen", request.path)
             return failed(request)
+        finally:
+            self._connections.rests(request.protocol)
         GATE_REFUSED_CALLS.add({refusal.reason.value: 1})
         return refused(refusal, request, headers)
 
