@@ -97,6 +97,8 @@ class Run(BaseModel):
     gate_url: str = ""
     worker_url: str = ""
     api_key: str = Field(repr=False, default="")
+    #: the key before, valid until it is retired; empty for none
+    earlier_api_key: str = Field(repr=False, default="")
     partitions: int | None = None
 
     @property
