@@ -45,13 +45,32 @@ def world_of(run: Run) -> SealedWorld | None:
 
 
 def refuse_unfit(run: Run, policy: Policy, world: SealedWorld | None) -> None:
-    """Refuse what the beginning of a run would refuse. Raises Stop(POLICY_ENTITY_ABSENT, CURRENCY_NOT_OF_POLICY)."""
+    """Refuse what the beginning of a run would refuse, and other documents under the names and revisions of the run's own.
+
+    Raises Stop(RUN_SCOPE_MISMATCH, POLICY_ENTITY_ABSENT, CURRENCY_NOT_OF_POLICY).
+    """
+    _refuse_known_revision(run.config, policy)
     if policy.features == run.config.features:
         return  # the run was begun with them
     own = compile_plan(run.config.features)
     entities = policy.feature_plan.entities if world is None else world.manifest.entities
     listed = own.currencies if world is None else world.manifest.currencies
     refuse_misfit(policy, list(entities), list(listed))
+
+
+def _refuse_known_revision(config: RunConfig, policy: Policy) -> None:
+    """Decisions name their documents by id and revision: two documents of one name could not be told apart."""
+    for part, name, known, now in (
+        ("features", "feature_set", config.features, policy.features),
+        ("rules", "policy_id", config.policy, policy.rules),
+    ):
+        if known != now and (known[name], known["revision"]) == (now[name], now["revision"]):
+            raise Stop(
+                Reason.RUN_SCOPE_MISMATCH,
+                f"the {part} of policy '{policy.name}' are not those of the run under the same revision: {now[name]} r{now['revision']}",
+                where=f"revision in {part}.yaml",
+                remedy="Raise the revision of the changed document.",
+            )
 
 
 def one_currency(run: Run, world: SealedWorld | None) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from assay.app.backtest.answer import REFUSED, Answer, Cell, ChangedPayment, PolicyNames, ReasonChange
+from assay.app.backtest.answer import REFUSED, Answer, Cell, ChangedPayment, ReasonChange
 from assay.app.report.fitted_table import fitted
 from assay.contracts.currencies import exponent_of
 from assay.contracts.outcomes import OUTCOMES
@@ -25,25 +25,24 @@ def show(answer: Answer, console: Console) -> None:
         console.print(_matrix(answer, console.width))
     moved = [cell for cell in answer.cells if cell.before != cell.after]
     if moved:
-        _say(console, "", "what changed, and what it is worth")
+        _say(console, "", "what changes, and what it is worth")
         console.print(_moved(moved, console.width))
     fired = [reason for reason in answer.reasons if reason.gone or reason.new]
     if fired:
-        _say(console, "", "reasons that fire elsewhere (alone: it was the only reason)")
+        _say(console, "", "reasons that fire on other payments (alone: no other reason fired)")
         console.print(_reasons(fired[:REASONS_SHOWN], console.width))
         if len(fired) > REASONS_SHOWN:
             _say(console, f"{len(fired) - REASONS_SHOWN} more with --json")
     if answer.first:
         _say(console, "", f"the first {len(answer.first):,} of {answer.changed:,} changed payments (all of them: --ids FILE)")
         for changed in answer.first:
-            _say(console, f"  {_changed(changed)}")
+            _say(console, *_changed(changed))
 
 
 def _head(answer: Answer) -> Iterator[str]:
     yield f"backtest of run {answer.run_id}"
     for side, policy in (("from", answer.before), ("to", answer.after)):
-        features, rules = (f"{name} {sha256[:12]}" for name, sha256 in _documents(policy))
-        yield f"  {side:<5} {policy.name}: features {features}, rules {rules}"
+        yield f"  {side:<5} {policy.name}: features {policy.features}, rules {policy.rules}"
     yield f"  fraud: {answer.truth}"
     for name, origin in answer.columns.items():
         yield f"  {name.removeprefix('entity.')} is not in the journal and was read from {origin}"
@@ -52,14 +51,10 @@ def _head(answer: Answer) -> Iterator[str]:
         if refused:
             yield f"  {said}: {refused}"
     if answer.unnamed:
-        yield f"  {answer.unnamed:,} payments name no entity of the policy: the gate of a run with it would refuse them"
+        yield f"  {answer.unnamed:,} payments name no entity of the policy: its gate would refuse them"
     same = " The policy is the run's own." if answer.same_documents else ""
     changed = f"{answer.changed:,} of {answer.payments:,} payments change their outcome"
     yield f"{changed}; {answer.rescored:,} more change only score or reasons.{same}"
-
-
-def _documents(policy: PolicyNames) -> tuple[tuple[str, str], tuple[str, str]]:
-    return (policy.features, policy.features_sha256), (policy.rules, policy.rules_sha256)
 
 
 def _matrix(answer: Answer, width: int) -> object:
@@ -69,34 +64,39 @@ def _matrix(answer: Answer, width: int) -> object:
     names = [str(name) for name in (*OUTCOMES, REFUSED)]
     froms = [name for name in names if any(counts[name, to] for to in names)]
     tos = [name for name in names if any(counts[one, name] for one in names)]
-    return fitted(("from \\ to", *tos), [(name, *(f"{counts[name, to]:,}" for to in tos)) for name in froms], width)
+    return fitted(("", *tos), [(name, *(f"{counts[name, to]:,}" for to in tos)) for name in froms], width)
 
 
 def _moved(cells: Sequence[Cell], width: int) -> object:
-    rows = [(f"{c.before} to {c.after}", f"{c.payments:,}", _count(c.frauds), money(c.amount_minor, c.currency)) for c in cells]
-    return fitted(("from to", "payments", "frauds", "amount"), rows, width)
+    rows = [(f"{c.before} → {c.after}", f"{c.payments:,}", _count(c.frauds), money(c.amount_minor, c.currency)) for c in cells]
+    return fitted(("outcome", "payments", "frauds", "amount"), rows, width)
 
 
 def _reasons(reasons: Sequence[ReasonChange], width: int) -> object:
     rows = [
         (
             r.code,
-            f"{r.before:,}",
-            f"{r.after:,}",
-            f"{r.alone_before:,}",
-            f"{r.alone_after:,}",
-            _count(r.frauds_before),
-            _count(r.frauds_after),
+            f"{r.before:,} → {r.after:,}",
+            f"{r.alone_before:,} → {r.alone_after:,}",
+            f"{_count(r.frauds_before)} → {_count(r.frauds_after)}",
         )
         for r in reasons
     ]
-    return fitted(("reason", "before", "after", "alone", "after", "frauds", "after"), rows, width, may_go=(3, 4))
+    return fitted(("reason", "fired", "alone", "on frauds"), rows, width, may_go=(2,))
 
 
-def _changed(one: ChangedPayment) -> str:
-    fraud = " · fraud" if one.fraud else ""
-    scores = " to ".join("none" if score is None else str(score) for score in (one.score_before, one.score_after))
-    return f"{one.event_id} {one.before} to {one.after} · score {scores} · {money(one.amount_minor, one.currency)}{fraud}"
+def _changed(one: ChangedPayment) -> Iterator[str]:
+    yield f"  {one.event_id}"
+    scores = " → ".join("none" if score is None else str(score) for score in (one.score_before, one.score_after))
+    fired = [*(f"-{code}" for code in one.reasons_gone), *(f"+{code}" for code in one.reasons_new)]
+    said = (
+        f"{one.before} → {one.after}",
+        f"score {scores}",
+        money(one.amount_minor, one.currency),
+        *(["fraud"] if one.fraud else []),
+        *fired,
+    )
+    yield f"    {' · '.join(said)}"
 
 
 def _count(frauds: int | None) -> str:
@@ -108,8 +108,9 @@ def money(amount_minor: int, currency: str) -> str:
     exponent = exponent_of(currency)
     if exponent is None:
         return f"{amount_minor:,} minor units of {currency}"
-    whole, fraction = divmod(amount_minor, 10**exponent)
-    return f"{whole:,}.{fraction:0{exponent}d} {currency}" if exponent else f"{whole:,} {currency}"
+    whole, fraction = divmod(abs(amount_minor), 10**exponent)
+    sign = "-" if amount_minor < 0 else ""
+    return f"{sign}{whole:,}" + (f".{fraction:0{exponent}d}" if exponent else "") + f" {currency}"
 
 
 def _say(console: Console, *lines: str) -> None:

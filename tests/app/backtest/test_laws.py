@@ -175,6 +175,20 @@ def test_payments_in_a_currency_that_the_policy_does_not_add_are_refused(trouble
     assert answer_of(troubled, policy_of(changed(policy.features, currencies=["USD", "EUR"]), policy.rules), tmp_path)[0].payments
 
 
+@pytest.mark.parametrize("part", ["features", "rules"])
+def test_another_document_under_the_revision_of_the_run_is_refused(troubled: Finished, tmp_path: Path, part: str) -> None:
+    features, rules = HANDBOOK.features, HANDBOOK.rules
+    if part == "features":
+        features = changed(features, features=features["features"][:-1])
+    else:
+        rules = changed(rules, thresholds={"STEP_UP": 1})
+    compiled = HANDBOOK._replace(features=features, rules=rules)
+    with pytest.raises(Stop) as refused:
+        answer_of(troubled, compiled, tmp_path)
+    assert refused.value.reason is Reason.RUN_SCOPE_MISMATCH
+    assert f"the {part} of policy 'handbook' are not those of the run under the same revision" in refused.value.what
+
+
 def test_nothing_of_the_run_is_written(troubled: Finished, tmp_path: Path) -> None:
     before = troubled.log.count
     answer_of(troubled, other_policy(), tmp_path)
