@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("assay.app.cli.run", "check a sealed world and publish READY"),
     "stream": ("assay.app.cli.stream", "stream a READY world through the gate"),
     "replay": ("assay.app.cli.replay", "recompute every decision from the journal and compare"),
+    "backtest": ("assay.app.cli.backtest", "what another policy would have decided in a run"),
     "journal": ("assay.app.cli.journal", "show, verify, snapshot and truncate a lane's journal"),
     "audit": ("assay.app.cli.audit", "verify the audit chain"),
     "decision": ("assay.app.cli.decision", "show one decision with its reasons and proof"),
