@@ -10,6 +10,8 @@ AMOUNT_MINOR_END: Final = 10**11
 BODY_BYTES_MAX: Final = 16 << 20
 #: seconds from the headers of a call to the last byte of its body; a setting may say otherwise
 BODY_TIMEOUT_S: Final = 30.0
+#: connections that the gate keeps open; a setting may say otherwise
+GATE_CONNECTIONS_MAX: Final = 4_096
 ID_CHARS_MAX: Final = 256
 LABEL_CHARS_MAX: Final = 128
 ATTRIBUTE_CHARS_MAX: Final = 1024
