@@ -81,11 +81,15 @@ def _pair(columns: list[SampleColumn]) -> Part | None:
             leaves = [
                 leaf("amount.debit", debit.name, f"each row has a number here or in '{credit.name}'"),
                 leaf("amount.credit", credit.name, f"{rows:,} of the rows read have a number here"),
-                todo("amount.sign", "credits count as negative, and a payment is not negative", f"{_SIGN_ASK}, as in drop: [null]"),
+                todo("amount.sign", "a credit counts as negative, and a payment is not negative", _credits_ask(debit)),
                 *_marks(first),
             ]
             return Part(leaves, (debit.name, credit.name))
     return None
+
+
+def _credits_ask(debit: SampleColumn) -> str:
+    return f"any, if credits are payments, too; otherwise positive, with filter: [{{column: {debit.name}, drop: [null]}}]"
 
 
 def _one_each(debit: SampleColumn, credit: SampleColumn) -> bool:
@@ -148,12 +152,25 @@ def currency_of(sample: Sample, used: set[str], told: str | None, decimals: int)
             if len(codes) > 1:
                 leaves.append(leaf("currencies", sorted(codes), "the codes of the rows read; amounts of several currencies are not added"))
             return Part(leaves, (column.name,))
-    if told is not None:
+    small = next((column for column in sample.without(used) if _small_codes(column)), None)
+    if small is not None:
+        found = sorted({value.upper() for value, _ in small.counts})
+        why = f"'{small.name}' has codes in small letters ({small.shown()}), which the import does not read"
+        code = todo(
+            "currency.constant", why, f"{found[0]}, if all rows have it" if len(found) == 1 else "write the codes in capitals first"
+        )
+    elif told is not None:
         code = leaf("currency.constant", told, "the name or the symbol of the amount says so")
     else:
         code = todo("currency.constant", "no column holds codes of currencies", _CURRENCY_ASK)
+    told = None if code.ask else told
     usual = 2 if told is None else ISO_4217[told]
     if usual < decimals <= EXPONENT_MAX:
         why = f"amounts have up to {decimals} decimals, more than the minor unit of a currency"
         return Part([code, Leaf(("currencies",), {told or TODO: decimals}, why, ask="" if told else "the same code")])
     return Part([code])
+
+
+def _small_codes(column: SampleColumn) -> bool:
+    """Codes of currencies in small letters, in a column of this name."""
+    return column.has(*_CURRENCY) and column.known == column.rows and {value.upper() for value, _ in column.counts} <= set(ISO_4217)

@@ -9,6 +9,7 @@ import polars as pl
 from assay.app.oracle.guess.columns import SampleColumn
 from assay.app.oracle.guess.leaves import Leaf, Part, leaf, listed
 from assay.app.oracle.guess.sample import Sample
+from assay.app.oracle.guess.times import reading
 from assay.app.oracle.guess.words import plain_label
 from assay.contracts.limits import ENTITIES_MAX, ID_CHARS_MAX
 from assay.contracts.truth_names import gate_truth_names, plain_name
@@ -61,8 +62,9 @@ def id_of(sample: Sample, used: set[str]) -> Part:
         best = max(named, key=_payment_score)
         why = f"the name of the column, and its values are distinct in all {sample.rows:,} rows read"
         return Part([leaf("id", best.name, why)], (best.name,), _others(candidates, best))
-    if len(candidates) == 1 and sample.rows > 1:
-        (only,) = candidates
+    alone = [column for column in candidates if _reads_as_id(column)]
+    if len(alone) == 1 and sample.rows > 1:
+        (only,) = alone
         return Part([leaf("id", only.name, f"the only column whose values are distinct in all {sample.rows:,} rows read")], (only.name,))
     several = _several(columns, sample.rows)
     if several is not None:
@@ -70,6 +72,13 @@ def id_of(sample: Sample, used: set[str]) -> Part:
     why = "no column names a payment with values that are distinct in all rows read; the number of the row is the id"
     notes = ("the id is the number of the row: rows must keep their order when the file grows",)
     return Part([leaf("id.row", True, why)], notes=notes)
+
+
+def _reads_as_id(column: SampleColumn) -> bool:
+    """Whether values are ids by themselves: no words, no times, no amounts."""
+    if column.text.str.contains(r"\s|[.,][0-9]{1,3}$").any():
+        return False
+    return reading(column, "time") is None and not column.has(*_DESCRIBES)
 
 
 def _several(columns: list[SampleColumn], rows: int) -> Part | None:

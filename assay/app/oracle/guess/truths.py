@@ -77,9 +77,9 @@ def _score(column: SampleColumn) -> int:
     flag = values <= _FLAG_VALUES and column.distinct <= 2
     told = bool(values & set(_FRAUD_VALUES) - _FLAG_VALUES)
     if column.has("count", "score", "rate", "scenario", "type", "flagged", "reason", "typology"):
-        return 1 if flag and tells_truth(column) else 0
+        return 5 if told and tells_truth(column) else 1 if flag and tells_truth(column) else 0
     if tells_truth(column):
-        return 8 if flag else 7 if told else 4
+        return 8 if flag else 7 if told else 1 if column.numbers is not None else 4
     return 3 if column.has(*_WEAK) and (flag or told) else 0
 
 
