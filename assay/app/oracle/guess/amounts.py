@@ -25,7 +25,11 @@ _NOT_AMOUNT: Final = (
 _DEBIT: Final = ("debit", "debits", "soll", "withdrawal", "withdrawals", "out", "belastung")
 _CREDIT: Final = ("credit", "credits", "haben", "deposit", "deposits", "in", "gutschrift")
 _CURRENCY: Final = ("currency", "ccy", "curr", "cur", "wahrung", "waehrung", "devise", "moneda", "iso")
+#: codes that are words, too
+_WORDS: Final = ("all", "try", "top", "mad", "pen", "cup", "bob", "cop", "mop", "gel", "sos", "ron", "rub", "std", "bam")
 _NAMED: Final = {"euro": "EUR", "euros": "EUR", "€": "EUR"}
+#: no amount
+_ZERO: Final = r"^[+-]?0*([.,]0*)?$"
 #: more decimals than money has
 _DECIMALS_MAX: Final = 4
 _SIGN_ASK: Final = "any (the sign says nothing), or positive or negative with a 'filter' that takes the others out"
@@ -66,8 +70,13 @@ def _score(column: SampleColumn) -> int:
         return 0
     plain = "".join(column.words)
     points = [score for word, score in _AMOUNT.items() if word in column.words or (len(word) > 4 and word in plain)]
-    codes = [8 for word in column.words if word.upper() in ISO_4217]
+    codes = [8 for word in column.words if _is_code(word)]
     return max([*points, *codes], default=0) - (9 if set(column.words) & set(_NOT_AMOUNT) - {"limit"} else 0)
+
+
+def _is_code(word: str) -> bool:
+    """Whether a word of a name is the code of a currency and no other word."""
+    return word.upper() in ISO_4217 and word not in _WORDS
 
 
 def _pair(columns: list[SampleColumn]) -> Part | None:
@@ -77,10 +86,9 @@ def _pair(columns: list[SampleColumn]) -> Part | None:
             first, second = money_of(debit), money_of(credit)
             if first is None or second is None or not _one_each(debit, credit):
                 continue
-            rows = credit.known
             leaves = [
                 leaf("amount.debit", debit.name, f"each row has a number here or in '{credit.name}'"),
-                leaf("amount.credit", credit.name, f"{rows:,} of the rows read have a number here"),
+                leaf("amount.credit", credit.name, f"the other one; {credit.known:,} rows have a number here"),
                 todo("amount.sign", "a credit counts as negative, and a payment is not negative", _credits_ask(debit)),
                 *_marks(first),
             ]
@@ -89,11 +97,14 @@ def _pair(columns: list[SampleColumn]) -> Part | None:
 
 
 def _credits_ask(debit: SampleColumn) -> str:
-    return f"any, if credits are payments, too; otherwise positive, with filter: [{{column: {debit.name}, drop: [null]}}]"
+    nothing = "null" if debit.known < debit.rows else "0"
+    return f"any, if credits are payments, too; otherwise positive, with filter: [{{column: {debit.name}, drop: [{nothing}]}}]"
 
 
 def _one_each(debit: SampleColumn, credit: SampleColumn) -> bool:
-    return bool((debit.every.is_null() != credit.every.is_null()).all()) and debit.known > 0 < credit.known
+    """Whether each row has a number in one of both, and nothing or zero in the other."""
+    first, second = (column.every.is_not_null() & ~column.every.str.contains(_ZERO).fill_null(True) for column in (debit, credit))
+    return bool((first != second).all()) and bool(first.any()) and bool(second.any())
 
 
 def _symbol(money: Money) -> list[Leaf]:
@@ -131,7 +142,7 @@ def _whole_amounts(column: SampleColumn, money: Money) -> tuple[str, ...]:
 
 def _currency_word(sample: Sample, names: tuple[str, ...]) -> str | None:
     words = {word for column in sample.columns if column.name in names for word in column.words}
-    codes = {_NAMED[word] for word in words & set(_NAMED)} | {word.upper() for word in words if word.upper() in ISO_4217 and len(word) == 3}
+    codes = {_NAMED[word] for word in words & set(_NAMED)} | {word.upper() for word in words if _is_code(word)}
     return codes.pop() if len(codes) == 1 else None
 
 

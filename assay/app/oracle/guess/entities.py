@@ -16,6 +16,7 @@ from assay.contracts.truth_names import gate_truth_names, plain_name
 
 #: word of a header → name of the entity; the payer's side comes first
 _ENTITIES: Final = {
+    "kunden": "customer", "karten": "card", "auftraggeber": "payer", "empfanger": "payee",
     "customer": "customer", "cust": "customer", "client": "customer", "user": "customer", "cardholder": "customer", "kunde": "customer",
     "account": "account", "acct": "account", "acc": "account", "iban": "account", "konto": "account",
     "card": "card", "cc": "card", "pan": "card", "karte": "card",
@@ -41,7 +42,7 @@ _PAYMENT: Final = (
     "transfer", "auth",
     "zahlung", "buchung",
 )  # fmt: skip
-_KEY: Final = ("id", "ref", "reference", "number", "num", "no", "nr", "key", "hash", "uuid", "guid", "uid", "token")
+_KEY: Final = ("id", "ref", "reference", "number", "num", "no", "nr", "nummer", "key", "hash", "uuid", "guid", "uid", "token")
 _SECOND: Final = ("seq", "sequence", "line", "part", "no", "num", "number", "item", "batch", "leg", "day", "date", "version")
 #: what customers have several of
 _OF_CUSTOMERS: Final = ("account", "card")
@@ -121,10 +122,16 @@ def _holds_ids(column: SampleColumn) -> bool:
 def _entity(column: SampleColumn) -> str | None:
     """The entity that a column's name speaks of; the last of several words says what it is."""
     found = [_ENTITIES[word] for word in column.words if word in _ENTITIES]
-    if not found or column.has(*_DESCRIBES):
+    if not found or _describes(column):
         return None
     roles = [name for name in found if name in ("payer", "payee")]
     return roles[0] if roles and found[-1] in ("account", "customer") else found[-1]
+
+
+def _describes(column: SampleColumn) -> bool:
+    """Whether a column describes something; the address of a computer names it."""
+    describing = set(column.words) & set(_DESCRIBES)
+    return bool(describing - {"address"} if column.has("ip", "email", "mail") else describing)
 
 
 def entities_of(sample: Sample, used: set[str]) -> Part:
