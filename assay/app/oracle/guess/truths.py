@@ -94,7 +94,7 @@ def _positive(column: SampleColumn) -> tuple[Leaf, str | None]:
     rows = {value.lower(): count for value, count in column.counts}
     found = [value for value in values if value in _FRAUD_VALUES or (value.startswith("confirmed") and "fraud" in value)]
     words = [value for value in found if value not in _FLAG_VALUES]
-    fraud = words or found
+    fraud = words or (found if set(values) <= _FLAG_VALUES else [])
     if not fraud and set(values) <= _FLAG_VALUES and len(values) == 1:
         legit = next(iter(values))
         other = next(pair[1] for pair in _FLAGS if legit == pair[0])
