@@ -265,6 +265,22 @@ def test_what_the_file_does_not_tell_is_refused_by_its_place_until_it_is_said() 
     assert "comment above" in refusal.value.remedy
 
 
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"is_fraud": [None] * 12}, "is_fraud: no row read has a value"),
+        ({"card": ["4.11E+15", "4.12E+15", "c"] * 4}, "card: a spreadsheet kept the first digits"),
+        ({"status": ["booked", "Reversed"] * 6}, "'status' has Reversed, booked: take rows that are no payments out with 'filter'"),
+        ({"booked_at": ["2024-02-02 11:00:00"] * 12}, "booked_at could be the time, too; 'paid_at' fits best"),
+        ({"outcome": ["a", "b", "c"] * 4}, "outcome: take it out of the payments if it is not known before they are decided"),
+        ({"amount": [str(n) for n in range(12)]}, "all amounts of 'amount' are whole numbers"),
+        ({"parts": [[1]] * 12}, "parts: lists, objects and bytes are not read"),
+    ],
+)
+def test_what_is_doubtful_is_said(changes: dict[str, list[Any]], note: str) -> None:
+    assert any(one.startswith(note) for one in guess_of(**changes).notes)
+
+
 def test_every_line_has_its_reason_above_it_in_eighty_columns() -> None:
     lines = document(guess_of(), "guessed").splitlines()
     assert all(len(line) < 80 for line in lines)

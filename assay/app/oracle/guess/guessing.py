@@ -14,6 +14,7 @@ from assay.app.oracle.guess.sample import Sample
 from assay.app.oracle.guess.times import time_of
 from assay.app.oracle.guess.truths import tells_truth, truth_of
 from assay.app.oracle.guess.words import plain_label
+from assay.app.oracle.text_columns import SHORTENED
 from assay.contracts.limits import ATTRIBUTE_CHARS_MAX, ATTRIBUTES_MAX, LABEL_CHARS_MAX
 from assay.contracts.texts import control_in
 
@@ -143,6 +144,9 @@ def _unmapped(sample: Sample, used: set[str]) -> list[str]:
         and column.distinct <= _KINDS_MAX
         and any(word in value.lower() for value, _ in column.counts for word in _NO_PAYMENT)
     ]
+    shortened = [column.name for column in sample.columns if column.dtype == pl.String and column.text.str.contains(SHORTENED).any()]
+    if shortened:
+        notes.append(f"{listed(shortened)}: a spreadsheet kept the first digits of some numbers only; the import refuses them as ids")
     if nested:
         notes.append(f"{listed(nested)}: lists, objects and bytes are not read; write their parts as columns of their own")
     if empty:
