@@ -7,7 +7,7 @@ from contextlib import closing
 
 from assay.agents.rule_plan import compile_rules
 from assay.app.backtest.answer import Answer, ChangedPayment
-from assay.app.backtest.candidate import Missing, config_under, missing_of, names_of, one_currency, refuse_unfit, world_of
+from assay.app.backtest.candidate import Missing, config_under, missing_of, names_of, refuse_unfit, world_of
 from assay.app.backtest.folding import folded
 from assay.app.backtest.seen import Seen, currency_check
 from assay.app.backtest.sources import Sources
@@ -55,8 +55,8 @@ def backtest(
             first.append(changed)
         on_changed(changed)
 
-    seen = Seen(policy.feature_plan.entities, one_currency(run, world))
-    tally = Tally(truth, seen.money, note_changed, together)
+    seen = Seen(policy.feature_plan.entities)
+    tally = Tally(truth, note_changed, together)
     for _ in _compared(run, policy, sources, missing, seen, tally):
         progress(seen.payments, survey.payments)
     return _answer(run, policy, truth, missing, seen, tally, first)
