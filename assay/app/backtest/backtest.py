@@ -65,7 +65,8 @@ def backtest(
 def _compared(run: Run, policy: Policy, sources: Sources, missing: Missing, seen: Seen, tally: Tally) -> Iterator[None]:
     """Fold the journal under both policies and count, a record at a time."""
     config, check = run.config, currency_check(run.config, policy.feature_plan)
-    with closing(folded(config, config_under(config, policy), sources.journal(), run.partitions, missing.source)) as folding:
+    other = config_under(config, policy)
+    with closing(missing), closing(folded(config, other, sources.journal(), run.partitions, missing.source)) as folding:
         for both in folding:
             seen.note(both.rows)
             tally.add(both)

@@ -27,6 +27,11 @@ class Missing(NamedTuple):
     source: MissingColumns | None
     origin: str
 
+    def close(self) -> None:
+        """End what reads ahead."""
+        if self.source is not None:
+            self.source.close()
+
 
 def config_under(config: RunConfig, policy: Policy) -> RunConfig:
     """The config of a run, had it been begun with this policy."""

@@ -92,7 +92,10 @@ def test_thresholds_and_features_of_one_s_own_change_what_they_change_in_a_run(h
 
 def test_an_entity_that_the_run_did_not_read_comes_from_the_topic(transfers: Ran) -> None:
     listed: list[ChangedPayment] = []
-    answer = backtest(transfers.run, TRANSFERS, transfers.sources(), 0, listed.append)
+    sources = transfers.sources()
+    answer = backtest(transfers.run, TRANSFERS, sources, 0, listed.append)
+    assert TRAFFIC in sources.asked
+    assert sources.open == 0, "what reads ahead has ended"
     assert answer.columns["entity.merchant"] == answer.columns["entity.party"] == "the topic"
     assert_same_as_simulations(answer, transfers, TRANSFERS, listed)
 
@@ -104,6 +107,18 @@ def test_an_entity_whose_topic_is_gone_comes_from_the_world(transfers: Ran) -> N
     assert set(answer.columns.values()) == {"the sealed world"}
     assert sources.asked == []
     assert_same_as_simulations(answer, transfers, TRANSFERS, listed)
+
+
+def test_payments_without_an_id_of_any_entity_of_the_policy_are_counted(transfers: Ran) -> None:
+    """They are decided here, and the gate of a run with this policy would refuse them."""
+    assert transfers.world is not None
+    count = {"name": "n", "entity": "merchant", "op": "count", "window": "1d", "resolution": "1h", "include_current": True}
+    features = {"feature_set": "m", "revision": "1", "entities": ["merchant"], "currencies": "any", "features": [count]}
+    rules = [{"code": "MANY", "points": 40, "when": [{"feature": "n", "ge": 2}]}]
+    policy = policy_of(features, {"policy_id": "m", "revision": "1", "rules": rules, "thresholds": {"STEP_UP": 30}})
+    rows = [transfers.world.stream_part(part) for part in transfers.world.manifest.stream_view]
+    without = sum(part["entity.merchant"].null_count() for part in rows)
+    assert backtest(transfers.run, policy, transfers.sources()).unnamed == without > 10
 
 
 def test_a_column_that_is_nowhere_is_refused_with_its_name_and_the_run(transfers: Ran, tmp_path: Path) -> None:
