@@ -187,6 +187,6 @@ def _judge(
 
 def _standing(run: Run, events: Sequence[str]) -> Standing:
     keys = [dedupe_key(run.platform_run_id, TRAFFIC, event) for event in events]
-    with psycopg.connect(run.dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+    with psycopg.connect(run.reader_dsn or run.dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
         rows = connection.execute(_STANDING, (keys,)).fetchall()
     return {bytes(key): (settled, partition, offset) for key, settled, partition, offset in rows}

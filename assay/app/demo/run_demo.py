@@ -95,7 +95,7 @@ def _seal(wanted: Wanted, stages: Stages) -> SealedWorld:
 
 def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> Run:
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
 
 
 def _stream(run: Run, world: SealedWorld, wanted: Wanted, kept: processes.Kept, console: Console) -> int:

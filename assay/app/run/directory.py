@@ -94,6 +94,8 @@ class Run(BaseModel):
     namespace: str = ""
     bootstrap: str
     dsn: str
+    #: PostgreSQL for who only reads, empty for `dsn`
+    reader_dsn: str = ""
     gate_url: str = ""
     worker_url: str = ""
     api_key: str = Field(repr=False, default="")
