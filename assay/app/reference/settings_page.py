@@ -46,11 +46,12 @@ scrape_configs:
 
 ## PostgreSQL
 
-A PostgreSQL that assay starts has three roles, each with a password file of its own in the server's directory. `assay_gate` owns the database
-`assay` and has no other right. `assay_reader`, for reports and proofs, may read what the gate has made. `postgres` makes the other two at start;
-nothing else uses it. A directory that an earlier version began keeps its one role.
+A PostgreSQL that assay starts has three roles, each with a password file of its own in the server's directory. `assay_gate` owns the
+database `assay` and has no other right. `assay_reader`, for reports and proofs, may read what the gate has made. `postgres` makes the other
+two at start; nothing else uses it. A directory that an earlier version began keeps its one role.
 
-For your own PostgreSQL, give `ASSAY_SQL` a role that owns one database or schema. The gate needs no other right. Workers do not use PostgreSQL.
+For your own PostgreSQL, give `ASSAY_SQL` a role that owns one database or schema. The gate needs no other right. Workers do not use
+PostgreSQL.
 
 ## Keys
 
