@@ -95,7 +95,7 @@ def _seal(wanted: Wanted, stages: Stages) -> SealedWorld:
 
 def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> Run:
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
 
 
 def _stream(run: Run, world: SealedWorld, wanted: Wanted, kept: processes.Kept, console: Console) -> int:
@@ -111,14 +111,14 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     command, directory = own_command(), shlex.quote(str(run.directory))
     decisions = read_decisions(run.store)
     some = "" if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True)["event_id"][0]
+    ours = (run.directory / "servers" / "kafka").is_dir()
     shown = (f"  {command} decision show {some} --run {directory}",) if some else ()
     lines = (
         "",
         "look further:",
         *shown,
         *(() if some else (f"  {run.store_root / QUARANTINE}: every refused item with its reason",)),
-        "and with the run's servers started again:",
-        f"  {command} substrate up --dir {directory}",
+        *(("and with the run's servers started again:", f"  {command} substrate up --dir {directory}") if ours else ()),
         f"  {command} topic cat {RTDL} --limit 3 --run {directory}",
         "",
         f"{verdict}, in {stages.wall_s:.0f} s",
