@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("assay.app.cli.audit", "verify the audit chain"),
     "decision": ("assay.app.cli.decision", "show one decision with its reasons and proof"),
     "topic": ("assay.app.cli.topic", "print any topic; create the topics"),
+    "export": ("assay.app.cli.export", "write decisions as Parquet files for notebooks"),
     "report": ("assay.app.cli.report", "write the report of a run"),
     "bench": ("assay.app.cli.bench", "measure the lane and the gate on this machine"),
     "warm": ("assay.app.cli.warm", "compile every kernel for this processor"),
