@@ -56,6 +56,7 @@ COMPONENTS: Final = (
             handles.TRAFFIC: ("payment",),
             handles.RTDL: ("decision_response",),
             handles.QUARANTINE: ("quarantine_record",),
+            handles.LABELS: ("label_assertion",),
         },
     ),
     ComponentSpec(
@@ -103,7 +104,6 @@ PLANNED: Final = (
         consumes={
             handles.CONTROL: ("run_ready",),
             handles.POSTURE: ("posture",),
-            handles.LABELS: ("label_assertion",),
             handles.AUDIT: ("audit_record",),
             handles.JOURNAL_RTDL: ("journal_record",),
             handles.JOURNAL_ACT: ("journal_record",),

@@ -19,6 +19,7 @@ class CounterBy:
     """A counter split by labels, each with a closed, small set of values."""
 
     def __init__(self, name: str, sentence: str, *labels: str) -> None:
+        self.name = name
         self._counter = Counter(name, sentence, labels, registry=REGISTRY)
 
     def add(self, counts: Mapping[str, int]) -> None:

@@ -26,13 +26,22 @@ class Observed(NamedTuple):
     processes: tuple[ProcessUsage, ...]
     aside: Counts
     latency_ms: dict[str, float] | None
+    refused_calls: dict[str, int] | None = None
 
 
-def observe(run: Run, started_utc: str, running: Sequence[Server], properties: Mapping[str, str], decided: int) -> Observed:
-    """Ask the worker and the topics before anything is stopped. `decided` are the payments of this session."""
+def observe(
+    run: Run,
+    started_utc: str,
+    running: Sequence[Server],
+    properties: Mapping[str, str],
+    decided: int,
+    calls: dict[str, int] | None,
+) -> Observed:
+    """Ask the worker and the topics before anything is stopped. `decided` are the payments of this session, `calls` what the gate
+    said of calls that it refused (`watch.refused_calls`)."""
     # without payments a worker still journals signals and notes: their latency is not what is meant
     latency_ms = batch_latency_ms(run) if decided else None
-    return Observed(started_utc, processes_of(run, running), dead_letters(run, properties), latency_ms)
+    return Observed(started_utc, processes_of(run, running), dead_letters(run, properties), latency_ms, calls)
 
 
 def prove(run: Run, stages: Stages, rows: int) -> bool:
@@ -95,6 +104,7 @@ def write_evidence(run: Run, stages: Stages, ours: Settings, seen: Observed, ent
         parts=_parts(run, ours),
         processes=seen.processes,
         quarantined=seen.aside.by_reason,
+        refused_calls=seen.refused_calls,
         # of a live run the gate's refusals never came in
         refused_triggers=seen.aside.in_lanes + (seen.aside.at_gate if admitted is None else 0),
         admitted_triggers=admitted,

@@ -5,7 +5,8 @@ Keys and forms:
 * `evidence/run.json` (`RunEvidence`): stages with wall times, real parts, processes, quarantine, latency, digests;
 * `evidence/replay.json` (`ReplayEvidence`): the verdict of a replay in a fresh process;
 * `evidence/audit.json` (`AuditEvidence`): the verdict on the audit chain and its head;
-* `evidence/decisions.parquet` (`decision_frame`): one row per decision.
+* `evidence/decisions.parquet` (`decision_frame`): one row per decision;
+* `evidence/labels.parquet` (`posted_labels`): what was posted last of each payment.
 
 A file that is not there is evidence that was not given. Readers get None and say "not proven", never zero.
 """
@@ -117,7 +118,8 @@ class Entry(BaseModel):
 
 
 class RunEvidence(_Evidence):
-    """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_triggers` counts payments among them:
+    """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_calls` counts HTTP calls that the gate turned
+    away as a whole, by reason, since its last start; None where it was not asked. `refused_triggers` counts payments among them:
     eligible triggers are the sealed rows (of a live run: `admitted_triggers`, and refused are those of the lanes) without these.
     `latency_ms` maps a percentile's name (p50, p99) to milliseconds; `latency_utc` is when the session began that measured it, which
     is an earlier one when the last had nothing left to decide.
@@ -131,6 +133,7 @@ class RunEvidence(_Evidence):
     parts: tuple[PartClaim, ...]
     processes: tuple[ProcessUsage, ...] = ()
     quarantined: dict[str, int] = {}
+    refused_calls: dict[str, int] | None = None
     refused_triggers: int = 0
     admitted_triggers: int | None = None
     entry: Entry | None = None
