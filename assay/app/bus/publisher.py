@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError
 
 from assay.app.bus.errors import not_written
 from assay.app.bus.producer import RecordProducer
+from assay.codecs.record_headers import has_headers, value_headers
 from assay.contracts.topics import topic
 
 #: how long a broker may be away before a record counts as lost
@@ -55,8 +56,10 @@ class KafkaPublisher:
                 failures.append(error)
 
         for record in records:
-            while not self._producer.offer(name, record.key, record.value, record.partition, delivered):
+            headers = value_headers(record.value) if has_headers(handle) else None
+            while not self._producer.offer(name, record.key, record.value, record.partition, delivered, headers):
                 self._producer.poll(FULL_POLL_S)
         unsent = self._producer.flush(self._timeout_ms / 1_000 + 5)
         if failures or unsent:
-            raise not_written(str(failures[0]) if failures else f"{unsent} records without an answer", name)
+            cause = str(failures[0]) if failures else f"{unsent} records without an answer"
+            raise not_written(cause, name, time_refused=any(error.code() == KafkaError.INVALID_TIMESTAMP for error in failures))

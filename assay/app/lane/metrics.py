@@ -27,7 +27,7 @@ class BatchMetrics(LaneWatch):
         self._arrivals = Arrivals()
 
     def arrived(self, chunk: Chunk, clock: Clock) -> None:
-        self._arrivals.note(chunk, clock())
+        self._arrivals.note(chunk, chunk.newest_ms * 1_000 or clock())
 
     def folded(self, position: Callable[[], Mapping[TopicPartition, int]]) -> Sequence[Waited]:
         return self._arrivals.folded(position())

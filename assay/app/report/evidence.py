@@ -23,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from assay.app.report.avro_frame import AvroFrame
 from assay.app.stores.objects import ObjectStore
 from assay.codecs.avro_decode import decode
-from assay.codecs.columns import Strings
+from assay.codecs.columns import Ragged, Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -42,8 +42,12 @@ _COLUMNS: dict[str, tuple[str, Any]] = {
     "score": ("score", "long"),
     "outcome": ("outcome", "string"),
     "reasons": ("reasons", {"type": "array", "items": "string"}),
+    "amount_minor": ("amount_minor", "long"),
+    "currency": ("currency", "string"),
+    "entity_names": ("entities.key", {"type": "array", "items": "string"}),
+    "entity_ids": ("entities.value", {"type": "array", "items": "string"}),
 }
-_FIELDS = frozenset(field for field, _ in _COLUMNS.values())
+_FIELDS = frozenset(field.removesuffix(".key").removesuffix(".value") for field, _ in _COLUMNS.values())
 _DECISIONS = AvroFrame({name: kind for name, (_, kind) in _COLUMNS.items()})
 
 
@@ -195,8 +199,13 @@ class AuditEvidence(_Evidence):
 
 
 def decision_frame(values: Strings) -> pl.DataFrame:
-    """Columns event_id, decision_id (hex), ts_us, decided_at_us, score, outcome, reasons (list) of decision_response values."""
+    """Columns event_id, decision_id (hex), ts_us, decided_at_us, score, outcome, reasons (list), amount_minor, currency, entity_names and
+    entity_ids (lists) of decision_response values. The currency is empty in records of older versions, which had no amount either.
+    """
     read = decode(plan_of("decision_response", _FIELDS), values.data, values.starts, values.lengths, HEADER_BYTES).columns
+    entities = read["entities"]
+    assert isinstance(entities, Ragged)
+    read |= {f"entities.{part}": Ragged(entities.offsets, {"item": column}) for part, column in entities.children.items()}
     frame = _DECISIONS.of({name: read[field] for name, (field, _) in _COLUMNS.items()})
     return frame.with_columns(pl.col("decision_id").bin.encode("hex"))
 

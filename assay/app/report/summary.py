@@ -25,7 +25,7 @@ from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.reasons import Reason
 
 BINS = 60
-LATENCY_OF = "a batch's journal record to its decisions acknowledged, while streaming"
+LATENCY_OF = "a batch's journal record to decisions acknowledged, while streaming"
 _MEANING = {"smoke": "no hardening claimed", "parity": "the server used in production", "managed": "run by a provider"}
 
 

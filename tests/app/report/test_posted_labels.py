@@ -10,6 +10,7 @@ import sample_decisions
 from proven_runs import make_run
 from sample_audits import decided, write_proof
 
+from assay.app.report.evidence import read_decisions, write_decisions
 from assay.app.report.page import page
 from assay.app.report.posted_labels import label_frame, last_labels, read_labels, write_labels
 from assay.app.report.summary import summarize
@@ -85,3 +86,42 @@ def test_a_run_whose_labels_were_never_looked_for_or_never_came_has_none(tmp_pat
         summary = summarize(run)
         assert (summary.frauds, summary.findings.labels.source, summary.quality) == (None, "", ())
         assert "No labels yet" in page(summary)
+
+
+def paid(event: str, amount_minor: int, currency: str, entities: dict[str, str], outcome: str) -> dict[str, Any]:
+    return {**decided(event, 5, 6, 40, outcome, []), "amount_minor": amount_minor, "currency": currency, "entities": entities}
+
+
+def test_payments_of_a_live_run_are_known_from_their_decisions(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    decisions = [
+        paid("a", 1_050, "EUR", {"card": "c1", "shop": "s1"}, "DECLINE"),
+        paid("b", 700, "EUR", {"card": "c1"}, "ALLOW"),
+        paid("c", 900, "JPY", {}, "ALLOW"),
+        paid("d", 0, "", {"shop": "s1"}, "DECLINE"),  # decided by an older version
+    ]
+    write_proof(run.store, decisions, segments=1)
+    write_labels(run.store, [label_frame(Strings.of([label("a", "FRAUD", 9), label("c", "FRAUD", 9)]))])
+    summary = summarize(run)
+    found = summary.findings
+    assert [(one.currency, one.payments, one.fraud_minor("DECLINE"), one.fraud_minor("ALLOW")) for one in found.money] == [
+        ("EUR", 2, 1_050, 0),
+        ("JPY", 1, 0, 900),
+    ]
+    assert [(row.entity, row.id, row.payments, row.alerts, row.frauds) for row in found.entities] == [
+        ("card", "c1", 2, 1, 1),
+        ("shop", "s1", 2, 2, 1),
+    ]
+    assert [case.event_id for case in found.costliest[1].misses] == ["c"]
+    assert summary.quality[0].entity == "card"
+
+
+def test_evidence_without_payments_still_gives_a_report(tmp_path: Path) -> None:
+    """Decisions in evidence of an older version have no columns of their payments."""
+    run = live(tmp_path)
+    whole = read_decisions(run.store)
+    assert whole is not None
+    write_decisions(run.store, [whole.drop("amount_minor", "currency", "entity_names", "entity_ids")])
+    summary = summarize(run)
+    assert (summary.findings.money, summary.findings.entities, summary.held.replay) == ((), (), "")
+    assert summary.decisions == 3
