@@ -18,7 +18,7 @@ from assay.app.demo.admitted import entry_of
 from assay.app.demo.finalisation import assay, observe, processes_of, prove, utc_now, verdict_of, write_evidence
 from assay.app.demo.new_run import claim_topics, refuse_other_config, wire, world_config
 from assay.app.demo.stages import Stages, table
-from assay.app.demo.watch import audited, until_done
+from assay.app.demo.watch import audited, refused_calls, until_done
 from assay.app.gate.receipts import QUARANTINE
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
@@ -70,7 +70,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
             stages.say(line)
         with stages.stage("stream, decide, act and audit") as streaming:
             streaming.rows = _stream(run, world, wanted, processes.Kept([*servers.servers, *running], stages.say), console)
-        seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows)
+        seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows, refused_calls(run))
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
             member.stop()

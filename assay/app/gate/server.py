@@ -21,7 +21,7 @@ from assay.app.gate.health import GateState, Health
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.requests import mark_of, payment_envelope
-from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
+from assay.app.metrics import CONTENT_TYPE, GATE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
 from assay.contracts.api_key import KEY_HEADER, key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
@@ -131,7 +131,7 @@ class GateServer:
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus."""
         GATE_RED.set(self._health.state is GateState.RED)
-        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=exposition(GATE), headers={"Content-Type": CONTENT_TYPE})
 
     async def _admit(self, items: list[bytes], exceptions_only: bool) -> Answer:
         with GATE_CALL_SECONDS.time():
