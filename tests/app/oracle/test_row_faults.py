@@ -52,8 +52,9 @@ def test_a_fault_of_the_whole_file_is_named_beside_those_of_rows(tmp_path: Path)
 
 def test_a_fault_that_only_the_missing_rows_bring_about_is_said_of_the_other_rows(tmp_path: Path) -> None:
     """The only fraud has an amount that is no number."""
-    with pytest.raises(SeveralFaults, match="of the other rows: no row has the value 'yes'"):
-        small_world(tmp_path, {**ROWS, "amount": ["1", "abc", "2", "3"]})
+    rows = {**ROWS, "amount": ["1", "abc", "2", "3"], "fraud": ["fine", "stolen", "fine", "fine"]}
+    with pytest.raises(SeveralFaults, match="of the other rows: no row has the value 'stolen'"):
+        small_world(tmp_path, rows, truth={"column": "fraud", "positive": ["stolen"], "delay": "7d"})
 
 
 def test_one_kind_of_fault_is_said_in_one_line_as_ever(tmp_path: Path) -> None:
