@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assay.app.cli.oracle_guess import guess_file
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.generator import SHAPES, generate
 from assay.app.oracle.importer import import_world
@@ -20,6 +21,9 @@ from assay.app.stores.objects import DirectoryStore
 from assay.contracts import instants
 
 app = plain_app("Turn files of payments into sealed worlds.", no_args_is_help=True)
+
+
+app.command("guess", short_help="write a first mapping of a file")(guess_file)
 
 
 def main(arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ import polars as pl
 from assay.app.oracle.label_columns import label_columns
 from assay.app.oracle.live_columns import live_frame
 from assay.app.oracle.mapping import Mapping
-from assay.app.oracle.reading import read_input
+from assay.app.oracle.reading import over_file, read_input
 from assay.app.oracle.row_faults import all_of, sound_rows
 from assay.app.oracle.row_filters import taken_rows
 from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document, world_root
@@ -44,6 +44,7 @@ def import_world(
     progress("read", 0, 5)
     if aside is not None:
         refuse_aside_file(aside)
+    mapping = over_file(path, mapping)
     truth = mapping.truth
     frame = read_input(path, [*mapping.live_columns(), *sorted(truth.columns() if truth else ())], mapping.form)
     progress("check", 1, 5)
