@@ -16,6 +16,7 @@ from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.app.oracle.samples.shelf import SAMPLES, write_sample
 from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.unnamed import rows_without
 from assay.app.progress import ProgressLine
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts import instants
@@ -109,6 +110,9 @@ def _describe(world: SealedWorld, console: Console) -> None:
         "kinds": ", ".join(f"{kind} {count:,}" for kind, count in manifest.kinds.items()),
         "labels": f"{truth.rows:,}, {truth.positives:,} of them fraud, {truth.emitted:,} told later" if truth else "none",
     }
+    unnamed = rows_without(world, manifest.entities)
+    if unnamed:
+        facts["without any entity"] = f"{unnamed:,} (no {', no '.join(manifest.entities)}): a run refuses them"
     if manifest.aside:
         facts["set aside"] = ", ".join(f"{code} {count:,}" for code, count in manifest.aside.items())
     for name, value in facts.items():

@@ -251,4 +251,14 @@ def test_the_command_says_how_many_rows_it_set_aside(tmp_path: Path, capsys: pyt
         assert ended.value.code == 0
     said = capsys.readouterr().out
     assert "set aside             INPUT_VALUE_INVALID 1" in said
+    assert "without any entity" not in said
     assert f"no row was at fault: {aside} is not written" in said
+
+
+def test_the_command_counts_rows_without_any_entity(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "m.yaml").write_text(json.dumps(mapping().document()))
+    file = write(tmp_path / "in.csv", {**ROWS, "who": [None, "7", None, "9"]})
+    with pytest.raises(SystemExit) as ended:
+        main(["oracle", "import", str(file), "--mapping", str(tmp_path / "m.yaml"), "--out", str(tmp_path / "store")])
+    assert ended.value.code == 0
+    assert "without any entity    2 (no customer, no merchant): a run refuses them" in capsys.readouterr().out
