@@ -171,6 +171,12 @@ def test_rows_of_one_id_are_all_set_aside_because_nobody_knows_which_is_right(tm
     assert world.manifest.aside == {"INPUT_ID_DUPLICATE": 2}
 
 
+def test_rows_are_set_aside_in_their_order_whatever_their_faults(tmp_path: Path) -> None:
+    rows = {**ROWS, "amount": ["x", "1", "y", "1"], "kind": ["card", "card", "card", None]}
+    imported(write(tmp_path / "in.parquet", rows), tmp_path / "bad.jsonl", truth=None)
+    assert [line["assay.row"] for line in lines_of(tmp_path / "bad.jsonl")] == [1, 3, 4]
+
+
 def test_a_world_without_some_rows_is_another_world_than_that_of_a_file_without_them(tmp_path: Path) -> None:
     """Its manifest says what is missing, so the two may lie in one store."""
     some = imported(write(tmp_path / "in.parquet", ONE_BAD), tmp_path / "bad.jsonl")
