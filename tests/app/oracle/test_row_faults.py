@@ -47,7 +47,7 @@ def test_it_speaks_as_the_first_of_them(tmp_path: Path) -> None:
 def test_a_fault_of_the_whole_file_is_named_beside_those_of_rows(tmp_path: Path) -> None:
     with pytest.raises(SeveralFaults) as refused:
         small_world(tmp_path, {**ODD, "who": [[1]] * 12})
-    assert "also INPUT_COLUMN_TYPE: of the other rows: the column holds List" in str(refused.value)
+    assert "also INPUT_COLUMN_TYPE: of the other rows: the column holds lists" in str(refused.value)
 
 
 def test_a_fault_that_only_the_missing_rows_bring_about_is_said_of_the_other_rows(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ OF_FILE = {
         "JPY has 0",
     ),
     "a point of thousands": ({"amount": ["1.000", "2", "3", "4"]}, {}, "a point that may be one of decimals or of thousands"),
-    "a type": ({"who": [[1], [2], [3], [4]]}, {}, "ids as integers or text"),
+    "a type": ({"who": [[1], [2], [3], [4]]}, {}, "the column holds lists"),
     "a column": ({}, {"entities": {"customer": "absent"}}, "absent"),
     "a truth that no row has": ({}, {"truth": {"column": "fraud", "positive": ["stolen"], "delay": "7d"}}, "no row has the value"),
 }
