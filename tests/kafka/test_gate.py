@@ -96,7 +96,8 @@ def test_an_event_sent_again_is_a_duplicate_and_another_payload_is_set_aside(gat
         ("/v1/ingest/push", event("e-3", payload=paid(currency="XQZ")), 422, ("CURRENCY_UNKNOWN", "$.payload.currency")),
         ("/v1/ingest/push", event("e-4\0"), 422, ("CONTROL_CHARACTER", "$.event_id")),
         ("/v1/ingest/push", raw(event("e-5"))[:-1] + b',"seed":7}', 422, ("KEY_DUPLICATE", "$.seed")),
-        ("/v1/payments", {"amount_minor": 1, "currency": "EUE", "entities": {}}, 422, ("CURRENCY_UNKNOWN", "$.payload.currency")),
+        ("/v1/payments", {"amount_minor": 1, "currency": "EUE", "entities": {}}, 422, ("CURRENCY_UNKNOWN", "$.currency")),
+        ("/v1/labels", {"payment": "nobody's", "label": "FRAUD"}, 422, ("LABEL_SUBJECT_UNKNOWN", "$.payment")),
     ],
 )
 def test_an_item_by_itself_has_a_status_of_its_own_and_a_refusal_its_place(
@@ -137,6 +138,32 @@ def test_a_payment_posted_by_hand_becomes_an_auth_request_of_this_run(gate: Gate
     assert set(records) == {one["event_id"], two["event_id"], "mine"}
     assert {record["event_type"] for record in records.values()} == {"AUTH_REQUEST"}
     assert gate.post("/v1/payments", {"currency": "EUR"})[1]["error"] == "BODY_INVALID"
+
+
+def test_payments_and_labels_are_posted_in_arrays_and_end_item_by_item(gate: GateProcess) -> None:
+    body = {"amount_minor": 1999, "currency": "EUR", "entities": {"customer": "7"}, "ts_utc": "2018-04-01T02:00:31.5+02:00"}
+    payments = [{**body, "event_id": f"pay-{n}"} for n in range(3)]
+    status, answer = gate.post("/v1/payments", [*payments, {**payments[0], "ts_utc": "2018-04-01T00:00:31.50Z"}, body, body, {"kind": "x"}])
+    assert (status, answer["counts"]) == (200, {"ADMIT": 5, "DUPLICATE": 1, "QUARANTINE": 1})
+    assert {result["ts_utc"] for result in answer["results"][:6]} == {"2018-04-01T00:00:31.500000Z"}
+    assert (answer["results"][6]["error"], answer["results"][6]["where"]) == ("SCHEMA_FAIL", "$.amount_minor")
+    assert gate.post("/v1/payments?results=exceptions", payments[:1])[1]["results"][0]["admission"] == "DUPLICATE"
+    assert {record["ts_utc"] for _, _, _, record in gate.on_bus(TRAFFIC)} == {instants.parse("2018-04-01T00:00:31.500000Z")}
+
+    known = {"label": "FRAUD", "known_at": "2018-04-09T00:00:00Z"}
+    labels = [{"payment": f"pay-{n}", **known} for n in range(3)]
+    status, answer = gate.post("/v1/labels", [*labels, labels[0], {"payment": "pay-9", **known}])
+    assert (status, answer["counts"]) == (200, {"ADMIT": 3, "DUPLICATE": 1, "QUARANTINE": 1})
+    status, answer = gate.post("/v1/labels", {"payment": "pay-1", "label": "LEGIT", "known_at": "2018-04-10T00:00:00Z"})
+    assert (status, answer["admission"], answer["effect"].split(";")[0]) == (201, "ADMIT", "kept for reports")
+    records = [record for _, _, _, record in gate.on_bus(LABELS)]
+    assert [(r["subject_event_id"], r["label"]) for r in records] == [
+        ("pay-0", "FRAUD"),
+        ("pay-1", "FRAUD"),
+        ("pay-2", "FRAUD"),
+        ("pay-1", "LEGIT"),
+    ]
+    assert {record["subject_ts_utc"] for record in records} == {instants.parse("2018-04-01T00:00:31.500000Z")}
 
 
 def test_a_mark_is_on_every_partition_behind_what_was_admitted_before(gate: GateProcess) -> None:

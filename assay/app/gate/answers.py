@@ -24,7 +24,7 @@ STATUS: Final = {
     Reason.HTTP_UNSUPPORTED: 501,
 }
 #: where a call may go, for whoever has missed it
-PATHS: Final = ("/v1/payments", "/v1/ingest/push", "/v1/ingest/batch", "/v1/ingest/marks", "/healthz", "/metrics")
+PATHS: Final = ("/v1/payments", "/v1/labels", "/v1/ingest/push", "/v1/ingest/batch", "/v1/ingest/marks", "/healthz", "/metrics")
 
 
 def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -13,6 +13,7 @@ from functools import partial
 from aiohttp import web
 
 from assay.app.gate.admission import Examiner
+from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.health import Health
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import Marks
@@ -101,9 +102,9 @@ def build(
     health = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
     halted = Halted()
     settler = Settler(settled, publisher, writer, logs, clock)
-    examiner, marks = Examiner(policy, scope, RunNames.of(run.config)), Marks(settled, publisher, pins)
+    known, marks = RunNames.of(run.config), Marks(settled, publisher, pins)
     pipeline = Pipeline(
-        examiner=examiner,
+        arrivals=Arrivals(Examiner(policy, scope, known), claims, known, pins.platform_run_id),
         index=claims,
         publisher=publisher,
         settler=settler,

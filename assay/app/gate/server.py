@@ -20,7 +20,8 @@ from assay.app.gate.calls import Answer, IngestCall, ItemAnswer
 from assay.app.gate.health import GateState, Health
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TRAFFIC
-from assay.app.gate.requests import mark_of, payment_envelope
+from assay.app.gate.requests import mark_of
+from assay.app.gate.short_forms import Reader, label_of, payment_of, short_items
 from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S
@@ -83,6 +84,7 @@ class GateServer:
                 web.post("/v1/ingest/push", self.push),
                 web.post("/v1/ingest/marks", self.marks),
                 web.post("/v1/payments", self.payments),
+                web.post("/v1/labels", self.labels),
                 web.get("/healthz", self.healthz),
                 web.get("/metrics", self.metrics),
             ]
@@ -98,7 +100,10 @@ class GateServer:
     async def batch(self, request: web.Request) -> web.Response:
         """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
         items = items_of(await self._body(request), ITEMS_MAX)
-        answer = await self._admit(items, request.query.get("results") == "exceptions")
+        return self._many(await self._admit(IngestCall(items, _exceptions_only(request))), request)
+
+    def _many(self, answer: Answer, request: web.Request) -> web.Response:
+        """The counts of a call, and what its items were told."""
         body: dict[str, Any] = {"counts": answer.counts, "results": [self._with_place(outcome) for outcome in answer.results]}
         if answer.retry is None:
             return json_answer(200, body)
@@ -106,12 +111,15 @@ class GateServer:
 
     async def push(self, request: web.Request) -> web.Response:
         """One envelope."""
-        return self._single(await self._admit([one_item(await self._body(request))], False))
+        return self._single(await self._admit(IngestCall([one_item(await self._body(request))], exceptions_only=False)))
 
     async def payments(self, request: web.Request) -> web.Response:
-        """One payment in the short form."""
-        envelope = payment_envelope(await self._body(request), self._pins, self._clock())
-        return self._single(await self._admit([envelope], False))
+        """One payment in the short form, or an array of them."""
+        return await self._short(request, payment_of)
+
+    async def labels(self, request: web.Request) -> web.Response:
+        """One label in the short form, or an array of them."""
+        return await self._short(request, label_of)
 
     async def marks(self, request: web.Request) -> web.Response:
         """A watermark; see `requests.MarkBody`."""
@@ -129,9 +137,13 @@ class GateServer:
         GATE_RED.set(self._health.state is GateState.RED)
         return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE})
 
-    async def _admit(self, items: list[bytes], exceptions_only: bool) -> Answer:
+    async def _short(self, request: web.Request, read: Reader) -> web.Response:
+        items, many = short_items(await self._body(request), read, self._pins, self._clock(), ITEMS_MAX)
+        answer = await self._admit(IngestCall(items, many and _exceptions_only(request), short=True))
+        return self._many(answer, request) if many else self._single(answer)
+
+    async def _admit(self, call: IngestCall) -> Answer:
         with GATE_CALL_SECONDS.time():
-            call = IngestCall(items, exceptions_only)
             self._pipeline.submit(call)
             return await _answered(call.answer)
 
@@ -191,6 +203,10 @@ class GateServer:
             return failed(request)
         GATE_REFUSED_CALLS.add({refusal.reason.value: 1})
         return refused(refusal, request, headers)
+
+
+def _exceptions_only(request: web.Request) -> bool:
+    return request.query.get("results") == "exceptions"
 
 
 async def _answered(answer: Future[T]) -> T:
