@@ -166,6 +166,44 @@ def test_payments_and_labels_are_posted_in_arrays_and_end_item_by_item(gate: Gat
     assert {record["subject_ts_utc"] for record in records} == {instants.parse("2018-04-01T00:00:31.500000Z")}
 
 
+@pytest.mark.parametrize(
+    ("event_id", "body", "error", "told"),
+    [
+        ("admitted", {"amount_minor": 1, "currency": "EUR", "entities": {"customer": "7"}}, "DECISION_PENDING", "not decided yet"),
+        ("..", {"amount_minor": 1, "currency": "EUR", "entities": {"customer": "7"}}, "DECISION_PENDING", "not decided yet"),
+        ("a/b ü?", {"amount_minor": 1, "currency": "EUR", "entities": {"customer": "7"}}, "DECISION_PENDING", "not decided yet"),
+        (
+            "refused",
+            {"amount_minor": -1, "currency": "EUR", "entities": {}},
+            "EVENT_QUARANTINED",
+            "AMOUNT_OUT_OF_RANGE: amount_minor is -1",
+        ),
+        ("never posted", None, "DECISION_NOT_FOUND", "no payment with the event_id 'never posted'"),
+    ],
+)
+def test_a_payment_without_a_decision_is_told_why(shared_gate: GateProcess, event_id: str, body: Any, error: str, told: str) -> None:
+    url = f"/v1/decisions/{quote(event_id, safe='')}"
+    if body is not None:
+        answer = shared_gate.post("/v1/payments", {**body, "event_id": event_id})[1]
+        url = answer.get("decision_url", url).removeprefix(shared_gate.url)
+    status, found = shared_gate.get(url, KEY)
+    assert (status, found["error"]) == (404, error), found
+    assert told in found["detail"]
+    assert set(found) == {"error", "detail", "where", "remedy"}
+
+
+def test_a_decision_cannot_be_asked_for_while_the_worker_is_away(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> None:
+    run = run_in(tmp_path / "run", kafka.address, dsn, namespace).model_copy(update={"worker_url": "http://127.0.0.1:1"})
+    run.save()
+    gate = GateProcess(run)
+    try:
+        gate.post("/v1/payments", {"amount_minor": 1, "currency": "EUR", "entities": {"customer": "7"}, "event_id": "mine"})
+        status, found = gate.get("/v1/decisions/mine", KEY)
+    finally:
+        gate.kill()
+    assert (status, found["error"]) == (503, "WORKER_UNAVAILABLE")
+
+
 def test_a_mark_is_on_every_partition_behind_what_was_admitted_before(gate: GateProcess) -> None:
     gate.batch([event(f"e-{i}", payload=paid(entities={"customer": str(i)})) for i in range(50)])
     status, answer = gate.post("/v1/ingest/marks", mark("2018-04-02T00:00:00.000000Z"))

@@ -27,7 +27,7 @@ import psutil
 from assay.app.bench.contestants import family_cpu_s
 from assay.app.bus.offsets import bounds_of
 from assay.app.bus.topics import create_topics
-from assay.app.gate.server import KEY_HEADER
+from assay.app.gate.decisions import KEY_HEADER
 from assay.app.policy.documents import document
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings

@@ -21,7 +21,7 @@ import numpy as np
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.contestants import Pairs
 from assay.app.bus.producer import RecordProducer
-from assay.app.gate.server import KEY_HEADER
+from assay.app.gate.decisions import KEY_HEADER
 from assay.codecs.columns import I64
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

@@ -14,6 +14,7 @@ from aiohttp import web
 
 from assay.app.gate.admission import Examiner
 from assay.app.gate.arrivals import Arrivals
+from assay.app.gate.decisions import Decisions
 from assay.app.gate.health import Health
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import Marks
@@ -114,13 +115,8 @@ def build(
         clock=clock,
         halt=halted,
     )
-    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s, decisions_url_of(run))
+    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s, Decisions(run, AdmissionIndex(run.dsn)))
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
-
-
-def decisions_url_of(run: Run) -> str:
-    """Where the decisions of a run can be asked for: its worker's web view, empty where the run has none."""
-    return f"{run.worker_url}/table/decisions" if run.worker_url else ""
 
 
 async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:

@@ -14,9 +14,11 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from assay.app.gate.answers import again, as_ours, check_http, failed, json_answer, refused, told
+from assay.app.gate.answers import again, answer_expectation, as_ours, check_http, failed, json_answer, refused, told
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import Answer, IngestCall, ItemAnswer
+from assay.app.gate.coding import unpacked
+from assay.app.gate.decisions import DOTS, KEY_HEADER, Decisions
 from assay.app.gate.health import GateState, Health
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TRAFFIC
@@ -29,7 +31,6 @@ from assay.contracts.reasons import Reason
 
 ITEMS_MAX = 5_000
 ANSWER_WITHIN_S = 30
-KEY_HEADER = "X-IG-Api-Key"
 #: the field of an admitted payment's answer that says where its decision can be asked for
 DECISION_URL = "decision_url"
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -55,7 +56,7 @@ _http_log.addFilter(_NoHttp())
 
 
 class GateServer:
-    """Routes of one gate. `pins` are the run's six and its `run_id`; decisions are below `decisions_url`, empty for nowhere."""
+    """Routes of one gate. `pins` are the run's six and its `run_id`; `decisions` knows what became of payments."""
 
     def __init__(
         self,
@@ -65,7 +66,7 @@ class GateServer:
         api_key: str,
         clock: Callable[[], int],
         body_timeout_s: float = BODY_TIMEOUT_S,
-        decisions_url: str = "",
+        decisions: Decisions | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
@@ -73,28 +74,44 @@ class GateServer:
         self._key = api_key.encode()
         self._clock = clock
         self._body_timeout_s = body_timeout_s
-        self._decisions_url = decisions_url
+        self._decisions = decisions
 
     def application(self) -> web.Application:
         """The aiohttp application."""
         made = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._answer_refusals])
-        made.add_routes(
-            [
-                web.post("/v1/ingest/batch", self.batch),
-                web.post("/v1/ingest/push", self.push),
-                web.post("/v1/ingest/marks", self.marks),
-                web.post("/v1/payments", self.payments),
-                web.post("/v1/labels", self.labels),
-                web.get("/healthz", self.healthz),
-                web.get("/metrics", self.metrics),
-            ]
-        )
+        for (method, path), handler in self._handlers().items():
+            route = web.get if method == "GET" else web.post
+            made.add_routes([route(path, handler, expect_handler=answer_expectation)])
+        made.on_cleanup.append(self._close)
         return made
+
+    def _handlers(self) -> dict[tuple[str, str], Handler]:
+        """(method, path) → what answers it. `openapi.OPERATIONS` describes each."""
+        return {
+            ("POST", "/v1/payments"): self.payments,
+            ("POST", "/v1/labels"): self.labels,
+            ("GET", "/v1/decisions"): self.decision,
+            ("GET", "/v1/decisions/{event_id}"): self.decision,
+            ("POST", "/v1/ingest/push"): self.push,
+            ("POST", "/v1/ingest/batch"): self.batch,
+            ("POST", "/v1/ingest/marks"): self.marks,
+            ("GET", "/healthz"): self.healthz,
+            ("GET", "/metrics"): self.metrics,
+        }
+
+    async def _close(self, _: web.Application) -> None:
+        if self._decisions is not None:
+            await self._decisions.close()
 
     def runner(self, lingering_time: float = 10.0) -> web.AppRunner:
         """The application on a server. Headers have as long as a body: aiohttp hangs up on who has not ended them then, or sends none."""
         return web.AppRunner(
-            self.application(), access_log=None, logger=_http_log, keepalive_timeout=self._body_timeout_s, lingering_time=lingering_time
+            self.application(),
+            access_log=None,
+            logger=_http_log,
+            keepalive_timeout=self._body_timeout_s,
+            lingering_time=lingering_time,
+            auto_decompress=False,
         )
 
     async def batch(self, request: web.Request) -> web.Response:
@@ -102,16 +119,26 @@ class GateServer:
         items = items_of(await self._body(request), ITEMS_MAX)
         return self._many(await self._admit(IngestCall(items, _exceptions_only(request))), request)
 
+    async def decision(self, request: web.Request) -> web.Response:
+        """The decision on one payment, whose id stands in the path or in the query."""
+        key = self._check_key(request)
+        event_id = request.match_info.get("event_id") or request.query.get("event_id", "")
+        if not event_id or self._decisions is None:
+            what = "no payment is named" if not event_id else "this gate knows no decisions"
+            raise Quarantine(Reason.DECISION_NOT_FOUND, what, where="event_id", remedy="Ask for /v1/decisions/EVENT_ID.")
+        return json_answer(200, await self._decisions.of(event_id, key))
+
     def _many(self, answer: Answer, request: web.Request) -> web.Response:
         """The counts of a call, and what its items were told."""
-        body: dict[str, Any] = {"counts": answer.counts, "results": [self._with_place(outcome) for outcome in answer.results]}
+        body: dict[str, Any] = {"counts": answer.counts, "results": [_with_place(outcome, request) for outcome in answer.results]}
         if answer.retry is None:
             return json_answer(200, body)
         return json_answer(503, {**told(answer.retry, request), **body}, again(retryable=True))
 
     async def push(self, request: web.Request) -> web.Response:
         """One envelope."""
-        return self._single(await self._admit(IngestCall([one_item(await self._body(request))], exceptions_only=False)))
+        call = IngestCall([one_item(await self._body(request))], exceptions_only=False)
+        return _single(await self._admit(call), request)
 
     async def payments(self, request: web.Request) -> web.Response:
         """One payment in the short form, or an array of them."""
@@ -140,15 +167,15 @@ class GateServer:
     async def _short(self, request: web.Request, read: Reader) -> web.Response:
         items, many = short_items(await self._body(request), read, self._pins, self._clock(), ITEMS_MAX)
         answer = await self._admit(IngestCall(items, many and _exceptions_only(request), short=True))
-        return self._many(answer, request) if many else self._single(answer)
+        return self._many(answer, request) if many else _single(answer, request)
 
     async def _admit(self, call: IngestCall) -> Answer:
         with GATE_CALL_SECONDS.time():
             self._pipeline.submit(call)
             return await _answered(call.answer)
 
-    async def _body(self, request: web.Request) -> bytes:
-        """The body of somebody who may post, while the gate can take it."""
+    def _check_key(self, request: web.Request) -> str:
+        """The key of somebody who may call. Raises Quarantine(UNAUTHORISED)."""
         given = request.headers.get(KEY_HEADER, "").encode("utf-8", "surrogateescape")
         if not self._key or not hmac.compare_digest(given, self._key):
             raise Quarantine(
@@ -157,11 +184,16 @@ class GateServer:
                 where=KEY_HEADER,
                 remedy="The key of a run is api_key in its run.json.",
             )
+        return request.headers[KEY_HEADER]
+
+    async def _body(self, request: web.Request) -> bytes:
+        """The body of somebody who may post, while the gate can take it."""
+        self._check_key(request)
         if self._health.state is GateState.RED:
             raise self._health.first_fault()
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                return await request.read()
+                return unpacked(await request.read(), request.headers.get("Content-Encoding", ""))
         except TimeoutError:
             what = f"the body did not arrive within {self._body_timeout_s:g} s"
             raise Retry(Reason.BODY_TOO_SLOW, what, remedy="Nothing was taken; send the same call again, or a smaller one.") from None
@@ -172,21 +204,6 @@ class GateServer:
             raise Quarantine(Reason.BODY_INVALID, what, remedy="Nothing was taken; correct the call.") from None
         except ConnectionError:
             raise Quarantine(Reason.BODY_INVALID, "the caller hung up before the end of the body", remedy="Send the call again.") from None
-
-    def _single(self, answer: Answer) -> web.Response:
-        """An item by itself has a status of its own, and the place of its decision in a header too."""
-        outcome = self._with_place(answer.results[0])
-        if answer.retry is not None:
-            return json_answer(503, outcome, again(retryable=True))
-        headers = {"Location": outcome[DECISION_URL]} if DECISION_URL in outcome else {}
-        created = 202 if outcome.get("event_class") == TRAFFIC else 201  # a decision is still to come, and of nothing else
-        return json_answer({"ADMIT": created, "DUPLICATE": 200}.get(outcome["admission"], 422), outcome, headers)
-
-    def _with_place(self, outcome: ItemAnswer) -> ItemAnswer:
-        """An admitted payment is told where its decision can be asked for."""
-        if not self._decisions_url or outcome.get("event_class") != TRAFFIC:
-            return outcome
-        return {**outcome, DECISION_URL: f"{self._decisions_url}/{quote(outcome['event_id'], safe='')}"}
 
     @web.middleware
     async def _answer_refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -203,6 +220,25 @@ class GateServer:
             return failed(request)
         GATE_REFUSED_CALLS.add({refusal.reason.value: 1})
         return refused(refusal, request, headers)
+
+
+def _single(answer: Answer, request: web.Request) -> web.Response:
+    """An item by itself has a status of its own, and the place of its decision in a header too."""
+    outcome = _with_place(answer.results[0], request)
+    if answer.retry is not None:
+        return json_answer(503, outcome, again(retryable=True))
+    headers = {"Location": outcome[DECISION_URL]} if DECISION_URL in outcome else {}
+    created = 202 if outcome.get("event_class") == TRAFFIC else 201  # a decision is still to come, and of nothing else
+    return json_answer({"ADMIT": created, "DUPLICATE": 200}.get(outcome["admission"], 422), outcome, headers)
+
+
+def _with_place(outcome: ItemAnswer, request: web.Request) -> ItemAnswer:
+    """An admitted payment is told where its decision can be asked for: here, at the address that its poster knows."""
+    if outcome.get("event_class") != TRAFFIC:
+        return outcome
+    named = quote(outcome["event_id"], safe="")
+    path = f"/v1/decisions?event_id={named}" if named in DOTS else f"/v1/decisions/{named}"
+    return {**outcome, DECISION_URL: f"{request.scheme}://{request.host}{path}"}
 
 
 def _exceptions_only(request: web.Request) -> bool:

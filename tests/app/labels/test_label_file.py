@@ -38,7 +38,9 @@ def test_rows_become_labels_with_their_row_and_time_and_a_row_that_says_nothing_
 
 
 def test_one_label_may_hold_for_every_row(tmp_path: Path) -> None:
-    file, mapping = written(tmp_path, "payment,told\npay-1,1777629600\n", "event_id: payment\ntime: {column: told, unit: s}\nlabel: FRAUD\n")
+    file, mapping = written(
+        tmp_path, "payment,told\npay-1,1777629600\n", "event_id: payment\ntime: {column: told, unit: s}\nlabel: FRAUD\n"
+    )
     assert label_rows(file, load_label_mapping(mapping), None, NOW_US)["label"].to_list() == ["FRAUD"]
 
 
