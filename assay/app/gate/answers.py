@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import HttpVersion10, HttpVersion11, web
 
+from assay.app.gate.answer_types import INTERNAL
 from assay.app.gate.calls import refusal
 from assay.app.metrics import GATE_REFUSED_CALLS
 from assay.contracts.errors import AssayError, Quarantine, Retry
@@ -29,6 +30,17 @@ STATUS: Final = {
     Reason.GATE_OVERLOADED: 429,
     Reason.HTTP_UNSUPPORTED: 501,
 }
+#: what the same call may meet no more when it is sent again
+UNAVAILABLE: Final = frozenset(
+    (
+        Reason.BUS_UNAVAILABLE,
+        Reason.INDEX_UNAVAILABLE,
+        Reason.RECEIPT_NOT_DURABLE,
+        Reason.PUBLISH_AMBIGUOUS,
+        Reason.GATE_DRAINING,
+        Reason.WORKER_UNAVAILABLE,
+    )
+)
 #: where a call may go, for whoever has missed it
 PATHS: Final = (
     "/v1/payments",
@@ -49,14 +61,18 @@ def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None
     return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers)
 
 
+def status_of(reason: Reason) -> int:
+    """The status of a call that is refused for this reason."""
+    return STATUS.get(reason, 503 if reason in UNAVAILABLE else 400)
+
+
 def refused(error: AssayError, request: web.Request, headers: Mapping[str, str] | None = None) -> web.Response:
     """The answer to a call that is refused as a whole. A fault without a place of its own has that of the call.
 
     What is left of a body that is not read would be taken for the next call: the connection is closed then.
     """
-    retryable = isinstance(error, Retry)
-    status = STATUS.get(error.reason, 503 if retryable else 400)
-    answer = json_answer(status, told(error, request), {**(headers or {}), **again(retryable=retryable)})
+    sent_again = again(retryable=isinstance(error, Retry))
+    answer = json_answer(status_of(error.reason), told(error, request), {**(headers or {}), **sent_again})
     if error.reason in (Reason.BODY_TOO_SLOW, Reason.HTTP_UNSUPPORTED, Reason.EXPECTATION_UNSUPPORTED):
         answer.force_close()
     return answer
@@ -80,7 +96,7 @@ def place_of(request: web.Request) -> str:
 def failed(request: web.Request) -> web.Response:
     """The answer when the gate itself is at fault."""
     fields = {"detail": "the gate failed in a way that was not foreseen", "where": place_of(request), "remedy": "See the gate's log."}
-    return json_answer(500, {"error": "INTERNAL", **fields})
+    return json_answer(500, {"error": INTERNAL, **fields})
 
 
 def as_ours(error: web.HTTPException, request: web.Request) -> tuple[Quarantine, dict[str, str]]:

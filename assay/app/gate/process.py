@@ -12,12 +12,15 @@ from functools import partial
 
 from aiohttp import web
 
+from assay import __version__
 from assay.app.gate.admission import Examiner
 from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.decisions import Decisions
+from assay.app.gate.examples import examples_of
 from assay.app.gate.health import Health
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import Marks
+from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
@@ -115,7 +118,9 @@ def build(
         clock=clock,
         halt=halted,
     )
-    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s, Decisions(run, AdmissionIndex(run.dsn)))
+    currency = next(iter(known.policy_currencies), "EUR")
+    described = specification(__version__, examples_of(scope, known.policy_entities, currency, clock()))
+    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s, Decisions(run, AdmissionIndex(run.dsn)), described)
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
 
 

@@ -20,6 +20,7 @@ from assay.app.gate.calls import Answer, IngestCall, ItemAnswer
 from assay.app.gate.coding import unpacked
 from assay.app.gate.decisions import DOTS, KEY_HEADER, Decisions
 from assay.app.gate.health import GateState, Health
+from assay.app.gate.openapi import ITEMS_MAX, page
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.requests import mark_of
@@ -29,7 +30,13 @@ from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S
 from assay.contracts.reasons import Reason
 
-ITEMS_MAX = 5_000
+#: the page is a document of this gate alone: nothing is loaded from, sent to or framed by anybody else
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self';"
+    " frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 ANSWER_WITHIN_S = 30
 #: the field of an admitted payment's answer that says where its decision can be asked for
 DECISION_URL = "decision_url"
@@ -67,6 +74,7 @@ class GateServer:
         clock: Callable[[], int],
         body_timeout_s: float = BODY_TIMEOUT_S,
         decisions: Decisions | None = None,
+        specification: Mapping[str, Any] | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
@@ -75,6 +83,7 @@ class GateServer:
         self._clock = clock
         self._body_timeout_s = body_timeout_s
         self._decisions = decisions
+        self._specification = specification or {}
 
     def application(self) -> web.Application:
         """The aiohttp application."""
@@ -97,6 +106,8 @@ class GateServer:
             ("POST", "/v1/ingest/marks"): self.marks,
             ("GET", "/healthz"): self.healthz,
             ("GET", "/metrics"): self.metrics,
+            ("GET", "/openapi.json"): self.specification,
+            ("GET", "/docs"): self.docs,
         }
 
     async def _close(self, _: web.Application) -> None:
@@ -153,6 +164,14 @@ class GateServer:
         call = mark_of(await self._body(request), self._pins)
         self._pipeline.submit(call)
         return json_answer(200, await _answered(call.answer))
+
+    async def specification(self, request: web.Request) -> web.Response:
+        """OpenAPI 3.1; it holds no secret, so it needs no key."""
+        return json_answer(200, self._specification)
+
+    async def docs(self, request: web.Request) -> web.Response:
+        """A page from which every call can be tried."""
+        return web.Response(body=page(), content_type="text/html", charset="utf-8", headers=PAGE_HEADERS)
 
     async def healthz(self, request: web.Request) -> web.Response:
         """State and reasons; 503 while RED."""

@@ -16,12 +16,15 @@ from assay.app.gate.exact import check_exact
 from assay.contracts import instants
 from assay.contracts.canonical import hex64
 from assay.contracts.errors import Quarantine
+from assay.contracts.limits import AMOUNT_MINOR_END
 from assay.contracts.reasons import Reason
 
 PAYMENTS, LABELS = "payments_endpoint", "labels_endpoint"
 _BRACKET: Final = b"["
 _BLANKS: Final = b" \t\r\n"
 
+#: the bounds of an amount; the examiner refuses others with a code of their own
+AMOUNT: Final = {"minimum": 0, "exclusiveMaximum": AMOUNT_MINOR_END}
 Instant: TypeAlias = Annotated[
     str,
     Meta(
@@ -34,7 +37,7 @@ Instant: TypeAlias = Annotated[
 class PaymentBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     """A payment in the short form. With an `event_id` the same post may be repeated; without, every post is a new payment."""
 
-    amount_minor: Annotated[int, Meta(description="in minor units of the currency: 25000 is 250.00 EUR")]
+    amount_minor: Annotated[int, Meta(description="in minor units of the currency: 25000 is 250.00 EUR", extra_json_schema=AMOUNT)]
     currency: Annotated[str, Meta(description="a code of ISO 4217 in capitals")]
     entities: Annotated[Entities, Meta(description="name of an entity of the run's policy → id")]
     attributes: Annotated[Attributes, Meta(description="other facts, kept beside the payment")] | UnsetType = UNSET
