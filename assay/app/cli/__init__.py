@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from assay import __version__
+from assay.app.private_files import keep_private
 from assay.contracts.errors import AssayError
 
 #: command → (module, function taking the remaining arguments, one line of help)
@@ -19,9 +20,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "labels": ("assay.app.cli.labels", "post a file of disputes and chargebacks"),
     "worker": ("assay.app.cli.worker", "run the agents of chosen packs under Faust"),
     "gate": ("assay.app.cli.gate", "run the ingestion gate"),
+    "key": ("assay.app.cli.key", "show and change the key of a run's gate"),
     "run": ("assay.app.cli.run", "check a sealed world and publish READY"),
     "stream": ("assay.app.cli.stream", "stream a READY world through the gate"),
     "replay": ("assay.app.cli.replay", "recompute every decision from the journal and compare"),
+    "backtest": ("assay.app.cli.backtest", "what another policy would have decided in a run"),
     "journal": ("assay.app.cli.journal", "show, verify, snapshot and truncate a lane's journal"),
     "audit": ("assay.app.cli.audit", "verify the audit chain"),
     "decision": ("assay.app.cli.decision", "show one decision with its reasons and proof"),
@@ -53,6 +56,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"assay {__version__}")
         raise SystemExit(0)
     name = arguments.pop(0)
+    keep_private()
     if name not in COMMANDS:
         print(f"assay: no command '{name}'.\n\n{_usage()}", file=sys.stderr)
         raise SystemExit(2)

@@ -149,6 +149,7 @@ class Examiner:
         else:
             self._check_payload(payload)
         written = _SORTED.encode(payload)
+        checks.check_size(len(written))
         if not is_plain(raw, envelope, written):
             check_exact(raw, Reason.ENVELOPE_INVALID)
         checks.check_blanks(envelope, payload)

@@ -20,14 +20,14 @@ from assay.app.gate.receipts import QUARANTINE, spool_of
 from assay.app.run.directory import Run
 from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.single_object import unpack, writer_of
-from assay.contracts import instants
+from assay.contracts import handles, instants
+from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.errors import Quarantine, Retry
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 from assay.tables.decisions import decision_json
 from assay.tables.feature_document import parse_document
 
-KEY_HEADER: Final = "X-IG-Api-Key"
 #: ids that are no part of a path: clients take them for folders
 DOTS: Final = (".", "..")
 _WORKER_WITHIN_S: Final = 5.0
@@ -146,5 +146,5 @@ def readable(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _pending(event_id: str) -> Retry:
     what = f"payment {event_id!r} is admitted and not decided yet"
-    remedy = "Ask again in a moment. What a lane could not decide is a dead letter: assay topic cat FP_BUS_QUARANTINE_V1 --run DIR."
+    remedy = f"Ask again in a moment. What a lane could not decide is a dead letter: assay topic cat {handles.QUARANTINE} --run DIR."
     return Retry(Reason.DECISION_PENDING, what, where="event_id", remedy=remedy)

@@ -15,12 +15,13 @@ from assay.app.gate.border import ContextPayload, Envelope, LabelPayload, Paymen
 from assay.app.gate.operations import ANYWHERE, OF_ITEMS, OPERATIONS, Answered, Operation
 from assay.app.gate.requests import MarkBody
 from assay.app.gate.short_forms import LabelBody, PaymentBody
+from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.limits import BODY_BYTES_MAX
 from assay.contracts.pins import PIN_NAMES
 from assay.contracts.reasons import Reason
 
 ITEMS_MAX: Final = 5_000
-KEY: Final = "key"
+KEY, BEARER = "key", "bearer"
 _TYPES: Final = (PaymentBody, LabelBody, MarkBody, Envelope, PaymentPayload, ContextPayload, LabelPayload)
 _ANSWERS: Final = (Outcome, Outcomes, Refusal, Decision, Marked, HealthState)
 _REF: Final = "#/components/schemas/{name}"
@@ -43,7 +44,10 @@ def specification(version: str, examples: Mapping[str, Any]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {KEY: {"type": "apiKey", "in": "header", "name": "X-IG-Api-Key", "description": "the key of the run"}},
+            "securitySchemes": {
+                KEY: {"type": "apiKey", "in": "header", "name": KEY_HEADER, "description": "the key of the run"},
+                BEARER: {"type": "http", "scheme": "bearer", "description": "the same key as a token"},
+            },
         },
     }
 
@@ -75,7 +79,7 @@ def _schemas() -> dict[str, Any]:
 def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary}
     if operation.keyed:
-        made["security"] = [{KEY: []}]
+        made["security"] = [{KEY: []}, {BEARER: []}]
     parameters = [_parameter(name, meaning, operation) for name, meaning in operation.query.items()]
     if "{event_id}" in operation.path:
         parameters.append({"name": "event_id", "in": "path", "required": True, "schema": {"type": "string"}})
