@@ -32,6 +32,7 @@ from assay.app.gate.run_names import RunNames
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
+from assay.app.gate.warming import warm
 from assay.app.run.directory import Run
 from assay.app.run.keys import RunKeys
 from assay.contracts.errors import Retry, Stop
@@ -66,6 +67,7 @@ class Gate:
     indexes: tuple[AdmissionIndex, ...]
     logs: tuple[SegmentLog, ...]
     halted: Halted
+    warm: Callable[[], object]
 
     def start(self) -> None:
         """Begin to look and to admit. A missing broker or database is not an error here: the gate is RED until it comes.
@@ -75,6 +77,7 @@ class Gate:
         with suppress(Retry):
             self.indexes[0].ready()
         self.health.look()
+        self.warm()
         self.health.start()
         self.pipeline.start()
 
@@ -112,8 +115,9 @@ def build(
     halted = Halted()
     settler = Settler(settled, publisher, writer, logs, clock)
     known, marks = RunNames.of(run.config), Marks(settled, publisher, pins)
+    examiner = Examiner(policy, scope, known)
     pipeline = Pipeline(
-        arrivals=Arrivals(Examiner(policy, scope, known), claims, known, pins.platform_run_id),
+        arrivals=Arrivals(examiner, claims, known, pins.platform_run_id),
         index=claims,
         publisher=publisher,
         settler=settler,
@@ -124,11 +128,13 @@ def build(
         halt=halted,
     )
     currency = next(iter(known.policy_currencies), "EUR")
-    described = specification(__version__, examples_of(scope, known.policy_entities, currency, clock()))
+    examples = examples_of(scope, known.policy_entities, currency, clock())
+    described = specification(__version__, examples)
+    ready = partial(warm, examples, examiner, claims, publisher, (pins, run.config.run_id), clock())
     decisions = Decisions(run, AdmissionIndex(run.dsn))
     accepts = RunKeys(run).accepts
     server = GateServer(pipeline, health, scope, accepts, clock, body_timeout_s, decisions, described, connections_max)
-    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
+    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted, ready)
 
 
 async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:
