@@ -109,7 +109,7 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert up.post("pay-3") == "DUPLICATE"
     assert up.post("negative", -1) == "QUARANTINE"
     decided = up.decided("pay-6")
-    assert (decided["event_id"], decided["outcome"], decided["policy"]["policy_id"]) == ("pay-6", "ALLOW", "handbook"), decided
+    assert (decided["event_id"], decided["outcome"], decided["policy"]["policy_id"]) == ("pay-6", "ALLOW", "handbook_rules"), decided
     assert up.ask("/v1/decisions/negative")[1]["error"] == "EVENT_QUARANTINED"
     assert up.end() == 0, up.text()
     first = up.summary()

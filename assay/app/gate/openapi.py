@@ -121,7 +121,12 @@ def _responses(operation: Operation) -> dict[str, Any]:
 def _refusal(status: int, reasons: list[Reason]) -> dict[str, Any]:
     form = {"allOf": [_ref(Refusal), {"properties": {"error": {"enum": sorted(reason.value for reason in reasons)}}}]}
     made: dict[str, Any] = {"description": ", ".join(reason.value for reason in reasons), "content": _json(form)}
-    headers = {405: ("Allow", "methods of this path"), 429: ("Retry-After", "seconds"), 503: ("Retry-After", "seconds")}
+    headers = {
+        404: ("Retry-After", "of DECISION_PENDING: seconds"),
+        405: ("Allow", "methods of this path"),
+        429: ("Retry-After", "seconds"),
+        503: ("Retry-After", "seconds"),
+    }
     if status in headers:
         name, meaning = headers[status]
         made["headers"] = {name: {"description": meaning, "schema": {"type": "string"}}}

@@ -108,8 +108,7 @@ def build(
     publisher = BusPublisher(run.bootstrap, names, bus_properties)
     claims = AdmissionIndex(run.dsn, durable=False, guard=pins.platform_run_id)
     settled, probed = AdmissionIndex(run.dsn), AdmissionIndex(run.dsn)
-    receipts, quarantine = (SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
-    logs = (receipts, quarantine)
+    logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
     writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in TOPIC_OF_CLASS.items()})
     health = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
     halted = Halted()
@@ -127,13 +126,11 @@ def build(
         clock=clock,
         halt=halted,
     )
-    currency = next(iter(known.policy_currencies), "EUR")
-    examples = examples_of(scope, known.policy_entities, currency, clock())
-    described = specification(__version__, examples)
-    ready = partial(warm, examples, examiner, claims, publisher, (pins, run.config.run_id), clock())
-    decisions = Decisions(run, AdmissionIndex(run.dsn))
-    accepts = RunKeys(run).accepts
-    server = GateServer(pipeline, health, scope, accepts, clock, body_timeout_s, decisions, described, connections_max)
+    examples = examples_of(scope, known.policy_entities, next(iter(known.policy_currencies), "EUR"), clock())
+    ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
+    decisions, described = Decisions(run, AdmissionIndex(run.dsn)), specification(__version__, examples)
+    keys = RunKeys(run)
+    server = GateServer(pipeline, health, scope, keys.accepts, clock, body_timeout_s, decisions, described, connections_max)
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted, ready)
 
 

@@ -18,8 +18,10 @@ from gate_events import raw
 from gate_process import KEY, mark, run_in
 from source_tree import calls, name_of, sources
 
+from assay.app.gate.answers import refused
 from assay.app.gate.calls import Answer
 from assay.app.gate.coding import unpacked
+from assay.app.gate.decisions import _pending
 from assay.app.gate.process import Gate, bound_port, build
 from assay.app.gate.server import _single
 from assay.contracts.errors import Quarantine, Retry
@@ -204,6 +206,11 @@ def test_a_body_that_is_too_long_when_it_is_unpacked_is_refused_before_it_is_unp
     with pytest.raises(Quarantine) as refused:
         unpacked(gzip.compress(b" " * 9), "gzip", 8)
     assert refused.value.reason is Reason.BODY_OVER_LIMIT
+
+
+def test_somebody_who_asks_too_early_for_a_decision_is_told_when_to_ask_again() -> None:
+    pending = refused(_pending("e-1"), POSTED)
+    assert (pending.status, pending.headers["Retry-After"]) == (404, "1")
 
 
 def test_somebody_who_waits_for_it_is_asked_for_the_body(gate: Gate) -> None:
