@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from assay import __version__
+from assay.app.private_files import keep_private
 from assay.contracts.errors import AssayError
 
 #: command → (module, function taking the remaining arguments, one line of help)
@@ -16,11 +17,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "policy": ("assay.app.cli.policy", "begin and check a policy of your own"),
     "substrate": ("assay.app.cli.substrate", "start, stop and show Kafka and PostgreSQL"),
     "oracle": ("assay.app.cli.oracle", "turn a file of transactions into a sealed world"),
+    "labels": ("assay.app.cli.labels", "post a file of disputes and chargebacks"),
     "worker": ("assay.app.cli.worker", "run the agents of chosen packs under Faust"),
     "gate": ("assay.app.cli.gate", "run the ingestion gate"),
+    "key": ("assay.app.cli.key", "show and change the key of a run's gate"),
     "run": ("assay.app.cli.run", "check a sealed world and publish READY"),
     "stream": ("assay.app.cli.stream", "stream a READY world through the gate"),
     "replay": ("assay.app.cli.replay", "recompute every decision from the journal and compare"),
+    "backtest": ("assay.app.cli.backtest", "what another policy would have decided in a run"),
     "journal": ("assay.app.cli.journal", "show, verify, snapshot and truncate a lane's journal"),
     "audit": ("assay.app.cli.audit", "verify the audit chain"),
     "decision": ("assay.app.cli.decision", "show one decision with its reasons and proof"),
@@ -53,6 +57,7 @@ def main(argv: list[str] | None = None) -> None:
         print(f"assay {__version__}")
         raise SystemExit(0)
     name = arguments.pop(0)
+    keep_private()
     if name not in COMMANDS:
         print(f"assay: no command '{name}'.\n\n{_usage()}", file=sys.stderr)
         raise SystemExit(2)
@@ -66,9 +71,22 @@ def main(argv: list[str] | None = None) -> None:
         if error.format_message():
             print(f"assay {name}: {error.format_message()}\nassay {name} --help says more.", file=sys.stderr)
         raise SystemExit(2) from None
+    except OSError as error:
+        raise SystemExit(_no_room(name, error)) from None
     except (KeyboardInterrupt, _abort()):
         print(f"{chr(10) * sys.stderr.isatty()}assay {name}: interrupted", file=sys.stderr)  # below the ^C of the terminal
         raise SystemExit(INTERRUPTED) from None
+
+
+def _no_room(name: str, error: OSError) -> int:
+    """The exit code of a command that found no room for a file, which it names. Any other error is raised as it is."""
+    from assay.app.stores.full import StoreFull, is_full
+
+    if not is_full(error):
+        raise error
+    full = StoreFull(str(error.filename or "the file that was written"), error)
+    print(f"assay {name}: {full}", file=sys.stderr)
+    return full.exit_code
 
 
 def _usage_error() -> Any:

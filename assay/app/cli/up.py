@@ -34,6 +34,7 @@ from assay.app.stores.file_lock import held
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.state import refuse_running
+from assay.contracts.api_key import KEY_HEADER
 
 app = plain_app()
 
@@ -63,6 +64,7 @@ def up(
         _on_signals(lambda *_: stop.set())
         with stages.stage("start PostgreSQL and Kafka"):
             servers = stack.enter_context(Substrate(directory, settings))
+        fresh = not (directory / "run.json").is_file()
         wired = _wired(directory, loaded, settings, servers)
         with stages.stage("start gate and worker"):
             create_topics(wired.bootstrap, wired.namespace, wired.partitions, properties)
@@ -72,7 +74,7 @@ def up(
             audited_before = audited(wired)
             gate, worker = stack.enter_context(processes.gate(wired)), stack.enter_context(processes.worker(wired))
         live = LiveRun(wired, settings, stages, started_utc, audited_before, servers.servers, gate, worker)
-        _explain(console, wired)
+        _explain(console, wired, fresh=fresh)
         serve(live, stop)
         _on_signals(signal.default_int_handler)
         console.print("stopping, and proving what was decided; Ctrl-C once more leaves the proof out")
@@ -91,25 +93,33 @@ def _wired(directory: Path, policy: Policy, settings: Settings, servers: Substra
     config = known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy)
     claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
 
 
-def _explain(console: Console, run: Run) -> None:
+def _explain(console: Console, run: Run, *, fresh: bool) -> None:
+    """The key is shown once, to a person: a log that this is written to keeps no key."""
     entities = ", ".join(f'"{name}": "{name[0]}-1"' for name in run.config.features["entities"])
     body = f'{{"event_id": "pay-1", "amount_minor": 25000, "currency": "EUR", "entities": {{{entities}}}}}'
     command, directory = own_command(), shlex.quote(str(run.directory))
+    key = f'-H "{KEY_HEADER}: $KEY"'
+    shown = f"key {run.api_key}, shown this once: `{command} key show --run {directory}` prints it"
     lines = (
         f"run {run.platform_run_id} in {run.directory}, logs in {run.logs}",
+        *([shown] if fresh and console.is_terminal else []),
         "",
         "post a payment:",
-        f"  curl -sw '\\n' {run.gate_url}/v1/payments -H 'X-IG-Api-Key: {run.api_key}' -H 'Content-Type: application/json' -d '{body}'",
+        f"  KEY=$({command} key show --run {directory})",
+        f"  curl -sw '\\n' {run.gate_url}/v1/payments {key} -d '{body}'",
         "read its decision, with reasons:",
-        f"  curl -sw '\\n' {run.worker_url}/table/decisions/pay-1",
+        f"  curl -sw '\\n' {run.gate_url}/v1/decisions/pay-1 {key}",
         f"  {command} decision show pay-1 --run {directory}",
+        "tell later what it was:",
+        f"""  curl -sw '\\n' {run.gate_url}/v1/labels {key} -d '{{"payment": "pay-1", "label": "FRAUD"}}'""",
         "prove all decisions so far:",
         f"  {command} replay --verify --run {directory}",
         f"  {command} audit verify --run {directory}",
         "",
+        f"every call, from a browser: {run.gate_url}/docs",
         f"metrics: {run.gate_url}/metrics and {run.worker_url}/metrics",
         "Ctrl-C stops everything, proves it and writes the report.",
     )
