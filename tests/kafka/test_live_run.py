@@ -71,6 +71,23 @@ class Up:
         except urllib.error.HTTPError as refused:
             return str(json.loads(refused.read())["admission"])
 
+    def ask(self, path: str) -> tuple[int, Any]:
+        """(status, answer) of a GET at the gate, with the key."""
+        run = Run.load(self.directory)
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(run.gate_url + path, headers={"X-IG-Api-Key": run.api_key}), timeout=30
+            ) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.loads(refused.read())
+
+    def decided(self, event_id: str) -> dict[str, Any]:
+        """The decision, once it is there."""
+        until(lambda: self.ask(f"/v1/decisions/{event_id}")[0] == 200, 30)
+        found: dict[str, Any] = self.ask(f"/v1/decisions/{event_id}")[1]
+        return found
+
     def end(self, number: int = signal.SIGINT) -> int:
         """Send a signal; the exit code."""
         assert self.process is not None
@@ -147,6 +164,9 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert [up.post(f"pay-{number}") for number in range(7)] == ["ADMIT"] * 7
     assert up.post("pay-3") == "DUPLICATE"
     assert up.post("negative", -1) == "QUARANTINE"
+    decided = up.decided("pay-6")
+    assert (decided["event_id"], decided["outcome"], decided["policy"]["policy_id"]) == ("pay-6", "ALLOW", "handbook_rules"), decided
+    assert up.ask("/v1/decisions/negative")[1]["error"] == "EVENT_QUARANTINED"
     assert up.end() == 0, up.text()
     first = up.summary()
     assert (first.eligible, first.decisions, first.audits) == (7, 7, 7)
@@ -164,6 +184,7 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert (nowhere.code, "no decision of the run has a source event there" in nowhere.text) == (70, True), nowhere.text
 
     up.start()
+    assert up.decided("pay-6") == decided, "the new worker does not hold it; the audit does"
     while_it_runs = up.summary()
     assert (while_it_runs.eligible, while_it_runs.complete) == (None, None), "how many come in is not known yet"
     assert up.end() == 0, up.text()
