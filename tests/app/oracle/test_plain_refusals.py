@@ -153,6 +153,7 @@ def test_credits_of_a_statement_are_taken_out_as_the_refusal_says(tmp_path: Path
         ({"entities": {"Customer Id": "who"}}, "entities.Customer Id: expected small letters", "Correct"),
         ({"attributes": ["x" * 129]}, "attributes.0: it is longer than 128 characters", "Correct"),
         ({"currencies": {"euro": 2}}, "currencies.euro: expected three capital letters", "Correct"),
+        ({"time": None, "tiem": {"column": "at"}}, "tiem: there is no such field", "Did you mean 'time'?"),
         ({"attributes": [{"patern": "V*"}]}, "attributes.0.patern: there is no such field", "Did you mean 'pattern'?"),
         ({"attributes": ["channel", "TODO"]}, "attributes: TODO stands for a value", "in place of TODO"),
         ({"kind": {}}, "kind: give either 'column' or 'constant'", "Correct"),
