@@ -135,7 +135,16 @@ def live_config(platform_run_id: str, policy: Policy) -> RunConfig:
     )
 
 
-def wire(directory: Path, config: RunConfig, settings: Settings, bootstrap: str, dsn: str, gate_port: int, web_port: int) -> Run:
+def wire(
+    directory: Path,
+    config: RunConfig,
+    settings: Settings,
+    bootstrap: str,
+    dsn: str,
+    gate_port: int,
+    web_port: int,
+    reader_dsn: str = "",
+) -> Run:
     """Wiring of a run, kept across restarts but for addresses that changed."""
     known = Run.load(directory) if (directory / "run.json").is_file() else None
     run = Run(
@@ -145,6 +154,7 @@ def wire(directory: Path, config: RunConfig, settings: Settings, bootstrap: str,
         namespace=known.namespace if known else settings.namespace or (f"{config.platform_run_id}." if settings.bus else ""),
         bootstrap=bootstrap,
         dsn=dsn,
+        reader_dsn=reader_dsn,
         gate_url=f"http://{settings.gate_host}:{gate_port}",
         worker_url=f"http://{settings.web_host}:{web_port}",
         api_key=known.api_key if known else settings.api_key or new_key(),

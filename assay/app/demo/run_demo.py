@@ -27,7 +27,7 @@ from assay.app.demo.finalisation import (
 )
 from assay.app.demo.new_run import claim_topics, refuse_other_config, refuse_unnamed, wire, world_config
 from assay.app.demo.stages import Stages, table
-from assay.app.demo.watch import audited, until_done
+from assay.app.demo.watch import audited, refused_calls, until_done
 from assay.app.gate.receipts import QUARANTINE
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
@@ -88,7 +88,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         with stages.stage("stream, decide, act and audit") as streaming:
             kept = processes.Kept([*servers.servers, *running], stages.say)
             streaming.rows = _stream(run, world.manifest.rows - unnamed, wanted.speedup, kept, console)
-        seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows)
+        seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows, refused_calls(run))
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
             member.stop()
@@ -119,7 +119,7 @@ def _seal(wanted: Wanted, stages: Stages) -> SealedWorld:
 
 def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> Run:
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
 
 
 def _stream(run: Run, rows: int, speedup: float, kept: processes.Kept, console: Console) -> int:
@@ -135,14 +135,14 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     command, directory = own_command(), shlex.quote(str(run.directory))
     decisions = read_decisions(run.store)
     some = "" if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True)["event_id"][0]
+    ours = (run.directory / "servers" / "kafka").is_dir()
     shown = (f"  {command} decision show {some} --run {directory}",) if some else ()
     lines = (
         "",
         "look further:",
         *shown,
         *(() if some else (f"  {run.store_root / QUARANTINE}: every refused item with its reason",)),
-        "and with the run's servers started again:",
-        f"  {command} substrate up --dir {directory}",
+        *(("and with the run's servers started again:", f"  {command} substrate up --dir {directory}") if ours else ()),
         f"  {command} topic cat {RTDL} --limit 3 --run {directory}",
         "",
         f"{verdict}, in {stages.wall_s:.0f} s",
