@@ -7,6 +7,7 @@ never decides anything; the order journal → acknowledged → outputs → ackno
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from assay.codecs.columns import I32, I64, U8, Strings
@@ -42,6 +43,8 @@ class Chunk(NamedTuple):
     """Records of one topic partition as fetched, in offset order. `values` may hold null (a tombstone).
 
     `begins`, where given, is the offset the fetch was to begin at: what exists from there to the last offset is in the chunk.
+    `newest_ms` is the newest time at which a record of the fetch was written, by its writer's clock: milliseconds since the epoch,
+    0 where it is not known.
     """
 
     handle: str
@@ -49,6 +52,7 @@ class Chunk(NamedTuple):
     offsets: I64
     values: Strings
     begins: int = -1
+    newest_ms: int = 0
 
     @property
     def tp(self) -> TopicPartition:
@@ -61,12 +65,16 @@ class Chunk(NamedTuple):
 
 
 class Emission(NamedTuple):
-    """Records for one topic, in order. Within one partition they are published in this order."""
+    """Records for one topic, in order. Within one partition they are published in this order.
+
+    `counted` are fields of the records by which they are counted: the rows of such a column lie on few places of a small buffer.
+    """
 
     handle: str
     partitions: I32
     keys: Strings
     values: Strings
+    counted: Mapping[str, Strings] = MappingProxyType({})
 
 
 class Effects(NamedTuple):

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aiokafka.errors import InvalidTimestampError
+
 from assay.contracts.errors import AssayError, Retry, Stop
+from assay.contracts.limits import SERVER_PORTS
 from assay.contracts.reasons import Reason
 
 #: (cause, place) → refusal, for readers that serve both a command and a lane
 Unreachable = Callable[[str, str], AssayError]
 
-_START_SERVERS = "Check the address; a run's servers are started again by `assay substrate up --dir RUN`."
+_CHECK = "Check the address, and that the broker runs and may be reached from here."
+_START_SERVERS = "The broker of a run that assay started is started again by `assay substrate up --dir RUN`."
 
 
 def unreachable(cause: str, where: str) -> Retry:
     """A broker does not answer a command."""
-    return Retry(Reason.BROKER_UNREACHABLE, f"Kafka does not answer: {cause}", where=where, remedy=_START_SERVERS)
+    return Retry(
+        Reason.BROKER_UNREACHABLE, f"Kafka does not answer: {cause}", where=where, remedy=_START_SERVERS if _is_ours(where) else _CHECK
+    )
+
+
+def _is_ours(bootstrap: str) -> bool:
+    """Whether an address is one that assay gives to the servers that it starts."""
+    host, _, port = bootstrap.rpartition(":")
+    return host == "127.0.0.1" and port.isdigit() and int(port) in SERVER_PORTS
 
 
 def lane_unreachable(cause: str, where: str) -> Stop:
@@ -28,8 +40,21 @@ def lane_unreachable(cause: str, where: str) -> Stop:
     )
 
 
-def not_written(cause: str, where: str) -> Stop:
-    """The broker has not acknowledged the records of a command."""
+def clock_ahead(where: str) -> Stop:
+    """The broker refuses records because their time is too far from its own."""
+    return Stop(
+        Reason.CLOCK_AHEAD,
+        "the clock of this machine and that of the broker are too far apart: the broker refuses the time of a record, "
+        "by default one that is more than an hour ahead of its own",
+        where=where,
+        remedy="Set both clocks right (NTP; `timedatectl` shows it), then start this again. Nothing was written with the wrong time.",
+    )
+
+
+def not_written(cause: str, where: str, *, time_refused: bool = False) -> Stop:
+    """The broker has not acknowledged the records of a command. `time_refused`: because of their time."""
+    if time_refused:
+        return clock_ahead(where)
     return Stop(
         Reason.PRODUCE_FAILED,
         f"records may not be written: {cause}",
@@ -38,11 +63,13 @@ def not_written(cause: str, where: str) -> Stop:
     )
 
 
-def lane_not_written(cause: str, where: str) -> Stop:
+def lane_not_written(error: BaseException, where: str) -> Stop:
     """The broker has not acknowledged a record of a lane."""
+    if isinstance(error, InvalidTimestampError):
+        return clock_ahead(where)
     return Stop(
         Reason.PRODUCE_FAILED,
-        f"a record may not be written: {cause}",
+        f"a record may not be written: {cause_of(error)}",
         where=where,
         remedy="The lane stops before it emits more; start the worker again once the broker answers.",
     )

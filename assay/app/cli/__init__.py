@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "audit": ("assay.app.cli.audit", "verify the audit chain"),
     "decision": ("assay.app.cli.decision", "show one decision with its reasons and proof"),
     "topic": ("assay.app.cli.topic", "print any topic; create the topics"),
+    "export": ("assay.app.cli.export", "write decisions as Parquet files for notebooks"),
     "report": ("assay.app.cli.report", "write the report of a run"),
     "bench": ("assay.app.cli.bench", "measure the lane and the gate on this machine"),
     "warm": ("assay.app.cli.warm", "compile every kernel for this processor"),
@@ -70,9 +71,22 @@ def main(argv: list[str] | None = None) -> None:
         if error.format_message():
             print(f"assay {name}: {error.format_message()}\nassay {name} --help says more.", file=sys.stderr)
         raise SystemExit(2) from None
+    except OSError as error:
+        raise SystemExit(_no_room(name, error)) from None
     except (KeyboardInterrupt, _abort()):
         print(f"{chr(10) * sys.stderr.isatty()}assay {name}: interrupted", file=sys.stderr)  # below the ^C of the terminal
         raise SystemExit(INTERRUPTED) from None
+
+
+def _no_room(name: str, error: OSError) -> int:
+    """The exit code of a command that found no room for a file, which it names. Any other error is raised as it is."""
+    from assay.app.stores.full import StoreFull, is_full
+
+    if not is_full(error):
+        raise error
+    full = StoreFull(str(error.filename or "the file that was written"), error)
+    print(f"assay {name}: {full}", file=sys.stderr)
+    return full.exit_code
 
 
 def _usage_error() -> Any:

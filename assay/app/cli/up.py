@@ -93,7 +93,7 @@ def _wired(directory: Path, policy: Policy, settings: Settings, servers: Substra
     config = known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy)
     claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
 
 
 def _explain(console: Console, run: Run, *, fresh: bool) -> None:

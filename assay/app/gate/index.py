@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 import psycopg
 
 from assay.app.gate.admission import RecordMetadata, Standing
+from assay.app.sql_address import told
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -197,7 +198,7 @@ class AdmissionIndex:
                 return work(self._open())
         except psycopg.Error as error:
             self.close()
-            what = f"the admission index does not answer: {str(error).strip() or type(error).__name__}"
+            what = f"the admission index does not answer: {told(error, self._dsn)}"
             raise Retry(Reason.INDEX_UNAVAILABLE, what, remedy="The gate reconnects by itself; send the same call again.") from None
 
     def _open(self) -> Connection:

@@ -25,7 +25,7 @@ from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.requests import mark_of
 from assay.app.gate.short_forms import Reader, label_of, payment_of, short_items
-from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
+from assay.app.metrics import CONTENT_TYPE, GATE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
 from assay.contracts.api_key import KEY_HEADER, key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
@@ -182,7 +182,7 @@ class GateServer:
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus."""
         GATE_RED.set(self._health.state is GateState.RED)
-        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=exposition(GATE), headers={"Content-Type": CONTENT_TYPE})
 
     async def _short(self, request: web.Request, read: Reader) -> web.Response:
         items, many = short_items(await self._body(request), read, self._pins, self._clock(), ITEMS_MAX)
