@@ -8,9 +8,11 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from assay.agents.faust_shell.web_guard import is_loopback
 from assay.agents.specs import Role
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.topic_reader import read_topic
@@ -50,14 +52,20 @@ class Counts(NamedTuple):
 def worker_counters(run: Run) -> dict[str, float]:
     """Metric samples of the worker as `name{label value}` → value; empty while it does not answer."""
     try:
-        # a web view beyond this machine asks for the key
-        asked = urllib.request.Request(f"{run.worker_url}/metrics", headers={KEY_HEADER: run.api_key} if run.api_key else {})  # noqa: S310
+        asked = urllib.request.Request(f"{run.worker_url}/metrics", headers=_key_of(run))  # noqa: S310 - our own process
         with urllib.request.urlopen(asked, timeout=2) as answer:  # noqa: S310 - our own process
             text = answer.read().decode()
     except OSError:
         return {}
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return {f"{s.name}{{{','.join(s.labels.values())}}}": s.value for s in samples}
+
+
+def _key_of(run: Run) -> dict[str, str]:
+    """A web view beyond this machine asks for the key, the one that is valid now; on this machine none is asked for."""
+    if is_loopback(urlsplit(run.worker_url).hostname or ""):
+        return {}
+    return {KEY_HEADER: Run.load(run.directory).api_key}
 
 
 def audited(run: Run) -> int:
