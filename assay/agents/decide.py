@@ -19,8 +19,8 @@ from assay.contracts.handles import RTDL
 from assay.tables.decisions import RecentDecisions
 
 READS = (
-    "kind", "event_id", "event_type", "ts_us", "partition", "offset", "features.longs", "features.doubles", "score", "reasons",
-    "posture.stamp", "posture.clamps", "posture.missing",
+    "kind", "event_id", "event_type", "ts_us", "partition", "offset", "amount_minor", "currency", "entity.*", "features.longs",
+    "features.doubles", "score", "reasons", "posture.stamp", "posture.clamps", "posture.missing",
 )  # fmt: skip
 
 
@@ -41,7 +41,8 @@ class DecideStep(Step):
         self._recent.add(values)
         events = decided.columns["event_id"]
         assert isinstance(events, Strings)
-        return Result(emissions=(Emission(RTDL, partitions_of(events, self._partitions), events, values),))
+        counted = {"outcome": decided.outcome, "reason": decided.reasons.children["item"]}
+        return Result(emissions=(Emission(RTDL, partitions_of(events, self._partitions), events, values, counted),))
 
     def tables(self) -> Mapping[str, Rows]:
         return {"decisions": self._recent}

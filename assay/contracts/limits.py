@@ -18,7 +18,9 @@ ID_CHARS_MAX: Final = 256
 LABEL_CHARS_MAX: Final = 128
 ATTRIBUTE_CHARS_MAX: Final = 1024
 ENTITIES_MAX: Final = 32
-ATTRIBUTES_MAX: Final = 128
+ATTRIBUTES_MAX: Final = 512
+#: a payment's JSON, so that its record fits a message of 1,000,000 bytes with its envelope
+PAYLOAD_BYTES_MAX: Final = 900_000
 #: Avro's long is signed; a seed above it could not travel
 SEED_MAX: Final = 2**63 - 1
 #: every JSON reader keeps a whole number up to this exactly

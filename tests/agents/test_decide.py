@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from importlib import resources
 from typing import Any
 
@@ -40,7 +41,8 @@ def test_a_decision_says_what_it_was_computed_from() -> None:
     assert (record["outcome"], record["score"], record["reasons"]) == ("DECLINE", 90, ["MANY", "LARGE", "NIGHT"])
     assert record["features"] == {"longs": [5, 1], "doubles": [100.0]}
     source = {"event_id": "pay-1", "event_type": "transaction", "ts_utc": 77, "partition": 0, "offset": 1}
-    assert record["source_event"] == {**source, "topic": "FP_BUS_TRAFFIC_FRAUD_V1"}
+    assert record["source_event"] == {**source, "topic": "fp.bus.traffic.fraud.v1"}
+    assert (record["amount_minor"], record["currency"], record["entities"]) == (900, "EUR", {})
     assert record["row"] == 1
     assert record["posture"] == {"mode": "NORMAL", "posture_seq": 1, "policy_rev": "r1", "trust": "TRUSTED"}
     assert record["policy"] == {"policy_id": "sample_rules", "revision": "7", "content_digest": RULES.policy.digest}
@@ -49,7 +51,7 @@ def test_a_decision_says_what_it_was_computed_from() -> None:
     assert record["run_config_digest"] == b"\x05" * 32
     assert record["decided_at_utc"] == CONTEXT.wall_us
     assert record["pins"] == PINS.as_avro()
-    offsets = [{"topic": "FP_BUS_TRAFFIC_FRAUD_V1", "partition": 0, "next_offset": 42}]
+    offsets = [{"topic": "fp.bus.traffic.fraud.v1", "partition": 0, "next_offset": 42}]
     assert record["basis"] == {"shard": 0, "epoch": 2, "sequence": 11, "offsets": offsets}
 
 
@@ -182,3 +184,26 @@ def test_recent_decisions_let_go_of_the_oldest() -> None:
     recent.add(newer.values)
     assert recent.row("a") is None
     assert recent.row("d") is not None
+
+
+COUNTED_ROWS = (
+    NORMAL,
+    posture(2, Mode.FAIL_CLOSED),
+    {"count": 5},
+    {"amount": 900},
+    {"night": 1},
+    {"count": 9, "amount": 900, "night": 1},
+    {"kind": LABEL},
+)
+
+
+@given(st.lists(st.sampled_from(COUNTED_ROWS), max_size=30))
+@settings(deadline=None, max_examples=40)
+def test_decisions_are_counted_by_the_outcomes_and_reasons_that_they_have(rows: list[dict[str, Any]]) -> None:
+    result = handled(steps(), batch(rows))[1]
+    records = decided(steps(), rows)
+    counted = [emission.counted for emission in result.emissions]
+    assert len(counted) == bool(records)
+    for columns in counted:
+        assert columns["outcome"].tally() == Counter(record["outcome"] for record in records)
+        assert columns["reason"].tally() == Counter(reason for record in records for reason in record["reasons"])

@@ -4,27 +4,35 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from assay_command import assay, environment
+from fenced_blocks import steps
 from forged_chains import forge
-from records import TRAFFIC, payment
+from records import RTDL, TRAFFIC, payment
+from source_tree import ROOT
 
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
+from assay.app.bus.topic_reader import read_records
 from assay.app.report.evidence import RunEvidence
 from assay.app.report.summary import RunSummary, summarize
 from assay.app.report.verdicts import CAME_IN
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
+from assay.codecs.single_object import unpack
+from assay.contracts.avro_schemas import RELEASED
+from assay.tables.feature_plan import compile_plan
 from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(600)]
@@ -63,6 +71,23 @@ class Up:
         except urllib.error.HTTPError as refused:
             return str(json.loads(refused.read())["admission"])
 
+    def ask(self, path: str) -> tuple[int, Any]:
+        """(status, answer) of a GET at the gate, with the key."""
+        run = Run.load(self.directory)
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(run.gate_url + path, headers={"X-IG-Api-Key": run.api_key}), timeout=30
+            ) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.loads(refused.read())
+
+    def decided(self, event_id: str) -> dict[str, Any]:
+        """The decision, once it is there."""
+        until(lambda: self.ask(f"/v1/decisions/{event_id}")[0] == 200, 30)
+        found: dict[str, Any] = self.ask(f"/v1/decisions/{event_id}")[1]
+        return found
+
     def end(self, number: int = signal.SIGINT) -> int:
         """Send a signal; the exit code."""
         assert self.process is not None
@@ -86,11 +111,62 @@ def up(tmp_path: Path, kafka: Server, dsn: str) -> Iterator[Up]:
         made.end(signal.SIGKILL)
 
 
+def own_client(directory: Path) -> list[dict[str, Any]]:
+    """What the program of `docs/own-client.md` prints of a run, by event id. It has a copy of the schemas and nothing else of assay."""
+    (program,) = (step.script for step in steps((ROOT / "docs" / "own-client.md").read_text(encoding="utf-8")))
+    folder, run = directory.with_suffix(".reader"), Run.load(directory)
+    folder.mkdir(exist_ok=True)
+    shutil.copytree(RELEASED, folder / "schemas", dirs_exist_ok=True)
+    subprocess.run(["bash", "-euc", program], cwd=folder, check=True)
+    command = [sys.executable, "-I", "decisions.py", run.bootstrap, run.namespace, "schemas"]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return sorted(map(json.loads, ended.stdout.splitlines()), key=lambda line: str(line["event_id"]))
+
+
+def decided(directory: Path, event_id: str) -> dict[str, Any]:
+    """The feature values of a decision by their names, as assay reads them."""
+    run = Run.load(directory)
+    plan = compile_plan(run.config.features)
+    unpacked = (unpack(record.value or b"") for record in read_records(run.bootstrap, RTDL, run.namespace))
+    decisions = [record for name, record in unpacked if name == "decision_response"]
+    (values,) = (one["features"] for one in decisions if one["source_event"]["event_id"] == event_id)
+    names = (*plan.long_names, *plan.double_names)
+    return dict(zip(names, (*values["longs"], *values["doubles"]), strict=True))
+
+
+def read_elsewhere(directory: Path, events: Sequence[str]) -> None:
+    """Other programs read these decisions of a run: with a client of their own, from `assay topic cat`, and from Parquet files."""
+    lines = own_client(directory)
+    assert lines[0] == {
+        "event_id": "pay-0", "outcome": "ALLOW", "score": 0, "reasons": [], "amount_minor": 2_500, "currency": "EUR",
+        "entities": {"customer": "customer-1", "terminal": "terminal-1"}, "features": decided(directory, "pay-0"),
+    }  # fmt: skip
+    assert [line["event_id"] for line in lines] == events
+    at, folder = ("--run", directory), directory.parent / "exported"
+    named = assay("topic", "cat", f"{Run.load(directory).namespace}fp.bus.feature_sets.v1", "--json", *at)
+    assert json.loads(named.out)["record"] == "feature_set", named.text
+    told = assay("export", "decisions", *at, "--parquet", folder, "--json")
+    assert (told.code, json.loads(told.out)["decisions"]) == (0, len(events)), told.text
+    told = assay("export", "decisions", *at, "--parquet", folder)
+    assert told.out.startswith(f"added 0 decisions and 0 labels to {folder}\nthe journal is exported up to offset "), told.text
+    frame = pl.read_parquet(folder / "decisions" / "*.parquet").sort("event_id")
+    named_values = pl.struct(pl.col("^feature_.*$").name.map(lambda name: name.removeprefix("feature_"))).alias("features")
+    told_elsewhere = frame.select("event_id", "outcome", "amount_minor", "currency", "entity_customer", named_values).to_dicts()
+    assert told_elsewhere == [
+        {**{name: line[name] for name in ("event_id", "outcome", "amount_minor", "currency", "features")},
+         "entity_customer": line["entities"]["customer"]} for line in lines
+    ]  # fmt: skip
+
+
 def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> None:
     up.start()
     assert [up.post(f"pay-{number}") for number in range(7)] == ["ADMIT"] * 7
     assert up.post("pay-3") == "DUPLICATE"
     assert up.post("negative", -1) == "QUARANTINE"
+    decided = up.decided("pay-6")
+    assert (decided["event_id"], decided["outcome"], decided["policy"]["policy_id"]) == ("pay-6", "ALLOW", "handbook_rules"), decided
+    assert up.ask("/v1/decisions/negative")[1]["error"] == "EVENT_QUARANTINED"
     assert up.end() == 0, up.text()
     first = up.summary()
     assert (first.eligible, first.decisions, first.audits) == (7, 7, 7)
@@ -98,6 +174,7 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert first.run is not None
     assert first.run.quarantined == {"AMOUNT_OUT_OF_RANGE": 1}
     assert first.run.latency_ms
+    read_elsewhere(up.directory, [f"pay-{number}" for number in range(7)])
     at = ("--run", up.directory)
     for command in (("audit", "verify", *at), ("replay", "--verify", *at), ("report", *at)):
         ended = assay(*command)
@@ -107,6 +184,7 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert (nowhere.code, "no decision of the run has a source event there" in nowhere.text) == (70, True), nowhere.text
 
     up.start()
+    assert up.decided("pay-6") == decided, "the new worker does not hold it; the audit does"
     while_it_runs = up.summary()
     assert (while_it_runs.eligible, while_it_runs.complete) == (None, None), "how many come in is not known yet"
     assert up.end() == 0, up.text()

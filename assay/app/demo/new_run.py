@@ -11,7 +11,8 @@ from pathlib import Path
 
 from assay.app.bus.topics import claim_namespace
 from assay.app.oracle import mapping
-from assay.app.oracle.sealed_world import WorldManifest
+from assay.app.oracle.sealed_world import SealedWorld, WorldManifest
+from assay.app.oracle.unnamed import rows_without
 from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import Run, RunConfig
@@ -91,6 +92,24 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
         policy=policy.rules,
         **delay,  # type: ignore[arg-type]
     )
+
+
+def refuse_unnamed(world: SealedWorld, policy: Policy, *, go_on: bool) -> int:
+    """How many payments of a world the gate will refuse, because they name no entity of the policy.
+
+    Raises Stop(ENTITY_MISSING) if there are any, unless somebody said to `go_on`.
+    """
+    entities = policy.feature_plan.entities
+    unnamed = rows_without(world, entities)
+    if unnamed and not go_on:
+        rows, all_of_them = world.manifest.rows, unnamed == world.manifest.rows
+        raise Stop(
+            Reason.ENTITY_MISSING,
+            f"{'all' if all_of_them else f'{unnamed:,} of'} {rows:,} payments name no {' and no '.join(entities)}: the gate refuses them",
+            where=f"entities of policy '{policy.name}'",
+            remedy="Map more columns as entities, or take these rows out with 'filter'; --let-gate-refuse decides the others all the same.",
+        )
+    return unnamed
 
 
 def extra_entities(manifest: WorldManifest, of_policy: Iterable[str]) -> tuple[str, ...]:

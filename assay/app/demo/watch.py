@@ -19,6 +19,7 @@ from assay.app.bus.topic_reader import read_topic
 from assay.app.demo.processes import Kept
 from assay.app.gate.receipts import QUARANTINE as QUARANTINE_LINES
 from assay.app.gate.receipts import UNKNOWN_ID
+from assay.app.metrics import GATE_REFUSED_CALLS
 from assay.app.run.directory import Run
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import read_head, segment_key
@@ -51,19 +52,30 @@ class Counts(NamedTuple):
 
 def worker_counters(run: Run) -> dict[str, float]:
     """Metric samples of the worker as `name{label value}` → value; empty while it does not answer."""
+    return _counters(run, run.worker_url)
+
+
+def refused_calls(run: Run) -> dict[str, int] | None:
+    """Calls that the gate turned away as a whole since it started, by reason; None when it does not answer."""
+    counters = _counters(run, run.gate_url)
+    prefix = f"{GATE_REFUSED_CALLS.name}{{"
+    return {name[len(prefix) : -1]: int(value) for name, value in counters.items() if name.startswith(prefix)} if counters else None
+
+
+def _counters(run: Run, url: str) -> dict[str, float]:
     try:
-        asked = urllib.request.Request(f"{run.worker_url}/metrics", headers=_key_of(run))  # noqa: S310 - our own process
+        asked = urllib.request.Request(f"{url}/metrics", headers=_key_of(run, url))  # noqa: S310 - our own process
         with urllib.request.urlopen(asked, timeout=2) as answer:  # noqa: S310 - our own process
             text = answer.read().decode()
-    except OSError:
+    except (OSError, ValueError):
         return {}
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return {f"{s.name}{{{','.join(s.labels.values())}}}": s.value for s in samples}
 
 
-def _key_of(run: Run) -> dict[str, str]:
+def _key_of(run: Run, url: str) -> dict[str, str]:
     """A web view beyond this machine asks for the key, the one that is valid now; on this machine none is asked for."""
-    if is_loopback(urlsplit(run.worker_url).hostname or ""):
+    if is_loopback(urlsplit(url).hostname or ""):
         return {}
     return {KEY_HEADER: Run.load(run.directory).api_key}
 

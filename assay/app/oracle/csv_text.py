@@ -13,8 +13,8 @@ import polars as pl
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import unreadable
 
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+GZIP: Final = b"\x1f\x8b"
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
 BOM: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _TRANSCODE_REMEDY: Final = "Declare csv.encoding in the mapping (for example latin-1, cp1252, utf-16), or save the file as UTF-8."
@@ -25,7 +25,7 @@ def utf8_text(path: Path, form: CsvForm) -> bytes:
     text = _unpacked(path)
     try:
         if form.encoding is not None:
-            text = text.decode(form.encoding).encode()
+            text = _decoded(path, text, form.encoding).encode()
         elif not text.isascii():
             text.decode()
     except UnicodeError as error:
@@ -36,12 +36,27 @@ def utf8_text(path: Path, form: CsvForm) -> bytes:
     return text
 
 
+def _decoded(path: Path, text: bytes, encoding: str) -> str:
+    """Text of the declared encoding. One of single bytes reads any bytes, those of UTF-8 as other letters: `CafÃ©`."""
+    decoded = text.decode(encoding)
+    if text.isascii() or len(decoded) != len(text):
+        return decoded
+    try:
+        seen = text.decode()
+    except UnicodeDecodeError:
+        return decoded
+    at = next(place for place, letter in enumerate(seen) if not letter.isascii())
+    wrong = seen[at].encode().decode(encoding)
+    what = f"the text is UTF-8: as {encoding}, '{seen[at]}' would be '{wrong}'"
+    raise unreadable(f"{path}, line {seen.count(chr(10), 0, at) + 1}", what, "Take csv.encoding out of the mapping.")
+
+
 def _unpacked(path: Path) -> bytes:
     packed = path.read_bytes()
     try:
-        if packed.startswith(_GZIP):
+        if packed.startswith(GZIP):
             return gzip.decompress(packed)
-        if packed.startswith(_ZSTD):  # polars has zstd, Python has it from 3.14 on
+        if packed.startswith(ZSTD):  # polars has zstd, Python has it from 3.14 on
             return "\n".join(pl.scan_lines(path).collect().to_series().to_list()).encode()
     except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
         what = f"the file cannot be unpacked: {str(error).splitlines()[0]}"
@@ -51,7 +66,11 @@ def _unpacked(path: Path) -> bytes:
 
 def csv_text(path: Path, form: CsvForm) -> bytes:
     """A CSV from its header on to its last row, marks within fields doubled. Raises Quarantine(INPUT_FILE_UNREADABLE)."""
-    text = utf8_text(path, form)
+    return from_header(utf8_text(path, form), form)
+
+
+def from_header(text: bytes, form: CsvForm) -> bytes:
+    """UTF-8 text without its preamble and empty ends, marks within fields doubled."""
     for _ in range(form.preamble or 0):
         text = text.partition(b"\n")[2]
     text = text.strip(b"\r\n")
