@@ -26,4 +26,4 @@ def test_the_key_is_shown_once_on_a_terminal_only(tmp_path: Path, terminal: bool
     _explain(Console(file=out, force_terminal=terminal), run, fresh=fresh)
     printed = out.getvalue()
     assert printed.count(KEY) == times
-    assert printed.count(f"key show --run {tmp_path})") == 2, "a script takes it from the command"
+    assert f"key show --run {tmp_path}" in printed, "a script takes it from the command"
