@@ -13,6 +13,7 @@ import typer
 
 from assay.app.cli.plain_app import plain_app
 from assay.app.settings import load_settings
+from assay.app.sql_address import shown
 from assay.app.stores.file_lock import held
 from assay.app.substrate import Server, Substrate, state
 from assay.app.substrate.jars import class_path
@@ -38,7 +39,9 @@ def up(directory: Directory = None) -> int:
             _stop(servers)
             servers = _start(room)
         _show(servers)
-    typer.echo(f"\nexport ASSAY_BUS={servers[1].address}\nexport ASSAY_SQL='{servers[0].address}'")
+    for name, server in zip(("ASSAY_SQL", "ASSAY_BUS"), servers, strict=True):
+        if server.pid:  # one that was given by its address is in the settings already
+            typer.echo(f"export {name}='{server.address}'")
     return 0
 
 
@@ -60,7 +63,7 @@ def status(directory: Directory = None, as_json: Annotated[bool, typer.Option("-
     room = _room(directory)
     servers = state.read(room)
     if as_json:
-        typer.echo(json.dumps([{**asdict(state.record(server)), "state": _condition(server)} for server in servers], indent=1))
+        typer.echo(json.dumps([_facts(server) for server in servers], indent=1))
     elif servers:
         _show(servers)
     else:
@@ -111,10 +114,14 @@ def _condition(server: Server) -> str:
     return "running" if server.alive else "ended"
 
 
+def _facts(server: Server) -> dict[str, object]:
+    return {**asdict(state.record(server)), "address": shown(server.address), "state": _condition(server)}
+
+
 def _show(servers: list[Server]) -> None:
     for server in servers:
         typer.echo(f"{server.name:<9} {_condition(server)}{_numbers(server)}")
-        typer.echo(f"          address {server.address}")
+        typer.echo(f"          address {shown(server.address)}")
         if server.pid:
             typer.echo(f"          log     {server.log}\n          data    {server.data}")
 

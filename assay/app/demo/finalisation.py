@@ -57,16 +57,22 @@ def prove(run: Run, stages: Stages, rows: int) -> bool:
     return replayed == 0 and audited == 0 and audit is not None and audit.recomputed is not None
 
 
-def verdict_of(seen: Observed, *, admitted: bool, proven: bool) -> str:
-    """What was proven, in words."""
+def verdict_of(seen: Observed, rows: int, *, admitted: bool, proven: bool) -> str:
+    """What was proven of a world's rows, in words."""
     if not admitted:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(seen.aside.by_reason.items()))
         return f"NOTHING WAS ADMITTED: every payment was refused ({reasons}); there is nothing to prove"
     if not proven:
         return "NOT PROVEN: see ✗ and ? above"
-    refused = seen.aside.at_gate + seen.aside.in_lanes
-    which, aside = ("admitted payment", f", {refused:,} refused and set aside") if refused else ("payment", "")
-    return f"proven: every {which} decided and audited{aside}, every decision replayed alike"
+    refused = refused_text(seen.aside, rows, "payments decided and audited")
+    return f"proven: {f'{refused};' if refused else 'every payment decided and audited,'} every decision replayed alike"
+
+
+def refused_text(aside: Counts, rows: int, done: str = "decided") -> str:
+    """Such as `388 of 400 decided; 12 refused at the gate`; empty if nothing was refused."""
+    refused = [(aside.at_gate, "at the gate"), (aside.in_lanes, "in the lanes")]
+    where = [f"; {count:,} refused {place}" for count, place in refused if count]
+    return f"{rows - aside.at_gate - aside.in_lanes:,} of {rows:,} {done}{''.join(where)}" if where else ""
 
 
 def assay(run: Run, *command: str, quiet: bool = False) -> int:

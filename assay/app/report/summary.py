@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.set_aside import set_aside_text
 from assay.app.report.evidence import CLAIMS, AuditEvidence, ReplayEvidence, RunEvidence, read_decisions
 from assay.app.report.findings import NOTHING, Findings, findings_of, placed
 from assay.app.report.payments import ENTITY, entities_of, exponents_of, judged
@@ -89,6 +90,7 @@ class RunSummary:
     held: Held
     identity: Mapping[str, str]
     findings: Findings = NOTHING
+    aside_text: str = ""
 
     @property
     def complete(self) -> bool | None:
@@ -136,16 +138,32 @@ class RunSummary:
         return f"{self.claim} ({weakest}; {_MEANING[self.claim]})"
 
     @property
+    def _refused(self) -> int:
+        """Sealed payments that were refused later; of a live run the refused ones never came in."""
+        return 0 if self.sealed_rows is None or self.run is None else self.run.refused_triggers
+
+    @property
+    def _eligible_text(self) -> str:
+        """The denominator, with the refused payments that are not in it."""
+        return (
+            f"{_n(self.eligible)} of {_n(self.sealed_rows)} eligible ({self._refused:,} refused)"
+            if self._refused
+            else f"{_n(self.eligible)} eligible"
+        )
+
+    @property
     def verdicts(self) -> Sequence[Shown]:
         """(what, proven or refuted or None, in figures)."""
         counted = f"{_n(self.eligible)} eligible · {_n(self.decisions)} decided · {_n(self.audits)} audited"
         if self.nothing_admitted:
             counted = self.nothing_text
         elif self.complete:
-            counted = f"{_n(self.eligible)} eligible, all decided, all audited"
+            counted = f"{self._eligible_text}, all decided, all audited"
+        counted += f"; {self.aside_text}" if self.aside_text else ""
         entry = self.run.entry if self.run else None
         checked = checked_again(self.replay, self.audit, self.held, nothing=self.nothing_admitted)
-        return (("Every payment decided and audited", self.complete, counted), came_in(entry, self.held), *checked)
+        every = "Every admitted payment" if self._refused else "Every payment"
+        return ((f"{every} decided and audited", self.complete, counted), came_in(entry, self.held), *checked)
 
 
 def summarize(run: Run) -> RunSummary:
@@ -177,6 +195,7 @@ def summarize(run: Run) -> RunSummary:
         held=held,
         identity=_identity(run, evidence),
         findings=NOTHING if frame is None else placed(findings_of(frame, labels, run.config.policy, exponents_of(world)), places),
+        aside_text=set_aside_text(world.manifest.aside) if world else "",
     )
 
 
