@@ -79,7 +79,7 @@ def _users(code: str) -> list[str]:
     root = Path(__file__).parents[1]
     files = sorted((root / "assay").rglob("*.py"))
     using = re.compile(rf"Reason\.{code}\b")
-    return [path.relative_to(root).as_posix() for path in files if using.search(path.read_text(encoding="utf-8"))]
+    return [path.relative_to(root).as_posix() for path in files if path.name != "exit_codes.py" and using.search(path.read_text(encoding="utf-8"))]
 
 
 def main() -> int:

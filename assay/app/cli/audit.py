@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from assay.app.audit.verify import verify_chain
 from assay.app.audit.witnesses import witnesses_of
@@ -15,6 +14,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.app.stores.segment_journal import read_head
 from assay.contracts.errors import Stop
@@ -40,7 +40,7 @@ def verify(run: Annotated[Path, typer.Option(help="directory of the run")]) -> i
 
     Exit code 1 when the chain is broken or holds something else than they give; the first lines name the segment or the event.
     """
-    wired, console = Run.load(run), Console()
+    wired, console = Run.load(run), Screen()
     witnesses = witnesses_of(wired, read_bus_properties(load_settings().bus_properties))
     with ProgressLine("audit segments", _expected(wired), console, time.monotonic) as line:
 

@@ -12,6 +12,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from assay.app.screen import Screen, say
+
 #: what can be measured → module with `run(arguments) -> figures`
 BENCHES = {name: f"assay.app.bench.{name}" for name in ("lane", "latency", "ingest", "recovery", "replay", "scale", "small", "takeover")}
 
@@ -27,9 +29,9 @@ def main(arguments: list[str]) -> int:
     if given.json is not None and str(given.json) != "-":
         given.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if str(given.json) == "-":
-        print(json.dumps(figures, indent=1))
+        say(json.dumps(figures, indent=1))
     else:
-        _show(figures, Console(file=sys.stdout))
+        _show(figures, Screen(file=sys.stdout))
     return 0
 
 

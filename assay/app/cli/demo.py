@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from assay.app.cli.plain_app import plain_app
@@ -21,6 +20,7 @@ from assay.app.oracle.generator import generate
 from assay.app.oracle.mapping import load_mapping
 from assay.app.policy.documents import load_policy, shipped_policies
 from assay.app.run.own_command import own_command
+from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.app.stores.file_lock import LOCK, held
 from assay.app.substrate.state import refuse_running
@@ -50,7 +50,7 @@ def demo(
     run: Annotated[Path | None, typer.Option(help="directory of an interrupted run, to resume it")] = None,
 ) -> int:
     """Stream a world through one gate into Kafka, decide, act, audit, then prove it. SIGINT stops; --run resumes."""
-    settings, console = load_settings(), Console()
+    settings, console = load_settings(), Screen()
     if run is not None:
         _refuse_no_run(run)
     load_mapping(mapping)  # what is mistyped is said before anything is made or started

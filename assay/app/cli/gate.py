@@ -12,6 +12,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.gate.process import build, serve
 from assay.app.run.directory import Run
+from assay.app.screen import say
 from assay.app.settings import load_settings
 
 app = plain_app()
@@ -35,8 +36,8 @@ def serve_gate(
     gate = build(wired, read_bus_properties(settings.bus_properties), body_timeout_s=settings.gate_body_timeout_s)
 
     def listening(bound: int) -> None:
-        print(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}", flush=True)
+        say(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}")
         for reason in gate.health.reasons():
-            print(f"gate is RED: {reason}", flush=True)
+            say(f"gate is RED: {reason}")
 
     asyncio.run(serve(gate, host, settings.gate_port if port is None else port, listening))

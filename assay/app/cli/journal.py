@@ -20,6 +20,7 @@ from assay.app.journal.survey import Epoch, Survey, surveyed
 from assay.app.journal.verify import verify_journal
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import Found
@@ -41,7 +42,7 @@ def main(arguments: list[str]) -> int:
 @app.command(short_help="epochs, ranges, code, gaps, and the snapshots beside them")
 def show(run: RunOption, lane: LaneOption = DECIDE) -> int:
     """Print what the journal holds: a line per writer, the inputs covered, the snapshots."""
-    journal, console = _opened(run, lane), Console()
+    journal, console = _opened(run, lane), Screen()
     survey = surveyed(journal.entries(journal.first), journal.lane, journal.run_config_digest, journal.reader())
     _say(console, f"journal of lane {journal.lane}: {journal.topic}, offsets {journal.first:,} to {journal.end:,}")
     for epoch in survey.epochs:
@@ -56,7 +57,7 @@ def show(run: RunOption, lane: LaneOption = DECIDE) -> int:
 @app.command(short_help="fold the journal and compare it with every snapshot")
 def verify(run: RunOption, lane: LaneOption = DECIDE) -> int:
     """Every epoch contiguous, every input offset once, every snapshot equal to the fold; exit code 1 and named findings if not."""
-    journal, console = _opened(run, lane), Console()
+    journal, console = _opened(run, lane), Screen()
     with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic) as line:
         verified = verify_journal(journal, line.show)
     records = sum(epoch.records for epoch in verified.survey.epochs)
@@ -69,7 +70,7 @@ def verify(run: RunOption, lane: LaneOption = DECIDE) -> int:
 @app.command(short_help="take a snapshot without a standby")
 def snapshot(run: RunOption, lane: LaneOption = DECIDE) -> int:
     """Fold from the newest snapshot to the last record whose outputs are out, and keep that state."""
-    journal, console = _opened(run, lane), Console()
+    journal, console = _opened(run, lane), Screen()
     taken = maintenance.take_snapshot(journal, lambda text: _say(console, f"  {text}"))
     _say(console, "  nothing new to snapshot" if taken is None else f"  {_manifest_line(taken)}")
     return 0
@@ -78,7 +79,7 @@ def snapshot(run: RunOption, lane: LaneOption = DECIDE) -> int:
 @app.command(short_help="delete journal records before the newest verified snapshot but one")
 def truncate(run: RunOption, lane: LaneOption = DECIDE) -> int:
     """Verify everything, then delete. A replay of the whole run is not possible any more: keep the journal if you need one."""
-    journal, console = _opened(run, lane), Console()
+    journal, console = _opened(run, lane), Screen()
     properties = read_bus_properties(load_settings().bus_properties)
     with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic) as line:
         target, verified = maintenance.truncate(journal, properties, line.show)

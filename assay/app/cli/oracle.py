@@ -15,6 +15,7 @@ from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.progress import ProgressLine
+from assay.app.screen import Screen
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts import instants
 
@@ -33,7 +34,7 @@ def import_file(
     out: Annotated[Path, typer.Option(help="root folder of the object store")],
 ) -> None:
     """Check, sort and seal a file of payments. The same file and mapping give the same world."""
-    console = Console()
+    console = Screen()
     started_s = time.monotonic()
 
     def step(what: str, done: int, total: int) -> None:
@@ -53,7 +54,7 @@ def generate_file(
 ) -> None:
     """Write a file of generated payments; import it with the mapping of the same name."""
     frame = generate(shape, rows, seed, out)
-    Console().print(f"wrote {len(frame):,} rows to {out}; import it with --mapping {shape}", highlight=False)
+    Screen().print(f"wrote {len(frame):,} rows to {out}; import it with --mapping {shape}", highlight=False)
 
 
 @app.command("check", short_help="check seal, digests, row counts and order of a world")
@@ -62,7 +63,7 @@ def check(
     store: Annotated[Path, typer.Option(help="root folder of the object store")],
 ) -> None:
     """Check seal, digests, row counts and order of a sealed world."""
-    console = Console()
+    console = Screen()
     world = open_world(DirectoryStore(store), fingerprint)
     parts = len(world.manifest.stream_view) + len(world.manifest.truth)
     with ProgressLine("checked parts", parts, console, time.monotonic) as line:

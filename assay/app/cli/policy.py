@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from assay.app.cli.plain_app import plain_app
@@ -16,6 +15,7 @@ from assay.app.oracle.mapping import Mapping, load_mapping
 from assay.app.policy.documents import Policy, load_policy
 from assay.app.policy.fit import refuse_misfit
 from assay.app.policy.starter import Start, features_yaml, rules_yaml
+from assay.app.screen import Screen
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -45,7 +45,7 @@ def new(
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("features.yaml", features_yaml(start)), ("rules.yaml", rules_yaml(start))):
         (folder / name).write_text(text, encoding="utf-8")
-    console = Console()
+    console = Screen()
     _show(console, load_policy(_as_path(folder)))
     given = f" --mapping {mapping}" if mapping else ""
     console.print(f"next: assay demo --input FILE{given} --policy {_as_path(folder)}", highlight=False, soft_wrap=True)
@@ -62,7 +62,7 @@ def check(
     if mapping:
         read = load_mapping(mapping)
         refuse_misfit(loaded, list(read.entities), _currencies(read))
-    _show(Console(), loaded)
+    _show(Screen(), loaded)
     return 0
 
 
@@ -97,7 +97,7 @@ def _as_path(folder: Path) -> str:
 
 def _show(console: Console, policy: Policy) -> None:
     plan, rules = policy.feature_plan, policy.rule_plan
-    table = Table(title=escape(f"policy {policy.name}"), title_justify="left")
+    table = Table(title=f"policy {policy.name}", title_justify="left")
     table.add_column("what")
     table.add_column("value", overflow="fold")
     document, thresholds = plan.document, policy.rules["thresholds"]
@@ -110,5 +110,5 @@ def _show(console: Console, policy: Policy) -> None:
         ("thresholds", ", ".join(f"{outcome} from {score}" for outcome, score in thresholds.items())),
         ("digests", f"features {document.digest.hex()[:16]}…, rules {rules.policy.digest.hex()[:16]}…"),
     ):
-        table.add_row(what, escape(value))
+        table.add_row(what, value)
     console.print(table)

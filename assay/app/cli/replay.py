@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
@@ -16,6 +15,7 @@ from assay.app.progress import ProgressLine
 from assay.app.replay.fresh_process import is_fresh, run_fresh
 from assay.app.replay.selection import nothing_selected, selection_of
 from assay.app.run.directory import Run
+from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
 
@@ -44,7 +44,7 @@ def replay(
     from assay.app.replay.verify import verify as verify_run
 
     selection = selection_of(first, last, anchors)
-    wired, console = Run.load(run), Console()
+    wired, console = Run.load(run), Screen()
     properties = read_bus_properties(load_settings().bus_properties)
     with ProgressLine("recomputed", _expected(wired), console, time.monotonic) as line:
         evidence = verify_run(wired, line.show, properties, selection)

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.page import page
 from assay.app.report.summary import summarize
 from assay.app.report.terminal import show
 from assay.app.run.directory import Run
+from assay.app.screen import Screen
 
 app = plain_app()
 
@@ -29,8 +29,8 @@ def report(
 ) -> int:
     """Print the summary of a run and write its page."""
     summary = summarize(Run.load(run))
-    show(summary, Console())
+    show(summary, Screen())
     path = output or run / "report.html"
     path.write_text(page(summary), "utf-8")
-    Console().print(f"page: {path}", highlight=False, soft_wrap=True)
+    Screen().print(f"page: {path}", highlight=False, soft_wrap=True)
     return 1 if any(proven is False for _, proven, _ in summary.verdicts) else 0

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.publisher import KafkaPublisher
@@ -15,6 +14,7 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.app.runner.scenario_runner import run_scenario
+from assay.app.screen import Screen
 from assay.app.settings import load_settings
 
 app = plain_app()
@@ -29,7 +29,7 @@ def main(arguments: list[str]) -> int:
 def publish_ready(run: Annotated[Path, typer.Option(help="directory of the run")]) -> None:
     """Check seal, digests and order of the run's world, write the ledger, and publish READY. Running it again is harmless."""
     wired = Run.load(run)
-    console = Console()
+    console = Screen()
     publisher = KafkaPublisher(wired.bootstrap, wired.namespace, read_bus_properties(load_settings().bus_properties))
     with ProgressLine("checked parts", 0, console, time.monotonic) as line:
         ready = run_scenario(

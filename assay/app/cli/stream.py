@@ -19,6 +19,7 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.app.streamer.checkpoint import Checkpoint
 from assay.app.streamer.envelopes import Framer
@@ -56,7 +57,7 @@ def stream(
 
     await_ready(control, wired.config.pins, wired.config.digest, ready_timeout)
     options = StreamOptions(batch_rows=batch, in_flight=in_flight, speedup=speedup)
-    streamed = asyncio.run(stream_run(wired, options, RetryPolicy(budget_s=retry_budget), Console()))
+    streamed = asyncio.run(stream_run(wired, options, RetryPolicy(budget_s=retry_budget), Screen()))
     if not streamed.complete:
         raise typer.Exit(130)
 

@@ -12,6 +12,7 @@ import psutil
 import typer
 
 from assay.app.cli.plain_app import plain_app
+from assay.app.screen import say
 from assay.app.settings import load_settings
 from assay.app.stores.file_lock import held
 from assay.app.substrate import Server, Substrate, state
@@ -38,7 +39,7 @@ def up(directory: Directory = None) -> int:
             _stop(servers)
             servers = _start(room)
         _show(servers)
-    typer.echo(f"\nexport ASSAY_BUS={servers[1].address}\nexport ASSAY_SQL='{servers[0].address}'")
+    say(f"\nexport ASSAY_BUS={servers[1].address}\nexport ASSAY_SQL='{servers[0].address}'")
     return 0
 
 
@@ -50,7 +51,7 @@ def down(directory: Directory = None) -> int:
         servers = state.read(room)
         stopped = _stop(servers)
         state.forget(room)
-    typer.echo(f"stopped: {', '.join(stopped)}; data stays in {room / 'servers'}" if stopped else f"nothing was running in {room}")
+    say(f"stopped: {', '.join(stopped)}; data stays in {room / 'servers'}" if stopped else f"nothing was running in {room}")
     return 0
 
 
@@ -60,11 +61,11 @@ def status(directory: Directory = None, as_json: Annotated[bool, typer.Option("-
     room = _room(directory)
     servers = state.read(room)
     if as_json:
-        typer.echo(json.dumps([{**asdict(state.record(server)), "state": _condition(server)} for server in servers], indent=1))
+        say(json.dumps([{**asdict(state.record(server)), "state": _condition(server)} for server in servers], indent=1))
     elif servers:
         _show(servers)
     else:
-        typer.echo(f"nothing was started in {room}; `assay substrate up` starts it")
+        say(f"nothing was started in {room}; `assay substrate up` starts it")
     return 0 if servers and all(_condition(server) != "ended" for server in servers) else 1
 
 
@@ -72,7 +73,7 @@ def status(directory: Directory = None, as_json: Annotated[bool, typer.Option("-
 def prepare() -> int:
     """Fetch Kafka's jars and check their digests, so that a later start needs no network."""
     paths = class_path(load_settings())
-    typer.echo(f"{len(paths)} jars, each with the listed digest")
+    say(f"{len(paths)} jars, each with the listed digest")
     return 0
 
 
@@ -113,10 +114,10 @@ def _condition(server: Server) -> str:
 
 def _show(servers: list[Server]) -> None:
     for server in servers:
-        typer.echo(f"{server.name:<9} {_condition(server)}{_numbers(server)}")
-        typer.echo(f"          address {server.address}")
+        say(f"{server.name:<9} {_condition(server)}{_numbers(server)}")
+        say(f"          address {server.address}")
         if server.pid:
-            typer.echo(f"          log     {server.log}\n          data    {server.data}")
+            say(f"          log     {server.log}\n          data    {server.data}")
 
 
 def _numbers(server: Server) -> str:

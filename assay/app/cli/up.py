@@ -29,6 +29,7 @@ from assay.app.policy.documents import Policy, load_policy
 from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
 from assay.app.runner.live import announce
+from assay.app.screen import Screen
 from assay.app.settings import Settings, load_settings
 from assay.app.stores.file_lock import held
 from assay.app.substrate import Substrate
@@ -51,7 +52,7 @@ def up(
     ] = "",
 ) -> int:
     """Start everything and decide what is posted, until SIGINT or SIGTERM; then prove it. A second signal leaves out the proof."""
-    settings, console = load_settings(), Console()
+    settings, console = load_settings(), Screen()
     properties = read_bus_properties(settings.bus_properties)
     directory, loaded = run or settings.runs / "live", load_policy(policy or "handbook")
     if policy:

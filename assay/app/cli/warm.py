@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-import typer
-
 from assay.app.cli.plain_app import plain_app
+from assay.app.screen import say
 from assay.app.warm.kernels import warm
 
 app = plain_app("Compile every kernel for this processor (NUMBA_CPU_NAME=generic: for any).")
@@ -17,7 +16,7 @@ def run() -> None:
     """Send a small world through all lanes in memory and replay it."""
     started = time.perf_counter()
     compiled = warm()
-    typer.echo(f"{compiled} kernels ready, small world decided and replayed, {time.perf_counter() - started:.1f} s")
+    say(f"{compiled} kernels ready, small world decided and replayed, {time.perf_counter() - started:.1f} s")
 
 
 def main(arguments: list[str]) -> int:

@@ -12,6 +12,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topics import partitions_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.run.directory import Run
+from assay.app.screen import say
 from assay.app.settings import load_settings
 
 app = plain_app()
@@ -39,7 +40,7 @@ def run_worker(
     partitions_of(
         known.bootstrap, known.namespace, read_bus_properties(settings.bus_properties)
     )  # refuses where Faust would show a traceback
-    print(f"worker of {worker_app.conf.id}: web view http://{worker_app.conf.web_host}:{worker_app.conf.web_port}", flush=True)
+    say(f"worker of {worker_app.conf.id}: web view http://{worker_app.conf.web_host}:{worker_app.conf.web_port}")
     worker = worker_app.Worker(loglevel=log_level, quiet=True, stdout=sys.stderr)
     worker.spinner = None  # its cursor codes do not belong in a log
     try:

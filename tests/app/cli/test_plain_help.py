@@ -53,6 +53,6 @@ def test_a_demo_of_a_missing_file_leaves_no_directory(
 ) -> None:
     monkeypatch.setenv("ASSAY_RUNS", str(tmp_path / "runs"))
     code, _, err = told(["demo", "--input", str(tmp_path / "none.parquet")], capsys)
-    assert code == 65
+    assert code == 66
     assert "INPUT_FILE_MISSING" in err
     assert list((tmp_path / "runs").iterdir()) == []
