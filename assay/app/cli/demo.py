@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -19,12 +16,12 @@ from assay.app.demo.run_demo import Wanted, run_demo
 from assay.app.oracle.generator import generate
 from assay.app.oracle.mapping import load_mapping
 from assay.app.policy.documents import load_policy, shipped_policies
+from assay.app.run.begun import begun_in
 from assay.app.run.own_command import own_command
 from assay.app.screen import Screen
 from assay.app.settings import load_settings
-from assay.app.stores.file_lock import LOCK, held
 from assay.app.substrate.state import refuse_running
-from assay.contracts.errors import AssayError, Stop
+from assay.contracts.errors import Stop
 from assay.contracts.pins import PLATFORM_RUN_ID
 from assay.contracts.reasons import Reason
 
@@ -53,6 +50,8 @@ def demo(
     settings, console = load_settings(), Screen()
     if run is not None:
         _refuse_no_run(run)
+    if input is not None:
+        _refuse_no_file(input)
     load_mapping(mapping)  # what is mistyped is said before anything is made or started
     loaded = load_policy(policy or _policy_of(mapping))
     directory = run or new_directory(settings.runs, time.time_ns() // 1_000)
@@ -60,7 +59,7 @@ def demo(
     file = input or directory / f"{mapping}.parquet"
     wanted = Wanted(file, mapping, loaded, directory, directory.name, speedup)
     try:
-        with _held(directory):
+        with begun_in(directory, "assay demo", made=run is None):
             refuse_running(directory, settings)
             if input is None and not file.exists():
                 unfinished = directory / "unfinished.parquet"
@@ -88,16 +87,10 @@ def _policy_of(mapping: str) -> str:
     )
 
 
-@contextmanager
-def _held(directory: Path) -> Iterator[None]:
-    """Hold the run's directory, and take it away again if nothing was written before a refusal."""
-    with held(directory, "assay demo"):
-        try:
-            yield
-        except AssayError:
-            if [path.name for path in directory.iterdir()] == [LOCK]:
-                shutil.rmtree(directory)
-            raise
+def _refuse_no_file(file: Path) -> None:
+    """Before a directory is made; what the file holds is seen when it is imported."""
+    if not file.exists():
+        raise Stop(Reason.INPUT_FILE_MISSING, "the input file does not exist", where=str(file), remedy="Check the path.")
 
 
 def _refuse_no_run(directory: Path) -> None:

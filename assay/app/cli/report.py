@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from assay.app.cli.paths import refuse_unwritable
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.page import page
 from assay.app.report.summary import summarize
@@ -28,9 +29,10 @@ def report(
     output: Annotated[Path | None, typer.Option(help="where to write the page; report.html in the run by default")] = None,
 ) -> int:
     """Print the summary of a run and write its page."""
-    summary = summarize(Run.load(run))
+    wired, path = Run.load(run), output or run / "report.html"
+    refuse_unwritable(path)
+    summary = summarize(wired)
     show(summary, Screen())
-    path = output or run / "report.html"
     path.write_text(page(summary), "utf-8")
     Screen().print(f"page: {path}", highlight=False, soft_wrap=True)
     return 1 if any(proven is False for _, proven, _ in summary.verdicts) else 0

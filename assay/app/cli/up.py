@@ -26,12 +26,12 @@ from assay.app.demo.new_run import claim_topics, live_config, refuse_other_polic
 from assay.app.demo.stages import Stages
 from assay.app.demo.watch import audited
 from assay.app.policy.documents import Policy, load_policy
+from assay.app.run.begun import begun_in
 from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
 from assay.app.runner.live import announce
 from assay.app.screen import Screen
 from assay.app.settings import Settings, load_settings
-from assay.app.stores.file_lock import held
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.state import refuse_running
@@ -59,7 +59,7 @@ def up(
         refuse_other_policy(directory, loaded)
     stop, stages, started_utc = threading.Event(), Stages(console), utc_now()
     with ExitStack() as stack:
-        stack.enter_context(held(directory, "assay up"))
+        stack.enter_context(begun_in(directory, "assay up", made=not directory.exists()))
         refuse_running(directory, settings)
         _on_signals(lambda *_: stop.set())
         with stages.stage("start PostgreSQL and Kafka"):

@@ -27,7 +27,7 @@ def main(arguments: list[str]) -> int:
 def run_worker(
     run: Annotated[Path | None, typer.Option(help="directory of the run")] = None,
     pack: Annotated[list[str] | None, typer.Option(help="pack to run, may be given again; none runs all")] = None,
-    web_port: Annotated[int | None, typer.Option(help="port of the web view; 0 takes a free one")] = None,
+    web_port: Annotated[int | None, typer.Option(min=0, max=65535, help="port of the web view; 0 takes a free one")] = None,
     log_level: Annotated[str, typer.Option(help="level of Faust's log: debug, info, warn or error")] = "warn",
 ) -> int:
     """Decide, act and audit until SIGTERM. A second worker stands by and takes over when this one dies."""
