@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "quarantine": ("assay.app.cli.quarantine", "list and show what was refused"),
     "topic": ("assay.app.cli.topic", "print any topic; create the topics"),
     "report": ("assay.app.cli.report", "write the report of a run"),
+    "runs": ("assay.app.cli.runs", "list and remove runs"),
     "bench": ("assay.app.cli.bench", "measure the lane and the gate on this machine"),
     "warm": ("assay.app.cli.warm", "compile every kernel for this processor"),
     "contracts": ("assay.app.cli.contracts", "check contracts and write their documentation"),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, spool_of
+from assay.app.report.receipted import LINES, Receipt
 from assay.app.run.directory import Run
 from assay.contracts.visible import one_line
 
@@ -57,6 +58,12 @@ def receipts_named(run: Run, wanted: str) -> Iterator[dict[str, Any]]:
             receipt = msgspec.json.decode(line, type=dict[str, Any])
             if wanted in (receipt["receipt_id"], receipt["event_id"]):
                 yield receipt
+
+
+def receipts_of(run: Run) -> Iterator[Receipt]:
+    """Every receipt, in short."""
+    for data in _files(run, RECEIPTS):
+        yield from LINES.decode_lines(data)
 
 
 def _unescaped(event_id: str) -> bytes:
