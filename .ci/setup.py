@@ -40,13 +40,9 @@ def main(arguments):
     try:
         if "packages" in todo:
             _do(venv, "packages")
-        with ThreadPoolExecutor(2) as pool:
-            fetching = pool.submit(_do, venv, "jars") if "jars" in todo else None
-            for name in ("kernels", "generic", "docs"):  # one after the other: kernels share an index
-                if name in todo:
-                    _do(venv, name)
-            if fetching:
-                fetching.result()
+        with ThreadPoolExecutor() as pool:  # kernels of two processors have an index each, so both compile at once
+            for done in [pool.submit(_do, venv, name) for name in todo if name != "packages"]:
+                done.result()
     except Failed as failed:
         print(failed, file=sys.stderr)
         return 1

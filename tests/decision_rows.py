@@ -69,7 +69,7 @@ def posture(seq: int, mode: Mode) -> dict[str, Any]:
     return {"kind": POSTURE, "document": canonical(record).decode(), "mode": mode, "seq": seq}
 
 
-def batch(rows: Sequence[dict[str, Any]], first: int = 0) -> Batch:
+def batch(rows: Sequence[dict[str, Any]], first: int = 0, entities: Sequence[str] = FEATURES.entities) -> Batch:
     """A batch of rows that are given as mappings with defaults; `first` is the offset of the first one."""
     n = len(rows)
     columns: Columns = {
@@ -79,6 +79,8 @@ def batch(rows: Sequence[dict[str, Any]], first: int = 0) -> Batch:
         "offset": np.arange(first, first + n, dtype=np.int64),
         "event_id": Strings.of([r.get("event_id", f"e{first + i}") for i, r in enumerate(rows)]),
         "event_type": Strings.of(["transaction"] * n),
+        "currency": Strings.of([r.get("currency", "EUR") for r in rows]),
+        **{f"entity.{name}": Strings.of([r.get("entities", {}).get(name) for r in rows]) for name in entities},
         "amount_minor": np.array([r.get("amount", 100) for r in rows], np.int64),
         "document": Strings.of([r.get("document") for r in rows]),
         "features.longs": np.array([[r.get("count", 1), r.get("night", 0)] for r in rows], np.int64).reshape(n, 2),

@@ -37,12 +37,14 @@ def run_in(directory: Path, bootstrap: str, dsn: str, namespace: str, *, topics:
 
 
 class GateProcess:
-    """`assay gate` for one run. `file_bytes_max` is a limit on every file the process writes."""
+    """`assay gate` for one run. `file_bytes_max` is a limit on every file the process writes, `files_max` one on open files."""
 
-    def __init__(self, run: Run, file_bytes_max: int | None = None) -> None:
+    def __init__(self, run: Run, file_bytes_max: int | None = None, files_max: tuple[int, int] | None = None) -> None:
         self.run = run
         command = [sys.executable, "-m", "assay", "gate", "--run", str(run.directory), "--port", "0"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if files_max is not None:
+            resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, files_max)
         if file_bytes_max is not None:
             resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
         assert self._process.stdout is not None
@@ -73,6 +75,11 @@ class GateProcess:
         """SIGTERM; the exit code."""
         self._process.send_signal(signal.SIGTERM)
         return self._process.wait(60)
+
+    def rest(self) -> str:
+        """What it printed after its first line, once it has ended."""
+        assert self._process.stdout is not None
+        return seen(self._process.stdout.read())
 
     def kill(self) -> None:
         """SIGKILL."""

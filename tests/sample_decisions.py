@@ -39,6 +39,9 @@ def decision_record(event_id: str = "pay-1") -> dict[str, Any]:
     return {
         "decision_id": b"\4" * 16,
         "source_event": {"event_id": event_id, "event_type": "transaction", "ts_utc": 5, "topic": "T", "partition": 0, "offset": 9},
+        "amount_minor": 31_000,
+        "currency": "EUR",
+        "entities": {"customer": "c-1"},
         "outcome": "STEP_UP",
         "score": 35,
         "reasons": ["MANY", "NIGHT"],

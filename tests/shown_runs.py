@@ -64,7 +64,9 @@ def decision_on(run: Run, source_id: str) -> dict[str, Any]:
     decision = decided(row["event_id"], row["ts_us"], row["ts_us"] + 5, 35, "STEP_UP", ["MANY", "DEAR"])
     digest = compile_rules(POLICY, parse_document(FEATURES)).policy.digest
     policy = {"policy_id": "p", "revision": "1", "content_digest": digest}
-    return {**decision, "features": {"longs": [4, 1], "doubles": [3714.285714285714]}, "policy": policy}
+    entities = {name.removeprefix("entity."): id_ for name, id_ in row.items() if name.startswith("entity.") and id_}
+    paid = {"amount_minor": row["amount_minor"], "currency": row["currency"], "entities": entities}
+    return {**decision, **paid, "features": {"longs": [4, 1], "doubles": [3714.285714285714]}, "policy": policy}
 
 
 def gate_wrote(run: Run, admitted: Sequence[str] = (), refused: Sequence[dict[str, Any]] = (), *, sealed: bool = True) -> None:

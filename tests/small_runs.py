@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import sample_decisions
+
 from assay.app.bus.publisher import OutboundRecord
 from assay.app.oracle.sealed_world import WorldManifest
 from assay.app.run.directory import RunConfig
@@ -24,7 +26,7 @@ def config_of(manifest: WorldManifest, **changes: Any) -> RunConfig:
         "scenario_id": manifest.scenario_id,
         "seed": manifest.seed,
         "run_id": "6" * 32,
-        "features": {"feature_set": "none"},
+        "features": sample_decisions.FEATURES,
         "policy": {"policy_id": "none"},
     }
     return RunConfig(**{**values, **changes})

@@ -14,8 +14,12 @@ from assay.contracts import handles
 SCENARIO_RUNNER: Final = ComponentSpec(
     "scenario_runner",
     pack="control_ingress",
-    about="checks a sealed world; publishes READY, the first posture and their final watermarks",
-    produces={handles.CONTROL: ("run_ready", "mark"), handles.POSTURE: ("posture", "mark")},
+    about="checks a sealed world; publishes READY, the names of features, the first posture and final watermarks",
+    produces={
+        handles.CONTROL: ("run_ready", "mark"),
+        handles.POSTURE: ("posture", "mark"),
+        handles.FEATURE_SETS: ("feature_set",),
+    },
 )
 WORLD_STREAMER: Final = ComponentSpec(
     "world_streamer",
@@ -69,6 +73,7 @@ COMPONENTS: Final = (
             handles.CHANGELOG_ENTITIES: ("entity_row",),
             handles.AUDIT: ("audit_record",),
             handles.QUARANTINE: ("quarantine_record",),
+            handles.FEATURE_SETS: ("feature_set",),
         },
     ),
 )

@@ -19,8 +19,8 @@ from assay.contracts.handles import RTDL
 from assay.tables.decisions import RecentDecisions
 
 READS = (
-    "kind", "event_id", "event_type", "ts_us", "partition", "offset", "features.longs", "features.doubles", "score", "reasons",
-    "posture.stamp", "posture.clamps", "posture.missing",
+    "kind", "event_id", "event_type", "ts_us", "partition", "offset", "amount_minor", "currency", "entity.*", "features.longs",
+    "features.doubles", "score", "reasons", "posture.stamp", "posture.clamps", "posture.missing",
 )  # fmt: skip
 
 

@@ -6,11 +6,13 @@ from functools import cache
 
 from assay.agents.batch import Context
 from assay.agents.decided_rows import DecidedRows
+from assay.agents.decision_entities import EntityBodies
 from assay.agents.plans import Plans
 from assay.codecs.columns import Columns, Strings
 from assay.codecs.single_object import encoder_of, field_body, pins_body
 from assay.codecs.varint import text, varint
 from assay.contracts.handles import TRAFFIC
+from assay.contracts.topics import topic
 
 RECORD = "decision_response"
 
@@ -28,8 +30,9 @@ class DecisionWriter:
             "policy": _revision(policy.policy_id, policy.revision, policy.digest),
             "bundle_ref": field_body(RECORD, "bundle_ref", bundle),
             # the only topic whose records are decided about
-            "source_event.topic": TRAFFIC.encode(),
+            "source_event.topic": topic(TRAFFIC).name().encode(),
         })  # fmt: skip
+        self._entities = EntityBodies(features.entities)
 
     def write(self, decided: DecidedRows, context: Context) -> Strings:
         """Single-object values of the decisions."""
@@ -41,6 +44,9 @@ class DecisionWriter:
             "source_event.ts_utc": columns["ts_us"],
             "source_event.partition": columns["partition"],
             "source_event.offset": columns["offset"],
+            "amount_minor": columns["amount_minor"],
+            "currency": columns["currency"],
+            "entities": self._entities.of(columns, len(decided.rows)),
             "outcome": decided.outcome,
             "score": columns["score"],
             "reasons": decided.reasons,
@@ -57,15 +63,15 @@ class DecisionWriter:
 
 def basis_body(context: Context) -> bytes:
     """The Avro body of the basis: the journal record and the next offset of every input after it."""
-    offsets = [_place(topic, partition) + varint(at) for topic, partition, at in context.offsets]
+    offsets = [_place(handle, partition) + varint(at) for handle, partition, at in context.offsets]
     counted = (varint(len(offsets)), *offsets) if offsets else ()
     return b"".join((varint(context.shard), varint(context.epoch), varint(context.sequence), *counted, varint(0)))
 
 
 @cache
-def _place(topic: str, partition: int) -> bytes:
-    """An input as it stands in every basis of its lane."""
-    return text(topic) + varint(partition)
+def _place(handle: str, partition: int) -> bytes:
+    """An input as it stands in every basis of its lane: a topic's name and a partition."""
+    return text(topic(handle).name()) + varint(partition)
 
 
 def _revision(policy_id: str, revision: str, digest: bytes) -> bytes:

@@ -51,6 +51,7 @@ LANE_COLUMNS: Final = {
     "payload_hash": SHA256,
     "source_order": I64,
     "amount_minor": I64,
+    "currency": TEXT,
     "entity.*": TEXT,
     "subject_event_id": TEXT,
     "label": ColumnType("number", np.dtype(np.int8), absent=-1),

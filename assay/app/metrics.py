@@ -42,6 +42,10 @@ GATE_CALL_SECONDS: Final = Histogram(
 GATE_GROUP_ITEMS: Final = Histogram(
     "assay_gate_group_items", "Items admitted together in one group.", buckets=(1, 10, 100, 1_000, 5_000, 10_000), registry=REGISTRY
 )
+GATE_CONNECTIONS: Final = Gauge("assay_gate_connections", "Connections that are open.", registry=REGISTRY)
+GATE_CONNECTIONS_CLOSED: Final = CounterBy(
+    "assay_gate_connections_closed_total", "Connections closed because too many were open: of a stranger, resting, or new.", "kind"
+)
 GATE_RED: Final = Gauge("assay_gate_red", "1 while the gate cannot admit, else 0.", registry=REGISTRY)
 
 

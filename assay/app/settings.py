@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assay.contracts.errors import Stop
-from assay.contracts.limits import BODY_TIMEOUT_S
+from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
 from assay.contracts.reasons import Reason
 from assay.contracts.yaml_documents import read_document
 
@@ -50,8 +50,15 @@ class Settings(BaseSettings):
         le=3600,
         description="seconds in which the headers of a call to the gate must arrive, and then the body; a slower body is answered with 408",
     )
-    api_key: str = Field("", repr=False, description="key that clients must send to the gate; empty makes a key per run")
-    web_host: str = Field("127.0.0.1", description="address of the worker's web view")
+    gate_connections_max: int = Field(
+        GATE_CONNECTIONS_MAX,
+        ge=1,
+        le=60_000,
+        description="connections that the gate keeps open, fewer where the limit of open files is lower; one too many closes the "
+        "oldest that sent no key",
+    )
+    api_key: str = Field("", repr=False, description="key of a new run; empty makes one. `assay key` changes it")
+    web_host: str = Field("127.0.0.1", description="address of the worker's web view; one beyond this machine asks callers for the key")
     web_port: int = Field(0, ge=0, le=65535, description="port of the worker's web view; 0 takes a free one")
 
     substrate: Path = Field(Path(".assay/substrate"), description="directory of the servers of `assay substrate up`")

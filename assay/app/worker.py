@@ -16,8 +16,10 @@ from assay.agents.topology import TOPOLOGY
 from assay.app import metrics
 from assay.app.bus.properties import aiokafka_arguments, read_bus_properties
 from assay.app.lane.wiring import wire
+from assay.app.private_files import keep_private
 from assay.app.run.directory import Run
 from assay.app.run.failpoints import Failpoints
+from assay.app.run.keys import RunKeys
 from assay.app.settings import Settings, load_settings
 from assay.app.snapshots.taking import SnapshotPace
 from assay.app.substrate.ports import free_port
@@ -27,7 +29,8 @@ from assay.contracts.reasons import Reason
 
 @cache
 def default_app() -> WorkerApp:
-    """The app of the run named by the settings."""
+    """The app of the run named by the settings. What this process writes is for its user only, as with `assay worker`."""
+    keep_private()
     return build_worker(load_settings())
 
 
@@ -55,6 +58,7 @@ def build_worker(settings: Settings) -> WorkerApp:
         web_bind=settings.web_host,
         fetch_wait_ms=settings.fetch_wait_ms,
         client=aiokafka_arguments(properties),
+        accepts_key=RunKeys(run).accepts,
     )
     pace = SnapshotPace(settings.snapshot_every_records, settings.snapshot_every_s)
     lanes = wire(run, packs_of(settings.packs), failpoints, properties, settings.webhook_url, pace)

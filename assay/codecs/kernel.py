@@ -22,6 +22,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 #: an integer inside a kernel: int64 in machine code, a Python int or a NumPy scalar without
 Int: TypeAlias = Any
 _PLAIN: bool = numba.config.DISABLE_JIT  # type: ignore[attr-defined]  # set while numba is imported
+#: "generic" for any processor of this architecture, empty for this one
+_PROCESSOR: str = numba.config.CPU_NAME or ""  # type: ignore[attr-defined]
 _LEAN: dict[str, Any] = {"_nrt": False}
 
 
@@ -31,9 +33,21 @@ def kernel(function: F) -> F:
         # unsigned arithmetic wraps in machine code; NumPy would warn about it
         return np.errstate(over="ignore")(function)
     dispatcher: Any = njit(cache=True, nogil=True, **_LEAN)(function)
-    # an internal name of numba too: what a cached kernel must have been compiled from, see `source_digest`
-    dispatcher._cache._cache_file._source_stamp = source_digest(function.__module__)  # noqa: SLF001
+    _place(dispatcher._cache._cache_file, source_digest(function.__module__))  # noqa: SLF001
     return cast(F, dispatcher)
+
+
+def _place(file: Any, compiled_from: bytes) -> None:
+    """Where machine code lies on disk, by internal names of numba too.
+
+    Kernels of two processors have an index each. numba reads, changes and writes an index without a lock, so two processes that
+    compile for two processors at once would lose entries, or take each other's code.
+    """
+    file._source_stamp = compiled_from  # noqa: SLF001
+    if _PROCESSOR:
+        at = file._index_path.removesuffix(".nbi")  # noqa: SLF001
+        file._index_path = f"{at}.{_PROCESSOR}.nbi"  # noqa: SLF001
+        file._data_name_pattern = file._data_name_pattern.replace(".{number", f".{_PROCESSOR}.{{number")  # noqa: SLF001
 
 
 def part(function: F) -> F:

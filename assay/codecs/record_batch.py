@@ -1,8 +1,8 @@
 """Kafka's own record batch, format v2: rows of two columns become the bytes a produce request carries.
 
-Layout (Kafka protocol guide, "Record Batch"): a head of 61 bytes, then records of varints. Nothing is compressed and no
-record has headers; all records of a batch have one timestamp. What the producer knows (its id, epoch and sequence) is filled
-in by `sealed`, which also sets the checksum, so that a batch can be framed ahead in another thread.
+Layout (Kafka protocol guide, "Record Batch"): a head of 61 bytes, then records of varints. Nothing is compressed; all
+records of a batch have one timestamp. Headers come framed, see `record_headers.py`. What the producer knows (its id, epoch and
+sequence) is filled in by `sealed`, which also sets the checksum, so that a batch can be framed ahead in another thread.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _PRODUCER = struct.Struct(">qhi")
 _PRODUCER_AT = 43
 _CHECKSUM_AT = 17
 _LENGTH_FROM = 12
-#: a varint of a length or offset delta, of which a record has four, and three single bytes
-_AROUND_RECORD = 4 * 5 + 3
+#: a varint of a length or offset delta, of which a record has four, and two single bytes
+_AROUND_RECORD = 4 * 5 + 2
 
 
 class RecordBatch(NamedTuple):
@@ -38,12 +38,13 @@ class RecordBatch(NamedTuple):
     records: int
 
 
-def record_batches(keys: Strings, values: Strings, timestamp_ms: int, bytes_max: int) -> list[RecordBatch]:
-    """The rows in order, in batches of at most `bytes_max` bytes; a row that is larger has one of its own."""
-    keys.check()
-    values.check()
-    columns = (*_frozen(keys), *_frozen(values))
-    sizes = np.maximum(keys.lengths, 0).astype(np.int64) + np.maximum(values.lengths, 0) + _AROUND_RECORD
+def record_batches(keys: Strings, values: Strings, timestamp_ms: int, bytes_max: int, headers: Strings | None = None) -> list[RecordBatch]:
+    """The rows in order, in batches of at most `bytes_max` bytes; a row that is larger has one of its own. No `headers`: none."""
+    headers = Strings.repeat(b"\0", len(keys.lengths)) if headers is None else headers
+    for column in (keys, values, headers):
+        column.check()
+    columns = (*_frozen(keys), *_frozen(values), *_frozen(headers))
+    sizes = np.maximum(keys.lengths, 0).astype(np.int64) + np.maximum(values.lengths, 0) + headers.lengths + _AROUND_RECORD
     batches: list[RecordBatch] = []
     row = 0
     while row < len(sizes):
@@ -100,21 +101,22 @@ def _frozen(text: Strings) -> tuple[Any, Any, Any]:
 
 @kernel
 def _write_records(
-    key_data: Any, key_starts: Any, key_lengths: Any, data: Any, starts: Any, lengths: Any, first: int, until: int, at: int, out: Any
-) -> int:
+    key_data: Any, key_starts: Any, key_lengths: Any, data: Any, starts: Any, lengths: Any, head_data: Any, head_starts: Any,
+    head_lengths: Any, first: int, until: int, at: int, out: Any,
+) -> int:  # fmt: skip
     """Records `first` to `until` (exclusive) from `at` on; where they end. The caller has made room for all."""
     for row in range(first, until):
         key: Any = np.int64(key_lengths[row])
         value: Any = np.int64(lengths[row])
         delta = np.int64(row - first)
-        # attributes, timestamp delta and the number of headers are one byte each
-        size = 3 + _varint_bytes(delta) + _varint_bytes(key) + max(key, 0) + _varint_bytes(value) + max(value, 0)
+        # attributes and timestamp delta are one byte each
+        size = 2 + head_lengths[row] + _varint_bytes(delta) + _varint_bytes(key) + max(key, 0) + _varint_bytes(value) + max(value, 0)
         at = write_varint(out, at, size)
         out[at] = 0
         out[at + 1] = 0
         at = write_varint(out, at + 2, delta)
         at = _write_bytes(out, at, key_data, key_starts[row], key)
         at = _write_bytes(out, at, data, starts[row], value)
-        out[at] = 0
-        at += 1
+        copy(out, at, head_data, head_starts[row], head_lengths[row])
+        at += head_lengths[row]
     return at

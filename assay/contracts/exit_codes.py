@@ -41,7 +41,7 @@ EXIT_CODES: Final = (
 
 #: reasons whose code is not that of their kind of refusal
 BY_REASON: Final[dict[Reason, int]] = {
-    **dict.fromkeys((Reason.REPLAY_DIFFERENCE, Reason.PAYMENT_QUARANTINED), REFUTED),
+    **dict.fromkeys((Reason.REPLAY_DIFFERENCE, Reason.EVENT_QUARANTINED), REFUTED),
     **dict.fromkeys((Reason.SETTING_INVALID, Reason.PACK_UNKNOWN, Reason.FAILPOINT_UNKNOWN), USAGE),
     **dict.fromkeys((Reason.REPLAY_RANGE_INVALID, Reason.BENCH_INVALID, Reason.GENERATOR_REQUEST_INVALID), USAGE),
     **dict.fromkeys((Reason.RULES_DOCUMENT_INVALID, Reason.FEATURE_DOCUMENT_INVALID, Reason.MAPPING_INVALID), BAD_INPUT),

@@ -48,6 +48,7 @@ RULES: Final[dict[str, Callable[[Mapping[str, Any]], bytes]]] = {
     "subject_event_id": lambda record: str(record["subject_event_id"]).encode(),
     "source_event_id": _source_event,
     "decision_source_event_id": lambda record: _source_event(record["decision"]),
+    "content_digest": lambda record: record["content_digest"].hex().encode(),
     "platform_run_id": lambda record: str(record["pins"]["platform_run_id"]).encode(),
     "entity_and_id": lambda record: f"{record['entity']}:{record['id']}".encode(),
     "place": lambda record: f"{record['topic']}:{record['partition']}:{record['offset']}".encode(),

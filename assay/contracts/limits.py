@@ -10,11 +10,15 @@ AMOUNT_MINOR_END: Final = 10**11
 BODY_BYTES_MAX: Final = 16 << 20
 #: seconds from the headers of a call to the last byte of its body; a setting may say otherwise
 BODY_TIMEOUT_S: Final = 30.0
+#: connections that the gate keeps open; a setting may say otherwise
+GATE_CONNECTIONS_MAX: Final = 4_096
 ID_CHARS_MAX: Final = 256
 LABEL_CHARS_MAX: Final = 128
 ATTRIBUTE_CHARS_MAX: Final = 1024
 ENTITIES_MAX: Final = 32
-ATTRIBUTES_MAX: Final = 128
+ATTRIBUTES_MAX: Final = 512
+#: a payment's JSON, so that its record fits a message of 1,000,000 bytes with its envelope
+PAYLOAD_BYTES_MAX: Final = 900_000
 #: Avro's long is signed; a seed above it could not travel
 SEED_MAX: Final = 2**63 - 1
 #: every JSON reader keeps a whole number up to this exactly

@@ -91,6 +91,15 @@ def topic(handle: str) -> Topic:
         raise Stop(Reason.TOPIC_UNKNOWN, f"no topic has the handle {handle!r}", remedy=f"Handles: {', '.join(topics())}.") from None
 
 
+def topic_named(name: str, namespace: str = "") -> Topic:
+    """The topic of a handle or of a name, with or without its namespace; raises Stop(TOPIC_UNKNOWN)."""
+    for found in topics().values():
+        if name in (found.handle, found.name(), found.name(namespace)):
+            return found
+    remedy = f"Topics: {', '.join(found.name() for found in topics().values())}. Their handles will do: {', '.join(topics())}."
+    raise Stop(Reason.TOPIC_UNKNOWN, f"no topic has the name or handle {name!r}", remedy=remedy)
+
+
 def edges(found: Iterable[Topic] | None = None) -> Iterator[Edge]:
     """Every edge that topic files list, topic by topic; of all topics if none are given."""
     for one in topics().values() if found is None else found:

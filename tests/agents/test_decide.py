@@ -40,7 +40,8 @@ def test_a_decision_says_what_it_was_computed_from() -> None:
     assert (record["outcome"], record["score"], record["reasons"]) == ("DECLINE", 90, ["MANY", "LARGE", "NIGHT"])
     assert record["features"] == {"longs": [5, 1], "doubles": [100.0]}
     source = {"event_id": "pay-1", "event_type": "transaction", "ts_utc": 77, "partition": 0, "offset": 1}
-    assert record["source_event"] == {**source, "topic": "FP_BUS_TRAFFIC_FRAUD_V1"}
+    assert record["source_event"] == {**source, "topic": "fp.bus.traffic.fraud.v1"}
+    assert (record["amount_minor"], record["currency"], record["entities"]) == (900, "EUR", {})
     assert record["row"] == 1
     assert record["posture"] == {"mode": "NORMAL", "posture_seq": 1, "policy_rev": "r1", "trust": "TRUSTED"}
     assert record["policy"] == {"policy_id": "sample_rules", "revision": "7", "content_digest": RULES.policy.digest}
@@ -49,7 +50,7 @@ def test_a_decision_says_what_it_was_computed_from() -> None:
     assert record["run_config_digest"] == b"\x05" * 32
     assert record["decided_at_utc"] == CONTEXT.wall_us
     assert record["pins"] == PINS.as_avro()
-    offsets = [{"topic": "FP_BUS_TRAFFIC_FRAUD_V1", "partition": 0, "next_offset": 42}]
+    offsets = [{"topic": "fp.bus.traffic.fraud.v1", "partition": 0, "next_offset": 42}]
     assert record["basis"] == {"shard": 0, "epoch": 2, "sequence": 11, "offsets": offsets}
 
 

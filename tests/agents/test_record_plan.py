@@ -37,8 +37,10 @@ def sources(record: str) -> list[Source]:
 def type_given(source: Source, name: str, plan: RecordPlan) -> bool:
     """Whether the columns that are decoded for a source have the type that its lane column declares."""
     read = Decoder(plan.avro).read(NOTHING.data, NOTHING.starts, NOTHING.lengths, HEADER_BYTES)
-    if column_type(name).form == "list" or (isinstance(source, IdOf) and source.path != "entities"):
+    if column_type(name).form == "list":
         return False
+    if isinstance(source, IdOf) and (source.path != "entities" or plan.spec.record == "decision_response"):
+        return False  # a decision has a map of names and ids, other records a list of both
     if not isinstance(source, Field):
         return column_type(name)[:3] == {IdOf: TEXT, Equals: I8, ValueDigest: SHA256}[type(source)][:3]
     given, width = read.column(source.path), column_type(name).width

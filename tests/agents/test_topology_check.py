@@ -48,7 +48,7 @@ REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
         Reason.COLUMN_UNWRITTEN, "column features.longs, read by dedupe, ",
     ),
     "an input column that no record has": (
-        lambda: step(ACT, "action_layer", reads=(*ACT.steps[0].reads, "amount_minor")), Reason.COLUMN_UNWRITTEN, "amount_minor",
+        lambda: step(ACT, "action_layer", reads=(*ACT.steps[0].reads, "payload_hash")), Reason.COLUMN_UNWRITTEN, "payload_hash",
     ),
     "rows without an event time": (
         lambda: record(ACT, handles.RTDL, columns={}), Reason.COLUMN_UNWRITTEN, "column ts_us",

@@ -14,6 +14,10 @@ from assay.codecs import crc32c_kernel
 from assay.codecs.columns import Strings
 from assay.codecs.crc32c_kernel import crc32c
 from assay.codecs.record_batch import HEAD, record_batches, sealed
+from assay.codecs.record_batch_read import read_batches
+from assay.codecs.record_headers import framed_headers, value_headers
+from assay.codecs.single_object import record_type
+from assay.contracts.avro_schemas import current, fingerprint_hex
 
 ROWS = st.lists(st.tuples(st.none() | st.binary(max_size=40), st.none() | st.binary(max_size=300)), min_size=1, max_size=60)
 
@@ -53,6 +57,31 @@ def test_rows_taken_from_anywhere_in_a_buffer_are_framed_as_they_are() -> None:
     values = Strings.repeat(b"same" * 40, 5)
     (batch,) = record_batches(keys, values, 1, 100_000)
     assert [record.key for record in _read(sealed(batch, -1, -1, -1))] == [b"ccc", b"a", b"", None, b"ccc"]
+
+
+def test_records_of_a_topic_of_several_types_say_their_type_and_schema() -> None:
+    mark, decision = record_type("mark").header + b"rest", record_type("decision_response").header + b"rest"
+    values = Strings.of([mark, None, decision, b"", b"garbage of no type", mark])
+    batches = record_batches(Strings.of([None, b"k", b"", b"k", b"k", b"k"]), values, 5, 300, framed_headers(values))
+    assert len(batches) > 1
+    assert all(len(batch.data) <= 300 for batch in batches)
+    read = [record for batch in batches for record in _read(sealed(batch, 7, 3, 11))]
+    assert [record.value for record in read] == values.tolist()
+    of_mark, of_decision = (
+        [("record_type", name), ("schema_fingerprint", released.encode())]
+        for name, released in ((b"mark", "cb8872cbf0474206"), (b"decision_response", fingerprint_hex(current()["decision_response"])))
+    )
+    assert [list(record.headers) for record in read] == [of_mark, [], of_decision, [], [], of_mark]
+    assert value_headers(mark) == [(name, told.decode()) for name, told in of_mark]
+    assert value_headers(b"") is None
+
+
+def test_batches_with_headers_are_read_as_those_without() -> None:
+    values = Strings.of([record_type("mark").header + b"%d" % number for number in range(50)])
+    (batch,) = record_batches(Strings.repeat(b"k", 50), values, 5, 100_000, framed_headers(values))
+    fetched = read_batches(sealed(batch, 7, 3, 11), 0)
+    assert fetched is not None
+    assert fetched.values.tolist() == values.tolist()
 
 
 @settings(deadline=None)

@@ -22,6 +22,7 @@ from assay.contracts.topics import (
     edges,
     read,
     topic,
+    topic_named,
     topics,
 )
 
@@ -51,6 +52,7 @@ def test_every_record_of_a_topic_has_a_schema_and_a_vector_or_is_a_mark() -> Non
 def test_truth_is_never_compacted_and_only_derived_rows_are() -> None:
     """Compaction forgets; only what can be computed again may be forgotten."""
     assert {handle for handle, found in topics().items() if found.cleanup == "compact"} == {
+        "FP_BUS_FEATURE_SETS_V1",
         "FP_CHANGELOG_ENTITIES_V1",
         "FP_CHANGELOG_FEATURES_V1",
     }
@@ -65,6 +67,17 @@ def test_dead_letters_go_to_a_topic_that_has_none_itself() -> None:
 def test_a_namespace_comes_before_the_topic_name() -> None:
     """Two runs on one broker never share a topic."""
     assert topic("FP_BUS_RTDL_V1").name("run7.") == "run7." + topic("FP_BUS_RTDL_V1").topic
+
+
+@pytest.mark.parametrize("name", ["FP_BUS_RTDL_V1", "fp.bus.rtdl.v1", "run7.fp.bus.rtdl.v1"])
+def test_a_topic_answers_to_its_handle_and_to_its_name_with_and_without_its_namespace(name: str) -> None:
+    assert topic_named(name, "run7.") is topic("FP_BUS_RTDL_V1")
+
+
+@pytest.mark.parametrize("name", ["run8.fp.bus.rtdl.v1", "fp.bus.rtdl", "run7.FP_BUS_RTDL_V1", ""])
+def test_a_name_of_no_topic_is_refused_with_the_names_that_there_are(name: str) -> None:
+    with pytest.raises(Stop, match=r"TOPIC_UNKNOWN: no topic has the name or handle .*fp\.bus\.rtdl\.v1"):
+        topic_named(name, "run7.")
 
 
 def test_wiring_sets_partitions_only_where_the_topic_scales() -> None:

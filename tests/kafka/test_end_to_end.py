@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from demo_process import Demo, World, seal
+from file_modes import open_to_others
 from lane_worker import record_times_ms, values
 
 from assay.app.report.evidence import RunEvidence, read_decisions
@@ -59,6 +60,7 @@ def test_pace_and_partitions_do_not_change_a_decision(
     assert decisions is not None
     assert decisions["event_id"].n_unique() == len(decisions) == ROWS
     assert (demo.directory / "report.html").stat().st_size > 10_000
+    assert open_to_others(demo.directory) == [f". {demo.directory.stat().st_mode & 0o777:o}"], "only what the test has made"
 
 
 @pytest.mark.long

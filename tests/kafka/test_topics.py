@@ -97,7 +97,7 @@ def test_cat_prints_records_refusals_and_tombstones_one_a_line(kafka: Server, na
         (3, "k", "mark"),
     ]
     assert lines[3]["value"]["ts_utc"] == "1970-01-01T00:00:01.000000Z"
-    assert command.main(["cat", CONTROL, *where, "--from", "1", "--to", "2", "--limit", "5"]) == 0
+    assert command.main(["cat", topic(CONTROL).name(namespace), *where, "--from", "1", "--to", "2", "--limit", "5"]) == 0
     assert [line.split("\t")[::2][0] for line in capsys.readouterr().out.splitlines()] == ["0@1", "0@2"]
 
 

@@ -186,8 +186,8 @@ def test_a_row_of_the_lanes_state_is_read_over_the_web(bench: Bench) -> None:
     key = f"{bench.inputs[0].upper()}:1"
     until(lambda: get_json(port, f"/table/pass_positions/{key}") == {"next_offset": 100})
     assert get_json(port, f"/table/pass_positions/{key}/") == {"next_offset": 100}
-    assert get_json(port, "/table/pass_positions/nobody:0")["error"] == "key not found"
-    assert get_json(port, f"/table/unheard_of/{key}")["error"] == "unknown table"
+    assert get_json(port, "/table/pass_positions/nobody:0")["error"] == "ROW_NOT_FOUND"
+    assert get_json(port, f"/table/unheard_of/{key}")["error"] == "PATH_UNKNOWN"
     assert [table["name"] for table in get_json(port, "/table/")] == ["pass_positions"]
     assert get_json(port, "/table/pass_positions/")["help"] == "pass_positions of lane pass/0"
     worker.terminate()

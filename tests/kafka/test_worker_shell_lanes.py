@@ -72,7 +72,7 @@ def test_each_lane_of_a_standby_takes_over_from_another_worker(bench: Bench) -> 
     until(lambda: (lanes_at(first_port), lanes_at(second_port)) == (["pass/0"], ["echo/0"]), DEADLINE_S)
     _, port = bench.start(lanes=["pass", "echo"])
     until(lambda: lanes_at(port) == [], DEADLINE_S)
-    assert get_json(port, "/table/pass_positions/x")["error"] == "no lane with this table is active in this worker"
+    assert get_json(port, "/table/pass_positions/x")["error"] == "LANE_NOT_ACTIVE"
     first.kill()
     until(lambda: lanes_at(port) == ["pass/0"], DEADLINE_S)
     assert lanes_at(second_port) == ["echo/0"]

@@ -120,7 +120,7 @@ def test_the_web_view_shows_metrics_health_and_tables(workers: Workers) -> None:
     assert 'assay_lane_lag_rows{lane="audit",shard="0",topic="FP_BUS_RTDL_V1"} 0.0' in said
     assert get_json(port, "/healthz")["standby"] == []
     for table in ("features", "entities", "decisions"):
-        assert get_json(port, f"/table/{table}/customer:nobody")["error"] == "key not found"
+        assert get_json(port, f"/table/{table}/customer:nobody")["error"] == "ROW_NOT_FOUND"
 
 
 def test_a_worker_waits_at_an_armed_failpoint_until_it_is_killed(workers: Workers) -> None:

@@ -16,6 +16,7 @@ from assay.agents.faust_shell.lanes import LaneMember, ShellLane
 from assay.agents.faust_shell.tables import LaneRecovery, LaneTable, NamedTables
 from assay.agents.faust_shell.transport import LaneMonitor
 from assay.agents.faust_shell.web import Pages, add_pages
+from assay.agents.faust_shell.web_guard import guard
 
 #: the broker's minimum, so that a dead worker's lanes move on as soon as Kafka allows
 SESSION_TIMEOUT_S = 6.0
@@ -41,16 +42,19 @@ class Shell(NamedTuple):
     """A worker that failed and is still there after this long is ended without asking Faust again."""
     client: Mapping[str, Any] = MappingProxyType({})
     """Further aiokafka arguments: TLS and SASL."""
+    accepts_key: Callable[[bytes], bool] = lambda _: False
+    """Whether a key opens the web view where it asks for one."""
 
 
 def build_app(shell: Shell, specs: Sequence[ShellLane], pages: Callable[[WorkerApp], Pages]) -> WorkerApp:
     """The app of a worker that can run these lanes. Nothing is started and nothing is read but the arguments."""
-    app = WorkerApp(
+    app: WorkerApp = WorkerApp(
         shell.name,
         **_common(shell),
         web_port=shell.web_port,
         web_bind=shell.web_bind,
         web_host=shell.web_bind,
+        web_application_options={"middlewares": [guard(lambda: str(app.conf.web_bind), shell.accepts_key)]},
         web_tables_enabled=False,
         web_router_enabled=False,
         worker_redirect_stdouts=False,

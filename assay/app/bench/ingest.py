@@ -27,11 +27,11 @@ import psutil
 from assay.app.bench.contestants import family_cpu_s
 from assay.app.bus.offsets import bounds_of
 from assay.app.bus.topics import create_topics
-from assay.app.gate.server import KEY_HEADER
 from assay.app.policy.documents import document
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
 from assay.app.substrate import Server, kafka_at, postgres_at
+from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.errors import Stop
 from assay.contracts.handles import TRAFFIC
 from assay.contracts.reasons import Reason

@@ -21,8 +21,8 @@ import numpy as np
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.contestants import Pairs
 from assay.app.bus.producer import RecordProducer
-from assay.app.gate.server import KEY_HEADER
 from assay.codecs.columns import I64
+from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

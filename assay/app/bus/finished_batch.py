@@ -13,6 +13,7 @@ import numpy as np
 
 from assay.agents.step import Emission
 from assay.codecs.record_batch import RecordBatch, record_batches, sealed
+from assay.codecs.record_headers import framed_headers, has_headers
 
 #: fewer rows are folded and framed where they are: handing them to a thread takes longer than the work
 SMALL_ROWS = 1_000
@@ -63,11 +64,12 @@ def lots_of(emissions: Sequence[Emission], wall_ms: int, bytes_max: int) -> list
     """Emissions framed, one lot per partition and emission, in their order."""
     lots: list[Lot] = []
     for emission in emissions:
-        partitions = np.unique(emission.partitions)
+        partitions, with_headers = np.unique(emission.partitions), has_headers(emission.handle)
         for partition in partitions.tolist():
             keys, values = emission.keys, emission.values
             if len(partitions) > 1:
                 index = np.flatnonzero(emission.partitions == partition)
                 keys, values = keys.take(index), values.take(index)
-            lots.append(Lot(emission.handle, partition, record_batches(keys, values, wall_ms, bytes_max)))
+            headers = framed_headers(values) if with_headers else None
+            lots.append(Lot(emission.handle, partition, record_batches(keys, values, wall_ms, bytes_max, headers)))
     return lots

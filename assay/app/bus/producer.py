@@ -13,6 +13,8 @@ from assay.app.bus.errors import not_written, unreachable
 
 #: (error or None, record with its partition and offset)
 Delivered = Callable[[KafkaError | None, Message], None]
+#: headers of a record in their order
+Headers = list[tuple[str, str | bytes | None]]
 
 
 class RecordProducer:
@@ -28,13 +30,21 @@ class RecordProducer:
         self._fatal = threading.Event()
         self._producer = Producer(self._settings)
 
-    def offer(self, topic: str, key: bytes | None, value: bytes | None, partition: int, delivered: Delivered | None = None) -> bool:
+    def offer(
+        self,
+        topic: str,
+        key: bytes | None,
+        value: bytes | None,
+        partition: int,
+        delivered: Delivered | None = None,
+        headers: Headers | None = None,
+    ) -> bool:
         """Hand over one record; False when the queue is full: call `poll` and offer it again. Does not wait.
 
         Raises Stop(PRODUCE_FAILED) when the client refuses the record.
         """
         try:
-            self._producer.produce(topic, value, key, partition, on_delivery=delivered)
+            self._producer.produce(topic, value, key, partition, on_delivery=delivered, headers=headers)
         except BufferError:
             return False
         except KafkaException as error:

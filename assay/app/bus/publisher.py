@@ -9,6 +9,7 @@ from confluent_kafka import KafkaError
 
 from assay.app.bus.errors import not_written
 from assay.app.bus.producer import RecordProducer
+from assay.codecs.record_headers import has_headers, value_headers
 from assay.contracts.topics import topic
 
 #: how long a broker may be away before a record counts as lost
@@ -55,7 +56,8 @@ class KafkaPublisher:
                 failures.append(error)
 
         for record in records:
-            while not self._producer.offer(name, record.key, record.value, record.partition, delivered):
+            headers = value_headers(record.value) if has_headers(handle) else None
+            while not self._producer.offer(name, record.key, record.value, record.partition, delivered, headers):
                 self._producer.poll(FULL_POLL_S)
         unsent = self._producer.flush(self._timeout_ms / 1_000 + 5)
         if failures or unsent:

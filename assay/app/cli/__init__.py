@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from assay import __version__
+from assay.app.private_files import keep_private
 from assay.app.screen import ReaderGone, leave_quietly, prepare_output, say
 from assay.contracts.errors import AssayError, Stop
 from assay.contracts.exit_codes import DONE, EXIT_CODES, INTERRUPTED, READER_GONE, USAGE
@@ -25,9 +26,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "oracle": ("assay.app.cli.oracle", "turn a file of transactions into a sealed world"),
     "worker": ("assay.app.cli.worker", "run the agents of chosen packs under Faust"),
     "gate": ("assay.app.cli.gate", "run the ingestion gate"),
+    "key": ("assay.app.cli.key", "show and change the key of a run's gate"),
     "run": ("assay.app.cli.run", "check a sealed world and publish READY"),
     "stream": ("assay.app.cli.stream", "stream a READY world through the gate"),
     "replay": ("assay.app.cli.replay", "recompute every decision from the journal and compare"),
+    "backtest": ("assay.app.cli.backtest", "what another policy would have decided in a run"),
     "journal": ("assay.app.cli.journal", "show, verify, snapshot and truncate a lane's journal"),
     "audit": ("assay.app.cli.audit", "verify the audit chain"),
     "decision": ("assay.app.cli.decision", "show one decision with its reasons and proof"),
@@ -65,6 +68,7 @@ def _run(arguments: list[str]) -> int:
         say(f"assay {__version__}")
         return DONE
     name = arguments.pop(0)
+    keep_private()
     if name not in COMMANDS:
         near = get_close_matches(name, COMMANDS, n=1)
         meant = f" Did you mean '{near[0]}'?" if near else ""

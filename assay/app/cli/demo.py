@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shlex
 import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 from rich.text import Text
@@ -13,9 +14,11 @@ from rich.text import Text
 from assay.app.cli.plain_app import plain_app
 from assay.app.demo.new_run import new_directory
 from assay.app.demo.run_demo import Wanted, run_demo
-from assay.app.oracle.generator import generate
+from assay.app.demo.sources import Source, source_of
 from assay.app.oracle.mapping import load_mapping
-from assay.app.policy.documents import load_policy, shipped_policies
+from assay.app.oracle.samples.shelf import SAMPLES
+from assay.app.policy.documents import Policy, load_policy, shipped_policies
+from assay.app.policy.of_mapping import Documents, documents_for
 from assay.app.run.begun import begun_in
 from assay.app.run.own_command import own_command
 from assay.app.screen import Screen
@@ -27,6 +30,9 @@ from assay.contracts.reasons import Reason
 
 app = plain_app()
 
+#: folder of a run that holds the policy that was made for it
+POLICY = "policy"
+
 
 def main(arguments: list[str]) -> int:
     """Run `assay demo`."""
@@ -36,44 +42,81 @@ def main(arguments: list[str]) -> int:
 @app.command()
 def demo(
     input: Annotated[Path | None, typer.Option(help="a .parquet or .csv file of payments; none generates one")] = None,
-    mapping: Annotated[str, typer.Option(help="mapping of the file: a shipped name or a YAML file")] = "handbook",
+    sample: Annotated[
+        str, typer.Option(help=f"instead of a file, a small one in the shape of a public data set: {', '.join(SAMPLES)}")
+    ] = "",
+    mapping: Annotated[str, typer.Option(help="mapping of the file: a shipped name or a YAML file; handbook if left out")] = "",
     policy: Annotated[
         str,
-        typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes the mapping's name"),
+        typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes the mapping's own"),
     ] = "",
-    rows: Annotated[int, typer.Option(min=1, help="payments to generate")] = 100_000,
+    rows: Annotated[
+        int | None, typer.Option(min=1, help="payments to generate: 100,000, or a few thousand of a sample, if left out")
+    ] = None,
     seed: Annotated[int, typer.Option(help="seed of the generated payments")] = 1,
     speedup: Annotated[float, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes")] = 0.0,
     run: Annotated[Path | None, typer.Option(help="directory of an interrupted run, to resume it")] = None,
 ) -> int:
-    """Stream a world through one gate into Kafka, decide, act, audit, then prove it. SIGINT stops; --run resumes."""
-    settings, console = load_settings(), Screen()
+    """Stream a world through one gate into Kafka, decide, act, audit, then prove it. SIGINT stops; --run resumes.
+
+    Example: assay demo --sample paysim
+    """
     if run is not None:
         _refuse_no_run(run)
     if input is not None:
         _refuse_no_file(input)
-    load_mapping(mapping)  # what is mistyped is said before anything is made or started
-    loaded = load_policy(policy or _policy_of(mapping))
+    source = _source(input, sample, mapping, rows, seed)  # what is mistyped is said before anything is made or started
+    again = [*source.options, *(("--policy", policy) if policy else ()), *(("--speedup", f"{speedup:g}") if speedup else ())]
+    return _run(source, _policy(policy, source.mapping), run, speedup, again)
+
+
+def _run(source: Source, decided_by: _DecidedBy, run: Path | None, speedup: float, again: Sequence[str]) -> int:
+    """Run the demo in its directory. `again` are the options that a resumed run is given."""
+    settings, console = load_settings(), Screen()
     directory = run or new_directory(settings.runs, time.time_ns() // 1_000)
     console.print(f"run {directory.name} in {directory}", highlight=False, soft_wrap=True)
-    file = input or directory / f"{mapping}.parquet"
-    wanted = Wanted(file, mapping, loaded, directory, directory.name, speedup)
+    wanted = Wanted(source.file_in(directory), source.mapping, decided_by.policy, directory, directory.name, speedup)
     try:
         with begun_in(directory, "assay demo", made=run is None):
             refuse_running(directory, settings)
-            if input is None and not file.exists():
-                unfinished = directory / "unfinished.parquet"
-                generate(mapping, rows, seed, unfinished)
-                unfinished.replace(file)  # a file is there when it is whole
-                console.print(f"  generated {rows:,} payments of shape {mapping}, seed {seed}", highlight=False)
+            source.make(wanted.file, console)
+            decided_by.write(directory / POLICY, console)
             proven = run_demo(wanted, settings, console)
     except KeyboardInterrupt:
-        source = f"--input {shlex.quote(str(input))}" if input else f"--rows {rows} --seed {seed}"
-        given = f"{source} --mapping {mapping}" + (f" --policy {policy}" if policy else "") + (f" --speedup {speedup:g}" if speedup else "")
-        at = f"--run {shlex.quote(str(directory))}"
-        console.print(Text(f"\nstopped; nothing is lost. Resume with:\n  {own_command()} demo {at} {given}"), soft_wrap=True)
+        command = f"{own_command()} demo {shlex.join(['--run', str(directory), *again])}"
+        console.print(Text(f"\nstopped; nothing is lost. Resume with:\n  {command}"), soft_wrap=True)
         return 130
     return 0 if proven else 1
+
+
+class _DecidedBy(NamedTuple):
+    """A policy; `made` are its documents if nobody had any."""
+
+    policy: Policy
+    made: Documents | None = None
+
+    def write(self, folder: Path, console: Screen) -> None:
+        """Give documents that were made to the person who runs them."""
+        if self.made is not None:
+            self.made.write(folder)
+            said = f"  its policy stands in {folder}: copy it, change it, and name it with --policy"
+            console.print(said, highlight=False, soft_wrap=True)
+
+
+def _policy(given: str, mapping: str) -> _DecidedBy:
+    """The policy that is named; else one of the mapping's name, or a first one for the mapping of a sample, which has none."""
+    read = load_mapping(mapping)
+    if given or mapping not in SAMPLES:
+        return _DecidedBy(load_policy(given or _policy_of(mapping)))
+    made = documents_for(read)
+    return _DecidedBy(made.policy(), made)
+
+
+def _source(input: Path | None, sample: str, mapping: str, rows: int | None, seed: int) -> Source:
+    """Raises Stop(GENERATOR_REQUEST_INVALID) for a sample or shape that is not there, and BadParameter for two sources at once."""
+    if sample and (input is not None or mapping):
+        raise typer.BadParameter("--sample brings its own file and mapping; leave --input and --mapping out")
+    return source_of(input, sample, mapping or "handbook", rows, seed)
 
 
 def _policy_of(mapping: str) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
+from assay.app.gate.connections import connections_for, raise_file_limit
 from assay.app.gate.process import build, serve
 from assay.app.run.directory import Run
 from assay.app.screen import say
@@ -35,7 +36,9 @@ def serve_gate(
     settings = load_settings()
     host = settings.gate_host if host is None else host
     wired = Run.load(run)
-    gate = build(wired, read_bus_properties(settings.bus_properties), body_timeout_s=settings.gate_body_timeout_s)
+    connections_max = connections_for(raise_file_limit(), settings.gate_connections_max)
+    properties = read_bus_properties(settings.bus_properties)
+    gate = build(wired, properties, body_timeout_s=settings.gate_body_timeout_s, connections_max=connections_max)
 
     def listening(bound: int) -> None:
         say(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}")

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from assay.app.cli.oracle_guess import guess_file
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.generator import SHAPES, generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping, shipped_mappings
+from assay.app.oracle.samples.shelf import SAMPLES, write_sample
 from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen
@@ -20,6 +22,9 @@ from assay.app.stores.objects import DirectoryStore
 from assay.contracts import instants
 
 app = plain_app("Turn files of payments into sealed worlds.", no_args_is_help=True)
+
+
+app.command("guess", short_help="write a first mapping of a file")(guess_file)
 
 
 def main(arguments: list[str]) -> int:
@@ -55,6 +60,21 @@ def generate_file(
     """Write a file of generated payments; import it with the mapping of the same name."""
     frame = generate(shape, rows, seed, out)
     Screen().print(f"wrote {len(frame):,} rows to {out}; import it with --mapping {shape}", highlight=False)
+
+
+@app.command("sample", short_help="write a small file in the shape of a public data set")
+def sample_file(
+    name: Annotated[str, typer.Argument(help=f"one of: {', '.join(SAMPLES)}")],
+    out: Annotated[Path, typer.Option(help="the .csv file to write; nothing is overwritten")],
+    rows: Annotated[int | None, typer.Option(help="number of rows; a few thousand if left out")] = None,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same file on every machine")] = 1,
+) -> None:
+    """Write a small file in the shape of a public data set: its headers, formats and empty values, and payments that are made up.
+
+    Example: assay oracle sample paysim --out paysim.csv, then assay oracle import paysim.csv --mapping paysim --out store
+    """
+    count = write_sample(name, rows, seed, out)
+    Screen().print(f"wrote {count:,} rows to {out}; import it with --mapping {name}", highlight=False, soft_wrap=True)
 
 
 @app.command("check", short_help="check seal, digests, row counts and order of a world")

@@ -10,9 +10,9 @@ import typer
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
+from assay.app.housekeeping.listing import RunFound, runs_in
+from assay.app.housekeeping.removal import Removal, planned, remove
 from assay.app.report.fitted_table import fitted
-from assay.app.runs.listing import RunFound, runs_in
-from assay.app.runs.removal import Removal, planned, remove
 from assay.app.screen import Screen, say, say_json
 from assay.app.settings import load_settings
 from assay.contracts.visible import one_line

@@ -17,7 +17,7 @@ from assay.app.run.directory import Run
 from assay.app.screen import say
 from assay.app.settings import load_settings
 from assay.contracts.handles import RTDL
-from assay.contracts.topics import topic
+from assay.contracts.topics import topic, topic_named
 from assay.contracts.visible import one_line
 
 app = plain_app("Print any topic; create the topics.", no_args_is_help=True)
@@ -29,7 +29,7 @@ NamespaceOption = Annotated[str, typer.Option(help="put before every topic name"
 
 @app.command(short_help="print the records of a topic, one a line")
 def cat(
-    handle: Annotated[str, typer.Argument(help=f"topic handle, for example {RTDL}")],
+    name: Annotated[str, typer.Argument(metavar="TOPIC", help=f"name or handle of a topic: {topic(RTDL).name()} or {RTDL}")],
     *,
     first: Annotated[int, typer.Option("--from", min=0, help="first offset")] = 0,
     last: Annotated[int | None, typer.Option("--to", help="last offset, inclusive")] = None,
@@ -41,8 +41,8 @@ def cat(
     namespace: NamespaceOption = "",
 ) -> None:
     """Print the records of a topic, one a line: partition@offset, key, record name, fields."""
-    topic(handle)
     address, prefix, properties = _wiring(run, bootstrap, namespace)
+    handle = topic_named(name, prefix).handle
     for record in read_records(address, handle, prefix, properties, partition=partition, first=first, last=last, limit=limit):
         say(line(record, as_json=as_json))
 

@@ -35,6 +35,7 @@ from assay.app.settings import Settings, load_settings
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.state import refuse_running
+from assay.contracts.api_key import KEY_HEADER
 
 app = plain_app()
 
@@ -64,6 +65,7 @@ def up(
         _on_signals(lambda *_: stop.set())
         with stages.stage("start PostgreSQL and Kafka"):
             servers = stack.enter_context(Substrate(directory, settings))
+        fresh = not (directory / "run.json").is_file()
         wired = _wired(directory, loaded, settings, servers)
         with stages.stage("start gate and worker"):
             create_topics(wired.bootstrap, wired.namespace, wired.partitions, properties)
@@ -73,7 +75,7 @@ def up(
             audited_before = audited(wired)
             gate, worker = stack.enter_context(processes.gate(wired)), stack.enter_context(processes.worker(wired))
         live = LiveRun(wired, settings, stages, started_utc, audited_before, servers.servers, gate, worker)
-        _explain(console, wired)
+        _explain(console, wired, fresh=fresh)
         serve(live, stop)
         _on_signals(signal.default_int_handler)
         console.print("stopping, and proving what was decided; Ctrl-C once more leaves the proof out")
@@ -95,17 +97,21 @@ def _wired(directory: Path, policy: Policy, settings: Settings, servers: Substra
     return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
 
 
-def _explain(console: Console, run: Run) -> None:
+def _explain(console: Console, run: Run, *, fresh: bool) -> None:
+    """The key is shown once, to a person: a log that this is written to keeps no key."""
     entities = ", ".join(f'"{name}": "{name[0]}-1"' for name in run.config.features["entities"])
     body = f'{{"event_id": "pay-1", "amount_minor": 25000, "currency": "EUR", "entities": {{{entities}}}}}'
     command, directory = own_command(), shlex.quote(str(run.directory))
+    key = f'-H "{KEY_HEADER}: $({command} key show --run {directory})"'
+    shown = f"key {run.api_key}, shown this once: `{command} key show --run {directory}` prints it"
     lines = (
         f"run {run.platform_run_id} in {run.directory}, logs in {run.logs}",
+        *([shown] if fresh and console.is_terminal else []),
         "",
         "post a payment:",
-        f"  curl -sw '\\n' {run.gate_url}/v1/payments -H 'X-IG-Api-Key: {run.api_key}' -H 'Content-Type: application/json' -d '{body}'",
+        f"  curl -sw '\\n' {run.gate_url}/v1/payments {key} -H 'Content-Type: application/json' -d '{body}'",
         "read its decision, with reasons:",
-        f"  curl -sw '\\n' {run.worker_url}/table/decisions/pay-1",
+        f"  curl -sw '\\n' {run.worker_url}/table/decisions/pay-1 {key}",
         f"  {command} decision show pay-1 --run {directory}",
         "prove all decisions so far:",
         f"  {command} replay --verify --run {directory}",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from assay.app.oracle.sealed_world import WorldManifest
 from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import Run, RunConfig
+from assay.app.run.keys import new_key
 from assay.app.settings import Settings
 from assay.app.stores.durable import replace_file
 from assay.contracts.errors import Stop
@@ -128,7 +128,8 @@ def wire(directory: Path, config: RunConfig, settings: Settings, bootstrap: str,
         dsn=dsn,
         gate_url=f"http://{settings.gate_host}:{gate_port}",
         worker_url=f"http://{settings.web_host}:{web_port}",
-        api_key=known.api_key if known else settings.api_key or secrets.token_urlsafe(24),
+        api_key=known.api_key if known else settings.api_key or new_key(),
+        earlier_api_key=known.earlier_api_key if known else "",
         partitions=known.partitions if known else settings.partitions,
     )
     run.save()

@@ -23,6 +23,7 @@ from assay.app.stores.segment_journal import read_head, segment_key
 from assay.app.substrate.processes import Server
 from assay.codecs.audit_segment import read_segment_header
 from assay.codecs.single_object import unpack
+from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.envelope import EVENT_TYPES
 from assay.contracts.exit_codes import BAD_INPUT, MISSING, STOPPED, USAGE
 from assay.contracts.handles import QUARANTINE, TRAFFIC
@@ -49,7 +50,9 @@ class Counts(NamedTuple):
 def worker_counters(run: Run) -> dict[str, float]:
     """Metric samples of the worker as `name{label value}` → value; empty while it does not answer."""
     try:
-        with urllib.request.urlopen(f"{run.worker_url}/metrics", timeout=2) as answer:  # noqa: S310 - our own process
+        # a web view beyond this machine asks for the key
+        asked = urllib.request.Request(f"{run.worker_url}/metrics", headers={KEY_HEADER: run.api_key} if run.api_key else {})  # noqa: S310
+        with urllib.request.urlopen(asked, timeout=2) as answer:  # noqa: S310 - our own process
             text = answer.read().decode()
     except OSError:
         return {}

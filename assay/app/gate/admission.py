@@ -147,6 +147,7 @@ class Examiner:
         else:
             self._check_payload(payload)
         written = _SORTED.encode(payload)
+        checks.check_size(len(written))
         if not is_plain(raw, envelope, written):
             check_exact(raw, Reason.ENVELOPE_INVALID)
         hashed = _payload_hash(envelope.event_type, rule_version(envelope), payload, written)

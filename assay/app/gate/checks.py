@@ -12,7 +12,7 @@ from assay.app.gate.border import PAYLOADS, UNREADABLE, Envelope, LabelPayload, 
 from assay.app.gate.policy import EventRule
 from assay.contracts import instants, pins
 from assay.contracts.errors import Quarantine
-from assay.contracts.limits import AMOUNT_MINOR_END
+from assay.contracts.limits import AMOUNT_MINOR_END, PAYLOAD_BYTES_MAX
 from assay.contracts.reasons import Reason
 
 RUN_PINS = (*pins.PIN_NAMES, "run_id")
@@ -103,6 +103,14 @@ def payload_of(envelope: Envelope, rule: EventRule) -> Payload:
             place, what = "$.payload.subject_ts_utc", f"{rule.payload}: {refusal.what}"
             raise Quarantine(Reason.SCHEMA_FAIL, what, where=place, remedy=refusal.remedy) from None
     return payload
+
+
+def check_size(payload_bytes: int) -> None:
+    """Raises Quarantine(SCHEMA_FAIL) for a payload whose record would not fit a message of the bus."""
+    if payload_bytes > PAYLOAD_BYTES_MAX:
+        what = f"the payload has {payload_bytes:,} bytes of JSON, {PAYLOAD_BYTES_MAX:,} are taken"
+        remedy = "Leave out attributes that no analysis needs, or shorten them."
+        raise Quarantine(Reason.SCHEMA_FAIL, what, where="$.payload", remedy=remedy)
 
 
 def check_amount(payload: PaymentPayload) -> None:

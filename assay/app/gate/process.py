@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import signal
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from aiohttp import web
 from assay.app.gate.admission import Examiner
 from assay.app.gate.health import Health
 from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.log_rate import LogRate, out_of_files
 from assay.app.gate.marks import Marks
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, shipped_admission_policy
@@ -25,8 +28,9 @@ from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
 from assay.app.run.directory import Run
+from assay.app.run.keys import RunKeys
 from assay.contracts.errors import Retry, Stop
-from assay.contracts.limits import BODY_TIMEOUT_S
+from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
 from assay.contracts.topics import topic
 
 PROBE_EVERY_S = 1.0
@@ -86,6 +90,7 @@ def build(
     policy: AdmissionPolicy | None = None,
     clock: Callable[[], int] = wall_clock_us,
     body_timeout_s: float = BODY_TIMEOUT_S,
+    connections_max: int = GATE_CONNECTIONS_MAX,
 ) -> Gate:
     """Wire a gate for a run. Nothing is connected yet."""
     policy = policy or shipped_admission_policy()
@@ -113,7 +118,7 @@ def build(
         clock=clock,
         halt=halted,
     )
-    server = GateServer(pipeline, health, scope, run.api_key, clock, body_timeout_s, decisions_url_of(run))
+    server = GateServer(pipeline, health, scope, RunKeys(run).accepts, clock, body_timeout_s, decisions_url_of(run), connections_max)
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
 
 
@@ -126,6 +131,9 @@ async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], Non
     """Serve until SIGTERM or SIGINT, then drain. `listening` is told the port once calls are taken. Raises what halted the gate."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(out_of_files)
+    for name in ("assay.gate", "assay.gate.http", "assay.keys", "asyncio"):
+        logging.getLogger(name).addFilter(LogRate(time.monotonic))
     gate.halted.tell = partial(loop.call_soon_threadsafe, stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)

@@ -13,6 +13,7 @@ from assay.app.bus.producer import RecordProducer
 from assay.app.gate.admission import RecordMetadata
 from assay.app.gate.publication import Publication
 from assay.app.gate.records import BusRecords
+from assay.codecs.record_headers import has_headers, headers_of
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -79,10 +80,11 @@ class BusPublisher:
         """
         check_declared(handle, records.record)
         offer, topic, delivered = self._producer.offer, self.names[handle], publication.delivered
+        headers = headers_of(records.record) if has_headers(handle) else None
         rows = zip(records.keys, records.values, records.partitions, ordinals, strict=True)
         for key, value, partition, ordinal in rows:
             try:
-                accepted = offer(topic, key, value, partition, partial(delivered, ordinal))
+                accepted = offer(topic, key, value, partition, partial(delivered, ordinal), headers)
             except Stop:  # refused, as by a full queue: its place stays unknown and its event is tried again
                 continue
             publication.pending += accepted

@@ -90,7 +90,7 @@ class SegmentLog:
     def _recover(self) -> None:
         """Open the file again: cut a torn end, drop lines that are sealed already. An OSError leaves it closed and untouched."""
         make_directory(self._path.parent, self._path.parent)
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             sync_directory(self._path.parent)
             self._store.make_durable(self._prefix)  # the open file is emptied for what is found there
@@ -135,7 +135,7 @@ class SegmentLog:
             held += part
         make_directory(self._path.parent, self._path.parent)
         beside = self._path.with_suffix(".restored")
-        file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+        file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
             _write_all(file, held)
             os.fsync(file)

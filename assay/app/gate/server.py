@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,18 +16,19 @@ from aiohttp.http_exceptions import HttpProcessingError
 from assay.app.gate.answers import again, as_ours, check_http, failed, json_answer, refused, told
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import Answer, IngestCall, ItemAnswer
+from assay.app.gate.connections import Connections, CountedRunner
 from assay.app.gate.health import GateState, Health
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.requests import mark_of, payment_envelope
 from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
+from assay.contracts.api_key import KEY_HEADER, key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
-from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S
+from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
 from assay.contracts.reasons import Reason
 
 ITEMS_MAX = 5_000
 ANSWER_WITHIN_S = 30
-KEY_HEADER = "X-IG-Api-Key"
 #: the field of an admitted payment's answer that says where its decision can be asked for
 DECISION_URL = "decision_url"
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -54,25 +54,30 @@ _http_log.addFilter(_NoHttp())
 
 
 class GateServer:
-    """Routes of one gate. `pins` are the run's six and its `run_id`; decisions are below `decisions_url`, empty for nowhere."""
+    """Routes of one gate. `pins` are the run's six and its `run_id`; decisions are below `decisions_url`, empty for nowhere.
+
+    `accepts_key` says whether a key is valid now.
+    """
 
     def __init__(
         self,
         pipeline: Pipeline,
         health: Health,
         pins: Mapping[str, str | int],
-        api_key: str,
+        accepts_key: Callable[[bytes], bool],
         clock: Callable[[], int],
         body_timeout_s: float = BODY_TIMEOUT_S,
         decisions_url: str = "",
+        connections_max: int = GATE_CONNECTIONS_MAX,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
         self._pins = pins
-        self._key = api_key.encode()
+        self._accepts_key = accepts_key
         self._clock = clock
         self._body_timeout_s = body_timeout_s
         self._decisions_url = decisions_url
+        self._connections = Connections(connections_max)
 
     def application(self) -> web.Application:
         """The aiohttp application."""
@@ -91,9 +96,8 @@ class GateServer:
 
     def runner(self, lingering_time: float = 10.0) -> web.AppRunner:
         """The application on a server. Headers have as long as a body: aiohttp hangs up on who has not ended them then, or sends none."""
-        return web.AppRunner(
-            self.application(), access_log=None, logger=_http_log, keepalive_timeout=self._body_timeout_s, lingering_time=lingering_time
-        )
+        handler = {"access_log": None, "logger": _http_log, "keepalive_timeout": self._body_timeout_s, "lingering_time": lingering_time}
+        return CountedRunner(self.application(), self._connections, **handler)
 
     async def batch(self, request: web.Request) -> web.Response:
         """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
@@ -137,14 +141,14 @@ class GateServer:
 
     async def _body(self, request: web.Request) -> bytes:
         """The body of somebody who may post, while the gate can take it."""
-        given = request.headers.get(KEY_HEADER, "").encode("utf-8", "surrogateescape")
-        if not self._key or not hmac.compare_digest(given, self._key):
+        if not self._accepts_key(key_of(request.headers)):
             raise Quarantine(
                 Reason.UNAUTHORISED,
                 f"header {KEY_HEADER} is missing or wrong",
                 where=KEY_HEADER,
-                remedy="The key of a run is api_key in its run.json.",
+                remedy="`assay key show --run DIR` prints the key of a run.",
             )
+        self._connections.known(request.protocol)
         if self._health.state is GateState.RED:
             raise self._health.first_fault()
         try:
@@ -189,6 +193,8 @@ class GateServer:
         except Exception:
             log.exception("a call to %s failed in a way that was not foreseen", request.path)
             return failed(request)
+        finally:
+            self._connections.rests(request.protocol)
         GATE_REFUSED_CALLS.add({refusal.reason.value: 1})
         return refused(refusal, request, headers)
 

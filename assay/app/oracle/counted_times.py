@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import numpy as np
 import polars as pl
 
@@ -20,6 +22,8 @@ _UNIT_US = {
     "us": (1, 1),
     "ns": (1, 1000),
 }
+#: months from here on lie beyond all years
+_MONTHS_END = 12 * 9999
 #: digits of a fraction that are read
 _DIGITS = 15
 _PLAIN = r"^([+-]?)([0-9]{1,19})(?:\.([0-9]*))?$"
@@ -31,6 +35,8 @@ def since_origin(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> pl
     Anything finer than µs is cut off; a float with a fraction is rounded, because it is only near to the number that was written.
     Raises INPUT_VALUE_INVALID for a small float that cannot tell microseconds apart.
     """
+    if spec.unit == "month":
+        return _months(series, spec)
     if series.dtype.is_integer():
         counted = _exact(series, pl.Series([0], dtype=pl.Int64).new_from_index(0, len(series)), spec)
     elif series.dtype.is_float():
@@ -43,6 +49,17 @@ def since_origin(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> pl
         other = series.set(parts[1].is_not_null(), None).cast(pl.Float64, strict=False)  # such as 1.7e9
         counted = pl.select(pl.coalesce(plain, _of_floats(frame, other, spec))).to_series()
     return counted + spec.origin_us
+
+
+def _months(series: pl.Series, spec: TimeColumn) -> pl.Series:
+    """Whole months of the calendar from the origin, in UTC; null for any other number."""
+    numbers = series.cast(pl.Float64, strict=False)
+    count = numbers.set(~((numbers == numbers.floor()) & (numbers.abs() < _MONTHS_END)).fill_null(False), None).cast(pl.Int64)
+    origin = datetime.fromtimestamp(spec.origin_us / 10**6, UTC)
+    month = origin.year * 12 + origin.month - 1 + count
+    inside = pl.DataFrame({"month": month.set(~month.is_between(12, _MONTHS_END + 11).fill_null(False), None)})
+    first = inside.select(pl.date(pl.col("month") // 12, pl.col("month") % 12 + 1, pl.lit(origin.day))).to_series()
+    return first.cast(pl.Datetime("us")).dt.epoch("us") + spec.origin_us % 86_400_000_000
 
 
 def _exact(whole: pl.Series, fraction: pl.Series, spec: TimeColumn) -> pl.Series:

@@ -13,8 +13,8 @@ import polars as pl
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import unreadable
 
-_GZIP: Final = b"\x1f\x8b"
-_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+GZIP: Final = b"\x1f\x8b"
+ZSTD: Final = b"\x28\xb5\x2f\xfd"
 BOM: Final = b"\xef\xbb\xbf"
 _UTF_16: Final = (b"\xff\xfe", b"\xfe\xff")
 _TRANSCODE_REMEDY: Final = "Declare csv.encoding in the mapping (for example latin-1, cp1252, utf-16), or save the file as UTF-8."
@@ -39,9 +39,9 @@ def utf8_text(path: Path, form: CsvForm) -> bytes:
 def _unpacked(path: Path) -> bytes:
     packed = path.read_bytes()
     try:
-        if packed.startswith(_GZIP):
+        if packed.startswith(GZIP):
             return gzip.decompress(packed)
-        if packed.startswith(_ZSTD):  # polars has zstd, Python has it from 3.14 on
+        if packed.startswith(ZSTD):  # polars has zstd, Python has it from 3.14 on
             return "\n".join(pl.scan_lines(path).collect().to_series().to_list()).encode()
     except (OSError, EOFError, zlib.error, pl.exceptions.PolarsError) as error:
         what = f"the file cannot be unpacked: {str(error).splitlines()[0]}"
@@ -51,7 +51,11 @@ def _unpacked(path: Path) -> bytes:
 
 def csv_text(path: Path, form: CsvForm) -> bytes:
     """A CSV from its header on to its last row, marks within fields doubled. Raises Quarantine(INPUT_FILE_UNREADABLE)."""
-    text = utf8_text(path, form)
+    return from_header(utf8_text(path, form), form)
+
+
+def from_header(text: bytes, form: CsvForm) -> bytes:
+    """UTF-8 text without its preamble and empty ends, marks within fields doubled."""
     for _ in range(form.preamble or 0):
         text = text.partition(b"\n")[2]
     text = text.strip(b"\r\n")

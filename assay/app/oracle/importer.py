@@ -13,7 +13,7 @@ import polars as pl
 from assay.app.oracle.label_columns import label_columns
 from assay.app.oracle.live_columns import live_frame
 from assay.app.oracle.mapping import Mapping
-from assay.app.oracle.reading import read_input
+from assay.app.oracle.reading import over_file, read_input
 from assay.app.oracle.row_filters import taken_rows
 from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document, world_root
 from assay.app.oracle.source_order import source_order
@@ -37,6 +37,7 @@ def import_world(path: Path, mapping: Mapping, store: ObjectStore, now_us: int, 
     LABEL_NOT_AFTER_PAYMENT) and Stop (see `sealed_world.open_world`).
     """
     progress("read", 0, 5)
+    mapping = over_file(path, mapping)
     truth = mapping.truth
     frame = read_input(path, [*mapping.live_columns(), *sorted(truth.columns() if truth else ())], mapping.form)
     progress("check", 1, 5)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from assay.app.oracle.amount_columns import amount, currency
+from assay.app.oracle.attribute_columns import attributes
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.refusing import refuse_row
-from assay.app.oracle.text_columns import constant_or_column, identifier, joined, primary_key, text
+from assay.app.oracle.text_columns import constant_or_column, identifier, joined, primary_key
 from assay.app.oracle.time_columns import instant
-from assay.contracts.limits import ATTRIBUTE_CHARS_MAX
 from assay.contracts.reasons import Reason
 
 
@@ -30,7 +30,7 @@ def live_frame(frame: pl.DataFrame, mapping: Mapping, now_us: int) -> pl.DataFra
             f"entity.{name}": identifier(frame, column, required=False, nulls_declared=declared)
             for name, column in mapping.entities.items()
         },
-        **{f"attribute.{name}": text(frame, name, ATTRIBUTE_CHARS_MAX, required=False) for name in mapping.attributes},
+        **attributes(frame, mapping.attribute_names),
     }
     future = columns["ts_us"] > now_us
     remedy = "Correct the file, the time zone or the unit declared in the mapping."

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from assay.app.oracle.mapping_amount import AmountColumn
 from assay.app.oracle.mapping_csv import CsvForm
-from assay.app.oracle.mapping_parts import Closed, Column, IdColumns, RowFilter, ShortText, Value, plain_text
+from assay.app.oracle.mapping_parts import Closed, Column, ColumnPattern, IdColumns, RowFilter, ShortText, Value, plain_text
 from assay.app.oracle.mapping_time import TimeColumn
 from assay.app.oracle.mapping_truth import Truth
 from assay.contracts.canonical import hex64
 from assay.contracts.currencies import EXPONENT_MAX, exponent_of
-from assay.contracts.errors import Stop
+from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.limits import ATTRIBUTES_MAX, ENTITIES_MAX, ID_CHARS_MAX, LABEL_CHARS_MAX, SEED_MAX
 from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import gate_truth_names, plain_name
@@ -24,6 +25,8 @@ from assay.contracts.yaml_documents import read_document
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=LABEL_CHARS_MAX)]
 Exponent = Annotated[int, Field(ge=0, le=EXPONENT_MAX)]
 Code = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+#: what stands for a value that somebody still has to say
+TODO: Final = "TODO"
 
 
 class Mapping(Closed):
@@ -45,7 +48,7 @@ class Mapping(Closed):
     currency: Value
     entities: Annotated[dict[Name, Column], Field(default_factory=dict, max_length=ENTITIES_MAX)]
     kind: Value
-    attributes: Annotated[tuple[ShortText, ...], Field(strict=False, max_length=ATTRIBUTES_MAX)] = ()
+    attributes: Annotated[tuple[ShortText | ColumnPattern, ...], Field(strict=False, max_length=ATTRIBUTES_MAX)] = ()
     truth: Truth | None = None
     scenario_id: Annotated[str, Field(min_length=1, max_length=ID_CHARS_MAX), AfterValidator(plain_text)] = "imported"
     seed: Annotated[int, Field(ge=0, le=SEED_MAX)] = 0
@@ -65,6 +68,28 @@ class Mapping(Closed):
     def id_columns(self) -> tuple[str, ...]:
         """The columns of the id; none where it is the number of the row."""
         return (self.id,) if isinstance(self.id, str) else self.id.columns or ()
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The columns that travel with a payment; without those of patterns, until `over` has named them."""
+        return tuple(one for one in self.attributes if isinstance(one, str))
+
+    def over(self, columns: Sequence[str]) -> Mapping:
+        """The mapping with names in place of patterns, in the order of the file's columns.
+
+        Raises Quarantine(INPUT_COLUMN_MISSING) for a pattern that no column fits, Stop(MAPPING_INVALID, TRUTH_COLUMN_IN_LIVE_ROW).
+        """
+        patterns = [one for one in self.attributes if isinstance(one, ColumnPattern)]
+        if not patterns:
+            return self
+        used = {*self.live_columns(), *(self.truth.columns() if self.truth else ())}
+        named: dict[str, None] = {}
+        for one in self.attributes:
+            found = [one] if isinstance(one, str) else [name for name in columns if one.fits(name) and name not in used]
+            if not found:
+                raise _no_column(one, columns)
+            named |= dict.fromkeys(found)
+        return parse_document({**self.document(), "attributes": list(named)}, "attributes")
 
     @property
     def exponents(self) -> dict[str, int] | None:
@@ -90,7 +115,7 @@ class Mapping(Closed):
         live |= {self.order: "order"} if self.order else {}
         live |= {value.column: name for name, value in (("currency", self.currency), ("kind", self.kind)) if value.column}
         live |= {column: f"entities.{name}" for name, column in self.entities.items()}
-        return live | dict.fromkeys(self.attributes, "attributes")
+        return live | dict.fromkeys(self.attribute_names, "attributes")
 
     def document(self) -> dict[str, Any]:
         """The mapping with every default written out; parts that came later are there where they are given."""
@@ -116,13 +141,43 @@ class Mapping(Closed):
 
 def parse_mapping(text: str | bytes, where: str) -> Mapping:
     """Read a mapping. Raises Stop(MAPPING_INVALID) naming the field, Stop(TRUTH_COLUMN_IN_LIVE_ROW) naming the column."""
+    return parse_document(read_document(text, Reason.MAPPING_INVALID, where), where)
+
+
+def parse_document(document: dict[str, Any], where: str) -> Mapping:
+    """A mapping of its keys and values. Raises as `parse_mapping`."""
+    unsaid = list(_unsaid(document))
+    if unsaid:
+        what = f"{', '.join(unsaid)}: {TODO} stands for a value that the file does not tell"
+        raise Stop(
+            Reason.MAPPING_INVALID, what, where=where, remedy=f"Write the value in place of {TODO}; the comment above it says which."
+        )
     try:
-        mapping = Mapping.model_validate(read_document(text, Reason.MAPPING_INVALID, where))
+        mapping = Mapping.model_validate(document)
     except ValidationError as error:
         what = _fault(error)
         raise Stop(Reason.MAPPING_INVALID, what, where=where, remedy="Correct this field of the mapping.") from None
     _refuse_truth_in_live_rows(mapping, where)
     return mapping
+
+
+def _no_column(pattern: str | ColumnPattern, columns: Sequence[str]) -> Quarantine:
+    shown = pattern if isinstance(pattern, str) else pattern.pattern
+    what = f"no column fits the pattern '{shown}' that the mapping does not use elsewhere; the file has {', '.join(columns)}"
+    return Quarantine(Reason.INPUT_COLUMN_MISSING, what, where="attributes", remedy="Correct the pattern in the mapping.")
+
+
+def _unsaid(value: object, place: str = "") -> Iterator[str]:
+    """Places that hold TODO in place of a value."""
+    if value == TODO:
+        yield place
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _unsaid(key, place)
+            yield from _unsaid(one, f"{place}.{key}" if place else str(key))
+    elif isinstance(value, list):
+        for one in value:
+            yield from _unsaid(one, place)
 
 
 def _fault(error: ValidationError) -> str:
@@ -169,7 +224,10 @@ def _refuse_truth_in_live_rows(mapping: Mapping, where: str) -> None:
         if place is not None:
             remedy = "Truth may reach a run only as a label, later; take the column out of the live part."
             raise _told(f"the truth column '{column}' is also mapped to {place}", where, remedy)
-    for name, place in [*((name, f"entities.{name}") for name in mapping.entities), *((name, "attributes") for name in mapping.attributes)]:
+    for name, place in [
+        *((name, f"entities.{name}") for name in mapping.entities),
+        *((name, "attributes") for name in mapping.attribute_names),
+    ]:
         if plain_name(name) in gate_truth_names():
             what = f"'{name}' ({place}) is a name that tells the truth about a payment: the gate refuses every payment that carries it"
             remedy = "Rename it in the file and in the mapping; if it is the truth, name it under truth.column or truth.also."

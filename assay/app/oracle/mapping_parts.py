@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -70,6 +71,17 @@ class IdColumns(Closed):
         if (self.columns is None) == (self.row is None):
             raise ValueError("give either 'columns' or 'row: true'")
         return self
+
+
+class ColumnPattern(Closed):
+    """All columns of the file whose names fit and that the mapping uses nowhere else. `*` stands for any text, `?` for one character."""
+
+    pattern: ShortText
+
+    def fits(self, name: str) -> bool:
+        """Whether a column's name fits."""
+        parts = {"*": ".*", "?": "."}
+        return re.fullmatch("".join(parts.get(letter, re.escape(letter)) for letter in self.pattern), name, re.DOTALL) is not None
 
 
 class RowFilter(Closed):

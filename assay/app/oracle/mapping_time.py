@@ -13,6 +13,9 @@ from assay.app.oracle.mapping_parts import Closed, Column, Columns
 #: no payment of a file is older, unless its mapping says so: a wrong unit and a year of two digits end up before
 EARLIEST = "1990-01-01"
 
+#: days that every month has
+SHORTEST_MONTH = 28
+
 #: marks of strptime that a format must not hold, and the remedy
 _MARKS = {
     "%f": "a fraction of a second is '.%f', behind a point",
@@ -57,14 +60,15 @@ class TimeColumn(Closed):
 
     Naive times need `zone` (an IANA name), which numbers do not have; `ambiguous` says which is meant of a local time that occurs twice.
     `format` is a strptime format of other text than RFC 3339. Numbers need `unit`; they count from `origin` (RFC 3339; 1970 where it is
-    not given). A time before `earliest` (a day in UTC; EARLIEST where it is not given) is refused.
+    not given). A `month` is one of the calendar, in whole numbers. A time before `earliest` (a day in UTC; EARLIEST where it is not
+    given) is refused.
     """
 
     later = frozenset({"column", "columns", "format", "origin", "ambiguous", "earliest"})
     column: Column | None = None
     columns: Columns | None = None
     zone: str | None = None
-    unit: Literal["s", "ms", "us", "ns", "min", "h", "d"] | None = None
+    unit: Literal["s", "ms", "us", "ns", "min", "h", "d", "month"] | None = None
     format: Annotated[str, Field(min_length=1), AfterValidator(_format)] | None = None
     origin: Moment | None = None
     ambiguous: Literal["earliest", "latest", "refuse"] | None = None
@@ -80,6 +84,12 @@ class TimeColumn(Closed):
             raise ValueError("'columns' are joined by blanks; say how to read them in 'format', as in '%Y %m %d %H:%M'")
         if self.origin is not None and self.unit is None:
             raise ValueError("'origin' needs 'unit'")
+        return self
+
+    @model_validator(mode="after")
+    def _every_month_has_the_day_of_the_origin(self) -> TimeColumn:
+        if self.unit == "month" and datetime.fromisoformat(self.origin or "1970-01-01T00:00:00Z").day > SHORTEST_MONTH:
+            raise ValueError(f"with 'unit: month', 'origin' is on one of the first {SHORTEST_MONTH} days of a month: others lack the day")
         return self
 
     @model_validator(mode="after")

@@ -15,6 +15,7 @@ import polars.selectors as cs
 
 from assay.app.oracle.column_types import plain_types
 from assay.app.oracle.csv_reading import CsvFile
+from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import FILE, ROW, unreadable
 from assay.app.oracle.table_files import JsonLines, ParquetFile, ParquetFolder
@@ -22,7 +23,7 @@ from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
 #: what a damaged file ends in; some Parquet bytes make the reader panic, which is no Exception
-_READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 
 
 class InputFile(Protocol):
@@ -59,17 +60,36 @@ def read_input(path: Path, columns: Sequence[str], form: CsvForm) -> pl.DataFram
         wanted = list(dict.fromkeys(columns))
         _refuse_missing(file, path, wanted)
         frame = file.frame(wanted)
-    except _READ_ERRORS as error:
-        cause = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise unreadable(path, f"the file cannot be read: {cause}", "Write the file again, it is damaged.") from None
+    except READ_ERRORS as error:
+        raise damaged(path, error) from None
     if frame.is_empty():
         raise Quarantine(Reason.INPUT_EMPTY, "the input file holds no rows", where=str(path), remedy="Give a file with rows.")
     return _declared(plain_types(frame), form).with_row_index(ROW, offset=1)
 
 
-def _open(path: Path, form: CsvForm) -> InputFile:
+def over_file(path: Path, mapping: Mapping) -> Mapping:
+    """The mapping with the file's columns in place of patterns. Raises as `read_input` and as `Mapping.over`."""
+    if len(mapping.attribute_names) == len(mapping.attributes):
+        return mapping
+    try:
+        return mapping.over(_open(path, mapping.form).columns)
+    except READ_ERRORS as error:
+        raise damaged(path, error) from None
+
+
+def damaged(path: Path, error: BaseException) -> Quarantine:
+    """The refusal of a file that a reader cannot read."""
+    cause = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return unreadable(path, f"the file cannot be read: {cause}", "Write the file again, it is damaged.")
+
+
+def kind_of(path: Path) -> str:
+    """The ending that says how to read a file, such as `.csv`; nothing for a folder.
+
+    Raises Quarantine: INPUT_FILE_MISSING, INPUT_FILE_UNREADABLE for any other ending.
+    """
     if path.is_dir():
-        return ParquetFolder(path)
+        return ""
     if not path.is_file():
         raise Quarantine(Reason.INPUT_FILE_MISSING, "the input file does not exist", where=str(path), remedy="Check the path.")
     suffix = next((suffix.lower() for suffix in reversed(path.suffixes) if suffix.lower() not in _PACKED), "")
@@ -78,7 +98,12 @@ def _open(path: Path, form: CsvForm) -> InputFile:
         raise unreadable(
             path, what, f"Give a file that ends in {', '.join(_KINDS)} (text also with .gz or .zst), or a folder of .parquet files."
         )
-    return _KINDS[suffix](path, form)
+    return suffix
+
+
+def _open(path: Path, form: CsvForm) -> InputFile:
+    suffix = kind_of(path)
+    return _KINDS[suffix](path, form) if suffix else ParquetFolder(path)
 
 
 def _refuse_missing(file: InputFile, path: Path, wanted: Sequence[str]) -> None:

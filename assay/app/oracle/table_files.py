@@ -60,9 +60,9 @@ class ParquetFolder:
             what = "this is a folder, and it holds no .parquet file"
             raise Quarantine(Reason.INPUT_FILE_MISSING, what, where=str(path), remedy="Give a file, or a folder of .parquet files.")
         self._path = path
-        self._partitions = list(_partition(self.files[0]))
+        self._partitions = list(partition_of(self.files[0]))
         for file in self.files:
-            if list(_partition(file)) != self._partitions:
+            if list(partition_of(file)) != self._partitions:
                 raise unreadable(path / file, "the file lies in other partitions than the first one", "Give a folder of one layout.")
         stored = pl.scan_parquet(path / self.files[0], hive_partitioning=False).collect_schema().names()
         self.columns = [*stored, *(name for name in self._partitions if name not in stored)]
@@ -76,7 +76,7 @@ class ParquetFolder:
         return ""
 
     def _rows(self, file: Path, columns: Sequence[str]) -> pl.DataFrame:
-        partition = _partition(file)
+        partition = partition_of(file)
         scan = pl.scan_parquet(self._path / file, hive_partitioning=False)
         stored = scan.collect_schema().names()
         missing = [column for column in columns if column not in partition and column not in stored]
@@ -183,7 +183,7 @@ def _begins(path: Path) -> bytes:
         return file.read(len(_PARQUET_MARK))
 
 
-def _partition(file: Path) -> dict[str, str | None]:
+def partition_of(file: Path) -> dict[str, str | None]:
     """Names and values of `name=value/` in a path."""
     from urllib.parse import unquote
 

@@ -14,7 +14,7 @@ from assay.contracts.reasons import Reason
 #: years 1 to 9999: what RFC 3339 can write
 _YEARS_US = (-62_135_596_800_000_000, 253_402_300_799_999_999)
 #: what is read: RFC 3339, also with a blank for the T, without an offset, and with one digit of month, day and hour
-_FORM = r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}[Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?$"
+WRITTEN = r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}[Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 _AWARE = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _NAIVE = "%Y-%m-%dT%H:%M:%S%.f"
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -82,7 +82,7 @@ def _refuse_far(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> Non
 
 def _formatted(frame: pl.DataFrame, text: pl.Series, spec: TimeColumn, form: str) -> pl.Series:
     try:
-        read = text.str.to_datetime(form.replace(".%f", "%.f"), time_unit="us", strict=False)
+        read = by_format(text, form)
     except pl.exceptions.PolarsError as error:
         what = f"the format '{form}' cannot be read: {str(error).splitlines()[0]}"
         remedy = "Correct 'format' in the mapping; it is a format of strptime."
@@ -92,8 +92,13 @@ def _formatted(frame: pl.DataFrame, text: pl.Series, spec: TimeColumn, form: str
     return _to_utc_us(read, spec)
 
 
+def by_format(text: pl.Series, form: str) -> pl.Series:
+    """Text read by a format of strptime; null where it does not fit."""
+    return text.str.to_datetime(form.replace(".%f", "%.f"), time_unit="us", strict=False)
+
+
 def _written_time(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> pl.Series:
-    joined = series.set(~series.str.contains(_FORM), None).str.replace(" ", "T", literal=True).str.to_uppercase()
+    joined = series.set(~series.str.contains(WRITTEN), None).str.replace(" ", "T", literal=True).str.to_uppercase()
     aware = joined.str.to_datetime(_AWARE, time_unit="us", strict=False)
     naive = joined.str.to_datetime(_NAIVE, time_unit="us", strict=False)
     _refuse_naive(frame, naive.is_not_null(), spec)

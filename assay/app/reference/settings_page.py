@@ -21,12 +21,44 @@ refused.
 |---|---|---|
 """
 
+TAIL = """
+## The worker's web view
+
+The web view shows metrics, health, and the tables of the lanes with their decisions. It listens on `127.0.0.1` unless `ASSAY_WEB_HOST` says
+otherwise.
+
+| call | on this machine | where `ASSAY_WEB_HOST` is another address |
+|---|---|---|
+| `GET /healthz` | open | open: a health check of ECS or of a load balancer sends no key. The page holds lanes and offsets, no payment |
+| `GET /metrics`, `GET /table/…` | open | the key of the run: header `X-IG-Api-Key`, or `Authorization: Bearer` |
+
+A call without a key must name the worker by address or as `localhost` in its header `Host`. A page that gave its own name the address
+`127.0.0.1` is refused (`HOST_UNKNOWN`, 421). Refusals have the four fields of the gate's refusals. Prometheus sends the key with:
+
+```yaml
+scrape_configs:
+  - job_name: assay-worker
+    authorization:
+      credentials_file: /run/secrets/assay-key   # written by: assay key show --run DIR
+    static_configs:
+      - targets: ["worker:6066"]
+```
+
+## Keys
+
+`run.json` of a run holds its key. All files of a run are readable by their owner only. `assay up` shows the key once, on a terminal, and
+prints it into no log. A script takes it from `assay key show --run DIR`.
+
+`assay key rotate --run DIR` makes a new key while gate and worker go on. The key before stays valid. Give the callers the new key, then
+`assay key retire --run DIR` refuses the one before. A run has two valid keys at most: a second rotation before that is refused
+(`KEY_NOT_RETIRED`).
+"""
+
 
 def settings_reference() -> str:
     """The reference as Markdown, one row per setting in the order of declaration."""
-    return HEAD + "".join(
-        f"| `{PREFIX}{name.upper()}` | {_default(field)} | {_text(field)} |\n" for name, field in Settings.model_fields.items()
-    )
+    rows = (f"| `{PREFIX}{name.upper()}` | {_default(field)} | {_text(field)} |\n" for name, field in Settings.model_fields.items())
+    return HEAD + "".join(rows) + TAIL
 
 
 def _default(field: FieldInfo) -> str:

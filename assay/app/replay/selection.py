@@ -18,7 +18,7 @@ from assay.codecs.columns import Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import topics
+from assay.contracts.topics import topic, topic_named
 
 _SOURCE = frozenset({"source_event.topic", "source_event.partition", "source_event.offset"})
 
@@ -41,14 +41,14 @@ class Selection:
     def of(self, values: Strings) -> Strings:
         """The decision_response values that are selected, in their order."""
         columns = decode(plan_of("decision_response", _SOURCE), values.data, values.starts, values.lengths, HEADER_BYTES).columns
-        handles = columns["source_event.topic"]
-        assert isinstance(handles, Strings)
-        names = np.array([(name or b"").decode() for name in handles.tolist()], dtype=object)
+        topics_of = columns["source_event.topic"]
+        assert isinstance(topics_of, Strings)
+        names = np.array([(name or b"").decode() for name in topics_of.tolist()], dtype=object)
         partition, offset = (np.asarray(columns[f"source_event.{name}"]) for name in ("partition", "offset"))
         chosen: NDArray[np.bool_] = np.zeros(len(offset), np.bool_)
         for span in self._spans:
             inside = (offset >= span.first) & (offset <= span.last)
-            chosen |= (names == span.handle) & (partition == span.partition) & inside
+            chosen |= (names == topic(span.handle).name()) & (partition == span.partition) & inside
         return values.take(np.flatnonzero(chosen))
 
 
@@ -92,10 +92,10 @@ def _anchors(path: Path) -> Iterable[Span]:
 
 
 def _handle(name: str) -> str:
-    for handle, known in topics().items():
-        if name in (handle, known.name()):
-            return handle
-    raise _invalid(f"there is no topic '{name}'", "docs/contracts.md lists them")
+    try:
+        return topic_named(name).handle
+    except Stop:
+        raise _invalid(f"there is no topic '{name}'", "docs/contracts.md lists them") from None
 
 
 def _invalid(what: str, where: str) -> Stop:

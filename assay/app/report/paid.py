@@ -15,7 +15,7 @@ from assay.codecs.single_object import unpack
 from assay.contracts.currencies import amount_text
 from assay.contracts.errors import AssayError, Stop
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import topics
+from assay.contracts.topics import topic_named
 
 _ENTITY = "entity."
 
@@ -99,7 +99,7 @@ def _of_row(row: Mapping[str, Any], world: SealedWorld) -> Paid:
 def _on_bus(run: Run, source: Mapping[str, Any], properties: Mapping[str, str] | None) -> Paid | None:
     at = {"partition": source["partition"], "first": source["offset"], "last": source["offset"]}
     try:
-        records = read_records(run.bootstrap, handle_of(source["topic"], run.namespace), run.namespace, properties, **at)
+        records = read_records(run.bootstrap, topic_named(source["topic"], run.namespace).handle, run.namespace, properties, **at)
         record = next((unpack(record.value)[1] for record in records if record.value), None)
     except AssayError:
         return None
@@ -107,9 +107,3 @@ def _on_bus(run: Run, source: Mapping[str, Any], properties: Mapping[str, str] |
         return None
     entities = {one["name"]: one["id"] for one in record["entities"]}
     return Paid(record["amount_minor"], record["currency"], entities, record["kind"])
-
-
-def handle_of(name: str, namespace: str) -> str:
-    """The handle of a topic that is named by its handle or by its name, with or without the namespace before it."""
-    handles = {spelling: handle for handle, found in topics().items() for spelling in (found.name(namespace), found.name(""))}
-    return handles.get(name, name)

@@ -16,7 +16,7 @@ from assay.contracts.visible import one_line
 
 
 def refuse_quarantined(run: Run, wanted: str) -> None:
-    """Raises Stop(PAYMENT_QUARANTINED) with what the gate said when it set aside the payment, the last time it did."""
+    """Raises Stop(EVENT_QUARANTINED) with what the gate said when it set aside the payment, the last time it did."""
     refused = None
     for item in refused_items(run):
         refused = item if item.is_called(wanted) else refused
@@ -28,11 +28,11 @@ def quarantined(run: Run, refused: Refused) -> Stop:
     """The refusal that names why a payment is in quarantine."""
     what = f"{refused.event_id!r} is not decided: quarantined, because {refused.reason}: {one_line(refused.detail)}"
     remedy = f"{refused.remedy} `{own_command()} quarantine show {refused.quarantine_id} --run {run.directory}` shows it as it came."
-    return Stop(Reason.PAYMENT_QUARANTINED, what, where=refused.where, remedy=remedy.strip())
+    return Stop(Reason.EVENT_QUARANTINED, what, where=refused.where, remedy=remedy.strip())
 
 
 def refuse_set_aside(letters: Iterable[bytes | None], event_id: str) -> None:
-    """Raises Stop(PAYMENT_QUARANTINED) for a payment that a lane has set aside; `letters` are the values of the quarantine topic."""
+    """Raises Stop(EVENT_QUARANTINED) for a payment that a lane has set aside; `letters` are the values of the quarantine topic."""
     needle = event_id.encode("utf-8", "replace")
     for value in letters:
         if value is not None and needle in value:
@@ -40,7 +40,7 @@ def refuse_set_aside(letters: Iterable[bytes | None], event_id: str) -> None:
             if letter.event_id == event_id:
                 what = f"{event_id!r} is not decided: quarantined by a lane, because {letter.reason}: {letter.detail}"
                 raise Stop(
-                    Reason.PAYMENT_QUARANTINED, what, where=letter.place, remedy="Correct the payment, and send it under an id of its own."
+                    Reason.EVENT_QUARANTINED, what, where=letter.place, remedy="Correct the payment, and send it under an id of its own."
                 )
 
 

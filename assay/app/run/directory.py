@@ -21,7 +21,7 @@ from assay.contracts.reasons import Reason
 
 #: the number of the layout of a run: the files of its directory, its journals, its topics. It goes up when a version of assay cannot
 #: go on with the runs of the one before. A `run.json` without a number is of layout 1.
-RUN_LAYOUT = 2
+RUN_LAYOUT = 3
 
 
 #: fields that came after runs had digests
@@ -97,6 +97,8 @@ class Run(BaseModel):
     gate_url: str = ""
     worker_url: str = ""
     api_key: str = Field(repr=False, default="")
+    #: the key before, valid until it is retired; empty for none
+    earlier_api_key: str = Field(repr=False, default="")
     partitions: int | None = None
 
     @property

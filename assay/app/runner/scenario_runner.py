@@ -132,7 +132,7 @@ def _commit(ledger: Ledger, config: RunConfig, manifest: WorldManifest, bundle_h
 
 
 def _publish(ledger: Ledger, config: RunConfig, manifest: WorldManifest, bundle_hash: str, publisher: Publisher, now_us: int) -> str:
-    """READY's id. Posture before READY: whoever acts on READY finds the posture there.
+    """READY's id. Posture and names of features before READY: whoever acts on READY finds them there.
 
     Final marks come when both are known to be there, and then neither is published again: behind its final mark it would be late.
     """
@@ -142,6 +142,7 @@ def _publish(ledger: Ledger, config: RunConfig, manifest: WorldManifest, bundle_
     details = {"message_id": str(ready["event_id"])}
     if "READY_PUBLISHED" not in told:
         for handle, name, record in (
+            (handles.FEATURE_SETS, "feature_set", signals.feature_set(config.features)),
             (handles.POSTURE, "posture", signals.normal_posture(pins, ts_us)),
             (handles.CONTROL, "run_ready", ready),
         ):

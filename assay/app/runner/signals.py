@@ -1,4 +1,7 @@
-"""What the Scenario Runner publishes: READY, the first posture, and the marks that nothing follows, as records with stable ids."""
+"""What the Scenario Runner publishes, as records with stable ids.
+
+READY, the names of features, the first posture, and the marks that nothing follows.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from assay.contracts.ids import ready_message_id
 from assay.contracts.pins import Pins
 from assay.contracts.posture import MASKS, Mode
 from assay.contracts.topics import topic
+from assay.tables.feature_document import parse_document
 
 POSTURE_POLICY_REV = "bootstrap.1"
 
@@ -46,6 +50,19 @@ def normal_posture(pins: Pins, ts_us: int) -> dict[str, Any]:
         "policy_rev": POSTURE_POLICY_REV,
         **MASKS[Mode.NORMAL].as_json(),
         "reason": "the run starts with every capability",
+    }
+
+
+def feature_set(features: Mapping[str, Any]) -> dict[str, Any]:
+    """The names of feature values under a feature document. Raises Stop(FEATURE_DOCUMENT_INVALID)."""
+    document = parse_document(features)
+    return {
+        "feature_set": document.feature_set,
+        "revision": document.revision,
+        "content_digest": document.digest,
+        "longs": list(document.long_names),
+        "doubles": list(document.double_names),
+        "entities": list(document.entities),
     }
 
 

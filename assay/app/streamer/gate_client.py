@@ -12,11 +12,11 @@ import aiohttp
 
 from assay.app.streamer.retry import RetryPolicy, is_transient
 from assay.contracts import instants
+from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
-API_KEY_HEADER = "X-IG-Api-Key"
 BATCH_PATH, MARKS_PATH = "/v1/ingest/batch?results=exceptions", "/v1/ingest/marks"
 CALL_TIMEOUT_S = 60.0
 _TRANSPORT_ERRORS = (aiohttp.ClientError, TimeoutError, OSError)
@@ -32,7 +32,7 @@ class GateClient:
     def __init__(self, url: str, api_key: str, pins: Pins, policy: RetryPolicy, chance: Callable[[], float], stop: asyncio.Event) -> None:
         self._url, self._policy, self._chance, self._stop = url.rstrip("/"), policy, chance, stop
         self._pins = pins.as_json()
-        headers = {API_KEY_HEADER: api_key, "Content-Type": "application/json"}
+        headers = {KEY_HEADER: api_key, "Content-Type": "application/json"}
         self._session = aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=CALL_TIMEOUT_S))
         self.retries = 0
 

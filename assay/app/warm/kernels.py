@@ -27,6 +27,7 @@ from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.columns import Strings
 from assay.codecs.record_batch import record_batches, sealed
 from assay.codecs.record_batch_read import read_batches
+from assay.codecs.record_headers import framed_headers
 from assay.codecs.table_state import blocks, read_state
 from assay.contracts.errors import Stop
 from assay.contracts.handles import RTDL
@@ -70,7 +71,7 @@ def kernels() -> dict[str, Dispatcher]:
 def _frame(simulator: Simulator) -> None:
     """What a producer and a consumer do with a lane's output, and a reader of the audit chain with its segments."""
     values = Strings.of(simulator.log.values(RTDL))
-    for batch in record_batches(values, values, 0, bytes_max=100_000):
+    for batch in record_batches(values, values, 0, 100_000, framed_headers(values)):
         read_batches(sealed(batch, 0, 0, 0), 0)
     for key in simulator.store.keys(SEGMENTS):
         read_segment(simulator.store.read(key))

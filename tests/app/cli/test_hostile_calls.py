@@ -39,7 +39,7 @@ CALLS = [
     ("demo --rows 20 --policy transfers", 65, "POLICY_ENTITY_ABSENT"),
     ("demo --policy folder", 66, "POLICY_MISSING"),
     ("demo --policy file", 65, "_DOCUMENT_INVALID"),
-    ("demo --mapping file", 65, "MAPPING_INVALID"),
+    ("demo --input in.csv --mapping file", 65, "MAPPING_INVALID"),
     ("demo --run folder", 66, "RUN_MISSING"),
     ("demo --run none", 66, "RUN_MISSING"),
     ("up --policy none", 66, "POLICY_MISSING"),

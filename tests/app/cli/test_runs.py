@@ -12,8 +12,8 @@ from proven_runs import evidence
 from shown_runs import gate_wrote, shown_run
 
 from assay.app.cli import main
-from assay.app.runs.listing import Process, user_of
-from assay.app.runs.removal import planned
+from assay.app.housekeeping.listing import Process, user_of
+from assay.app.housekeeping.removal import planned
 from assay.app.stores.file_lock import held, holder_of
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason

@@ -15,6 +15,7 @@ from assay.contracts.errors import AssayError, Quarantine
 from assay.contracts.reasons import Reason
 
 SECONDS, DAYS, NANOS = ({"column": "at", "unit": unit} for unit in ("s", "d", "ns"))
+MONTHS = {"column": "at", "unit": "month", "origin": "2021-11-28T06:30:00+01:00"}
 
 
 def fractional(form: str) -> dict[str, Any]:
@@ -109,3 +110,30 @@ def test_a_number_that_a_float_does_not_hold_exactly_is_refused(
     with pytest.raises(Quarantine, match="does not hold exactly") as refusal:
         small_world(tmp_path, rows, **changes)
     assert (refusal.value.reason, refusal.value.where) == (Reason.INPUT_VALUE_INVALID, f"column '{column}', row 3")
+
+
+@pytest.mark.parametrize(
+    ("value", "instant"),
+    [
+        (0, "2021-11-28T05:30:00.000000Z"),
+        ("1", "2021-12-28T05:30:00.000000Z"),
+        (3.0, "2022-02-28T05:30:00.000000Z"),
+        ("-10", "2021-01-28T05:30:00.000000Z"),
+        ("+26", "2024-01-28T05:30:00.000000Z"),
+    ],
+)
+def test_months_are_counted_by_the_calendar(tmp_path: Path, value: Any, instant: str) -> None:
+    assert instants.text(small_world(tmp_path, {**ROWS, "at": [value] * 4}, time=MONTHS).manifest.min_ts_us) == instant
+
+
+@pytest.mark.parametrize("value", ["1.5", 0.5, "one", "1e9", 10**12, "-24500", float("nan")])
+def test_a_month_that_the_calendar_does_not_have_is_refused(tmp_path: Path, value: Any) -> None:
+    with pytest.raises(Quarantine) as refused:
+        small_world(tmp_path, {**ROWS, "at": [value] * 4}, time=MONTHS)
+    assert refused.value.reason is Reason.INPUT_VALUE_INVALID
+    assert refused.value.where == "column 'at', row 1"
+
+
+def test_months_are_not_counted_from_a_day_that_some_months_lack(tmp_path: Path) -> None:
+    with pytest.raises(AssayError, match=r"MAPPING_INVALID.*first 28 days of a month"):
+        small_world(tmp_path, ROWS, time={**MONTHS, "origin": "2021-01-31T00:00:00Z"})

@@ -10,6 +10,7 @@ import yaml
 
 from assay.app.oracle.generator import SHAPES
 from assay.app.oracle.mapping import Mapping, load_mapping, parse_mapping, shipped_mappings
+from assay.app.oracle.samples.shelf import SAMPLES
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -28,7 +29,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def test_every_generated_shape_has_a_shipped_mapping() -> None:
-    assert shipped_mappings() == sorted(SHAPES)
+    assert shipped_mappings() == sorted([*SHAPES, *SAMPLES])
     for name in shipped_mappings():
         assert load_mapping(name).mapping == name
 
@@ -82,7 +83,7 @@ def test_a_key_given_twice_is_refused_with_file_and_line(tmp_path: Path) -> None
 
 
 def test_a_mapping_that_does_not_exist_is_refused_with_the_shipped_ones() -> None:
-    with pytest.raises(Stop, match=r"INPUT_FILE_MISSING.*handbook, transfers"):
+    with pytest.raises(Stop, match=r"INPUT_FILE_MISSING.*handbook, ieee_cis"):
         load_mapping("nowhere")
 
 

@@ -95,11 +95,11 @@ def test_show_prints_reasons_with_their_rules_and_values(
     assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
     printed = capsys.readouterr().out
     for expected in (
-        "amount no longer at hand · 1970-01-01T00:00:00.000005Z",
+        "customer  c-1\n310.00 EUR · 1970-01-01T00:00:00.000005Z",
         "transaction pay-1",
         "STEP_UP, score 35",
         "MANY  +30 points\n  payments of this customer within 1d: 4 (at least 3)\n",
-        "NIGHT  +5 points\n  at night, to 06:59 UTC\n  amount: no longer at hand (more than 10 minor units)\n",
+        "NIGHT  +5 points\n  at night, to 06:59 UTC\n  amount: 310.00 EUR (more than 0.10 EUR)\n",
         "NORMAL, sequence 1, policy r, trusted",
         "T[0] < 10",
         "EXECUTED after 1 attempt(s)",

@@ -11,10 +11,9 @@ import pytest
 from gate_events import event, paid
 from shown_runs import decision_on, gate_wrote, shown_run
 
-from assay.app.bus.topic_reader import TopicRecord
 from assay.app.cli import main
 from assay.app.report.decision_search import find
-from assay.app.report.paid import Paid, handle_of, paid_of, told_by
+from assay.app.report.paid import Paid, paid_of, told_by
 from assay.app.run.directory import Run
 from assay.codecs.quarantine import quarantine_value
 from assay.codecs.single_object import pack
@@ -56,10 +55,10 @@ def set_aside(run: Run, handle: str) -> list[bytes | None]:
 @pytest.mark.parametrize(
     ("wanted", "bus", "kind", "reason", "code", "says"),
     [
-        ("pay-2", silent, Stop, Reason.PAYMENT_QUARANTINED, 1, "quarantined, because AMOUNT_OUT_OF_RANGE"),
+        ("pay-2", silent, Stop, Reason.EVENT_QUARANTINED, 1, "quarantined, because AMOUNT_OUT_OF_RANGE"),
         ("pay-1", nothing, Retry, Reason.DECISION_PENDING, 75, "admitted, and not decided yet"),
         ("pay-1", silent, Retry, Reason.DECISION_PENDING, 75, "FP_BUS_RTDL_V1 was not searched: nothing answers"),
-        ("pay-3", set_aside, Stop, Reason.PAYMENT_QUARANTINED, 1, "quarantined by a lane, because CURRENCY_NOT_OF_POLICY: in words"),
+        ("pay-3", set_aside, Stop, Reason.EVENT_QUARANTINED, 1, "quarantined by a lane, because CURRENCY_NOT_OF_POLICY: in words"),
         ("p3", nothing, Stop, Reason.DECISION_NOT_FOUND, 66, "the gate has not seen it"),
         ("pay-4", nothing, Stop, Reason.DECISION_NOT_FOUND, 66, "'pay-4' is unknown"),
         ("pay-4", silent, Stop, Reason.DECISION_NOT_FOUND, 66, "FP_BUS_RTDL_V1 was not searched"),
@@ -156,17 +155,17 @@ def test_json_rounds_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> No
 
 
 def test_what_the_decision_says_goes_before_the_world_and_suffices_without_one(run: Run) -> None:
-    decision = {**decision_on(run, "p1"), "amount_minor": 5716, "currency": "EUR", "entities": {"customer": "7", "merchant": "told"}}
+    told = {"entities": {"customer": "7", "merchant": "told", "shop": ""}}
+    decision = {**decision_on(run, "p1"), **told}
     assert paid_of(run, decision).entities == {"customer": "7", "merchant": "told"}
     other = {**decision, "source_event": {**decision["source_event"], "event_id": "live"}}
     assert paid_of(run, other) == Paid(5716, "EUR", {"customer": "7", "merchant": "told"})
-    assert told_by(decision_on(run, "p1")) == Paid()
 
 
-@pytest.mark.parametrize("name", ["FP_BUS_TRAFFIC_FRAUD_V1", "fp.bus.traffic.fraud.v1", "run1.fp.bus.traffic.fraud.v1"])
-def test_a_topic_is_known_by_its_handle_and_by_its_name(name: str) -> None:
-    assert handle_of(name, "run1.") == TRAFFIC
-    assert TopicRecord(0, 0, None, None).wall_ms == 0
+def test_an_older_decision_says_nothing_and_its_payment_is_found_in_the_world(run: Run) -> None:
+    older = {**decision_on(run, "p1"), "amount_minor": 0, "currency": "", "entities": {}}
+    assert told_by(older) == Paid()
+    assert paid_of(run, older)[:5] == (5716, "EUR", {"customer": "7"}, "card", "p1")
 
 
 def test_a_decision_of_nobodys_payment_says_so() -> None:

@@ -17,9 +17,10 @@ from assay.app.runner.live import announce
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.runner.signals import bus_record
 from assay.contracts.errors import Stop
-from assay.contracts.handles import CONTROL
+from assay.contracts.handles import CONTROL, FEATURE_SETS
 from assay.contracts.ids import ready_message_id
 from assay.contracts.topics import Edge, edges, topic
+from assay.tables.feature_plan import compile_plan
 
 STORY = ["RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED", "READY_PUBLISHED", "MARKS_PUBLISHED"]
 
@@ -28,7 +29,8 @@ def test_ready_posture_and_final_marks_are_published(tmp_path: Path) -> None:
     world, bus = small_world(tmp_path), KeptRecords()
     config = config_of(world.manifest)
     run_scenario(config, world.store, bus, NOW_US)
-    read = bus.read()
+    (names, *read) = bus.read()
+    assert names[:2] == ("FP_BUS_FEATURE_SETS_V1", "feature_set")
     assert [(handle, name) for handle, name, _ in read] == [
         ("FP_BUS_POSTURE_V1", "posture"),
         ("FP_BUS_CONTROL_V1", "run_ready"),
@@ -45,9 +47,11 @@ def test_ready_posture_and_final_marks_are_published(tmp_path: Path) -> None:
 
 def test_keys_and_partitions_are_those_of_the_topic(tmp_path: Path) -> None:
     world, bus = small_world(tmp_path), KeptRecords()
-    run_scenario(config_of(world.manifest), world.store, bus, NOW_US)
+    config = config_of(world.manifest)
+    digest = compile_plan(config.features).digest.hex()
+    run_scenario(config, world.store, bus, NOW_US)
     for handle, record in bus.published:
-        assert record.key == b"platform_20260101T000000Z"
+        assert record.key == (b"platform_20260101T000000Z" if handle != "FP_BUS_FEATURE_SETS_V1" else digest.encode())
         assert 0 <= record.partition < topic(handle).partition_count()
 
 
@@ -59,7 +63,7 @@ def test_the_runner_writes_only_what_the_topic_files_list_for_it(tmp_path: Path)
     published = bus.read()
     assert {(handle, name) for handle, name, _ in published} == {
         ("FP_BUS_CONTROL_V1", "run_ready"), ("FP_BUS_CONTROL_V1", "mark"),
-        ("FP_BUS_POSTURE_V1", "posture"), ("FP_BUS_POSTURE_V1", "mark"),
+        ("FP_BUS_POSTURE_V1", "posture"), ("FP_BUS_POSTURE_V1", "mark"), ("FP_BUS_FEATURE_SETS_V1", "feature_set"),
     }  # fmt: skip
     for handle, name, _ in published:
         assert Edge("scenario_runner", "produces", handle, name) in set(edges())
@@ -71,16 +75,30 @@ def test_the_runner_writes_only_what_the_topic_files_list_for_it(tmp_path: Path)
 def test_the_declaration_of_the_runner_decides_and_no_second_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A record that is taken out of the ComponentSpec is refused before it is published."""
     world, bus = small_world(tmp_path), KeptRecords()
-    monkeypatch.setattr(signals, "SCENARIO_RUNNER", replace(SCENARIO_RUNNER, produces={CONTROL: ("run_ready",)}))
+    monkeypatch.setattr(
+        signals, "SCENARIO_RUNNER", replace(SCENARIO_RUNNER, produces={CONTROL: ("run_ready",), FEATURE_SETS: ("feature_set",)})
+    )
     with pytest.raises(Stop, match="PRODUCER_UNLISTED: scenario_runner may not write a posture to FP_BUS_POSTURE_V1"):
         run_scenario(config_of(world.manifest), world.store, bus, NOW_US)
-    assert bus.published == []
+    assert [name for _, name, _ in bus.read()] == ["feature_set"]
+
+
+def test_the_names_of_features_are_those_of_the_document_in_the_order_of_the_values(tmp_path: Path) -> None:
+    world, bus = small_world(tmp_path), KeptRecords()
+    config = config_of(world.manifest)
+    run_scenario(config, world.store, bus, NOW_US)
+    announce(config, bus, NOW_US)
+    plan = compile_plan(config.features)
+    first, again = (record for _, name, record in bus.read() if name == "feature_set")
+    assert (first["longs"], first["doubles"], first["entities"]) == (list(plan.long_names), list(plan.double_names), list(plan.entities))
+    assert (first["feature_set"], first["revision"], first["content_digest"]) == (plan.feature_set, plan.revision, plan.digest)
+    assert again == first
 
 
 def test_arrival_runs_get_no_final_marks(tmp_path: Path) -> None:
     world, bus = small_world(tmp_path), KeptRecords()
     run_scenario(config_of(world.manifest, ordering="arrival"), world.store, bus, NOW_US)
-    assert [name for _, name, _ in bus.read()] == ["posture", "run_ready"]
+    assert [name for _, name, _ in bus.read()] == ["feature_set", "posture", "run_ready"]
 
 
 def test_a_rerun_announces_nothing_behind_a_final_mark_and_changes_no_fact(tmp_path: Path) -> None:
@@ -93,7 +111,7 @@ def test_a_rerun_announces_nothing_behind_a_final_mark_and_changes_no_fact(tmp_p
     assert Ledger(world.store, config.scenario_run_id).events() == events
 
 
-@pytest.mark.parametrize("published", range(4))
+@pytest.mark.parametrize("published", range(5))
 def test_a_crash_anywhere_in_the_announcement_leaves_no_signal_behind_a_final_mark(tmp_path: Path, published: int) -> None:
     world, bus = small_world(tmp_path), KeptRecords()
     config = config_of(world.manifest)
@@ -131,7 +149,7 @@ def test_ready_that_could_not_be_published_is_published_by_the_next_run(tmp_path
     assert ledger.events()[-1]["event_kind"] == "READY_COMMITTED"
     bus.away = False
     run_scenario(config, world.store, bus, NOW_US + 1)
-    assert len(bus.published) == 4
+    assert len(bus.published) == 5
 
 
 def test_a_damaged_world_fails_the_run_and_nothing_is_published(tmp_path: Path) -> None:

@@ -1,0 +1,97 @@
+"""One backtest from a run and a policy to the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+
+from assay.agents.rule_plan import compile_rules
+from assay.app.backtest.answer import Answer, ChangedPayment
+from assay.app.backtest.candidate import Missing, config_under, missing_of, names_of, one_currency, refuse_unfit, world_of
+from assay.app.backtest.folding import folded
+from assay.app.backtest.seen import Seen, currency_check
+from assay.app.backtest.sources import Sources
+from assay.app.backtest.tally import TOGETHER, Tally
+from assay.app.backtest.truth import Truth, surveyed, truth_of
+from assay.app.policy.documents import Policy
+from assay.app.progress import unseen
+from assay.app.run.directory import Run
+from assay.tables.feature_plan import compile_plan
+
+#: called with payments done and payments in all
+Progress = Callable[[int, int], None]
+
+
+def refuse_unfit_policy(run: Run, policy: Policy) -> None:
+    """Refuse a policy that does not fit the run's world before anything is read from a server."""
+    refuse_unfit(run, policy, world_of(run))
+
+
+def backtest(
+    run: Run,
+    policy: Policy,
+    sources: Sources,
+    limit: int = 0,
+    on_changed: Callable[[ChangedPayment], object] = unseen,
+    progress: Progress = unseen,
+    together: int = TOGETHER,
+) -> Answer:
+    """What would have changed had this policy decided the run. `on_changed` gets each payment whose outcome changed, in order.
+    `together` payments are compared at a time.
+
+    The journal is folded from its first record, in its own order, under both policies: a decision sees what came before it and
+    nothing else. Raises Stop (COLUMN_NOT_JOURNALED, POLICY_ENTITY_ABSENT, CURRENCY_NOT_OF_POLICY, RUN_CONFIG_MISMATCH, and as
+    the lane does).
+    """
+    world = world_of(run)
+    refuse_unfit(run, policy, world)
+    missing = missing_of(run, config_under(run.config, policy), world, sources)
+    survey = surveyed(sources.journal())
+    truth = truth_of(world, survey)
+    first: list[ChangedPayment] = []
+
+    def note_changed(changed: ChangedPayment) -> None:
+        if len(first) < limit:
+            first.append(changed)
+        on_changed(changed)
+
+    seen = Seen(policy.feature_plan.entities, one_currency(run, world))
+    tally = Tally(truth, seen.money, note_changed, together)
+    for _ in _compared(run, policy, sources, missing, seen, tally):
+        progress(seen.payments, survey.payments)
+    return _answer(run, policy, truth, missing, seen, tally, first)
+
+
+def _compared(run: Run, policy: Policy, sources: Sources, missing: Missing, seen: Seen, tally: Tally) -> Iterator[None]:
+    """Fold the journal under both policies and count, a record at a time."""
+    config, check = run.config, currency_check(run.config, policy.feature_plan)
+    with closing(folded(config, config_under(config, policy), sources.journal(), run.partitions, missing.source)) as folding:
+        for both in folding:
+            seen.note(both.rows)
+            tally.add(both)
+            check(tally.currencies)
+            yield
+    tally.flush()
+    check(tally.currencies)
+    seen.refuse_absent(missing.names, missing.origin)
+
+
+def _answer(run: Run, policy: Policy, truth: Truth, missing: Missing, seen: Seen, tally: Tally, first: Sequence[ChangedPayment]) -> Answer:
+    config = run.config
+    plan = compile_plan(config.features)
+    return Answer(
+        run_id=run.platform_run_id,
+        before=names_of("the run's own", config, plan, compile_rules(config.policy, plan).policy.digest),
+        after=names_of(policy.name, config_under(config, policy), policy.feature_plan, policy.rule_plan.policy.digest),
+        payments=tally.payments,
+        changed=tally.changed,
+        rescored=tally.rescored,
+        truth=truth.source,
+        cells=tally.cells(),
+        reasons=tally.reasons(),
+        first=tuple(first),
+        refused=tally.refused,
+        columns=dict.fromkeys(missing.names, missing.origin),
+        unnamed=seen.unnamed,
+        digests={side: digest.hexdigest() for side, digest in tally.digests.items()},
+    )

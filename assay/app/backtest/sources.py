@@ -1,0 +1,66 @@
+"""Where a backtest reads: the journal of the run, and the topics behind it for columns that the journal does not hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from assay.agents.specs import Role, journal_topic
+from assay.agents.step import Chunk
+from assay.agents.topology import TOPOLOGY
+from assay.app.bus.offsets import bounds_of
+from assay.app.bus.topic_reader import read_topic
+from assay.app.replay.verify import read_journal
+from assay.app.run.directory import Run
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+class Sources(Protocol):
+    """The bytes of a run. Every call reads from the beginning, up to where things ended when the backtest began."""
+
+    def journal(self) -> Iterator[bytes]:
+        """Every record of the journal of the deciding lane, in order."""
+
+    def begins(self, handle: str) -> Mapping[int, int]:
+        """The first offset that each partition of a topic still holds."""
+
+    def chunks(self, handle: str, partition: int) -> Iterator[Chunk]:
+        """The records of one partition, in offset order."""
+
+
+class BusSources:
+    """The topics of a run on its Kafka. `properties` are Kafka's (TLS, SASL).
+
+    Raises Stop(JOURNAL_OUT_OF_REACH) when the head of the journal is gone, Retry(BROKER_UNREACHABLE).
+    """
+
+    def __init__(self, run: Run, properties: Mapping[str, str] | None = None) -> None:
+        self._run, self._properties = run, properties
+        handle = journal_topic(TOPOLOGY.with_role(Role.DECIDE))
+        self._journal = bounds_of(run.bootstrap, handle, run.namespace, properties)
+        for first, end in self._journal.values():
+            if first > 0:
+                raise head_is_gone(handle, first, end)
+
+    def journal(self) -> Iterator[bytes]:
+        return read_journal(self._run, self._properties, self._journal)
+
+    def begins(self, handle: str) -> Mapping[int, int]:
+        bounds = bounds_of(self._run.bootstrap, handle, self._run.namespace, self._properties)
+        return {partition: first for partition, (first, _) in bounds.items()}
+
+    def chunks(self, handle: str, partition: int) -> Iterator[Chunk]:
+        run = self._run
+        bounds = {partition: bounds_of(run.bootstrap, handle, run.namespace, self._properties)[partition]}
+        return read_topic(run.bootstrap, handle, run.namespace, self._properties, bounds)
+
+
+def head_is_gone(topic: str, first: int, end: int) -> Stop:
+    """A journal whose head was truncated: no state of the other policy exists from which it could go on."""
+    return Stop(
+        Reason.JOURNAL_OUT_OF_REACH,
+        f"the journal holds offsets {first} to {end}: the payments before are gone, and features of another policy need them all",
+        where=topic,
+        remedy="Snapshots hold the state of the run's own policy only. Backtest a run whose journal is whole.",
+    )

@@ -1,0 +1,58 @@
+"""`assay key show | rotate | retire`: the key of a run's gate, changed while the gate goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.app.cli.plain_app import plain_app
+from assay.app.run import keys
+from assay.app.run.directory import Run
+from assay.app.screen import say
+
+app = plain_app("Show and change the key that callers of a run's gate send. Gate and worker take a change at once.", no_args_is_help=True)
+RunDirectory = Annotated[Path, typer.Option("--run", help="directory of the run")]
+AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
+SHOWN = "KEY=$(assay key show --run runs/live)"
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay key`."""
+    return int(app(arguments, standalone_mode=False, prog_name="assay key") or 0)
+
+
+@app.command("show", short_help="print the present key", epilog=f"Example: {SHOWN}")
+def show(run: RunDirectory, as_json: AsJson = False) -> int:
+    """Print the present key and nothing else, for a script."""
+    found = Run.load(run)
+    say(json.dumps(_facts(found) | {"key": found.api_key}) if as_json else found.api_key)
+    return 0
+
+
+@app.command("rotate", short_help="make a new key; the one before stays valid", epilog="Example: assay key rotate --run runs/live")
+def rotate(run: RunDirectory, as_json: AsJson = False) -> int:
+    """Make a new key. The key before stays valid until `assay key retire`, so that callers can change over."""
+    facts = _facts(keys.rotate(run))
+    say(json.dumps(facts) if as_json else f"{run} has a new key: `assay key show --run {run}` prints it.\n{_STILL_VALID}")
+    return 0
+
+
+@app.command("retire", short_help="refuse the key before the present one", epilog="Example: assay key retire --run runs/live")
+def retire(run: RunDirectory, as_json: AsJson = False) -> int:
+    """Refuse the key before the present one from now on."""
+    retired = keys.retire(run)
+    if as_json:
+        say(json.dumps(_facts(Run.load(run)) | {"retired": retired}))
+    else:
+        say(f"the key before is refused from now on; {run} has one key" if retired else f"{run} has one key: nothing to retire")
+    return 0
+
+
+_STILL_VALID = "The key before stays valid until `assay key retire`."
+
+
+def _facts(run: Run) -> dict[str, object]:
+    return {"run": run.platform_run_id, "valid_keys": bool(run.api_key) + bool(run.earlier_api_key)}

@@ -1,0 +1,1 @@
+"""Small files in the shapes of public data sets of payments: headers, formats and empty values as their documentation has them."""

@@ -1,0 +1,96 @@
+"""The keys of a run: the present one, and the one before it while callers change over. Both stand in `run.json`, for its owner only."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from assay.app.run.directory import Run
+from assay.app.stores.file_lock import writer_lock
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+log = logging.getLogger("assay.keys")
+
+
+def new_key() -> str:
+    """A key that nobody guesses: 32 characters of base64, 192 bits."""
+    return secrets.token_urlsafe(24)
+
+
+class RunKeys:
+    """Says whether a key is one of the run's. A file that changed is read again, so a rotation needs no restart.
+
+    While the file cannot be read, the keys that were read last stay valid.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._file = run.directory / "run.json"
+        self._seen: tuple[int, int, int] | None = None  # the run may have been read before a change
+        self._digests = _digests(run)
+
+    def accepts(self, given: bytes) -> bool:
+        """Whether this is a valid key, in the same time for each wrong one. No key is valid for a run without keys."""
+        self._look()
+        digest = hashlib.sha256(given).digest()
+        same = [hmac.compare_digest(digest, known) for known in self._digests]
+        return any(same)
+
+    def _look(self) -> None:
+        version = _version(self._file)
+        if version == self._seen:
+            return
+        self._seen = version
+        try:
+            self._digests = _digests(Run.load(self._file.parent))
+        except (Stop, OSError) as error:
+            log.warning("the keys read last stay valid: %s", error)
+
+
+def rotate(directory: Path) -> Run:
+    """Give the run a new key; the key before stays valid until `retire`. Raises Stop(RUN_MISSING, KEY_NOT_RETIRED)."""
+    with _writing(directory):
+        run = Run.load(directory)
+        if run.earlier_api_key:
+            raise Stop(
+                Reason.KEY_NOT_RETIRED,
+                "the key before the present one is still valid, and a run has two keys at most",
+                where=str(directory / "run.json"),
+                remedy="Give its callers the present key, then `assay key retire`.",
+            )
+        changed = run.model_copy(update={"api_key": new_key(), "earlier_api_key": run.api_key})
+        changed.save()
+    return changed
+
+
+def retire(directory: Path) -> bool:
+    """Refuse the earlier key from now on; whether there was one. Raises Stop(RUN_MISSING)."""
+    with _writing(directory):
+        run = Run.load(directory)
+        if run.earlier_api_key:
+            run.model_copy(update={"earlier_api_key": ""}).save()
+    return bool(run.earlier_api_key)
+
+
+@contextmanager
+def _writing(directory: Path) -> Iterator[None]:
+    Run.load(directory)  # no lock is left where there is no run
+    with writer_lock(directory / ".keys.lock"):
+        yield
+
+
+def _digests(run: Run) -> tuple[bytes, ...]:
+    return tuple(hashlib.sha256(key.encode()).digest() for key in (run.api_key, run.earlier_api_key) if key)
+
+
+def _version(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
