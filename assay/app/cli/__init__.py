@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("assay.app.cli.bench", "measure the lane and the gate on this machine"),
     "warm": ("assay.app.cli.warm", "compile every kernel for this processor"),
     "contracts": ("assay.app.cli.contracts", "check contracts and write their documentation"),
+    "completion": ("assay.app.cli.completion", "print a script that completes commands in your shell"),
 }
 
 EXIT_CODES_HELP = "\n".join(["exit codes:", *(f"  {one.code:<4} {one.meaning}" for one in EXIT_CODES)])

@@ -16,7 +16,7 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.reference.compatibility_page import compatibility_page
 from assay.app.reference.contracts_page import contracts_page
 from assay.app.reference.topology_page import topology_page
-from assay.app.screen import say
+from assay.app.screen import say, say_json
 from assay.codecs.single_object import record_types
 from assay.contracts import compatibility
 from assay.contracts.avro_schemas import RELEASED, current, fingerprint_hex, released
@@ -26,16 +26,24 @@ from assay.contracts.topics import Topic, edges, topics
 
 app = plain_app("Check contracts and write their documentation.", no_args_is_help=True)
 
+JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
 FolderOption = Annotated[Path, typer.Option("--folder", help="folder of the generated pages")]
 
 
 @app.command(short_help="check topology, topic files, key vectors and schemas")
-def check() -> None:
-    """Check the topology against the topic files and these against it, key vectors, and schemas against the released ones."""
+def check(*, as_json: JsonOption = False) -> None:
+    """Check the topology against the topic files and these against it, key vectors, and schemas against the released ones.
+
+    Example: assay contracts check
+    """
     record_types()  # fastavro reads every schema: types are known, defaults fit
     check_topology(TOPOLOGY, topics())
     vectors = check_golden_vectors(topics().values())
     compatibility.check(current(), released())
+    if as_json:
+        schemas = {"record_schemas": len(current()), "released": len(released())}
+        say_json({"topics": len(topics()), "edges": len(list(edges())), "key_vectors": vectors, **schemas})
+        return
     counts = f"{len(topics())} topics, {len(list(edges()))} edges, {vectors} key vectors"
     say(f"{counts}, {len(current())} record schemas, {len(released())} released: all hold")
 

@@ -14,7 +14,7 @@ from assay.app.bus.topic_reader import TopicRecord, read_records
 from assay.app.bus.topics import create_topics
 from assay.app.cli.plain_app import plain_app
 from assay.app.run.directory import Run
-from assay.app.screen import say
+from assay.app.screen import say, say_json
 from assay.app.settings import load_settings
 from assay.contracts.handles import RTDL
 from assay.contracts.topics import topic, topic_named
@@ -54,10 +54,14 @@ def create(
     bootstrap: BootstrapOption = "",
     namespace: NamespaceOption = "",
     partitions: Annotated[int | None, typer.Option(min=1, help="partitions of the topics that scale")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="names of the created topics as JSON")] = False,
 ) -> None:
     """Create every topic that is not there; refuse one that is there in another shape."""
     address, prefix, properties = _wiring(run, bootstrap, namespace)
     created = create_topics(address, prefix, partitions, properties)
+    if as_json:
+        say_json({"created": created})
+        return
     say("\n".join(f"created {name}" for name in created) or "all topics are there")
 
 

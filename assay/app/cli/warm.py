@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated
+
+import typer
 
 from assay.app.cli.plain_app import plain_app
-from assay.app.screen import say
+from assay.app.screen import say, say_json
 from assay.app.warm.kernels import warm
 
 app = plain_app("Compile every kernel for this processor (NUMBA_CPU_NAME=generic: for any).")
 
 
 @app.command()
-def run() -> None:
-    """Send a small world through all lanes in memory and replay it."""
+def run(*, as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
+    """Send a small world through all lanes in memory and replay it.
+
+    Example: assay warm
+    """
     started = time.perf_counter()
     compiled = warm()
+    if as_json:
+        say_json({"kernels": compiled, "wall_s": round(time.perf_counter() - started, 3)})
+        return
     say(f"{compiled} kernels ready, small world decided and replayed, {time.perf_counter() - started:.1f} s")
 
 
