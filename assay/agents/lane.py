@@ -58,6 +58,8 @@ class LaneMachine:
         self._next_sequence = self._claimed_epoch = 0
         self._recorded_through = self._last_work = -1
         self._last_wall_us = 0
+        #: the newest time at which a record was written that is in here, by its writer's clock
+        self._written_us = 0
         self._noted = False
         self._own = OwnRecords()
         self._tail: deque[tuple[JournalRecord, LaneOutput]] = deque()
@@ -71,6 +73,7 @@ class LaneMachine:
     # -- input side: fetched records, and the order they fold in
 
     def receive(self, chunk: Chunk) -> None:
+        self._written_us = max(self._written_us, chunk.newest_ms * 1_000)
         self._input.receive(chunk)
 
     def bootstrap(self, ends: Mapping[TopicPartition, int]) -> None:
@@ -92,14 +95,18 @@ class LaneMachine:
         if refused:
             more = refused_columns(refused, self._input.handles)
             block = block_of({**block.columns(), **{REFUSED + name: column for name, column in more.items()}})
-        return self._entry(self._record(BATCH, wall_us, taken.ranges, taken.watermarks, n, block))
+        return self._entry(self._record(BATCH, self._not_before(wall_us), taken.ranges, taken.watermarks, n, block))
+
+    def _not_before(self, wall_us: int) -> int:
+        """The time of what is decided: this machine's, but nothing is decided before it was admitted, whatever its clock says."""
+        return max(wall_us, self._written_us)
 
     def _tick(self, wall_us: int) -> JournalEntry | None:
         """Wall time as a journal record, while a held row is due: the fold has no other clock."""
         due = self._release_us
         if due is None or wall_us < due or self._ticked > self.applied.sequence:
             return None
-        record = self._record(TICK, wall_us, [], [], 0, NO_COLUMNS)
+        record = self._record(TICK, self._not_before(wall_us), [], [], 0, NO_COLUMNS)
         self._ticked = record.sequence
         return self._entry(record)
 
@@ -120,7 +127,7 @@ class LaneMachine:
 
     def results_entry(self, results: EffectResults, wall_us: int) -> JournalEntry:
         block = block_of({ROW + name: column for name, column in results._asdict().items()})
-        return self._entry(self._record(RESULT, wall_us, [], [], len(results.attempts), block))
+        return self._entry(self._record(RESULT, self._not_before(wall_us), [], [], len(results.attempts), block))
 
     def _record(self, kind: str, wall_us: int, ranges: Any, watermarks: Any, count: int, block: Block) -> JournalRecord:
         sequence, self._next_sequence = self._next_sequence, self._next_sequence + 1

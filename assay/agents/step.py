@@ -42,6 +42,8 @@ class Chunk(NamedTuple):
     """Records of one topic partition as fetched, in offset order. `values` may hold null (a tombstone).
 
     `begins`, where given, is the offset the fetch was to begin at: what exists from there to the last offset is in the chunk.
+    `newest_ms` is the newest time at which a record of the fetch was written, by its writer's clock: milliseconds since the epoch,
+    0 where it is not known.
     """
 
     handle: str
@@ -49,6 +51,7 @@ class Chunk(NamedTuple):
     offsets: I64
     values: Strings
     begins: int = -1
+    newest_ms: int = 0
 
     @property
     def tp(self) -> TopicPartition:

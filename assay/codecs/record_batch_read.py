@@ -27,11 +27,15 @@ GOOD, UNUSUAL, DAMAGED = range(3)
 
 
 class Fetched(NamedTuple):
-    """Records from the offset asked for on. `next_offset` is where to fetch on; it may lie behind a gap."""
+    """Records from the offset asked for on. `next_offset` is where to fetch on; it may lie behind a gap.
+
+    `newest_ms` is the newest timestamp of the batches, milliseconds since the epoch, at least 0.
+    """
 
     offsets: I64
     values: Strings
     next_offset: int
+    newest_ms: int
 
 
 def holds_batch(raw: bytes) -> bool:
@@ -45,7 +49,7 @@ def read_batches(raw: bytes, first_offset: int) -> Fetched | None:
     Raises Quarantine(BYTES_GARBAGE) when a checksum or a record's frame is wrong.
     """
     data = frozen(np.frombuffer(raw, np.uint8), np.uint8)
-    found = np.zeros(3, np.int64)
+    found = np.zeros(4, np.int64)
     state = _survey(data, found)
     if state == UNUSUAL:
         return None
@@ -54,7 +58,7 @@ def read_batches(raw: bytes, first_offset: int) -> Fetched | None:
     rows = _read(data, int(found[1]), first_offset, offsets, starts, lengths) if state == GOOD else -1
     if rows < 0:
         raise Quarantine(Reason.BYTES_GARBAGE, f"a record batch after offset {first_offset} has a wrong checksum or frame")
-    return Fetched(offsets[:rows], Strings(data, starts[:rows], lengths[:rows]), int(found[2]))
+    return Fetched(offsets[:rows], Strings(data, starts[:rows], lengths[:rows]), int(found[2]), int(found[3]))
 
 
 @part
@@ -68,7 +72,7 @@ def _big(data: Any, at: int, size: int) -> Any:
 
 @kernel
 def _survey(data: Any, found: Any) -> int:
-    """`found` = [records, end of the last whole batch, offset after it]; checksums are compared."""
+    """`found` = [records, end of the last whole batch, offset after it, newest timestamp]; checksums are compared."""
     at = 0
     while at + _LENGTH_FROM <= len(data):
         end = at + _LENGTH_FROM + _big(data, at + 8, 4)
@@ -86,6 +90,7 @@ def _survey(data: Any, found: Any) -> int:
         found[0] += count
         found[1] = end
         found[2] = _big(data, at, 8) + _big(data, at + 23, 4) + 1
+        found[3] = max(found[3], _big(data, at + 35, 8))
         at = end
     return GOOD
 

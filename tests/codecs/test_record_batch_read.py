@@ -43,6 +43,7 @@ def test_rows_from_an_offset_on_come_back_whatever_follows_the_last_whole_batch(
     assert fetched is not None
     assert list(zip(fetched.offsets.tolist(), fetched.values.tolist(), strict=True)) == expected
     assert fetched.next_offset == offset - 3
+    assert fetched.newest_ms == 1_700_000_000_000 + max((len(rows) - 1) ** 2 for rows in batches)
 
 
 @settings(deadline=None)

@@ -123,7 +123,7 @@ def test_what_cannot_be_made_durable_is_not_acknowledged(tmp_path: Path, kafka: 
     try:
         assert taken(gate, events(0)) == {"ADMIT": 100}
         status, answer = gate.batch(events(100, 1_000))
-        assert (status, answer["error"]) == (503, "RECEIPT_NOT_DURABLE")
+        assert (status, answer["error"]) == (503, "STORE_FULL")
         assert gate.stop() == 0
     finally:
         gate.kill()

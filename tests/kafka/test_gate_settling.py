@@ -66,7 +66,7 @@ def test_an_event_that_waits_for_a_group_that_could_not_be_settled_has_to_be_sen
         end(gate)
     refused = first.answer.exception(0)
     assert isinstance(refused, Retry)
-    assert refused.reason is Reason.RECEIPT_NOT_DURABLE
+    assert refused.reason is Reason.STORE_FULL
     end(gate)
     end(gate)
     answer: Answer = follower.answer.result(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from assay.agents.step import Emission
+from assay.app.bus.kafka_journal import KafkaJournal
 from assay.app.bus.kafka_outputs import OUTPUT_BATCH_BYTES_MAX, KafkaOutputs
 from assay.app.substrate import Server
 from assay.codecs.columns import Strings
@@ -49,6 +51,29 @@ def test_the_batches_of_all_partitions_share_a_request(kafka: Server, make_topic
         return told
 
     assert asyncio.run(scenario(make_topic("out", PARTITIONS))) == [PARTITIONS, PARTITIONS]
+
+
+@pytest.mark.parametrize("what", ["a record", "a batch"])
+def test_a_clock_two_hours_ahead_is_named_with_its_remedy(kafka: Server, make_topic: MakeTopic, what: str) -> None:
+    """Kafka refuses it; the lane told people to wait for a broker that answered."""
+    topic, ahead_ms = make_topic("out", PARTITIONS), time.time_ns() // 1_000_000 + 2 * 3_600_000
+
+    async def scenario() -> None:
+        outputs, journal = KafkaOutputs(kafka.address, {"OUT": topic}), KafkaJournal(kafka.address, topic)
+        await outputs.start()
+        await journal.start()
+        try:
+            if what == "a record":
+                await (await journal.append(b"claim", ahead_ms))
+            else:
+                await outputs.publish([_rows(10, 2)], ahead_ms)
+        finally:
+            await outputs.close()
+            await journal.close()
+
+    with pytest.raises(Stop, match="NTP") as refused:
+        asyncio.run(scenario())
+    assert (refused.value.reason, refused.value.where) == (Reason.CLOCK_AHEAD, topic)
 
 
 def test_a_lane_that_stops_at_one_record_leaves_no_error_of_the_others_behind(kafka: Server, make_topic: MakeTopic) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -16,15 +17,21 @@ from typing import Any
 
 import pytest
 from assay_command import assay, environment
+from fenced_blocks import steps
 from forged_chains import forge
-from records import TRAFFIC, payment
+from records import RTDL, TRAFFIC, payment
+from source_tree import ROOT
 
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
+from assay.app.bus.topic_reader import read_records
 from assay.app.report.evidence import RunEvidence
 from assay.app.report.summary import RunSummary, summarize
 from assay.app.report.verdicts import CAME_IN
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
+from assay.codecs.single_object import unpack
+from assay.contracts.avro_schemas import RELEASED
+from assay.tables.feature_plan import compile_plan
 from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(600)]
@@ -86,6 +93,30 @@ def up(tmp_path: Path, kafka: Server, dsn: str) -> Iterator[Up]:
         made.end(signal.SIGKILL)
 
 
+def own_client(directory: Path) -> list[dict[str, Any]]:
+    """What the program of `docs/own-client.md` prints of a run, by event id. It has a copy of the schemas and nothing else of assay."""
+    (program,) = (step.script for step in steps((ROOT / "docs" / "own-client.md").read_text(encoding="utf-8")))
+    folder, run = directory.with_suffix(".reader"), Run.load(directory)
+    folder.mkdir(exist_ok=True)
+    shutil.copytree(RELEASED, folder / "schemas", dirs_exist_ok=True)
+    subprocess.run(["bash", "-euc", program], cwd=folder, check=True)
+    command = [sys.executable, "-I", "decisions.py", run.bootstrap, run.namespace, "schemas"]
+    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return sorted(map(json.loads, ended.stdout.splitlines()), key=lambda line: str(line["event_id"]))
+
+
+def decided(directory: Path, event_id: str) -> dict[str, Any]:
+    """The feature values of a decision by their names, as assay reads them."""
+    run = Run.load(directory)
+    plan = compile_plan(run.config.features)
+    unpacked = (unpack(record.value or b"") for record in read_records(run.bootstrap, RTDL, run.namespace))
+    decisions = [record for name, record in unpacked if name == "decision_response"]
+    (values,) = (one["features"] for one in decisions if one["source_event"]["event_id"] == event_id)
+    names = (*plan.long_names, *plan.double_names)
+    return dict(zip(names, (*values["longs"], *values["doubles"]), strict=True))
+
+
 def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> None:
     up.start()
     assert [up.post(f"pay-{number}") for number in range(7)] == ["ADMIT"] * 7
@@ -98,6 +129,13 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert first.run is not None
     assert first.run.quarantined == {"AMOUNT_OUT_OF_RANGE": 1}
     assert first.run.latency_ms
+    assert own_client(up.directory)[0] == {
+        "event_id": "pay-0", "outcome": "ALLOW", "score": 0, "reasons": [], "amount_minor": 2_500, "currency": "EUR",
+        "entities": {"customer": "customer-1", "terminal": "terminal-1"}, "features": decided(up.directory, "pay-0"),
+    }  # fmt: skip
+    assert sorted(line["event_id"] for line in own_client(up.directory)) == [f"pay-{number}" for number in range(7)]
+    named = assay("topic", "cat", f"{Run.load(up.directory).namespace}fp.bus.feature_sets.v1", "--json", "--run", up.directory)
+    assert json.loads(named.out)["record"] == "feature_set", named.text
     at = ("--run", up.directory)
     for command in (("audit", "verify", *at), ("replay", "--verify", *at), ("report", *at)):
         ended = assay(*command)

@@ -24,7 +24,7 @@ from assay.codecs.columns import Columns, Strings
 from assay.codecs.decision_digest import DecisionDigest
 from assay.codecs.single_object import HEADER_BYTES, plan_of, split, type_index, unpack
 from assay.contracts.errors import AssayError
-from assay.contracts.handles import AUDIT, QUARANTINE, RTDL
+from assay.contracts.handles import AUDIT, QUARANTINE, RTDL, TRAFFIC
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from oracles.lane_checks import lane_violations
@@ -51,6 +51,7 @@ def violations(simulator: Simulator, given: Given, effector: KeyedEffector) -> l
     return [
         *_decided_once(decided, given),
         *_same_decisions(decided, given),
+        *_not_before_admission(simulator.log),
         *lane_violations(simulator),
         *_outcomes(simulator.log, decided, effector, simulator),
         *_audit(simulator, decided, given),
@@ -102,6 +103,18 @@ def _decided_once(decided: Mapping[str, set[bytes]], given: Given) -> Iterator[s
     yield from some("no decision on {}", given.triggers - decided.keys())
     yield from some("a decision on {}, which triggers none", decided.keys() - given.triggers)
     yield from some("more than one decision in effect on {}", [event for event, forms in decided.items() if len(forms) > 1])
+
+
+def _not_before_admission(log: ModelLog) -> Iterator[str]:
+    """The gate's machine wrote the payment at a time; machines of workers may have any clock. Kafka keeps times in milliseconds."""
+    early = []
+    for value in values_of(log, "decision_response").tolist():
+        decision = unpack(value or b"")[1]
+        source = decision["source_event"]
+        [payment] = log.read((TRAFFIC, source["partition"]), source["offset"], 1)
+        if decision["decided_at_utc"] // 1_000 < payment.wall_us // 1_000:
+            early.append(source["event_id"])
+    yield from some("decided before it was admitted: {}", early)
 
 
 def _same_decisions(decided: Mapping[str, set[bytes]], given: Given) -> Iterator[str]:

@@ -36,6 +36,14 @@ def test_a_clock_that_is_set_back_holds_nothing_up(lane: str, boundary: str) -> 
     assert violated(3, finished) == []
 
 
+@pytest.mark.parametrize("us", [-3_600_000_000, -DAY_US])
+def test_a_worker_whose_clock_is_behind_decides_nothing_before_it_was_admitted(us: int) -> None:
+    """The gate's machine has the right time; decisions were stamped an hour before their payments came in."""
+    finished = run_seed(3, [Planted(ClockJump(us), "rtdl", "claiming", 1)])
+    assert finished.simulator.met
+    assert violated(3, finished) == []
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_worker_that_slept_since_it_wrote_a_segment_does_not_move_the_head_back(seed: int) -> None:
     """Others have gone on meanwhile: the chain did not verify any more, and the audit lane could not start."""

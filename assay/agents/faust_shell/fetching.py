@@ -120,14 +120,15 @@ def fetch_wait(busy_wait_ms: int, *, moved: bool, partly: bool) -> tuple[int, in
 def to_chunk(place: TopicPartition, records: list[Any]) -> Chunk:
     """What was fetched of one partition as a chunk: one run, or aiokafka's records where batches were not plain."""
     if isinstance(records[0], Fetched):
-        return Chunk(*place, records[0].offsets, records[0].values)
+        return Chunk(*place, records[0].offsets, records[0].values, newest_ms=records[0].newest_ms)
     values = [record.value for record in records]
+    newest_ms = max(0, *(record.timestamp for record in records))
     offsets = np.array([record.offset for record in records], np.int64)
     if None in values:
-        return Chunk(*place, offsets, Strings.of(values))
+        return Chunk(*place, offsets, Strings.of(values), newest_ms=newest_ms)
     lengths = np.array([len(value) for value in values], np.int32)
     ends = np.cumsum(lengths, dtype=np.int64)
-    return Chunk(*place, offsets, Strings(np.frombuffer(b"".join(values), np.uint8), ends - lengths, lengths))
+    return Chunk(*place, offsets, Strings(np.frombuffer(b"".join(values), np.uint8), ends - lengths, lengths), newest_ms=newest_ms)
 
 
 __all__ = ["Fetched", "fetch_runs", "pace_fetches", "to_chunk", "wake_when_answered"]

@@ -201,4 +201,4 @@ class LaneMember:
 
 def _tail(chunk: Chunk, first: int) -> Chunk:
     index: I64 = np.arange(first, len(chunk.offsets), dtype=np.int64)
-    return Chunk(chunk.handle, chunk.partition, chunk.offsets[index], chunk.values.take(index))
+    return chunk._replace(offsets=chunk.offsets[index], values=chunk.values.take(index))

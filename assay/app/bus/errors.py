@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from aiokafka.errors import InvalidTimestampError
+
 from assay.contracts.errors import AssayError, Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -28,8 +30,21 @@ def lane_unreachable(cause: str, where: str) -> Stop:
     )
 
 
-def not_written(cause: str, where: str) -> Stop:
-    """The broker has not acknowledged the records of a command."""
+def clock_ahead(where: str) -> Stop:
+    """The broker refuses records because their time is too far from its own."""
+    return Stop(
+        Reason.CLOCK_AHEAD,
+        "the clock of this machine and that of the broker are too far apart: the broker refuses the time of a record, "
+        "by default one that is more than an hour ahead of its own",
+        where=where,
+        remedy="Set both clocks right (NTP; `timedatectl` shows it), then start this again. Nothing was written with the wrong time.",
+    )
+
+
+def not_written(cause: str, where: str, *, time_refused: bool = False) -> Stop:
+    """The broker has not acknowledged the records of a command. `time_refused`: because of their time."""
+    if time_refused:
+        return clock_ahead(where)
     return Stop(
         Reason.PRODUCE_FAILED,
         f"records may not be written: {cause}",
@@ -38,11 +53,13 @@ def not_written(cause: str, where: str) -> Stop:
     )
 
 
-def lane_not_written(cause: str, where: str) -> Stop:
+def lane_not_written(error: BaseException, where: str) -> Stop:
     """The broker has not acknowledged a record of a lane."""
+    if isinstance(error, InvalidTimestampError):
+        return clock_ahead(where)
     return Stop(
         Reason.PRODUCE_FAILED,
-        f"a record may not be written: {cause}",
+        f"a record may not be written: {cause_of(error)}",
         where=where,
         remedy="The lane stops before it emits more; start the worker again once the broker answers.",
     )

@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from assay.app.bus.client import aiokafka_settings
-from assay.app.bus.errors import cause_of, lane_not_written
+from assay.app.bus.errors import lane_not_written
 from assay.app.bus.finished_batch import FinishedBatch
 from assay.codecs.record_batch import RecordBatch
 from assay.contracts.errors import Stop
@@ -33,7 +33,7 @@ class _Acknowledgement:
         try:
             record = yield from self._sent.__await__()
         except KafkaError as error:
-            raise lane_not_written(cause_of(error), self._topic) from error
+            raise lane_not_written(error, self._topic) from error
         return int(record.offset)
 
     def ignore(self) -> None:
@@ -65,7 +65,7 @@ class LaneProducer:
             await producer.start()
         except (KafkaError, OSError) as error:
             await producer.stop()
-            raise lane_not_written(cause_of(error), self._where) from error
+            raise lane_not_written(error, self._where) from error
         self._producer = producer
 
     async def close(self) -> None:
@@ -78,7 +78,7 @@ class LaneProducer:
         try:
             sent = await self._started().send(topic, value, partition=partition, timestamp_ms=wall_ms)
         except KafkaError as error:
-            raise lane_not_written(cause_of(error), topic) from error
+            raise lane_not_written(error, topic) from error
         return _Acknowledgement(topic, sent)
 
     async def write(self, lots: Mapping[tuple[str, int], Sequence[RecordBatch]]) -> None:
@@ -101,7 +101,7 @@ class LaneProducer:
         try:
             return _Acknowledgement(topic, await self._started().send_batch(FinishedBatch(batch), topic, partition=partition))
         except (KafkaError, AssertionError) as error:  # aiokafka asserts that the partition exists
-            raise lane_not_written(cause_of(error), topic) from error
+            raise lane_not_written(error, topic) from error
 
     def _started(self) -> AIOKafkaProducer:
         if self._producer is None:

@@ -61,4 +61,5 @@ class KafkaPublisher:
                 self._producer.poll(FULL_POLL_S)
         unsent = self._producer.flush(self._timeout_ms / 1_000 + 5)
         if failures or unsent:
-            raise not_written(str(failures[0]) if failures else f"{unsent} records without an answer", name)
+            cause = str(failures[0]) if failures else f"{unsent} records without an answer"
+            raise not_written(cause, name, time_refused=any(error.code() == KafkaError.INVALID_TIMESTAMP for error in failures))

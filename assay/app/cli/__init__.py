@@ -81,10 +81,7 @@ def _run(arguments: list[str]) -> int:
     except AssayError as error:
         return _refused(name, error)
     except OSError as error:
-        if error.filename is None:  # no file: something that was not foreseen
-            raise
-        what, where = str(error.strerror).lower(), str(error.filename)
-        return _refused(name, Stop(Reason.FILE_REFUSED, f"the system says: {what}", where=where, remedy=_FILE_REMEDY))
+        return _of_system(name, error)
     except _usage_error() as error:
         if error.format_message():
             say(f"assay {name}: {one_line(_suggesting(error.format_message()))}\n{_path_of(error, name)} --help says more.", error=True)
@@ -100,6 +97,18 @@ def _refused(name: str, error: AssayError) -> int:
     remedy = f". {error.remedy}" if error.remedy else ""
     say(f"assay {name}: {error.reason.value}: {one_line(error.what)}{place}{remedy}", error=True)
     return error.exit_code
+
+
+def _of_system(name: str, error: OSError) -> int:
+    """The exit code where the system refuses a file, or has no room for it. An error without a file was not foreseen."""
+    from assay.app.stores.full import StoreFull, is_full
+
+    if is_full(error):
+        return _refused(name, StoreFull(str(error.filename or "the file that was written"), error))
+    if error.filename is None:
+        raise error
+    what, where = str(error.strerror).lower(), str(error.filename)
+    return _refused(name, Stop(Reason.FILE_REFUSED, f"the system says: {what}", where=where, remedy=_FILE_REMEDY))
 
 
 def _usage_error() -> Any:

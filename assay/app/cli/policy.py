@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Annotated
@@ -9,20 +10,22 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.mapping import Mapping, load_mapping
 from assay.app.policy.documents import Policy, load_policy
+from assay.app.policy.doubts import doubts_of
 from assay.app.policy.fit import refuse_misfit
+from assay.app.policy.grain import grain_us
 from assay.app.policy.starter import Start, features_yaml, rules_yaml
-from assay.app.screen import Screen
+from assay.app.screen import Screen, say
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+from assay.tables.feature_document import FeatureDocument
 
 app = plain_app("Begin and check policies: what is computed of a payment, and how it is decided.", no_args_is_help=True)
 
-#: what the document says that names no currency
-_ONE = "one, whichever it is; for live payments, name it: currencies: [EUR]"
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -56,21 +59,34 @@ def new(
 def check(
     policy: Annotated[str, typer.Argument(help="a shipped policy, a folder with features.yaml and rules.yaml, or one file with both")],
     mapping: Annotated[str, typer.Option(help="mapping whose entities and currency it has to fit")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="exit 1 if there is a doubt: a rule that can never fire, for one")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the facts and doubts as JSON")] = False,
 ) -> int:
-    """Read both documents, check that they fit each other and the mapping, and say what they are."""
+    """Read both documents, check that they fit each other and the mapping, and say what they are.
+
+    Doubts are about what is allowed and cannot be meant: rules that never or always fire, outcomes that are never reached.
+    """
     loaded = load_policy(policy)
+    grain = 1
     if mapping:
         read = load_mapping(mapping)
         refuse_misfit(loaded, list(read.entities), _currencies(read))
-    _show(Screen(), loaded)
-    return 0
+        grain = grain_us(read.time)
+    doubts = doubts_of(loaded, grain)
+    if as_json:
+        say(json.dumps({**dict(_facts(loaded)), "doubts": [doubt._asdict() for doubt in doubts]}, indent=1))
+    else:
+        _show(Screen(), loaded)
+    for doubt in () if as_json else doubts:
+        Screen().print(Text(f"doubt: {doubt.about} {doubt.text}"), soft_wrap=True)
+    return 1 if strict and doubts else 0
 
 
 def _start(name: str, mapping: str, entities: list[str]) -> Start:
     if mapping:
         read = load_mapping(mapping)
         delay = None if read.truth is None else read.truth.delay_us or 0
-        return Start(name, entities or list(read.entities), _currencies(read), delay)
+        return Start(name, entities or list(read.entities), _currencies(read), delay, grain_us(read.time))
     for given in entities:
         if not _NAME.fullmatch(given):
             raise typer.BadParameter(f"'{given}' is no name of an entity: lower-case letters, digits and _, a letter first")
@@ -96,19 +112,35 @@ def _as_path(folder: Path) -> str:
 
 
 def _show(console: Console, policy: Policy) -> None:
-    plan, rules = policy.feature_plan, policy.rule_plan
     table = Table(title=f"policy {policy.name}", title_justify="left")
     table.add_column("what")
     table.add_column("value", overflow="fold")
+    for what, value in _facts(policy):
+        table.add_row(what, value)
+    console.print(table)
+
+
+def _facts(policy: Policy) -> list[tuple[str, str]]:
+    plan, rules = policy.feature_plan, policy.rule_plan
     document, thresholds = plan.document, policy.rules["thresholds"]
-    for what, value in (
+    return [
         ("features", f"{document.feature_set} revision {document.revision}: {len(document.features)} features"),
         ("entities", ", ".join(document.entities)),
         ("frauds are counted for", ", ".join(document.label_entities) or "no entity"),
-        ("currencies", _ONE if document.currencies is None else ", ".join(document.currencies) or "any"),
+        ("currencies", _meaning(document)),
         ("rules", f"{rules.policy.policy_id} revision {rules.policy.revision}: {len(rules.codes)} rules"),
         ("thresholds", ", ".join(f"{outcome} from {score}" for outcome, score in thresholds.items())),
         ("digests", f"features {document.digest.hex()[:16]}…, rules {rules.policy.digest.hex()[:16]}…"),
-    ):
-        table.add_row(what, value)
-    console.print(table)
+    ]
+
+
+def _meaning(document: FeatureDocument) -> str:
+    """What `currencies` means for a run, a live one above all."""
+    codes = document.currencies
+    if codes is None:
+        adds = "adds whatever it is sent, JPY to EUR" if document.adds_amounts else "takes any"
+        return f"one, whichever it is: a live run {adds}; name yours, as in currencies: [EUR]"
+    if not codes:
+        return "any: amounts of all currencies are added as they are"
+    added = "" if len(codes) == 1 else ": added as they are, no rate is applied"
+    return f"{', '.join(codes)}{added}; a live run refuses payments in others"

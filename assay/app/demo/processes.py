@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -40,26 +41,26 @@ class Kept:
         self.say = say
         self._final = final
         self._pause_s = pause_s
-        self._restarts = 0
+        #: by the place of a process in the list: one that cannot stay alive does not use up what another may need
+        self._restarts: Counter[int] = Counter()
 
     def progressed(self) -> None:
         """The run got further: what was away is back."""
-        self._restarts = 0
+        self._restarts.clear()
 
     def look(self) -> None:
         """Start again what ended. Raises Stop(RUN_INCOMPLETE) with the end of its log when that does not help."""
-        for process in self.processes:
+        for number, process in enumerate(self.processes):
             while process.owned and not process.alive:
-                if self._restarts == RESTARTS_MAX or process.exit_code in self._final:
+                if self._restarts[number] == RESTARTS_MAX or process.exit_code in self._final:
                     raise ended(process)
-                self._again(process)
+                self._again(number, process)
 
-    def _again(self, process: Server) -> None:
-        pause_s = self._pause_s * 2**self._restarts
-        self._restarts += 1
-        self.say(
-            f"the {process.name} ended: {last_words(process)}; starting it again in {pause_s:g} s ({self._restarts} of {RESTARTS_MAX})"
-        )
+    def _again(self, number: int, process: Server) -> None:
+        pause_s = self._pause_s * 2 ** self._restarts[number]
+        self._restarts[number] += 1
+        tries = f"({self._restarts[number]} of {RESTARTS_MAX})"
+        self.say(f"the {process.name} ended: {last_words(process)}; starting it again in {pause_s:g} s {tries}")
         time.sleep(pause_s)
         try:
             process.start()

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from assay.app.stores.durable import make_directory, sync_directory
+from assay.app.stores.full import FULL
 from assay.app.stores.objects import ObjectExists, ObjectStore
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
@@ -33,7 +34,7 @@ class SegmentLog:
         self._recover()
 
     def append(self, lines: Sequence[str]) -> None:
-        """Write lines (no newline in them) and return when they are durable; all or none. Raises Retry(RECEIPT_NOT_DURABLE)."""
+        """Write lines (no newline in them) and return when they are durable; all or none. Raises Retry(RECEIPT_NOT_DURABLE, STORE_FULL)."""
         if not lines:
             return
         data = ("\n".join(lines) + "\n").encode()
@@ -50,12 +51,12 @@ class SegmentLog:
             self._cut_back()
             what = f"{len(lines)} lines under {self._prefix} could not be made durable: {error.strerror}"
             remedy = "Nothing was acknowledged; free space, leave the files of the run in place, and send the call again."
-            raise Retry(Reason.RECEIPT_NOT_DURABLE, what, where=str(self._path), remedy=remedy) from None
+            raise Retry(_reason_of(error), what, where=str(self._path), remedy=remedy) from None
         self._bytes += len(data)
         self._lines += len(lines)
 
     def probe(self) -> None:
-        """Write and flush a page beside the open file. Raises Retry(RECEIPT_NOT_DURABLE)."""
+        """Write and flush a page beside the open file. Raises Retry(RECEIPT_NOT_DURABLE, STORE_FULL)."""
         beside = self._path.with_suffix(".probe")
         try:
             beside.parent.mkdir(parents=True, exist_ok=True)  # when it was deleted, the next append restores what lay in it
@@ -65,7 +66,7 @@ class SegmentLog:
                 os.fdatasync(file.fileno())
         except OSError as error:
             what, remedy = f"nothing can be written: {error.strerror}", "Free space or repair the disk; the gate resumes by itself."
-            raise Retry(Reason.RECEIPT_NOT_DURABLE, what, where=str(beside), remedy=remedy) from None
+            raise Retry(_reason_of(error), what, where=str(beside), remedy=remedy) from None
 
     def seal(self) -> None:
         """Turn the open file into an object of the store and begin a new one."""
@@ -146,6 +147,10 @@ class SegmentLog:
             raise
         os.close(self._file)
         self._file = file
+
+
+def _reason_of(error: OSError) -> Reason:
+    return Reason.STORE_FULL if error.errno in FULL else Reason.RECEIPT_NOT_DURABLE
 
 
 def _end_of(key: str) -> int:

@@ -12,7 +12,7 @@ from assay.app.oracle.mapping_amount import AmountColumn
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.mapping_parts import Value
 from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
-from assay.app.oracle.text_columns import constant_or_column, joined, refuse_null
+from assay.app.oracle.text_columns import as_text, constant_or_column, refuse_null
 from assay.contracts.currencies import ISO_4217
 from assay.contracts.limits import AMOUNT_MINOR_END
 from assay.contracts.reasons import Reason
@@ -57,7 +57,7 @@ def amount(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, decla
     more) and for a minor unit that is not the currency's, AMOUNT_OUT_OF_RANGE for a too large one or one of another sign,
     INPUT_VALUE_INVALID for text that is no number or whose point may group thousands.
     """
-    frame = joined(frame, spec.names, spec.name)
+    frame = _beside(frame, spec)
     known = _Amounts(frame, spec, currencies, _exponents(frame, spec, currencies, ISO_4217 if declared is None else declared))
     if spec.column is not None:
         major, step = _number(frame, spec.column, spec, form)
@@ -103,15 +103,20 @@ def _number(frame: pl.DataFrame, column: str, spec: AmountColumn, form: CsvForm)
 def _one_of_two(frame: pl.DataFrame, spec: AmountColumn, form: CsvForm) -> tuple[pl.Series, float]:
     """Debits, and credits as negative numbers. A zero beside the other is no amount."""
     (debit, debit_step), (credit, credit_step) = (_number(frame, column, spec, form) for column in spec.names)
-    written = [values_of(frame, column).cast(pl.String).fill_null("") for column in spec.names]
-    shown = pl.select(pl.concat_str(written, separator=" and ")).to_series()
-    view = frame.with_columns(shown.alias(spec.name))
     neither = debit.is_null() & credit.is_null()
-    refuse_row(view, neither, Reason.INPUT_VALUE_MISSING, spec.name, "neither a debit nor a credit", "Every row needs one of them.")
+    refuse_row(frame, neither, Reason.INPUT_VALUE_MISSING, spec.name, "neither a debit nor a credit", "Every row needs one of them.")
     debit, credit = debit.fill_null(0.0), credit.fill_null(0.0)
     both = (debit != 0) & (credit != 0)
-    refuse_row(view, both, Reason.INPUT_VALUE_INVALID, spec.name, "a debit and a credit in one row", "Every row is one payment.")
+    refuse_row(frame, both, Reason.INPUT_VALUE_INVALID, spec.name, "a debit and a credit in one row", "Every row is one payment.")
     return debit - credit, max(debit_step, credit_step)
+
+
+def _beside(frame: pl.DataFrame, spec: AmountColumn) -> pl.DataFrame:
+    """The frame with the debit and the credit of each row as one text, for messages; a missing one is `-`."""
+    if spec.column is not None:
+        return frame
+    written = [as_text(frame, column).fill_null("-") for column in spec.names]
+    return frame.with_columns(pl.select(pl.concat_str(written, separator=" and ")).to_series().alias(spec.name))
 
 
 def _unsigned(known: _Amounts, major: pl.Series) -> pl.Series:
@@ -123,6 +128,13 @@ def _unsigned(known: _Amounts, major: pl.Series) -> pl.Series:
         remedy = "The mapping says that payments are negative (amount.sign); take other rows out with 'filter', or declare 'sign: any'."
         refuse_row(frame, major > 0, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "a positive amount (a refund or credit?)", remedy)
         return -major
+    if spec.debit is not None:
+        remedy = (
+            f"A payment's amount is not negative, and a credit counts as negative. Take credits out: 'filter: [{{column: {spec.debit}, "
+            "drop: [null]}]'; or declare 'amount.sign: any'."
+        )
+        refuse_row(frame, major < 0, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "a credit, or a negative debit", remedy)
+        return major
     remedy = (
         "A payment's amount is not negative. Take refunds and credits out with 'filter'; declare 'amount.sign: negative' if "
         "payments are written so, 'sign: any' if the sign says nothing."

@@ -72,4 +72,5 @@ class CsvFile:
     def _header(self, line: str) -> list[str]:
         quote = self.form.quote_mark
         line = line.strip("\r\n")
-        return line.split(self.separator) if quote is None else next(csv.reader([line], delimiter=self.separator, quotechar=quote))
+        names = line.split(self.separator) if quote is None else next(csv.reader([line], delimiter=self.separator, quotechar=quote))
+        return [name.strip() for name in names] if self.form.trim else names

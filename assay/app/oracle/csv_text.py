@@ -25,7 +25,7 @@ def utf8_text(path: Path, form: CsvForm) -> bytes:
     text = _unpacked(path)
     try:
         if form.encoding is not None:
-            text = text.decode(form.encoding).encode()
+            text = _decoded(path, text, form.encoding).encode()
         elif not text.isascii():
             text.decode()
     except UnicodeError as error:
@@ -34,6 +34,21 @@ def utf8_text(path: Path, form: CsvForm) -> bytes:
     if b"\0" in text[:4096]:
         raise unreadable(path, "the text holds NUL characters", _TRANSCODE_REMEDY)
     return text
+
+
+def _decoded(path: Path, text: bytes, encoding: str) -> str:
+    """Text of the declared encoding. One of single bytes reads any bytes, those of UTF-8 as other letters: `CafÃ©`."""
+    decoded = text.decode(encoding)
+    if text.isascii() or len(decoded) != len(text):
+        return decoded
+    try:
+        seen = text.decode()
+    except UnicodeDecodeError:
+        return decoded
+    at = next(place for place, letter in enumerate(seen) if not letter.isascii())
+    wrong = seen[at].encode().decode(encoding)
+    what = f"the text is UTF-8: as {encoding}, '{seen[at]}' would be '{wrong}'"
+    raise unreadable(f"{path}, line {seen.count(chr(10), 0, at) + 1}", what, "Take csv.encoding out of the mapping.")
 
 
 def _unpacked(path: Path) -> bytes:

@@ -9,6 +9,7 @@ import polars as pl
 
 from assay.app.oracle.handbook_shape import handbook_frame
 from assay.app.oracle.transfers_shape import transfers_frame
+from assay.app.stores.full import naming_full
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -32,8 +33,9 @@ def generate(shape: str, rows: int, seed: int, out: Path) -> pl.DataFrame:
             raise Stop(Reason.GENERATOR_REQUEST_INVALID, what, where=str(out), remedy=remedy)
     frame = SHAPES[shape](rows, seed)
     out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".csv":
-        frame.write_csv(out)
-    else:
-        frame.write_parquet(out)
+    with naming_full(out):
+        if out.suffix == ".csv":
+            frame.write_csv(out)
+        else:
+            frame.write_parquet(out)
     return frame

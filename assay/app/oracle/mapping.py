@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from assay.app.oracle.mapping_amount import AmountColumn
 from assay.app.oracle.mapping_csv import CsvForm
+from assay.app.oracle.mapping_faults import fault_of
 from assay.app.oracle.mapping_parts import Closed, Column, ColumnPattern, IdColumns, RowFilter, ShortText, Value, plain_text
 from assay.app.oracle.mapping_time import TimeColumn
 from assay.app.oracle.mapping_truth import Truth
@@ -62,6 +63,15 @@ class Mapping(Closed):
             for code in self.currencies:
                 if exponent_of(code) is None:
                     raise ValueError(f"currencies: ISO 4217 has no payments in '{code}'; declare its exponent, as in {{{code}: 2}}")
+        return self
+
+    @model_validator(mode="after")
+    def _entities_have_columns_of_their_own(self) -> Mapping:
+        by_column: dict[str, str] = {}
+        for name, column in self.entities.items():
+            other = by_column.setdefault(column, name)
+            if other != name:
+                raise ValueError(f"entities.{name}: the column '{column}' is entities.{other}, too; name one of them")
         return self
 
     @property
@@ -139,6 +149,13 @@ class Mapping(Closed):
         return hex64(self.meaning())
 
 
+#: the parts of a mapping, by their fields
+_PARTS: Final[dict[str, type[Closed]]] = {
+    "id": IdColumns, "time": TimeColumn, "amount": AmountColumn, "currency": Value, "kind": Value, "truth": Truth, "csv": CsvForm,
+    "filter": RowFilter, "attributes": ColumnPattern,
+}  # fmt: skip
+
+
 def parse_mapping(text: str | bytes, where: str) -> Mapping:
     """Read a mapping. Raises Stop(MAPPING_INVALID) naming the field, Stop(TRUTH_COLUMN_IN_LIVE_ROW) naming the column."""
     return parse_document(read_document(text, Reason.MAPPING_INVALID, where), where)
@@ -155,8 +172,8 @@ def parse_document(document: dict[str, Any], where: str) -> Mapping:
     try:
         mapping = Mapping.model_validate(document)
     except ValidationError as error:
-        what = _fault(error)
-        raise Stop(Reason.MAPPING_INVALID, what, where=where, remedy="Correct this field of the mapping.") from None
+        fault = fault_of(error, _PARTS, Mapping)
+        raise Stop(Reason.MAPPING_INVALID, fault.what, where=where, remedy=fault.remedy) from None
     _refuse_truth_in_live_rows(mapping, where)
     return mapping
 
@@ -178,14 +195,6 @@ def _unsaid(value: object, place: str = "") -> Iterator[str]:
     elif isinstance(value, list):
         for one in value:
             yield from _unsaid(one, place)
-
-
-def _fault(error: ValidationError) -> str:
-    """The first fault; of a part that can have several forms, the fault of the form that it comes closest to."""
-    first, *others = error.errors()
-    closest = max([first, *(one for one in others if one["loc"][:1] == first["loc"][:1])], key=lambda one: len(one["loc"]))
-    named = [str(part) for part in closest["loc"] if "[" not in str(part)]  # a form's own name is pydantic's
-    return f"{'.'.join(named) or 'the document'}: {closest['msg'].removeprefix('Value error, ')}"
 
 
 def load_mapping(name_or_path: str) -> Mapping:

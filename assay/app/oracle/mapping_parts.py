@@ -30,6 +30,7 @@ def plain_text(text: str) -> str:
 Column = Annotated[str, Field(min_length=1)]
 ShortText = Annotated[str, Field(min_length=1, max_length=LABEL_CHARS_MAX), AfterValidator(plain_text)]
 Columns = Annotated[tuple[Column, ...], Field(min_length=1, strict=False)]
+FilterValues = Annotated[tuple[str | int | bool | None, ...], Field(min_length=1, strict=False)]
 Values = Annotated[tuple[str | int | bool, ...], Field(min_length=1, strict=False)]
 
 
@@ -85,15 +86,15 @@ class ColumnPattern(Closed):
 
 
 class RowFilter(Closed):
-    """Rows that are taken: whose `column` holds a value of `keep`, or none of `drop`. Null is no value.
+    """Rows that are taken: whose `column` holds a value of `keep`, or none of `drop`. Null in a list is a row without a value.
 
     With both, every value has to be in one of them.
     """
 
     later = frozenset({"keep", "drop"})
     column: Column
-    keep: Values | None = None
-    drop: Values | None = None
+    keep: FilterValues | None = None
+    drop: FilterValues | None = None
 
     @model_validator(mode="after")
     def _one_of(self) -> RowFilter:

@@ -6,6 +6,7 @@ Files are CSV, Parquet, JSON lines (text also packed by gzip or zstd), or a fold
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -17,10 +18,11 @@ from assay.app.oracle.column_types import plain_types
 from assay.app.oracle.csv_reading import CsvFile
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.mapping_csv import CsvForm
-from assay.app.oracle.refusing import FILE, ROW, unreadable
+from assay.app.oracle.refusing import FILE, NESTED_REMEDY, ROW, unreadable
 from assay.app.oracle.table_files import JsonLines, ParquetFile, ParquetFolder
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
+from assay.contracts.truth_names import plain_name
 
 #: what a damaged file ends in; some Parquet bytes make the reader panic, which is no Exception
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
@@ -110,13 +112,28 @@ def _refuse_missing(file: InputFile, path: Path, wanted: Sequence[str]) -> None:
     for column in wanted:
         if column not in file.columns:
             hint = file.hint()
-            remedy = "Correct the mapping or choose the one made for this file."
             raise Quarantine(
                 Reason.INPUT_COLUMN_MISSING,
-                f"the mapping names the column '{column}', the file has {', '.join(file.columns)}{hint}",
+                f"the mapping names the column '{column}', the file has {', '.join(map(_shown, file.columns))}{hint}",
                 where=str(path),
-                remedy="Declare csv.separator in the mapping." if hint else remedy,
+                remedy="Declare csv.separator in the mapping." if hint else _remedy(column, file.columns),
             )
+
+
+def _shown(name: str) -> str:
+    """A column's name; in quotation marks where its ends would not be seen."""
+    return f"'{name}'" if name != name.strip() or not name or "," in name else name
+
+
+def _remedy(column: str, columns: Sequence[str]) -> str:
+    blank = next((name for name in columns if name.strip() == column.strip()), None)
+    if blank is not None:
+        return f"Did you mean '{blank}'? Blanks are part of a name; csv.trim: true takes them away in the header of a CSV, too."
+    outer = column.partition(".")[0]
+    if outer != column and outer in columns:
+        return f"'{outer}' may hold objects: their fields are no columns. {NESTED_REMEDY}"
+    near = difflib.get_close_matches(column, columns, n=1) or [name for name in columns if plain_name(name) == plain_name(column)]
+    return f"Did you mean '{near[0]}'?" if near else "Correct the mapping or choose the one made for this file."
 
 
 def _declared(frame: pl.DataFrame, form: CsvForm) -> pl.DataFrame:

@@ -45,6 +45,18 @@ def refuse_type(column: str, dtype: pl.DataType, expected: str) -> NoReturn:
     )
 
 
+NESTED_REMEDY = "Write its parts as columns of their own before the import, such as payer_account; only plain values are read."
+
+
+def refuse_nested(column: str, dtype: pl.DataType) -> NoReturn:
+    """Raise Quarantine(INPUT_COLUMN_TYPE) for objects and lists, in words."""
+    if isinstance(dtype, pl.Struct):
+        what = f"the column holds objects with {', '.join(field.name for field in dtype.fields)}"
+    else:
+        what = "the column holds lists"
+    raise Quarantine(Reason.INPUT_COLUMN_TYPE, what, where=f"column '{column}'", remedy=NESTED_REMEDY)
+
+
 def unreadable(where: object, what: str, remedy: str) -> Quarantine:
     """A file that cannot be read as it stands."""
     return Quarantine(Reason.INPUT_FILE_UNREADABLE, what, where=str(where), remedy=remedy)

@@ -8,7 +8,7 @@ import polars as pl
 
 from assay.app.oracle.mapping_parts import RowFilter
 from assay.app.oracle.refusing import refuse_row
-from assay.app.oracle.spellings import meanings, one_spelling, refuse_unmet, told
+from assay.app.oracle.spellings import MappedValue, meanings, one_spelling, refuse_unmet, told
 from assay.app.oracle.text_columns import refuse_look_alikes
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
@@ -31,16 +31,27 @@ def taken_rows(frame: pl.DataFrame, filters: Sequence[RowFilter]) -> pl.DataFram
 
 def _taken(frame: pl.DataFrame, one: RowFilter) -> pl.Series:
     text = told(frame, one.column)
-    refuse_look_alikes(frame, text, one.column, values=[str(value) for value in (*(one.keep or ()), *(one.drop or ()))])
+    keep, drop = _values(one.keep), _values(one.drop)
+    refuse_look_alikes(frame, text, one.column, values=[str(value) for value in (*keep, *drop)])
     values = one_spelling(text)
     if one.keep is not None and one.drop is not None:
-        foreign = ~values.is_in(meanings([*one.keep, *one.drop])).fill_null(True)
+        foreign = values.is_not_null() & ~values.is_in(meanings([*keep, *drop])).fill_null(False)
         what, remedy = "a value that is neither in 'keep' nor in 'drop'", "Add the value to one of them in the mapping's 'filter'."
         refuse_row(frame, foreign, Reason.INPUT_VALUE_INVALID, one.column, what, remedy)
     else:
-        name, listed = ("keep", one.keep) if one.keep is not None else ("drop", one.drop or ())
+        name, listed = ("keep", keep) if one.keep is not None else ("drop", drop)
         remedy = "Correct the value; list all values in 'keep' and 'drop' if a file may lack one of them."
         refuse_unmet(text, one.column, f"filter.{name}", listed, remedy)
     if one.keep is not None:
-        return values.is_in(meanings(one.keep)).fill_null(False)
-    return ~values.is_in(meanings(one.drop or ())).fill_null(False)
+        return _holds(values, one.keep)
+    return ~_holds(values, one.drop or ())
+
+
+def _values(listed: Sequence[MappedValue | None] | None) -> list[MappedValue]:
+    return [value for value in listed or () if value is not None]
+
+
+def _holds(values: pl.Series, listed: Sequence[MappedValue | None]) -> pl.Series:
+    """Which rows have a value of the list; null is a row without one."""
+    held = values.is_in(meanings(_values(listed))).fill_null(False)
+    return held | values.is_null() if None in listed else held

@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from assay.app.oracle.mapping_parts import Column, IdColumns, Value
-from assay.app.oracle.refusing import ROW, refuse_row, refuse_type, values_of
+from assay.app.oracle.refusing import ROW, refuse_nested, refuse_row, refuse_type, values_of
 from assay.contracts.limits import ID_CHARS_MAX, LABEL_CHARS_MAX
 from assay.contracts.reasons import Reason
 
@@ -18,6 +18,8 @@ FLOAT_EXACT: Final[Mapping[type[pl.DataType], int]] = {pl.Float16: 2**11, pl.Flo
 NULL_WORDS = ("null", "(null)", "na", "n/a", "#n/a", "<na>", "nan", "nat", "none", "nil", r"\n", "-", "--")
 _LONGEST_NULL_WORD = max(map(len, NULL_WORDS))
 _NULL_REMEDY = "Declare csv.nulls in the mapping: the words that mean nothing is known, as in [NULL]; [] where all words are values."
+#: a long number as spreadsheets show and export it
+_SHORTENED: Final = r"^[0-9][.,][0-9]+[Ee]\+[0-9]+$"
 _BLANK_REMEDY = "Declare csv.trim: true in the mapping, or take the blanks out of the file."
 
 
@@ -30,9 +32,20 @@ def identifier(frame: pl.DataFrame, column: str, *, required: bool, nulls_declar
         broken = ((series != series.round()) | series.is_infinite()).fill_null(False)
         refuse_row(frame, broken, Reason.INPUT_VALUE_INVALID, column, "an id that is not whole", "Write ids as integers or text.")
         frame = frame.with_columns(series.cast(pl.Int64).alias(column))
+    elif series.dtype.is_nested():
+        refuse_nested(column, series.dtype)
     elif not (series.dtype.is_integer() or series.dtype == pl.String):
         refuse_type(column, series.dtype, "ids as integers or text")
+    elif series.dtype == pl.String:
+        _refuse_shortened(frame, series, column)
     return named(frame, column, ID_CHARS_MAX, required=required, nulls_declared=nulls_declared)
+
+
+def _refuse_shortened(frame: pl.DataFrame, series: pl.Series, column: str) -> None:
+    """Raise INPUT_VALUE_INVALID for 4.11E+15: many ids have these first digits."""
+    what = "an id without its last digits, as a spreadsheet writes long numbers"
+    remedy = "Export the column from its source as text; saved from a spreadsheet, all ids with these first digits are one."
+    refuse_row(frame, series.str.contains(_SHORTENED).fill_null(False), Reason.INPUT_VALUE_INVALID, column, what, remedy)
 
 
 def primary_key(frame: pl.DataFrame, id: Column | IdColumns, *, nulls_declared: bool) -> pl.Series:  # noqa: A002  # its name in a mapping
@@ -113,7 +126,9 @@ def refuse_blanks(frame: pl.DataFrame, series: pl.Series, column: str) -> None:
 def as_text(frame: pl.DataFrame, column: str) -> pl.Series:
     """A column's values written out. Raises INPUT_COLUMN_TYPE for lists, objects and bytes, which have no text."""
     series = values_of(frame, column)
-    if series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object):
+    if series.dtype.is_nested():
+        refuse_nested(column, series.dtype)
+    if series.dtype in (pl.Binary, pl.Object):
         refuse_type(column, series.dtype, "plain values: text, numbers, booleans or times")
     refuse_inexact(frame, series, column)
     return series.cast(pl.String)

@@ -8,13 +8,10 @@ from assay.app.oracle.counted_times import since_origin
 from assay.app.oracle.mapping_time import EARLIEST, TimeColumn
 from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
 from assay.app.oracle.text_columns import as_text, joined, refuse_null
+from assay.app.oracle.time_faults import WRITTEN, YEARS_US, refuse_lost, refuse_shifted
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
-#: years 1 to 9999: what RFC 3339 can write
-_YEARS_US = (-62_135_596_800_000_000, 253_402_300_799_999_999)
-#: what is read: RFC 3339, also with a blank for the T, without an offset, and with one digit of month, day and hour
-WRITTEN = r"^[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}[Tt ][0-9]{1,2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)?$"
 _AWARE = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _NAIVE = "%Y-%m-%dT%H:%M:%S%.f"
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -41,16 +38,14 @@ def instant(frame: pl.DataFrame, spec: TimeColumn, *, required: bool) -> pl.Seri
         naive = series.is_not_null() if series.dtype.time_zone is None else pl.Series([False]).new_from_index(0, len(series))
         _refuse_naive(frame, naive, spec)
         _refuse_far(frame, series, spec)
-        converted = _to_utc_us(series, spec)
+        converted = _to_utc_us(frame, series, spec)
     elif series.dtype.is_integer():
         refuse_type(spec.name, series.dtype, "a time; declare its unit (s, ms, us, ns, min, h, d) for a number since 1970 or an 'origin'")
     elif series.dtype == pl.Date:
         refuse_type(spec.name, series.dtype, "a time; declare format: '%Y-%m-%d' for days, whose payments then stand at their beginning")
     else:
         refuse_type(spec.name, series.dtype, "a time")
-    lost = ~converted.is_between(*_YEARS_US).fill_null(False) & series.is_not_null()
-    remedy = "Write RFC 3339 with a year of four digits, or correct zone, unit, format or 'ambiguous: earliest' in the mapping."
-    refuse_row(frame, lost, Reason.INPUT_VALUE_INVALID, spec.name, "not an instant (or one that its zone has twice or never)", remedy)
+    refuse_lost(frame, series, converted, spec)
     _refuse_old(frame, converted, spec)
     if required:
         refuse_null(frame, series, spec.name)
@@ -72,7 +67,7 @@ def _refuse_naive(frame: pl.DataFrame, naive: pl.Series, spec: TimeColumn) -> No
 def _refuse_far(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> None:
     """Refused as the numbers they are stored as: beyond these years conversions wrap around and no datetime can be shown."""
     numbers, per_second = series.to_physical(), _PER_SECOND[series.dtype.time_unit]  # type: ignore[attr-defined]  # only datetimes get here
-    first, last = (us * per_second // _PER_SECOND["us"] for us in _YEARS_US)
+    first, last = (us * per_second // _PER_SECOND["us"] for us in YEARS_US)
     # the days at both ends are left to the check after the conversion: an offset may move a time across
     day = 86_400 * per_second
     far = ~numbers.is_between(max(first - day, -(2**63)), min(last + day, 2**63 - 1)).fill_null(True)
@@ -89,7 +84,7 @@ def _formatted(frame: pl.DataFrame, text: pl.Series, spec: TimeColumn, form: str
         raise Quarantine(Reason.INPUT_VALUE_INVALID, what, where=f"column '{spec.name}'", remedy=remedy) from None
     if read.dtype == pl.Datetime("us"):
         _refuse_naive(frame, read.is_not_null(), spec)
-    return _to_utc_us(read, spec)
+    return _to_utc_us(frame, read, spec)
 
 
 def by_format(text: pl.Series, form: str) -> pl.Series:
@@ -103,11 +98,12 @@ def _written_time(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> p
     naive = joined.str.to_datetime(_NAIVE, time_unit="us", strict=False)
     _refuse_naive(frame, naive.is_not_null(), spec)
     with_offset = aware.dt.epoch("us")
-    return with_offset if spec.zone is None else pl.select(pl.coalesce(with_offset, _to_utc_us(naive, spec))).to_series()
+    return with_offset if spec.zone is None else pl.select(pl.coalesce(with_offset, _to_utc_us(frame, naive, spec))).to_series()
 
 
-def _to_utc_us(series: pl.Series, spec: TimeColumn) -> pl.Series:
+def _to_utc_us(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> pl.Series:
     if series.dtype.time_zone is None:  # type: ignore[attr-defined]  # only datetimes get here
         ambiguous = spec.ambiguous if spec.ambiguous in ("earliest", "latest") else "null"
-        series = series.dt.replace_time_zone(spec.zone or "UTC", ambiguous=ambiguous, non_existent="null")
+        local, series = series, series.dt.replace_time_zone(spec.zone or "UTC", ambiguous=ambiguous, non_existent="null")
+        refuse_shifted(frame, local, series, spec)
     return series.dt.convert_time_zone("UTC").dt.epoch("us")

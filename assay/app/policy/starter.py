@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import yaml
 
+from assay.app.policy.grain import DAY_US, HOUR_US
 from assay.contracts.instants import duration_text
 
 
@@ -14,15 +15,25 @@ class Start(NamedTuple):
     """What a first policy is made for. The first entity is taken for the payer.
 
     `currencies` are those of the amounts, none if nobody has said. `label_delay_us`: after how many µs truth is known, None for never.
+    `grain_us` is the step of times: nothing is counted in windows shorter than it.
     """
 
     name: str
     entities: Sequence[str]
     currencies: Sequence[str] = ()
     label_delay_us: int | None = None
+    grain_us: int = 1
 
+    @property
+    def by_day(self) -> bool:
+        """Whether times are days: several payments of a day have one time."""
+        return self.grain_us >= DAY_US
 
-_DAY_US = 86_400_000_000
+    @property
+    def by_hour(self) -> bool:
+        """Whether times are hours."""
+        return HOUR_US <= self.grain_us < DAY_US
+
 
 _FEATURES = """\
 # Features of the policy {name}: what is known of a payment when it is decided. A window is counted in buckets of `resolution`.
@@ -32,22 +43,30 @@ revision: "1"
 entities: [{entities}]
 """
 _ONE_CURRENCY = """\
-# Amounts are added as they are. Name the currency of your payments before you decide live ones: others are refused then, not added.
+# Nobody has said which currency the amounts are in. A live run adds all that it is sent, JPY to EUR. Name yours: others are refused then.
 # currencies: [EUR]
 """
-_SEVERAL = "# Amounts of these currencies are added as they are: no rate is applied.\n"
+_LISTED = "# Live payments in another currency are refused.\n"
+_SEVERAL = "# Amounts of these currencies are added as they are: no rate is applied. Live payments in another currency are refused.\n"
+_DAYS = """\
+# Times of this mapping are days: payments of one day have one time. So nothing is counted within an hour, and the shortest window is a day.
+"""
+_HOURS = """\
+# Times of this mapping are hours: payments of one hour have one time. So the shortest window is an hour.
+"""
+_IN_HOUR = """\
+  - {{name: {e}_count_1h, entity: {q}, op: count, window: 1h, resolution: {short}, include_current: true}}
+"""
 _OF_ENTITY = """\
-  # {e}: how often and how much in an hour and a day; the month before is what is usual
-  - {{name: {e}_count_1h, entity: {q}, op: count, window: 1h, resolution: 5min, include_current: true}}
-  - {{name: {e}_count_1d, entity: {q}, op: count, window: 1d, resolution: 1h, include_current: true}}
-  - {{name: {e}_sum_1d, entity: {q}, op: sum, value: amount_minor, window: 1d, resolution: 1h, include_current: true}}
+  - {{name: {e}_count_1d, entity: {q}, op: count, window: 1d, resolution: {step}, include_current: true}}
+  - {{name: {e}_sum_1d, entity: {q}, op: sum, value: amount_minor, window: 1d, resolution: {step}, include_current: true}}
   - {{name: {e}_count_30d, entity: {q}, op: count, window: 30d, resolution: 1d, include_current: false}}
   - {{name: {e}_mean_30d, entity: {q}, op: mean, value: amount_minor, window: 30d, resolution: 1d, include_current: false}}
   - {{name: {e}_zscore_30d, entity: {q}, op: zscore, value: amount_minor, window: 30d, resolution: 1d, include_current: false}}
-  - {{name: {e}_since_last_s, entity: {q}, op: since_last, unit: s}}
+  - {{name: {e}_since_last_{unit}, entity: {q}, op: since_last, unit: {unit}}}
 """
 _DISTINCT = """\
-  - {{name: {e}_distinct_{other}_1d, entity: {q}, op: distinct, of: {q_other}, window: 1d, resolution: 1h, include_current: true}}
+  - {{name: {e}_distinct_{other}_1d, entity: {q}, op: distinct, of: {q_other}, window: 1d, resolution: {step}, include_current: true}}
 """
 _FRAUD = """\
   # share of the payments that turned out to be fraud, of those old enough for their truth to be known
@@ -60,9 +79,12 @@ policy_id: {q}
 revision: "1"
 rules:
 """
-_RULES_OF_PAYER = """\
-  # {e}: many payments within an hour; an amount far above what is usual; a day far above an average payment of the month
+_RULE_BURST = """\
+  # {e}: many payments within an hour
   - {{code: {E}_BURST, points: 35, when: [{{feature: {e}_count_1h, ge: 6}}]}}
+"""
+_RULES_OF_PAYER = """\
+  # {e}: an amount far above what is usual; a day far above an average payment of the month
   - {{code: {E}_AMOUNT_UNUSUAL, points: 30, when: [{{feature: {e}_zscore_30d, ge: 4}}, {{feature: {e}_count_30d, ge: 5}}]}}
   - code: {E}_DAY_ABOVE_MONTH
     points: 20
@@ -76,7 +98,8 @@ _RULE_OF_OTHER = """\
 _RULE_FRAUD = """\
   - {{code: {E}_FRAUD_SEEN, points: 60, when: [{{feature: {e}_fraud_rate_30d, ge: 0.2}}, {{feature: {e}_count_30d, ge: 3}}]}}
 """
-_THRESHOLDS = "thresholds: {STEP_UP: 30, QUEUE_REVIEW: 60, DECLINE: 90}\n"
+_SPANS = {False: "in an hour and a day", True: "in a day"}
+_THRESHOLDS = {"STEP_UP": 30, "QUEUE_REVIEW": 60, "DECLINE": 90}
 
 
 def features_yaml(start: Start) -> str:
@@ -84,11 +107,15 @@ def features_yaml(start: Start) -> str:
     names, truth = ", ".join(map(_scalar, start.entities)), start.label_delay_us is not None
     text = _FEATURES.format(name=start.name, q=_scalar(start.name), entities=names)
     text += f"label_entities: [{names}]\n" if truth else ""
-    text += _SEVERAL if len(start.currencies) > 1 else ""
+    text += _SEVERAL if len(start.currencies) > 1 else _LISTED if start.currencies else ""
     text += f"currencies: [{', '.join(start.currencies)}]\n" if start.currencies else _ONE_CURRENCY
+    text += _DAYS if start.by_day else _HOURS if start.by_hour else ""
     text += "features:\n"
+    steps = {"short": "1h" if start.by_hour else "5min", "step": "1d" if start.by_day else "1h"}
     for entity in start.entities:
-        given = {"e": entity, "q": _scalar(entity)}
+        given = {"e": entity, "q": _scalar(entity), "unit": "d" if start.by_day else "h" if start.by_hour else "s", **steps}
+        text += f"  # {entity}: how often and how much {_SPANS[start.by_day]}; the month before is what is usual\n"
+        text += "" if start.by_day else _IN_HOUR.format(**given)
         text += _OF_ENTITY.format(**given)
         others = [other for other in start.entities if other != entity]
         text += "".join(_DISTINCT.format(**given, other=other, q_other=_scalar(other)) for other in others)
@@ -102,13 +129,22 @@ def rules_yaml(start: Start) -> str:
     for entity in start.entities:
         names = {"e": entity, "E": entity.upper()}
         if entity == start.entities[0]:
+            text += "" if start.by_day else _RULE_BURST.format(**names)
             text += _RULES_OF_PAYER.format(**names)
             others = [{"other": other, "OTHER": other.upper()} for other in start.entities[1:]]
             text += "".join(_RULE_DISTINCT.format(**names, **other) for other in others)
         else:
             text += _RULE_OF_OTHER.format(**names)
         text += "" if start.label_delay_us is None else _RULE_FRAUD.format(**names)
-    return text + _THRESHOLDS
+    return text + _thresholds(sum(rule["points"] for rule in yaml.safe_load(text)["rules"]))
+
+
+def _thresholds(points: int) -> str:
+    """The thresholds that can be reached with so many points."""
+    reached = ", ".join(f"{outcome}: {score}" for outcome, score in _THRESHOLDS.items() if score <= points)
+    others = " and ".join(f"{outcome} from {score}" for outcome, score in _THRESHOLDS.items() if score > points)
+    why = f"# {others} cannot be reached yet: all rules together give {points} points. Add rules first.\n" if others else ""
+    return f"{why}thresholds: {{{reached}}}\n"
 
 
 def _scalar(name: str) -> str:
@@ -118,4 +154,4 @@ def _scalar(name: str) -> str:
 
 def _delay(label_delay_us: int | None) -> str:
     """The delay of a window over labels, in whole days; none where each label has a time of its own."""
-    return f", delay: {duration_text(-(-label_delay_us // _DAY_US) * _DAY_US)}" if label_delay_us else ""
+    return f", delay: {duration_text(-(-label_delay_us // DAY_US) * DAY_US)}" if label_delay_us else ""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from random import Random
 
 from assay.agents.step import TopicPartition
-from assay.app.simulation.events import Events
+from assay.app.simulation.events import WALL_US, Events
 from assay.app.simulation.faults import Delay, Duplicate, Reorder
 from assay.app.simulation.log import LoggedRecord, ModelLog
 from assay.app.simulation.process import Process
@@ -30,8 +30,8 @@ class Feed:
         """Publish some, and the others later."""
         lot = self._records[self._fed : self._fed + self._random.randint(1, self._lot_max)]
         self._fed += len(lot)
-        for tp, record in lot:
-            self._log.append(tp, record)
+        for tp, record in lot:  # by the clock of the gate's machine, which no fault sets
+            self._log.append(tp, record._replace(wall_us=WALL_US + self._events.now_us))
         if self._fed < len(self._records):
             self._events.after(self._random.randint(0, FEED_PAUSE_US), self.publish_lot, busy=True)
 

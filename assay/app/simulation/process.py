@@ -271,9 +271,10 @@ class Process:
         if not records:
             return False
         again = min(start, self.again.pop(tp, 0))
-        values = Strings.of([record.value for record in self.world.log.read(tp, start - again, again + len(records))])
+        given = self.world.log.read(tp, start - again, again + len(records))
+        values, newest_ms = Strings.of([record.value for record in given]), max(record.wall_us for record in given) // 1_000
         self.fetched[tp] = start + len(records)
-        self.driver.feed(Chunk(*tp, np.arange(start - again, start + len(records), dtype=np.int64), values))
+        self.driver.feed(Chunk(*tp, np.arange(start - again, start + len(records), dtype=np.int64), values, newest_ms=newest_ms))
         await self.reach("fetched")
         return True
 

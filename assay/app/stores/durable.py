@@ -1,7 +1,8 @@
 """Files and directories that a power failure leaves alone: each function returns once what it made is on the disk.
 
 A file is found again only when its directory was flushed too, and a directory only when the one above it was. A process may be
-killed between a change and its flush. So who relies on what it finds flushes that first, whoever made it.
+killed between a change and its flush. So who relies on what it finds flushes that first, whoever made it. A disk without room raises
+StoreFull.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+
+from assay.app.stores.full import naming_full
 
 
 def sync_file(path: Path) -> None:
@@ -32,7 +35,8 @@ def make_directory(path: Path, root: Path) -> None:
     elif not root.parent.is_dir():
         make_directory(root.parent, root.parent)
     made = not path.is_dir()
-    path.mkdir(exist_ok=True)
+    with naming_full(path):
+        path.mkdir(exist_ok=True)
     if made or path != root or os.access(path.parent, os.R_OK):
         sync_directory(path.parent)
 
@@ -42,7 +46,7 @@ def write_draft(path: Path, blocks: Iterable[bytes | memoryview], mode: int = 0o
     # writers are threads, processes, and containers on one volume: no two may share a draft, and a pid is not theirs alone
     draft = path.parent / f".{path.name}.{secrets.token_hex(8)}"
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
+        with naming_full(path), os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.writelines(blocks)
             file.flush()
             os.fsync(file.fileno())
@@ -60,7 +64,7 @@ def replace_file(path: Path, data: bytes, mode: int = 0o666) -> None:
 
 def append(path: Path, data: bytes) -> None:
     """Write to the end of a file. After a power failure meanwhile, there is any part of the data, with zeros in its gaps."""
-    with path.open("ab") as file:
+    with naming_full(path), path.open("ab") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
@@ -69,6 +73,7 @@ def append(path: Path, data: bytes) -> None:
 def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        with naming_full(path):
+            os.fsync(handle)
     finally:
         os.close(handle)

@@ -26,18 +26,20 @@ from assay.agents.faust_shell.fetching import (
     fetch_runs,
     fetch_wait,
     pace_fetches,
+    to_chunk,
     wake_when_answered,
 )
 from assay.agents.faust_shell.transport import LaneConsumerThread
 
 PLACE = TopicPartition("t", 0)
 BUSY_WAIT_MS = 7
+WRITTEN_MS = 1_700_000_000_000
 
 
 def batch(base: int, values: list[bytes | None], compression: int = 0, transactional: int = 0) -> bytes:
     builder = DefaultRecordBatchBuilder(2, compression, transactional, 5, 1, 0, 10**6)
     for i, value in enumerate(values):
-        builder.append(i, 1_700_000_000_000, b"key", value, [])
+        builder.append(i, WRITTEN_MS, b"key", value, [])
     return base.to_bytes(8, "big") + bytes(builder.build())[8:]
 
 
@@ -55,9 +57,11 @@ def test_a_run_holds_what_the_stock_records_hold(options: dict[str, int], offset
     ours, our_position = read(RunOfRecords, RawBatches(raw), offset, isolation)
     if options:
         assert [(r.offset, r.value) for r in ours] == [(r.offset, r.value) for r in stock]
+        assert to_chunk(("T", 0), ours).newest_ms == WRITTEN_MS
     else:
         (run,) = ours
         assert isinstance(run, Fetched)
+        assert to_chunk(("T", 0), ours).newest_ms == WRITTEN_MS
         assert list(zip(run.offsets.tolist(), run.values.tolist(), strict=True)) == [(r.offset, r.value) for r in stock]
     assert our_position == position
 

@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 from backtests import LogSources, changed, policy_of, run_of
-from gated_worlds import JOURNAL
-from records import LABELS, TRAFFIC
+from gated_worlds import JOURNAL, generated_world
+from records import DAY_US, LABELS, TRAFFIC, label
 from seeded_runs import WORLDS, run_seed
-from simulated_worlds import Finished, config, small_world, troubled_world
+from simulated_worlds import Event, Finished, config, small_world, troubled_world
 from simulated_worlds import run as run_world
 
 from assay.app.backtest.answer import Answer, ChangedPayment
 from assay.app.backtest.backtest import backtest
+from assay.app.backtest.truth import Surveyed, surveyed, truth_of
 from assay.app.policy.documents import Policy, load_policy
 from assay.app.replay.verify import Recomputed, recompute
 from assay.app.run.directory import RunConfig
+from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -136,6 +138,28 @@ def test_the_last_label_of_a_payment_says_what_it_was(tmp_path: Path) -> None:
     last = {record["subject_event_id"]: record["label"] for record in labels}
     assert answer.truth == f"{len(labels)} labels in the journal"
     assert sum(cell.frauds or 0 for cell in answer.cells) == list(last.values()).count("FRAUD") > 3
+
+
+def test_a_label_over_an_earlier_one_and_over_the_file_is_the_truth(tmp_path: Path) -> None:
+    world = small_world(7)
+    first = next(event for event in world.events if event.handle == LABELS and unpack(event.value)[1]["label"] == "FRAUD")
+    subject, ts_us = unpack(first.value)[1]["subject_event_id"], first.ts_us + 1
+    again = Event(LABELS, subject, ts_us, label("again", ts_us, subject, first.ts_us - 7 * DAY_US, "LEGIT"))
+    told = surveyed(run_world(world._replace(events=sorted([*world.events, again], key=lambda one: one.ts_us))).log.values(JOURNAL))
+    assert told.said[subject] is False
+    assert told.payments == len(world.payments)
+    sealed = generated_world(tmp_path, "handbook", 1_000, 3)
+    fraud, legit = (sealed.truth().filter(sealed.truth()["label"] == value)["event_id"][0] for value in (1, 0))
+    frauds = set(truth_of(sealed, Surveyed(1, 2, {fraud: False, legit: True})).frauds)
+    file = set(truth_of(sealed, Surveyed(1, 0, {})).frauds)
+    assert frauds == file - {fraud} | {legit} != file
+
+
+def test_a_record_of_a_writer_that_had_lost_the_lane_is_not_counted(troubled: Finished) -> None:
+    journal = troubled.log.values(JOURNAL)
+    record = next(one for one in map(JournalRecord.from_bytes, journal) if one.rows)
+    assert surveyed([*journal, replace(record, epoch=0).to_bytes()]) == surveyed(journal)
+    assert surveyed(journal).payments > 0
 
 
 def test_without_any_label_frauds_are_unknown_and_not_none(tmp_path: Path) -> None:

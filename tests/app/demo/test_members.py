@@ -79,6 +79,25 @@ def test_a_process_that_ends_again_and_again_ends_the_run_with_its_last_words(fa
     assert "--run resumes the run" in stop.value.remedy
 
 
+def test_each_process_has_restarts_of_its_own(tmp_path: Path, said: list[str]) -> None:
+    """The gate's two restarts were the last that the worker had left."""
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    both = [Failing(tmp_path / name, RESTARTS_MAX, 70) for name in ("a", "b")]
+    kept = Kept([one.server for one in both], said.append, pause_s=0.001)
+
+    def up() -> bool:
+        kept.look()
+        return [one.starts.read_text() for one in both] == ["x" * (RESTARTS_MAX + 1)] * 2
+
+    try:
+        until(up, 60)
+        assert len(said) == 2 * RESTARTS_MAX
+    finally:
+        for one in both:
+            one.server.stop()
+
+
 @pytest.mark.parametrize("failing", [(1_000, 65)], indirect=True)
 def test_a_process_that_would_only_end_the_same_way_is_not_started_again(failing: Failing, said: list[str]) -> None:
     with pytest.raises(Stop):

@@ -77,7 +77,7 @@ def test_lines_that_do_not_fit_are_refused_whole_and_what_was_durable_stays(tmp_
     log.append(["kept"])
     with pytest.raises(Retry) as refusal:
         log.append(["x" * 3_000, "y" * 3_000])
-    assert refusal.value.reason is Reason.RECEIPT_NOT_DURABLE
+    assert (refusal.value.reason, refusal.value.where) == (Reason.STORE_FULL, str(tmp_path / "spool" / "open.ndjson"))
     log.append(["after"])
     assert (tmp_path / "spool" / "open.ndjson").read_text() == "kept\nafter\n"
 

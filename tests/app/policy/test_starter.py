@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 from assay.app.cli import main
 from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.app.policy.documents import Policy, load_policy
+from assay.app.policy.doubts import doubts_of
 from assay.app.policy.fit import refuse_misfit
+from assay.app.policy.grain import DAY_US, HOUR_US
 from assay.app.policy.starter import Start, features_yaml, rules_yaml
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.testing import Simulation
 
-DAY_US = 86_400_000_000
 NAME = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True) | st.sampled_from(["on", "no", "y", "null", "e1"])
 NAMES = st.lists(NAME, min_size=1, max_size=8, unique=True)
 
@@ -31,11 +32,17 @@ def written(start: Start) -> Policy:
 
 
 @settings(max_examples=50, deadline=None)
-@given(NAME, NAMES, st.lists(st.sampled_from(["EUR", "GBP", "JPY"]), unique=True), st.none() | st.integers(0, 90 * DAY_US))
+@given(
+    NAME,
+    NAMES,
+    st.lists(st.sampled_from(["EUR", "GBP", "JPY"]), unique=True),
+    st.none() | st.integers(0, 90 * DAY_US),
+    st.sampled_from([1, HOUR_US, DAY_US]),
+)
 def test_it_can_be_used_for_any_names_currencies_and_delays(
-    name: str, entities: list[str], currencies: list[str], delay: int | None
+    name: str, entities: list[str], currencies: list[str], delay: int | None, grain: int
 ) -> None:
-    policy = written(Start(name, entities, currencies, delay))
+    policy = written(Start(name, entities, currencies, delay, grain))
     assert policy.feature_plan.feature_set == policy.rule_plan.policy.policy_id == name
     document = policy.feature_plan.document
     assert document.entities == tuple(entities)
@@ -44,6 +51,7 @@ def test_it_can_be_used_for_any_names_currencies_and_delays(
     delays_us = {one.delay_buckets * one.resolution_us for one in document.features if one.op == "fraud_rate"}
     assert all(given >= (delay or 0) for given in delays_us)
     refuse_misfit(policy, entities, currencies)
+    assert doubts_of(policy) == []
 
 
 def test_a_burst_of_a_payer_is_stepped_up_and_a_first_payment_is_not() -> None:

@@ -11,7 +11,7 @@ from assay.app.oracle.guess.columns import SampleColumn
 from assay.app.oracle.guess.formats import Formats, clock_format, formats_of
 from assay.app.oracle.guess.leaves import Leaf, Part, leaf, listed, todo
 from assay.app.oracle.guess.sample import Sample
-from assay.app.oracle.time_columns import WRITTEN
+from assay.app.oracle.time_faults import WRITTEN
 
 _TIME: Final = (
     "time", "date", "datetime", "timestamp", "ts", "at", "when", "dt", "booked", "posted", "created", "paid", "unix", "epoch",
