@@ -12,6 +12,7 @@ from assay.app.audit.verify import verify_chain
 from assay.app.audit.witnesses import witnesses_of
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.app.screen import Screen, say_json
@@ -48,7 +49,7 @@ def verify(
     """
     wired, console = Run.load(run), Screen(stderr=as_json)
     witnesses = witnesses_of(wired, read_bus_properties(load_settings().bus_properties))
-    with ProgressLine("audit segments", _expected(wired), console, time.monotonic) as line:
+    with ProgressLine("audit segments", _expected(wired), console, time.monotonic, pace=pace_of(load_settings())) as line:
 
         def show(records: int, segments: int, size: int) -> None:
             line.show(segments, f"{records:,} records, {size / MB:,.0f} MB")

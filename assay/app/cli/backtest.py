@@ -12,6 +12,7 @@ import typer
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
+from assay.app.pace import pace_of
 from assay.app.policy.documents import load_policy
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
@@ -54,7 +55,7 @@ def backtest(
         except OSError as error:
             raise typer.BadParameter(f"--ids {ids} cannot be written: {error.strerror}") from None
         sources = BusSources(wired, read_bus_properties(load_settings().bus_properties))
-        with ProgressLine("decided again", 0, console, time.monotonic) as line:
+        with ProgressLine("decided again", 0, console, time.monotonic, pace=pace_of(load_settings())) as line:
             answer = answer_of(wired, loaded, sources, limit, write, lambda done, total: line.show(done, total=total))
     if as_json:
         say(json.dumps(answer.as_json(), indent=1))

@@ -19,6 +19,7 @@ from assay.app.journal import maintenance
 from assay.app.journal.reading import LANES, LaneJournal
 from assay.app.journal.survey import Epoch, Survey, surveyed
 from assay.app.journal.verify import Verified, verify_journal
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.app.screen import Screen, say_json
@@ -70,7 +71,7 @@ def verify(run: RunOption, lane: LaneOption = DECIDE, as_json: JsonOption = Fals
     Example: assay journal verify --run runs/live
     """
     journal, console = _opened(run, lane), Screen(stderr=as_json)
-    with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic) as line:
+    with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic, pace=pace_of(load_settings())) as line:
         verified = verify_journal(journal, line.show)
     if as_json:
         facts = journal_facts(journal, verified.survey) | {"verified_snapshots": [one.key for one in verified.snapshots]}
@@ -103,7 +104,7 @@ def truncate(run: RunOption, lane: LaneOption = DECIDE, as_json: JsonOption = Fa
     """
     journal, console = _opened(run, lane), Screen(stderr=as_json)
     properties = read_bus_properties(load_settings().bus_properties)
-    with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic) as line:
+    with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic, pace=pace_of(load_settings())) as line:
         target, verified = maintenance.truncate(journal, properties, line.show)
     if as_json:
         say_json({"lane": str(journal.lane), "begins": target.model_dump(mode="json"), "verified_snapshots": len(verified.snapshots)})

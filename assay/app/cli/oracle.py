@@ -16,8 +16,10 @@ from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.app.oracle.samples.shelf import SAMPLES, write_sample
 from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
+from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts import instants
 
@@ -108,7 +110,7 @@ def check(
     console = Screen(stderr=as_json)
     world = open_world(DirectoryStore(store), fingerprint)
     parts = len(world.manifest.stream_view) + len(world.manifest.truth)
-    with ProgressLine("checked parts", parts, console, time.monotonic) as line:
+    with ProgressLine("checked parts", parts, console, time.monotonic, pace=pace_of(load_settings())) as line:
         for done, _ in enumerate(world.verify(), start=1):
             line.show(done)
     if as_json:

@@ -11,6 +11,7 @@ import typer
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.replay.fresh_process import is_fresh, run_fresh
 from assay.app.replay.selection import nothing_selected, selection_of
@@ -50,7 +51,7 @@ def replay(
     selection = selection_of(first, last, anchors)
     wired, console = Run.load(run), Screen(stderr=as_json)
     properties = read_bus_properties(load_settings().bus_properties)
-    with ProgressLine("recomputed", _expected(wired), console, time.monotonic) as line:
+    with ProgressLine("recomputed", _expected(wired), console, time.monotonic, pace=pace_of(load_settings())) as line:
         evidence = verify_run(wired, line.show, properties, selection)
     if selection is not None and not evidence.compared:
         raise nothing_selected(first, last, anchors)

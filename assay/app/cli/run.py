@@ -11,6 +11,7 @@ import typer
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.publisher import KafkaPublisher
 from assay.app.cli.plain_app import plain_app
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.app.runner.scenario_runner import run_scenario
@@ -38,7 +39,7 @@ def publish_ready(
     wired = Run.load(run)
     console = Screen(stderr=as_json)
     publisher = KafkaPublisher(wired.bootstrap, wired.namespace, read_bus_properties(load_settings().bus_properties))
-    with ProgressLine("checked parts", 0, console, time.monotonic) as line:
+    with ProgressLine("checked parts", 0, console, time.monotonic, pace=pace_of(load_settings())) as line:
         ready = run_scenario(
             wired.config, wired.store, publisher, time.time_ns() // 1_000, lambda done, total: line.show(done, total=total)
         )

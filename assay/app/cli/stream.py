@@ -17,6 +17,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topic_reader import TopicRecord, read_records
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.app.screen import Screen
@@ -76,7 +77,7 @@ async def stream_run(run: Run, options: StreamOptions, policy: RetryPolicy, cons
     gate = GateClient(run.gate_url, run.api_key, config.pins, policy, random.SystemRandom().random, stop)
     start = checkpoint.load(view.total).position
     try:
-        with ProgressLine("streamed", view.total, console, time.monotonic, start) as line:
+        with ProgressLine("streamed", view.total, console, time.monotonic, start, pace=pace_of(load_settings())) as line:
             streamed = await WorldStreamer(view, gate, checkpoint, options, stop, line.show).run()
     finally:
         await gate.close()

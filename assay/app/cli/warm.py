@@ -8,8 +8,11 @@ from typing import Annotated
 import typer
 
 from assay.app.cli.plain_app import plain_app
-from assay.app.screen import say, say_json
-from assay.app.warm.kernels import warm
+from assay.app.pace import pace_of
+from assay.app.progress import ProgressLine, ticking
+from assay.app.screen import Screen, say, say_json
+from assay.app.settings import load_settings
+from assay.app.warm.kernels import kernels, warm
 
 app = plain_app("Compile every kernel for this processor (NUMBA_CPU_NAME=generic: for any).")
 
@@ -21,7 +24,14 @@ def run(*, as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = Fa
     Example: assay warm
     """
     started = time.perf_counter()
-    compiled = warm()
+    with ProgressLine("kernels", len(kernels()), Screen(stderr=True), time.monotonic, pace=pace_of(load_settings())) as line:
+
+        def look() -> None:
+            found = kernels().values()
+            line.show(sum(1 for kernel in found if kernel.signatures), total=len(found))
+
+        with ticking(look):
+            compiled = warm()
     if as_json:
         say_json({"kernels": compiled, "wall_s": round(time.perf_counter() - started, 3)})
         return

@@ -23,6 +23,7 @@ from assay.app.gate.receipts import QUARANTINE
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.pace import Pace, pace_of
 from assay.app.policy.documents import Policy
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import read_decisions
@@ -51,17 +52,17 @@ class Wanted:
 
 def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     """Import, stream, decide, act, audit, replay, verify and report. True when everything is proven."""
-    stages, started_utc = Stages(console), utc_now()
+    stages, started_utc = Stages(console, pace=pace_of(settings)), utc_now()
     world = _seal(wanted, stages)
     config = world_config(wanted.platform_run_id, world.manifest, wanted.policy)
     refuse_other_config(wanted.directory, config)  # before anything is started
     properties = read_bus_properties(settings.bus_properties)
     with ExitStack() as stack:
-        with stages.stage("start PostgreSQL and Kafka"):
+        with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(wanted.directory, settings))
         claim_topics(wanted.directory, config, settings, servers.bootstrap, properties)
         run = _wired(wanted.directory, config, settings, servers)
-        with stages.stage("start gate and worker"):
+        with stages.stage("start gate and worker", starts=True):
             create_topics(run.bootstrap, run.namespace, run.partitions, properties)
             running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
             if assay(run, "run", quiet=True):
@@ -69,7 +70,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         for line in table(processes_of(run, [*servers.servers, *running])):
             stages.say(line)
         with stages.stage("stream, decide, act and audit") as streaming:
-            streaming.rows = _stream(run, world, wanted, processes.Kept([*servers.servers, *running], stages.say), console)
+            streaming.rows = _stream(run, world, wanted, processes.Kept([*servers.servers, *running], stages.say), console, stages.pace)
         seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows)
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
@@ -98,10 +99,10 @@ def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Subs
     return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
 
 
-def _stream(run: Run, world: SealedWorld, wanted: Wanted, kept: processes.Kept, console: Console) -> int:
+def _stream(run: Run, world: SealedWorld, wanted: Wanted, kept: processes.Kept, console: Console, pace: Pace) -> int:
     """Stream the world to its end; the rows that were audited now and not by an earlier process of this run."""
     rows, before = world.manifest.rows, audited(run)
-    with processes.streamer(run, wanted.speedup) as stream, ProgressLine("audited", rows, console, time.monotonic, before) as line:
+    with processes.streamer(run, wanted.speedup) as stream, ProgressLine("audited", rows, console, time.monotonic, before, pace) as line:
         until_done(run, rows, kept, [stream], line.show)
     return rows - before
 

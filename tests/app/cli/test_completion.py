@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -51,7 +50,7 @@ def test_another_shell_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> Non
     assert "bash, zsh, fish" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash")
+@pytest.mark.tools("bash")
 def test_bash_completes_by_the_script(tmp_path: Path) -> None:
     program = tmp_path / "assay"
     program.write_text(f'#!/bin/sh\nexec {sys.executable} -m assay "$@"\n')
