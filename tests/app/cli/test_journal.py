@@ -37,7 +37,7 @@ def test_a_lane_without_a_journal_topic_is_refused(tmp_path: Path, lane: str, to
     ],
 )
 def test_a_journal_without_snapshots_does_not_read_like_an_error(snapshots: int, told: str) -> None:
-    survey = Survey(LaneId("rtdl"), b"\0" * 32, epochs=[Epoch(1, "CLAIM", 0, 0, records=1_234)])
+    survey = Survey(LaneId("rtdl", 0), b"\0" * 32, epochs=[Epoch(1, "CLAIM", 0, 0, records=1_234)])
     manifest = SnapshotManifest(
         lane="rtdl", shard=0, epoch=1, sequence=5, journal_topic="t", journal_partition=0, next_offset=6, offsets=(), code_digest="",
         run_config_digest="", parts=(),
