@@ -85,6 +85,7 @@ docs: setup-packages ## write the generated pages of docs/ and the topology as t
 	@$(BIN)/assay contracts docs
 	@$(BIN)/assay contracts topology >tests/golden/topology.txt
 	@$(BIN)/python -m assay.app.reference.settings_page docs/settings.md
+	@$(BIN)/python -m assay.app.reference.metrics_page docs/metrics.md
 
 site: setup-site ## build the documentation site into build/site; open build/site/index.html
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict $(ARGS)

@@ -74,7 +74,7 @@ class ArrivalLane:
         assert entry is not None
         emissions = list(self.lane.apply(entry.value).emissions)
         self.lane.emitted(entry.sequence)
-        for handle, _, keys, values in emissions:
+        for handle, _, keys, values, _ in emissions:
             for key, value in zip(map(str, keys.text()), values.tolist(), strict=True):
                 body = None if value is None else unpack(value)[1]
                 if handle in self.newest:

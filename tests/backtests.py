@@ -6,7 +6,7 @@ import copy
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -36,6 +36,7 @@ class LogSources:
     def __init__(self, log: ModelLog, partitions: int, first: Mapping[str, int] | None = None) -> None:
         self._log, self._counts, self._first = log, partition_counts(partitions), dict(first or {})
         self.asked: list[str] = []
+        self.open = 0
 
     def journal(self) -> Iterator[bytes]:
         yield from self._log.values(JOURNAL)
@@ -43,8 +44,15 @@ class LogSources:
     def begins(self, handle: str) -> Mapping[int, int]:
         return dict.fromkeys(range(self._counts[handle]), self._first.get(handle, 0))
 
-    def chunks(self, handle: str, partition: int) -> Iterator[Chunk]:
+    def chunks(self, handle: str, partition: int) -> Generator[Chunk]:
         self.asked.append(handle)
+        self.open += 1
+        try:
+            yield from self._chunks(handle, partition)
+        finally:
+            self.open -= 1
+
+    def _chunks(self, handle: str, partition: int) -> Iterator[Chunk]:
         records = iter(enumerate(self._log.read((handle, partition), 0, self._log.end((handle, partition)))))
         while batch := list(islice(records, FETCH)):
             offsets = np.array([offset for offset, _ in batch], np.int64)

@@ -58,9 +58,9 @@ class GateProcess:
         request = urllib.request.Request(self.url + path, data, {} if key is None else {"X-IG-Api-Key": key})
         return _answer(request)
 
-    def get(self, path: str) -> tuple[int, Any]:
+    def get(self, path: str, key: str | None = None) -> tuple[int, Any]:
         """(status, answer) of a GET."""
-        return _answer(urllib.request.Request(self.url + path))
+        return _answer(urllib.request.Request(self.url + path, headers={} if key is None else {"X-IG-Api-Key": key}))
 
     def batch(self, events: Sequence[Any]) -> tuple[int, Any]:
         """Post a batch, all results wanted."""

@@ -180,10 +180,10 @@ SHAPES = {
     ),
     "baf": GuessShape(
         _rows(_BAF, *(_baf(n, int(n == 2)) for n in range(9))),
-        {"time.unit": "d", "time.origin": "2024-01-01T00:00:00Z", "currency.constant": "USD", "truth.delay": "30d"},
+        {"time.origin": "2024-01-01T00:00:00Z", "currency.constant": "USD", "truth.delay": "30d"},
         {
             "id": {"row": True},
-            "time": {"column": "month", "unit": "d", "origin": "2024-01-01T00:00:00Z"},
+            "time": {"column": "month", "unit": "month", "origin": "2024-01-01T00:00:00Z"},
             "amount": {"column": "proposed_credit_limit"},
             "kind": {"column": "payment_type"},
             "truth": {"column": "fraud_bool", "positive": [1], "delay": "30d", "also": ["device_fraud_count"]},

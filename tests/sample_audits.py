@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -40,6 +41,7 @@ def decided(event_id: str, ts_us: int, decided_at_us: int, score: int, outcome: 
     """A decision."""
     record = sample_decisions.decision_record(event_id)
     record["source_event"]["ts_utc"] = ts_us
+    record["decision_id"] = hashlib.blake2b(event_id.encode(), digest_size=16).digest()
     return {**record, "decided_at_utc": decided_at_us, "score": score, "outcome": outcome, "reasons": reasons}
 
 

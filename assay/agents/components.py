@@ -60,6 +60,7 @@ COMPONENTS: Final = (
             handles.TRAFFIC: ("payment",),
             handles.RTDL: ("decision_response",),
             handles.QUARANTINE: ("quarantine_record",),
+            handles.LABELS: ("label_assertion",),
         },
     ),
     ComponentSpec(
@@ -108,7 +109,6 @@ PLANNED: Final = (
         consumes={
             handles.CONTROL: ("run_ready",),
             handles.POSTURE: ("posture",),
-            handles.LABELS: ("label_assertion",),
             handles.AUDIT: ("audit_record",),
             handles.JOURNAL_RTDL: ("journal_record",),
             handles.JOURNAL_ACT: ("journal_record",),

@@ -41,7 +41,8 @@ class DecideStep(Step):
         self._recent.add(values)
         events = decided.columns["event_id"]
         assert isinstance(events, Strings)
-        return Result(emissions=(Emission(RTDL, partitions_of(events, self._partitions), events, values),))
+        counted = {"outcome": decided.outcome, "reason": decided.reasons.children["item"]}
+        return Result(emissions=(Emission(RTDL, partitions_of(events, self._partitions), events, values, counted),))
 
     def tables(self) -> Mapping[str, Rows]:
         return {"decisions": self._recent}

@@ -7,6 +7,7 @@ never decides anything; the order journal → acknowledged → outputs → ackno
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from assay.codecs.columns import I32, I64, U8, Strings
@@ -64,12 +65,16 @@ class Chunk(NamedTuple):
 
 
 class Emission(NamedTuple):
-    """Records for one topic, in order. Within one partition they are published in this order."""
+    """Records for one topic, in order. Within one partition they are published in this order.
+
+    `counted` are fields of the records by which they are counted: the rows of such a column lie on few places of a small buffer.
+    """
 
     handle: str
     partitions: I32
     keys: Strings
     values: Strings
+    counted: Mapping[str, Strings] = MappingProxyType({})
 
 
 class Effects(NamedTuple):

@@ -1,84 +1,90 @@
 """Every metric of the product, declared once with a sentence. A name that is not here cannot be measured.
 
-Components add their declarations to this file; `exposition()` is what `/metrics` answers.
+Components add their declarations to this file, in the registry of the process that measures them; `exposition` is what `/metrics` of
+that process answers, and no process exports another's zeros. docs/metrics.md is generated from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
+
+import assay
+from assay.app.metric_kinds import LATENCY_S, BuildInfo, CounterBy, TimesBy
+from assay.app.run.code_digest import code_digest
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-REGISTRY: Final = CollectorRegistry()
-_LATENCY_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+#: metrics of the gate's process, of a worker's, and of both
+GATE, WORKER, PROCESS = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
 
-
-class CounterBy:
-    """A counter split by labels, each with a closed, small set of values."""
-
-    def __init__(self, name: str, sentence: str, *labels: str) -> None:
-        self._counter = Counter(name, sentence, labels, registry=REGISTRY)
-
-    def add(self, counts: Mapping[str, int]) -> None:
-        """Add to several values of the only label at once."""
-        for value, count in counts.items():
-            self.add_one(count, value)
-
-    def add_one(self, count: int, *values: object) -> None:
-        """Add to one value of each label."""
-        if count:
-            self._counter.labels(*values).inc(count)
-
+# both
+ProcessCollector(registry=PROCESS)
+BuildInfo(
+    PROCESS,
+    "assay_build",
+    "What runs: the version of assay, and the digest of the code that decides.",
+    lambda: {"version": assay.__version__, "code_digest": code_digest().hex()},
+)
 
 # gate
-GATE_DECISIONS: Final = CounterBy("assay_gate_decisions_total", "Items the gate ended, by decision.", "decision")
-GATE_REASONS: Final = CounterBy("assay_gate_reasons_total", "Items the gate did not simply admit, by reason code.", "reason")
-GATE_REFUSED_CALLS: Final = CounterBy("assay_gate_refused_calls_total", "Calls refused as a whole, by reason code.", "reason")
+GATE_DECISIONS: Final = CounterBy(GATE, "assay_gate_decisions_total", "Items the gate ended, by decision.", "decision")
+GATE_REASONS: Final = CounterBy(GATE, "assay_gate_reasons_total", "Items the gate did not simply admit, by reason code.", "reason")
+GATE_REFUSED_CALLS: Final = CounterBy(GATE, "assay_gate_refused_calls_total", "Calls refused as a whole, by reason code.", "reason")
 GATE_CALL_SECONDS: Final = Histogram(
-    "assay_gate_call_seconds", "Time from a call's arrival to its durable answer.", buckets=_LATENCY_S, registry=REGISTRY
+    "assay_gate_call_seconds", "Time from a call's arrival to its durable answer.", buckets=LATENCY_S, registry=GATE
 )
 GATE_GROUP_ITEMS: Final = Histogram(
-    "assay_gate_group_items", "Items admitted together in one group.", buckets=(1, 10, 100, 1_000, 5_000, 10_000), registry=REGISTRY
+    "assay_gate_group_items", "Items admitted together in one group.", buckets=(1, 10, 100, 1_000, 5_000, 10_000), registry=GATE
 )
-GATE_CONNECTIONS: Final = Gauge("assay_gate_connections", "Connections that are open.", registry=REGISTRY)
+GATE_CONNECTIONS: Final = Gauge("assay_gate_connections", "Connections that are open.", registry=GATE)
 GATE_CONNECTIONS_CLOSED: Final = CounterBy(
-    "assay_gate_connections_closed_total", "Connections closed because too many were open: of a stranger, resting, or new.", "kind"
+    GATE, "assay_gate_connections_closed_total", "Connections closed because too many were open: of a stranger, resting, or new.", "kind"
 )
-GATE_RED: Final = Gauge("assay_gate_red", "1 while the gate cannot admit, else 0.", registry=REGISTRY)
-
+GATE_RED: Final = Gauge("assay_gate_red", "1 while the gate cannot admit, else 0.", registry=GATE)
 
 # lanes
-LANE_ROWS: Final = CounterBy("assay_lane_rows_total", "Rows folded, by lane and shard.", "lane", "shard")
-LANE_BATCHES: Final = CounterBy("assay_lane_batches_total", "Journal records folded, by lane and shard.", "lane", "shard")
-LANE_JOURNAL_BYTES: Final = CounterBy(
-    "assay_lane_journal_bytes_total", "Bytes appended to the journal, by lane and shard.", "lane", "shard"
+DECISIONS: Final = CounterBy(WORKER, "assay_decisions_total", "Decisions published, by outcome.", "outcome")
+DECISION_REASONS: Final = CounterBy(
+    WORKER,
+    "assay_decision_reasons_total",
+    "Reasons of published decisions, by code of the policy; a decision may have several.",
+    "reason",
 )
-LANE_RECORDS_OUT: Final = CounterBy("assay_lane_records_out_total", "Records published, by topic handle.", "topic")
-LANE_REFUSALS: Final = CounterBy("assay_lane_refusals_total", "Refused input records, by reason code.", "reason")
-LANE_BATCH_SECONDS: Final = Histogram(
-    "assay_lane_batch_seconds",
-    "Time from making a journal record to the acknowledgement of its outputs.",
-    buckets=_LATENCY_S,
-    registry=REGISTRY,
+LANE_ROWS: Final = CounterBy(WORKER, "assay_lane_rows_total", "Rows folded, by lane and shard.", "lane", "shard")
+LANE_BATCHES: Final = CounterBy(WORKER, "assay_lane_batches_total", "Journal records folded, by lane and shard.", "lane", "shard")
+LANE_JOURNAL_BYTES: Final = CounterBy(
+    WORKER, "assay_lane_journal_bytes_total", "Bytes appended to the journal, by lane and shard.", "lane", "shard"
+)
+LANE_RECORDS_OUT: Final = CounterBy(WORKER, "assay_lane_records_out_total", "Records published, by topic handle.", "topic")
+LANE_REFUSALS: Final = CounterBy(WORKER, "assay_lane_refusals_total", "Refused input records, by reason code.", "reason")
+LANE_BATCH: Final = TimesBy(
+    WORKER, "assay_lane_batch", "Time from making a journal record to the acknowledgement of its outputs.", "lane", "shard"
+)
+LANE_ARRIVAL: Final = TimesBy(
+    WORKER,
+    "assay_lane_arrival_to_output",
+    "Time from the arrival of an input record to the acknowledgement of its outputs; in lane rtdl, from a payment to its decision.",
+    "lane",
+    "shard",
 )
 LANE_LAG_ROWS: Final = Gauge(
     "assay_lane_lag_rows",
     "Records of an input topic, by handle, that a lane of this worker has not finished with.",
     ["lane", "shard", "topic"],
-    registry=REGISTRY,
+    registry=WORKER,
 )
 LANE_OWNED: Final = Gauge(
-    "assay_lane_owned", "1 where this worker runs the lane, 0 where it stands by.", ["lane", "shard"], registry=REGISTRY
+    "assay_lane_owned", "1 where this worker runs the lane, 0 where it stands by.", ["lane", "shard"], registry=WORKER
 )
 
 
-def exposition() -> bytes:
-    """All metrics in Prometheus' text format."""
-    return generate_latest(REGISTRY)
+def exposition(registry: CollectorRegistry) -> bytes:
+    """The metrics of a process in Prometheus' text format: its own, and those of every process."""
+    return generate_latest(registry) + generate_latest(PROCESS)
 
 
-def declared() -> dict[str, str]:
-    """Metric name → its sentence, in the order of the names."""
-    return {family.name: family.documentation for family in sorted(REGISTRY.collect(), key=lambda family: family.name)}
+def declared(*registries: CollectorRegistry) -> dict[str, str]:
+    """Metric name → its sentence, of these registries or of all, in the order of the names."""
+    families = [family for registry in registries or (GATE, WORKER, PROCESS) for family in registry.collect()]
+    return {family.name: family.documentation for family in sorted(families, key=lambda family: family.name)}

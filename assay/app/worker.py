@@ -114,4 +114,4 @@ def _exposition(app: WorkerApp) -> bytes:
         for handle, rows in lag.items():
             metrics.LANE_LAG_ROWS.labels(*identity, handle).set(rows)
         metrics.LANE_OWNED.labels(*identity).set(lane_app.member.active)
-    return metrics.exposition()
+    return metrics.exposition(metrics.WORKER)

@@ -86,6 +86,17 @@ class Strings(NamedTuple):
         gather(data, starts, frozen(self.data, np.uint8), frozen(self.starts, np.int64), frozen(held, np.int64))
         return Strings(data, starts, self.lengths.astype(np.int32, copy=False))
 
+    def tally(self) -> dict[str, int]:
+        """How often each text occurs, for rows that lie on few places of a small buffer, none of them empty or null."""
+        counts = np.bincount(self.starts, minlength=len(self.data))
+        lengths = np.zeros(len(counts), np.int32)
+        lengths[self.starts] = self.lengths
+        found: dict[str, int] = {}
+        for at in np.flatnonzero(counts).tolist():
+            text = self.data[at : at + int(lengths[at])].tobytes().decode()
+            found[text] = found.get(text, 0) + int(counts[at])
+        return found
+
     def check(self) -> bool:
         """True if all rows are one and the same. Raises Stop(COLUMNS_MISMATCH) if a row lies outside of the buffer.
 

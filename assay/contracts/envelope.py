@@ -17,7 +17,7 @@ from assay.contracts.handles import CONTEXT, LABELS, TRAFFIC
 from assay.contracts.json_schema import Fault, fault_of
 from assay.contracts.pins import PIN_NAMES
 from assay.contracts.reasons import Reason
-from assay.contracts.texts import NO_CONTROL
+from assay.contracts.texts import NO_BLANKS, NO_CONTROL
 
 SCHEMA_VERSION: Final = "v1"
 
@@ -45,6 +45,8 @@ EVENT_TYPES: Final[dict[str, EventType]] = {
     "context_fact": EventType("context", CONTEXT, "context_fact", True),
     "label_assertion": EventType("label", LABELS, "label_assertion", False),
 }
+
+_OF_TEXTS: Final = {NO_CONTROL: Reason.CONTROL_CHARACTER, NO_BLANKS: Reason.BLANKS_AROUND_ID}
 
 Refusal = tuple[Reason, str]
 
@@ -75,8 +77,8 @@ def check(envelope: Any) -> Refusal | None:
 
 
 def _envelope_reason(fault: Fault) -> Reason:
-    if fault.bound == NO_CONTROL:
-        return Reason.CONTROL_CHARACTER
+    if fault.keyword == "pattern" and fault.bound in _OF_TEXTS:
+        return _OF_TEXTS[fault.bound]
     if fault.path.removeprefix("$.") in (*PIN_NAMES, "run_id"):
         return Reason.PINS_MISSING if fault.keyword == "required" else Reason.PINS_INVALID
     return Reason.ENVELOPE_INVALID
@@ -93,8 +95,10 @@ def _payload_refusal(event_type: EventType, envelope: Mapping[str, Any]) -> Refu
 
 
 def _payload_reason(fault: Fault) -> Reason:
-    if fault.bound == NO_CONTROL:
-        return Reason.CONTROL_CHARACTER
+    if fault.keyword == "pattern" and fault.bound in _OF_TEXTS:
+        return _OF_TEXTS[fault.bound]
+    if (fault.path, fault.keyword) == ("$.currency", "pattern"):
+        return Reason.CURRENCY_UNKNOWN
     out_of_range = fault.path == "$.amount_minor" and fault.keyword in ("minimum", "exclusiveMaximum")
     return Reason.AMOUNT_OUT_OF_RANGE if out_of_range else Reason.SCHEMA_FAIL
 

@@ -10,6 +10,10 @@ from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 _INSTANT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
+_WRITTEN: Final = re.compile(
+    r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?P<second>[0-9]{2}))"
+    r"(?:\.(?P<fraction>[0-9]{1,9}))?(?P<zone>[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+)
 _DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,17})(us|ms|s|min|h|d)")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
@@ -32,6 +36,29 @@ def parse(text: str) -> int:
         Reason.TIME_INVALID,
         f"{text!r} is not an instant",
         remedy="Write UTC with exactly six fraction digits and Z, as in 2018-04-01T00:00:31.000000Z.",
+    )
+
+
+def read(text: str) -> int:
+    """Microseconds since 1970-01-01T00:00:00Z of an instant as RFC 3339 has it: any offset, `t` and `z` in either case, no fraction or
+    one of up to nine digits. What is finer than a microsecond is cut off, as in an import.
+
+    Raises Quarantine(TIME_INVALID) for a naive time, a blank in place of `T`, a leap second, or a day that does not exist.
+    """
+    found = _WRITTEN.fullmatch(text) if isinstance(text, str) else None
+    if found and found["second"] == "60":
+        what = f"{text!r} is a leap second, which no clock of this product counts"
+        raise Quarantine(Reason.TIME_INVALID, what, remedy="Write second 59 of that minute, or second 0 of the next.")
+    if found:
+        fraction, zone = (found["fraction"] or "").ljust(6, "0")[:6], found["zone"].upper().replace("Z", "+00:00")
+        try:
+            return (datetime.fromisoformat(f"{found['day']}T{found['time']}.{fraction}{zone}").astimezone(UTC) - _EPOCH) // _US
+        except (ValueError, OverflowError):
+            pass
+    raise Quarantine(
+        Reason.TIME_INVALID,
+        f"{text!r} is not an instant of RFC 3339",
+        remedy="Write date, T, time and offset, as in 2018-04-01T02:00:31+02:00 or 2018-04-01T00:00:31.25Z.",
     )
 
 

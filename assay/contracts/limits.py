@@ -12,6 +12,8 @@ BODY_BYTES_MAX: Final = 16 << 20
 BODY_TIMEOUT_S: Final = 30.0
 #: connections that the gate keeps open; a setting may say otherwise
 GATE_CONNECTIONS_MAX: Final = 4_096
+#: servers that assay starts itself listen on these ports of this machine, below those of outgoing connections
+SERVER_PORTS: Final = range(20_000, 30_000)
 ID_CHARS_MAX: Final = 256
 LABEL_CHARS_MAX: Final = 128
 ATTRIBUTE_CHARS_MAX: Final = 1024

@@ -7,6 +7,8 @@ from typing import Final
 
 #: Unicode's control characters (category Cc), as JSON Schemas spell a text without any
 NO_CONTROL: Final = r"^[^\u0000-\u001f\u007f-\u009f]*$"
+#: a text without blanks around it, as JSON Schemas spell it
+NO_BLANKS: Final = r"^(\S([\s\S]*\S)?)?$"
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 

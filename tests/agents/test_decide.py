@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from importlib import resources
 from typing import Any
 
@@ -183,3 +184,26 @@ def test_recent_decisions_let_go_of_the_oldest() -> None:
     recent.add(newer.values)
     assert recent.row("a") is None
     assert recent.row("d") is not None
+
+
+COUNTED_ROWS = (
+    NORMAL,
+    posture(2, Mode.FAIL_CLOSED),
+    {"count": 5},
+    {"amount": 900},
+    {"night": 1},
+    {"count": 9, "amount": 900, "night": 1},
+    {"kind": LABEL},
+)
+
+
+@given(st.lists(st.sampled_from(COUNTED_ROWS), max_size=30))
+@settings(deadline=None, max_examples=40)
+def test_decisions_are_counted_by_the_outcomes_and_reasons_that_they_have(rows: list[dict[str, Any]]) -> None:
+    result = handled(steps(), batch(rows))[1]
+    records = decided(steps(), rows)
+    counted = [emission.counted for emission in result.emissions]
+    assert len(counted) == bool(records)
+    for columns in counted:
+        assert columns["outcome"].tally() == Counter(record["outcome"] for record in records)
+        assert columns["reason"].tally() == Counter(reason for record in records for reason in record["reasons"])

@@ -85,7 +85,7 @@ def answers(n: int) -> Columns:
 def in_effect(emissions: Sequence[Emission]) -> dict[str, Any]:
     """What was emitted, by topic, in order, without what names the batch."""
     found: dict[str, Any] = {}
-    for handle, partitions, keys, values in emissions:
+    for handle, partitions, keys, values, _ in emissions:
         for partition, key, value in zip(partitions.tolist(), keys.tolist(), values.tolist(), strict=True):
             body = {name: field for name, field in unpack(value or b"")[1].items() if name not in ("basis", "row", "sequence")}
             found.setdefault(handle, []).append((partition, key, body))

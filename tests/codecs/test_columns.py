@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -82,3 +83,11 @@ def test_a_row_outside_of_its_buffer_is_refused(start: int, length: int) -> None
     with pytest.raises(Stop) as refusal:
         strings.compact()
     assert refusal.value.reason is Reason.COLUMNS_MISMATCH
+
+
+@given(st.lists(st.sampled_from(["A", "AB", "B", "ÄB", "A" * 60]), max_size=40), st.booleans())
+def test_a_tally_is_the_count_of_each_text(texts: list[str], twice: bool) -> None:
+    """Rows lie on the places of few texts; the same text may lie at two places."""
+    known = ["A", "AB", "B", "ÄB", "A" * 60] * (1 + twice)
+    places = [known.index(text) + (5 if twice and at % 2 else 0) for at, text in enumerate(texts)]
+    assert Strings.of(known).take(np.array(places, np.int64)).tally() == Counter(texts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final, NamedTuple
 
@@ -19,8 +20,9 @@ from assay.app.gate.group import Group
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter
 from assay.app.gate.records import records_of
-from assay.app.gate.requests import mark_of, payment_envelope
+from assay.app.gate.requests import mark_of
 from assay.app.gate.settling import _Outcomes
+from assay.app.gate.short_forms import Reader, label_of, payment_of
 from assay.codecs.single_object import unpack
 from assay.contracts import envelope, instants
 from assay.contracts.canonical import canonical
@@ -152,9 +154,9 @@ def meet_batch(body: bytes) -> Any:
 
 
 def meet_call(body: bytes) -> Any:
-    """The bodies of the other calls: one envelope, a mark, a payment of a person."""
+    """The bodies of the other calls: one envelope, a mark, a payment and a label in the short form."""
     ended: list[Any] = []
-    for read in (one_item, lambda given: mark_of(given, SCOPE), lambda given: payment_envelope(given, SCOPE, NOW_US)):
+    for read in (one_item, lambda given: mark_of(given, SCOPE), _short(payment_of), _short(label_of)):
         try:
             taken = read(body)
         except Quarantine as refused:
@@ -198,3 +200,8 @@ TARGETS: Final = (
     Target("gate_batches", _bodies, meet_batch, 60, text=True, document=True),
     Target("gate_calls", _calls, meet_call, 60, text=True, document=True),
 )
+
+
+def _short(read: Reader) -> Callable[[bytes], bytes]:
+    """The envelope of an item in a short form."""
+    return lambda given: read(given, SCOPE, NOW_US, 0).envelope(NOW_US)

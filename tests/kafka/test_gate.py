@@ -96,7 +96,8 @@ def test_an_event_sent_again_is_a_duplicate_and_another_payload_is_set_aside(gat
         ("/v1/ingest/push", event("e-3", payload=paid(currency="XQZ")), 422, ("CURRENCY_UNKNOWN", "$.payload.currency")),
         ("/v1/ingest/push", event("e-4\0"), 422, ("CONTROL_CHARACTER", "$.event_id")),
         ("/v1/ingest/push", raw(event("e-5"))[:-1] + b',"seed":7}', 422, ("KEY_DUPLICATE", "$.seed")),
-        ("/v1/payments", {"amount_minor": 1, "currency": "EUE", "entities": {}}, 422, ("CURRENCY_UNKNOWN", "$.payload.currency")),
+        ("/v1/payments", {"amount_minor": 1, "currency": "EUE", "entities": {}}, 422, ("CURRENCY_UNKNOWN", "$.currency")),
+        ("/v1/labels", {"payment": "nobody's", "label": "FRAUD"}, 422, ("LABEL_SUBJECT_UNKNOWN", "$.payment")),
     ],
 )
 def test_an_item_by_itself_has_a_status_of_its_own_and_a_refusal_its_place(

@@ -11,10 +11,11 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 from assay_command import assay, environment
 from fenced_blocks import steps
@@ -70,6 +71,23 @@ class Up:
         except urllib.error.HTTPError as refused:
             return str(json.loads(refused.read())["admission"])
 
+    def ask(self, path: str) -> tuple[int, Any]:
+        """(status, answer) of a GET at the gate, with the key."""
+        run = Run.load(self.directory)
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(run.gate_url + path, headers={"X-IG-Api-Key": run.api_key}), timeout=30
+            ) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as refused:
+            return refused.code, json.loads(refused.read())
+
+    def decided(self, event_id: str) -> dict[str, Any]:
+        """The decision, once it is there."""
+        until(lambda: self.ask(f"/v1/decisions/{event_id}")[0] == 200, 30)
+        found: dict[str, Any] = self.ask(f"/v1/decisions/{event_id}")[1]
+        return found
+
     def end(self, number: int = signal.SIGINT) -> int:
         """Send a signal; the exit code."""
         assert self.process is not None
@@ -117,11 +135,38 @@ def decided(directory: Path, event_id: str) -> dict[str, Any]:
     return dict(zip(names, (*values["longs"], *values["doubles"]), strict=True))
 
 
+def read_elsewhere(directory: Path, events: Sequence[str]) -> None:
+    """Other programs read these decisions of a run: with a client of their own, from `assay topic cat`, and from Parquet files."""
+    lines = own_client(directory)
+    assert lines[0] == {
+        "event_id": "pay-0", "outcome": "ALLOW", "score": 0, "reasons": [], "amount_minor": 2_500, "currency": "EUR",
+        "entities": {"customer": "customer-1", "terminal": "terminal-1"}, "features": decided(directory, "pay-0"),
+    }  # fmt: skip
+    assert [line["event_id"] for line in lines] == events
+    at, folder = ("--run", directory), directory.parent / "exported"
+    named = assay("topic", "cat", f"{Run.load(directory).namespace}fp.bus.feature_sets.v1", "--json", *at)
+    assert json.loads(named.out)["record"] == "feature_set", named.text
+    told = assay("export", "decisions", *at, "--parquet", folder, "--json")
+    assert (told.code, json.loads(told.out)["decisions"]) == (0, len(events)), told.text
+    told = assay("export", "decisions", *at, "--parquet", folder)
+    assert told.out.startswith(f"added 0 decisions and 0 labels to {folder}\nthe journal is exported up to offset "), told.text
+    frame = pl.read_parquet(folder / "decisions" / "*.parquet").sort("event_id")
+    named_values = pl.struct(pl.col("^feature_.*$").name.map(lambda name: name.removeprefix("feature_"))).alias("features")
+    told_elsewhere = frame.select("event_id", "outcome", "amount_minor", "currency", "entity_customer", named_values).to_dicts()
+    assert told_elsewhere == [
+        {**{name: line[name] for name in ("event_id", "outcome", "amount_minor", "currency", "features")},
+         "entity_customer": line["entities"]["customer"]} for line in lines
+    ]  # fmt: skip
+
+
 def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> None:
     up.start()
     assert [up.post(f"pay-{number}") for number in range(7)] == ["ADMIT"] * 7
     assert up.post("pay-3") == "DUPLICATE"
     assert up.post("negative", -1) == "QUARANTINE"
+    decided = up.decided("pay-6")
+    assert (decided["event_id"], decided["outcome"], decided["policy"]["policy_id"]) == ("pay-6", "ALLOW", "handbook_rules"), decided
+    assert up.ask("/v1/decisions/negative")[1]["error"] == "EVENT_QUARANTINED"
     assert up.end() == 0, up.text()
     first = up.summary()
     assert (first.eligible, first.decisions, first.audits) == (7, 7, 7)
@@ -129,13 +174,7 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert first.run is not None
     assert first.run.quarantined == {"AMOUNT_OUT_OF_RANGE": 1}
     assert first.run.latency_ms
-    assert own_client(up.directory)[0] == {
-        "event_id": "pay-0", "outcome": "ALLOW", "score": 0, "reasons": [], "amount_minor": 2_500, "currency": "EUR",
-        "entities": {"customer": "customer-1", "terminal": "terminal-1"}, "features": decided(up.directory, "pay-0"),
-    }  # fmt: skip
-    assert sorted(line["event_id"] for line in own_client(up.directory)) == [f"pay-{number}" for number in range(7)]
-    named = assay("topic", "cat", f"{Run.load(up.directory).namespace}fp.bus.feature_sets.v1", "--json", "--run", up.directory)
-    assert json.loads(named.out)["record"] == "feature_set", named.text
+    read_elsewhere(up.directory, [f"pay-{number}" for number in range(7)])
     at = ("--run", up.directory)
     for command in (("audit", "verify", *at), ("replay", "--verify", *at), ("report", *at)):
         ended = assay(*command)
@@ -145,6 +184,7 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert (nowhere.code, "no decision of the run has a source event there" in nowhere.text) == (70, True), nowhere.text
 
     up.start()
+    assert up.decided("pay-6") == decided, "the new worker does not hold it; the audit does"
     while_it_runs = up.summary()
     assert (while_it_runs.eligible, while_it_runs.complete) == (None, None), "how many come in is not known yet"
     assert up.end() == 0, up.text()

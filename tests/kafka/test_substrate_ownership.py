@@ -21,6 +21,7 @@ from assay.app.settings import load_settings
 from assay.app.substrate import Server, Substrate, state
 from assay.app.substrate.kafka import ask, start_kafka
 from assay.app.substrate.postgres import start_postgres
+from assay.app.substrate.roles import GATE, address
 from assay.testing import until
 
 pytestmark = [pytest.mark.tier1, pytest.mark.tier2]
@@ -80,8 +81,8 @@ def test_both_servers_are_gone_within_five_seconds_of_their_owner_s_sigkill(room
 
 def address_in(room: Path) -> str:
     """The address of the PostgreSQL that another process started in the room."""
-    port = (room / "servers/postgres/ports.json").read_text().partition(":")[2].strip(" }")
-    return f"postgresql://assay@127.0.0.1:{port}/postgres?passfile={room}/servers/postgres/passfile"
+    port = int((room / "servers/postgres/ports.json").read_text().partition(":")[2].strip(" }"))
+    return address(room / "servers" / "postgres", GATE, port)
 
 
 @pytest.mark.usefixtures("no_addresses")

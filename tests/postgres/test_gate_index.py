@@ -22,13 +22,16 @@ from assay.contracts.reasons import Reason
 WAITS = ("lock_timeout", "statement_timeout")
 
 
+TS_US = 1_767_225_600_000_000
+
+
 def digest(text: str) -> bytes:
     return hashlib.sha256(text.encode()).digest()
 
 
 def claims(*names: str, payload: str = "p", first: int = 0) -> list[Claim]:
     """Claims of these events, which arrived as number `first` and so on."""
-    return [Claim(digest(name), digest(payload), order) for order, name in enumerate(names, first)]
+    return [Claim(digest(name), digest(payload), order, TS_US) for order, name in enumerate(names, first)]
 
 
 def test_new_keys_are_claimed_and_known_ones_come_back_with_their_place(dsn: str) -> None:
@@ -37,12 +40,12 @@ def test_new_keys_are_claimed_and_known_ones_come_back_with_their_place(dsn: str
     assert index.claim(claims("a", "b", first=2**62), first) == {}
     index.settle(first, [RecordMetadata(2, 40), None])
     again = index.claim(claims("c", "b", "a", first=7), index.next_batch(3)[0])
-    assert again == {1: Standing(digest("p"), 2**62 + 1, None), 2: Standing(digest("p"), 2**62, RecordMetadata(2, 40))}
+    assert again == {1: Standing(digest("p"), 2**62 + 1, None, TS_US), 2: Standing(digest("p"), 2**62, RecordMetadata(2, 40), TS_US)}
 
 
 def test_a_claim_that_was_never_settled_has_no_place(dsn: str) -> None:
     AdmissionIndex(dsn).claim(claims("a"), 1)
-    assert AdmissionIndex(dsn).claim(claims("a", payload="other"), 2) == {0: Standing(digest("p"), 0, None)}
+    assert AdmissionIndex(dsn).claim(claims("a", payload="other"), 2) == {0: Standing(digest("p"), 0, None, TS_US)}
 
 
 def test_a_retaken_claim_is_settled_by_the_batch_that_took_it(dsn: str) -> None:
@@ -51,7 +54,7 @@ def test_a_retaken_claim_is_settled_by_the_batch_that_took_it(dsn: str) -> None:
     index.claim(claims("b", "a", first=5), 2)
     index.retake([(1, claims("a", first=6)[0])], 2)
     index.settle(2, [RecordMetadata(0, 1), RecordMetadata(0, 2)])
-    assert index.claim(claims("a", first=9), 3) == {0: Standing(digest("p"), 0, RecordMetadata(0, 2))}, "it keeps its first number"
+    assert index.claim(claims("a", first=9), 3) == {0: Standing(digest("p"), 0, RecordMetadata(0, 2), TS_US)}, "it keeps its first number"
 
 
 def test_the_view_shows_every_state(dsn: str) -> None:
@@ -84,7 +87,7 @@ def test_a_table_of_before_items_were_numbered_gets_the_column(dsn: str) -> None
     AdmissionIndex(dsn).claim(claims("a", first=3), 1)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("ALTER TABLE ig_claims DROP COLUMN source_order")
-    assert AdmissionIndex(dsn).claim(claims("a", "b", first=5), 2) == {0: Standing(digest("p"), 0, None)}
+    assert AdmissionIndex(dsn).claim(claims("a", "b", first=5), 2) == {0: Standing(digest("p"), 0, None, TS_US)}
 
 
 def test_of_racing_claims_each_key_is_won_once(dsn: str) -> None:
@@ -137,7 +140,7 @@ def test_a_connection_the_server_dropped_is_made_again(dsn: str) -> None:
     index.claim(claims("a"), 1)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'to_be_dropped'")
-    assert index.claim(claims("a", "b"), 2) == {0: Standing(digest("p"), 0, None)}
+    assert index.claim(claims("a", "b"), 2) == {0: Standing(digest("p"), 0, None, TS_US)}
 
 
 @pytest.mark.parametrize(("durable", "commits"), [(True, "on"), (False, "off")])

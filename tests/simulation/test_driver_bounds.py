@@ -12,10 +12,12 @@ from records import CONTROL, INPUTS, POSTURE, TRAFFIC
 from simulated_worlds import config, published
 
 from assay.agents.lane import LaneMachine
-from assay.agents.step import Chunk, Emission, JournalEntry, LaneOutput, TopicPartition
+from assay.agents.step import Chunk, Emission, JournalEntry, LaneId, LaneOutput, TopicPartition
 from assay.agents.topology import TOPOLOGY
+from assay.app.lane.arrivals import Waited
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.lane.driver import LaneDriver
+from assay.app.lane.metrics import BatchMetrics
 from assay.app.run.failpoints import Failpoints
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import LoggedRecord, ModelLog
@@ -265,15 +267,21 @@ def test_what_is_written_has_the_wall_time_at_which_it_was_sent() -> None:
 
 def test_the_latency_of_a_batch_is_from_its_making_to_the_acknowledgement_of_its_outputs() -> None:
     """The clock of this test moves by a second whenever it is read: at the making, before the outputs, and after them."""
-    log, effector, told = published(world(), 1), KeyedEffector(), list[tuple[int, float]]()
+    log, effector, told = published(world(), 1), KeyedEffector(), list[tuple[int, int, int, Sequence[Waited]]]()
 
-    def on_batch(entry: JournalEntry, outcome: LaneOutput, latency_s: float) -> None:
-        told.append((entry.sequence, latency_s))
+    class Told(BatchMetrics):
+        def published(
+            self, entry: JournalEntry, output: LaneOutput, made_us: int, waited: Sequence[Waited], clock: Callable[[], int]
+        ) -> None:
+            told.append((entry.sequence, made_us, clock(), waited))
 
     lane = lanes_of(effector)["rtdl"]
-    driver = wired(lane, LogJournal(log, JOURNAL), LogOutputs(log), effector, on_batch=on_batch)
+    driver = wired(lane, LogJournal(log, JOURNAL), LogOutputs(log), effector, watch=Told(LaneId("rtdl", 0), ""))
     asyncio.run(play(driver, lane, log))
     batches = [record.sequence for value in log.values(JOURNAL[0]) if (record := JournalRecord.from_bytes(value)).kind == BATCH]
-    assert [sequence for sequence, _ in told] == batches[: len(told)]
+    assert [sequence for sequence, *_ in told] == batches[: len(told)]
     assert len(told) > 5
-    assert all(1.0 <= latency_s <= 4.0 for _, latency_s in told)
+    assert all(1_000_000 <= now_us - made_us <= 4_000_000 for _, made_us, now_us, _ in told)
+    assert all(arrived_us < made_us for _, made_us, _, waited in told for arrived_us, _ in waited)
+    fed = sum(len(log.read(tp, 0, 10**6)) for tp in lane.tps)
+    assert sum(records for *_, waited in told for _, records in waited) == fed

@@ -7,7 +7,7 @@ from contextlib import closing
 
 from assay.agents.rule_plan import compile_rules
 from assay.app.backtest.answer import Answer, ChangedPayment
-from assay.app.backtest.candidate import Missing, config_under, missing_of, names_of, one_currency, refuse_unfit, world_of
+from assay.app.backtest.candidate import Missing, config_under, missing_of, names_of, refuse_unfit, world_of
 from assay.app.backtest.folding import folded
 from assay.app.backtest.seen import Seen, currency_check
 from assay.app.backtest.sources import Sources
@@ -55,8 +55,8 @@ def backtest(
             first.append(changed)
         on_changed(changed)
 
-    seen = Seen(policy.feature_plan.entities, one_currency(run, world))
-    tally = Tally(truth, seen.money, note_changed, together)
+    seen = Seen(policy.feature_plan.entities)
+    tally = Tally(truth, note_changed, together)
     for _ in _compared(run, policy, sources, missing, seen, tally):
         progress(seen.payments, survey.payments)
     return _answer(run, policy, truth, missing, seen, tally, first)
@@ -65,7 +65,8 @@ def backtest(
 def _compared(run: Run, policy: Policy, sources: Sources, missing: Missing, seen: Seen, tally: Tally) -> Iterator[None]:
     """Fold the journal under both policies and count, a record at a time."""
     config, check = run.config, currency_check(run.config, policy.feature_plan)
-    with closing(folded(config, config_under(config, policy), sources.journal(), run.partitions, missing.source)) as folding:
+    other = config_under(config, policy)
+    with closing(missing), closing(folded(config, other, sources.journal(), run.partitions, missing.source)) as folding:
         for both in folding:
             seen.note(both.rows)
             tally.add(both)

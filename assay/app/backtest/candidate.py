@@ -9,7 +9,6 @@ from assay.app.backtest import topic_columns, world_columns
 from assay.app.backtest.answer import PolicyNames
 from assay.app.backtest.folding import LANE, lane_columns
 from assay.app.backtest.refusals import not_journaled
-from assay.app.backtest.seen import CURRENCY
 from assay.app.backtest.sources import Sources
 from assay.app.backtest.translation import MissingColumns
 from assay.app.oracle.sealed_world import SealedWorld, open_world
@@ -27,6 +26,11 @@ class Missing(NamedTuple):
     names: tuple[str, ...]
     source: MissingColumns | None
     origin: str
+
+    def close(self) -> None:
+        """End what reads ahead."""
+        if self.source is not None:
+            self.source.close()
 
 
 def config_under(config: RunConfig, policy: Policy) -> RunConfig:
@@ -73,20 +77,13 @@ def _refuse_known_revision(config: RunConfig, policy: Policy) -> None:
             )
 
 
-def one_currency(run: Run, world: SealedWorld | None) -> str | None:
-    """The currency of all payments of a run, where its policy or its world names just one."""
-    listed = list(compile_plan(run.config.features).currencies) if world is None else world.manifest.currencies
-    return listed[0] if len(listed) == 1 else None
-
-
 def missing_of(run: Run, other: RunConfig, world: SealedWorld | None, sources: Sources) -> Missing:
     """Where the columns come from that the other config reads and the journal does not hold: the topic, else the world.
 
     Raises Stop(COLUMN_NOT_JOURNALED) when neither has them.
     """
     held = lane_columns(run.config)
-    wanted = (*lane_columns(other), *(() if one_currency(run, world) else (CURRENCY,)))
-    names = tuple(name for name in dict.fromkeys(wanted) if name not in held)
+    names = tuple(name for name in lane_columns(other) if name not in held)
     if not names:
         return Missing((), None, "")
     refusal, gone = not_journaled(names, run.platform_run_id, held), _gone(names, sources)

@@ -1,4 +1,4 @@
-"""What the payments of a run name: ids of entities and currencies, as far as the other policy asks for them."""
+"""What the payments of a run name: ids of the entities of the other policy, and currencies that it has to add."""
 
 from __future__ import annotations
 
@@ -12,16 +12,13 @@ from assay.codecs.columns import Columns, Strings
 from assay.tables.feature_plan import FeaturePlan, compile_plan
 from assay.tables.row_kinds import PAYMENT
 
-CURRENCY = "currency"
-
 
 class Seen:
-    """What the payments of a run were seen to name: ids of the entities of the other policy, currencies."""
+    """Counts payments, and those that name an id of each entity of the other policy."""
 
-    def __init__(self, entities: Sequence[str], currency: str | None) -> None:
+    def __init__(self, entities: Sequence[str]) -> None:
         self.payments = self.unnamed = 0
         self.named = dict.fromkeys(entities, 0)
-        self._currency = currency
 
     def note(self, rows: Columns) -> None:
         """Take the rows of one journal record."""
@@ -33,12 +30,6 @@ class Seen:
         self.unnamed += len(at) - int(np.count_nonzero(np.logical_or.reduce(list(there.values()))))
         for name, given in there.items():
             self.named[name] += int(np.count_nonzero(given))
-
-    def money(self, rows: Columns) -> Sequence[str]:
-        """The currency of each row."""
-        if self._currency is not None:
-            return [self._currency] * len(np.asarray(rows["kind"]))
-        return [code or "" for code in _texts(rows[CURRENCY]).text()]
 
     def refuse_absent(self, supplied: Collection[str], origin: str) -> None:
         """Raises Stop(POLICY_ENTITY_ABSENT) for an entity that was supplied from elsewhere and that no payment names."""

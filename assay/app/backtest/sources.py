@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Protocol
 
 from assay.agents.specs import Role, journal_topic
 from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.offsets import bounds_of
-from assay.app.bus.topic_reader import read_topic
+from assay.app.bus.topic_reader import reader_of
 from assay.app.replay.verify import read_journal
 from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
@@ -25,7 +25,7 @@ class Sources(Protocol):
     def begins(self, handle: str) -> Mapping[int, int]:
         """The first offset that each partition of a topic still holds."""
 
-    def chunks(self, handle: str, partition: int) -> Iterator[Chunk]:
+    def chunks(self, handle: str, partition: int) -> Generator[Chunk]:
         """The records of one partition, in offset order."""
 
 
@@ -50,10 +50,10 @@ class BusSources:
         bounds = bounds_of(self._run.bootstrap, handle, self._run.namespace, self._properties)
         return {partition: first for partition, (first, _) in bounds.items()}
 
-    def chunks(self, handle: str, partition: int) -> Iterator[Chunk]:
+    def chunks(self, handle: str, partition: int) -> Generator[Chunk]:
         run = self._run
         bounds = {partition: bounds_of(run.bootstrap, handle, run.namespace, self._properties)[partition]}
-        return read_topic(run.bootstrap, handle, run.namespace, self._properties, bounds)
+        return reader_of(run.bootstrap, handle, run.namespace, self._properties).chunks(bounds)
 
 
 def head_is_gone(topic: str, first: int, end: int) -> Stop:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -41,13 +41,12 @@ _ORDER = {name: number for number, name in enumerate((*OUTCOMES, REFUSED))}
 class Tally:
     """Takes what two policies decided, record by record.
 
-    `money` gives the currency of each payment of a batch of rows. `on_changed` gets every payment whose outcome changed, in order.
+    `on_changed` gets every payment whose outcome changed, in order.
     """
 
     def __init__(
         self,
         truth: Truth,
-        money: Callable[[Columns], Sequence[str]],
         on_changed: Callable[[ChangedPayment], None],
         together: int = TOGETHER,
     ) -> None:
@@ -55,7 +54,7 @@ class Tally:
         self.refused = {"from": Counter[str](), "to": Counter[str]()}
         self.currencies: set[str] = set()
         self.digests = {"from": DecisionDigest(), "to": DecisionDigest()}
-        self._truth, self._money, self._on_changed, self._together = truth, money, on_changed, together
+        self._truth, self._on_changed, self._together = truth, on_changed, together
         self._cells: Counter[tuple[str, str, str, str]] = Counter()
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._waiting: tuple[list[pl.DataFrame], list[pl.DataFrame], list[pl.DataFrame]] = ([], [], [])
@@ -69,7 +68,7 @@ class Tally:
                 self.digests[side].update(given.decided)
                 self._waiting[at].append(_decisions(given.decided))
         if both.rows:
-            rows = _payments(both.rows, self._money)
+            rows = _payments(both.rows)
             self._waiting[0].append(rows)
             self._held += len(rows)
         if self._held >= self._together:
@@ -154,11 +153,12 @@ def _empty() -> pl.DataFrame:
     return pl.DataFrame(schema={name: kinds[kind] if isinstance(kind, str) else pl.List(pl.String) for name, (_, kind) in _FIELDS.items()})
 
 
-def _payments(rows: Columns, money: Callable[[Columns], Sequence[str]]) -> pl.DataFrame:
+def _payments(rows: Columns) -> pl.DataFrame:
     at = np.flatnonzero(np.asarray(rows["kind"]) == PAYMENT)
     numbers = {name: np.asarray(rows[name])[at].astype(np.int64) for name in (*_PLACE, "amount_minor")}
-    currency = np.array(money(rows), dtype=object)[at].tolist()
-    return pl.DataFrame({**numbers, "currency": currency}, schema_overrides={"currency": pl.String})
+    currency = rows["currency"]
+    assert isinstance(currency, Strings)
+    return pl.DataFrame({**numbers, "currency": currency.take(at).text()}, schema_overrides={"currency": pl.String})
 
 
 def _changed(row: dict[str, Any], *, known: bool) -> ChangedPayment:

@@ -6,7 +6,7 @@ the journal has passed it, so memory holds the rows that wait for their order an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
 
@@ -57,6 +57,11 @@ class TopicColumns:
         for tp, window in self._windows.items():
             window.settle(position.get(tp, 0))
 
+    def close(self) -> None:
+        """Read no further."""
+        for window in self._windows.values():
+            window.close()
+
     def _part(self, handle: str, partition: int, offsets: I64) -> Columns:
         reader = self._read.get(handle)
         if reader is None:
@@ -73,7 +78,7 @@ class TopicColumns:
 class _Window:
     """The rows of one partition between the position of the journal and the records read so far."""
 
-    def __init__(self, reader: _Reader, chunks: Iterator[Chunk], names: Sequence[str]) -> None:
+    def __init__(self, reader: _Reader, chunks: Generator[Chunk], names: Sequence[str]) -> None:
         self._reader, self._chunks = reader, chunks
         self._offsets = np.empty(0, np.int64)
         self._columns: Columns = {name: absent_column(name, 0) for name in names}
@@ -96,6 +101,9 @@ class _Window:
         first, end = int(np.searchsorted(self._offsets, below)), len(self._offsets)
         if first:
             self._offsets, self._columns = self._offsets[first:], cut(self._columns, first, end)
+
+    def close(self) -> None:
+        self._chunks.close()
 
     def _add(self, chunk: Chunk) -> None:
         self._read_to = int(chunk.offsets[-1])

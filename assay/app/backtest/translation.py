@@ -21,6 +21,9 @@ class MissingColumns(Protocol):
     def settle(self, position: Mapping[TopicPartition, int], watermark_us: int) -> None:
         """How far the journal has come: next offset per input partition, and the event time that no later row is before."""
 
+    def close(self) -> None:
+        """No column is asked for any more."""
+
 
 def with_missing(rows: Columns, missing: MissingColumns | None) -> Columns:
     """Journaled columns and those that the journal does not hold."""

@@ -47,6 +47,9 @@ class WorldColumns:
         """The journal has passed this time: no later row is before it."""
         self._window = self._window.filter(pl.col(_TS) >= watermark_us)
 
+    def close(self) -> None:
+        """Parts are read whole: nothing is open."""
+
     def _found(self, ids: list[str | None]) -> pl.DataFrame:
         wanted = pl.DataFrame({_ID: ids}, schema={_ID: pl.String})
         while True:

@@ -7,17 +7,27 @@ from collections.abc import Callable
 from aiokafka.errors import InvalidTimestampError
 
 from assay.contracts.errors import AssayError, Retry, Stop
+from assay.contracts.limits import SERVER_PORTS
 from assay.contracts.reasons import Reason
 
 #: (cause, place) → refusal, for readers that serve both a command and a lane
 Unreachable = Callable[[str, str], AssayError]
 
-_START_SERVERS = "Check the address; a run's servers are started again by `assay substrate up --dir RUN`."
+_CHECK = "Check the address, and that the broker runs and may be reached from here."
+_START_SERVERS = "The broker of a run that assay started is started again by `assay substrate up --dir RUN`."
 
 
 def unreachable(cause: str, where: str) -> Retry:
     """A broker does not answer a command."""
-    return Retry(Reason.BROKER_UNREACHABLE, f"Kafka does not answer: {cause}", where=where, remedy=_START_SERVERS)
+    return Retry(
+        Reason.BROKER_UNREACHABLE, f"Kafka does not answer: {cause}", where=where, remedy=_START_SERVERS if _is_ours(where) else _CHECK
+    )
+
+
+def _is_ours(bootstrap: str) -> bool:
+    """Whether an address is one that assay gives to the servers that it starts."""
+    host, _, port = bootstrap.rpartition(":")
+    return host == "127.0.0.1" and port.isdigit() and int(port) in SERVER_PORTS
 
 
 def lane_unreachable(cause: str, where: str) -> Stop:

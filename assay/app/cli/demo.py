@@ -17,6 +17,7 @@ from assay.app.demo.run_demo import Wanted, run_demo
 from assay.app.demo.sources import Source, source_of
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.samples.shelf import SAMPLES
+from assay.app.oracle.set_aside import refuse_aside_file
 from assay.app.policy.documents import Policy, load_policy, shipped_policies
 from assay.app.policy.of_mapping import Documents, documents_for
 from assay.app.run.begun import begun_in
@@ -56,6 +57,10 @@ def demo(
     seed: Annotated[int, typer.Option(help="seed of the generated payments")] = 1,
     speedup: Annotated[float, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes")] = 0.0,
     run: Annotated[Path | None, typer.Option(help="directory of an interrupted run, to resume it")] = None,
+    quarantine_rows: Annotated[
+        Path | None, typer.Option(help="a new .jsonl file: rows at fault are set aside there instead of refusing the file")
+    ] = None,
+    let_gate_refuse: Annotated[bool, typer.Option("--let-gate-refuse", help="go on if payments name no entity of the policy")] = False,
 ) -> int:
     """Stream a world through one gate into Kafka, decide, act, audit, then prove it. SIGINT stops; --run resumes.
 
@@ -66,16 +71,38 @@ def demo(
     if input is not None:
         _refuse_no_file(input)
     source = _source(input, sample, mapping, rows, seed)  # what is mistyped is said before anything is made or started
-    again = [*source.options, *(("--policy", policy) if policy else ()), *(("--speedup", f"{speedup:g}") if speedup else ())]
-    return _run(source, _policy(policy, source.mapping), run, speedup, again)
+    if quarantine_rows is not None:
+        refuse_aside_file(quarantine_rows)
+    further = _Further(policy, speedup, quarantine_rows, let_gate_refuse)
+    return _run(source, _policy(policy, source.mapping), run, further)
 
 
-def _run(source: Source, decided_by: _DecidedBy, run: Path | None, speedup: float, again: Sequence[str]) -> int:
-    """Run the demo in its directory. `again` are the options that a resumed run is given."""
+class _Further(NamedTuple):
+    """How a source is decided."""
+
+    policy: str
+    speedup: float
+    aside: Path | None
+    let_gate_refuse: bool
+
+    @property
+    def options(self) -> Sequence[str]:
+        """The options of `assay demo` that say so."""
+        return [
+            *(("--policy", self.policy) if self.policy else ()),
+            *(("--speedup", f"{self.speedup:g}") if self.speedup else ()),
+            *(("--quarantine-rows", str(self.aside)) if self.aside else ()),
+            *(("--let-gate-refuse",) if self.let_gate_refuse else ()),
+        ]
+
+
+def _run(source: Source, decided_by: _DecidedBy, run: Path | None, further: _Further) -> int:
+    """Run the demo in its directory."""
     settings, console = load_settings(), Screen()
     directory = run or new_directory(settings.runs, time.time_ns() // 1_000)
     console.print(f"run {directory.name} in {directory}", highlight=False, soft_wrap=True)
-    wanted = Wanted(source.file_in(directory), source.mapping, decided_by.policy, directory, directory.name, speedup)
+    file = source.file_in(directory)
+    wanted = Wanted(file, source.mapping, decided_by.policy, directory, directory.name, *further[1:])
     try:
         with begun_in(directory, "assay demo", made=run is None):
             refuse_running(directory, settings)
@@ -83,7 +110,7 @@ def _run(source: Source, decided_by: _DecidedBy, run: Path | None, speedup: floa
             decided_by.write(directory / POLICY, console)
             proven = run_demo(wanted, settings, console)
     except KeyboardInterrupt:
-        command = f"{own_command()} demo {shlex.join(['--run', str(directory), *again])}"
+        command = f"{own_command()} demo {shlex.join(['--run', str(directory), *source.options, *further.options])}"
         console.print(Text(f"\nstopped; nothing is lost. Resume with:\n  {command}"), soft_wrap=True)
         return 130
     return 0 if proven else 1

@@ -16,6 +16,7 @@ from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.app.oracle.samples.shelf import SAMPLES, write_sample
 from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.unnamed import rows_without
 from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
@@ -41,12 +42,15 @@ def import_file(
     file: Annotated[Path, typer.Argument(help="a .csv, .tsv, .jsonl or .parquet file of payments, or a folder of .parquet files")],
     mapping: Annotated[str, typer.Option(help=f"a YAML file, or one of: {', '.join(shipped_mappings())}")],
     out: Annotated[Path, typer.Option(help="root folder of the object store")],
+    quarantine_rows: Annotated[
+        Path | None, typer.Option(help="a new .jsonl file: rows at fault are set aside there instead of refusing the file")
+    ] = None,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Check, sort and seal a file of payments. The same file and mapping give the same world.
 
-    Example: assay oracle import payments.csv --mapping mine.yaml --out world
+    Example: assay oracle import payments.csv --mapping mine.yaml --out store --quarantine-rows bad.jsonl
     """
     console = Screen(stderr=as_json)
     started_s = time.monotonic()
@@ -54,11 +58,13 @@ def import_file(
     def step(what: str, done: int, total: int) -> None:
         console.print(f"  {time.monotonic() - started_s:6.1f} s  {what} ({done} of {total} steps)", highlight=False)
 
-    world = import_world(file, load_mapping(mapping), DirectoryStore(out), time.time_ns() // 1_000, step)
+    world = import_world(file, load_mapping(mapping), DirectoryStore(out), time.time_ns() // 1_000, step, quarantine_rows)
     if as_json:
         say_json(world_facts(world))
         return
     _describe(world, console)
+    if quarantine_rows and not world.manifest.aside:
+        console.print(f"  no row was at fault: {quarantine_rows} is not written", highlight=False, soft_wrap=True)
     console.print(f"  rate                  {world.manifest.rows / max(time.monotonic() - started_s, 1e-9):,.0f} rows/s", highlight=False)
 
 
@@ -141,5 +147,10 @@ def _describe(world: SealedWorld, console: Console) -> None:
         "kinds": ", ".join(f"{kind} {count:,}" for kind, count in manifest.kinds.items()),
         "labels": f"{truth.rows:,}, {truth.positives:,} of them fraud, {truth.emitted:,} told later" if truth else "none",
     }
+    unnamed = rows_without(world, manifest.entities)
+    if unnamed:
+        facts["without any entity"] = f"{unnamed:,} (no {', no '.join(manifest.entities)}): a run refuses them"
+    if manifest.aside:
+        facts["set aside"] = ", ".join(f"{code} {count:,}" for code, count in manifest.aside.items())
     for name, value in facts.items():
         console.print(f"  {name:<21} {value}", highlight=False, soft_wrap=True)

@@ -13,11 +13,12 @@ from rich.table import Table
 from rich.text import Text
 
 from assay.app.cli.plain_app import plain_app
-from assay.app.oracle.mapping import Mapping, load_mapping
+from assay.app.oracle.mapping import load_mapping
 from assay.app.policy.documents import Policy, load_policy
 from assay.app.policy.doubts import doubts_of
 from assay.app.policy.fit import refuse_misfit
 from assay.app.policy.grain import grain_us
+from assay.app.policy.of_mapping import currencies_of, start_of
 from assay.app.policy.starter import Start, features_yaml, rules_yaml
 from assay.app.screen import Screen, say
 from assay.contracts.errors import Stop
@@ -70,7 +71,7 @@ def check(
     grain = 1
     if mapping:
         read = load_mapping(mapping)
-        refuse_misfit(loaded, list(read.entities), _currencies(read))
+        refuse_misfit(loaded, list(read.entities), currencies_of(read))
         grain = grain_us(read.time)
     doubts = doubts_of(loaded, grain)
     if as_json:
@@ -84,9 +85,7 @@ def check(
 
 def _start(name: str, mapping: str, entities: list[str]) -> Start:
     if mapping:
-        read = load_mapping(mapping)
-        delay = None if read.truth is None else read.truth.delay_us or 0
-        return Start(name, entities or list(read.entities), _currencies(read), delay, grain_us(read.time))
+        return start_of(load_mapping(mapping), name, entities)
     for given in entities:
         if not _NAME.fullmatch(given):
             raise typer.BadParameter(f"'{given}' is no name of an entity: lower-case letters, digits and _, a letter first")
@@ -100,10 +99,6 @@ def _name_of(folder: Path) -> str:
     if not _NAME.fullmatch(name):
         raise typer.BadParameter(f"'{folder.name}' is no name of a policy: letters, digits, - and _, a letter first")
     return name
-
-
-def _currencies(mapping: Mapping) -> list[str]:
-    return [mapping.currency.constant] if mapping.currency.constant else list(mapping.exponents or ())
 
 
 def _as_path(folder: Path) -> str:

@@ -13,6 +13,7 @@ import typer
 from assay.app.cli.plain_app import plain_app
 from assay.app.screen import say, say_json
 from assay.app.settings import load_settings
+from assay.app.sql_address import shown
 from assay.app.stores.file_lock import held
 from assay.app.substrate import Server, Substrate, state
 from assay.app.substrate.jars import class_path
@@ -42,7 +43,9 @@ def up(directory: Directory = None, as_json: JsonOption = False) -> int:
             _show_json(servers)
             return 0
         _show(servers)
-    say(f"\nexport ASSAY_BUS={servers[1].address}\nexport ASSAY_SQL='{servers[0].address}'")
+    for name, server in zip(("ASSAY_SQL", "ASSAY_BUS"), servers, strict=True):
+        if server.pid:  # one that was given by its address is in the settings already
+            say(f"export {name}='{server.address}'")
     return 0
 
 
@@ -119,13 +122,17 @@ def _condition(server: Server) -> str:
 
 
 def _show_json(servers: list[Server]) -> None:
-    say_json([{**asdict(state.record(server)), "state": _condition(server)} for server in servers])
+    say_json([_facts(server) for server in servers])
+
+
+def _facts(server: Server) -> dict[str, object]:
+    return {**asdict(state.record(server)), "address": shown(server.address), "state": _condition(server)}
 
 
 def _show(servers: list[Server]) -> None:
     for server in servers:
         say(f"{server.name:<9} {_condition(server)}{_numbers(server)}")
-        say(f"          address {server.address}")
+        say(f"          address {shown(server.address)}")
         if server.pid:
             say(f"          log     {server.log}\n          data    {server.data}")
 

@@ -31,6 +31,7 @@ def run_worker(
     log_level: Annotated[str, typer.Option(help="level of Faust's log: debug, info, warn or error")] = "warn",
 ) -> int:
     """Decide, act and audit until SIGTERM. A second worker stands by and takes over when this one dies."""
+    from assay.app.warm.kernels import load
     from assay.app.worker import build_worker  # Faust takes a second to import, --help must not
 
     given: dict[str, Any] = {"run": run, "packs": ",".join(pack or []) or None, "web_port": web_port}
@@ -41,6 +42,7 @@ def run_worker(
         known.bootstrap, known.namespace, read_bus_properties(settings.bus_properties)
     )  # refuses where Faust would show a traceback
     say(f"worker of {worker_app.conf.id}: web view http://{worker_app.conf.web_host}:{worker_app.conf.web_port}")
+    load(known.config)
     worker = worker_app.Worker(loglevel=log_level, quiet=True, stdout=sys.stderr)
     worker.spinner = None  # its cursor codes do not belong in a log
     try:

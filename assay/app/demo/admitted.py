@@ -20,6 +20,7 @@ from assay.app.gate.policy import TRAFFIC
 from assay.app.report.evidence import Entry
 from assay.app.report.receipted import Receipt, admitted_receipts
 from assay.app.run.directory import Run
+from assay.app.sql_address import told
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
 from assay.codecs.keyed_digest import SUMS, Key, among, joined, keyed_digests
@@ -187,6 +188,10 @@ def _judge(
 
 def _standing(run: Run, events: Sequence[str]) -> Standing:
     keys = [dedupe_key(run.platform_run_id, TRAFFIC, event) for event in events]
-    with psycopg.connect(run.dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
-        rows = connection.execute(_STANDING, (keys,)).fetchall()
+    dsn = run.reader_dsn or run.dsn
+    try:
+        with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
+            rows = connection.execute(_STANDING, (keys,)).fetchall()
+    except psycopg.Error as error:
+        raise psycopg.OperationalError(told(error, dsn)) from None  # without the password
     return {bytes(key): (settled, partition, offset) for key, settled, partition, offset in rows}

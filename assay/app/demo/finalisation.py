@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from assay.agents.specs import Role
+from assay.agents.topology import TOPOLOGY
 from assay.app.demo import versions
 from assay.app.demo.stages import Stages, in_run
 from assay.app.demo.watch import Counts, dead_letters, worker_counters
+from assay.app.metrics import LANE_BATCH
 from assay.app.report.evidence import AuditEvidence, Entry, PartClaim, ProcessUsage, RunEvidence
 from assay.app.run.directory import Run
 from assay.app.settings import Settings
@@ -26,13 +29,22 @@ class Observed(NamedTuple):
     processes: tuple[ProcessUsage, ...]
     aside: Counts
     latency_ms: dict[str, float] | None
+    refused_calls: dict[str, int] | None = None
 
 
-def observe(run: Run, started_utc: str, running: Sequence[Server], properties: Mapping[str, str], decided: int) -> Observed:
-    """Ask the worker and the topics before anything is stopped. `decided` are the payments of this session."""
+def observe(
+    run: Run,
+    started_utc: str,
+    running: Sequence[Server],
+    properties: Mapping[str, str],
+    decided: int,
+    calls: dict[str, int] | None,
+) -> Observed:
+    """Ask the worker and the topics before anything is stopped. `decided` are the payments of this session, `calls` what the gate
+    said of calls that it refused (`watch.refused_calls`)."""
     # without payments a worker still journals signals and notes: their latency is not what is meant
     latency_ms = batch_latency_ms(run) if decided else None
-    return Observed(started_utc, processes_of(run, running), dead_letters(run, properties), latency_ms)
+    return Observed(started_utc, processes_of(run, running), dead_letters(run, properties), latency_ms, calls)
 
 
 def prove(run: Run, stages: Stages, rows: int) -> bool:
@@ -45,16 +57,22 @@ def prove(run: Run, stages: Stages, rows: int) -> bool:
     return replayed == 0 and audited == 0 and audit is not None and audit.recomputed is not None
 
 
-def verdict_of(seen: Observed, *, admitted: bool, proven: bool) -> str:
-    """What was proven, in words."""
+def verdict_of(seen: Observed, rows: int, *, admitted: bool, proven: bool) -> str:
+    """What was proven of a world's rows, in words."""
     if not admitted:
         reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(seen.aside.by_reason.items()))
         return f"NOTHING WAS ADMITTED: every payment was refused ({reasons}); there is nothing to prove"
     if not proven:
         return "NOT PROVEN: see ✗ and ? above"
-    refused = seen.aside.at_gate + seen.aside.in_lanes
-    which, aside = ("admitted payment", f", {refused:,} refused and set aside") if refused else ("payment", "")
-    return f"proven: every {which} decided and audited{aside}, every decision replayed alike"
+    refused = refused_text(seen.aside, rows, "payments decided and audited")
+    return f"proven: {f'{refused};' if refused else 'every payment decided and audited,'} every decision replayed alike"
+
+
+def refused_text(aside: Counts, rows: int, done: str = "decided") -> str:
+    """Such as `388 of 400 decided; 12 refused at the gate`; empty if nothing was refused."""
+    refused = [(aside.at_gate, "at the gate"), (aside.in_lanes, "in the lanes")]
+    where = [f"; {count:,} refused {place}" for count, place in refused if count]
+    return f"{rows - aside.at_gate - aside.in_lanes:,} of {rows:,} {done}{''.join(where)}" if where else ""
 
 
 def assay(run: Run, *command: str, quiet: bool = False) -> int:
@@ -64,14 +82,13 @@ def assay(run: Run, *command: str, quiet: bool = False) -> int:
 
 
 def batch_latency_ms(run: Run) -> dict[str, float] | None:
-    """Percentiles of journal record → outputs acknowledged, from the worker's histogram (upper bucket bounds)."""
-    counters = worker_counters(run)
-    buckets = sorted((float(k.split("{")[1][:-1]), v) for k, v in counters.items() if k.startswith("assay_lane_batch_seconds_bucket"))
-    total = buckets[-1][1] if buckets else 0
-    if not total:
-        return None
-    bounds = {name: next(le for le, n in buckets if n >= total * share) for name, share in (("p50", 0.5), ("p99", 0.99))}
-    return {name: le * 1_000 for name, le in bounds.items() if le != float("inf")}
+    """Percentiles of journal record → decisions acknowledged since the worker's start, to two digits; of several shards the slowest."""
+    lane, found = TOPOLOGY.with_role(Role.DECIDE).name, dict[str, float]()
+    for name, value in worker_counters(run).items():
+        if name.startswith(f"{LANE_BATCH.percentiles}{{{lane},"):
+            percent = "p" + name[:-1].split(",")[1]  # labels stand in the order of their names: lane, percentile, shard
+            found[percent] = max(found.get(percent, 0.0), value * 1_000)
+    return {percent: ms for percent, ms in found.items() if ms != float("inf")} or None
 
 
 def processes_of(run: Run, running: Sequence[Server]) -> tuple[ProcessUsage, ...]:
@@ -95,6 +112,7 @@ def write_evidence(run: Run, stages: Stages, ours: Settings, seen: Observed, ent
         parts=_parts(run, ours),
         processes=seen.processes,
         quarantined=seen.aside.by_reason,
+        refused_calls=seen.refused_calls,
         # of a live run the gate's refusals never came in
         refused_triggers=seen.aside.in_lanes + (seen.aside.at_gate if admitted is None else 0),
         admitted_triggers=admitted,

@@ -12,7 +12,7 @@ from assay.app.demo.admitted import entry_of
 from assay.app.demo.finalisation import assay, observe, prove, write_evidence
 from assay.app.demo.processes import Kept
 from assay.app.demo.stages import Stages
-from assay.app.demo.watch import audited, dead_letters, until_done
+from assay.app.demo.watch import audited, dead_letters, refused_calls, until_done
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import Stage
 from assay.app.run.directory import Run
@@ -56,6 +56,7 @@ def conclude(live: LiveRun) -> bool:
     Evidence comes last: until then nothing is said of how many payments there were.
     """
     run, stages, properties = live.run, live.stages, read_bus_properties(live.settings.bus_properties)
+    calls = refused_calls(run)
     live.gate.stop()
     with stages.stage("count what was admitted"):
         entry = entry_of(run, properties)
@@ -64,7 +65,7 @@ def conclude(live: LiveRun) -> bool:
     with stages.stage("decide what was left"), line:
         until_done(run, rows, Kept([*live.servers, live.worker], stages.say), [], line.show)
     everything = [*live.servers, live.gate, live.worker]
-    seen = observe(run, live.started_utc, everything, properties, audited(run) - live.audited_before)
+    seen = observe(run, live.started_utc, everything, properties, audited(run) - live.audited_before, calls)
     live.worker.stop()
     proven = not entry.admitted or prove(run, stages, entry.admitted)
     write_evidence(run, stages, live.settings, seen, entry, live=True)

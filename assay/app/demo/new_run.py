@@ -11,7 +11,8 @@ from pathlib import Path
 
 from assay.app.bus.topics import claim_namespace
 from assay.app.oracle import mapping
-from assay.app.oracle.sealed_world import WorldManifest
+from assay.app.oracle.sealed_world import SealedWorld, WorldManifest
+from assay.app.oracle.unnamed import rows_without
 from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import Run, RunConfig
@@ -93,6 +94,24 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
     )
 
 
+def refuse_unnamed(world: SealedWorld, policy: Policy, *, go_on: bool) -> int:
+    """How many payments of a world the gate will refuse, because they name no entity of the policy.
+
+    Raises Stop(ENTITY_MISSING) if there are any, unless somebody said to `go_on`.
+    """
+    entities = policy.feature_plan.entities
+    unnamed = rows_without(world, entities)
+    if unnamed and not go_on:
+        rows, all_of_them = world.manifest.rows, unnamed == world.manifest.rows
+        raise Stop(
+            Reason.ENTITY_MISSING,
+            f"{'all' if all_of_them else f'{unnamed:,} of'} {rows:,} payments name no {' and no '.join(entities)}: the gate refuses them",
+            where=f"entities of policy '{policy.name}'",
+            remedy="Map more columns as entities, or take these rows out with 'filter'; --let-gate-refuse decides the others all the same.",
+        )
+    return unnamed
+
+
 def extra_entities(manifest: WorldManifest, of_policy: Iterable[str]) -> tuple[str, ...]:
     """What the payments of a world name beside the entities of a policy."""
     return tuple(sorted(set(manifest.entities).difference(of_policy)))
@@ -116,7 +135,16 @@ def live_config(platform_run_id: str, policy: Policy) -> RunConfig:
     )
 
 
-def wire(directory: Path, config: RunConfig, settings: Settings, bootstrap: str, dsn: str, gate_port: int, web_port: int) -> Run:
+def wire(
+    directory: Path,
+    config: RunConfig,
+    settings: Settings,
+    bootstrap: str,
+    dsn: str,
+    gate_port: int,
+    web_port: int,
+    reader_dsn: str = "",
+) -> Run:
     """Wiring of a run, kept across restarts but for addresses that changed."""
     known = Run.load(directory) if (directory / "run.json").is_file() else None
     run = Run(
@@ -126,6 +154,7 @@ def wire(directory: Path, config: RunConfig, settings: Settings, bootstrap: str,
         namespace=known.namespace if known else settings.namespace or (f"{config.platform_run_id}." if settings.bus else ""),
         bootstrap=bootstrap,
         dsn=dsn,
+        reader_dsn=reader_dsn,
         gate_url=f"http://{settings.gate_host}:{gate_port}",
         worker_url=f"http://{settings.web_host}:{web_port}",
         api_key=known.api_key if known else settings.api_key or new_key(),

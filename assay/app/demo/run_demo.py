@@ -15,14 +15,24 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topics import create_topics
 from assay.app.demo import processes
 from assay.app.demo.admitted import entry_of
-from assay.app.demo.finalisation import assay, observe, processes_of, prove, utc_now, verdict_of, write_evidence
-from assay.app.demo.new_run import claim_topics, refuse_other_config, wire, world_config
+from assay.app.demo.finalisation import (
+    assay,
+    observe,
+    processes_of,
+    prove,
+    refused_text,
+    utc_now,
+    verdict_of,
+    write_evidence,
+)
+from assay.app.demo.new_run import claim_topics, refuse_other_config, refuse_unnamed, wire, world_config
 from assay.app.demo.stages import Stages, table
-from assay.app.demo.watch import audited, until_done
+from assay.app.demo.watch import audited, refused_calls, until_done
 from assay.app.gate.receipts import QUARANTINE
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.oracle.set_aside import set_aside_text
 from assay.app.pace import Pace, pace_of
 from assay.app.policy.documents import Policy
 from assay.app.progress import ProgressLine
@@ -40,7 +50,11 @@ from assay.contracts.reasons import Reason
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to run: a file with its mapping and policy, the run's directory, and how fast."""
+    """What to run: a file with its mapping and policy, the run's directory, and how fast.
+
+    `aside` is a file for rows that the import would refuse. `let_gate_refuse`: payments that the gate will refuse are known and no reason
+    to stop.
+    """
 
     file: Path
     mapping: str
@@ -48,6 +62,8 @@ class Wanted:
     directory: Path
     platform_run_id: str
     speedup: float = 0.0
+    aside: Path | None = None
+    let_gate_refuse: bool = False
 
 
 def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
@@ -55,6 +71,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     stages, started_utc = Stages(console, pace=pace_of(settings)), utc_now()
     world = _seal(wanted, stages)
     config = world_config(wanted.platform_run_id, world.manifest, wanted.policy)
+    unnamed = refuse_unnamed(world, wanted.policy, go_on=wanted.let_gate_refuse)
     refuse_other_config(wanted.directory, config)  # before anything is started
     properties = read_bus_properties(settings.bus_properties)
     with ExitStack() as stack:
@@ -70,41 +87,48 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         for line in table(processes_of(run, [*servers.servers, *running])):
             stages.say(line)
         with stages.stage("stream, decide, act and audit") as streaming:
-            streaming.rows = _stream(run, world, wanted, processes.Kept([*servers.servers, *running], stages.say), console, stages.pace)
-        seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows)
+            kept = processes.Kept([*servers.servers, *running], stages.say)
+            streaming.rows = _stream(run, world.manifest.rows - unnamed, wanted.speedup, kept, console, stages.pace)
+        seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows, refused_calls(run))
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
             member.stop()
         with stages.stage("count what was admitted", world.manifest.rows):
             entry = entry_of(run, properties)
+        refused = refused_text(seen.aside, world.manifest.rows)
+        if refused:
+            stages.say(refused)
         # of payments that were all refused there is nothing to prove
         admitted = entry.admitted > 0
         proven = admitted and prove(run, stages, world.manifest.rows)
         write_evidence(run, stages, settings, seen, entry)
     reported = assay(run, "report") == 0
-    _conclude(run, stages, verdict=verdict_of(seen, admitted=admitted, proven=proven and reported))
+    verdict = verdict_of(seen, world.manifest.rows, admitted=admitted, proven=proven and reported)
+    _conclude(run, stages, verdict=verdict)
     return proven and reported
 
 
 def _seal(wanted: Wanted, stages: Stages) -> SealedWorld:
     with stages.stage("import and seal the world") as running:
         store = DirectoryStore(wanted.directory / "store")
-        world = import_world(wanted.file, load_mapping(wanted.mapping), store, time.time_ns() // 1_000)
+        world = import_world(wanted.file, load_mapping(wanted.mapping), store, time.time_ns() // 1_000, aside=wanted.aside)
         running.rows = world.manifest.rows
+    if world.manifest.aside:
+        stages.say(set_aside_text(world.manifest.aside))
     return world
 
 
 def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> Run:
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports)
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
 
 
-def _stream(run: Run, world: SealedWorld, wanted: Wanted, kept: processes.Kept, console: Console, pace: Pace) -> int:
-    """Stream the world to its end; the rows that were audited now and not by an earlier process of this run."""
-    rows, before = world.manifest.rows, audited(run)
-    with processes.streamer(run, wanted.speedup) as stream, ProgressLine("audited", rows, console, time.monotonic, before, pace) as line:
+def _stream(run: Run, rows: int, speedup: float, kept: processes.Kept, console: Console, pace: Pace) -> int:
+    """Stream the world until so many rows are audited; how many were audited now and not by an earlier process of this run."""
+    before = audited(run)
+    with processes.streamer(run, speedup) as stream, ProgressLine("audited", rows, console, time.monotonic, before, pace) as line:
         until_done(run, rows, kept, [stream], line.show)
-    return rows - before
+    return audited(run) - before
 
 
 def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
@@ -112,14 +136,14 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     command, directory = own_command(), shlex.quote(str(run.directory))
     decisions = read_decisions(run.store)
     some = "" if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True)["event_id"][0]
+    ours = (run.directory / "servers" / "kafka").is_dir()
     shown = (f"  {command} decision show {some} --run {directory}",) if some else ()
     lines = (
         "",
         "look further:",
         *shown,
         *(() if some else (f"  {run.store_root / QUARANTINE}: every refused item with its reason",)),
-        "and with the run's servers started again:",
-        f"  {command} substrate up --dir {directory}",
+        *(("and with the run's servers started again:", f"  {command} substrate up --dir {directory}") if ours else ()),
         f"  {command} topic cat {RTDL} --limit 3 --run {directory}",
         "",
         f"{verdict}, in {stages.wall_s:.0f} s",

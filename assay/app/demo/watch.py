@@ -17,6 +17,7 @@ from assay.app.bus.topic_reader import read_topic
 from assay.app.demo.processes import Kept
 from assay.app.gate.receipts import QUARANTINE as QUARANTINE_LINES
 from assay.app.gate.receipts import UNKNOWN_ID
+from assay.app.metrics import GATE_REFUSED_CALLS
 from assay.app.run.directory import Run
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.segment_journal import read_head, segment_key
@@ -49,12 +50,23 @@ class Counts(NamedTuple):
 
 def worker_counters(run: Run) -> dict[str, float]:
     """Metric samples of the worker as `name{label value}` → value; empty while it does not answer."""
+    return _counters(run, run.worker_url)
+
+
+def refused_calls(run: Run) -> dict[str, int] | None:
+    """Calls that the gate turned away as a whole since it started, by reason; None when it does not answer."""
+    counters = _counters(run, run.gate_url)
+    prefix = f"{GATE_REFUSED_CALLS.name}{{"
+    return {name[len(prefix) : -1]: int(value) for name, value in counters.items() if name.startswith(prefix)} if counters else None
+
+
+def _counters(run: Run, url: str) -> dict[str, float]:
     try:
         # a web view beyond this machine asks for the key
-        asked = urllib.request.Request(f"{run.worker_url}/metrics", headers={KEY_HEADER: run.api_key} if run.api_key else {})  # noqa: S310
+        asked = urllib.request.Request(f"{url}/metrics", headers={KEY_HEADER: run.api_key} if run.api_key else {})  # noqa: S310
         with urllib.request.urlopen(asked, timeout=2) as answer:  # noqa: S310 - our own process
             text = answer.read().decode()
-    except OSError:
+    except (OSError, ValueError):
         return {}
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return {f"{s.name}{{{','.join(s.labels.values())}}}": s.value for s in samples}

@@ -81,11 +81,13 @@ class RecordMetadata:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is known of an earlier event with this key. `place` is None until its publication was acknowledged and recorded."""
+    """What is known of an earlier event with this key. `place` is None until its publication was acknowledged and recorded, `ts_us`
+    (microseconds) where an older version made the claim."""
 
     payload_hash: bytes
     source_order: int
     place: RecordMetadata | None
+    ts_us: int | None = None
 
 
 def judge(payload_hash: bytes, standing: Standing | None) -> Verdict:
@@ -150,6 +152,7 @@ class Examiner:
         checks.check_size(len(written))
         if not is_plain(raw, envelope, written):
             check_exact(raw, Reason.ENVELOPE_INVALID)
+        checks.check_blanks(envelope, payload)
         hashed = _payload_hash(envelope.event_type, rule_version(envelope), payload, written)
         key = hashlib.sha256(self._prefixes[rule.event_class] + envelope.event_id.encode()).digest()
         order = arrived if envelope.source_order is UNSET else envelope.source_order
@@ -255,7 +258,7 @@ def _refused_unread(raw: bytes, error: Exception) -> RefusedEvent:
     event_id, event_type, ts_utc = (_text(seen.get(name)) for name in ("event_id", "event_type", "ts_utc"))
     if event_id != seen.get("event_id"):  # a part of a longer text may be another event's id
         event_id = None
-    where, remedy = checks.unread(error)
+    where, remedy = checks.unread(error, raw)
     reason = Reason.PINS_INVALID if where.removeprefix("$.") in checks.RUN_PINS else Reason.ENVELOPE_INVALID
     return RefusedEvent(raw, reason, _short(str(error)), _short(where), remedy, event_id, event_type, None, ts_utc)
 

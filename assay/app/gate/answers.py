@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
-from aiohttp import HttpVersion10, web
+from aiohttp import HttpVersion10, HttpVersion11, web
 
+from assay.app.gate.answer_types import INTERNAL
 from assay.app.gate.calls import refusal
+from assay.app.metrics import GATE_REFUSED_CALLS
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.reasons import Reason
 
@@ -16,15 +18,42 @@ RETRY_AFTER_S: Final = 1
 STATUS: Final = {
     Reason.UNAUTHORISED: 401,
     Reason.PATH_UNKNOWN: 404,
+    Reason.DECISION_NOT_FOUND: 404,
+    Reason.DECISION_PENDING: 404,
+    Reason.EVENT_QUARANTINED: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.BODY_TOO_SLOW: 408,
     Reason.MARK_BACKWARDS: 409,
     Reason.BODY_OVER_LIMIT: 413,
+    Reason.CODING_UNSUPPORTED: 415,
+    Reason.EXPECTATION_UNSUPPORTED: 417,
     Reason.GATE_OVERLOADED: 429,
     Reason.HTTP_UNSUPPORTED: 501,
 }
+#: what the same call may meet no more when it is sent again
+UNAVAILABLE: Final = frozenset(
+    (
+        Reason.BUS_UNAVAILABLE,
+        Reason.INDEX_UNAVAILABLE,
+        Reason.RECEIPT_NOT_DURABLE,
+        Reason.PUBLISH_AMBIGUOUS,
+        Reason.GATE_DRAINING,
+        Reason.WORKER_UNAVAILABLE,
+    )
+)
 #: where a call may go, for whoever has missed it
-PATHS: Final = ("/v1/payments", "/v1/ingest/push", "/v1/ingest/batch", "/v1/ingest/marks", "/healthz", "/metrics")
+PATHS: Final = (
+    "/v1/payments",
+    "/v1/labels",
+    "/v1/decisions/EVENT_ID",
+    "/v1/ingest/push",
+    "/v1/ingest/batch",
+    "/v1/ingest/marks",
+    "/healthz",
+    "/metrics",
+    "/docs",
+    "/openapi.json",
+)
 
 
 def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> web.Response:
@@ -32,15 +61,19 @@ def json_answer(status: int, body: Any, headers: Mapping[str, str] | None = None
     return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers)
 
 
+def status_of(reason: Reason) -> int:
+    """The status of a call that is refused for this reason."""
+    return STATUS.get(reason, 503 if reason in UNAVAILABLE else 400)
+
+
 def refused(error: AssayError, request: web.Request, headers: Mapping[str, str] | None = None) -> web.Response:
     """The answer to a call that is refused as a whole. A fault without a place of its own has that of the call.
 
     What is left of a body that is not read would be taken for the next call: the connection is closed then.
     """
-    retryable = isinstance(error, Retry)
-    status = STATUS.get(error.reason, 503 if retryable else 400)
-    answer = json_answer(status, told(error, request), {**(headers or {}), **again(retryable=retryable)})
-    if error.reason in (Reason.BODY_TOO_SLOW, Reason.HTTP_UNSUPPORTED):
+    sent_again = again(retryable=isinstance(error, Retry))
+    answer = json_answer(status_of(error.reason), told(error, request), {**(headers or {}), **sent_again})
+    if error.reason in (Reason.BODY_TOO_SLOW, Reason.HTTP_UNSUPPORTED, Reason.EXPECTATION_UNSUPPORTED):
         answer.force_close()
     return answer
 
@@ -63,7 +96,7 @@ def place_of(request: web.Request) -> str:
 def failed(request: web.Request) -> web.Response:
     """The answer when the gate itself is at fault."""
     fields = {"detail": "the gate failed in a way that was not foreseen", "where": place_of(request), "remedy": "See the gate's log."}
-    return json_answer(500, {"error": "INTERNAL", **fields})
+    return json_answer(500, {"error": INTERNAL, **fields})
 
 
 def as_ours(error: web.HTTPException, request: web.Request) -> tuple[Quarantine, dict[str, str]]:
@@ -75,6 +108,19 @@ def as_ours(error: web.HTTPException, request: web.Request) -> tuple[Quarantine,
     if isinstance(error, web.HTTPNotFound):
         return Quarantine(Reason.PATH_UNKNOWN, f"there is nothing at {request.path}", remedy=f"Calls go to {', '.join(PATHS)}."), {}
     return Quarantine(Reason.HTTP_UNSUPPORTED, error.reason, remedy="Send a plain HTTP/1.1 call."), {}
+
+
+async def answer_expectation(request: web.Request) -> web.StreamResponse | None:
+    """Ask for the body of somebody who waits for that; refuse any other expectation."""
+    expected = request.headers.get("Expect", "")
+    if request.version == HttpVersion11 and expected.lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+        return None
+    remedy = "Leave the header out, or send 100-continue in HTTP/1.1."
+    refusal = Quarantine(Reason.EXPECTATION_UNSUPPORTED, f"nothing here meets the expectation {expected!r}", where="Expect", remedy=remedy)
+    GATE_REFUSED_CALLS.add({refusal.reason.value: 1})
+    return refused(refusal, request)
 
 
 def check_http(request: web.Request) -> None:

@@ -29,7 +29,7 @@ Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=LABEL_CHARS_MAX)]
 Value: TypeAlias = Annotated[str, Meta(max_length=ATTRIBUTE_CHARS_MAX)]
 Entities: TypeAlias = Annotated[dict[Name, Id | None], Meta(max_length=ENTITIES_MAX)]
 Attributes: TypeAlias = Annotated[dict[Name, Value], Meta(max_length=ATTRIBUTES_MAX)]
-Currency: TypeAlias = Annotated[str, Meta(pattern=r"^[A-Z]{3}\Z")]
+Currency: TypeAlias = Annotated[str, Meta(max_length=LABEL_CHARS_MAX)]
 
 
 class Envelope(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
@@ -103,7 +103,7 @@ def items_of(body: bytes, items_max: int) -> list[bytes]:
     try:
         items = _ITEMS.decode(body)
     except UNREADABLE as error:
-        raise _body_invalid(error, len(body), "a JSON array of envelopes") from None
+        raise _body_invalid(error, len(body), "a JSON array") from None
     if len(items) > items_max:
         what = f"the batch holds {len(items)} items, {items_max} are taken"
         raise Quarantine(Reason.BODY_OVER_LIMIT, what, remedy="Send smaller batches.")

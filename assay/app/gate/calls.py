@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
+from assay.app.gate.short_forms import Item
 from assay.contracts.errors import AssayError
 from assay.contracts.reasons import Reason
 
@@ -40,10 +42,14 @@ class Answer:
 
 @dataclass(slots=True)
 class IngestCall:
-    """One call waiting for its answer. `exceptions_only` leaves admitted items out of the results."""
+    """One call waiting for its answer. `exceptions_only` leaves admitted items out of the results.
 
-    items: list[bytes]
+    `short` is a call in a short form: the time of an item is told, which may be the gate's.
+    """
+
+    items: Sequence[Item]
     exceptions_only: bool
+    short: bool = False
     answer: Future[Answer] = field(default_factory=_running)
 
 

@@ -8,10 +8,11 @@ from typing import Any, NamedTuple
 import msgspec
 from msgspec import UNSET
 
-from assay.app.gate.border import PAYLOADS, UNREADABLE, Envelope, LabelPayload, Payload, PaymentPayload
+from assay.app.gate.border import PAYLOADS, UNREADABLE, Attributes, Entities, Envelope, LabelPayload, Payload, PaymentPayload
 from assay.app.gate.policy import EventRule
 from assay.contracts import instants, pins
 from assay.contracts.errors import Quarantine
+from assay.contracts.json_schema import place
 from assay.contracts.limits import AMOUNT_MINOR_END, PAYLOAD_BYTES_MAX
 from assay.contracts.reasons import Reason
 
@@ -26,26 +27,44 @@ _PIN_PATTERNS = {
 _BRACE = ord("{")
 #: msgspec's message: what is wrong, and the place where it was met
 _FAULT = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$([^`]*)`)?", re.DOTALL)
+_MAPPINGS: dict[str, Any] = {"entities": Entities, "attributes": Attributes}
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
 
 
 class Unread(NamedTuple):
-    """What the compiled reader says of an item it cannot take: the place, and what helps."""
+    """Where the compiled reader met an item that it cannot take, and what helps."""
 
     where: str
     remedy: str
 
 
-def unread(error: Exception, root: str = "$") -> Unread:
-    """Place and remedy of a fault that the compiled reader met. `root` is the place of what it read."""
+def unread(error: Exception, raw: bytes, root: str = "$") -> Unread:
+    """Place and remedy of a fault that the compiled reader met. `raw` is what it read, `root` the place of it."""
     found = _FAULT.fullmatch(str(error))
     what, below = (found[1], found[2] or "") if found else (str(error), "")
     field = _FIELD.fullmatch(what)
+    if what.startswith("Invalid enum value"):
+        return Unread(root + below, "Send FRAUD or LEGIT, in capitals.")
     if field is None:
+        below = _member(raw, below) or below
         told = "Send the type and length that is expected there." if below else "Send one JSON object in UTF-8."
         return Unread(root + below, told)
     told = "Add the field." if field[1] == "missing required" else "Leave the field out, or correct its name."
     return Unread(f"{root}{below}.{field[2]}", told)
+
+
+def _member(raw: bytes, below: str) -> str | None:
+    """The place of the first member of a mapping that is refused; the compiled reader names the mapping only. None for another place."""
+    name = below.removeprefix(".").removesuffix("[...]")
+    if name not in _MAPPINGS:
+        return None
+    members = named(msgspec.json.decode(raw)).get(name)
+    for key, value in named(members).items():
+        try:
+            msgspec.convert({key: value}, _MAPPINGS[name])
+        except msgspec.ValidationError:
+            return place((name, key)).removeprefix("$")
+    return None
 
 
 def instant(text: str, name: str) -> int:
@@ -95,13 +114,15 @@ def payload_of(envelope: Envelope, rule: EventRule) -> Payload:
     try:
         payload: Payload = PAYLOADS[rule.payload].decode(envelope.payload)
     except UNREADABLE as error:
-        raise Quarantine(Reason.SCHEMA_FAIL, f"{rule.payload}: {error}", **unread(error, "$.payload")._asdict()) from None
+        raise Quarantine(
+            Reason.SCHEMA_FAIL, f"{rule.payload}: {error}", **unread(error, bytes(envelope.payload), "$.payload")._asdict()
+        ) from None
     if type(payload) is LabelPayload:
         try:
             instants.parse(payload.subject_ts_utc)
         except Quarantine as refusal:
-            place, what = "$.payload.subject_ts_utc", f"{rule.payload}: {refusal.what}"
-            raise Quarantine(Reason.SCHEMA_FAIL, what, where=place, remedy=refusal.remedy) from None
+            where, what = "$.payload.subject_ts_utc", f"{rule.payload}: {refusal.what}"
+            raise Quarantine(Reason.SCHEMA_FAIL, what, where=where, remedy=refusal.remedy) from None
     return payload
 
 
@@ -124,6 +145,24 @@ def check_amount(payload: PaymentPayload) -> None:
         )
 
 
+def check_blanks(envelope: Envelope, payload: Payload) -> None:
+    """`C1 ` would be another id than `C1`. Raises Quarantine(BLANKS_AROUND_ID)."""
+    if envelope.event_id != envelope.event_id.strip():
+        raise _blanks(envelope.event_id, "$.event_id")
+    if isinstance(payload, LabelPayload):
+        if payload.subject_event_id != payload.subject_event_id.strip():
+            raise _blanks(payload.subject_event_id, "$.payload.subject_event_id")
+        return
+    for name, known in payload.entities.items():
+        if known is not None and known != known.strip():
+            raise _blanks(known, place(("payload", "entities", name)))
+
+
+def _blanks(text: str, where: str) -> Quarantine:
+    what = f"the id {text!r} has blanks around it, and would be another than {text.strip()!r}"
+    return Quarantine(Reason.BLANKS_AROUND_ID, what, where=where, remedy="Send the id without them.")
+
+
 def check_label_time(envelope: Envelope, payload: LabelPayload, ts_us: int) -> None:
     """Whoever labels names the payment's time too: a label that would be known before its payment is seen without looking it up.
 
@@ -131,7 +170,7 @@ def check_label_time(envelope: Envelope, payload: LabelPayload, ts_us: int) -> N
     """
     if ts_us <= instants.parse(payload.subject_ts_utc):
         what = f"the label is of {envelope.ts_utc}, not later than its payment of {payload.subject_ts_utc}"
-        remedy = "ts_utc is the time at which the label became known, subject_ts_utc the time of the payment."
+        remedy = "A label becomes known after its payment: correct the time at which it became known, or that of the payment."
         raise Quarantine(Reason.LABEL_NOT_AFTER_PAYMENT, what, where="$.ts_utc", remedy=remedy)
 
 

@@ -61,9 +61,13 @@ class Group:
             item = self.examined[i]
             if isinstance(item, Admissible):
                 item.source_order = known.source_order  # what is published again is the record of the first time
+                item.ts_us = item.ts_us if known.ts_us is None else known.ts_us
         for i, leader in self._followers.items():
             same = leader.group.authority(leader.item) == self._hash(i)
             self.verdicts[i] = Verdict.DUPLICATE if same else Verdict.MISMATCH
+            item, first = self.examined[i], leader.group.examined[leader.item]
+            if isinstance(item, Admissible) and isinstance(first, Admissible):
+                item.ts_us = first.ts_us
 
     def authority(self, i: int) -> bytes:
         """The payload hash that counts for item i's id: the first one's."""

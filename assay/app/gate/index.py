@@ -14,6 +14,7 @@ from typing import Any, TypeAlias, TypeVar
 import psycopg
 
 from assay.app.gate.admission import RecordMetadata, Standing
+from assay.app.sql_address import told
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -23,16 +24,20 @@ T = TypeVar("T")
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS ig_claims (
   dedupe_key bytea PRIMARY KEY, payload_hash bytea NOT NULL, batch bigint NOT NULL, ordinal int NOT NULL,
-  source_order bigint NOT NULL DEFAULT 0);
+  source_order bigint NOT NULL DEFAULT 0, ts_us bigint);
 DO $$ BEGIN  -- of an older version; asked first, because a change locks the table even where there is nothing to change
   IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'ig_claims'::regclass AND attname = 'source_order') THEN
     ALTER TABLE ig_claims ADD COLUMN source_order bigint NOT NULL DEFAULT 0;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'ig_claims'::regclass AND attname = 'ts_us') THEN
+    ALTER TABLE ig_claims ADD COLUMN ts_us bigint;
   END IF;
 END $$;
 CREATE TABLE IF NOT EXISTS ig_batches (
   batch bigint PRIMARY KEY, partitions int[] NOT NULL, offsets bigint[] NOT NULL, settled_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE IF NOT EXISTS ig_marks (
   platform_run_id text, event_class text, ts_us bigint NOT NULL, final boolean NOT NULL, PRIMARY KEY (platform_run_id, event_class));
+CREATE TABLE IF NOT EXISTS ig_currencies (platform_run_id text PRIMARY KEY, currency text NOT NULL);
 CREATE SEQUENCE IF NOT EXISTS ig_epoch;
 CREATE OR REPLACE VIEW ig_admissions AS
   SELECT encode(c.dedupe_key, 'hex') AS dedupe_key, encode(c.payload_hash, 'hex') AS payload_hash,
@@ -45,21 +50,28 @@ CREATE OR REPLACE VIEW ig_admissions AS
 _INCOMING = """
 WITH incoming AS MATERIALIZED (
   SELECT (at - 1)::int AS n, substring(%(keys)s::bytea FROM (at - 1)::int * 32 + 1 FOR 32) AS dedupe_key,
-         substring(%(hashes)s::bytea FROM (at - 1)::int * 32 + 1 FOR 32) AS payload_hash, source_order
-  FROM unnest(%(orders)s::bigint[]) WITH ORDINALITY AS given (source_order, at))
+         substring(%(hashes)s::bytea FROM (at - 1)::int * 32 + 1 FOR 32) AS payload_hash, source_order, ts_us
+  FROM unnest(%(orders)s::bigint[], %(times)s::bigint[]) WITH ORDINALITY AS given (source_order, ts_us, at))
 """
 _CLAIM = _INCOMING + (
-    ", fresh AS (INSERT INTO ig_claims (dedupe_key, payload_hash, batch, ordinal, source_order)"
-    " SELECT dedupe_key, payload_hash, %(batch)s::bigint, n, source_order FROM incoming ORDER BY dedupe_key"
+    ", fresh AS (INSERT INTO ig_claims (dedupe_key, payload_hash, batch, ordinal, source_order, ts_us)"
+    " SELECT dedupe_key, payload_hash, %(batch)s::bigint, n, source_order, ts_us FROM incoming ORDER BY dedupe_key"
     " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM fresh"
 )
 _STANDING = _INCOMING + (
-    "SELECT i.n, c.payload_hash, c.source_order, b.partitions[c.ordinal + 1], b.offsets[c.ordinal + 1]"
+    "SELECT i.n, c.payload_hash, c.source_order, c.ts_us, b.partitions[c.ordinal + 1], b.offsets[c.ordinal + 1]"
     " FROM incoming i JOIN ig_claims c USING (dedupe_key) LEFT JOIN ig_batches b USING (batch)"
     " WHERE c.batch <> %(batch)s::bigint"
 )
 _RETAKE = "UPDATE ig_claims SET batch = %s, ordinal = %s WHERE dedupe_key = %s"
 _SETTLE = "INSERT INTO ig_batches (batch, partitions, offsets) VALUES (%s, %s::int[], %s::bigint[]) ON CONFLICT DO NOTHING"
+_TIMES = "SELECT dedupe_key, ts_us FROM ig_claims WHERE dedupe_key = ANY(%s) AND ts_us IS NOT NULL"
+_STATE = (
+    "SELECT b.batch IS NOT NULL AND b.offsets[c.ordinal + 1] IS NOT NULL FROM ig_claims c LEFT JOIN ig_batches b USING (batch)"
+    " WHERE c.dedupe_key = %s"
+)
+_PIN = "INSERT INTO ig_currencies VALUES (%s, %s) ON CONFLICT DO NOTHING"
+_PINNED = "SELECT currency FROM ig_currencies WHERE platform_run_id = %s"
 _MARK = (
     "INSERT INTO ig_marks VALUES (%s, %s, %s, %s) ON CONFLICT (platform_run_id, event_class)"
     " DO UPDATE SET ts_us = excluded.ts_us, final = excluded.final"
@@ -78,11 +90,12 @@ GUARD_PATIENCE_MS = 8_000
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One event asking for its place: both digests are 32 bytes. The first claim of a key keeps its `source_order`."""
+    """One event asking for its place: both digests are 32 bytes. The first claim of a key keeps its `source_order` and its time."""
 
     dedupe_key: bytes
     payload_hash: bytes
     source_order: int
+    ts_us: int
 
 
 class AdmissionIndex:
@@ -123,6 +136,7 @@ class AdmissionIndex:
             "keys": b"".join([claim.dedupe_key for claim in claims]),
             "hashes": b"".join([claim.payload_hash for claim in claims]),
             "orders": _array([claim.source_order for claim in claims]),
+            "times": _array([claim.ts_us for claim in claims]),
             "count": len(claims),
             "batch": batch,
         }
@@ -138,6 +152,25 @@ class AdmissionIndex:
         partitions = _array([None if place is None else place.partition for place in places])
         offsets = _array([None if place is None else place.offset for place in places])
         self._run(lambda connection: connection.execute(_SETTLE, (batch, partitions, offsets), prepare=True))
+
+    def times(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Dedupe key → time of the event in microseconds, of those that were claimed. A claim of an older version has no time."""
+        return dict(self._run(lambda connection: connection.execute(_TIMES, (list(keys),), binary=True).fetchall()))
+
+    def admitted(self, key: bytes) -> bool | None:
+        """Whether the event with this key is known to lie on the bus; None when nothing is known of it."""
+        row = self._run(lambda connection: connection.execute(_STATE, (key,)).fetchone())
+        return None if row is None else bool(row[0])
+
+    def pin_currency(self, platform_run_id: str, currency: str) -> str:
+        """The one currency of a run: the first that was given."""
+
+        def pin(connection: Connection) -> str:
+            connection.execute(_PIN, (platform_run_id, currency))
+            row = connection.execute(_PINNED, (platform_run_id,)).fetchone()
+            return currency if row is None else str(row[0])
+
+        return self._run(pin)
 
     def marks(self, platform_run_id: str) -> dict[str, int]:
         """The last mark of each event class of a run, microseconds."""
@@ -165,7 +198,7 @@ class AdmissionIndex:
                 return work(self._open())
         except psycopg.Error as error:
             self.close()
-            what = f"the admission index does not answer: {str(error).strip() or type(error).__name__}"
+            what = f"the admission index does not answer: {told(error, self._dsn)}"
             raise Retry(Reason.INDEX_UNAVAILABLE, what, remedy="The gate reconnects by itself; send the same call again.") from None
 
     def _open(self) -> Connection:
@@ -210,8 +243,8 @@ def _claim(connection: Connection, given: dict[str, Any]) -> dict[int, Standing]
         return {}
     rows = connection.execute(_STANDING, given, prepare=True, binary=True).fetchall()
     return {
-        n: Standing(hashed, source_order, None if offset is None else RecordMetadata(partition, offset))
-        for n, hashed, source_order, partition, offset in rows
+        n: Standing(hashed, source_order, None if offset is None else RecordMetadata(partition, offset), ts_us)
+        for n, hashed, source_order, ts_us, partition, offset in rows
     }
 
 

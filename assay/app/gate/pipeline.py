@@ -11,7 +11,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from assay.app.gate.admission import Admissible, Examiner
+from assay.app.gate.admission import Admissible
+from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.calls import Call, IngestCall, MarkCall
 from assay.app.gate.group import Group, Leader
 from assay.app.gate.health import Health
@@ -38,7 +39,7 @@ class Pipeline:
     def __init__(
         self,
         *,
-        examiner: Examiner,
+        arrivals: Arrivals,
         index: AdmissionIndex,
         publisher: BusPublisher,
         settler: Settler,
@@ -48,7 +49,7 @@ class Pipeline:
         clock: Callable[[], int],
         halt: Callable[[Stop], None],
     ) -> None:
-        self._examiner, self._index, self._publisher = examiner, index, publisher
+        self._arrivals, self._index, self._publisher = arrivals, index, publisher
         self._settler, self._marks, self._health = settler, marks, health
         self._pins, self._run_id = run
         self._clock, self._halt = clock, halt
@@ -122,12 +123,11 @@ class Pipeline:
 
     def _begin(self, calls: list[IngestCall]) -> None:
         GATE_GROUP_ITEMS.observe(sum(len(call.items) for call in calls))
-        now_us, examine = self._clock(), self._examiner.examine
-        bodies = [raw for call in calls for raw in call.items]
-        batch, first = self._index.next_batch(len(bodies))
-        group = Group([examine(raw, now_us, arrived) for arrived, raw in enumerate(bodies, first)], batch)
+        arrived = [item for call in calls for item in call.items]
+        batch, first = self._index.next_batch(len(arrived))
+        group = Group(self._arrivals.examine(arrived, self._clock(), first), batch)
         claiming = group.gather(self._flights)
-        claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order) for item in claiming]
+        claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order, item.ts_us) for item in claiming]
         group.weigh(self._index.claim(claims, group.batch) if claims else {})
         again = [(ordinal, claims[ordinal]) for ordinal in group.again()]
         if again:

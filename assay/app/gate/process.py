@@ -14,11 +14,16 @@ from functools import partial
 
 from aiohttp import web
 
+from assay import __version__
 from assay.app.gate.admission import Examiner
+from assay.app.gate.arrivals import Arrivals
+from assay.app.gate.decisions import Decisions
+from assay.app.gate.examples import examples_of
 from assay.app.gate.health import Health
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.log_rate import LogRate, out_of_files
 from assay.app.gate.marks import Marks
+from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
@@ -27,6 +32,7 @@ from assay.app.gate.run_names import RunNames
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
+from assay.app.gate.warming import warm
 from assay.app.run.directory import Run
 from assay.app.run.keys import RunKeys
 from assay.contracts.errors import Retry, Stop
@@ -61,6 +67,7 @@ class Gate:
     indexes: tuple[AdmissionIndex, ...]
     logs: tuple[SegmentLog, ...]
     halted: Halted
+    warm: Callable[[], object]
 
     def start(self) -> None:
         """Begin to look and to admit. A missing broker or database is not an error here: the gate is RED until it comes.
@@ -70,6 +77,7 @@ class Gate:
         with suppress(Retry):
             self.indexes[0].ready()
         self.health.look()
+        self.warm()
         self.health.start()
         self.pipeline.start()
 
@@ -100,15 +108,15 @@ def build(
     publisher = BusPublisher(run.bootstrap, names, bus_properties)
     claims = AdmissionIndex(run.dsn, durable=False, guard=pins.platform_run_id)
     settled, probed = AdmissionIndex(run.dsn), AdmissionIndex(run.dsn)
-    receipts, quarantine = (SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
-    logs = (receipts, quarantine)
+    logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
     writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in TOPIC_OF_CLASS.items()})
     health = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
     halted = Halted()
     settler = Settler(settled, publisher, writer, logs, clock)
-    examiner, marks = Examiner(policy, scope, RunNames.of(run.config)), Marks(settled, publisher, pins)
+    known, marks = RunNames.of(run.config), Marks(settled, publisher, pins)
+    examiner = Examiner(policy, scope, known)
     pipeline = Pipeline(
-        examiner=examiner,
+        arrivals=Arrivals(examiner, claims, known, pins.platform_run_id),
         index=claims,
         publisher=publisher,
         settler=settler,
@@ -118,13 +126,12 @@ def build(
         clock=clock,
         halt=halted,
     )
-    server = GateServer(pipeline, health, scope, RunKeys(run).accepts, clock, body_timeout_s, decisions_url_of(run), connections_max)
-    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted)
-
-
-def decisions_url_of(run: Run) -> str:
-    """Where the decisions of a run can be asked for: its worker's web view, empty where the run has none."""
-    return f"{run.worker_url}/table/decisions" if run.worker_url else ""
+    examples = examples_of(scope, known.policy_entities, next(iter(known.policy_currencies), "EUR"), clock())
+    ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
+    decisions, described = Decisions(run, AdmissionIndex(run.dsn)), specification(__version__, examples)
+    keys = RunKeys(run)
+    server = GateServer(pipeline, health, scope, keys.accepts, clock, body_timeout_s, decisions, described, connections_max)
+    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted, ready)
 
 
 async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:

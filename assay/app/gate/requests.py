@@ -1,25 +1,20 @@
-"""Bodies other than batches: marks, and the short form in which people post a payment."""
+"""Bodies of marks. The short forms of payments and labels are in `short_forms`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from assay.app.gate.border import UNREADABLE, Attributes, Entities, Id, ShortText
+from assay.app.gate.border import UNREADABLE
 from assay.app.gate.calls import MarkCall
 from assay.app.gate.checks import unread
 from assay.app.gate.exact import check_exact
 from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.contracts import instants
-from assay.contracts.canonical import hex64
 from assay.contracts.errors import Quarantine
 from assay.contracts.pins import PIN_NAMES
 from assay.contracts.reasons import Reason
-
-PERSON = "payments_endpoint"
 
 
 class MarkBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -36,19 +31,7 @@ class MarkBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     classes: list[str] | None = None
 
 
-class PaymentBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A payment as a person writes it. With an `event_id` the same post may be repeated; without, every post is a new payment."""
-
-    amount_minor: int
-    currency: str
-    entities: Entities
-    attributes: Attributes | UnsetType = UNSET
-    kind: ShortText = "purchase"
-    event_id: Id | UnsetType = UNSET
-
-
 _MARK = msgspec.json.Decoder(MarkBody)
-_PAYMENT = msgspec.json.Decoder(PaymentBody)
 
 
 def mark_of(body: bytes, run_pins: Mapping[str, str | int]) -> MarkCall:
@@ -56,7 +39,7 @@ def mark_of(body: bytes, run_pins: Mapping[str, str | int]) -> MarkCall:
     try:
         mark = _MARK.decode(body)
     except UNREADABLE as error:
-        raise Quarantine(Reason.MARK_INVALID, f"the body is not a mark: {error}", **unread(error)._asdict()) from None
+        raise Quarantine(Reason.MARK_INVALID, f"the body is not a mark: {error}", **unread(error, body)._asdict()) from None
     check_exact(body, Reason.MARK_INVALID)
     try:
         ts_us = instants.parse(mark.ts_utc)
@@ -76,29 +59,3 @@ def mark_of(body: bytes, run_pins: Mapping[str, str | int]) -> MarkCall:
         remedy = f"Name some of {', '.join(TOPIC_OF_CLASS)}, or leave classes out for all of them."
         raise Quarantine(Reason.MARK_INVALID, what, where="$.classes", remedy=remedy)
     return MarkCall(classes, ts_us, mark.final)
-
-
-def payment_envelope(body: bytes, run_pins: Mapping[str, str | int], now_us: int) -> bytes:
-    """Frame a posted payment as an AUTH_REQUEST of this run that happens now.
-
-    Raises Quarantine(BODY_INVALID | KEY_DUPLICATE | CONTROL_CHARACTER).
-    """
-    try:
-        given = _PAYMENT.decode(body)
-    except UNREADABLE as error:
-        where, remedy = unread(error)
-        what = f"the body is not a payment: {error}"
-        remedy += " A payment has amount_minor, currency and entities."
-        raise Quarantine(Reason.BODY_INVALID, what, where=where, remedy=remedy) from None
-    check_exact(body, Reason.BODY_INVALID)
-    payload: dict[str, Any] = {
-        "kind": given.kind,
-        "amount_minor": given.amount_minor,
-        "currency": given.currency,
-        "entities": given.entities,
-        "attributes": {} if given.attributes is UNSET else given.attributes,
-    }
-    ts_utc = instants.text(now_us)
-    head = {"event_type": "AUTH_REQUEST", "schema_version": "v1", "ts_utc": ts_utc, "producer": PERSON, **run_pins}
-    event_id = given.event_id if given.event_id is not UNSET else hex64({**head, "payload": payload})
-    return msgspec.json.encode({"event_id": event_id, **head, "payload": payload})

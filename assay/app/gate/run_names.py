@@ -15,6 +15,7 @@ from assay.contracts.json_schema import place
 from assay.contracts.keys import ENTITY_PRECEDENCE
 from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import plain_name
+from assay.tables.feature_document import AMOUNT_OPS, ONE_CURRENCY
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,16 @@ class RunNames:
     extra_entities: tuple[str, ...] = ()
     extra_currencies: tuple[str, ...] = ()
     truth_columns: tuple[str, ...] = ()
+    #: whether the features add amounts of one currency, and no document says which
+    one_currency: bool = False
 
     @classmethod
     def of(cls, config: RunConfig) -> RunNames:
         """The names of a run."""
         entities, currencies = (config.features.get(name, ()) for name in ("entities", "currencies"))
         listed = () if isinstance(currencies, str) else tuple(currencies)  # a word says how many currencies there may be
-        return cls(tuple(entities), listed, config.extra_entities, config.extra_currencies, config.truth_columns)
+        one = currencies in ((), ONE_CURRENCY) and any(row.get("op") in AMOUNT_OPS for row in config.features.get("features", ()))
+        return cls(tuple(entities), listed, config.extra_entities, config.extra_currencies, config.truth_columns, one)
 
     @cached_property
     def entities(self) -> frozenset[str]:
@@ -84,7 +88,7 @@ class RunNames:
                 Reason.CURRENCY_UNKNOWN,
                 f"ISO 4217 has no currency {currency!r}",
                 where="$.payload.currency",
-                remedy=f"{_nearest(currency, sorted(ISO_4217))}Send a code of ISO 4217 in capitals{own}.",
+                remedy=f"{_nearest(currency.upper(), sorted(ISO_4217))}Send a code of ISO 4217 in capitals{own}.",
             )
         if self.policy_currencies:
             raise Quarantine(
@@ -92,6 +96,16 @@ class RunNames:
                 f"the features of this run add amounts in {', '.join(self.policy_currencies)}, not in {currency}",
                 where="$.payload.currency",
                 remedy=f"Send one of {', '.join(self.policy_currencies)}, or begin a run whose features.yaml lists {currency}.",
+            )
+
+    def check_pinned(self, currency: str, pinned: str) -> None:
+        """Raises Quarantine(CURRENCY_NOT_OF_POLICY) for a currency that is not that of the run's first payment, `pinned`."""
+        if currency != pinned:
+            raise Quarantine(
+                Reason.CURRENCY_NOT_OF_POLICY,
+                f"the features of this run add amounts in one currency, {pinned} since its first payment, not in {currency}",
+                where="$.payload.currency",
+                remedy=f"Send {pinned}, or begin a run whose features.yaml has `currencies: [{pinned}, {currency}]` or `currencies: any`.",
             )
 
 

@@ -13,21 +13,31 @@ from urllib.parse import quote
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from assay.app.gate.answers import again, as_ours, check_http, failed, json_answer, refused, told
+from assay.app.gate.answers import again, answer_expectation, as_ours, check_http, failed, json_answer, refused, told
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import Answer, IngestCall, ItemAnswer
+from assay.app.gate.coding import unpacked
 from assay.app.gate.connections import Connections, CountedRunner
+from assay.app.gate.decisions import DOTS, Decisions
 from assay.app.gate.health import GateState, Health
+from assay.app.gate.openapi import ITEMS_MAX, page
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TRAFFIC
-from assay.app.gate.requests import mark_of, payment_envelope
-from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
+from assay.app.gate.requests import mark_of
+from assay.app.gate.short_forms import Reader, label_of, payment_of, short_items
+from assay.app.metrics import CONTENT_TYPE, GATE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
 from assay.contracts.api_key import KEY_HEADER, key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
 from assay.contracts.reasons import Reason
 
-ITEMS_MAX = 5_000
+#: the page is a document of this gate alone: nothing is loaded from, sent to or framed by anybody else
+PAGE_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self';"
+    " frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
 ANSWER_WITHIN_S = 30
 #: the field of an admitted payment's answer that says where its decision can be asked for
 DECISION_URL = "decision_url"
@@ -54,7 +64,7 @@ _http_log.addFilter(_NoHttp())
 
 
 class GateServer:
-    """Routes of one gate. `pins` are the run's six and its `run_id`; decisions are below `decisions_url`, empty for nowhere.
+    """Routes of one gate. `pins` are the run's six and its `run_id`; `decisions` knows what became of payments.
 
     `accepts_key` says whether a key is valid now.
     """
@@ -67,7 +77,8 @@ class GateServer:
         accepts_key: Callable[[bytes], bool],
         clock: Callable[[], int],
         body_timeout_s: float = BODY_TIMEOUT_S,
-        decisions_url: str = "",
+        decisions: Decisions | None = None,
+        specification: Mapping[str, Any] | None = None,
         connections_max: int = GATE_CONNECTIONS_MAX,
     ) -> None:
         self._pipeline = pipeline
@@ -76,52 +87,92 @@ class GateServer:
         self._accepts_key = accepts_key
         self._clock = clock
         self._body_timeout_s = body_timeout_s
-        self._decisions_url = decisions_url
+        self._decisions = decisions
+        self._specification = specification or {}
         self._connections = Connections(connections_max)
 
     def application(self) -> web.Application:
         """The aiohttp application."""
         made = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._answer_refusals])
-        made.add_routes(
-            [
-                web.post("/v1/ingest/batch", self.batch),
-                web.post("/v1/ingest/push", self.push),
-                web.post("/v1/ingest/marks", self.marks),
-                web.post("/v1/payments", self.payments),
-                web.get("/healthz", self.healthz),
-                web.get("/metrics", self.metrics),
-            ]
-        )
+        for (method, path), handler in self._handlers().items():
+            route = web.get if method == "GET" else web.post
+            made.add_routes([route(path, handler, expect_handler=answer_expectation)])
+        made.on_cleanup.append(self._close)
         return made
+
+    def _handlers(self) -> dict[tuple[str, str], Handler]:
+        """(method, path) → what answers it. `openapi.OPERATIONS` describes each."""
+        return {
+            ("POST", "/v1/payments"): self.payments,
+            ("POST", "/v1/labels"): self.labels,
+            ("GET", "/v1/decisions"): self.decision,
+            ("GET", "/v1/decisions/{event_id}"): self.decision,
+            ("POST", "/v1/ingest/push"): self.push,
+            ("POST", "/v1/ingest/batch"): self.batch,
+            ("POST", "/v1/ingest/marks"): self.marks,
+            ("GET", "/healthz"): self.healthz,
+            ("GET", "/metrics"): self.metrics,
+            ("GET", "/openapi.json"): self.specification,
+            ("GET", "/docs"): self.docs,
+        }
+
+    async def _close(self, _: web.Application) -> None:
+        if self._decisions is not None:
+            await self._decisions.close()
 
     def runner(self, lingering_time: float = 10.0) -> web.AppRunner:
         """The application on a server. Headers have as long as a body: aiohttp hangs up on who has not ended them then, or sends none."""
         handler = {"access_log": None, "logger": _http_log, "keepalive_timeout": self._body_timeout_s, "lingering_time": lingering_time}
+        handler |= {"auto_decompress": False}
         return CountedRunner(self.application(), self._connections, **handler)
 
     async def batch(self, request: web.Request) -> web.Response:
         """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
         items = items_of(await self._body(request), ITEMS_MAX)
-        answer = await self._admit(items, request.query.get("results") == "exceptions")
-        body: dict[str, Any] = {"counts": answer.counts, "results": [self._with_place(outcome) for outcome in answer.results]}
+        return self._many(await self._admit(IngestCall(items, _exceptions_only(request))), request)
+
+    async def decision(self, request: web.Request) -> web.Response:
+        """The decision on one payment, whose id stands in the path or in the query."""
+        key = self._check_key(request)
+        event_id = request.match_info.get("event_id") or request.query.get("event_id", "")
+        if not event_id or self._decisions is None:
+            what = "no payment is named" if not event_id else "this gate knows no decisions"
+            raise Quarantine(Reason.DECISION_NOT_FOUND, what, where="event_id", remedy="Ask for /v1/decisions/EVENT_ID.")
+        return json_answer(200, await self._decisions.of(event_id, key))
+
+    def _many(self, answer: Answer, request: web.Request) -> web.Response:
+        """The counts of a call, and what its items were told."""
+        body: dict[str, Any] = {"counts": answer.counts, "results": [_with_place(outcome, request) for outcome in answer.results]}
         if answer.retry is None:
             return json_answer(200, body)
         return json_answer(503, {**told(answer.retry, request), **body}, again(retryable=True))
 
     async def push(self, request: web.Request) -> web.Response:
         """One envelope."""
-        return self._single(await self._admit([one_item(await self._body(request))], False))
+        call = IngestCall([one_item(await self._body(request))], exceptions_only=False)
+        return _single(await self._admit(call), request)
 
     async def payments(self, request: web.Request) -> web.Response:
-        """One payment in the short form."""
-        envelope = payment_envelope(await self._body(request), self._pins, self._clock())
-        return self._single(await self._admit([envelope], False))
+        """One payment in the short form, or an array of them."""
+        return await self._short(request, payment_of)
+
+    async def labels(self, request: web.Request) -> web.Response:
+        """One label in the short form, or an array of them."""
+        return await self._short(request, label_of)
 
     async def marks(self, request: web.Request) -> web.Response:
         """A watermark; see `requests.MarkBody`."""
         call = mark_of(await self._body(request), self._pins)
         self._pipeline.submit(call)
         return json_answer(200, await _answered(call.answer))
+
+    async def specification(self, request: web.Request) -> web.Response:
+        """OpenAPI 3.1; it holds no secret, so it needs no key."""
+        return json_answer(200, self._specification)
+
+    async def docs(self, request: web.Request) -> web.Response:
+        """A page from which every call can be tried."""
+        return web.Response(body=page(), content_type="text/html", charset="utf-8", headers=PAGE_HEADERS)
 
     async def healthz(self, request: web.Request) -> web.Response:
         """State and reasons; 503 while RED."""
@@ -131,16 +182,20 @@ class GateServer:
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus."""
         GATE_RED.set(self._health.state is GateState.RED)
-        return web.Response(body=exposition(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=exposition(GATE), headers={"Content-Type": CONTENT_TYPE})
 
-    async def _admit(self, items: list[bytes], exceptions_only: bool) -> Answer:
+    async def _short(self, request: web.Request, read: Reader) -> web.Response:
+        items, many = short_items(await self._body(request), read, self._pins, self._clock(), ITEMS_MAX)
+        answer = await self._admit(IngestCall(items, many and _exceptions_only(request), short=True))
+        return self._many(answer, request) if many else _single(answer, request)
+
+    async def _admit(self, call: IngestCall) -> Answer:
         with GATE_CALL_SECONDS.time():
-            call = IngestCall(items, exceptions_only)
             self._pipeline.submit(call)
             return await _answered(call.answer)
 
-    async def _body(self, request: web.Request) -> bytes:
-        """The body of somebody who may post, while the gate can take it."""
+    def _check_key(self, request: web.Request) -> str:
+        """The key of somebody who may call. Raises Quarantine(UNAUTHORISED)."""
         if not self._accepts_key(key_of(request.headers)):
             raise Quarantine(
                 Reason.UNAUTHORISED,
@@ -149,11 +204,16 @@ class GateServer:
                 remedy="`assay key show --run DIR` prints the key of a run.",
             )
         self._connections.known(request.protocol)
+        return key_of(request.headers).decode("utf-8", "surrogateescape")
+
+    async def _body(self, request: web.Request) -> bytes:
+        """The body of somebody who may post, while the gate can take it."""
+        self._check_key(request)
         if self._health.state is GateState.RED:
             raise self._health.first_fault()
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                return await request.read()
+                return unpacked(await request.read(), request.headers.get("Content-Encoding", ""))
         except TimeoutError:
             what = f"the body did not arrive within {self._body_timeout_s:g} s"
             raise Retry(Reason.BODY_TOO_SLOW, what, remedy="Nothing was taken; send the same call again, or a smaller one.") from None
@@ -164,21 +224,6 @@ class GateServer:
             raise Quarantine(Reason.BODY_INVALID, what, remedy="Nothing was taken; correct the call.") from None
         except ConnectionError:
             raise Quarantine(Reason.BODY_INVALID, "the caller hung up before the end of the body", remedy="Send the call again.") from None
-
-    def _single(self, answer: Answer) -> web.Response:
-        """An item by itself has a status of its own, and the place of its decision in a header too."""
-        outcome = self._with_place(answer.results[0])
-        if answer.retry is not None:
-            return json_answer(503, outcome, again(retryable=True))
-        headers = {"Location": outcome[DECISION_URL]} if DECISION_URL in outcome else {}
-        created = 202 if outcome.get("event_class") == TRAFFIC else 201  # a decision is still to come, and of nothing else
-        return json_answer({"ADMIT": created, "DUPLICATE": 200}.get(outcome["admission"], 422), outcome, headers)
-
-    def _with_place(self, outcome: ItemAnswer) -> ItemAnswer:
-        """An admitted payment is told where its decision can be asked for."""
-        if not self._decisions_url or outcome.get("event_class") != TRAFFIC:
-            return outcome
-        return {**outcome, DECISION_URL: f"{self._decisions_url}/{quote(outcome['event_id'], safe='')}"}
 
     @web.middleware
     async def _answer_refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -197,6 +242,29 @@ class GateServer:
             self._connections.rests(request.protocol)
         GATE_REFUSED_CALLS.add({refusal.reason.value: 1})
         return refused(refusal, request, headers)
+
+
+def _single(answer: Answer, request: web.Request) -> web.Response:
+    """An item by itself has a status of its own, and the place of its decision in a header too."""
+    outcome = _with_place(answer.results[0], request)
+    if answer.retry is not None:
+        return json_answer(503, outcome, again(retryable=True))
+    headers = {"Location": outcome[DECISION_URL]} if DECISION_URL in outcome else {}
+    created = 202 if outcome.get("event_class") == TRAFFIC else 201  # a decision is still to come, and of nothing else
+    return json_answer({"ADMIT": created, "DUPLICATE": 200}.get(outcome["admission"], 422), outcome, headers)
+
+
+def _with_place(outcome: ItemAnswer, request: web.Request) -> ItemAnswer:
+    """An admitted payment is told where its decision can be asked for: here, at the address that its poster knows."""
+    if outcome.get("event_class") != TRAFFIC:
+        return outcome
+    named = quote(outcome["event_id"], safe="")
+    path = f"/v1/decisions?event_id={named}" if named in DOTS else f"/v1/decisions/{named}"
+    return {**outcome, DECISION_URL: f"{request.scheme}://{request.host}{path}"}
+
+
+def _exceptions_only(request: web.Request) -> bool:
+    return request.query.get("results") == "exceptions"
 
 
 async def _answered(answer: Future[T]) -> T:

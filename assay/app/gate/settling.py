@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
 import msgspec
 
 from assay.app.gate.admission import Admissible, RefusedEvent, Verdict
+from assay.app.gate.border import LabelPayload
 from assay.app.gate.calls import RETRY, Answer, IngestCall, ItemAnswer, refusal
 from assay.app.gate.group import PUBLISHED, Group
 from assay.app.gate.index import AdmissionIndex
@@ -18,6 +20,12 @@ from assay.app.gate.segments import SegmentLog
 from assay.contracts import instants
 from assay.contracts.errors import AssayError, Retry
 from assay.contracts.reasons import Reason
+
+#: what a label of each value does
+EFFECTS: Final = {
+    "FRAUD": "its payment counts as a fraud in the features of later payments, and in reports",
+    "LEGIT": "kept for reports; features never take back a fraud that was counted",
+}
 
 
 class Settler:
@@ -63,10 +71,10 @@ class _Outcomes:
         self._group, self._writer, self._at = group, writer, at
         start = 0
         for call in calls:
-            self.answers.append(self._answer(range(start, start + len(call.items)), call.exceptions_only))
+            self.answers.append(self._answer(range(start, start + len(call.items)), call))
             start += len(call.items)
 
-    def _answer(self, items: range, exceptions_only: bool) -> Answer:
+    def _answer(self, items: range, call: IngestCall) -> Answer:
         counts: Counter[str] = Counter()
         results: list[ItemAnswer] = []
         retry: AssayError | None = None
@@ -84,9 +92,10 @@ class _Outcomes:
                 self.receipts.append(line)
                 if verdict in PUBLISHED:
                     admitted += 1
-                    if exceptions_only:
+                    if call.exceptions_only:
                         continue
                 outcome = self._told(item, verdict, receipt, self._writer.eb_ref(item.event_class, place))
+                outcome |= in_short(item) if call.short else {}
             counts[outcome["admission"]] += 1
             self.reasons.update(outcome["reason_codes"])
             results.append(outcome)
@@ -105,6 +114,12 @@ class _Outcomes:
         self.quarantine.append(record)
         outcome = {"event_id": refused.event_id, "admission": "QUARANTINE", "reason_codes": [refused.reason.value], "receipt_id": receipt}
         return {**outcome, **refusal(refused.reason, refused.detail, refused.where, refused.remedy)}
+
+
+def in_short(item: Admissible) -> ItemAnswer:
+    """What a poster of the short form is told beside: the time that counts, and what a label does."""
+    told = {"ts_utc": instants.text(item.ts_us)}
+    return {**told, "effect": EFFECTS[item.payload.label]} if isinstance(item.payload, LabelPayload) else told
 
 
 def _ambiguous(item: Admissible) -> Retry:

@@ -11,8 +11,9 @@ from assay.agents.plans import Plans
 from assay.agents.rule_plan import compile_rules
 from assay.agents.rule_scorer import RuleScorer
 from assay.agents.specs import LaneSpec
-from assay.agents.step import JournalEntry, LaneOutput, Machine, TopicPartition
+from assay.agents.step import Machine, TopicPartition
 from assay.app.bus.finished_batch import SMALL_ROWS
+from assay.app.lane.arrivals import UNWATCHED, LaneWatch
 from assay.app.lane.driver import LaneDriver
 from assay.app.lane.ports import Effector, Journal, Outputs
 from assay.app.run.code_digest import code_digest
@@ -35,7 +36,7 @@ class Ports(NamedTuple):
     wall_us: Callable[[], int]
     failpoints: Failpoints
     effector: Effector | None = None
-    on_batch: Callable[[JournalEntry, LaneOutput, float], None] = lambda entry, output, latency_s: None
+    watch: LaneWatch = UNWATCHED
     input_ends: Callable[[], Awaitable[Mapping[TopicPartition, int]]] | None = None
     snapshots: Snapshots | None = None
     committed: Callable[[], Awaitable[Mapping[TopicPartition, int]]] | None = None

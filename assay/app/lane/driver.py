@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from assay.agents.journal import recreated, refuse_cut_short
 from assay.agents.step import Chunk, JournalEntry, LaneOutput, Machine, TopicPartition
 from assay.app.bus.finished_batch import SMALL_ROWS
+from assay.app.lane.arrivals import UNWATCHED, LaneWatch, Waited
 from assay.app.lane.ports import Effector, Journal, Outputs
 from assay.app.lane.refusals import landed_elsewhere, no_effector
 from assay.app.run.failpoints import Failpoints
@@ -52,7 +53,7 @@ class LaneDriver:
         wall_us: Callable[[], int],
         failpoints: Failpoints,
         effector: Effector | None = None,
-        on_batch: Callable[[JournalEntry, LaneOutput, float], None] = lambda entry, output, latency_s: None,
+        watch: LaneWatch = UNWATCHED,
         input_ends: Callable[[], Awaitable[Mapping[TopicPartition, int]]] | None = None,
         snapshots: Snapshots | None = None,
         committed: Callable[[], Awaitable[Mapping[TopicPartition, int]]] | None = None,
@@ -64,16 +65,14 @@ class LaneDriver:
         self._wall_us = wall_us
         self._failpoints = failpoints
         self._effector = effector
-        self._on_batch = on_batch
         self._input_ends = input_ends
         self._snapshots = snapshots
-        self._begun = snapshots is None
-        self._committed = committed
-        self._small_rows = small_rows
+        self._begun, self._committed = snapshots is None, committed
+        self._watch, self._small_rows = watch, small_rows
         self._compute = ThreadPoolExecutor(1, thread_name_prefix=f"lane-{machine.name}")
         self._fed = asyncio.Event()
         self._in_flight: asyncio.Queue[_InFlight] = asyncio.Queue()
-        self._folded: asyncio.Queue[tuple[_InFlight, LaneOutput]] = asyncio.Queue()
+        self._folded: asyncio.Queue[tuple[_InFlight, LaneOutput, Sequence[Waited]]] = asyncio.Queue()
         # answers of effects are journaled before the next batch, so a lane with effects has one record under way
         self._room = asyncio.Semaphore(IN_FLIGHT_MAX if effector is None else 1)
         self._next_offset = self._reads = 0
@@ -83,6 +82,7 @@ class LaneDriver:
 
     def feed(self, chunk: Chunk) -> None:
         """Take fetched records."""
+        self._watch.arrived(chunk, self._wall_us)
         self.machine.receive(chunk)
         self._fed.set()
 
@@ -268,15 +268,15 @@ class LaneDriver:
             flight = await self._in_flight.get()
             output = await self._apply(flight.entry)
             await self._failpoints.reach("folded")
-            self._folded.put_nowait((flight, output))
+            self._folded.put_nowait((flight, output, self._watch.folded(self.machine.position)))
 
     async def _emit_outputs(self) -> None:
         """Outputs of record k travel while k+1 is folded; they leave in order, each after its own record's acknowledgement."""
         while True:
-            flight, output = await self._folded.get()
+            flight, output, waited = await self._folded.get()
             await self._confirm(flight)
             await self._settle(flight.entry.sequence, output)
-            self._on_batch(flight.entry, output, (self._wall_us() - flight.made_us) / 1e6)
+            self._watch.published(flight.entry, output, flight.made_us, waited, self._wall_us)
             self._in_flight.task_done()
             self._room.release()
 

@@ -83,7 +83,7 @@ def _wire(
         wall_us=wall_us,
         failpoints=failpoints,
         effector=EFFECTORS[spec.effector](run, webhook_url) if spec.effector else None,
-        on_batch=BatchMetrics(lane, spec.dead_letter),
+        watch=BatchMetrics(lane, spec.dead_letter),
         input_ends=partial(end_offsets, run.bootstrap, topics, properties),
         snapshots=snapshots,
         committed=partial(committed_of_same_incarnation, run, properties, group, topics, _journal_handle(spec)),

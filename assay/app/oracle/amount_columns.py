@@ -46,7 +46,7 @@ def currency(frame: pl.DataFrame, spec: Value, declared: dict[str, int] | None) 
         found = ", ".join(series.unique().sort().to_list())
         what = f"a second currency (the file has {found})"
         remedy = f"Amounts of several currencies cannot be added; declare 'currencies: [{found}]' in the mapping if they belong together."
-        refuse_row(view, series != series[0], Reason.INPUT_VALUE_INVALID, column, what, remedy)
+        refuse_row(view, series != series[0], Reason.INPUT_VALUE_INVALID, column, what, remedy, of_file=True)
     return series
 
 
@@ -155,7 +155,7 @@ def _exponents(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, k
                 f"Leave minor_unit_exponent out: each row then has its currency's. If this file counts {code} otherwise, declare "
                 f"'currencies: {{{code}: {spec.minor_unit_exponent}}}'."
             )
-            refuse_row(frame, wrong, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, spec.name, what, remedy)
+            refuse_row(frame, wrong, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, spec.name, what, remedy, of_file=True)
     return own
 
 
@@ -195,7 +195,8 @@ def _refuse_groups(known: _Amounts, column: str, form: CsvForm) -> None:
         "Declare csv.decimal and csv.thousands in the mapping: 'csv: {decimal: \".\"}' if 1.000 is one, "
         '\'csv: {decimal: ",", thousands: "."}\' if it is a thousand.'
     )
-    refuse_row(known.frame, grouped, Reason.INPUT_VALUE_INVALID, column, "a point that may be one of decimals or of thousands", remedy)
+    what = "a point that may be one of decimals or of thousands"
+    refuse_row(known.frame, grouped, Reason.INPUT_VALUE_INVALID, column, what, remedy, of_file=True)
 
 
 def _refuse_broken(known: _Amounts, minor: pl.Series, step: float) -> None:

@@ -57,8 +57,8 @@ def _months(series: pl.Series, spec: TimeColumn) -> pl.Series:
     count = numbers.set(~((numbers == numbers.floor()) & (numbers.abs() < _MONTHS_END)).fill_null(False), None).cast(pl.Int64)
     origin = datetime.fromtimestamp(spec.origin_us / 10**6, UTC)
     month = origin.year * 12 + origin.month - 1 + count
-    inside = pl.DataFrame({"month": month.set(~month.is_between(12, _MONTHS_END + 11).fill_null(False), None)})
-    first = inside.select(pl.date(pl.col("month") // 12, pl.col("month") % 12 + 1, pl.lit(origin.day))).to_series()
+    dates = pl.date(pl.col("month") // 12, pl.col("month") % 12 + 1, pl.lit(origin.day))
+    first = pl.DataFrame({"month": month}).select(dates).to_series()
     return first.cast(pl.Datetime("us")).dt.epoch("us") + spec.origin_us % 86_400_000_000
 
 

@@ -14,8 +14,10 @@ from assay.app.oracle.label_columns import label_columns
 from assay.app.oracle.live_columns import live_frame
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.reading import over_file, read_input
+from assay.app.oracle.row_faults import all_of, sound_rows
 from assay.app.oracle.row_filters import taken_rows
 from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document, world_root
+from assay.app.oracle.set_aside import counts_of, refuse_aside_file, write_aside
 from assay.app.oracle.source_order import source_order
 from assay.app.oracle.world_claims import ROW_ORDER, claims, ids_of, known_truth
 from assay.app.oracle.world_identity import MANIFEST_VERSION
@@ -30,30 +32,46 @@ PART_ROWS = 250_000
 Progress = Callable[[str, int, int], None]
 
 
-def import_world(path: Path, mapping: Mapping, store: ObjectStore, now_us: int, progress: Progress = unseen) -> SealedWorld:
+def import_world(
+    path: Path, mapping: Mapping, store: ObjectStore, now_us: int, progress: Progress = unseen, aside: Path | None = None
+) -> SealedWorld:
     """Seal the file as a world, or give back the world if it is sealed already.
 
-    Nothing is written before every row is checked. Raises Quarantine (see `reading`, `live_columns`; for labels also
-    LABEL_NOT_AFTER_PAYMENT) and Stop (see `sealed_world.open_world`).
+    Nothing is written before every row is checked. `aside` is a file for rows at fault: they are written there before the others are
+    sealed. Without it, they refuse the file. Raises Quarantine (see `reading`, `live_columns`; for labels also LABEL_NOT_AFTER_PAYMENT)
+    and Stop (see `sealed_world.open_world` and `set_aside.write_aside`).
     """
     progress("read", 0, 5)
+    if aside is not None:
+        refuse_aside_file(aside)
     mapping = over_file(path, mapping)
     truth = mapping.truth
     frame = read_input(path, [*mapping.live_columns(), *sorted(truth.columns() if truth else ())], mapping.form)
     progress("check", 1, 5)
+    checked, faults = sound_rows(frame, lambda rows: _checked(rows, mapping, now_us))
+    if faults and aside is None:
+        raise all_of(faults)
+    progress("sort", 2, 5)
+    world = checked.sort(*ROW_ORDER)
+    progress("identify", 3, 5)
+    claimed = claims(world, mapping, counts_of(faults))
+    world = world.with_columns(ids_of(world["source_id"], claimed["manifest_fingerprint"], mapping))
+    progress("seal", 4, 5)
+    if aside is not None:
+        write_aside(aside, path, mapping.form, faults)
+    view = world.select("event_id", *(name for name in checked.columns if not name.startswith("truth.")))
+    sealed = _seal(store, claimed, view, known_truth(world) if mapping.truth else None)
+    progress("sealed", 5, 5)
+    return sealed
+
+
+def _checked(frame: pl.DataFrame, mapping: Mapping, now_us: int) -> pl.DataFrame:
+    """Columns of a live row and of its label, of the rows that the mapping takes."""
     frame = taken_rows(frame, mapping.filter or ())
     live = live_frame(frame, mapping, now_us)
     live = live.with_columns(source_order(frame, mapping.order, live["ts_us"]))
-    labels = label_columns(frame, truth, live["ts_us"], now_us) if truth else live.select()
-    progress("sort", 2, 5)
-    world = pl.concat([live, labels], how="horizontal").sort(*ROW_ORDER)
-    progress("identify", 3, 5)
-    claimed = claims(world, mapping)
-    world = world.with_columns(ids_of(world["source_id"], claimed["manifest_fingerprint"], mapping))
-    progress("seal", 4, 5)
-    sealed = _seal(store, claimed, world.select("event_id", *live.columns), known_truth(world) if mapping.truth else None)
-    progress("sealed", 5, 5)
-    return sealed
+    labels = label_columns(frame, mapping.truth, live["ts_us"], now_us) if mapping.truth else live.select()
+    return pl.concat([live, labels], how="horizontal")
 
 
 def _seal(store: ObjectStore, claimed: dict[str, Any], view: pl.DataFrame, truth: pl.DataFrame | None) -> SealedWorld:

@@ -18,7 +18,7 @@ from assay.app.oracle.column_types import plain_types
 from assay.app.oracle.csv_reading import CsvFile
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.mapping_csv import CsvForm
-from assay.app.oracle.refusing import FILE, NESTED_REMEDY, ROW, unreadable
+from assay.app.oracle.refusing import FILE, FILE_ROW, NESTED_REMEDY, ROW, unreadable
 from assay.app.oracle.table_files import JsonLines, ParquetFile, ParquetFolder
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
@@ -57,16 +57,31 @@ def read_input(path: Path, columns: Sequence[str], form: CsvForm) -> pl.DataFram
     of file, blanks and null words go as `form` declares, and empty text is null.
     Raises Quarantine: INPUT_FILE_MISSING, INPUT_FILE_UNREADABLE, INPUT_COLUMN_MISSING, INPUT_EMPTY.
     """
+    return _declared(plain_types(_rows(path, list(dict.fromkeys(columns)), form)), form).pipe(_numbered)
+
+
+def read_whole(path: Path, form: CsvForm) -> pl.DataFrame:
+    """All columns as they stand in the file, and their row numbers. Raises as `read_input`."""
+    return _numbered(_rows(path, None, form))
+
+
+def _rows(path: Path, columns: Sequence[str] | None, form: CsvForm) -> pl.DataFrame:
     try:
         file = _open(path, form)
-        wanted = list(dict.fromkeys(columns))
+        wanted = file.columns if columns is None else columns
         _refuse_missing(file, path, wanted)
         frame = file.frame(wanted)
     except READ_ERRORS as error:
         raise damaged(path, error) from None
     if frame.is_empty():
         raise Quarantine(Reason.INPUT_EMPTY, "the input file holds no rows", where=str(path), remedy="Give a file with rows.")
-    return _declared(plain_types(frame), form).with_row_index(ROW, offset=1)
+    return frame
+
+
+def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
+    """With the number of each row; in a folder also of the row in its file."""
+    frame = frame.with_row_index(ROW, offset=1)
+    return frame.with_columns(pl.int_range(1, pl.len() + 1).over(FILE).alias(FILE_ROW)) if FILE in frame.columns else frame
 
 
 def over_file(path: Path, mapping: Mapping) -> Mapping:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 import polars as pl
 
@@ -11,8 +11,9 @@ from assay.contracts.reasons import Reason
 
 #: 1 is the first row of data; a CSV's header is not counted
 ROW = "\0row"
-#: the file of a folder that a row stands in
+#: the file of a folder that a row stands in, and the row there
 FILE = "\0file"
+FILE_ROW = "\0file row"
 #: rows that a refusal shows
 _SHOWN = 3
 
@@ -22,17 +23,50 @@ def values_of(frame: pl.DataFrame, column: str) -> pl.Series:
     return frame[column].alias("values")
 
 
-def refuse_row(frame: pl.DataFrame, bad: pl.Series, reason: Reason, column: str, what: str, remedy: str) -> None:
-    """Raise Quarantine naming the first row where `bad` holds and its value; then how many rows share the fault, with two more of them."""
+class RowsRefused(Quarantine):
+    """Rows of a file that share a fault, and would be refused without the others, too.
+
+    `rows`: their numbers. `what` names the first of them and its value; `told` says the same of any row.
+    """
+
+    def __init__(self, reason: Reason, what: str, where: str, remedy: str, told: Told) -> None:
+        self.told = told
+        self.rows = told.held[ROW]
+        super().__init__(reason, what, where=where, remedy=remedy)
+
+
+class Told(NamedTuple):
+    """The fault of some rows in a column: `held` has their numbers and values."""
+
+    column: str
+    fault: str
+    held: pl.DataFrame
+
+    def details(self) -> list[str]:
+        """The fault and the value of each row, in words."""
+        return [f"{self.fault}: {value!r}" for value in self.held[self.held.columns[-1]].to_list()]
+
+
+def refuse_row(frame: pl.DataFrame, bad: pl.Series, reason: Reason, column: str, what: str, remedy: str, *, of_file: bool = False) -> None:
+    """Raise RowsRefused naming the first row where `bad` holds and its value; then how many rows share the fault, with two more of them.
+
+    `of_file`: the fault is in how the file is declared, and these rows only show it. Then it is a plain Quarantine: without these rows
+    the file would be taken for something else than it is.
+    """
     count = int(bad.sum())
     if not count:
         return
-    first, *further = frame.filter(bad).head(_SHOWN).iter_rows(named=True)
+    at_fault = frame.filter(bad)
+    first, *further = at_fault.head(_SHOWN).iter_rows(named=True)
     others = ""
     if further:
         shown = ", ".join(f"row {row[ROW]}: {row.get(column)!r}" for row in further)
         others = f" (and {count - 1} more row{'s' if count > 2 else ''}: {shown}{', …' if count > _SHOWN else ''})"
-    raise Quarantine(reason, f"{what}: {first.get(column)!r}{others}", where=f"column '{column}', {_place(frame, first)}", remedy=remedy)
+    said, where = f"{what}: {first.get(column)!r}{others}", f"column '{column}', {_place(first)}"
+    if of_file:
+        raise Quarantine(reason, said, where=where, remedy=remedy)
+    value = at_fault[column] if column in at_fault.columns else pl.Series([None]).new_from_index(0, count)
+    raise RowsRefused(reason, said, where, remedy, Told(column, what, pl.DataFrame([at_fault[ROW], value.alias("value")])))
 
 
 def refuse_type(column: str, dtype: pl.DataType, expected: str) -> NoReturn:
@@ -62,10 +96,6 @@ def unreadable(where: object, what: str, remedy: str) -> Quarantine:
     return Quarantine(Reason.INPUT_FILE_UNREADABLE, what, where=str(where), remedy=remedy)
 
 
-def _place(frame: pl.DataFrame, row: dict[str, object]) -> str:
+def _place(row: dict[str, object]) -> str:
     """The row; in a folder of files also its file, and the row there."""
-    file, number = row.get(FILE), row[ROW]
-    if file is None or not isinstance(number, int):
-        return f"row {number}"
-    before = int(frame.filter(frame[FILE] == file)[ROW][0]) - 1
-    return f"row {number} ({file}, row {number - before})"
+    return f"row {row[ROW]}" if row.get(FILE) is None else f"row {row[ROW]} ({row[FILE]}, row {row[FILE_ROW]})"

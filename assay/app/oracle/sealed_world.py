@@ -10,10 +10,10 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
 
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.world_claims import claims, differing, ids_of, stored_rows
@@ -51,7 +51,10 @@ class TruthSummary(BaseModel):
 
 
 class WorldManifest(BaseModel):
-    """What a world consists of. `rows` is the denominator of every later count."""
+    """What a world consists of. `rows` is the denominator of every later count.
+
+    `set_aside`: code → rows of the file that are not part of the world. A world of all rows does not speak of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     version: str
@@ -73,6 +76,17 @@ class WorldManifest(BaseModel):
     stream_view: list[WorldPart]
     truth: list[WorldPart]
     truth_summary: TruthSummary | None
+    set_aside: Annotated[dict[Reason, Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_sealed(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = written(self)
+        return document if self.set_aside else {name: value for name, value in document.items() if name != "set_aside"}
+
+    @property
+    def aside(self) -> dict[str, int]:
+        """Code → rows that were set aside at import."""
+        return {reason.value: count for reason, count in (self.set_aside or {}).items()}
 
     def to_bytes(self) -> bytes:
         """The manifest as it stands in the store."""
@@ -136,7 +150,7 @@ class SealedWorld:
         try:
             mapping = Mapping.model_validate(self.manifest.mapping)
             rows = stored_rows(view, truth, mapping)
-            found = claims(rows.drop("event_id"), mapping)
+            found = claims(rows.drop("event_id"), mapping, self.manifest.aside)
             same_ids = rows["event_id"].equals(ids_of(rows["source_id"], self.manifest.manifest_fingerprint, mapping))
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
             what = f"the stored rows are not of the manifest's form: {str(error).splitlines()[0]}"
@@ -208,7 +222,7 @@ def _manifest(store: ObjectStore, root: str) -> WorldManifest:
 
 
 def _check_manifest(manifest: WorldManifest, fingerprint: str, seal: dict[str, Any], root: str) -> None:
-    computed = manifest_fingerprint(manifest.rows, manifest.column_digests, manifest.parameter_hash)
+    computed = manifest_fingerprint(manifest.rows, manifest.column_digests, manifest.parameter_hash, manifest.aside)
     truth = manifest.truth_summary
     found = {
         "the fingerprint of its content": computed == manifest.manifest_fingerprint == fingerprint,

@@ -19,7 +19,7 @@ NULL_WORDS = ("null", "(null)", "na", "n/a", "#n/a", "<na>", "nan", "nat", "none
 _LONGEST_NULL_WORD = max(map(len, NULL_WORDS))
 _NULL_REMEDY = "Declare csv.nulls in the mapping: the words that mean nothing is known, as in [NULL]; [] where all words are values."
 #: a long number as spreadsheets show and export it
-_SHORTENED: Final = r"^[0-9][.,][0-9]+[Ee]\+[0-9]+$"
+SHORTENED: Final = r"^[0-9][.,][0-9]+[Ee]\+[0-9]+$"
 _BLANK_REMEDY = "Declare csv.trim: true in the mapping, or take the blanks out of the file."
 
 
@@ -45,7 +45,7 @@ def _refuse_shortened(frame: pl.DataFrame, series: pl.Series, column: str) -> No
     """Raise INPUT_VALUE_INVALID for 4.11E+15: many ids have these first digits."""
     what = "an id without its last digits, as a spreadsheet writes long numbers"
     remedy = "Export the column from its source as text; saved from a spreadsheet, all ids with these first digits are one."
-    refuse_row(frame, series.str.contains(_SHORTENED).fill_null(False), Reason.INPUT_VALUE_INVALID, column, what, remedy)
+    refuse_row(frame, series.str.contains(SHORTENED).fill_null(False), Reason.INPUT_VALUE_INVALID, column, what, remedy)
 
 
 def primary_key(frame: pl.DataFrame, id: Column | IdColumns, *, nulls_declared: bool) -> pl.Series:  # noqa: A002  # its name in a mapping

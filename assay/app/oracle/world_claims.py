@@ -16,13 +16,13 @@ ROW_ORDER = ("ts_us", "source_order")
 _STORED_TRUTH = {"label": "truth.label", "observed_ts_us": "truth.observed_ts_us"}
 
 
-def claims(rows: pl.DataFrame, mapping: Mapping) -> dict[str, Any]:
+def claims(rows: pl.DataFrame, mapping: Mapping, set_aside: dict[str, int]) -> dict[str, Any]:
     """Fields of a manifest, as JSON holds them: all but its version and its parts.
 
-    `rows`: the columns of a live row and of its label, in their order.
+    `rows`: the columns of a live row and of its label, in their order. `set_aside`: code → rows of the file that are not among them.
     """
     digests = column_digests(rows)
-    fingerprint = manifest_fingerprint(len(rows), digests, mapping.digest)
+    fingerprint = manifest_fingerprint(len(rows), digests, mapping.digest, set_aside)
     return {  # what follows from others stands behind them
         "mapping": mapping.document(),
         "parameter_hash": mapping.digest,
@@ -38,6 +38,7 @@ def claims(rows: pl.DataFrame, mapping: Mapping) -> dict[str, Any]:
         "currencies": sorted(rows["currency"].unique()),
         "kinds": dict(sorted(rows["kind"].value_counts().iter_rows())),
         "truth_summary": _summary(rows, mapping.truth),
+        **({"set_aside": set_aside} if set_aside else {}),
         "manifest_fingerprint": fingerprint,
         "oracle_pack_id": oracle_pack_id(fingerprint, mapping.digest, mapping.scenario_id, mapping.seed),
     }

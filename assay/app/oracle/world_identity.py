@@ -34,9 +34,10 @@ def column_digests(frame: pl.DataFrame) -> dict[str, str]:
     return {series.name: column_digest(series) for series in frame.iter_columns()}
 
 
-def manifest_fingerprint(rows: int, digests: Mapping[str, str], mapping_digest: str) -> str:
-    """sha256 hex over what a world consists of: number of rows, column digests, mapping."""
-    return hex64({"version": MANIFEST_VERSION, "rows": rows, "column_digests": dict(digests), "mapping_digest": mapping_digest})
+def manifest_fingerprint(rows: int, digests: Mapping[str, str], mapping_digest: str, set_aside: Mapping[str, int] | None = None) -> str:
+    """sha256 hex over what a world consists of: number of rows, column digests, mapping, and rows that were set aside, if any were."""
+    parts = {"version": MANIFEST_VERSION, "rows": rows, "column_digests": dict(digests), "mapping_digest": mapping_digest}
+    return hex64({**parts, "set_aside": dict(set_aside)} if set_aside else parts)
 
 
 def oracle_pack_id(manifest_fingerprint: str, parameter_hash: str, scenario_id: str, seed: int) -> str:

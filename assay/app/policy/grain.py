@@ -16,6 +16,8 @@ def grain_us(time: TimeColumn) -> int:
     """The step of times in µs, 1 where the mapping does not tell. A column of hours or days may still hold fractions."""
     if time.unit in ("min", "h", "d"):
         return UNITS[time.unit]
+    if time.unit == "month":
+        return DAY_US  # windows of features end at days
     if time.format is None:
         return 1
     marks = set(_MARK.findall(time.format.replace("%%", "")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from assay.agents.rule_plan import compile_rules
 from assay.app.oracle.mapping import Mapping
 from assay.app.policy.documents import Policy
+from assay.app.policy.grain import grain_us
 from assay.app.policy.starter import Start, features_yaml, rules_yaml
 from assay.app.stores.durable import make_directory, replace_file
 from assay.contracts.reasons import Reason
@@ -46,7 +48,12 @@ def documents_for(mapping: Mapping) -> Documents:
     return Documents(mapping.mapping, features_yaml(start), rules_yaml(start))
 
 
-def start_of(mapping: Mapping, name: str) -> Start:
-    """What a first policy is made for: entities, currencies and the time when truth is known."""
-    currencies = [mapping.currency.constant] if mapping.currency.constant else list(mapping.exponents or ())
-    return Start(name, list(mapping.entities), currencies, None if mapping.truth is None else mapping.truth.delay_us or 0)
+def start_of(mapping: Mapping, name: str, entities: Sequence[str] = ()) -> Start:
+    """What a first policy is made for: entities (all of the mapping's if none are given), currencies, and what is known of times."""
+    delay_us = None if mapping.truth is None else mapping.truth.delay_us or 0
+    return Start(name, entities or list(mapping.entities), currencies_of(mapping), delay_us, grain_us(mapping.time))
+
+
+def currencies_of(mapping: Mapping) -> list[str]:
+    """The currencies that a mapping tells; none where only the file knows."""
+    return [mapping.currency.constant] if mapping.currency.constant else list(mapping.exponents or ())

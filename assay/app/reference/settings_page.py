@@ -44,6 +44,15 @@ scrape_configs:
       - targets: ["worker:6066"]
 ```
 
+## PostgreSQL
+
+A PostgreSQL that assay starts has three roles, each with a password file of its own in the server's directory. `assay_gate` owns the
+database `assay` and has no other right. `assay_reader`, for reports and proofs, may read what the gate has made. `postgres` makes the other
+two at start; nothing else uses it. A directory that an earlier version began keeps its one role.
+
+For your own PostgreSQL, give `ASSAY_SQL` a role that owns one database or schema. The gate needs no other right. Workers do not use
+PostgreSQL.
+
 ## Keys
 
 `run.json` of a run holds its key. All files of a run are readable by their owner only. `assay up` shows the key once, on a terminal, and

@@ -21,13 +21,14 @@ from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.compare import DIFFERENCES_SHOWN, Comparison, compare, decisions_of
 from assay.app.replay.selection import Selection
 from assay.app.report.evidence import ReplayEvidence, decision_frame, write_decisions
+from assay.app.report.posted_labels import label_frame, write_labels
 from assay.app.run.code_digest import code_digest
 from assay.app.run.directory import Run, RunConfig
 from assay.codecs.columns import Strings
 from assay.codecs.decision_digest import DecisionDigest
 from assay.codecs.decision_set import DecisionSet
 from assay.codecs.journal_record import JournalRecord
-from assay.contracts.handles import RTDL
+from assay.contracts.handles import LABELS, RTDL
 from assay.tables.feature_plan import compile_plan
 
 
@@ -116,6 +117,7 @@ def verify(
         return evidence
     if found.frames:
         write_decisions(run.store, found.frames)
+    write_labels(run.store, (label_frame(chunk.values) for chunk in read_topic(run.bootstrap, LABELS, run.namespace, properties)))
     evidence.write(run.store)
     return evidence
 

@@ -76,8 +76,13 @@ def find(run: Run, wanted: str, bus: Bus = on_bus) -> Found:
     return found
 
 
-def _in_segments(run: Run, needles: list[bytes]) -> Iterator[Found]:
-    for key in run.store.keys(SEGMENTS):
+def in_segment(run: Run, key: str, decision_ids: Iterable[str]) -> Iterator[Found]:
+    """The decisions with these ids (hex) in one audit segment. Raises Stop for a segment that cannot be read."""
+    yield from _in_segments(run, [needle for wanted in decision_ids for needle in _decision_id(wanted)], [key])
+
+
+def _in_segments(run: Run, needles: list[bytes], keys: Iterable[str] | None = None) -> Iterator[Found]:
+    for key in run.store.keys(SEGMENTS) if keys is None else keys:
         data = run.store.read(key)
         if not any(needle in data for needle in needles):
             continue

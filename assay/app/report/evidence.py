@@ -5,7 +5,8 @@ Keys and forms:
 * `evidence/run.json` (`RunEvidence`): stages with wall times, real parts, processes, quarantine, latency, digests;
 * `evidence/replay.json` (`ReplayEvidence`): the verdict of a replay in a fresh process;
 * `evidence/audit.json` (`AuditEvidence`): the verdict on the audit chain and its head;
-* `evidence/decisions.parquet` (`decision_frame`): one row per decision.
+* `evidence/decisions.parquet` (`decision_frame`): one row per decision;
+* `evidence/labels.parquet` (`posted_labels`): what was posted last of each payment.
 
 A file that is not there is evidence that was not given. Readers get None and say "not proven", never zero.
 """
@@ -22,7 +23,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from assay.app.report.avro_frame import AvroFrame
 from assay.app.stores.objects import ObjectStore
 from assay.codecs.avro_decode import decode
-from assay.codecs.columns import Strings
+from assay.codecs.columns import Ragged, Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -41,8 +42,12 @@ _COLUMNS: dict[str, tuple[str, Any]] = {
     "score": ("score", "long"),
     "outcome": ("outcome", "string"),
     "reasons": ("reasons", {"type": "array", "items": "string"}),
+    "amount_minor": ("amount_minor", "long"),
+    "currency": ("currency", "string"),
+    "entity_names": ("entities.key", {"type": "array", "items": "string"}),
+    "entity_ids": ("entities.value", {"type": "array", "items": "string"}),
 }
-_FIELDS = frozenset(field for field, _ in _COLUMNS.values())
+_FIELDS = frozenset(field.removesuffix(".key").removesuffix(".value") for field, _ in _COLUMNS.values())
 _DECISIONS = AvroFrame({name: kind for name, (_, kind) in _COLUMNS.items()})
 
 
@@ -117,7 +122,8 @@ class Entry(BaseModel):
 
 
 class RunEvidence(_Evidence):
-    """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_triggers` counts payments among them:
+    """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_calls` counts HTTP calls that the gate turned
+    away as a whole, by reason, since its last start; None where it was not asked. `refused_triggers` counts payments among them:
     eligible triggers are the sealed rows (of a live run: `admitted_triggers`, and refused are those of the lanes) without these.
     `latency_ms` maps a percentile's name (p50, p99) to milliseconds; `latency_utc` is when the session began that measured it, which
     is an earlier one when the last had nothing left to decide.
@@ -131,6 +137,7 @@ class RunEvidence(_Evidence):
     parts: tuple[PartClaim, ...]
     processes: tuple[ProcessUsage, ...] = ()
     quarantined: dict[str, int] = {}
+    refused_calls: dict[str, int] | None = None
     refused_triggers: int = 0
     admitted_triggers: int | None = None
     entry: Entry | None = None
@@ -192,8 +199,13 @@ class AuditEvidence(_Evidence):
 
 
 def decision_frame(values: Strings) -> pl.DataFrame:
-    """Columns event_id, decision_id (hex), ts_us, decided_at_us, score, outcome, reasons (list) of decision_response values."""
+    """Columns event_id, decision_id (hex), ts_us, decided_at_us, score, outcome, reasons (list), amount_minor, currency, entity_names and
+    entity_ids (lists) of decision_response values. The currency is empty in records of older versions, which had no amount either.
+    """
     read = decode(plan_of("decision_response", _FIELDS), values.data, values.starts, values.lengths, HEADER_BYTES).columns
+    entities = read["entities"]
+    assert isinstance(entities, Ragged)
+    read |= {f"entities.{part}": Ragged(entities.offsets, {"item": column}) for part, column in entities.children.items()}
     frame = _DECISIONS.of({name: read[field] for name, (field, _) in _COLUMNS.items()})
     return frame.with_columns(pl.col("decision_id").bin.encode("hex"))
 

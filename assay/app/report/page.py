@@ -5,42 +5,61 @@ The layout is the template `page.html.jinja`, which escapes every value. What is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from assay.app.report.summary import OutcomeRow, RunSummary, Series
+from assay.app.report import charts
+from assay.app.report.amounts import major, two_digits, unit
+from assay.app.report.summary import OutcomeRow, RunSummary
 from assay.contracts import instants
 from assay.contracts.outcomes import OUTCOMES
 
-REASONS_SHOWN = 12
+RULES_SHOWN = 12
 FOUND_SHOWN = 100
 NOT_PROVEN = Markup('<span class="missing">not proven</span>')
+_HERE = Path(__file__).parent
 
 
-def page(summary: RunSummary) -> str:
-    """The whole document."""
-    run, replay, audit, series = summary.run, summary.replay, summary.audit, summary.throughput
+def page(summary: RunSummary, pages: Mapping[str, str] | None = None) -> str:
+    """The whole document. `pages`: decision id → address of the page of that decision, as seen from this one."""
+    run, series = summary.run, summary.throughput
     quarantined = sorted(run.quarantined.items(), key=lambda item: (-item[1], item[0])) if run else []
-    entry = run.entry if run else None
-    found = [*(entry.named if entry else ()), *(replay.differences if replay else ()), *(audit.problems if audit else ())]
-    proofs = ({"decision_digest": replay.decision_digest} if replay else {}) | ({"audit_head": audit.head} if audit else {})
-    return _template().render(
+    calls = sorted((run.refused_calls or {}).items(), key=lambda item: (-item[1], item[0])) if run else []
+    return render(
+        "page.html.jinja",
         summary=summary,
-        run=run,
-        style=_file("style.css"),
-        outcomes=OUTCOMES,
-        reasons_shown=REASONS_SHOWN,
-        found=found[:FOUND_SHOWN],
+        found=_found(summary)[:FOUND_SHOWN],
         tiles=_tiles(summary),
         latency_ms=(run.latency_ms or {}) if run else {},
-        area=_area(series) if series else "",
+        area=charts.area(series) if series else "",
         began=instants.text(series.start_us)[11:19] if series else "",
         quarantined=[OutcomeRow(reason, count, None) for reason, count in quarantined],
-        identity={**summary.identity, **proofs},
+        refused_calls=[OutcomeRow(reason, count, None) for reason, count in calls],
+        identity={**summary.identity, **_proofs(summary)},
+        pages=pages or {},
+        rules_shown=RULES_SHOWN,
     )
+
+
+def render(template: str, **values: Any) -> str:
+    """A document of this package."""
+    return _environment().get_template(template).render(style=_style(), **values)
+
+
+def _found(summary: RunSummary) -> list[str]:
+    entry = summary.run.entry if summary.run else None
+    replay, audit = summary.replay, summary.audit
+    return [*(entry.named if entry else ()), *(replay.differences if replay else ()), *(audit.problems if audit else ())]
+
+
+def _proofs(summary: RunSummary) -> dict[str, str]:
+    replay, audit = summary.replay, summary.audit
+    return ({"decision_digest": replay.decision_digest} if replay else {}) | ({"audit_head": audit.head} if audit else {})
 
 
 def _tiles(summary: RunSummary) -> list[tuple[str, int | None]]:
@@ -49,21 +68,14 @@ def _tiles(summary: RunSummary) -> list[tuple[str, int | None]]:
     live = run is not None and run.admitted_triggers is not None
     tiles = [
         ("admitted payments", run.admitted_triggers) if run is not None and live else ("sealed payments", summary.sealed_rows),
-        ("refused", run.refused_triggers if run else None),
+        ("refused payments", run.refused_triggers if run else None),
         ("eligible", summary.eligible),
         ("decisions", summary.decisions),
         ("audits", summary.audits),
+        ("records set aside", sum(run.quarantined.values()) if run else None),
     ]
+    tiles += [] if run is None or run.refused_calls is None else [("refused calls", sum(run.refused_calls.values()))]
     return tiles if run is None or run.duplicates is None else [*tiles, ("duplicates dropped", run.duplicates)]
-
-
-def _area(series: Series) -> str:
-    """An SVG path of counts per bin, in a box of 600 by 100."""
-    top = max(series.counts) or 1
-    step = 600 / len(series.counts)
-    heights = [98 - 94 * count / top for count in series.counts]
-    points = " ".join(f"L{at * step:.1f} {y:.1f} L{(at + 1) * step:.1f} {y:.1f}" for at, y in enumerate(heights))
-    return f"M0 99 {points} L600 99 Z"
 
 
 def _figure(value: float | None, form: str = ",") -> str:
@@ -72,11 +84,15 @@ def _figure(value: float | None, form: str = ",") -> str:
 
 
 @cache
-def _template() -> Template:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["figure"] = _figure
-    return environment.from_string(_file("page.html.jinja"))
+def _environment() -> Environment:
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(_HERE)
+    )
+    environment.filters.update(figure=_figure, major=major, two_digits=two_digits, when=lambda us: instants.text(us)[:19].replace("T", " "))
+    environment.globals.update(charts=charts, outcomes=OUTCOMES, none=None, unit=unit)
+    return environment
 
 
-def _file(name: str) -> str:
-    return Path(__file__).with_name(name).read_text("utf-8")
+@cache
+def _style() -> str:
+    return (_HERE / "style.css").read_text("utf-8")

@@ -21,6 +21,7 @@ from assay.contracts.errors import Stop
 
 AUDIT_AGAIN = "run `assay audit verify`"
 REPLAY_AGAIN = "run `assay replay --verify`"
+_NO_PLACES = pl.DataFrame(schema={"decision_id": pl.String, "segment": pl.Int64})
 
 
 class Held(NamedTuple):
@@ -42,18 +43,27 @@ class _Now(NamedTuple):
     frame: pl.DataFrame
     decision_set: str
     problem: str
+    places: pl.DataFrame
 
 
-def recheck(store: ObjectStore, audit: AuditEvidence | None, replay: ReplayEvidence | None, decisions: pl.DataFrame | None) -> Held:
-    """Read the store again and compare. Evidence that was not given is not compared."""
+def recheck(
+    store: ObjectStore, audit: AuditEvidence | None, replay: ReplayEvidence | None, decisions: pl.DataFrame | None
+) -> tuple[Held, pl.DataFrame | None]:
+    """Read the store again and compare. Evidence that was not given is not compared.
+
+    With it: columns decision_id and segment (its number) of every decision that the audit holds.
+    """
     now = None if audit is None else _chain(store, audit)
     problem = "" if replay is None else _replay(replay, decisions, now)
-    return Held(None if now is None else now.records, "" if now is None else now.problem, problem)
+    if now is None:
+        return Held(None, "", problem), None
+    return Held(now.records, now.problem, problem), now.places
 
 
 def _chain(store: ObjectStore, audit: AuditEvidence) -> _Now:
     """Read the chain. A run that goes on may have more segments than were verified."""
     found, frames, records, problem, digests = DecisionSet(), [decision_frame(Strings.of([]))], 0, "", dict[int, tuple[str, int]]()
+    places = list[pl.DataFrame]()
     for key, segment in _segments(store):
         if isinstance(segment, str):
             problem = problem or f"{key}: {segment}"
@@ -66,8 +76,10 @@ def _chain(store: ObjectStore, audit: AuditEvidence) -> _Now:
         decisions = decisions_in(segment.values)
         found.update(decisions)
         frames.append(decision_frame(decisions))
+        places.append(frames[-1].select("decision_id", segment=pl.lit(segment.sequence, pl.Int64)))
     problem = problem or _ends(store, audit, digests)
-    return _Now(records, pl.concat(frames).sort("ts_us", "event_id"), found.hexdigest(), problem)
+    frame = pl.concat(frames).sort("ts_us", "event_id")
+    return _Now(records, frame, found.hexdigest(), problem, pl.concat(places) if places else _NO_PLACES)
 
 
 def _segments(store: ObjectStore) -> Iterator[tuple[str, Segment | str]]:
@@ -106,6 +118,11 @@ def _replay(replay: ReplayEvidence, decisions: pl.DataFrame | None, now: _Now | 
         return ""  # they speak of different moments of a run, which the counts say
     if replay.decision_set and replay.decision_set != now.decision_set:
         return f"the decisions in the audit are not those that were recomputed: {REPLAY_AGAIN} and {AUDIT_AGAIN}"
-    if decisions is not None and not decisions.equals(now.frame):
+    if decisions is not None and not decisions.equals(now.frame.select(_columns_of(decisions))):
         return f"evidence/decisions.parquet holds other decisions than the audit: {REPLAY_AGAIN}"
     return ""
+
+
+def _columns_of(decisions: pl.DataFrame) -> list[str]:
+    """The columns to compare: evidence of older versions has fewer."""
+    return [name for name in decision_frame(Strings.of([])).columns if name in decisions.columns]

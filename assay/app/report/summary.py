@@ -10,10 +10,15 @@ import numpy as np
 import polars as pl
 
 from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.set_aside import set_aside_text
 from assay.app.report.evidence import CLAIMS, AuditEvidence, ReplayEvidence, RunEvidence, read_decisions
+from assay.app.report.findings import NOTHING, Findings, findings_of, placed
+from assay.app.report.payments import ENTITY, entities_of, exponents_of, judged
+from assay.app.report.posted_labels import read_labels
 from assay.app.report.quality import DAY_US, DELAY_DAYS, TEST_DAYS, TRAIN_DAYS, Quality, measure, rows_of_test_week
 from assay.app.report.receipted import count_receipts
 from assay.app.report.recheck import Held, recheck
+from assay.app.report.share import Share, share
 from assay.app.report.verdicts import Shown, came_in, checked_again
 from assay.app.run.directory import Run
 from assay.contracts.errors import Stop
@@ -21,7 +26,7 @@ from assay.contracts.outcomes import OUTCOMES
 from assay.contracts.reasons import Reason
 
 BINS = 60
-LATENCY_OF = "a batch's journal record to its outputs acknowledged, while streaming"
+LATENCY_OF = "a batch's journal record to decisions acknowledged, while streaming"
 _MEANING = {"smoke": "no hardening claimed", "parity": "the server used in production", "managed": "run by a provider"}
 
 
@@ -34,8 +39,13 @@ class OutcomeRow:
     frauds: int | None
 
     @property
+    def rate(self) -> Share | None:
+        """Share of confirmed fraud, None without truth."""
+        return None if self.frauds is None else share(self.frauds, self.count)
+
+    @property
     def precision(self) -> float | None:
-        """Share of confirmed fraud, None without truth or without rows."""
+        """The same without its interval, None without truth or without rows."""
         return None if self.frauds is None or not self.count else self.frauds / self.count
 
 
@@ -55,6 +65,7 @@ class QualityRow:
     name: str
     entity: str
     quality: Quality
+    test_week: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,6 +89,8 @@ class RunSummary:
     audit: AuditEvidence | None
     held: Held
     identity: Mapping[str, str]
+    findings: Findings = NOTHING
+    aside_text: str = ""
 
     @property
     def complete(self) -> bool | None:
@@ -125,16 +138,32 @@ class RunSummary:
         return f"{self.claim} ({weakest}; {_MEANING[self.claim]})"
 
     @property
+    def _refused(self) -> int:
+        """Sealed payments that were refused later; of a live run the refused ones never came in."""
+        return 0 if self.sealed_rows is None or self.run is None else self.run.refused_triggers
+
+    @property
+    def _eligible_text(self) -> str:
+        """The denominator, with the refused payments that are not in it."""
+        return (
+            f"{_n(self.eligible)} of {_n(self.sealed_rows)} eligible ({self._refused:,} refused)"
+            if self._refused
+            else f"{_n(self.eligible)} eligible"
+        )
+
+    @property
     def verdicts(self) -> Sequence[Shown]:
         """(what, proven or refuted or None, in figures)."""
         counted = f"{_n(self.eligible)} eligible · {_n(self.decisions)} decided · {_n(self.audits)} audited"
         if self.nothing_admitted:
             counted = self.nothing_text
         elif self.complete:
-            counted = f"{_n(self.eligible)} eligible, all decided, all audited"
+            counted = f"{self._eligible_text}, all decided, all audited"
+        counted += f"; {self.aside_text}" if self.aside_text else ""
         entry = self.run.entry if self.run else None
         checked = checked_again(self.replay, self.audit, self.held, nothing=self.nothing_admitted)
-        return (("Every payment decided and audited", self.complete, counted), came_in(entry, self.held), *checked)
+        every = "Every admitted payment" if self._refused else "Every payment"
+        return ((f"{every} decided and audited", self.complete, counted), came_in(entry, self.held), *checked)
 
 
 def summarize(run: Run) -> RunSummary:
@@ -142,9 +171,10 @@ def summarize(run: Run) -> RunSummary:
     store = run.store
     evidence, replay, audit = RunEvidence.read(store), ReplayEvidence.read(store), AuditEvidence.read(store)
     world, decisions = _world(run), read_decisions(store)
-    held = recheck(store, audit, replay, decisions)._replace(receipts=_receipts(run, evidence))
-    truth = _truth(world)
-    judged = _judged(decisions, truth)
+    held, places = recheck(store, audit, replay, decisions)
+    held = held._replace(receipts=_receipts(run, evidence))
+    frame, labels = (None, NOTHING.labels) if decisions is None else judged(decisions, world, read_labels(store))
+    known = labels.source != ""
     sealed = world.manifest.rows if world else None
     return RunSummary(
         run_id=run.platform_run_id,
@@ -153,17 +183,19 @@ def summarize(run: Run) -> RunSummary:
         eligible=_eligible(sealed, evidence),
         decisions=None if decisions is None else len(decisions),
         audits=held.audits,
-        frauds=None if judged is None or truth is None else int(judged["fraud"].sum()),
-        missed_frauds=None if judged is None or truth is None else int(judged.filter("fraud", outcome="ALLOW").height),
-        outcomes=() if judged is None else _by_outcome(judged, known=truth is not None),
-        reasons=() if judged is None else _by_reason(judged, known=truth is not None),
+        frauds=int(frame["fraud"].sum()) if frame is not None and known else None,
+        missed_frauds=int(frame.filter("fraud", outcome="ALLOW").height) if frame is not None and known else None,
+        outcomes=() if frame is None else _by_outcome(frame, known=known),
+        reasons=() if frame is None else _by_reason(frame, known=known),
         throughput=None if decisions is None else _throughput(decisions),
-        quality=() if judged is None or truth is None or world is None else _quality(judged, world),
+        quality=_quality(frame, world) if frame is not None and known else (),
         run=evidence,
         replay=replay,
         audit=audit,
         held=held,
         identity=_identity(run, evidence),
+        findings=NOTHING if frame is None else placed(findings_of(frame, labels, run.config.policy, exponents_of(world)), places),
+        aside_text=set_aside_text(world.manifest.aside) if world else "",
     )
 
 
@@ -189,28 +221,13 @@ def _world(run: Run) -> SealedWorld | None:
         raise
 
 
-def _truth(world: SealedWorld | None) -> pl.DataFrame | None:
-    if world is None or not world.manifest.truth:
-        return None
-    return world.truth().select("event_id", fraud=pl.col("label") == 1)
-
-
-def _judged(decisions: pl.DataFrame | None, truth: pl.DataFrame | None) -> pl.DataFrame | None:
-    """Decisions with a column `fraud`: what truth says of a payment, false where it says nothing."""
-    if decisions is None:
-        return None
-    if truth is None:
-        return decisions.with_columns(fraud=pl.lit(False))
-    return decisions.join(truth, on="event_id", how="left", maintain_order="left").with_columns(pl.col("fraud").fill_null(False))
-
-
-def _by_outcome(judged: pl.DataFrame, *, known: bool) -> list[OutcomeRow]:
-    found = {row[0]: row[1:] for row in judged.group_by("outcome").agg(pl.len(), pl.col("fraud").sum()).iter_rows()}
+def _by_outcome(frame: pl.DataFrame, *, known: bool) -> list[OutcomeRow]:
+    found = {row[0]: row[1:] for row in frame.group_by("outcome").agg(pl.len(), pl.col("fraud").sum()).iter_rows()}
     return [OutcomeRow(str(name), *_counts(found.get(str(name), (0, 0)), known=known)) for name in OUTCOMES]
 
 
-def _by_reason(judged: pl.DataFrame, *, known: bool) -> list[OutcomeRow]:
-    flat = judged.select("reasons", "fraud").explode("reasons").drop_nulls("reasons")
+def _by_reason(frame: pl.DataFrame, *, known: bool) -> list[OutcomeRow]:
+    flat = frame.select("reasons", "fraud").explode("reasons").drop_nulls("reasons")
     found = flat.group_by("reasons").agg(pl.len().alias("count"), pl.col("fraud").sum())
     found = found.sort(["count", "reasons"], descending=[True, False])
     return [OutcomeRow(str(row[0]), *_counts(row[1:], known=known)) for row in found.iter_rows()]
@@ -230,23 +247,25 @@ def _throughput(decisions: pl.DataFrame) -> Series | None:
     return Series(start, width_us / 1e6, tuple(int(count) for count in counts))
 
 
-def _quality(judged: pl.DataFrame, world: SealedWorld) -> list[QualityRow]:
+def _quality(frame: pl.DataFrame, world: SealedWorld | None) -> list[QualityRow]:
     """Over all decisions and, if the world is long enough, over the last test week of the published protocol."""
-    entity = "customer" if "customer" in world.manifest.entities else world.manifest.entities[0]
-    owners = pl.concat([world.stream_part(part).select("event_id", f"entity.{entity}") for part in world.manifest.stream_view])
-    rows = judged.join(owners, on="event_id", how="left", maintain_order="left")
-    day = rows["ts_us"].to_numpy() // DAY_US
-    owner = rows[f"entity.{entity}"].fill_null("").rank("dense").cast(pl.Int64).to_numpy()
-    fraud, score = rows["fraud"].to_numpy(), rows["score"].to_numpy()
+    names = entities_of(frame)
+    entity = "customer" if "customer" in names else names[0] if names else ""
+    day = frame["ts_us"].to_numpy() // DAY_US
+    owners = frame[f"{ENTITY}{entity}"].fill_null("") if entity else frame["event_id"]
+    owner = owners.rank("dense").cast(pl.Int64).to_numpy()
+    fraud, score = frame["fraud"].to_numpy(), frame["score"].to_numpy()
     found = [QualityRow("all decided", entity, measure(day, owner, fraud, score))]
+    if world is None or not len(day):
+        return found
     last_day = world.manifest.max_ts_us // DAY_US
     first = last_day - (TRAIN_DAYS + DELAY_DAYS + TEST_DAYS) + 1
-    if not len(day) or first < int(day.min()):
+    if first < int(day.min()):
         return found
     keep = rows_of_test_week(day, owner, fraud, first)
     if keep.any():
-        name = f"test week from {_date(last_day - TEST_DAYS + 1)}"
-        found.insert(0, QualityRow(name, entity, measure(day[keep], owner[keep], fraud[keep], score[keep])))
+        week = measure(day[keep], owner[keep], fraud[keep], score[keep])
+        found.insert(0, QualityRow(f"test week from {_date(last_day - TEST_DAYS + 1)}", entity, week, test_week=True))
     return found
 
 

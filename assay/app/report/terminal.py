@@ -8,17 +8,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assay.app.report.amounts import major, two_digits, unit
 from assay.app.report.evidence import RunEvidence
 from assay.app.report.fitted_table import Bars, fitted
+from assay.app.report.money import Money
 from assay.app.report.summary import OutcomeRow, RunSummary
+from assay.contracts.outcomes import OUTCOMES, Outcome
 
 NOT_PROVEN = "not proven"
 _STYLE = {"ALLOW": "green", "STEP_UP": "yellow", "QUEUE_REVIEW": "dark_orange", "DECLINE": "red"}
+NO_LABELS = "no labels yet: post them to /v1/labels, then run `assay replay --verify` and `assay report`"
 REASONS_SHOWN = 12
 
 
 def show(summary: RunSummary, console: Console) -> None:
-    """Print verdicts, counts, quality, stages and parts."""
+    """Print verdicts, counts, money, quality, stages and parts."""
     width = console.width
     console.print()
     _say(console, Text.assemble((summary.run_id, "bold"), f"  world {summary.world}"))
@@ -30,8 +34,13 @@ def show(summary: RunSummary, console: Console) -> None:
         rest = len(summary.reasons) - REASONS_SHOWN
         _apart(console, _counts("reason", summary.reasons[:REASONS_SHOWN], summary.decisions or 0, width))
         console.print(f"and {rest} more in the page", style="dim", highlight=False) if rest > 0 else None
+    if summary.findings.money and summary.frauds is not None:
+        _apart(console, _money(summary.findings.money, width))
     if summary.quality:
         _apart(console, _quality(summary, width))
+    elif summary.decisions:
+        console.print()
+        _say(console, Text(NO_LABELS, "yellow"))
     if summary.run:
         _apart(console, _stages(summary.run, width))
         _latency(summary.run, summary.latency_what, console)
@@ -79,6 +88,14 @@ def _counts(title: str, given: Iterable[OutcomeRow], total: int, width: int) -> 
     return fitted(heads, lines, width, may_go=(2, 4) if known else (2,), bars=bars)
 
 
+def _money(money: Iterable[Money], width: int) -> Table:
+    lines = []
+    for one in money:
+        sums = (one.fraud_minor(*OUTCOMES[1:]), one.fraud_minor(Outcome.ALLOW), one.good_minor(Outcome.DECLINE))
+        lines.append((unit(one.currency, one.exponent), *(major(minor, one.exponent) for minor in sums)))
+    return fitted(("money", "fraud stopped", "fraud missed", "good declined"), lines, width)
+
+
 def _quality(summary: RunSummary, width: int) -> Table:
     lines = []
     for row in summary.quality:
@@ -102,7 +119,7 @@ def _latency(run: RunEvidence, what: str, console: Console) -> None:
         return
     _say(console, Text(f"latency, {what}:", "dim"))
     console.print(
-        "  " + " · ".join(f"{name} at most {value:,.0f} ms" for name, value in run.latency_ms.items()), style="dim", highlight=False
+        "  " + " · ".join(f"{name} at most {two_digits(value)} ms" for name, value in run.latency_ms.items()), style="dim", highlight=False
     )
 
 
@@ -118,4 +135,6 @@ def _quarantine(summary: RunSummary) -> Text:
     if summary.run is None:
         return Text(f"quarantine: {NOT_PROVEN}", style="yellow")
     counts = " · ".join(f"{reason} {count:,}" for reason, count in sorted(summary.run.quarantined.items()))
-    return Text(f"quarantine: {counts or 'nothing'}", style="dim")
+    calls = " · ".join(f"{reason} {count:,}" for reason, count in sorted((summary.run.refused_calls or {}).items()))
+    refused = f"\nrefused calls: {calls}" if calls else ""
+    return Text(f"quarantine: {counts or 'nothing'}{refused}", style="dim")

@@ -11,7 +11,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assay.app.stores.durable import make_directory, replace_file
 from assay.app.stores.objects import DirectoryStore
@@ -94,6 +94,8 @@ class Run(BaseModel):
     namespace: str = ""
     bootstrap: str
     dsn: str
+    #: PostgreSQL for who only reads, empty for `dsn`
+    reader_dsn: str = ""
     gate_url: str = ""
     worker_url: str = ""
     api_key: str = Field(repr=False, default="")
@@ -143,8 +145,16 @@ class Run(BaseModel):
             _refuse_other_layout(fields.get("layout", 1), path)
             return cls.model_validate(fields)
         except (ValueError, TypeError, RecursionError) as error:
-            what = f"run.json cannot be read: {' '.join(str(error).split())}"
+            what = f"run.json cannot be read: {_fault_of(error)}"
             raise Stop(Reason.RUN_MISSING, what, where=str(path), remedy="Restore it, or start another run.") from None
+
+
+def _fault_of(error: Exception) -> str:
+    """The text of an error, without the values that were read: the file holds keys."""
+    if isinstance(error, ValidationError):
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        return "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    return " ".join(str(error).split())
 
 
 def _refuse_other_layout(layout: object, path: Path) -> None:

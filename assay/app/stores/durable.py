@@ -25,6 +25,16 @@ def sync_directory(path: Path) -> None:
     _sync(path)
 
 
+def create_file(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Make a file that is not there: after a power failure it is whole or not there. Raises FileExistsError, and then changes nothing."""
+    draft = write_draft(path, (data,), mode)
+    try:
+        path.hardlink_to(draft)  # unlike a rename, this never takes the place of another file
+    finally:
+        draft.unlink()
+        sync_directory(path.parent)  # also of a file that was there: its writer may have ended before it did this
+
+
 def make_directory(path: Path, root: Path) -> None:
     """Make a directory and those above it. Entries from that of `root` down are flushed, also those that were there.
 

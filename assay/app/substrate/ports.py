@@ -12,9 +12,10 @@ import socket
 from pathlib import Path
 
 from assay.contracts.errors import Stop
+from assay.contracts.limits import SERVER_PORTS
 from assay.contracts.reasons import Reason
 
-FIRST_PORT, PORT_COUNT = 20_000, 10_000
+FIRST_PORT, PORT_COUNT = SERVER_PORTS.start, len(SERVER_PORTS)
 HOST = "127.0.0.1"
 _given: set[int] = set()
 

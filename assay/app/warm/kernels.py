@@ -48,14 +48,25 @@ def warm() -> int:
     for policy in POLICIES:
         config = config_of(policy)
         log = world(config, PARTITIONS)
-        with tempfile.TemporaryDirectory() as room:
-            recorder = Recorder(Path(room) / "recorded.log")
-            simulator = Simulator(simulated_lanes(config, PARTITIONS, recorder.record), log)
-            simulator.run()
-        _frame(simulator)
+        _through_all_lanes(config, log)
         _restart(config, log)
         check(_replay(config, log), policy)
     return sum(1 for kernel in kernels().values() if kernel.signatures)
+
+
+def load(config: RunConfig) -> None:
+    """Load what a worker of this run will call, so that its first payment is as fast as the others: a small world goes through its lanes.
+
+    Everything happens in memory. numba reads compiled code from disk at the first call of each kernel, which takes seconds in all.
+    """
+    log = world(config, PARTITIONS)
+    _through_all_lanes(config, log)
+    lane = fold_machine_of(TOPOLOGY.with_role(Role.DECIDE), config, PARTITIONS)
+    for value in log.values(JOURNAL):
+        lane.recover(value)
+    decisions = lane.table("decisions")
+    if decisions is not None:
+        decisions.row("p1")
 
 
 def kernels() -> dict[str, Dispatcher]:
@@ -66,6 +77,14 @@ def kernels() -> dict[str, Dispatcher]:
             members = (member for member in list(vars(module).values()) if isinstance(member, Dispatcher))
             found |= {f"{member.py_func.__module__}.{member.py_func.__name__}": member for member in members if member.stats.cache_path}
     return {name: found[name] for name in sorted(found)}
+
+
+def _through_all_lanes(config: RunConfig, log: ModelLog) -> None:
+    with tempfile.TemporaryDirectory() as room:
+        recorder = Recorder(Path(room) / "recorded.log")
+        simulator = Simulator(simulated_lanes(config, PARTITIONS, recorder.record), log)
+        simulator.run()
+    _frame(simulator)
 
 
 def _frame(simulator: Simulator) -> None:

@@ -71,8 +71,10 @@ def _context(config: RunConfig) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def _payments(config: RunConfig) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Amounts up to where rules fire; every 50th payment comes twice, every 90th has another payload the second time."""
+    listed = config.features.get("currencies")
+    currency = listed[0] if isinstance(listed, list) else "EUR"
     for number in range(PAYMENTS):
-        money = {"kind": "card_payment", "amount_minor": number * number % 400_000, "currency": "EUR"}
+        money = {"kind": "card_payment", "amount_minor": number * number % 400_000, "currency": currency}
         head = _head(f"p{number}", "transaction", START_US + number * STEP_US)
         record = {**head, "run_id": bytes(16), **money, **_entities(config, number)}
         yield TRAFFIC, "payment", record

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
-from backtests import Ran, again, changed, plain_cells, plain_changed, plain_reasons, policy_of, ran, world_payments
+from backtests import Ran, again, changed, decisions, plain_cells, plain_changed, plain_reasons, policy_of, ran, world_payments
 from gated_worlds import config_over, generated_world
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from oracles.rule_reference import score_row
 from records import TRAFFIC
 
 from assay.app.backtest.answer import Answer, ChangedPayment
@@ -90,9 +94,53 @@ def test_thresholds_and_features_of_one_s_own_change_what_they_change_in_a_run(h
     assert list(answer.first) == listed[:5]
 
 
+CONDITION = st.builds(
+    lambda name, sign, right: {"feature": name, sign: right},
+    st.sampled_from(sorted((*HANDBOOK.feature_plan.long_names, *HANDBOOK.feature_plan.double_names, "amount_minor"))),
+    st.sampled_from(["gt", "ge", "lt", "le", "ne"]),
+    st.sampled_from([0, 0.2, 1, 3, 10, 4_000, 9_000])
+    | st.builds(lambda times: {"times": times, "feature": "customer_mean_7d"}, st.sampled_from([0.5, 1, 2])),
+)
+RULES = st.lists(st.tuples(st.lists(CONDITION, min_size=1, max_size=3), st.integers(-20, 60)), min_size=1, max_size=5)
+
+
+@settings(max_examples=25, deadline=None)
+@given(RULES, st.lists(st.integers(-10, 90), min_size=3, max_size=3, unique=True).map(sorted))
+def test_any_rules_over_the_features_of_a_run_give_what_the_plain_reference_gives(
+    handbook: Ran, rules: list[tuple[list[dict[str, Any]], int]], levels: list[int]
+) -> None:
+    """The features of the run's own decisions, scored row by row in plain Python."""
+    assert handbook.world is not None
+    document = {
+        "policy_id": "mine",
+        "revision": "1",
+        "rules": [{"code": f"R{at}", "points": points, "when": when} for at, (when, points) in enumerate(rules)],
+        "thresholds": dict(zip(("STEP_UP", "QUEUE_REVIEW", "DECLINE"), levels, strict=True)),
+    }
+    answer = backtest(handbook.run, policy_of(HANDBOOK.features, document), handbook.sources())
+    plan, payments = HANDBOOK.feature_plan, world_payments(handbook.world)
+    expected: Counter[tuple[str, str]] = Counter()
+    alone: Counter[str] = Counter()
+    for event, record in decisions(handbook.log).items():
+        values = dict(
+            zip((*plan.long_names, *plan.double_names), (*record["features"]["longs"], *record["features"]["doubles"]), strict=True)
+        )
+        _, outcome, fired = score_row(document, {**values, "amount_minor": payments[event].amount_minor})
+        expected[record["outcome"], outcome] += 1
+        alone[fired[0] if len(fired) == 1 else ""] += 1
+    found: Counter[tuple[str, str]] = Counter()
+    for cell in answer.cells:
+        found[cell.before, cell.after] += cell.payments
+    assert found == expected
+    assert {one.code: one.alone_after for one in answer.reasons if one.alone_after} == {code: n for code, n in alone.items() if code}
+
+
 def test_an_entity_that_the_run_did_not_read_comes_from_the_topic(transfers: Ran) -> None:
     listed: list[ChangedPayment] = []
-    answer = backtest(transfers.run, TRANSFERS, transfers.sources(), 0, listed.append)
+    sources = transfers.sources()
+    answer = backtest(transfers.run, TRANSFERS, sources, 0, listed.append)
+    assert TRAFFIC in sources.asked
+    assert sources.open == 0, "what reads ahead has ended"
     assert answer.columns["entity.merchant"] == answer.columns["entity.party"] == "the topic"
     assert_same_as_simulations(answer, transfers, TRANSFERS, listed)
 
@@ -104,6 +152,18 @@ def test_an_entity_whose_topic_is_gone_comes_from_the_world(transfers: Ran) -> N
     assert set(answer.columns.values()) == {"the sealed world"}
     assert sources.asked == []
     assert_same_as_simulations(answer, transfers, TRANSFERS, listed)
+
+
+def test_payments_without_an_id_of_any_entity_of_the_policy_are_counted(transfers: Ran) -> None:
+    """They are decided here, and the gate of a run with this policy would refuse them."""
+    assert transfers.world is not None
+    count = {"name": "n", "entity": "merchant", "op": "count", "window": "1d", "resolution": "1h", "include_current": True}
+    features = {"feature_set": "m", "revision": "1", "entities": ["merchant"], "currencies": "any", "features": [count]}
+    rules = [{"code": "MANY", "points": 40, "when": [{"feature": "n", "ge": 2}]}]
+    policy = policy_of(features, {"policy_id": "m", "revision": "1", "rules": rules, "thresholds": {"STEP_UP": 30}})
+    rows = [transfers.world.stream_part(part) for part in transfers.world.manifest.stream_view]
+    without = sum(part["entity.merchant"].null_count() for part in rows)
+    assert backtest(transfers.run, policy, transfers.sources()).unnamed == without > 10
 
 
 def test_a_column_that_is_nowhere_is_refused_with_its_name_and_the_run(transfers: Ran, tmp_path: Path) -> None:

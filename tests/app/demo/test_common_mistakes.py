@@ -194,19 +194,6 @@ def worker_without_a_broker(folder: Path) -> list[str | Path]:
     return ["worker", "--run", run_in(folder), "--web-port", "0"]
 
 
-def a_mistyped_sample(folder: Path) -> list[str | Path]:
-    return ["demo", "--sample", "paysin"]
-
-
-def a_sample_of_another_mapping(folder: Path) -> list[str | Path]:
-    return ["demo", "--sample", "paysim", "--mapping", "banksim"]
-
-
-def nothing_generates_for_a_mapping(folder: Path) -> list[str | Path]:
-    (folder / "mapping.yaml").write_text(MAPPING)
-    return ["demo", "--mapping", folder / "mapping.yaml", "--policy", "handbook"]
-
-
 def demo_on_an_absent_database(folder: Path) -> list[str | Path]:
     return ["demo", "--rows", "50"]
 
@@ -244,9 +231,6 @@ MISTAKES = [
     Mistake(no_run, 66, "RUN_MISSING", "run.json"),
     Mistake(a_mistyped_run, 66, "RUN_MISSING", "platform_20260101T000001Z"),
     Mistake(another_input_for_a_run, 70, "RUN_SCOPE_MISMATCH", "manifest_fingerprint"),
-    Mistake(a_mistyped_sample, 2, "GENERATOR_REQUEST_INVALID", "Did you mean 'paysim'"),
-    Mistake(a_sample_of_another_mapping, 2, "", "leave --input and --mapping out"),
-    Mistake(nothing_generates_for_a_mapping, 2, "GENERATOR_REQUEST_INVALID", "Give the file with --input"),
     Mistake(demo_on_an_absent_database, 75, "SERVER_SILENT", "postgres does not answer"),
     Mistake(a_mistyped_option, 2, "", "--rows"),
     Mistake(a_mistyped_command, 2, "", "dmeo"),

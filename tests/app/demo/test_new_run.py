@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from small_worlds import ROWS, small_world
 
-from assay.app.demo.new_run import world_config
+from assay.app.demo.new_run import refuse_unnamed, world_config
 from assay.app.policy.documents import load_policy
 from assay.app.run.directory import RunConfig
 from assay.contracts.errors import Stop
@@ -85,3 +85,21 @@ def test_a_run_knows_what_its_worlds_mapping_calls_the_truth(
     config = world_config("platform_20260101T000000Z", manifest, load_policy("handbook"))
     assert config.truth_columns == names
     assert RunConfig.model_validate_json(config.model_dump_json()) == config
+
+
+@pytest.mark.parametrize(
+    ("who", "said"),
+    [(["7", None, "8", None], "2 of 4 payments name no customer"), ([None] * 4, "all 4 payments name no customer")],
+)
+def test_payments_that_name_no_entity_of_the_policy_are_counted_before_a_run(tmp_path: Path, who: list[str | None], said: str) -> None:
+    """Another entity of the mapping does not help: the gate looks for those of the policy."""
+    world, policy = small_world(tmp_path, {**ROWS, "who": who}), load_policy(policy_of(tmp_path, None, COUNTS))
+    with pytest.raises(Stop, match=said) as refused:
+        refuse_unnamed(world, policy, go_on=False)
+    assert refused.value.reason is Reason.ENTITY_MISSING
+    assert "--let-gate-refuse" in refused.value.remedy
+    assert refuse_unnamed(world, policy, go_on=True) == who.count(None)
+
+
+def test_a_world_whose_payments_all_name_one_is_run(tmp_path: Path) -> None:
+    assert refuse_unnamed(small_world(tmp_path), load_policy(policy_of(tmp_path, None, COUNTS)), go_on=False) == 0

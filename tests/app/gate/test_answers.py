@@ -3,32 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from gate_events import raw
 from gate_process import KEY, mark, run_in
 from source_tree import calls, name_of, sources
 
+from assay.app.gate.answers import refused
 from assay.app.gate.calls import Answer
+from assay.app.gate.coding import unpacked
+from assay.app.gate.decisions import _pending
 from assay.app.gate.process import Gate, bound_port, build
-from assay.contracts.errors import Retry
+from assay.app.gate.server import _single
+from assay.contracts.errors import Quarantine, Retry
 from assay.contracts.reasons import Reason
 
 FIELDS = {"error", "detail", "where", "remedy"}
-WORKER = "http://127.0.0.1:6066"
+POSTED = make_mocked_request("POST", "/v1/payments", headers={"Host": "gate:1"})
 
 
 @pytest.fixture
 def gate(tmp_path: Path) -> Iterator[Gate]:
     """Wired to addresses where nothing listens; not started, so nothing is admitted."""
-    run = run_in(tmp_path, "127.0.0.1:1", "postgresql://nobody@127.0.0.1:1/none", "t.", topics=False)
-    made = build(run.model_copy(update={"worker_url": WORKER}))
+    made = build(run_in(tmp_path, "127.0.0.1:1", "postgresql://nobody@127.0.0.1:1/none", "t.", topics=False))
     yield made
     for log in made.logs:
         log.close()
@@ -94,6 +100,14 @@ TWICE = raw(mark("2018-04-02T00:00:00.000000Z"))[:-1] + b',"seed":7}'
         (call(PUSH, CHUNKS, "Transfer-Encoding: identity, chunked"), 501, "HTTP_UNSUPPORTED", "Transfer-Encoding"),
         (call(PUSH, CHUNKS, "Transfer-Encoding: gzip, chunked"), 501, "HTTP_UNSUPPORTED", "Transfer-Encoding"),
         (call(PUSH, b"{}").replace(b"HTTP/1.1", b"HTTP/0.9"), 501, "HTTP_UNSUPPORTED", f"POST {PUSH}"),
+        (call(PUSH, b"{}", "Content-Encoding: br"), 415, "CODING_UNSUPPORTED", "Content-Encoding"),
+        (call(PUSH, b"{}", "Content-Encoding: gzip"), 400, "BODY_INVALID", "Content-Encoding"),
+        (call(PUSH, zlib.compress(b"{}")[:-2], "Content-Encoding: deflate"), 400, "BODY_INVALID", "Content-Encoding"),
+        (call(PUSH, gzip.compress(b" " * (17 << 20)), "Content-Encoding: gzip"), 413, "BODY_OVER_LIMIT", f"POST {PUSH}"),
+        (call(PUSH, b"{}", "Expect: a miracle"), 417, "EXPECTATION_UNSUPPORTED", "Expect"),
+        (call("/v1/decisions/e-1", b"", method="GET", key="wrong"), 401, "UNAUTHORISED", "X-IG-Api-Key"),
+        (call("/v1/decisions", b"", method="GET"), 404, "DECISION_NOT_FOUND", "event_id"),
+        (call("/v1/labels", b'{"label":"FRAUD"}'), 400, "BODY_INVALID", "$.payment"),
         (b"GET /healthz\r\n\r\n", 501, "HTTP_UNSUPPORTED", "GET /healthz"),
     ],
 )
@@ -143,6 +157,20 @@ PLACED = {"event_id": "a/b ü", "admission": "ADMIT", "reason_codes": [], "recei
 
 
 @pytest.mark.parametrize(
+    ("event_id", "path"),
+    [
+        ("a/b ü", "/v1/decisions/a%2Fb%20%C3%BC"),
+        (".", "/v1/decisions?event_id=."),
+        ("..", "/v1/decisions?event_id=.."),
+        ("...", "/v1/decisions/..."),
+    ],
+)
+def test_a_payment_is_told_where_its_decision_is_at_the_address_it_was_posted_to(event_id: str, path: str) -> None:
+    response = _single(Answer(Counter(), [{**PLACED, "event_id": event_id}]), POSTED)
+    assert response.headers["Location"] == f"http://gate:1{path}"
+
+
+@pytest.mark.parametrize(
     ("outcome", "status"),
     [
         (PLACED, 202),
@@ -152,26 +180,38 @@ PLACED = {"event_id": "a/b ü", "admission": "ADMIT", "reason_codes": [], "recei
         ({"event_id": None, "admission": "QUARANTINE", "reason_codes": ["SCHEMA_FAIL"]}, 422),
     ],
 )
-def test_an_item_by_itself_has_the_status_of_its_end(gate: Gate, outcome: dict[str, Any], status: int) -> None:
-    response = gate.server._single(Answer(Counter(), [outcome]))
+def test_an_item_by_itself_has_the_status_of_its_end(outcome: dict[str, Any], status: int) -> None:
+    response = _single(Answer(Counter(), [outcome]), POSTED)
     assert response.status == status
-    placed = f"{WORKER}/table/decisions/a%2Fb%20%C3%BC" if outcome.get("event_class") == "traffic" else None
+    placed = "http://gate:1/v1/decisions/a%2Fb%20%C3%BC" if outcome.get("event_class") == "traffic" else None
     assert response.headers.get("Location") == placed
     assert isinstance(response.body, bytes)
     assert json.loads(response.body).get("decision_url") == placed
 
 
-def test_an_item_that_has_to_be_sent_again_is_told_so(gate: Gate) -> None:
+def test_an_item_that_has_to_be_sent_again_is_told_so() -> None:
     retry = Retry(Reason.PUBLISH_AMBIGUOUS, "what")
-    response = gate.server._single(Answer(Counter(), [{"event_id": "e-1", "admission": "RETRY"}], retry))
+    response = _single(Answer(Counter(), [{"event_id": "e-1", "admission": "RETRY"}], retry), POSTED)
     assert (response.status, response.headers["Retry-After"]) == (503, "1")
 
 
-def test_a_gate_of_a_run_without_a_worker_names_no_place(tmp_path: Path) -> None:
-    made = build(run_in(tmp_path, "127.0.0.1:1", "postgresql://nobody@127.0.0.1:1/none", "t.", topics=False))
-    response = made.server._single(Answer(Counter(), [PLACED]))
-    assert (response.status, "Location" in response.headers) == (202, False)
-    for log in made.logs:
-        log.close()
-    assert isinstance(response.body, bytes)
-    assert json.loads(response.body) == PLACED
+@pytest.mark.parametrize(
+    ("coding", "pack"), [("", bytes), ("identity", bytes), ("gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_a_packed_body_is_unpacked(coding: str, pack: Callable[[bytes], bytes]) -> None:
+    assert unpacked(pack(b'{"a": 1}'), coding, 8) == b'{"a": 1}'
+
+
+def test_a_body_that_is_too_long_when_it_is_unpacked_is_refused_before_it_is_unpacked_whole() -> None:
+    with pytest.raises(Quarantine) as refused:
+        unpacked(gzip.compress(b" " * 9), "gzip", 8)
+    assert refused.value.reason is Reason.BODY_OVER_LIMIT
+
+
+def test_somebody_who_asks_too_early_for_a_decision_is_told_when_to_ask_again() -> None:
+    pending = refused(_pending("e-1"), POSTED)
+    assert (pending.status, pending.headers["Retry-After"]) == (404, "1")
+
+
+def test_somebody_who_waits_for_it_is_asked_for_the_body(gate: Gate) -> None:
+    assert heard(gate, call("/v1/payments", b"{", "Expect: 100-continue")).startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 ")

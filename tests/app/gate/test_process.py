@@ -62,10 +62,10 @@ def test_a_gate_knows_the_truth_columns_of_its_runs_world(tmp_path: Path) -> Non
     gate = build(Run(directory=tmp_path, config=config, bootstrap="127.0.0.1:1", dsn="postgresql://nobody@127.0.0.1:1/none"))
     scope = {**config.pins.as_json(), "run_id": config.run_id}
     told, plain = (event(payload=paid(attributes={name: "x"}), **scope) for name in ("Why", "channel"))
-    refused = gate.pipeline._examiner.examine(raw(told), NOW_US, 0)
+    refused = gate.pipeline._arrivals._examiner.examine(raw(told), NOW_US, 0)
     assert isinstance(refused, RefusedEvent)
     assert refused.reason is Reason.TRUTH_COLUMN_IN_LIVE_ROW
-    assert isinstance(gate.pipeline._examiner.examine(raw(plain), NOW_US, 0), Admissible)
+    assert isinstance(gate.pipeline._arrivals._examiner.examine(raw(plain), NOW_US, 0), Admissible)
 
 
 def test_a_gate_knows_the_entities_and_currencies_of_its_runs_policy(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_a_gate_knows_the_entities_and_currencies_of_its_runs_policy(tmp_path: P
     scope = {**config.pins.as_json(), "run_id": config.run_id}
     ended = []
     for payload in (paid(), paid(entities={"costumer": "596"}), paid(entities={}), paid(currency="USD"), paid(currency="XQZ")):
-        item = gate.pipeline._examiner.examine(raw(event(payload=payload, **scope)), NOW_US, 0)
+        item = gate.pipeline._arrivals._examiner.examine(raw(event(payload=payload, **scope)), NOW_US, 0)
         ended.append(item.reason if isinstance(item, RefusedEvent) else None)
     assert ended == [None, Reason.ENTITY_UNKNOWN, Reason.ENTITY_MISSING, Reason.CURRENCY_NOT_OF_POLICY, Reason.CURRENCY_UNKNOWN]
 

@@ -103,7 +103,7 @@ def test_a_run_over_what_is_posted_knows_the_entities_of_its_policy() -> None:
 
 
 def test_a_run_over_a_world_knows_its_entities_too(tmp_path: Path) -> None:
-    manifest = small_world(tmp_path, entities={"customer": "who", "terminal": "shop", "place": "shop"}).manifest
+    manifest = small_world(tmp_path, entities={"customer": "who", "terminal": "shop", "place": "channel"}, attributes=[]).manifest
     names = RunNames.of(world_config("platform_20260101T000000Z", manifest, load_policy("handbook")))
     assert names.extra_entities == ("place",)
     assert isinstance(examined(event(payload=paid(entities={"customer": "1", "place": "2"})), names), Admissible)

@@ -15,7 +15,7 @@ from aiohttp import web
 from gate_process import KEY, run_in
 
 from assay.app.gate.process import Gate, bound_port, build
-from assay.app.metrics import exposition
+from assay.app.metrics import GATE, exposition
 from assay.app.settings import load_settings
 from assay.contracts.limits import BODY_TIMEOUT_S
 
@@ -153,7 +153,7 @@ def test_bytes_that_are_no_call_are_counted_and_not_logged(
     """Each would be a traceback, with what was sent in it, for whoever can connect."""
 
     def counted() -> float:
-        found = re.search(rb'assay_gate_refused_calls_total\{reason="BODY_INVALID"\} (\S+)', exposition())
+        found = re.search(rb'assay_gate_refused_calls_total\{reason="BODY_INVALID"\} (\S+)', exposition(GATE))
         return float(found[1]) if found else 0.0
 
     async def call(port: int) -> bytes:

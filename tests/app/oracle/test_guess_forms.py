@@ -17,6 +17,7 @@ from assay.app.oracle.guess.guessing import guess
 from assay.app.oracle.guess.leaves import Guess, said
 from assay.app.oracle.guess.reading import read_sample
 from assay.app.oracle.guess.sample import sample_of
+from assay.app.oracle.guess.words import words
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import TODO, parse_mapping
 from assay.app.stores.objects import DirectoryStore
@@ -128,6 +129,16 @@ def test_a_large_file_is_read_at_its_beginning_middle_and_end(tmp_path: Path) ->
     assert sample.rows == len(set(ids))
 
 
+def test_a_large_file_with_line_breaks_in_fields_is_read_at_its_beginning(tmp_path: Path) -> None:
+    rows = "".join(f'p{n},2024-02-01 10:00:00,1.50,"c{n % 9}\na",0\n' for n in range(4000))
+    (tmp_path / "a.csv").write_text("payment_id,paid_at,amount,customer,is_fraud\n" + rows)
+    for window in range(9000, 9040):
+        sample = read_sample(tmp_path / "a.csv", window=window)
+        assert [leaf.place for leaf in sample.form] == ["csv.multiline"]
+        assert sample.read.endswith("from the beginning of the file") or sample.read.endswith(" and the end")
+        assert next(column for column in sample.columns if column.name == "amount").distinct == 1
+
+
 @pytest.mark.parametrize(
     ("values", "time"),
     [
@@ -174,11 +185,21 @@ def test_a_day_and_a_time_of_day_in_two_columns_are_one_time() -> None:
         ({"is_fraud": ["0"] * 12}, "truth", {"column": "is_fraud", "positive": [1], "delay": TODO}),
         ({"is_fraud": ["1"] * 11 + ["0"]}, "truth", {"column": "is_fraud", "positive": TODO, "delay": TODO}),
         ({"is_fraud": ["a", "b"] * 6}, "truth", {"column": "is_fraud", "positive": TODO, "delay": TODO}),
+        ({"is_fraud": [None] * 12, "Class": ["1", "2"] * 6}, "truth",
+         {"column": "Class", "positive": TODO, "delay": TODO, "also": ["is_fraud"]}),
+        ({"amount": ["x"] * 12, "total_all": ["1.5"] * 12}, "currency", {"constant": TODO}),
+        ({"amount": ["x"] * 12, "paid_gbp": ["1.5"] * 12}, "currency", {"constant": "GBP"}),
         ({"payment_id": [f"p{n // 2}" for n in range(12)], "line": [str(n % 2) for n in range(12)]}, "id",
         {"columns": ["payment_id", "line"]}),
         ({"payment_id": ["p"] * 12}, "id", {"row": True}),
         ({"customer": ["4111", "4112", "4113"] * 4}, "entities", {"customer": "customer"}),
         ({"txnRef": ["C123456", "C223456", "C323456"] * 4}, "entities", {"customer": "customer"}),
+        ({"ipaddress": ["10.0.0.1", "10.0.0.2", "10.0.0.1"] * 4}, "entities", {"customer": "customer", "ip": "ipaddress"}),
+        ({"merchantid": ["7", "8", "9"] * 4}, "entities", {"customer": "customer", "merchant": "merchantid"}),
+        ({"accountbalance": ["7", "8", "9"] * 4}, "entities", {"customer": "customer"}),
+        ({"ccy": ["usd"] * 12}, "currency", {"constant": TODO}),
+        ({"Created UTC": ROWS["paid_at"], "paid_at": ["x"] * 12}, "time", {"column": "Created UTC", "zone": "UTC"}),
+        ({"month": ["0", "1", "2"] * 4, "paid_at": ["x"] * 12}, "time", {"column": "month", "unit": "month", "origin": TODO}),
         ({"terminalId": ["1", "2", "3"] * 4}, "entities", {"customer": "customer", "terminal": "terminalId"}),
     ],
 )  # fmt: skip
@@ -186,11 +207,33 @@ def test_a_part_is_found_by_names_and_values(changes: dict[str, Any], part: str,
     assert mapping_of(guess_of(**changes))[part] == value
 
 
-def test_debits_and_credits_are_two_columns_whose_sign_is_asked_for() -> None:
-    debits, credits_ = ["5.00", None] * 6, [None, "7.00"] * 6
+@pytest.mark.parametrize(("nothing", "drop"), [(None, "[null]"), ("0.00", "[0]")])
+def test_debits_and_credits_are_two_columns_whose_sign_is_asked_for(nothing: str | None, drop: str) -> None:
+    debits, credits_ = ["5.00", nothing] * 6, [nothing, "7.00"] * 6
     frame = pl.DataFrame({**{name: ROWS[name] for name in ("payment_id", "paid_at", "customer")}, "Debit": debits, "Credit": credits_})
-    found = mapping_of(guess(sample_of(frame, "all", []), "small"))
-    assert found["amount"] == {"debit": "Debit", "credit": "Credit", "sign": TODO}
+    found = guess(sample_of(frame, "all", []), "small")
+    assert mapping_of(found)["amount"] == {"debit": "Debit", "credit": "Credit", "sign": TODO}
+    assert f"filter: [{{column: Debit, drop: {drop}}}]" in next(leaf.ask for leaf in found.open if leaf.place == "amount.sign")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("TransactionAmt", ("transaction", "amt")),
+        ("cc_num", ("cc", "num")),
+        ("TX_DATETIME", ("tx", "datetime")),
+        ("customerid", ("customer", "id")),
+        ("isfraud", ("is", "fraud")),
+        ("oldbalanceOrg", ("old", "balance", "org")),
+        ("card1", ("card", "1")),
+        ("Währung", ("wahrung",)),
+        ("Is Fraud?", ("is", "fraud")),
+        ("timestamp", ("timestamp",)),
+        ("idea", ("idea",)),
+    ],
+)
+def test_the_words_of_a_name_are_those_a_person_reads(name: str, found: tuple[str, ...]) -> None:
+    assert words(name) == found
 
 
 @pytest.mark.parametrize("name", sorted(gate_truth_names()))
@@ -220,6 +263,22 @@ def test_what_the_file_does_not_tell_is_refused_by_its_place_until_it_is_said() 
     assert refusal.value.reason == Reason.MAPPING_INVALID
     assert refusal.value.what.startswith("time.zone, currency.constant, truth.delay: TODO")
     assert "comment above" in refusal.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("changes", "note"),
+    [
+        ({"is_fraud": [None] * 12}, "is_fraud: no row read has a value"),
+        ({"card": ["4.11E+15", "4.12E+15", "c"] * 4}, "card: a spreadsheet kept the first digits"),
+        ({"status": ["booked", "Reversed"] * 6}, "'status' has Reversed, booked: take rows that are no payments out with 'filter'"),
+        ({"booked_at": ["2024-02-02 11:00:00"] * 12}, "booked_at could be the time, too; 'paid_at' fits best"),
+        ({"outcome": ["a", "b", "c"] * 4}, "outcome: take it out of the payments if it is not known before they are decided"),
+        ({"amount": [str(n) for n in range(12)]}, "all amounts of 'amount' are whole numbers"),
+        ({"parts": [[1]] * 12}, "parts: lists, objects and bytes are not read"),
+    ],
+)
+def test_what_is_doubtful_is_said(changes: dict[str, list[Any]], note: str) -> None:
+    assert any(one.startswith(note) for one in guess_of(**changes).notes)
 
 
 def test_every_line_has_its_reason_above_it_in_eighty_columns() -> None:

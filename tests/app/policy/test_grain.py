@@ -24,6 +24,7 @@ from assay.testing import Simulation
         ({"column": "at", "unit": "min"}, MINUTE_US),
         ({"column": "step", "unit": "h"}, HOUR_US),
         ({"column": "day", "unit": "d"}, DAY_US),
+        ({"column": "month", "unit": "month"}, DAY_US),
         ({"column": "at", "format": "%d/%m/%Y"}, DAY_US),
         ({"column": "at", "format": "%F"}, DAY_US),
         ({"column": "at", "format": "%-d.%-m.%y"}, DAY_US),

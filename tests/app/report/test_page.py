@@ -9,13 +9,43 @@ from typing import Any
 import pytest
 
 from assay.app.report.evidence import AuditEvidence, PartClaim, ProcessUsage, ReplayEvidence, RunEvidence, Stage
-from assay.app.report.page import REASONS_SHOWN, page
+from assay.app.report.findings import NOTHING, Findings
+from assay.app.report.money import Case, Costliest, Money, OutcomeMoney
+from assay.app.report.page import RULES_SHOWN, page
+from assay.app.report.payments import Labels
 from assay.app.report.quality import Quality
 from assay.app.report.recheck import Held
+from assay.app.report.rules_worth import Pair, RuleMoney, RuleRow
+from assay.app.report.share import share
+from assay.app.report.spread import Alerts, EntityAlerts, Scores
 from assay.app.report.summary import OutcomeRow, QualityRow, RunSummary, Series
 
 HOSTILE = "<i>&\"'_x-y"
-EMPTY = {"br", "meta", "wbr", "path"}
+EMPTY = {"br", "meta", "wbr", "path", "line"}
+PAGE = "x_decisions/04.html"
+
+
+def findings_with(text: str) -> Findings:
+    """Findings in which every text that may come from outside is `text`."""
+    case = Case(f"{text}e", text, "04", 1_767_261_600_000_000, "ALLOW", 5, (text,), 123_456, {text: text})
+    money = RuleMoney("EUR", 2, 5_000, 1_000, 250)
+    rules = tuple(
+        RuleRow(f"{text}{number}", None if number else 40, 10, 8, 3, 2, 6, 1, share(6, 8), (money,) if number < 3 else ())
+        for number in range(RULES_SHOWN + 2)
+    )
+    outcomes = (OutcomeMoney("ALLOW", 750, 100_000, 2, 2_050), OutcomeMoney("DECLINE", 250, 50_001, 6, 40_000))
+    return Findings(
+        labels=Labels("file", 1_000, 8),
+        caught=share(6, 8),
+        right=share(6, 250),
+        money=(Money("EUR", 2, 1_000, outcomes), Money("JPY", 0, 2, ())),
+        costliest=(Costliest("EUR", 2, (case,), 2, (case,), 244),),
+        rules=rules,
+        pairs=(Pair(text, text, 7),),
+        scores=Scores(-10, 10, (1, 0, 900, 50), (0, 0, 2, 6), {"STEP_UP": 15}),
+        alerts=Alerts(1_767_261_600_000_000, 86_400_000_000, {"STEP_UP": (1, 0), "QUEUE_REVIEW": (1, 0), "DECLINE": (2, 0)}, (0, 4)),
+        entities=(EntityAlerts(text, text, 20, 10, 6, share(6, 10)),),
+    )
 
 
 def summary_of(text: str) -> RunSummary:
@@ -28,6 +58,7 @@ def summary_of(text: str) -> RunSummary:
         parts=(PartClaim(role="bus", claim="parity", name=text, version=text),),
         processes=(ProcessUsage(name=text, pid=7, log=text, data=text),),
         quarantined={"B_B": 1, "A_A": 1, text: 3},
+        refused_calls={text: 4},
         latency_ms={text: 2.5},
         duplicates=4,
     )
@@ -41,7 +72,7 @@ def summary_of(text: str) -> RunSummary:
         frauds=8,
         missed_frauds=2,
         outcomes=(OutcomeRow("ALLOW", 750, 2), OutcomeRow("DECLINE", 250, 6)),
-        reasons=tuple(OutcomeRow(f"{text}{number}", 10, None) for number in range(REASONS_SHOWN + 2)),
+        reasons=(),
         throughput=Series(1_767_261_600_000_000, 0.5, (0, 50, 100)),
         quality=(QualityRow(text, text, Quality(900, 7, 0.875, 0.5, None)),),
         run=run,
@@ -49,6 +80,7 @@ def summary_of(text: str) -> RunSummary:
         audit=AuditEvidence(verified=False, records=9, segments=1, head=text, problems=(text,), wall_s=1),
         held=Held(1_000, "", ""),
         identity={text: text},
+        findings=findings_with(text),
     )
 
 
@@ -96,8 +128,8 @@ def test_every_text_is_escaped() -> None:
 def test_a_page_is_well_formed_with_and_without_evidence(missing: str) -> None:
     whole = summary_of("plain")
     without: dict[str, Any] = {missing: None}
-    for summary in (whole, replace(whole, **without), replace(whole, outcomes=(), reasons=(), quality=())):
-        read = Reading(page(summary))
+    for summary in (whole, replace(whole, **without), replace(whole, outcomes=(), quality=(), findings=NOTHING)):
+        read = Reading(page(summary, {"04": PAGE}))
         assert (read.wrong, read.open) == ([], [])
 
 
@@ -107,16 +139,34 @@ def test_figures_stand_in_their_places() -> None:
         "2026-01-01 10:00:00 to 10:01:00 UTC",
         "1,000 sealed payments",
         "4 duplicates dropped",
-        "≤ 2 ms latency plain",
-        "ALLOW 750 75.00% 2 0.3%",
-        "DECLINE 250 25.00% 6 2.4%",
+        "≤ 2.5 ms latency plain",
+        "ALLOW 750 75.00% 2 0.3% 0–1",
+        "DECLINE 250 25.00% 6 2.4% 1–5",
         "6 of 8 frauds met more than ALLOW, 75.0%.",
-        "plain 900 7 0.875 0.500 not proven",
+        "plain 900 7* 0.875 0.500 not proven",
         "2 more",
         "Throughput decisions over wall time, 100 per second",
         "10:00:00 1.5 s",
         "plain 2.0 5,000 2,500 plain 0.0 Latency",
         "Quarantine 5 records set aside",
+        "5 records set aside",
+        "4 refused calls",
+        "400.00 fraud stopped: declined 400.00, the rest",
+        "20.50 fraud missed",
+        "100.01 good payments declined",
+        "0.00 good payments asked for more or reviewed",
+        "6 of 8 frauds were not allowed: 75.0%* 41–93 .",
+        "plain 2026-01-01 10:00:00 · plain plain plain 1,234.56 ALLOW 5",
+        "The 1 costliest of 2 frauds that were allowed.",
+        "The 1 costliest of 244 good payments that were not allowed.",
+        "plain0 +40 8 6 75.0%* 41–93 50.00 10.00 2.50 3 2",
+        "plain3 8 6 75.0%* 41–93 - - - 3 2",
+        "plain + plain 7",
+        "-10 29",
+        "STEP_UP from 15",
+        "2026-01-01 2026-01-02",
+        "Alerts over event time, 4 in all",
+        "plain payments alerts fraud precision plain 20 10 6 60.0%* 31–83",
     ):
         assert shown in text
 
@@ -139,4 +189,35 @@ def test_the_most_frequent_dead_letter_stands_first() -> None:
 def test_one_instant_has_no_curve() -> None:
     html = page(replace(summary_of("plain"), throughput=Series(0, 0.5, (5,))))
     assert "5 decisions in one instant" in html
-    assert "<svg" not in html
+    assert "<path" not in html
+
+
+def test_a_listed_payment_leads_to_its_page_where_there_is_one() -> None:
+    summary = summary_of("plain")
+    assert page(summary, {"04": PAGE}).count(f'<a href="{PAGE}"><bdi>plain</bdi></a>') == 2
+    assert "<a " not in page(summary)
+
+
+def test_a_run_without_labels_says_how_to_post_them_and_shows_no_share_of_fraud() -> None:
+    whole = summary_of("plain")
+    rules = tuple(replace(row, frauds=None, frauds_needed=None, precision=None, money=()) for row in whole.findings.rules)
+    entities = tuple(replace(row, frauds=None, precision=None) for row in whole.findings.entities)
+    unknown = replace(NOTHING, rules=rules, entities=entities)
+    text = Reading(page(replace(whole, frauds=None, missed_frauds=None, quality=(), findings=unknown))).text
+    assert "No labels yet What was fraud is not known" in text
+    assert "POST /v1/labels" in text
+    assert "precision" not in text
+    assert "not proven" not in text[text.index("Quality against") : text.index("Throughput")]
+
+
+def test_words_are_explained_on_the_page() -> None:
+    text = Reading(page(summary_of("plain"))).text
+    for word in ("eligible", "refused", "set aside", "receipt", "audit", "journal", "claim level", "proven, refuted, not proven"):
+        assert f" {word} " in text[text.index("What these words mean") :]
+
+
+def test_the_test_week_is_explained_only_where_there_is_one() -> None:
+    whole = summary_of("plain")
+    week = replace(whole, quality=(replace(whole.quality[0], test_week=True),))
+    assert "7 days of training" not in page(whole)
+    assert "7 days of training" in page(week)

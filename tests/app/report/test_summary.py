@@ -172,5 +172,9 @@ def test_decision_values_become_rows(decision_record: dict[str, object]) -> None
         "score": 35,
         "outcome": "STEP_UP",
         "reasons": ["MANY", "NIGHT"],
+        "amount_minor": 31_000,
+        "currency": "EUR",
+        "entity_names": ["customer"],
+        "entity_ids": ["c-1"],
     }
     assert decision_frame(Strings.of([])).height == 0

@@ -93,7 +93,7 @@ def test_a_narrow_terminal_loses_shares_and_bars_before_figures() -> None:
 def test_words_of_the_report_are_explained_where_they_stand() -> None:
     report = printed(80)
     assert "claim level smoke (objects: directory; no hardening claimed)" in report
-    assert "latency, a batch's journal record to its outputs acknowledged" in report
+    assert "latency, a batch's journal record to decisions acknowledged" in report
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from assay.agents.step import Effects
 from assay.app.effects.recorder import Recorder
 from assay.app.gate.segments import SegmentLog
+from assay.app.stores.durable import create_file
 from assay.app.stores.objects import DirectoryStore
 from assay.app.stores.segment_journal import HEAD, SegmentJournal, segment_key
 from assay.codecs.columns import Strings
@@ -97,6 +98,17 @@ def test_an_object_that_takes_the_place_of_another_is_on_the_disk_first(write: C
     assert store.read(KEY) == b"whole"
     assert [flush.size for flush in disk.of(KEY)] == [5]
     assert len(disk.of("folder")) == 1
+
+
+def test_a_new_file_is_whole_on_the_disk_before_it_can_be_found_and_takes_no_other_ones_place(disk: Disk) -> None:
+    (disk.root / "folder").mkdir()
+    create_file(disk.root / KEY, b"whole")
+    (whole,) = disk.of(KEY)
+    assert (whole.size, KEY in whole.found) == (5, False)
+    assert [KEY in flush.found for flush in disk.of("folder")] == [True]
+    with pytest.raises(FileExistsError):
+        create_file(disk.root / KEY, b"other")
+    assert [path.read_bytes() for path in (disk.root / "folder").iterdir()] == [b"whole"]
 
 
 def test_a_segment_of_the_audit_is_on_the_disk_before_the_head_names_it_and_both_before_it_is_acknowledged(disk: Disk) -> None:

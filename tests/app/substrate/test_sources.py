@@ -10,7 +10,7 @@ import pytest
 from assay.app.settings import load_settings
 from assay.app.substrate import container, kafka_at, postgres_at
 from assay.app.substrate.java import find_java, java_version
-from assay.app.substrate.postgres import find_binaries
+from assay.app.substrate.postgres import find_binaries, refuse_old
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -60,24 +60,47 @@ def test_a_recent_system_postgres_serves_an_ordinary_user(bare: Path, monkeypatc
     assert find_binaries() == bare
 
 
-@pytest.mark.parametrize(("says", "user"), [("", 1000), ("initdb (PostgreSQL) 15.8", 1000), ("initdb (PostgreSQL) 17.2", 0)])
+@pytest.mark.parametrize(
+    ("says", "user", "reason"),
+    [
+        ("", 1000, Reason.POSTGRES_MISSING),
+        ("initdb (PostgreSQL) 15.8", 1000, Reason.POSTGRES_TOO_OLD),
+        ("initdb (PostgreSQL) 17.2", 0, Reason.POSTGRES_MISSING),
+    ],
+)
 def test_without_a_wheel_or_a_usable_system_postgres_the_refusal_says_what_to_install(
-    bare: Path, monkeypatch: pytest.MonkeyPatch, says: str, user: int
+    bare: Path, monkeypatch: pytest.MonkeyPatch, says: str, user: int, reason: Reason
 ) -> None:
     if says:
         program(bare, "initdb", says)
     monkeypatch.setattr("os.geteuid", lambda: user)
     with pytest.raises(Stop) as refused:
         find_binaries()
-    assert refused.value.reason is Reason.POSTGRES_MISSING
+    assert refused.value.reason is reason
     assert "laptop" in str(refused.value)
 
 
+@pytest.mark.parametrize(("version", "refused"), [("15.8 (Debian 15.8-1)", True), ("9.6.24", True), ("16.0", False), ("18beta1", False)])
+def test_a_given_postgres_that_is_too_old_is_refused_by_its_version(version: str, refused: bool) -> None:
+    try:
+        refuse_old(version, "db.example.org:5432")
+    except Stop as stop:
+        assert (refused, stop.reason, stop.where) == (True, Reason.POSTGRES_TOO_OLD, "db.example.org:5432")
+        assert version in stop.what
+    else:
+        assert not refused
+
+
 def test_an_address_that_does_not_answer_is_refused_and_nothing_started(tmp_path: Path) -> None:
-    settings = load_settings(bus="127.0.0.1:1", sql="postgresql://user:s3cret@127.0.0.1:1/db")
-    for start in (kafka_at, postgres_at):
+    for start, given in (
+        (kafka_at, {"bus": "127.0.0.1:1"}),
+        (postgres_at, {"sql": "postgresql://user:s3cret@127.0.0.1:1/db"}),
+        (postgres_at, {"sql": "postgresql://user:s3cret%zz@127.0.0.1:1/db"}),  # libpq quotes what it cannot read
+        (postgres_at, {"sql": "postgresql://user@127.0.0.1:1/db?password=s3cret%zz"}),
+        (postgres_at, {"sql": "postgresql://user:x@s3cret@127.0.0.1:1/db"}),  # and takes the rest for the host
+    ):
         with pytest.raises(Stop) as refused:
-            start(tmp_path, settings)
+            start(tmp_path, load_settings(**given))
         assert refused.value.reason is Reason.SERVER_SILENT
         assert "s3cret" not in str(refused.value)
     assert list(tmp_path.iterdir()) == []

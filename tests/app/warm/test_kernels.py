@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 
 import pytest
 from feature_worlds import DOCUMENT, random_rows
@@ -19,6 +21,8 @@ from assay.tables.feature_plan import compile_plan
 
 #: compiled where a processor has no instruction for it
 OTHER_MACHINES = {"assay.codecs.crc32c_kernel._step_by_tables"}
+#: called by commands and by policies with other features, not by a payment under this one
+OF_OTHERS = ("assay.codecs.keyed_digest.", "assay.tables.distinct.", "assay.tables.entity_index.")
 
 
 def test_every_kernel_called_from_python_is_compiled_for_at_least_one_signature() -> None:
@@ -47,3 +51,18 @@ def test_a_small_world_that_replays_differently_stops_the_set_up(recomputed: int
     with pytest.raises(Stop) as refusal:
         check(Comparison(recomputed, PAYMENTS, 0, differing, ()), POLICIES[0])
     assert refusal.value.reason is Reason.REPLAY_DIFFERENCE
+
+
+def test_a_worker_has_loaded_what_its_first_payment_calls() -> None:
+    """Also under a policy that lists its currencies. In a process of its own: here everything is loaded already."""
+    program = """
+from assay.app.warm.kernels import kernels, load, warm
+from assay.app.warm.world import config_of
+config = config_of("handbook")
+load(config.model_copy(update={"features": {**config.features, "currencies": ["JPY", "USD"]}}))
+before = {name for name, kernel in kernels().items() if kernel.signatures}
+warm()
+print(*sorted({name for name, kernel in kernels().items() if kernel.signatures} - before))
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert {name for name in ended.stdout.split() if not name.startswith(OF_OTHERS)} == set()

@@ -25,7 +25,11 @@ _NOT_AMOUNT: Final = (
 _DEBIT: Final = ("debit", "debits", "soll", "withdrawal", "withdrawals", "out", "belastung")
 _CREDIT: Final = ("credit", "credits", "haben", "deposit", "deposits", "in", "gutschrift")
 _CURRENCY: Final = ("currency", "ccy", "curr", "cur", "wahrung", "waehrung", "devise", "moneda", "iso")
+#: codes that are words, too
+_WORDS: Final = ("all", "try", "top", "mad", "pen", "cup", "bob", "cop", "mop", "gel", "sos", "ron", "rub", "std", "bam")
 _NAMED: Final = {"euro": "EUR", "euros": "EUR", "€": "EUR"}
+#: no amount
+_ZERO: Final = r"^[+-]?0*([.,]0*)?$"
 #: more decimals than money has
 _DECIMALS_MAX: Final = 4
 _SIGN_ASK: Final = "any (the sign says nothing), or positive or negative with a 'filter' that takes the others out"
@@ -66,8 +70,13 @@ def _score(column: SampleColumn) -> int:
         return 0
     plain = "".join(column.words)
     points = [score for word, score in _AMOUNT.items() if word in column.words or (len(word) > 4 and word in plain)]
-    codes = [8 for word in column.words if word.upper() in ISO_4217]
+    codes = [8 for word in column.words if _is_code(word)]
     return max([*points, *codes], default=0) - (9 if set(column.words) & set(_NOT_AMOUNT) - {"limit"} else 0)
+
+
+def _is_code(word: str) -> bool:
+    """Whether a word of a name is the code of a currency and no other word."""
+    return word.upper() in ISO_4217 and word not in _WORDS
 
 
 def _pair(columns: list[SampleColumn]) -> Part | None:
@@ -77,19 +86,25 @@ def _pair(columns: list[SampleColumn]) -> Part | None:
             first, second = money_of(debit), money_of(credit)
             if first is None or second is None or not _one_each(debit, credit):
                 continue
-            rows = credit.known
             leaves = [
                 leaf("amount.debit", debit.name, f"each row has a number here or in '{credit.name}'"),
-                leaf("amount.credit", credit.name, f"{rows:,} of the rows read have a number here"),
-                todo("amount.sign", "credits count as negative, and a payment is not negative", f"{_SIGN_ASK}, as in drop: [null]"),
+                leaf("amount.credit", credit.name, f"the other one; {credit.known:,} rows have a number here"),
+                todo("amount.sign", "a credit counts as negative, and a payment is not negative", _credits_ask(debit)),
                 *_marks(first),
             ]
             return Part(leaves, (debit.name, credit.name))
     return None
 
 
+def _credits_ask(debit: SampleColumn) -> str:
+    nothing = "null" if debit.known < debit.rows else "0"
+    return f"any, if credits are payments, too; otherwise positive, with filter: [{{column: {debit.name}, drop: [{nothing}]}}]"
+
+
 def _one_each(debit: SampleColumn, credit: SampleColumn) -> bool:
-    return bool((debit.every.is_null() != credit.every.is_null()).all()) and debit.known > 0 < credit.known
+    """Whether each row has a number in one of both, and nothing or zero in the other."""
+    first, second = (column.every.is_not_null() & ~column.every.str.contains(_ZERO).fill_null(True) for column in (debit, credit))
+    return bool((first != second).all()) and bool(first.any()) and bool(second.any())
 
 
 def _symbol(money: Money) -> list[Leaf]:
@@ -127,7 +142,7 @@ def _whole_amounts(column: SampleColumn, money: Money) -> tuple[str, ...]:
 
 def _currency_word(sample: Sample, names: tuple[str, ...]) -> str | None:
     words = {word for column in sample.columns if column.name in names for word in column.words}
-    codes = {_NAMED[word] for word in words & set(_NAMED)} | {word.upper() for word in words if word.upper() in ISO_4217 and len(word) == 3}
+    codes = {_NAMED[word] for word in words & set(_NAMED)} | {word.upper() for word in words if _is_code(word)}
     return codes.pop() if len(codes) == 1 else None
 
 
@@ -148,12 +163,25 @@ def currency_of(sample: Sample, used: set[str], told: str | None, decimals: int)
             if len(codes) > 1:
                 leaves.append(leaf("currencies", sorted(codes), "the codes of the rows read; amounts of several currencies are not added"))
             return Part(leaves, (column.name,))
-    if told is not None:
+    small = next((column for column in sample.without(used) if _small_codes(column)), None)
+    if small is not None:
+        found = sorted({value.upper() for value, _ in small.counts})
+        why = f"'{small.name}' has codes in small letters ({small.shown()}), which the import does not read"
+        code = todo(
+            "currency.constant", why, f"{found[0]}, if all rows have it" if len(found) == 1 else "write the codes in capitals first"
+        )
+    elif told is not None:
         code = leaf("currency.constant", told, "the name or the symbol of the amount says so")
     else:
         code = todo("currency.constant", "no column holds codes of currencies", _CURRENCY_ASK)
+    told = None if code.ask else told
     usual = 2 if told is None else ISO_4217[told]
     if usual < decimals <= EXPONENT_MAX:
         why = f"amounts have up to {decimals} decimals, more than the minor unit of a currency"
         return Part([code, Leaf(("currencies",), {told or TODO: decimals}, why, ask="" if told else "the same code")])
     return Part([code])
+
+
+def _small_codes(column: SampleColumn) -> bool:
+    """Codes of currencies in small letters, in a column of this name."""
+    return column.has(*_CURRENCY) and column.known == column.rows and {value.upper() for value, _ in column.counts} <= set(ISO_4217)

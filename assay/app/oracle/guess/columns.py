@@ -85,4 +85,4 @@ class SampleColumn:
     def said(self) -> str:
         """How many values of how many rows."""
         rows = "all" if self.known == self.rows else f"{self.known:,} of"
-        return f"{self.distinct:,} values in {rows} {self.rows:,} rows read"
+        return f"{self.distinct:,} value{'s' if self.distinct != 1 else ''} in {rows} {self.rows:,} rows read"

@@ -55,10 +55,22 @@ def encoding_of(head: bytes) -> tuple[str | None, str]:
     return None, ""
 
 
+def whole_rows(text: bytes) -> bytes:
+    """Text from a row's start without the row that it is cut in: up to the last line feed before which marks are paired."""
+    end, marks = text.rfind(b"\n"), text.count(b'"')
+    last, after = end, len(text)
+    while end >= 0:
+        marks -= text.count(b'"', end, after)
+        if marks % 2 == 0:
+            return text[: end + 1]
+        after, end = end, text.rfind(b"\n", 0, end)
+    return text[: last + 1]
+
+
 def written(text: bytes, default: str) -> Written:
     """The form of a CSV that begins with `text` (UTF-8, whole lines). `default`: the separator that needs no declaration."""
     text = text.removeprefix(BOM)
-    cut = text[: text.rfind(b"\n", 0, _SNIFFED) + 1] if len(text) > _SNIFFED else text
+    cut = whole_rows(text[:_SNIFFED]) if len(text) > _SNIFFED else text
     first = next(((form, fields) for form, fields in _fitting(cut)), None)
     if first is None:
         lines = text.strip(b"\r\n").split(b"\n", 1)[0]

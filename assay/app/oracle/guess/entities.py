@@ -9,12 +9,14 @@ import polars as pl
 from assay.app.oracle.guess.columns import SampleColumn
 from assay.app.oracle.guess.leaves import Leaf, Part, leaf, listed
 from assay.app.oracle.guess.sample import Sample
+from assay.app.oracle.guess.times import reading
 from assay.app.oracle.guess.words import plain_label
 from assay.contracts.limits import ENTITIES_MAX, ID_CHARS_MAX
 from assay.contracts.truth_names import gate_truth_names, plain_name
 
 #: word of a header → name of the entity; the payer's side comes first
 _ENTITIES: Final = {
+    "kunden": "customer", "karten": "card", "auftraggeber": "payer", "empfanger": "payee",
     "customer": "customer", "cust": "customer", "client": "customer", "user": "customer", "cardholder": "customer", "kunde": "customer",
     "account": "account", "acct": "account", "acc": "account", "iban": "account", "konto": "account",
     "card": "card", "cc": "card", "pan": "card", "karte": "card",
@@ -40,7 +42,7 @@ _PAYMENT: Final = (
     "transfer", "auth",
     "zahlung", "buchung",
 )  # fmt: skip
-_KEY: Final = ("id", "ref", "reference", "number", "num", "no", "nr", "key", "hash", "uuid", "guid", "uid", "token")
+_KEY: Final = ("id", "ref", "reference", "number", "num", "no", "nr", "nummer", "key", "hash", "uuid", "guid", "uid", "token")
 _SECOND: Final = ("seq", "sequence", "line", "part", "no", "num", "number", "item", "batch", "leg", "day", "date", "version")
 #: what customers have several of
 _OF_CUSTOMERS: Final = ("account", "card")
@@ -61,8 +63,9 @@ def id_of(sample: Sample, used: set[str]) -> Part:
         best = max(named, key=_payment_score)
         why = f"the name of the column, and its values are distinct in all {sample.rows:,} rows read"
         return Part([leaf("id", best.name, why)], (best.name,), _others(candidates, best))
-    if len(candidates) == 1 and sample.rows > 1:
-        (only,) = candidates
+    alone = [column for column in candidates if _reads_as_id(column)]
+    if len(alone) == 1 and sample.rows > 1:
+        (only,) = alone
         return Part([leaf("id", only.name, f"the only column whose values are distinct in all {sample.rows:,} rows read")], (only.name,))
     several = _several(columns, sample.rows)
     if several is not None:
@@ -70,6 +73,13 @@ def id_of(sample: Sample, used: set[str]) -> Part:
     why = "no column names a payment with values that are distinct in all rows read; the number of the row is the id"
     notes = ("the id is the number of the row: rows must keep their order when the file grows",)
     return Part([leaf("id.row", True, why)], notes=notes)
+
+
+def _reads_as_id(column: SampleColumn) -> bool:
+    """Whether values are ids by themselves: no words, no times, no amounts."""
+    if column.text.str.contains(r"\s|[.,][0-9]{1,3}$").any():
+        return False
+    return reading(column, "time") is None and not column.has(*_DESCRIBES)
 
 
 def _several(columns: list[SampleColumn], rows: int) -> Part | None:
@@ -112,10 +122,16 @@ def _holds_ids(column: SampleColumn) -> bool:
 def _entity(column: SampleColumn) -> str | None:
     """The entity that a column's name speaks of; the last of several words says what it is."""
     found = [_ENTITIES[word] for word in column.words if word in _ENTITIES]
-    if not found or column.has(*_DESCRIBES):
+    if not found or _describes(column):
         return None
     roles = [name for name in found if name in ("payer", "payee")]
     return roles[0] if roles and found[-1] in ("account", "customer") else found[-1]
+
+
+def _describes(column: SampleColumn) -> bool:
+    """Whether a column describes something; the address of a computer names it."""
+    describing = set(column.words) & set(_DESCRIBES)
+    return bool(describing - {"address"} if column.has("ip", "email", "mail") else describing)
 
 
 def entities_of(sample: Sample, used: set[str]) -> Part:

@@ -14,12 +14,15 @@ from assay.app.oracle.guess.sample import Sample
 from assay.app.oracle.guess.times import time_of
 from assay.app.oracle.guess.truths import tells_truth, truth_of
 from assay.app.oracle.guess.words import plain_label
+from assay.app.oracle.text_columns import SHORTENED
 from assay.contracts.limits import ATTRIBUTE_CHARS_MAX, ATTRIBUTES_MAX, LABEL_CHARS_MAX
 from assay.contracts.texts import control_in
 
 _KIND: Final = ("type", "kind", "category", "product", "productcd", "channel", "method", "art", "mode")
 _KIND_VALUES: Final = ("transaction", "payment", "transfer", "purchase", "withdrawal", "cash_out", "refund", "debit")
 _KINDS_MAX: Final = 50
+#: parts of words for what is no payment, or no more
+_NO_PAYMENT: Final = ("refund", "revers", "declin", "failed", "cancel", "void", "storno", "reject", "chargeback")
 #: columns of one name and a number that become a pattern
 _FAMILY: Final = 20
 
@@ -76,7 +79,7 @@ def _kind_score(column: SampleColumn) -> int:
     values = " ".join(value.lower() for value, _ in column.counts)
     by_value = 3 if any(word in values for word in _KIND_VALUES) else 0
     by_name = {"type": 4, "kind": 5, "category": 3}.get(column.words[-1] if column.words else "", 2) if column.has(*_KIND) else 0
-    described = column.has("card", "device", "account", "merchant", "user", "customer", "email")
+    described = column.has("card", "device", "account", "merchant", "user", "customer", "email", "status")
     return (by_name + by_value) - (4 if described else 0)
 
 
@@ -134,7 +137,16 @@ def _unmapped(sample: Sample, used: set[str]) -> list[str]:
     nested = [column.name for column in sample.columns if not column.plain]
     empty = [column.name for column in sample.columns if column.plain and not column.known]
     left = [column.name for column in sample.without(used) if column.plain and column.known]
-    notes = []
+    notes = [
+        f"'{column.name}' has {listed([value for value, _ in column.counts])}: take rows that are no payments out with 'filter'"
+        for column in sample.columns
+        if column.plain
+        and column.distinct <= _KINDS_MAX
+        and any(word in value.lower() for value, _ in column.counts for word in _NO_PAYMENT)
+    ]
+    shortened = [column.name for column in sample.columns if column.dtype == pl.String and column.text.str.contains(SHORTENED).any()]
+    if shortened:
+        notes.append(f"{listed(shortened)}: a spreadsheet kept the first digits of some numbers only; the import refuses them as ids")
     if nested:
         notes.append(f"{listed(nested)}: lists, objects and bytes are not read; write their parts as columns of their own")
     if empty:

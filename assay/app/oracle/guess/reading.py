@@ -15,7 +15,7 @@ import polars as pl
 
 from assay.app.oracle.column_types import of_one_type, plain_types
 from assay.app.oracle.csv_text import BOM, GZIP, ZSTD, from_header
-from assay.app.oracle.guess.dialects import Written, encoding_of, written
+from assay.app.oracle.guess.dialects import Written, encoding_of, whole_rows, written
 from assay.app.oracle.guess.leaves import Leaf, leaf
 from assay.app.oracle.guess.sample import Sample, sample_of
 from assay.app.oracle.mapping_csv import CsvForm
@@ -68,13 +68,13 @@ def _windows(path: Path, window: int) -> tuple[list[bytes], str]:
         for at in (size // 2, size - window):
             file.seek(at)
             found.append(file.read(window).partition(b"\n")[2])
-    return [_whole_lines(head), _whole_lines(found[1]), found[2]], _ENDS
+    return [whole_rows(head), _whole_lines(found[1]), found[2]], _ENDS
 
 
 def _packed(text: bytes, full: int | None) -> tuple[list[bytes], str]:
     if full is None or (full and len(text) < full):
         return [text], "the whole file"
-    return [_whole_lines(text)], "the beginning of the packed file"
+    return [whole_rows(text)], "the beginning of the packed file"
 
 
 def _whole_lines(text: bytes) -> bytes:

@@ -32,6 +32,7 @@ _FROM_S, _TO_S = 631_152_000, 4_102_444_800
 _PER_SECOND: Final = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 _SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86_400}
 _UNIT_WORDS: Final = {
+    "month": ("month", "months"),
     "s": ("second", "seconds", "sec", "secs"),
     "min": ("minute", "minutes", "min"),
     "h": ("hour", "hours"),
@@ -83,17 +84,19 @@ def reading(column: SampleColumn, place: str) -> TimeGuess | None:
     if isinstance(column.dtype, pl.Datetime):
         zoned = column.dtype.time_zone is not None
         leaves = [leaf(f"{place}.column", column.name, _seen("a column of times", column))]
-        return TimeGuess(7 + named, leaves if zoned else [*leaves, _zone(place)], (column.name,))
+        return TimeGuess(7 + named, leaves if zoned else [*leaves, _zone(place, column)], (column.name,))
     if column.dtype == pl.Date:
         seen = leaf(f"{place}.column", column.name, _seen("a column of days", column))
         form = leaf(f"{place}.format", "%Y-%m-%d", "days; their payments stand at their beginning")
-        return TimeGuess(4 + named, [seen, form, _zone(place)], (column.name,))
+        return TimeGuess(4 + named, [seen, form, _zone(place, column)], (column.name,))
     if column.numbers is not None:
         return _counted(column, place, named)
     return _written(column, place, named)
 
 
-def _zone(place: str) -> Leaf:
+def _zone(place: str, *columns: SampleColumn) -> Leaf:
+    if any(column.has("utc", "gmt") for column in columns):
+        return leaf(f"{place}.zone", "UTC", "the name of the column says so")
     return todo(f"{place}.zone", "the times have no offset, and the file does not say where their clock stood", _ZONE_ASK)
 
 
@@ -109,12 +112,12 @@ def _written(column: SampleColumn, place: str, named: int) -> TimeGuess | None:
         seen = leaf(f"{place}.column", column.name, _seen("written times", column))
         offset = column.text.str.contains(r"([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$") & column.text.str.contains(r"[0-9]:[0-9]{2}")
         aware = bool((offset & column.text.str.slice(10).str.contains(r"[Zz+-]")).all())
-        return TimeGuess(6 + named, [seen] if aware else [seen, _zone(place)], (column.name,))
+        return TimeGuess(6 + named, [seen] if aware else [seen, _zone(place, column)], (column.name,))
     found = formats_of(column.text)
     if found is None:
         return None
     leaves = [leaf(f"{place}.column", column.name, f"times such as {column.text[0]}"), format_leaf(place, found)]
-    return TimeGuess((5 if found.clock else 3) + named, leaves if found.offset else [*leaves, _zone(place)], (column.name,))
+    return TimeGuess((5 if found.clock else 3) + named, leaves if found.offset else [*leaves, _zone(place, column)], (column.name,))
 
 
 def _of_our_years(years: pl.Series) -> bool:
@@ -146,7 +149,7 @@ def _counted(column: SampleColumn, place: str, named: int) -> TimeGuess | None:
             return TimeGuess(4 + named, leaves, (column.name,))
     if column.whole and (found := formats_of(column.text)) is not None:
         seen = leaf(f"{place}.column", column.name, f"days such as {column.text[0]}")
-        return TimeGuess(3 + named, [seen, format_leaf(place, found), _zone(place)], (column.name,))
+        return TimeGuess(3 + named, [seen, format_leaf(place, found), _zone(place, column)], (column.name,))
     if least < 0 or not column.has(*_COUNTED) or column.has(*_NOT_OF_PAYMENT):
         return None
     leaves = [leaf(f"{place}.column", column.name, f"numbers from {least:,.10g} to {most:,.10g}, and the name of the column")]
@@ -159,9 +162,7 @@ def _unit(column: SampleColumn, place: str, width: float) -> Leaf:
             return leaf(f"{place}.unit", unit, "the name of the column says so")
     spans = ", ".join(f"{width * seconds / 86_400:,.4g} days if {unit}" for unit, seconds in _SECONDS.items())
     why = f"the file does not say what its numbers count; the rows read span {spans}"
-    if column.has("month", "week"):
-        why += "; there is no unit of months or weeks, days are the nearest"
-    return todo(f"{place}.unit", why, "s, ms, us, ns, min, h or d")
+    return todo(f"{place}.unit", why, "s, ms, us, ns, min, h, d or month")
 
 
 def _origin(place: str) -> Leaf:
@@ -192,4 +193,4 @@ def _joined(parts: list[SampleColumn], form: str | Formats, score: int) -> TimeG
     names = [column.name for column in parts]
     seen = leaf("time.columns", names, "their values together are a time: " + " ".join(str(column.text[0]) for column in parts))
     how = format_leaf("time", form) if isinstance(form, Formats) else leaf("time.format", form, "how they stand, joined by blanks")
-    return TimeGuess(score, [seen, how, _zone("time")], tuple(names))
+    return TimeGuess(score, [seen, how, _zone("time", *parts)], tuple(names))

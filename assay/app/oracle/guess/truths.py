@@ -60,8 +60,10 @@ def truth_of(sample: Sample, used: set[str]) -> Part:
     else:
         leaves.append(todo("truth.delay", "the file does not say when a fraud is known", _DELAY_ASK))
     taken = {*used, column.name, *(time.used if time else ())}
+    weak = [one.name for one in sample.without(taken) if one.has(*_WEAK) and one.distinct <= _VALUES_MAX and not tells_truth(one)]
+    doubts = (f"{listed(weak)}: take it out of the payments if it is not known before they are decided",) if weak else ()
     also, notes = _also(sample, taken, None if fraud is None else column.every.str.to_lowercase() == fraud)
-    return Part([*leaves, *also], (*taken - used, *(also[0].value if also else ())), notes)
+    return Part([*leaves, *also], (*taken - used, *(also[0].value if also else ())), (*notes, *doubts))
 
 
 def tells_truth(column: SampleColumn) -> bool:
@@ -77,10 +79,12 @@ def _score(column: SampleColumn) -> int:
     flag = values <= _FLAG_VALUES and column.distinct <= 2
     told = bool(values & set(_FRAUD_VALUES) - _FLAG_VALUES)
     if column.has("count", "score", "rate", "scenario", "type", "flagged", "reason", "typology"):
-        return 1 if flag and tells_truth(column) else 0
+        return 5 if told and tells_truth(column) else 1 if flag and tells_truth(column) else 0
     if tells_truth(column):
-        return 8 if flag else 7 if told else 4
-    return 3 if column.has(*_WEAK) and (flag or told) else 0
+        return 8 if flag else 7 if told else 1 if column.numbers is not None else 4
+    if not column.has(*_WEAK):
+        return 0
+    return 3 if flag or told else 2 if column.distinct == 2 else 0
 
 
 def _positive(column: SampleColumn) -> tuple[Leaf, str | None]:
@@ -90,17 +94,18 @@ def _positive(column: SampleColumn) -> tuple[Leaf, str | None]:
     rows = {value.lower(): count for value, count in column.counts}
     found = [value for value in values if value in _FRAUD_VALUES or (value.startswith("confirmed") and "fraud" in value)]
     words = [value for value in found if value not in _FLAG_VALUES]
-    fraud = words or found
+    fraud = words or (found if set(values) <= _FLAG_VALUES else [])
     if not fraud and set(values) <= _FLAG_VALUES and len(values) == 1:
         legit = next(iter(values))
         other = next(pair[1] for pair in _FLAGS if legit == pair[0])
         return leaf(place, [_typed(other)], f"no row read has it; all rows read have {values[legit]}"), None
-    share = sum(rows[value] for value in fraud) / max(column.known, 1)
+    share = sum(rows[value] for value in fraud) / max(column.rows if words else column.known, 1)
     if not fraud or share > 1 / 2:
         why = f"it is not known which of these values means fraud: {column.shown()}"
         return todo(place, why, f"a list of values such as [{column.counts[-1][0]}]"), None
     given = [_typed(values[value]) for value in fraud]
-    why = f"{len(values)} values; {share:.2%} of {column.known:,} rows have this one"
+    frauds = sum(rows[value] for value in fraud)
+    why = f"{column.distinct:,} value{'s' if column.distinct > 1 else ''}; {frauds:,} of {column.rows:,} rows have this one"
     return leaf(place, given, why), fraud[0]
 
 

@@ -1,0 +1,1 @@
+"""Decisions of a run as Parquet files for notebooks."""

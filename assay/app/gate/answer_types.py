@@ -1,0 +1,93 @@
+"""How answers read, as types: `openapi` writes them down, and a test holds real answers against them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+#: what the gate answers when it is at fault itself; every other code is a `Reason`
+INTERNAL = "INTERNAL"
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where an event lies on the bus."""
+
+    topic: str
+    partition: int
+    offset: str
+    offset_kind: str
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """How one item ended. A refused one has the four fields of a refusal."""
+
+    event_id: str | None
+    admission: Literal["ADMIT", "DUPLICATE", "QUARANTINE", "RETRY"]
+    reason_codes: list[str]
+    receipt_id: str | UnsetType = UNSET
+    event_class: Literal["traffic", "context", "label"] | UnsetType = UNSET
+    eb_ref: Place | UnsetType = UNSET
+    ts_utc: Annotated[str, Meta(description="of an item in the short form: the time that counts")] | UnsetType = UNSET
+    effect: Annotated[str, Meta(description="of a label in the short form: what it does")] | UnsetType = UNSET
+    decision_url: Annotated[str, Meta(description="of a payment: where its decision can be asked for")] | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+    detail: str | UnsetType = UNSET
+    where: str | UnsetType = UNSET
+    remedy: str | UnsetType = UNSET
+
+
+class Outcomes(msgspec.Struct, frozen=True):
+    """How the items of an array ended: how many how, and one result per item in their order."""
+
+    counts: dict[str, int]
+    results: list[Outcome]
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """Every refusal of a call."""
+
+    error: Annotated[str, Meta(description="one of a closed set of codes")]
+    detail: Annotated[str, Meta(description="what is wrong")]
+    where: Annotated[str, Meta(description="JSON path in the body, byte of it, header, or the call")]
+    remedy: Annotated[str, Meta(description="what helps")]
+
+
+class Revision(msgspec.Struct, frozen=True):
+    """A policy by its name and revision."""
+
+    policy_id: str
+    revision: str
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What was decided on a payment and why. Further fields may come."""
+
+    event_id: str
+    outcome: str
+    score: int
+    reasons: list[str]
+    ts_utc: str
+    decided_at_utc: str
+    features: Annotated[dict[str, Any], Meta(description="value of each feature of the policy")]
+    policy: Revision
+    decision_id: str
+    amount_minor: int | UnsetType = UNSET
+    currency: str | UnsetType = UNSET
+    entities: dict[str, str] | UnsetType = UNSET
+
+
+class Marked(msgspec.Struct, frozen=True):
+    """A mark that was written, to so many partitions of each class."""
+
+    ts_utc: str
+    final: bool
+    partitions: dict[str, int]
+
+
+class HealthState(msgspec.Struct, frozen=True):
+    """Whether the gate can admit, and what is wrong."""
+
+    state: Literal["GREEN", "AMBER", "RED"]
+    reasons: list[str]

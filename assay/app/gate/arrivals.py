@@ -1,0 +1,126 @@
+"""Items of a group examined together with what the index knows: times of the payments that labels speak of, the run's one currency."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
+from assay.app.gate.border import LabelPayload
+from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.policy import LABEL, TRAFFIC
+from assay.app.gate.run_names import RunNames
+from assay.app.gate.short_forms import Item, Short
+from assay.contracts import instants
+from assay.contracts.errors import Quarantine
+from assay.contracts.ids import dedupe_key
+from assay.contracts.reasons import Reason
+
+Examined = Admissible | RefusedEvent
+
+
+class Arrivals:
+    """Examines the items of one run. It belongs to the thread that claims, and so does `index`."""
+
+    def __init__(self, examiner: Examiner, index: AdmissionIndex, names: RunNames, platform_run_id: str) -> None:
+        self._examiner, self._index, self._names, self._run = examiner, index, names, platform_run_id
+        self._currency: str | None = None
+
+    def examine(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined]:
+        """Every item admissible or refused, in their order. `first` is the number of the first one in order of arrival.
+
+        Raises Retry(INDEX_UNAVAILABLE).
+        """
+        examined = [None if _waits(item) else self._one(item, 0, now_us, at) for at, item in enumerate(items, first)]
+        if self._names.one_currency:
+            examined = [item and self._in_the_currency(item, given) for item, given in zip(examined, items, strict=True)]
+        spoken_of = {name for item, given in zip(examined, items, strict=True) if (name := _subject(item, given)) is not None}
+        if not spoken_of:
+            return [item for item in examined if item is not None]
+        times = self._times(spoken_of, examined)
+        return [self._with_subject(item, items[i], times, now_us, first + i) for i, item in enumerate(examined)]
+
+    def _one(self, item: Item, subject_us: int, now_us: int, arrived: int) -> Examined:
+        if isinstance(item, RefusedEvent):
+            return item
+        if isinstance(item, bytes):
+            return self._examiner.examine(item, now_us, arrived)
+        found = self._examiner.examine(item.envelope(subject_us), now_us, arrived)
+        if isinstance(found, RefusedEvent):  # told and kept as it was posted
+            return msgspec.structs.replace(found, raw=item.raw, where=item.place(found.where))
+        found.raw = item.raw
+        return found
+
+    def _times(self, payments: Iterable[str], examined: Iterable[Examined | None]) -> dict[str, int]:
+        """Time of each payment that is known, microseconds: as it was claimed, else as it is in this group."""
+        here: dict[str, int] = {}
+        for item in examined:
+            if isinstance(item, Admissible) and item.event_class == TRAFFIC:
+                here.setdefault(item.envelope.event_id, item.ts_us)
+        keys = {dedupe_key(self._run, TRAFFIC, name): name for name in payments}
+        return here | {keys[key]: ts_us for key, ts_us in self._index.times(list(keys)).items()}
+
+    def _with_subject(self, item: Examined | None, given: Item, times: dict[str, int], now_us: int, arrived: int) -> Examined:
+        if item is None and isinstance(given, Short) and given.subject is not None:
+            if given.subject not in times:
+                return _unknown(given, given.subject)
+            item = self._one(given, times[given.subject], now_us, arrived)
+        if isinstance(item, Admissible) and isinstance(item.payload, LabelPayload):
+            known_us = times.get(item.payload.subject_event_id)
+            if known_us is not None and known_us != instants.parse(item.payload.subject_ts_utc):
+                return _of_another_time(item, item.payload, known_us, given)
+        assert item is not None
+        return item
+
+    def _in_the_currency(self, item: Examined, given: Item) -> Examined:
+        """The first payment of a run says in which currency its policy adds amounts."""
+        if isinstance(item, RefusedEvent) or item.event_class != TRAFFIC:
+            return item
+        currency: str = item.payload.currency
+        if self._currency is None:
+            self._currency = self._index.pin_currency(self._run, currency)
+        try:
+            self._names.check_pinned(currency, self._currency)
+        except Quarantine as refusal:
+            return _refused(item, refusal, given)
+        return item
+
+
+def _waits(item: Item) -> bool:
+    """Whether the envelope of an item can be made only when the time of its payment is known."""
+    return isinstance(item, Short) and item.subject is not None
+
+
+def _subject(item: Examined | None, given: Item) -> str | None:
+    if isinstance(given, Short) and given.subject is not None:
+        return given.subject
+    if isinstance(item, Admissible) and item.event_class == LABEL:
+        named: str = item.payload.subject_event_id
+        return named
+    return None
+
+
+def _unknown(given: Short, payment: str) -> RefusedEvent:
+    return RefusedEvent(
+        given.raw,
+        Reason.LABEL_SUBJECT_UNKNOWN,
+        f"no payment with the event_id {payment!r} was admitted in this run",
+        "$.payment",
+        "Post the payment first, or correct the id. A payment of a run begun by an older version needs its payment_ts_utc.",
+        None,
+        "label_assertion",
+        LABEL,
+    )
+
+
+def _of_another_time(item: Admissible, payload: LabelPayload, known_us: int, given: Item) -> RefusedEvent:
+    what = f"the label says that its payment was at {payload.subject_ts_utc}, it was admitted with {instants.text(known_us)}"
+    where, remedy = "$.payload.subject_ts_utc", "Send the payment's own time, or name the payment that was meant."
+    return _refused(item, Quarantine(Reason.LABEL_SUBJECT_TIME_WRONG, what, where=where, remedy=remedy), given)
+
+
+def _refused(item: Admissible, refusal: Quarantine, given: Item) -> RefusedEvent:
+    where = given.place(refusal.where) if isinstance(given, Short) else refusal.where
+    ids = item.envelope.event_id, item.envelope.event_type, item.event_class, item.envelope.ts_utc
+    return RefusedEvent(item.raw, refusal.reason, refusal.what, where, refusal.remedy, *ids)

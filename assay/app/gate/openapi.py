@@ -1,0 +1,157 @@
+"""The specification of the gate's HTTP calls, OpenAPI 3.1: schemas from the types that read bodies, codes from `operations`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import resources
+from typing import Any, Final
+
+import msgspec
+
+from assay.app.gate.answer_types import INTERNAL, Decision, HealthState, Marked, Outcome, Outcomes, Refusal
+from assay.app.gate.answers import status_of
+from assay.app.gate.border import ContextPayload, Envelope, LabelPayload, PaymentPayload
+from assay.app.gate.operations import ANYWHERE, OF_ITEMS, OPERATIONS, Answered, Operation
+from assay.app.gate.requests import MarkBody
+from assay.app.gate.short_forms import LabelBody, PaymentBody
+from assay.contracts.api_key import KEY_HEADER
+from assay.contracts.limits import BODY_BYTES_MAX
+from assay.contracts.pins import PIN_NAMES
+from assay.contracts.reasons import Reason
+
+ITEMS_MAX: Final = 5_000
+KEY, BEARER = "key", "bearer"
+_TYPES: Final = (PaymentBody, LabelBody, MarkBody, Envelope, PaymentPayload, ContextPayload, LabelPayload)
+_ANSWERS: Final = (Outcome, Outcomes, Refusal, Decision, Marked, HealthState)
+_REF: Final = "#/components/schemas/{name}"
+_ABOUT: Final = (
+    "Payments, labels and other events come in here, and decisions are asked for here. Every refusal has one shape: code, what, where, "
+    f"remedy. A body is JSON in UTF-8 of at most {BODY_BYTES_MAX >> 20} MiB, plain or packed by gzip; an array has at most "
+    f"{ITEMS_MAX:,} items. With an event_id of your own a call may be repeated: what was admitted comes back as a duplicate."
+)
+
+
+def specification(version: str, examples: Mapping[str, Any]) -> dict[str, Any]:
+    """The whole document. `examples` is name → body (see `examples.examples_of`)."""
+    paths: dict[str, dict[str, Any]] = {}
+    for operation in OPERATIONS:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, examples)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "assay gate", "version": version, "description": _ABOUT},
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {
+                KEY: {"type": "apiKey", "in": "header", "name": KEY_HEADER, "description": "the key of the run"},
+                BEARER: {"type": "http", "scheme": "bearer", "description": "the same key as a token"},
+            },
+        },
+    }
+
+
+def codes() -> list[str]:
+    """Every code that the gate can answer."""
+    reasons = {*ANYWHERE, *OF_ITEMS, *(reason for operation in OPERATIONS for reason in operation.refusals)}
+    return sorted([INTERNAL, Reason.DUPLICATE.value, *(reason.value for reason in reasons)])
+
+
+@cache
+def page() -> bytes:
+    """The page from which calls can be tried. It reads the specification from the gate that gives it out, and nothing from elsewhere."""
+    return (resources.files("assay.app.gate") / "docs_page.html").read_bytes()
+
+
+def _schemas() -> dict[str, Any]:
+    _, schemas = msgspec.json.schema_components([*_TYPES, *_ANSWERS], ref_template=_REF)
+    made: dict[str, Any] = dict(schemas)
+    envelope = made["Envelope"]
+    envelope["properties"]["payload"] = {"anyOf": [_ref(one) for one in (PaymentPayload, ContextPayload, LabelPayload)]}
+    envelope["required"] = [*envelope["required"], "schema_version", *PIN_NAMES]
+    envelope["description"] = "An event with everything around it. `run_id` may be left out of a label alone."
+    made["Refusal"]["properties"]["error"]["enum"] = codes()
+    made["Outcome"]["properties"]["error"] |= {"enum": sorted(reason.value for reason in (*OF_ITEMS, Reason.PUBLISH_AMBIGUOUS))}
+    return made
+
+
+def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary}
+    if operation.keyed:
+        made["security"] = [{KEY: []}, {BEARER: []}]
+    parameters = [_parameter(name, meaning, operation) for name, meaning in operation.query.items()]
+    if "{event_id}" in operation.path:
+        parameters.append({"name": "event_id", "in": "path", "required": True, "schema": {"type": "string"}})
+    if parameters:
+        made["parameters"] = parameters
+    if operation.method == "POST":
+        shown = {name.replace(" ", "_"): {"summary": name, "value": examples[name]} for name in operation.examples}
+        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": _body(operation), "examples": shown}}}
+    made["responses"] = _responses(operation)
+    return made
+
+
+def _parameter(name: str, meaning: str, operation: Operation) -> dict[str, Any]:
+    form: dict[str, Any] = {"type": "string"} if name == "event_id" else {"type": "string", "enum": ["all", "exceptions"]}
+    required = name == "event_id" and operation.path == "/v1/decisions"
+    return {"name": name, "in": "query", "required": required, "description": meaning, "schema": form}
+
+
+def _body(operation: Operation) -> dict[str, Any]:
+    one = None if operation.one is None else _ref(operation.one)
+    many = None if operation.many is None else {"type": "array", "maxItems": ITEMS_MAX, "items": _ref(operation.many)}
+    forms = [form for form in (one, many) if form is not None]
+    return forms[0] if len(forms) == 1 else {"oneOf": forms}
+
+
+def _responses(operation: Operation) -> dict[str, Any]:
+    by_status: dict[int, list[Reason]] = {}
+    for reason in (*operation.refusals, *ANYWHERE):
+        if reason is not Reason.PATH_UNKNOWN:  # of no path that is in here
+            by_status.setdefault(status_of(reason), []).append(reason)
+    made = {str(status): _refusal(status, reasons) for status, reasons in by_status.items()}
+    made["500"] = {"description": f"the gate itself failed: {INTERNAL}", "content": _json(_ref(Refusal))}
+    for status, answer in operation.answers.items():
+        other = made.get(str(status))
+        made[str(status)] = _answer(answer) if other is None else _either(_answer(answer), other)
+    return dict(sorted(made.items()))
+
+
+def _refusal(status: int, reasons: list[Reason]) -> dict[str, Any]:
+    form = {"allOf": [_ref(Refusal), {"properties": {"error": {"enum": sorted(reason.value for reason in reasons)}}}]}
+    made: dict[str, Any] = {"description": ", ".join(reason.value for reason in reasons), "content": _json(form)}
+    headers = {
+        404: ("Retry-After", "of DECISION_PENDING: seconds"),
+        405: ("Allow", "methods of this path"),
+        429: ("Retry-After", "seconds"),
+        503: ("Retry-After", "seconds"),
+    }
+    if status in headers:
+        name, meaning = headers[status]
+        made["headers"] = {name: {"description": meaning, "schema": {"type": "string"}}}
+    return made
+
+
+def _answer(answer: Answered) -> dict[str, Any]:
+    if answer.type is None:
+        return {"description": answer.meaning, "content": {"text/plain" if "text" in answer.meaning else "text/html": {}}}
+    schema = {"type": "object"} if answer.type is dict else _form(answer.type)
+    return {"description": answer.meaning, "content": _json(schema)}
+
+
+def _form(of: Any) -> dict[str, Any]:
+    return {"anyOf": [_ref(one) for one in of]} if isinstance(of, tuple) else _ref(of)
+
+
+def _either(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    forms = [part["content"]["application/json"]["schema"] for part in (one, other)]
+    return {"description": f"{one['description']}; or {other['description']}", "content": _json({"anyOf": forms})}
+
+
+def _json(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _ref(of: Any) -> dict[str, Any]:
+    return {"$ref": _REF.format(name=of.__name__)}
