@@ -28,7 +28,7 @@ from assay.codecs.audit_segment import read_segment_header
 from assay.codecs.single_object import unpack
 from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.envelope import EVENT_TYPES
-from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.exit_codes import BAD_INPUT, MISSING, STOPPED, USAGE
 from assay.contracts.handles import QUARANTINE, TRAFFIC
 from assay.contracts.reasons import Reason
 
@@ -38,7 +38,7 @@ STALLED_S = 30.0
 SETTLED_S = 3.0
 LOOK_EVERY_S = 0.5
 #: the streamer's input or the gate's answer is wrong, and will be the next time
-FINAL_CODES = frozenset({Quarantine.exit_code, Stop.exit_code})
+FINAL_CODES = frozenset({USAGE, BAD_INPUT, MISSING, STOPPED})
 
 
 class Counts(NamedTuple):
