@@ -147,6 +147,8 @@ def _describe(world: SealedWorld, console: Console) -> None:
         "kinds": ", ".join(f"{kind} {count:,}" for kind, count in manifest.kinds.items()),
         "labels": f"{truth.rows:,}, {truth.positives:,} of them fraud, {truth.emitted:,} told later" if truth else "none",
     }
+    if not manifest.entities:
+        facts["entities"] = "none: features are kept per entity, so no policy can decide these payments"
     unnamed = rows_without(world, manifest.entities)
     if unnamed:
         facts["without any entity"] = f"{unnamed:,} (no {', no '.join(manifest.entities)}): a run refuses them"

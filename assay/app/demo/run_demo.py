@@ -88,7 +88,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
             stages.say(line)
         with stages.stage("stream, decide, act and audit") as streaming:
             kept = processes.Kept([*servers.servers, *running], stages.say)
-            streaming.rows = _stream(run, world.manifest.rows - unnamed, wanted.speedup, kept, console, stages.pace)
+            streaming.rows = _stream(run, world.manifest.rows, unnamed, wanted.speedup, kept, console, stages.pace)
         seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows, refused_calls(run))
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
@@ -123,11 +123,16 @@ def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Subs
     return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
 
 
-def _stream(run: Run, rows: int, speedup: float, kept: processes.Kept, console: Console, pace: Pace) -> int:
-    """Stream the world until so many rows are audited; how many were audited now and not by an earlier process of this run."""
-    before = audited(run)
-    with processes.streamer(run, speedup) as stream, ProgressLine("audited", rows, console, time.monotonic, before, pace) as line:
-        until_done(run, rows, kept, [stream], line.show)
+def _stream(run: Run, rows: int, unnamed: int, speedup: float, kept: processes.Kept, console: Console, pace: Pace) -> int:
+    """Stream the world until every row is audited or refused; how many were audited now and not by an earlier process of this run.
+
+    So many rows are `unnamed`: the gate will refuse them, and nobody has to wait for them.
+    """
+    before, aside = audited(run), f" · {unnamed:,} of {rows:,} are refused at the gate" if unnamed else ""
+    line = ProgressLine("audited", rows - unnamed, console, time.monotonic, before, pace)
+    with processes.streamer(run, speedup) as stream, line:
+        # the gate seals what it refused when it rests: it is waited for until the refused ones can be counted
+        until_done(run, rows, kept, [stream], lambda done, note: line.show(done, note + aside))
     return audited(run) - before
 
 

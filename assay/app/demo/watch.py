@@ -8,9 +8,11 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from assay.agents.faust_shell.web_guard import is_loopback
 from assay.agents.specs import Role
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.topic_reader import read_topic
@@ -62,14 +64,20 @@ def refused_calls(run: Run) -> dict[str, int] | None:
 
 def _counters(run: Run, url: str) -> dict[str, float]:
     try:
-        # a web view beyond this machine asks for the key
-        asked = urllib.request.Request(f"{url}/metrics", headers={KEY_HEADER: run.api_key} if run.api_key else {})  # noqa: S310
+        asked = urllib.request.Request(f"{url}/metrics", headers=_key_of(run, url))  # noqa: S310 - our own process
         with urllib.request.urlopen(asked, timeout=2) as answer:  # noqa: S310 - our own process
             text = answer.read().decode()
     except (OSError, ValueError):
         return {}
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return {f"{s.name}{{{','.join(s.labels.values())}}}": s.value for s in samples}
+
+
+def _key_of(run: Run, url: str) -> dict[str, str]:
+    """A web view beyond this machine asks for the key, the one that is valid now; on this machine none is asked for."""
+    if is_loopback(urlsplit(url).hostname or ""):
+        return {}
+    return {KEY_HEADER: Run.load(run.directory).api_key}
 
 
 def audited(run: Run) -> int:
