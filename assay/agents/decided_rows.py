@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from assay.agents.decide_kernel import ID_BYTES, JOINED_BYTES, SHA_BYTES, choose, decide
 from assay.agents.decision_policy import DecisionPolicy
-from assay.codecs.columns import I64, U8, Columns, Ragged, Strings, settled_columns, take
+from assay.codecs.columns import I64, U8, Columns, Ragged, Strings, settled_columns, settled_strings, take
 from assay.codecs.digests import Midstate, Workspace, midstate
 from assay.codecs.kernel import frozen
 from assay.contracts import ids
@@ -44,7 +44,7 @@ class RowDecider:
 
     def __init__(self, policy: DecisionPolicy, pins: Pins, feature_digest: bytes) -> None:
         self._thresholds = frozen(policy.thresholds, np.int64), frozen(policy.outcomes, np.int8)
-        self._outcomes = Strings.of(OUTCOMES)
+        self._outcomes = settled_strings(Strings.of(OUTCOMES))  # locked from the start: the kernel meets one type
         prefixes = ids.decision_id_prefix(pins.digest, policy.digest), ids.idempotency_key_prefix(pins.digest), ids.ACTION_ID_TAG
         self._prefixes: tuple[Midstate, ...] = tuple(midstate(prefix) for prefix in (*prefixes, feature_digest))
         self._longest_prefix = max(len(prefix) for prefix in (*prefixes, feature_digest))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
@@ -48,3 +49,14 @@ def exponent_of(code: str) -> int | None:
 def is_currency(code: str, declared: Iterable[str] = ()) -> bool:
     """Whether a payment may be in this currency: ISO 4217 has it, or it is declared (a mapping's `currencies`: crypto, points)."""
     return code in ISO_4217 or (CODE.fullmatch(code) is not None and code in declared)
+
+
+def amount_text(minor: float, code: str, exponent: int | None = None) -> str:
+    """An amount as people write it: `1,310.00 EUR`. `exponent` is one that is declared; without any, the amount is in minor units.
+
+    A mean of amounts is rounded to the minor unit, half to even.
+    """
+    found = exponent_of(code) if exponent is None else exponent
+    if found is None:
+        return f"{round(minor):,} minor units of {code}" if code else f"{round(minor):,} minor units"
+    return f"{Decimal(round(minor)).scaleb(-found):,f} {code}"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from assay.contracts.exit_codes import AGAIN, BAD_INPUT, BY_REASON, REFUTED, STOPPED
 from assay.contracts.reasons import Reason
 
 
@@ -12,7 +15,8 @@ class AssayError(Exception):
     `remedy` what the reader can do about it.
     """
 
-    exit_code = 1
+    #: the exit code of this kind of refusal; see `exit_code`
+    kind_code: ClassVar[int] = REFUTED
 
     def __init__(self, reason: Reason, what: str, *, where: str = "", remedy: str = "") -> None:
         self.reason = reason
@@ -20,6 +24,11 @@ class AssayError(Exception):
         self.where = where
         self.remedy = remedy
         super().__init__(str(self))
+
+    @property
+    def exit_code(self) -> int:
+        """The code that a command ends with: that of the reason, else that of the kind of refusal."""
+        return BY_REASON.get(self.reason, self.kind_code)
 
     def __str__(self) -> str:
         text = f"{self.reason.value}: {self.what}"
@@ -33,16 +42,16 @@ class AssayError(Exception):
 class Retry(AssayError):
     """The same call may succeed later; nothing was lost."""
 
-    exit_code = 75
+    kind_code = AGAIN
 
 
 class Quarantine(AssayError):
     """This input is refused and becomes a dead letter; the next input goes on."""
 
-    exit_code = 65
+    kind_code = BAD_INPUT
 
 
 class Stop(AssayError):
     """Going on would break a promise; the process stops before it emits anything."""
 
-    exit_code = 70
+    kind_code = STOPPED

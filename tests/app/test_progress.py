@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from assay.app.progress import ProgressLine, progress_line, progress_text
+from assay.app.pace import PER_S, Pace
+from assay.app.progress import ProgressLine, progress_line, progress_text, start_line, start_text, ticking
 
 
 @pytest.mark.parametrize(
     ("done", "elapsed_s", "done_at_start", "text"),
     [
-        (0, 0.0, 0, "0 of 100,000 · 0/s · unknown time left"),
+        (0, 0.0, 0, "0 of 100,000"),
         (20_000, 2.0, 0, "20,000 of 100,000 · 10,000/s · 8 s left"),
         (60_000, 2.0, 40_000, "60,000 of 100,000 · 10,000/s · 4 s left"),
         (100_000, 5.0, 0, "100,000 of 100,000 · 20,000/s · 5.0 s"),
@@ -24,8 +27,87 @@ def test_the_rate_counts_only_what_this_process_did(done: int, elapsed_s: float,
     assert progress_text(done, 100_000, elapsed_s, done_at_start) == text
 
 
+@pytest.mark.parametrize(
+    ("done", "elapsed_s", "still_s", "text"),
+    [
+        (0, 0.0, 0.0, "0 of 10,000 · 10 s left"),
+        (0, 1.0, 1.0, "0 of 10,000 · 15 s left"),
+        (500, 1.0, 0.0, "500 of 10,000 · 500/s · 11 s left"),
+        (5_000, 10.0, 0.0, "5,000 of 10,000 · 500/s · 9 s left"),
+        (9_999, 10.0, 0.0, "9,999 of 10,000 · 1,000/s · 1 s left"),
+        (9_988, 35.0, 25.0, "9,988 of 10,000 · 285/s · nothing for 25 s"),
+    ],
+)
+def test_the_time_left_is_told_from_the_first_moment_and_no_longer_than_it_holds(
+    done: int, elapsed_s: float, still_s: float, text: str
+) -> None:
+    """By what is expected, 1,000 a second, and more and more by what is seen."""
+    assert progress_text(done, 10_000, elapsed_s, expected_per_s=1_000, still_s=still_s) == text
+
+
 def test_a_total_nobody_knows_is_not_made_up() -> None:
     assert progress_text(12_000, 0, 2.0) == "12,000 · 6,000/s · 2.0 s"
+
+
+def test_slow_work_is_told_with_a_decimal() -> None:
+    assert progress_text(5, 58, 20.0, expected_per_s=1.0) == "5 of 58 · 0.2/s · 167 s left"
+
+
+@pytest.mark.parametrize(
+    ("elapsed_s", "expected_s", "text"),
+    [(0, 12, "0 s of about 12 s"), (4, 12, "4 s of about 12 s"), (13, 12, "13 s, longer than usual"), (4, 0, "4 s")],
+)
+def test_a_start_is_told_by_the_seconds_of_the_last_one(elapsed_s: float, expected_s: float, text: str) -> None:
+    assert start_text(elapsed_s, expected_s) == text
+
+
+def test_a_start_has_a_bar_and_its_seconds_are_remembered(tmp_path: Path) -> None:
+    clock = iter([10.0, 13.0, *(14.0 for _ in range(1_000))])
+    console, pace = Console(file=io.StringIO(), force_terminal=True, width=80), Pace(tmp_path / "cache" / "pace.json")
+    with start_line("start gate and worker", console, pace, lambda: next(clock)):
+        pass
+    assert isinstance(console.file, io.StringIO)
+    assert "start gate and worker ━" in console.file.getvalue()
+    assert "3 s of about 8 s" in console.file.getvalue()
+    assert Pace(tmp_path / "cache" / "pace.json").start_s("start gate and worker") == 4.0
+
+
+def test_a_start_that_failed_is_not_remembered(tmp_path: Path) -> None:
+    with (
+        pytest.raises(ValueError, match="broken"),
+        start_line("start gate and worker", Console(file=io.StringIO()), Pace(tmp_path / "pace.json"), lambda: 1.0),
+    ):
+        raise ValueError("broken")
+    assert not (tmp_path / "pace.json").exists()
+
+
+def test_work_is_expected_to_be_as_fast_as_the_last_time(tmp_path: Path) -> None:
+    """The pace of what was done here, without what was there at the start and without the wait after the last."""
+    file = tmp_path / "pace.json"
+    clock = iter([0.0, 1.0, 2.0, 9.0])
+    with ProgressLine("audited", 5_000, Console(file=io.StringIO()), lambda: next(clock), 1_000, Pace(file)) as line:
+        for done in (2_000, 3_000, 3_000):
+            line.show(done)
+    assert Pace(file).per_s("audited") == 1_000.0
+    assert Pace().per_s("audited") == PER_S["audited"]
+    assert Pace(file).per_s("never heard of") == 0.0
+
+
+@pytest.mark.parametrize("text", ["", "[]", "no JSON", '{"audited": "fast", "streamed": -1}', '{"audited": Infinity}'])
+def test_a_damaged_memory_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "pace.json").write_text(text)
+    assert Pace(tmp_path / "pace.json").per_s("audited") == PER_S["audited"]
+
+
+def test_a_memory_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    Pace(tmp_path / "file" / "pace.json").did("audited", 10, 1.0)
+
+
+def test_work_that_tells_nothing_by_itself_is_looked_at() -> None:
+    looked = threading.Event()
+    with ticking(looked.set, every_s=0.001):
+        assert looked.wait(20)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
@@ -51,8 +133,8 @@ def _shown(*, terminal: bool) -> str:
 def test_without_a_terminal_a_line_comes_every_few_seconds() -> None:
     lines = _shown(terminal=False).splitlines()
     assert lines == [
-        "  streamed: 4 of 10 · 1/s · 8 s left · note",
-        "  streamed: 9 of 10 · 1/s · 1 s left · note",
+        "  streamed: 4 of 10 · 0.8/s · 1 s left · note",
+        "  streamed: 9 of 10 · 0.9/s · 1 s left · note",
     ]
 
 

@@ -13,7 +13,7 @@ from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from assay.app.bus.topic_reader import read_records
-from assay.app.bus.topics import create_topics, partitions_of
+from assay.app.bus.topics import create_topics, delete_topics, partitions_of, topics_there
 from assay.app.cli import topic as command
 from assay.app.substrate import Server
 from assay.codecs.single_object import pack
@@ -45,6 +45,15 @@ def test_all_topics_are_created_with_their_configuration_and_once(kafka: Server,
         resource = ConfigResource(ResourceType.TOPIC, found.name(namespace))
         held = admin.describe_configs([resource])[resource].result(30)
         assert {name: held[name].value for name in found.broker_config()} == found.broker_config()
+
+
+def test_the_topics_of_a_namespace_are_deleted_and_no_others(kafka: Server, namespace: str) -> None:
+    create_topics(kafka.address, namespace)
+    create_topics(kafka.address, f"{namespace}more.")
+    assert len(topics_there(kafka.address, namespace)) == len(topics())
+    delete_topics(kafka.address, topics_there(kafka.address, namespace))
+    until(lambda: not topics_there(kafka.address, namespace), 20)
+    assert len(topics_there(kafka.address, f"{namespace}more.")) == len(topics())
 
 
 def test_a_topic_in_another_shape_is_refused_before_any_is_created(kafka: Server, namespace: str) -> None:

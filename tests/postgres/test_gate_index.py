@@ -173,3 +173,21 @@ def test_an_epoch_is_durable_whatever_the_connection_is(dsn: str) -> None:
         said.clear()
         assert _next_epoch(connection) > 0
     assert said == ["SET LOCAL synchronous_commit = on", "SELECT nextval('ig_epoch')"]
+
+
+def test_how_long_an_event_is_admitted_is_told_and_that_it_is_not(dsn: str) -> None:
+    index = AdmissionIndex(dsn)
+    index.claim(claims("a"), 1)
+    assert index.admitted_since_s(digest("a")) == 0
+    index.settle(1, [RecordMetadata(1, 5)])
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("UPDATE ig_batches SET settled_at = now() - interval '90 s'")
+    since_s = index.admitted_since_s(digest("a"))
+    assert since_s is not None
+    assert 90 <= since_s < 900
+    assert index.admitted_since_s(digest("b")) is None
+
+
+def test_the_first_currency_of_a_run_is_its_own_for_good(dsn: str) -> None:
+    pins = [AdmissionIndex(dsn).pin_currency(run, currency) for run, currency in (("r", "EUR"), ("r", "JPY"), ("s", "JPY"))]
+    assert pins == ["EUR", "EUR", "JPY"]

@@ -16,7 +16,7 @@ from assay.app.substrate.roles import ADMIN, GATE, READER, address, passfile
 
 pytestmark = pytest.mark.tier1
 
-CLAIM = Claim(b"k" * 32, b"h" * 32, 1)
+CLAIM = Claim(b"k" * 32, b"h" * 32, 1, 2)
 
 
 @pytest.fixture(scope="module")

@@ -81,3 +81,33 @@ def test_attributes_are_asked_for_where_the_type_checker_sees_them() -> None:
 def test_a_planted_getattr_is_seen() -> None:
     assert asks_by_name("def pin(config, name):\n    return getattr(config, name)")
     assert not asks_by_name("def __getattr__(name):\n    raise AttributeError(name)")
+
+
+#: what prints without the edge: the edge itself, what runs before or without anything of ours, and processes that print for programs
+PRINTS = frozenset({
+    "assay/app/screen.py",
+    "assay/agents/faust_shell/apps.py",  # below `app`; it passes `visible`
+    "assay/app/substrate/preflight.py",
+    "assay/app/substrate/supervisor.py",
+    "assay/app/bench/lane.py",
+    "assay/app/bench/passthrough.py",
+    "assay/app/bench/recovery.py",
+    "assay/app/bench/recovery_process.py",
+    "assay/app/bench/takeover.py",
+})  # fmt: skip
+
+
+def prints_past_the_edge(text: str) -> bool:
+    """Whether a source text prints, or makes a console, in another way than by `assay.app.screen`."""
+    return any(name in {"print", "typer.echo", "Console", "rich.print", "sys.stdout.write", "sys.stderr.write"} for name, _ in calls(text))
+
+
+def test_whatever_is_printed_passes_the_edge_that_writes_out_control_characters() -> None:
+    found = {name_of(path) for path in sources("assay") if prints_past_the_edge(path.read_text(encoding="utf-8"))}
+    assert found - PRINTS == set()
+
+
+@pytest.mark.parametrize("text", ["print(event_id)", "typer.echo(event_id)", "from rich.console import Console\nConsole().print(1)"])
+def test_a_planted_print_is_seen(text: str) -> None:
+    assert prints_past_the_edge(text)
+    assert not prints_past_the_edge("from assay.app.screen import say\nsay(event_id)\nconsole.print(event_id)")

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from source_tree import ROOT
 
-from assay.app.cli import COMMANDS, EXIT_CODES
+from assay.app.cli import COMMANDS
+from assay.contracts.exit_codes import EXIT_CODES
 
 README_WORDS_MAX = 900
 FIGURE_ROWS_MAX = 8
@@ -78,7 +79,8 @@ def test_links_lead_to_files_and_headings() -> None:
 def test_every_command_and_every_exit_code_is_documented() -> None:
     page = (ROOT / "docs/commands.md").read_text(encoding="utf-8")
     assert re.findall(r"^\| `assay (\w+)` \|", page, re.MULTILINE) == list(COMMANDS)
-    assert re.findall(r"^\| (\d+) \|", page, re.MULTILINE) == re.findall(r"^  (\d+) ", EXIT_CODES, re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| (.*) \| (.*) \|$", page, re.MULTILINE)
+    assert rows == [(str(one.code), one.meaning, one.remedy) for one in EXIT_CODES]
 
 
 def test_every_page_is_in_the_navigation_of_the_site() -> None:

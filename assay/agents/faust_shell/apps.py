@@ -20,6 +20,7 @@ from assay.agents.faust_shell.lanes import LaneMember
 from assay.agents.faust_shell.transport import LaneConsumer, LaneTransport
 from assay.agents.step import TopicPartition
 from assay.contracts.errors import AssayError
+from assay.contracts.visible import visible
 
 
 class LaneBoot(BootStrategy):
@@ -105,7 +106,7 @@ def _end(reason: BaseException) -> None:
 
 
 def _say(reason: BaseException) -> None:
-    print(f"assay worker: {last_words(reason)}", file=sys.stderr, flush=True)
+    print(visible(f"assay worker: {last_words(reason)}"), file=sys.stderr, flush=True)
 
 
 def last_words(reason: BaseException) -> str:

@@ -77,6 +77,7 @@ class Answer:
     """What would have changed. `payments` counts those that at least one side decided; `rescored` those with the outcome of before,
     but another score or other reasons. `refused` counts payments that a lane refused, by side and reason. `columns` says where columns
     came from that the journal does not hold. `unnamed` counts payments without an id of any entity of the policy: a gate would refuse them.
+    `exponents` are of the minor units of currencies that are known.
     """
 
     run_id: str
@@ -92,6 +93,7 @@ class Answer:
     refused: Mapping[str, Mapping[str, int]]
     columns: Mapping[str, str]
     unnamed: int
+    exponents: Mapping[str, int]
     digests: Mapping[str, str]
 
     @property
@@ -114,6 +116,7 @@ class Answer:
             "refused": {side: dict(counts) for side, counts in self.refused.items()},
             "columns": dict(self.columns),
             "without_entity": self.unnamed,
+            "exponents": dict(self.exponents),
             "decision_digests": dict(self.digests),
             "first_changed": [changed.as_json() for changed in self.first],
         }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 
 from assay.agents.rule_plan import compile_rules
 from assay.app.backtest.answer import Answer, ChangedPayment
@@ -15,6 +16,7 @@ from assay.app.backtest.tally import TOGETHER, Tally
 from assay.app.backtest.truth import Truth, surveyed, truth_of
 from assay.app.policy.documents import Policy
 from assay.app.progress import unseen
+from assay.app.report.payments import exponents_of
 from assay.app.run.directory import Run
 from assay.tables.feature_plan import compile_plan
 
@@ -59,7 +61,8 @@ def backtest(
     tally = Tally(truth, note_changed, together)
     for _ in _compared(run, policy, sources, missing, seen, tally):
         progress(seen.payments, survey.payments)
-    return _answer(run, policy, truth, missing, seen, tally, first)
+    exponents = {code: exponent for code, exponent in exponents_of(world).items() if code in tally.currencies}
+    return replace(_answer(run, policy, truth, missing, seen, tally), first=tuple(first), exponents=exponents)
 
 
 def _compared(run: Run, policy: Policy, sources: Sources, missing: Missing, seen: Seen, tally: Tally) -> Iterator[None]:
@@ -77,7 +80,7 @@ def _compared(run: Run, policy: Policy, sources: Sources, missing: Missing, seen
     seen.refuse_absent(missing.names, missing.origin)
 
 
-def _answer(run: Run, policy: Policy, truth: Truth, missing: Missing, seen: Seen, tally: Tally, first: Sequence[ChangedPayment]) -> Answer:
+def _answer(run: Run, policy: Policy, truth: Truth, missing: Missing, seen: Seen, tally: Tally) -> Answer:
     config = run.config
     plan = compile_plan(config.features)
     return Answer(
@@ -90,9 +93,10 @@ def _answer(run: Run, policy: Policy, truth: Truth, missing: Missing, seen: Seen
         truth=truth.source,
         cells=tally.cells(),
         reasons=tally.reasons(),
-        first=tuple(first),
         refused=tally.refused,
         columns=dict.fromkeys(missing.names, missing.origin),
         unnamed=seen.unnamed,
+        first=(),
+        exponents={},
         digests={side: digest.hexdigest() for side, digest in tally.digests.items()},
     )

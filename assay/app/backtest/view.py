@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.text import Text
 
 from assay.app.backtest.answer import REFUSED, Answer, Cell, ChangedPayment, ReasonChange
+from assay.app.report.amounts import major, unit
 from assay.app.report.fitted_table import fitted
-from assay.contracts.currencies import exponent_of
 from assay.contracts.outcomes import OUTCOMES
 
 REASONS_SHOWN = 15
@@ -26,7 +26,7 @@ def show(answer: Answer, console: Console) -> None:
     moved = [cell for cell in answer.cells if cell.before != cell.after]
     if moved:
         _say(console, "", "what changes, and what it is worth")
-        console.print(_moved(moved, console.width))
+        console.print(_moved(moved, answer.exponents, console.width))
     fired = [reason for reason in answer.reasons if reason.gone or reason.new]
     if fired:
         _say(console, "", "reasons that fire on other payments (alone: no other reason fired)")
@@ -36,7 +36,7 @@ def show(answer: Answer, console: Console) -> None:
     if answer.first:
         _say(console, "", f"the first {len(answer.first):,} of {answer.changed:,} changed payments (all of them: --ids FILE)")
         for changed in answer.first:
-            _say(console, *_changed(changed))
+            _say(console, *_changed(changed, answer.exponents))
 
 
 def _head(answer: Answer) -> Iterator[str]:
@@ -67,8 +67,8 @@ def _matrix(answer: Answer, width: int) -> object:
     return fitted(("", *tos), [(name, *(f"{counts[name, to]:,}" for to in tos)) for name in froms], width)
 
 
-def _moved(cells: Sequence[Cell], width: int) -> object:
-    rows = [(f"{c.before} → {c.after}", f"{c.payments:,}", _count(c.frauds), money(c.amount_minor, c.currency)) for c in cells]
+def _moved(cells: Sequence[Cell], exponents: Mapping[str, int], width: int) -> object:
+    rows = [(f"{c.before} → {c.after}", f"{c.payments:,}", _count(c.frauds), money(c.amount_minor, c.currency, exponents)) for c in cells]
     return fitted(("outcome", "payments", "frauds", "amount"), rows, width)
 
 
@@ -85,14 +85,14 @@ def _reasons(reasons: Sequence[ReasonChange], width: int) -> object:
     return fitted(("reason", "fired", "alone", "on frauds"), rows, width, may_go=(2,))
 
 
-def _changed(one: ChangedPayment) -> Iterator[str]:
+def _changed(one: ChangedPayment, exponents: Mapping[str, int]) -> Iterator[str]:
     yield f"  {one.event_id}"
     scores = " → ".join("none" if score is None else str(score) for score in (one.score_before, one.score_after))
     fired = [*(f"-{code}" for code in one.reasons_gone), *(f"+{code}" for code in one.reasons_new)]
     said = (
         f"{one.before} → {one.after}",
         f"score {scores}",
-        money(one.amount_minor, one.currency),
+        money(one.amount_minor, one.currency, exponents),
         *(["fraud"] if one.fraud else []),
         *fired,
     )
@@ -103,14 +103,10 @@ def _count(frauds: int | None) -> str:
     return "?" if frauds is None else f"{frauds:,}"
 
 
-def money(amount_minor: int, currency: str) -> str:
-    """`1,203.20 EUR`; in minor units for a currency that ISO 4217 does not have."""
-    exponent = exponent_of(currency)
-    if exponent is None:
-        return f"{amount_minor:,} minor units of {currency}"
-    whole, fraction = divmod(abs(amount_minor), 10**exponent)
-    sign = "-" if amount_minor < 0 else ""
-    return f"{sign}{whole:,}" + (f".{fraction:0{exponent}d}" if exponent else "") + f" {currency}"
+def money(amount_minor: int, currency: str, exponents: Mapping[str, int]) -> str:
+    """`1,203.20 EUR`; in minor units for a currency whose exponent is not known."""
+    exponent = exponents.get(currency)
+    return f"{major(amount_minor, exponent)} {unit(currency, exponent)}"
 
 
 def _say(console: Console, *lines: str) -> None:

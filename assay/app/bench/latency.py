@@ -17,13 +17,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from rich.console import Console
-
 from assay.app.bench.arena import arena
 from assay.app.bench.lane import machine
 from assay.app.bench.latency_round import COPY, GATE, PATHS, measure_path
 from assay.app.bench.picture import Axis, Chart, Series, write_charts
 from assay.app.bench.stats import spread
+from assay.app.screen import Screen
 
 #: percentiles of a path that are divided by those of the raw copy
 COMPARED: Final = ("p50", "p99")
@@ -37,7 +36,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
     Raises Stop(BENCH_INVALID) when a decision or a copy is missing or differs, or the gate does not admit every payment.
     """
     given = _arguments(arguments)
-    console = Console(file=sys.stderr)
+    console = Screen(file=sys.stderr)
     with arena(postgres=GATE in given.paths) as place:
         measured = [
             measure_path(given, place, path, number, console)

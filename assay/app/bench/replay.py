@@ -15,8 +15,6 @@ import time
 from argparse import ArgumentParser, Namespace
 from typing import Any
 
-from rich.console import Console
-
 from assay.app.bench.arena import Arena, arena
 from assay.app.bench.contestants import busy_s, measure
 from assay.app.bench.lane import Inputs, lane_contestant, machine
@@ -25,6 +23,7 @@ from assay.app.progress import ProgressLine
 from assay.app.replay.fresh_process import run_fresh
 from assay.app.report.evidence import ReplayEvidence
 from assay.app.run.directory import Run
+from assay.app.screen import Screen
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -33,7 +32,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
     """Measure and give both speeds with their spread. Raises Stop(BENCH_INVALID) when a decision is not confirmed."""
     given = _arguments(arguments)
     inputs = Inputs(given)
-    with arena() as place, ProgressLine("rounds", given.rounds + given.uncounted, Console(file=sys.stderr), time.monotonic) as line:
+    with arena() as place, ProgressLine("rounds", given.rounds + given.uncounted, Screen(file=sys.stderr), time.monotonic) as line:
         rounds = []
         for number in range(-given.uncounted, given.rounds):
             rounds.append({"round": number, **_round(place, inputs, f"replay{number}.")})

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 import psutil
-from rich.console import Console
 
 from assay.agents.lane import LaneMachine
 from assay.agents.specs import Role
@@ -32,6 +31,7 @@ from assay.app.bench.stats import spread
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import RunConfig
+from assay.app.screen import Screen
 from assay.contracts.errors import Stop
 from assay.contracts.handles import RTDL, TRAFFIC
 from assay.contracts.reasons import Reason
@@ -65,7 +65,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
     given = _arguments(arguments)
     points = [("keys", n) for n in given.keys] + [("features", n) for n in given.features]
     rounds: list[dict[str, Any]] = []
-    with ProgressLine("points", len(points) * given.rounds, Console(file=sys.stderr), time.monotonic) as line:
+    with ProgressLine("points", len(points) * given.rounds, Screen(file=sys.stderr), time.monotonic) as line:
         for number in range(given.rounds):
             for axis, value in points:
                 config = bench_config() if axis == "keys" else with_features(value)

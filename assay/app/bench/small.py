@@ -16,7 +16,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 
 from assay.agents.batch import Batch, Result, Rows, Step, Views
 from assay.agents.lane import LaneMachine
@@ -29,6 +28,7 @@ from assay.app.bench.lane import bench_config, machine
 from assay.app.bench.stats import spread
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.progress import ProgressLine
+from assay.app.screen import Screen
 from assay.codecs.columns import Strings, concat
 from assay.contracts.errors import Stop
 from assay.contracts.handles import RTDL, TRAFFIC
@@ -52,7 +52,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
     """Measure and give CPU ms per record at every size, with spreads. Raises Stop(BENCH_INVALID) when a decision is missing."""
     given = _arguments(arguments)
     rounds: list[dict[str, Any]] = []
-    with ProgressLine("points", len(given.rows) * given.rounds, Console(file=sys.stderr), time.monotonic) as line:
+    with ProgressLine("points", len(given.rows) * given.rounds, Screen(file=sys.stderr), time.monotonic) as line:
         for number in range(given.rounds):
             for rows in given.rows:
                 rounds.append({"round": number, "rows": rows, **_point(rows)})

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from assay.app.bus import admin
 from assay.app.bus.admin import KafkaAdmin, TopicShape
 from assay.app.bus.errors import unreachable
+from assay.app.bus.offsets import ANSWER_MAX_S
 from assay.contracts.errors import Stop
 from assay.contracts.handles import CONTROL
 from assay.contracts.reasons import Reason
@@ -47,6 +48,17 @@ def partitions_of(bootstrap: str, namespace: str, properties: Mapping[str, Any] 
     """Partitions of every topic of ours that the broker has, by handle. Raises Retry(BROKER_UNREACHABLE)."""
     present = KafkaAdmin(bootstrap, properties).partitions()
     return {handle: present[found.name(namespace)] for handle, found in topics().items() if found.name(namespace) in present}
+
+
+def topics_there(bootstrap: str, namespace: str, properties: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """Names of the topics of ours that the broker has in a namespace. Raises Retry(BROKER_UNREACHABLE)."""
+    present = KafkaAdmin(bootstrap, properties, ANSWER_MAX_S).partitions()
+    return tuple(sorted(name for found in topics().values() if (name := found.name(namespace)) in present))
+
+
+def delete_topics(bootstrap: str, names: Iterable[str], properties: Mapping[str, Any] | None = None) -> None:
+    """Delete topics with all they hold. Raises Retry(BROKER_UNREACHABLE)."""
+    KafkaAdmin(bootstrap, properties).delete(names)
 
 
 def _visible(cluster: KafkaAdmin, names: set[str]) -> dict[str, int]:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
+from collections.abc import Callable
+from difflib import get_close_matches
 from typing import Any
 
 from assay import __version__
 from assay.app.private_files import keep_private
-from assay.contracts.errors import AssayError
+from assay.app.screen import ReaderGone, leave_quietly, prepare_output, say
+from assay.contracts.errors import AssayError, Stop
+from assay.contracts.exit_codes import DONE, EXIT_CODES, INTERRUPTED, READER_GONE, USAGE
+from assay.contracts.reasons import Reason
+from assay.contracts.visible import one_line
 
 #: command → (module, function taking the remaining arguments, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -28,65 +35,82 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "journal": ("assay.app.cli.journal", "show, verify, snapshot and truncate a lane's journal"),
     "audit": ("assay.app.cli.audit", "verify the audit chain"),
     "decision": ("assay.app.cli.decision", "show one decision with its reasons and proof"),
+    "receipt": ("assay.app.cli.receipt", "show what the gate answered about an event"),
+    "quarantine": ("assay.app.cli.quarantine", "list and show what was refused"),
     "topic": ("assay.app.cli.topic", "print any topic; create the topics"),
     "export": ("assay.app.cli.export", "write decisions as Parquet files for notebooks"),
     "report": ("assay.app.cli.report", "write the report of a run"),
+    "runs": ("assay.app.cli.runs", "list and remove runs"),
     "bench": ("assay.app.cli.bench", "measure the lane and the gate on this machine"),
     "warm": ("assay.app.cli.warm", "compile every kernel for this processor"),
     "contracts": ("assay.app.cli.contracts", "check contracts and write their documentation"),
+    "completion": ("assay.app.cli.completion", "print a script that completes commands in your shell"),
 }
 
-INTERRUPTED = 130
-EXIT_CODES = """exit codes:
-  0    done
-  1    refused, or a difference was found
-  2    usage
-  65   bad input
-  70   stopped to keep a promise
-  75   try again
-  130  interrupted"""
+EXIT_CODES_HELP = "\n".join(["exit codes:", *(f"  {one.code:<4} {one.meaning}" for one in EXIT_CODES)])
+_FILE_REMEDY = "Correct the path or its permissions, or free space."
 
 
 def main(argv: list[str] | None = None) -> None:
     """Run one command. Each command module has a `main(arguments: list[str]) -> int`."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    prepare_output()
+    try:
+        raise SystemExit(_run(arguments))
+    except ReaderGone:
+        leave_quietly()
+        raise SystemExit(READER_GONE) from None
+
+
+def _run(arguments: list[str]) -> int:
+    """The exit code of a call, whose refusal is told on standard error."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
-        print(_usage())
-        raise SystemExit(0)
+        say(_usage())
+        return DONE
     if arguments[0] in ("-V", "--version"):
-        print(f"assay {__version__}")
-        raise SystemExit(0)
+        say(f"assay {__version__}")
+        return DONE
     name = arguments.pop(0)
     keep_private()
     if name not in COMMANDS:
-        print(f"assay: no command '{name}'.\n\n{_usage()}", file=sys.stderr)
-        raise SystemExit(2)
+        near = get_close_matches(name, COMMANDS, n=1)
+        meant = f" Did you mean '{near[0]}'?" if near else ""
+        say(f"assay: no command '{one_line(name)}'.{meant}\n\n{_usage()}", error=True)
+        return USAGE
+    command: Callable[[list[str]], int] = importlib.import_module(COMMANDS[name][0]).main
     try:
-        code = importlib.import_module(COMMANDS[name][0]).main(arguments)
-        raise SystemExit(code)
+        return command(arguments)
     except AssayError as error:
-        print(f"assay {name}: {error}", file=sys.stderr)
-        raise SystemExit(error.exit_code) from None
+        return _refused(name, error)
+    except OSError as error:
+        return _of_system(name, error)
     except _usage_error() as error:
         if error.format_message():
-            print(f"assay {name}: {error.format_message()}\nassay {name} --help says more.", file=sys.stderr)
-        raise SystemExit(2) from None
-    except OSError as error:
-        raise SystemExit(_no_room(name, error)) from None
+            say(f"assay {name}: {one_line(_suggesting(error.format_message()))}\n{_path_of(error, name)} --help says more.", error=True)
+        return USAGE
     except (KeyboardInterrupt, _abort()):
-        print(f"{chr(10) * sys.stderr.isatty()}assay {name}: interrupted", file=sys.stderr)  # below the ^C of the terminal
-        raise SystemExit(INTERRUPTED) from None
+        say(f"{chr(10) * sys.stderr.isatty()}assay {name}: interrupted", error=True)  # below the ^C of the terminal
+        return INTERRUPTED
 
 
-def _no_room(name: str, error: OSError) -> int:
-    """The exit code of a command that found no room for a file, which it names. Any other error is raised as it is."""
+def _refused(name: str, error: AssayError) -> int:
+    """The remedy may have lines of its own, as the end of a log has them; a name within the rest must not begin one."""
+    place = f" (at {one_line(error.where)})" if error.where else ""
+    remedy = f". {error.remedy}" if error.remedy else ""
+    say(f"assay {name}: {error.reason.value}: {one_line(error.what)}{place}{remedy}", error=True)
+    return error.exit_code
+
+
+def _of_system(name: str, error: OSError) -> int:
+    """The exit code where the system refuses a file, or has no room for it. An error without a file was not foreseen."""
     from assay.app.stores.full import StoreFull, is_full
 
-    if not is_full(error):
+    if is_full(error):
+        return _refused(name, StoreFull(str(error.filename or "the file that was written"), error))
+    if error.filename is None:
         raise error
-    full = StoreFull(str(error.filename or "the file that was written"), error)
-    print(f"assay {name}: {full}", file=sys.stderr)
-    return full.exit_code
+    what, where = str(error.strerror).lower(), str(error.filename)
+    return _refused(name, Stop(Reason.FILE_REFUSED, f"the system says: {what}", where=where, remedy=_FILE_REMEDY))
 
 
 def _usage_error() -> Any:
@@ -103,6 +127,16 @@ def _abort() -> Any:
     return typer.Abort
 
 
+def _suggesting(message: str) -> str:
+    """Typer's words for a mistyped option in ours."""
+    return re.sub(r" \(Possible options: (.*)\)$", r". Did you mean \1?", message)
+
+
+def _path_of(error: Any, name: str) -> str:
+    """The command that was called, with its subcommand."""
+    return f"assay {name}" if error.ctx is None else str(error.ctx.command_path)
+
+
 def _usage() -> str:
-    lines = [f"  {name:<10} {text}" for name, (_, text) in COMMANDS.items()]
-    return "\n".join(["usage: assay COMMAND [OPTIONS]", "", *lines, "", "assay COMMAND --help explains a command.", "", EXIT_CODES])
+    lines = [f"  {name:<11}{text}" for name, (_, text) in COMMANDS.items()]
+    return "\n".join(["usage: assay COMMAND [OPTIONS]", "", *lines, "", "assay COMMAND --help explains a command.", "", EXIT_CODES_HELP])

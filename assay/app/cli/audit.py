@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from assay.app.audit.verify import verify_chain
 from assay.app.audit.witnesses import witnesses_of
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.screen import Screen, say_json
 from assay.app.settings import load_settings
 from assay.app.stores.segment_journal import read_head
 from assay.contracts.errors import Stop
@@ -35,19 +36,28 @@ def audit() -> None:
 
 
 @app.command(short_help="read every segment and say whether the chain is whole")
-def verify(run: Annotated[Path, typer.Option(help="directory of the run")]) -> int:
+def verify(
+    run: Annotated[Path, typer.Option(help="directory of the run")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="the evidence as JSON")] = False,
+) -> int:
     """Read every segment in order, and hold it against the journal and the bus if they answer.
 
     Exit code 1 when the chain is broken or holds something else than they give; the first lines name the segment or the event.
+
+    Example: assay audit verify --run runs/live
     """
-    wired, console = Run.load(run), Console()
+    wired, console = Run.load(run), Screen(stderr=as_json)
     witnesses = witnesses_of(wired, read_bus_properties(load_settings().bus_properties))
-    with ProgressLine("audit segments", _expected(wired), console, time.monotonic) as line:
+    with ProgressLine("audit segments", _expected(wired), console, time.monotonic, pace=pace_of(load_settings())) as line:
 
         def show(records: int, segments: int, size: int) -> None:
             line.show(segments, f"{records:,} records, {size / MB:,.0f} MB")
 
         evidence = verify_chain(wired.store, wired.config.pins, show, witnesses)
+    if as_json:
+        say_json(evidence.model_dump(mode="json"))
+        return 0 if evidence.verified else 1
     if evidence.verified:
         console.print(f"  audit verified: {evidence.records:,} records in {evidence.segments:,} segments", highlight=False)
         console.print(f"  {evidence.against}", highlight=False, soft_wrap=True, markup=False)

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
+from assay.app.pace import pace_of
 from assay.app.policy.documents import load_policy
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.screen import Screen, say
 from assay.app.settings import load_settings
 
 app = plain_app()
@@ -47,17 +48,17 @@ def backtest(
 
     loaded, wired = load_policy(policy), Run.load(run)
     refuse_unfit_policy(wired, loaded)
-    console = Console(stderr=as_json)
+    console = Screen(stderr=as_json)
     with ExitStack() as stack:
         try:
             write = stack.enter_context(ids_file(ids))
         except OSError as error:
             raise typer.BadParameter(f"--ids {ids} cannot be written: {error.strerror}") from None
         sources = BusSources(wired, read_bus_properties(load_settings().bus_properties))
-        with ProgressLine("decided again", 0, console, time.monotonic) as line:
+        with ProgressLine("decided again", 0, console, time.monotonic, pace=pace_of(load_settings())) as line:
             answer = answer_of(wired, loaded, sources, limit, write, lambda done, total: line.show(done, total=total))
     if as_json:
-        typer.echo(json.dumps(answer.as_json(), indent=1))
+        say(json.dumps(answer.as_json(), indent=1))
     else:
         show(answer, console)
     return 1 if expect_same and answer.changed else 0

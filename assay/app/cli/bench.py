@@ -12,6 +12,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from assay.app.cli.paths import refuse_unwritable
+from assay.app.screen import Screen, say
+
 #: what can be measured → module with `run(arguments) -> figures`
 BENCHES = {name: f"assay.app.bench.{name}" for name in ("lane", "latency", "ingest", "recovery", "replay", "scale", "small", "takeover")}
 
@@ -23,13 +26,16 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("what", choices=BENCHES, help="`assay bench WHAT --help` lists its options")
     parser.add_argument("--json", type=Path, help="file to write all figures to; - prints them")
     given, rest = parser.parse_known_args(arguments)
+    to_file = given.json is not None and str(given.json) != "-"
+    if to_file:
+        refuse_unwritable(given.json)
     figures: dict[str, Any] = importlib.import_module(BENCHES[given.what]).run(rest)
-    if given.json is not None and str(given.json) != "-":
+    if to_file:
         given.json.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     if str(given.json) == "-":
-        print(json.dumps(figures, indent=1))
+        say(json.dumps(figures, indent=1))
     else:
-        _show(figures, Console(file=sys.stdout))
+        _show(figures, Screen(file=sys.stdout))
     return 0
 
 

@@ -16,6 +16,7 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.reference.compatibility_page import compatibility_page
 from assay.app.reference.contracts_page import contracts_page
 from assay.app.reference.topology_page import topology_page
+from assay.app.screen import say, say_json
 from assay.codecs.single_object import record_types
 from assay.contracts import compatibility
 from assay.contracts.avro_schemas import RELEASED, current, fingerprint_hex, released
@@ -25,18 +26,26 @@ from assay.contracts.topics import Topic, edges, topics
 
 app = plain_app("Check contracts and write their documentation.", no_args_is_help=True)
 
+JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
 FolderOption = Annotated[Path, typer.Option("--folder", help="folder of the generated pages")]
 
 
 @app.command(short_help="check topology, topic files, key vectors and schemas")
-def check() -> None:
-    """Check the topology against the topic files and these against it, key vectors, and schemas against the released ones."""
+def check(*, as_json: JsonOption = False) -> None:
+    """Check the topology against the topic files and these against it, key vectors, and schemas against the released ones.
+
+    Example: assay contracts check
+    """
     record_types()  # fastavro reads every schema: types are known, defaults fit
     check_topology(TOPOLOGY, topics())
     vectors = check_golden_vectors(topics().values())
     compatibility.check(current(), released())
+    if as_json:
+        schemas = {"record_schemas": len(current()), "released": len(released())}
+        say_json({"topics": len(topics()), "edges": len(list(edges())), "key_vectors": vectors, **schemas})
+        return
     counts = f"{len(topics())} topics, {len(list(edges()))} edges, {vectors} key vectors"
-    print(f"{counts}, {len(current())} record schemas, {len(released())} released: all hold")
+    say(f"{counts}, {len(current())} record schemas, {len(released())} released: all hold")
 
 
 @app.command(short_help="keep a copy of every schema that is not released yet")
@@ -46,7 +55,7 @@ def release() -> None:
         path = RELEASED / f"{fingerprint_hex(schema)}.avsc"
         if path.stem not in released():
             path.write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-            print(f"released {record} as {path.stem}")
+            say(f"released {record} as {path.stem}")
 
 
 @app.command(short_help="write contracts.md, compatibility.md and topology.md")
@@ -54,13 +63,13 @@ def docs(folder: FolderOption = Path("docs")) -> None:
     """Write contracts.md, compatibility.md and topology.md."""
     for name, page in pages().items():
         (folder / name).write_text(page, encoding="utf-8")
-        print(f"wrote {folder / name}")
+        say(f"wrote {folder / name}")
 
 
 @app.command(short_help="print the topology as text")
 def topology() -> None:
     """Print every field of the topology. The tests keep a copy in tests/golden/topology.txt; `make docs` writes it."""
-    print(topology_text(TOPOLOGY), end="")
+    say(topology_text(TOPOLOGY), end="")
 
 
 def pages() -> dict[str, str]:

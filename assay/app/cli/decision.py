@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
-from assay.app.bus.record_view import plain
 from assay.app.cli.plain_app import plain_app
-from assay.app.report.decision_search import amount_of, find, on_bus
-from assay.app.report.decision_view import explain
+from assay.app.report.decision_search import find, on_bus
+from assay.app.report.decision_view import as_values, explain
 from assay.app.report.decision_view import show as show_decision
+from assay.app.report.paid import paid_of
 from assay.app.run.directory import Run
+from assay.app.screen import Screen, say_json
 from assay.app.settings import load_settings
 
 app = plain_app("Show one decision.", no_args_is_help=True)
@@ -32,20 +31,25 @@ def decision() -> None:
     """Show one decision."""
 
 
-@app.command(short_help="print outcome, score, reasons, values, basis and proof")
+@app.command(short_help="print whose payment, outcome, score, reasons, values, basis and proof")
 def show(
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="event_id of the payment, or decision_id")],
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="the payment's event_id or its id in the file, or the decision_id")],
     run: Annotated[Path, typer.Option(help="directory of the run")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="the decision and its action's outcome as JSON")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="everything as JSON, with exact values")] = False,
 ) -> None:
-    """Print outcome, score, reasons with their values, all feature values, basis, posture, pins, ids and proof."""
+    """Print whose payment it is, the outcome and its reasons in words, all feature values, basis, posture, ids and proof.
+
+    A payment without a decision is told apart: quarantined (exit code 1), not decided yet (75), unknown (66).
+
+    Example: assay decision show P063 --run runs/live
+    """
     wired = Run.load(run)
     properties = read_bus_properties(load_settings().bus_properties)
     found = find(wired, wanted, partial(on_bus, properties=properties))
+    paid = paid_of(wired, found.decision, properties)
+    why = explain(found.decision, wired.config, paid)
     if as_json:
-        proof = None if found.proof is None else found.proof._asdict()
-        print(json.dumps({"decision": plain(found.decision), "outcome": plain(found.outcome), "proof": proof}, indent=1))
+        say_json(as_values(found, why, paid))
         return
-    amount_minor = amount_of(wired, found.decision, properties)
-    show_decision(found, explain(found.decision, wired.config, amount_minor), amount_minor, Console())
+    show_decision(found, why, paid, Screen())

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
-from rich.console import Console
 from rich.text import Text
 
 from assay.app.cli.plain_app import plain_app
@@ -23,11 +20,12 @@ from assay.app.oracle.samples.shelf import SAMPLES
 from assay.app.oracle.set_aside import refuse_aside_file
 from assay.app.policy.documents import Policy, load_policy, shipped_policies
 from assay.app.policy.of_mapping import Documents, documents_for
+from assay.app.run.begun import begun_in
 from assay.app.run.own_command import own_command
+from assay.app.screen import Screen
 from assay.app.settings import load_settings
-from assay.app.stores.file_lock import LOCK, held
 from assay.app.substrate.state import refuse_running
-from assay.contracts.errors import AssayError, Stop
+from assay.contracts.errors import Stop
 from assay.contracts.pins import PLATFORM_RUN_ID
 from assay.contracts.reasons import Reason
 
@@ -70,6 +68,8 @@ def demo(
     """
     if run is not None:
         _refuse_no_run(run)
+    if input is not None:
+        _refuse_no_file(input)
     source = _source(input, sample, mapping, rows, seed)  # what is mistyped is said before anything is made or started
     if quarantine_rows is not None:
         refuse_aside_file(quarantine_rows)
@@ -98,13 +98,13 @@ class _Further(NamedTuple):
 
 def _run(source: Source, decided_by: _DecidedBy, run: Path | None, further: _Further) -> int:
     """Run the demo in its directory."""
-    settings, console = load_settings(), Console()
+    settings, console = load_settings(), Screen()
     directory = run or new_directory(settings.runs, time.time_ns() // 1_000)
     console.print(f"run {directory.name} in {directory}", highlight=False, soft_wrap=True)
     file = source.file_in(directory)
     wanted = Wanted(file, source.mapping, decided_by.policy, directory, directory.name, *further[1:])
     try:
-        with _held(directory):
+        with begun_in(directory, "assay demo", made=run is None):
             refuse_running(directory, settings)
             source.make(wanted.file, console)
             decided_by.write(directory / POLICY, console)
@@ -122,7 +122,7 @@ class _DecidedBy(NamedTuple):
     policy: Policy
     made: Documents | None = None
 
-    def write(self, folder: Path, console: Console) -> None:
+    def write(self, folder: Path, console: Screen) -> None:
         """Give documents that were made to the person who runs them."""
         if self.made is not None:
             self.made.write(folder)
@@ -157,16 +157,10 @@ def _policy_of(mapping: str) -> str:
     )
 
 
-@contextmanager
-def _held(directory: Path) -> Iterator[None]:
-    """Hold the run's directory, and take it away again if nothing was written before a refusal."""
-    with held(directory, "assay demo"):
-        try:
-            yield
-        except AssayError:
-            if [path.name for path in directory.iterdir()] == [LOCK]:
-                shutil.rmtree(directory)
-            raise
+def _refuse_no_file(file: Path) -> None:
+    """Before a directory is made; what the file holds is seen when it is imported."""
+    if not file.exists():
+        raise Stop(Reason.INPUT_FILE_MISSING, "the input file does not exist", where=str(file), remedy="Check the path.")
 
 
 def _refuse_no_run(directory: Path) -> None:

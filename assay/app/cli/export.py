@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from assay.agents.specs import Role
 from assay.agents.step import LaneId
@@ -17,6 +16,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.screen import Screen, say
 from assay.app.settings import load_settings
 from assay.app.stores.file_lock import held
 
@@ -52,16 +52,16 @@ def decisions(
     from assay.app.journal.reading import LaneJournal
     from assay.tables.feature_plan import compile_plan
 
-    wired, console = Run.load(run), Console(stderr=as_json)
+    wired, console = Run.load(run), Screen(stderr=as_json)
     properties = read_bus_properties(load_settings().bus_properties)
     journal = LaneJournal(wired, LaneId(TOPOLOGY.with_role(Role.DECIDE).name, 0), properties)
     identity = {"run": wired.platform_run_id, "run_config_digest": wired.config.digest.hex(), "lane": str(journal.lane)}
     with held(parquet, "assay export"), ProgressLine("exported", 0, console, time.monotonic) as line:
         told = export_run(journal, compile_plan(wired.config.features), ExportFolder(parquet, identity), progress=line.show)
     if as_json:
-        print(json.dumps({**told._asdict(), "folder": str(parquet)}))
+        say(json.dumps({**told._asdict(), "folder": str(parquet)}))
         return
-    print(f"added {told.decisions:,} decisions and {told.labels:,} labels to {parquet}")
-    print(f"the journal is exported up to offset {told.end:,}")
+    say(f"added {told.decisions:,} decisions and {told.labels:,} labels to {parquet}")
+    say(f"the journal is exported up to offset {told.end:,}")
     if told.other_code:
-        print(f"{told.other_code:,} journal records are of other code: `assay replay --verify` says whether it decides the same")
+        say(f"{told.other_code:,} journal records are of other code: `assay replay --verify` says whether it decides the same")

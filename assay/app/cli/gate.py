@@ -13,7 +13,10 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.gate.connections import connections_for, raise_file_limit
 from assay.app.gate.process import build, serve
 from assay.app.run.directory import Run
+from assay.app.screen import say
 from assay.app.settings import load_settings
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
 
 app = plain_app()
 
@@ -27,7 +30,7 @@ def main(arguments: list[str]) -> int:
 def serve_gate(
     run: Annotated[Path, typer.Option(help="directory of the run")],
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
-    port: Annotated[int | None, typer.Option(help="port to listen on; 0 takes a free one")] = None,
+    port: Annotated[int | None, typer.Option(min=0, max=65535, help="port to listen on; 0 takes a free one")] = None,
 ) -> None:
     """Admit events over HTTP until SIGTERM; what was taken is finished first. GET /healthz says what is missing."""
     settings = load_settings()
@@ -38,8 +41,16 @@ def serve_gate(
     gate = build(wired, properties, body_timeout_s=settings.gate_body_timeout_s, connections_max=connections_max)
 
     def listening(bound: int) -> None:
-        print(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}", flush=True)
+        say(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}")
         for reason in gate.health.reasons():
-            print(f"gate is RED: {reason}", flush=True)
+            say(f"gate is RED: {reason}")
 
-    asyncio.run(serve(gate, host, settings.gate_port if port is None else port, listening))
+    port = settings.gate_port if port is None else port
+    try:
+        asyncio.run(serve(gate, host, port, listening))
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        what = f"the gate cannot listen there: {error.strerror or error}"
+        remedy = "Choose another --host or --port, or ASSAY_GATE_HOST and ASSAY_GATE_PORT; port 0 takes a free one."
+        raise Stop(Reason.PORT_UNAVAILABLE, what, where=f"{host}:{port}", remedy=remedy) from None

@@ -11,6 +11,7 @@ import typer
 from assay.app.cli.plain_app import plain_app
 from assay.app.run import keys
 from assay.app.run.directory import Run
+from assay.app.screen import say
 
 app = plain_app("Show and change the key that callers of a run's gate send. Gate and worker take a change at once.", no_args_is_help=True)
 RunDirectory = Annotated[Path, typer.Option("--run", help="directory of the run")]
@@ -27,7 +28,7 @@ def main(arguments: list[str]) -> int:
 def show(run: RunDirectory, as_json: AsJson = False) -> int:
     """Print the present key and nothing else, for a script."""
     found = Run.load(run)
-    typer.echo(json.dumps(_facts(found) | {"key": found.api_key}) if as_json else found.api_key)
+    say(json.dumps(_facts(found) | {"key": found.api_key}) if as_json else found.api_key)
     return 0
 
 
@@ -35,7 +36,7 @@ def show(run: RunDirectory, as_json: AsJson = False) -> int:
 def rotate(run: RunDirectory, as_json: AsJson = False) -> int:
     """Make a new key. The key before stays valid until `assay key retire`, so that callers can change over."""
     facts = _facts(keys.rotate(run))
-    typer.echo(json.dumps(facts) if as_json else f"{run} has a new key: `assay key show --run {run}` prints it.\n{_STILL_VALID}")
+    say(json.dumps(facts) if as_json else f"{run} has a new key: `assay key show --run {run}` prints it.\n{_STILL_VALID}")
     return 0
 
 
@@ -44,9 +45,9 @@ def retire(run: RunDirectory, as_json: AsJson = False) -> int:
     """Refuse the key before the present one from now on."""
     retired = keys.retire(run)
     if as_json:
-        typer.echo(json.dumps(_facts(Run.load(run)) | {"retired": retired}))
+        say(json.dumps(_facts(Run.load(run)) | {"retired": retired}))
     else:
-        typer.echo(f"the key before is refused from now on; {run} has one key" if retired else f"{run} has one key: nothing to retire")
+        say(f"the key before is refused from now on; {run} has one key" if retired else f"{run} has one key: nothing to retire")
     return 0
 
 

@@ -19,6 +19,7 @@ from assay.app.labels.posting import Posted, post_labels
 from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.screen import Screen, say
 from assay.app.streamer.gate_client import GateClient
 from assay.app.streamer.retry import RetryPolicy
 from assay.contracts.errors import Stop
@@ -54,11 +55,11 @@ def import_labels(
     """
     wired, read = Run.load(run), load_label_mapping(mapping)
     rows = label_rows(file, read, _world(wired) if read.source_id else None, time.time_ns() // 1_000)
-    posted = asyncio.run(_post(wired, rows, read.source, RetryPolicy(budget_s=retry_budget), Console(stderr=as_json)))
+    posted = asyncio.run(_post(wired, rows, read.source, RetryPolicy(budget_s=retry_budget), Screen(stderr=as_json)))
     if as_json:
-        print(json.dumps({"rows": len(rows), "counts": posted.counts, "refused": [row._asdict() for row in posted.refused]}))
+        say(json.dumps({"rows": len(rows), "counts": posted.counts, "refused": [row._asdict() for row in posted.refused]}))
     else:
-        _tell(posted, len(rows), Console())
+        _tell(posted, len(rows), Screen())
     return 1 if posted.refused else 0
 
 

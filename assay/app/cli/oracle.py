@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,9 +17,14 @@ from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.app.oracle.samples.shelf import SAMPLES, write_sample
 from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.oracle.unnamed import rows_without
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
+from assay.app.screen import Screen, say_json
+from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts import instants
+
+JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
 
 app = plain_app("Turn files of payments into sealed worlds.", no_args_is_help=True)
 
@@ -40,18 +45,23 @@ def import_file(
     quarantine_rows: Annotated[
         Path | None, typer.Option(help="a new .jsonl file: rows at fault are set aside there instead of refusing the file")
     ] = None,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Check, sort and seal a file of payments. The same file and mapping give the same world.
 
     Example: assay oracle import payments.csv --mapping mine.yaml --out store --quarantine-rows bad.jsonl
     """
-    console = Console()
+    console = Screen(stderr=as_json)
     started_s = time.monotonic()
 
     def step(what: str, done: int, total: int) -> None:
         console.print(f"  {time.monotonic() - started_s:6.1f} s  {what} ({done} of {total} steps)", highlight=False)
 
     world = import_world(file, load_mapping(mapping), DirectoryStore(out), time.time_ns() // 1_000, step, quarantine_rows)
+    if as_json:
+        say_json(world_facts(world))
+        return
     _describe(world, console)
     if quarantine_rows and not world.manifest.aside:
         console.print(f"  no row was at fault: {quarantine_rows} is not written", highlight=False, soft_wrap=True)
@@ -64,10 +74,15 @@ def generate_file(
     shape: Annotated[str, typer.Option(help=f"one of: {', '.join(sorted(SHAPES))}")] = "handbook",
     rows: Annotated[int, typer.Option(help="number of payments, over nine weeks")] = 100_000,
     seed: Annotated[int, typer.Option(help="the same seed gives the same rows on every machine")] = 1,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
-    """Write a file of generated payments; import it with the mapping of the same name."""
+    """Write a file of generated payments; import it with the mapping of the same name.
+
+    Example: assay oracle generate --out payments.parquet --rows 5000
+    """
     frame = generate(shape, rows, seed, out)
-    Console().print(f"wrote {len(frame):,} rows to {out}; import it with --mapping {shape}", highlight=False)
+    _wrote(len(frame), out, shape, as_json=as_json)
 
 
 @app.command("sample", short_help="write a small file in the shape of a public data set")
@@ -76,28 +91,50 @@ def sample_file(
     out: Annotated[Path, typer.Option(help="the .csv file to write; nothing is overwritten")],
     rows: Annotated[int | None, typer.Option(help="number of rows; a few thousand if left out")] = None,
     seed: Annotated[int, typer.Option(help="the same seed gives the same file on every machine")] = 1,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a small file in the shape of a public data set: its headers, formats and empty values, and payments that are made up.
 
     Example: assay oracle sample paysim --out paysim.csv, then assay oracle import paysim.csv --mapping paysim --out store
     """
     count = write_sample(name, rows, seed, out)
-    Console().print(f"wrote {count:,} rows to {out}; import it with --mapping {name}", highlight=False, soft_wrap=True)
+    _wrote(count, out, name, as_json=as_json)
 
 
 @app.command("check", short_help="check seal, digests, row counts and order of a world")
 def check(
     fingerprint: Annotated[str, typer.Argument(help="the world's manifest_fingerprint")],
     store: Annotated[Path, typer.Option(help="root folder of the object store")],
+    *,
+    as_json: JsonOption = False,
 ) -> None:
-    """Check seal, digests, row counts and order of a sealed world."""
-    console = Console()
+    """Check seal, digests, row counts and order of a sealed world.
+
+    Example: assay oracle check FINGERPRINT --store world
+    """
+    console = Screen(stderr=as_json)
     world = open_world(DirectoryStore(store), fingerprint)
     parts = len(world.manifest.stream_view) + len(world.manifest.truth)
-    with ProgressLine("checked parts", parts, console, time.monotonic) as line:
+    with ProgressLine("checked parts", parts, console, time.monotonic, pace=pace_of(load_settings())) as line:
         for done, _ in enumerate(world.verify(), start=1):
             line.show(done)
+    if as_json:
+        say_json(world_facts(world))
+        return
     _describe(world, console)
+
+
+def world_facts(world: SealedWorld) -> dict[str, Any]:
+    """What a world is, as JSON-ready values: its manifest without the parts."""
+    return world.manifest.model_dump(mode="json", exclude={"stream_view", "truth", "column_digests"})
+
+
+def _wrote(rows: int, out: Path, mapping: str, *, as_json: bool) -> None:
+    if as_json:
+        say_json({"rows": rows, "file": str(out), "mapping": mapping})
+    else:
+        Screen().print(f"wrote {rows:,} rows to {out}; import it with --mapping {mapping}", soft_wrap=True)
 
 
 def _describe(world: SealedWorld, console: Console) -> None:
@@ -110,6 +147,8 @@ def _describe(world: SealedWorld, console: Console) -> None:
         "kinds": ", ".join(f"{kind} {count:,}" for kind, count in manifest.kinds.items()),
         "labels": f"{truth.rows:,}, {truth.positives:,} of them fraud, {truth.emitted:,} told later" if truth else "none",
     }
+    if not manifest.entities:
+        facts["entities"] = "none: features are kept per entity, so no policy can decide these payments"
     unnamed = rows_without(world, manifest.entities)
     if unnamed:
         facts["without any entity"] = f"{unnamed:,} (no {', no '.join(manifest.entities)}): a run refuses them"

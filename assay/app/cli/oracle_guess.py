@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +14,7 @@ from assay.app.oracle.guess.guessing import guess
 from assay.app.oracle.guess.leaves import Guess, said
 from assay.app.oracle.guess.reading import read_sample
 from assay.app.oracle.mapping import TODO, parse_mapping
+from assay.app.screen import say
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -43,9 +43,9 @@ def guess_file(
     if out is not None:
         _write(out, text)
     if as_json:
-        print(json.dumps(_facts(found, sample.read, text), indent=1))
+        say(json.dumps(_facts(found, sample.read, text), indent=1))
     elif out is None:
-        print(text, end="")
+        say(text, end="")
     _tell(found, sample.read, file, out)
     return 0
 
@@ -95,4 +95,4 @@ def _tell(found: Guess, read: str, file: Path, out: Path | None) -> None:
     lines += [f"note: {note}" for note in found.notes]
     name = out or "mine.yaml"
     lines.append(f"next: {f'replace {TODO} in {name}, then ' if found.open else ''}assay oracle import {file} --mapping {name} --out STORE")
-    print("\n".join(lines), file=sys.stderr)
+    say("\n".join(lines), error=True)

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +20,7 @@ from assay.app.policy.fit import refuse_misfit
 from assay.app.policy.grain import grain_us
 from assay.app.policy.of_mapping import currencies_of, start_of
 from assay.app.policy.starter import Start, features_yaml, rules_yaml
+from assay.app.screen import Screen, say
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.feature_document import FeatureDocument
@@ -49,7 +49,7 @@ def new(
     folder.mkdir(parents=True, exist_ok=True)
     for name, text in (("features.yaml", features_yaml(start)), ("rules.yaml", rules_yaml(start))):
         (folder / name).write_text(text, encoding="utf-8")
-    console = Console()
+    console = Screen()
     _show(console, load_policy(_as_path(folder)))
     given = f" --mapping {mapping}" if mapping else ""
     console.print(f"next: assay demo --input FILE{given} --policy {_as_path(folder)}", highlight=False, soft_wrap=True)
@@ -75,11 +75,11 @@ def check(
         grain = grain_us(read.time)
     doubts = doubts_of(loaded, grain)
     if as_json:
-        typer.echo(json.dumps({**dict(_facts(loaded)), "doubts": [doubt._asdict() for doubt in doubts]}, indent=1))
+        say(json.dumps({**dict(_facts(loaded)), "doubts": [doubt._asdict() for doubt in doubts]}, indent=1))
     else:
-        _show(Console(), loaded)
+        _show(Screen(), loaded)
     for doubt in () if as_json else doubts:
-        Console().print(Text(f"doubt: {doubt.about} {doubt.text}"), soft_wrap=True)
+        Screen().print(Text(f"doubt: {doubt.about} {doubt.text}"), soft_wrap=True)
     return 1 if strict and doubts else 0
 
 
@@ -107,11 +107,11 @@ def _as_path(folder: Path) -> str:
 
 
 def _show(console: Console, policy: Policy) -> None:
-    table = Table(title=escape(f"policy {policy.name}"), title_justify="left")
+    table = Table(title=f"policy {policy.name}", title_justify="left")
     table.add_column("what")
     table.add_column("value", overflow="fold")
     for what, value in _facts(policy):
-        table.add_row(what, escape(value))
+        table.add_row(what, value)
     console.print(table)
 
 

@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.replay.fresh_process import is_fresh, run_fresh
 from assay.app.replay.selection import nothing_selected, selection_of
 from assay.app.run.directory import Run
+from assay.app.screen import Screen, say_json
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
 
@@ -39,17 +40,24 @@ def replay(
     first: Annotated[str, typer.Option("--from", help="compare from this source event on, TOPIC:PARTITION:OFFSET")] = "",
     last: Annotated[str, typer.Option("--to", help="compare up to this source event, itself included")] = "",
     anchors: Annotated[Path | None, typer.Option(help="JSON file of {topic, partition, offset}: compare only these source events")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="the evidence as JSON")] = False,
 ) -> int:
-    """Recompute a run's decisions. With --verify, exit 1 if one differs, naming event, journal record and field."""
+    """Recompute a run's decisions. With --verify, exit 1 if one differs, naming event, journal record and field.
+
+    Example: assay replay --verify --run runs/live
+    """
     from assay.app.replay.verify import verify as verify_run
 
     selection = selection_of(first, last, anchors)
-    wired, console = Run.load(run), Console()
+    wired, console = Run.load(run), Screen(stderr=as_json)
     properties = read_bus_properties(load_settings().bus_properties)
-    with ProgressLine("recomputed", _expected(wired), console, time.monotonic) as line:
+    with ProgressLine("recomputed", _expected(wired), console, time.monotonic, pace=pace_of(load_settings())) as line:
         evidence = verify_run(wired, line.show, properties, selection)
     if selection is not None and not evidence.compared:
         raise nothing_selected(first, last, anchors)
+    if as_json:
+        say_json(evidence.model_dump(mode="json"))
+        return 0 if evidence.verified or not verify else 1
     for difference in evidence.differences:
         console.print(f"  differs: {difference}", highlight=False, soft_wrap=True, markup=False)
     verdict = "no difference" if evidence.verified else f"{evidence.differing:,} differ"

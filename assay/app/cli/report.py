@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from assay.app.cli.paths import refuse_unwritable
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.decision_pages import write_pages
 from assay.app.report.facts import facts_of
@@ -16,6 +15,7 @@ from assay.app.report.page import page
 from assay.app.report.summary import summarize
 from assay.app.report.terminal import show
 from assay.app.run.directory import Run
+from assay.app.screen import Screen, say_json
 
 app = plain_app()
 
@@ -37,14 +37,16 @@ def report(
     Example: assay report --run runs/live --json | jq .findings.money
     """
     wired = Run.load(run)
+    path = (None if as_json else run / "report.html") if output is None else output
+    if path is not None:
+        refuse_unwritable(path)
     summary = summarize(wired)
     if as_json:
-        print(json.dumps(facts_of(summary), indent=1))
+        say_json(facts_of(summary))
     else:
-        show(summary, Console())
-    path = (None if as_json else run / "report.html") if output is None else output
+        show(summary, Screen())
     if path is not None:
         path.write_text(page(summary, write_pages(wired, summary, path)), "utf-8")
     if path is not None and not as_json:
-        Console().print(f"page: {path}", highlight=False, soft_wrap=True)
+        Screen().print(f"page: {path}", highlight=False, soft_wrap=True)
     return 1 if any(proven is False for _, proven, _ in summary.verdicts) else 0

@@ -17,8 +17,10 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topic_reader import TopicRecord, read_records
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
+from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.app.streamer.checkpoint import Checkpoint
 from assay.app.streamer.envelopes import Framer
@@ -56,7 +58,7 @@ def stream(
 
     await_ready(control, wired.config.pins, wired.config.digest, ready_timeout)
     options = StreamOptions(batch_rows=batch, in_flight=in_flight, speedup=speedup)
-    streamed = asyncio.run(stream_run(wired, options, RetryPolicy(budget_s=retry_budget), Console()))
+    streamed = asyncio.run(stream_run(wired, options, RetryPolicy(budget_s=retry_budget), Screen()))
     if not streamed.complete:
         raise typer.Exit(130)
 
@@ -75,7 +77,7 @@ async def stream_run(run: Run, options: StreamOptions, policy: RetryPolicy, cons
     gate = GateClient(run.gate_url, run.api_key, config.pins, policy, random.SystemRandom().random, stop)
     start = checkpoint.load(view.total).position
     try:
-        with ProgressLine("streamed", view.total, console, time.monotonic, start) as line:
+        with ProgressLine("streamed", view.total, console, time.monotonic, start, pace=pace_of(load_settings())) as line:
             streamed = await WorldStreamer(view, gate, checkpoint, options, stop, line.show).run()
     finally:
         await gate.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import psutil
 import typer
 
 from assay.app.cli.plain_app import plain_app
+from assay.app.screen import say, say_json
 from assay.app.settings import load_settings
 from assay.app.sql_address import shown
 from assay.app.stores.file_lock import held
@@ -21,6 +21,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 app = plain_app("Start, stop and show Kafka and PostgreSQL.", no_args_is_help=True)
+JsonOption = Annotated[bool, typer.Option("--json", help="for programs")]
 Directory = Annotated[Path | None, typer.Option("--dir", help="where the servers keep data and logs (default: ASSAY_SUBSTRATE)")]
 
 
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
 
 
 @app.command(short_help="start the servers and leave them running")
-def up(directory: Directory = None) -> int:
+def up(directory: Directory = None, as_json: JsonOption = False) -> int:
     """Start what the settings do not name, and leave it running until `down`. Called again, it only says what runs."""
     room = _room(directory)
     with held(room, "assay substrate up"):
@@ -38,36 +39,42 @@ def up(directory: Directory = None) -> int:
         if not servers or not all(server.alive for server in servers if server.owned or server.pid):
             _stop(servers)
             servers = _start(room)
+        if as_json:
+            _show_json(servers)
+            return 0
         _show(servers)
     for name, server in zip(("ASSAY_SQL", "ASSAY_BUS"), servers, strict=True):
         if server.pid:  # one that was given by its address is in the settings already
-            typer.echo(f"export {name}='{server.address}'")
+            say(f"export {name}='{server.address}'")
     return 0
 
 
 @app.command(short_help="stop the servers; their data stays")
-def down(directory: Directory = None) -> int:
+def down(directory: Directory = None, as_json: JsonOption = False) -> int:
     """Stop the servers; their data stays, and the next `up` goes on with it."""
     room = _room(directory)
     with held(room, "assay substrate down"):
         servers = state.read(room)
         stopped = _stop(servers)
         state.forget(room)
-    typer.echo(f"stopped: {', '.join(stopped)}; data stays in {room / 'servers'}" if stopped else f"nothing was running in {room}")
+    if as_json:
+        say_json({"stopped": stopped, "data": str(room / "servers")})
+        return 0
+    say(f"stopped: {', '.join(stopped)}; data stays in {room / 'servers'}" if stopped else f"nothing was running in {room}")
     return 0
 
 
 @app.command(short_help="list the servers with pid, port, memory, log and data")
-def status(directory: Directory = None, as_json: Annotated[bool, typer.Option("--json", help="for programs")] = False) -> int:
+def status(directory: Directory = None, as_json: JsonOption = False) -> int:
     """List the servers with pid, port, memory, log and data; exit code 1 if one is not running."""
     room = _room(directory)
     servers = state.read(room)
     if as_json:
-        typer.echo(json.dumps([_facts(server) for server in servers], indent=1))
+        _show_json(servers)
     elif servers:
         _show(servers)
     else:
-        typer.echo(f"nothing was started in {room}; `assay substrate up` starts it")
+        say(f"nothing was started in {room}; `assay substrate up` starts it")
     return 0 if servers and all(_condition(server) != "ended" for server in servers) else 1
 
 
@@ -75,7 +82,7 @@ def status(directory: Directory = None, as_json: Annotated[bool, typer.Option("-
 def prepare() -> int:
     """Fetch Kafka's jars and check their digests, so that a later start needs no network."""
     paths = class_path(load_settings())
-    typer.echo(f"{len(paths)} jars, each with the listed digest")
+    say(f"{len(paths)} jars, each with the listed digest")
     return 0
 
 
@@ -114,16 +121,20 @@ def _condition(server: Server) -> str:
     return "running" if server.alive else "ended"
 
 
+def _show_json(servers: list[Server]) -> None:
+    say_json([_facts(server) for server in servers])
+
+
 def _facts(server: Server) -> dict[str, object]:
     return {**asdict(state.record(server)), "address": shown(server.address), "state": _condition(server)}
 
 
 def _show(servers: list[Server]) -> None:
     for server in servers:
-        typer.echo(f"{server.name:<9} {_condition(server)}{_numbers(server)}")
-        typer.echo(f"          address {shown(server.address)}")
+        say(f"{server.name:<9} {_condition(server)}{_numbers(server)}")
+        say(f"          address {shown(server.address)}")
         if server.pid:
-            typer.echo(f"          log     {server.log}\n          data    {server.data}")
+            say(f"          log     {server.log}\n          data    {server.data}")
 
 
 def _numbers(server: Server) -> str:

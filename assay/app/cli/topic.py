@@ -14,9 +14,11 @@ from assay.app.bus.topic_reader import TopicRecord, read_records
 from assay.app.bus.topics import create_topics
 from assay.app.cli.plain_app import plain_app
 from assay.app.run.directory import Run
+from assay.app.screen import say, say_json
 from assay.app.settings import load_settings
 from assay.contracts.handles import RTDL
 from assay.contracts.topics import topic, topic_named
+from assay.contracts.visible import one_line
 
 app = plain_app("Print any topic; create the topics.", no_args_is_help=True)
 
@@ -42,7 +44,7 @@ def cat(
     address, prefix, properties = _wiring(run, bootstrap, namespace)
     handle = topic_named(name, prefix).handle
     for record in read_records(address, handle, prefix, properties, partition=partition, first=first, last=last, limit=limit):
-        print(line(record, as_json=as_json))
+        say(line(record, as_json=as_json))
 
 
 @app.command(short_help="create every topic that is not there")
@@ -52,17 +54,21 @@ def create(
     bootstrap: BootstrapOption = "",
     namespace: NamespaceOption = "",
     partitions: Annotated[int | None, typer.Option(min=1, help="partitions of the topics that scale")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="names of the created topics as JSON")] = False,
 ) -> None:
     """Create every topic that is not there; refuse one that is there in another shape."""
     address, prefix, properties = _wiring(run, bootstrap, namespace)
     created = create_topics(address, prefix, partitions, properties)
-    print("\n".join(f"created {name}" for name in created) or "all topics are there")
+    if as_json:
+        say_json({"created": created})
+        return
+    say("\n".join(f"created {name}" for name in created) or "all topics are there")
 
 
 def line(record: TopicRecord, *, as_json: bool) -> str:
     """One record as one line."""
     name, value = shown(record.value)
-    key = None if record.key is None else record.key.decode(errors="backslashreplace")
+    key = None if record.key is None else one_line(record.key.decode(errors="backslashreplace"))
     if as_json:
         whole = {"partition": record.partition, "offset": record.offset, "key": key, "record": name, "value": value}
         return json.dumps(whole, ensure_ascii=False)

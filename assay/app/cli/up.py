@@ -25,12 +25,14 @@ from assay.app.demo.live_run import LiveRun, conclude, serve
 from assay.app.demo.new_run import claim_topics, live_config, refuse_other_policy, run_id_at, wire
 from assay.app.demo.stages import Stages
 from assay.app.demo.watch import audited
+from assay.app.pace import pace_of
 from assay.app.policy.documents import Policy, load_policy
+from assay.app.run.begun import begun_in
 from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
 from assay.app.runner.live import announce
+from assay.app.screen import Screen
 from assay.app.settings import Settings, load_settings
-from assay.app.stores.file_lock import held
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.state import refuse_running
@@ -52,21 +54,21 @@ def up(
     ] = "",
 ) -> int:
     """Start everything and decide what is posted, until SIGINT or SIGTERM; then prove it. A second signal leaves out the proof."""
-    settings, console = load_settings(), Console()
+    settings, console = load_settings(), Screen()
     properties = read_bus_properties(settings.bus_properties)
     directory, loaded = run or settings.runs / "live", load_policy(policy or "handbook")
     if policy:
         refuse_other_policy(directory, loaded)
-    stop, stages, started_utc = threading.Event(), Stages(console), utc_now()
+    stop, stages, started_utc = threading.Event(), Stages(console, pace=pace_of(settings)), utc_now()
     with ExitStack() as stack:
-        stack.enter_context(held(directory, "assay up"))
+        stack.enter_context(begun_in(directory, "assay up", made=not directory.exists()))
         refuse_running(directory, settings)
         _on_signals(lambda *_: stop.set())
-        with stages.stage("start PostgreSQL and Kafka"):
+        with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(directory, settings))
         fresh = not (directory / "run.json").is_file()
         wired = _wired(directory, loaded, settings, servers)
-        with stages.stage("start gate and worker"):
+        with stages.stage("start gate and worker", starts=True):
             create_topics(wired.bootstrap, wired.namespace, wired.partitions, properties)
             publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties)
             announce(wired.config, publisher, time.time_ns() // 1_000)

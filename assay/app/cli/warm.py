@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import time
+from typing import Annotated
 
 import typer
 
 from assay.app.cli.plain_app import plain_app
-from assay.app.warm.kernels import warm
+from assay.app.pace import pace_of
+from assay.app.progress import ProgressLine, ticking
+from assay.app.screen import Screen, say, say_json
+from assay.app.settings import load_settings
+from assay.app.warm.kernels import kernels, warm
 
 app = plain_app("Compile every kernel for this processor (NUMBA_CPU_NAME=generic: for any).")
 
 
 @app.command()
-def run() -> None:
-    """Send a small world through all lanes in memory and replay it."""
+def run(*, as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
+    """Send a small world through all lanes in memory and replay it.
+
+    Example: assay warm
+    """
     started = time.perf_counter()
-    compiled = warm()
-    typer.echo(f"{compiled} kernels ready, small world decided and replayed, {time.perf_counter() - started:.1f} s")
+    with ProgressLine("kernels", len(kernels()), Screen(stderr=True), time.monotonic, pace=pace_of(load_settings())) as line:
+
+        def look() -> None:
+            found = kernels().values()
+            line.show(sum(1 for kernel in found if kernel.signatures), total=len(found))
+
+        with ticking(look):
+            compiled = warm()
+    if as_json:
+        say_json({"kernels": compiled, "wall_s": round(time.perf_counter() - started, 3)})
+        return
+    say(f"{compiled} kernels ready, small world decided and replayed, {time.perf_counter() - started:.1f} s")
 
 
 def main(arguments: list[str]) -> int:

@@ -12,6 +12,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topics import partitions_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.run.directory import Run
+from assay.app.screen import say
 from assay.app.settings import load_settings
 
 app = plain_app()
@@ -26,7 +27,7 @@ def main(arguments: list[str]) -> int:
 def run_worker(
     run: Annotated[Path | None, typer.Option(help="directory of the run")] = None,
     pack: Annotated[list[str] | None, typer.Option(help="pack to run, may be given again; none runs all")] = None,
-    web_port: Annotated[int | None, typer.Option(help="port of the web view; 0 takes a free one")] = None,
+    web_port: Annotated[int | None, typer.Option(min=0, max=65535, help="port of the web view; 0 takes a free one")] = None,
     log_level: Annotated[str, typer.Option(help="level of Faust's log: debug, info, warn or error")] = "warn",
 ) -> int:
     """Decide, act and audit until SIGTERM. A second worker stands by and takes over when this one dies."""
@@ -40,7 +41,7 @@ def run_worker(
     partitions_of(
         known.bootstrap, known.namespace, read_bus_properties(settings.bus_properties)
     )  # refuses where Faust would show a traceback
-    print(f"worker of {worker_app.conf.id}: web view http://{worker_app.conf.web_host}:{worker_app.conf.web_port}", flush=True)
+    say(f"worker of {worker_app.conf.id}: web view http://{worker_app.conf.web_host}:{worker_app.conf.web_port}")
     load(known.config)
     worker = worker_app.Worker(loglevel=log_level, quiet=True, stdout=sys.stderr)
     worker.spinner = None  # its cursor codes do not belong in a log

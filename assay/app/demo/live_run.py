@@ -61,7 +61,8 @@ def conclude(live: LiveRun) -> bool:
     with stages.stage("count what was admitted"):
         entry = entry_of(run, properties)
         rows = entry.admitted - dead_letters(run, properties).in_lanes
-    with stages.stage("decide what was left"), ProgressLine("audited", rows, stages.console, time.monotonic, audited(run)) as line:
+    line = ProgressLine("audited", rows, stages.console, time.monotonic, audited(run), stages.pace)
+    with stages.stage("decide what was left"), line:
         until_done(run, rows, Kept([*live.servers, live.worker], stages.say), [], line.show)
     everything = [*live.servers, live.gate, live.worker]
     seen = observe(run, live.started_utc, everything, properties, audited(run) - live.audited_before, calls)

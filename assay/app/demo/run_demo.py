@@ -33,6 +33,7 @@ from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.oracle.set_aside import set_aside_text
+from assay.app.pace import Pace, pace_of
 from assay.app.policy.documents import Policy
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import read_decisions
@@ -67,18 +68,18 @@ class Wanted:
 
 def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     """Import, stream, decide, act, audit, replay, verify and report. True when everything is proven."""
-    stages, started_utc = Stages(console), utc_now()
+    stages, started_utc = Stages(console, pace=pace_of(settings)), utc_now()
     world = _seal(wanted, stages)
     config = world_config(wanted.platform_run_id, world.manifest, wanted.policy)
     unnamed = refuse_unnamed(world, wanted.policy, go_on=wanted.let_gate_refuse)
     refuse_other_config(wanted.directory, config)  # before anything is started
     properties = read_bus_properties(settings.bus_properties)
     with ExitStack() as stack:
-        with stages.stage("start PostgreSQL and Kafka"):
+        with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(wanted.directory, settings))
         claim_topics(wanted.directory, config, settings, servers.bootstrap, properties)
         run = _wired(wanted.directory, config, settings, servers)
-        with stages.stage("start gate and worker"):
+        with stages.stage("start gate and worker", starts=True):
             create_topics(run.bootstrap, run.namespace, run.partitions, properties)
             running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
             if assay(run, "run", quiet=True):
@@ -87,7 +88,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
             stages.say(line)
         with stages.stage("stream, decide, act and audit") as streaming:
             kept = processes.Kept([*servers.servers, *running], stages.say)
-            streaming.rows = _stream(run, world.manifest.rows - unnamed, wanted.speedup, kept, console)
+            streaming.rows = _stream(run, world.manifest.rows, unnamed, wanted.speedup, kept, console, stages.pace)
         seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows, refused_calls(run))
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
@@ -122,11 +123,16 @@ def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Subs
     return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
 
 
-def _stream(run: Run, rows: int, speedup: float, kept: processes.Kept, console: Console) -> int:
-    """Stream the world until so many rows are audited; how many were audited now and not by an earlier process of this run."""
-    before = audited(run)
-    with processes.streamer(run, speedup) as stream, ProgressLine("audited", rows, console, time.monotonic, before) as line:
-        until_done(run, rows, kept, [stream], line.show)
+def _stream(run: Run, rows: int, unnamed: int, speedup: float, kept: processes.Kept, console: Console, pace: Pace) -> int:
+    """Stream the world until every row is audited or refused; how many were audited now and not by an earlier process of this run.
+
+    So many rows are `unnamed`: the gate will refuse them, and nobody has to wait for them.
+    """
+    before, aside = audited(run), f" · {unnamed:,} of {rows:,} are refused at the gate" if unnamed else ""
+    line = ProgressLine("audited", rows - unnamed, console, time.monotonic, before, pace)
+    with processes.streamer(run, speedup) as stream, line:
+        # the gate seals what it refused when it rests: it is waited for until the refused ones can be counted
+        until_done(run, rows, kept, [stream], lambda done, note: line.show(done, note + aside))
     return audited(run) - before
 
 

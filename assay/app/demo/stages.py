@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,6 +13,8 @@ from rich.control import Control
 from rich.segment import ControlType
 from rich.text import Text
 
+from assay.app.pace import Pace
+from assay.app.progress import start_line
 from assay.app.report.evidence import ProcessUsage, Stage
 
 NAME_WIDTH = 34
@@ -32,14 +34,16 @@ class Stages:
     console: Console
     done: list[Stage] = field(default_factory=list)
     started_s: float = field(default_factory=time.monotonic)
+    pace: Pace = field(default_factory=Pace)
 
     @contextmanager
-    def stage(self, name: str, rows: int | None = None) -> Iterator[Timing]:
-        """Time one stage. What is printed meanwhile stands above its line."""
+    def stage(self, name: str, rows: int | None = None, *, starts: bool = False) -> Iterator[Timing]:
+        """Time one stage. What is printed meanwhile stands above its line. A stage that `starts` servers has a bar of its own."""
         start_s = time.monotonic()
         running = Timing(rows)
         self._begin(name)
-        yield running
+        with start_line(name, self.console, self.pace, time.monotonic) if starts else nullcontext():
+            yield running
         wall_s = time.monotonic() - start_s
         self.done.append(Stage(name=name, wall_s=wall_s, rows=running.rows))
         self._clear()

@@ -8,9 +8,11 @@ import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from assay.agents.faust_shell.web_guard import is_loopback
 from assay.agents.specs import Role
 from assay.agents.topology import TOPOLOGY
 from assay.app.bus.topic_reader import read_topic
@@ -26,7 +28,7 @@ from assay.codecs.audit_segment import read_segment_header
 from assay.codecs.single_object import unpack
 from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.envelope import EVENT_TYPES
-from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.exit_codes import BAD_INPUT, MISSING, STOPPED, USAGE
 from assay.contracts.handles import QUARANTINE, TRAFFIC
 from assay.contracts.reasons import Reason
 
@@ -36,7 +38,7 @@ STALLED_S = 30.0
 SETTLED_S = 3.0
 LOOK_EVERY_S = 0.5
 #: the streamer's input or the gate's answer is wrong, and will be the next time
-FINAL_CODES = frozenset({Quarantine.exit_code, Stop.exit_code})
+FINAL_CODES = frozenset({USAGE, BAD_INPUT, MISSING, STOPPED})
 
 
 class Counts(NamedTuple):
@@ -62,14 +64,20 @@ def refused_calls(run: Run) -> dict[str, int] | None:
 
 def _counters(run: Run, url: str) -> dict[str, float]:
     try:
-        # a web view beyond this machine asks for the key
-        asked = urllib.request.Request(f"{url}/metrics", headers={KEY_HEADER: run.api_key} if run.api_key else {})  # noqa: S310
+        asked = urllib.request.Request(f"{url}/metrics", headers=_key_of(run, url))  # noqa: S310 - our own process
         with urllib.request.urlopen(asked, timeout=2) as answer:  # noqa: S310 - our own process
             text = answer.read().decode()
     except (OSError, ValueError):
         return {}
     samples = (sample for family in text_string_to_metric_families(text) for sample in family.samples)
     return {f"{s.name}{{{','.join(s.labels.values())}}}": s.value for s in samples}
+
+
+def _key_of(run: Run, url: str) -> dict[str, str]:
+    """A web view beyond this machine asks for the key, the one that is valid now; on this machine none is asked for."""
+    if is_loopback(urlsplit(url).hostname or ""):
+        return {}
+    return {KEY_HEADER: Run.load(run.directory).api_key}
 
 
 def audited(run: Run) -> int:

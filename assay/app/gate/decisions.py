@@ -30,6 +30,8 @@ from assay.tables.feature_document import parse_document
 
 #: ids that are no part of a path: clients take them for folders
 DOTS: Final = (".", "..")
+#: the decision on a payment that was admitted within these seconds is in the worker, or there is none yet
+NEW_S: Final = 10.0
 _WORKER_WITHIN_S: Final = 5.0
 _OK, _NOT_FOUND = 200, 404
 #: fields of the payment that a decision carries since it carries any
@@ -37,18 +39,20 @@ _OF_THE_PAYMENT: Final = ("amount_minor", "currency", "entities")
 
 
 class Decisions:
-    """Decisions of one run. `index` is used by one thread of its own."""
+    """Decisions of one run. `index` is used by one thread of its own, and files are read by another, one ask at a time."""
 
     def __init__(self, run: Run, index: AdmissionIndex) -> None:
         self._run, self._index = run, index
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="gate-decisions")
+        self._asking = ThreadPoolExecutor(1, thread_name_prefix="gate-decisions")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="gate-decided")
         self._session: aiohttp.ClientSession | None = None
 
     async def close(self) -> None:
         """Let go of connections and thread."""
         if self._session is not None:
             await self._session.close()
-        self._thread.shutdown()
+        self._asking.shutdown()
+        self._reading.shutdown()
         self._index.close()
 
     async def of(self, event_id: str, key: str) -> dict[str, Any]:
@@ -57,18 +61,18 @@ class Decisions:
         Raises Quarantine(DECISION_NOT_FOUND | EVENT_QUARANTINED), Retry(DECISION_PENDING | WORKER_UNAVAILABLE | INDEX_UNAVAILABLE).
         """
         loop = asyncio.get_running_loop()
-        admitted = await loop.run_in_executor(self._thread, self._admitted, event_id)
-        if admitted is None:
-            raise await loop.run_in_executor(self._thread, self._why_not, event_id)
+        admitted_s = await loop.run_in_executor(self._asking, self._admitted_since_s, event_id)
+        if admitted_s is None:
+            raise await loop.run_in_executor(self._reading, self._why_not, event_id)
         row, fault = await self._from_worker(event_id, key)
-        if row is None:
-            row = await loop.run_in_executor(self._thread, self._audited, event_id)
+        if row is None and (fault is not None or admitted_s > NEW_S):
+            row = await loop.run_in_executor(self._reading, self._audited, event_id)
         if row is not None:
             return readable(row)
         raise fault or _pending(event_id)
 
-    def _admitted(self, event_id: str) -> bool | None:
-        return self._index.admitted(dedupe_key(self._run.platform_run_id, TRAFFIC, event_id))
+    def _admitted_since_s(self, event_id: str) -> float | None:
+        return self._index.admitted_since_s(dedupe_key(self._run.platform_run_id, TRAFFIC, event_id))
 
     async def _from_worker(self, event_id: str, key: str) -> tuple[dict[str, Any] | None, Retry | None]:
         """The row of the worker's table, or why it could not be asked."""

@@ -66,8 +66,8 @@ _STANDING = _INCOMING + (
 _RETAKE = "UPDATE ig_claims SET batch = %s, ordinal = %s WHERE dedupe_key = %s"
 _SETTLE = "INSERT INTO ig_batches (batch, partitions, offsets) VALUES (%s, %s::int[], %s::bigint[]) ON CONFLICT DO NOTHING"
 _TIMES = "SELECT dedupe_key, ts_us FROM ig_claims WHERE dedupe_key = ANY(%s) AND ts_us IS NOT NULL"
-_STATE = (
-    "SELECT b.batch IS NOT NULL AND b.offsets[c.ordinal + 1] IS NOT NULL FROM ig_claims c LEFT JOIN ig_batches b USING (batch)"
+_SINCE = (
+    "SELECT coalesce(extract(epoch FROM now() - b.settled_at), 0)::float8 FROM ig_claims c LEFT JOIN ig_batches b USING (batch)"
     " WHERE c.dedupe_key = %s"
 )
 _PIN = "INSERT INTO ig_currencies VALUES (%s, %s) ON CONFLICT DO NOTHING"
@@ -157,10 +157,10 @@ class AdmissionIndex:
         """Dedupe key → time of the event in microseconds, of those that were claimed. A claim of an older version has no time."""
         return dict(self._run(lambda connection: connection.execute(_TIMES, (list(keys),), binary=True).fetchall()))
 
-    def admitted(self, key: bytes) -> bool | None:
-        """Whether the event with this key is known to lie on the bus; None when nothing is known of it."""
-        row = self._run(lambda connection: connection.execute(_STATE, (key,)).fetchone())
-        return None if row is None else bool(row[0])
+    def admitted_since_s(self, key: bytes) -> float | None:
+        """Seconds since the event with this key was admitted, 0 while that is under way; None when nothing is known of it."""
+        row = self._run(lambda connection: connection.execute(_SINCE, (key,)).fetchone())
+        return None if row is None else float(row[0])
 
     def pin_currency(self, platform_run_id: str, currency: str) -> str:
         """The one currency of a run: the first that was given."""

@@ -121,12 +121,8 @@ def _responses(operation: Operation) -> dict[str, Any]:
 def _refusal(status: int, reasons: list[Reason]) -> dict[str, Any]:
     form = {"allOf": [_ref(Refusal), {"properties": {"error": {"enum": sorted(reason.value for reason in reasons)}}}]}
     made: dict[str, Any] = {"description": ", ".join(reason.value for reason in reasons), "content": _json(form)}
-    headers = {
-        404: ("Retry-After", "of DECISION_PENDING: seconds"),
-        405: ("Allow", "methods of this path"),
-        429: ("Retry-After", "seconds"),
-        503: ("Retry-After", "seconds"),
-    }
+    again = ("Retry-After", "seconds; of what may be sent again")
+    headers = {404: again, 405: ("Allow", "methods of this path"), 429: again, 503: again}
     if status in headers:
         name, meaning = headers[status]
         made["headers"] = {name: {"description": meaning, "schema": {"type": "string"}}}

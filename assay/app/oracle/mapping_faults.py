@@ -53,7 +53,7 @@ def fault_of(error: ValidationError, parts: Mapping[str, type[BaseModel]], top: 
 
     `parts`: the model of each part, by the last field that names it; `top`: the model of the document.
     """
-    first, *others = error.errors()
+    first, *others = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")  # it explains a field that is missing
     same = [first, *(one for one in others if one["loc"][:1] == first["loc"][:1])]
     closest = max(same, key=lambda one: len(one["loc"]))
     place = _place(closest["loc"], parts)

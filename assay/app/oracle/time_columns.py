@@ -40,7 +40,9 @@ def instant(frame: pl.DataFrame, spec: TimeColumn, *, required: bool) -> pl.Seri
         _refuse_far(frame, series, spec)
         converted = _to_utc_us(frame, series, spec)
     elif series.dtype.is_integer():
-        refuse_type(spec.name, series.dtype, "a time; declare its unit (s, ms, us, ns, min, h, d) for a number since 1970 or an 'origin'")
+        refuse_type(
+            spec.name, series.dtype, "a time; declare its unit (s, ms, us, ns, min, h, d, month) for a number since 1970 or an 'origin'"
+        )
     elif series.dtype == pl.Date:
         refuse_type(spec.name, series.dtype, "a time; declare format: '%Y-%m-%d' for days, whose payments then stand at their beginning")
     else:

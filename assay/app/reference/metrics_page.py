@@ -18,7 +18,7 @@ event has no series yet. Labels have closed, small sets of values: no id of a pa
 Times are exported as histograms. For a lane's times there are also the 50th and the 99th percentile since the start, to two digits. These
 are for people and for the report; figures of a time window come from the histograms.
 
-*Arrival* is the time at which the newest record of a fetch was written to Kafka, by its writer's clock: for a payment, the gate's. So the time
+*Arrival* is the time at which the newest record of a fetch was written to Kafka, by its writer's clock: for a payment, the gate's. The time
 in Kafka counts. Records that were written earlier and fetched together count with the time of the newest.
 
 `infra/alerts.yaml` is an example of alerts for Prometheus.

@@ -33,7 +33,8 @@ otherwise.
 | `GET /metrics`, `GET /table/…` | open | the key of the run: header `X-IG-Api-Key`, or `Authorization: Bearer` |
 
 A call without a key must name the worker by address or as `localhost` in its header `Host`. A page that gave its own name the address
-`127.0.0.1` is refused (`HOST_UNKNOWN`, 421). Refusals have the four fields of the gate's refusals. Prometheus sends the key with:
+`127.0.0.1` is refused (`HOST_UNKNOWN`, 421). Refusals have the four fields of the gate's refusals: `UNAUTHORISED` (401), `PATH_UNKNOWN`,
+`ROW_NOT_FOUND` and `LANE_NOT_ACTIVE` (404; the lane runs in another worker), `METHOD_NOT_ALLOWED` (405). Prometheus sends the key with:
 
 ```yaml
 scrape_configs:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
-
 from assay.app.report.decision_search import in_segment
 from assay.app.report.decision_view import explain, show
 from assay.app.report.money import Case
 from assay.app.report.page import render
+from assay.app.report.paid import told_by
 from assay.app.report.summary import RunSummary
 from assay.app.run.directory import Run
+from assay.app.screen import Screen
 from assay.contracts.errors import AssayError
 
 #: characters of a line, as on a wide terminal
@@ -52,8 +52,9 @@ def _pages(run: Run, cases: list[Case], report: str) -> Iterator[tuple[Case, str
         try:
             for found in in_segment(run, key, list(here)):
                 case = here[found.decision["decision_id"].hex()]
-                console = Console(file=io.StringIO(), width=WIDTH, color_system=None)
-                show(found, explain(found.decision, run.config, case.amount_minor), case.amount_minor, console)
+                console = Screen(file=io.StringIO(), width=WIDTH, color_system=None)
+                paid = told_by(found.decision)
+                show(found, explain(found.decision, run.config, paid), paid, console)
                 assert isinstance(console.file, io.StringIO)
                 yield case, render("decision.html.jinja", case=case, shown=console.file.getvalue(), report=report)
         except (AssayError, KeyError):

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-import polars as pl
-
-from assay.app.bus.topic_reader import read_records, read_topic
-from assay.app.oracle.sealed_world import open_world
+from assay.app.bus.topic_reader import read_topic
+from assay.app.report.paid import row_named, world_of
+from assay.app.report.undecided import refuse_quarantined, refuse_set_aside, why_not
 from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head, segment_key
 from assay.codecs.audit_segment import GENESIS, SEGMENTS, read_segment
 from assay.codecs.single_object import unpack, writer_of
-from assay.contracts.errors import AssayError, Retry, Stop
-from assay.contracts.handles import RTDL
-from assay.contracts.reasons import Reason
+from assay.contracts.errors import Retry
+from assay.contracts.handles import QUARANTINE, RTDL
 
 #: a decision id is 16 bytes
 DECISION_ID_HEX = 32
+#: (run, handle of a topic) → its values
+Bus = Callable[[Run, str], Iterable[bytes | None]]
 
 
 class Proof(NamedTuple):
@@ -40,53 +40,40 @@ class Found(NamedTuple):
     proof: Proof | None
 
 
-def on_bus(run: Run, properties: Mapping[str, str] | None = None) -> Iterator[bytes | None]:
-    """Every value of the run's decision topic, as long as its broker answers. `properties` are librdkafka's (TLS, SASL)."""
-    for chunk in read_topic(run.bootstrap, RTDL, run.namespace, properties):
+def on_bus(run: Run, handle: str, properties: Mapping[str, str] | None = None) -> Iterator[bytes | None]:
+    """Every value of one of the run's topics, as long as its broker answers. `properties` are librdkafka's (TLS, SASL)."""
+    for chunk in read_topic(run.bootstrap, handle, run.namespace, properties):
         yield from chunk.values.tolist()
 
 
-def find(run: Run, wanted: str, bus: Callable[[Run], Iterable[bytes | None]] = on_bus) -> Found:
-    """Search the audit segments, then the values that `bus` gives.
+def find(run: Run, wanted: str, bus: Bus = on_bus) -> Found:
+    """Search the audit segments, then the topics that `bus` gives. `wanted` is an event id, a decision id, or an id of the world's file.
 
-    Raises Stop(DECISION_NOT_FOUND), and Retry(BROKER_UNREACHABLE) for a run without any segment whose broker does not answer.
+    Raises `why_not`'s refusals, and Retry(BROKER_UNREACHABLE) for a run without any segment whose broker does not answer.
     """
-    needles = [wanted.encode(), *_decision_id(wanted)]
+    needles = [wanted.encode("utf-8", "replace"), *_decision_id(wanted)]
     found = next(_in_segments(run, needles), None)
-    searched = f"{SEGMENTS} and {RTDL}"
-    remedy = "Take an event_id of the sealed world, the id that was posted, or the decision_id of `assay topic cat`."
+    if found is not None:
+        return found
+    world = world_of(run)
+    row = None if world is None else row_named(world, wanted)
+    event_id = row["event_id"] if row else wanted
+    if event_id != wanted:
+        needles = [event_id.encode()]
+        found = next(_in_segments(run, needles), None)
+        if found is not None:
+            return found
+    refuse_quarantined(run, event_id)
+    unsearched: Retry | None = None
     try:
-        found = found or _among(bus(run), needles)
+        found = _among(bus(run, RTDL), needles)
+        if found is None:
+            refuse_set_aside(bus(run, QUARANTINE), event_id)
     except Retry as silent:
-        if not _audited(run):
-            raise
-        searched, remedy = SEGMENTS, f"{RTDL} was not searched: {silent.what}. Start the run's Kafka and ask again."
+        unsearched = silent
     if found is None:
-        what = f"no decision there has the event id or decision id {wanted!r}"
-        raise Stop(Reason.DECISION_NOT_FOUND, what, where=searched, remedy=remedy)
+        raise why_not(run, wanted, event_id, unsearched, of_world=row is not None)
     return found
-
-
-def amount_of(run: Run, decision: Mapping[str, Any], properties: Mapping[str, str] | None = None) -> int | None:
-    """The payment's amount, from the sealed world or from the bus; None when neither is there any more."""
-    source = decision["source_event"]
-    try:
-        world = open_world(run.store, run.config.manifest_fingerprint)
-        for part in world.manifest.stream_view:
-            if part.min_ts_us <= source["ts_utc"] <= part.max_ts_us:
-                rows = world.stream_part(part).filter(pl.col("event_id") == source["event_id"])
-                if rows.height:
-                    return int(rows["amount_minor"][0])
-    except Stop as refusal:
-        if refusal.reason is not Reason.PACK_NOT_FOUND:
-            raise
-    try:
-        at = source["offset"]
-        place = {"partition": source["partition"], "first": at, "last": at}
-        records = read_records(run.bootstrap, source["topic"], run.namespace, properties, **place)
-        return next((int(unpack(record.value)[1]["amount_minor"]) for record in records if record.value), None)
-    except AssayError:
-        return None
 
 
 def in_segment(run: Run, key: str, decision_ids: Iterable[str]) -> Iterator[Found]:
@@ -136,10 +123,6 @@ def _among(values: Iterable[bytes | None], needles: list[bytes]) -> Found | None
         elif name == "action_outcome" and (body["source_event_id"].encode() in needles or body["decision_id"] in needles):
             outcome = outcome or body
     return None if decision is None else Found(decision, outcome, None)
-
-
-def _audited(run: Run) -> bool:
-    return any(True for _ in run.store.keys(SEGMENTS))
 
 
 def _is(decision: Mapping[str, Any], needles: list[bytes]) -> bool:

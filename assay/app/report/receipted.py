@@ -29,7 +29,7 @@ class Receipt(msgspec.Struct):
     eb_ref: Place = msgspec.field(default_factory=Place)
 
 
-_LINES = msgspec.json.Decoder(Receipt)
+LINES = msgspec.json.Decoder(Receipt)
 
 
 def admitted_receipts(store: ObjectStore, directory: Path) -> Iterator[list[Receipt]]:
@@ -38,7 +38,7 @@ def admitted_receipts(store: ObjectStore, directory: Path) -> Iterator[list[Rece
     sealed = (store.read(key) for key in store.keys(RECEIPTS))
     for data in (*([spool.read_bytes()] if spool.exists() else []), *sealed):
         whole = data[: data.rfind(b"\n") + 1]  # a line that a crash has torn was never acknowledged
-        yield [one for one in _LINES.decode_lines(whole) if one.decision == "ADMIT" and one.event_class == TRAFFIC]
+        yield [one for one in LINES.decode_lines(whole) if one.decision == "ADMIT" and one.event_class == TRAFFIC]
 
 
 def count_receipts(store: ObjectStore, directory: Path) -> int:

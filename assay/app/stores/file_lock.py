@@ -33,6 +33,18 @@ def held(directory: Path, command: str) -> Iterator[None]:
         yield
 
 
+def holder_of(directory: Path) -> str:
+    """The command and process id of whoever holds a directory; empty for nobody. Nothing is made."""
+    path = directory / LOCK
+    if not path.is_file():
+        return ""
+    try:
+        _lock(path, 0.0).lock.release()
+    except Timeout:
+        return _holder(path)
+    return ""
+
+
 @contextmanager
 def writer_lock(path: Path) -> Iterator[None]:
     """Lock a file against other writers, threads of this process included. Raises Retry(DIRECTORY_BUSY) after `WRITER_WAIT_S`."""

@@ -74,7 +74,7 @@ def kernels() -> dict[str, Dispatcher]:
     found: dict[str, Dispatcher] = {}
     for name, module in list(sys.modules.items()):
         if name.startswith("assay."):
-            members = (member for member in vars(module).values() if isinstance(member, Dispatcher))
+            members = (member for member in list(vars(module).values()) if isinstance(member, Dispatcher))
             found |= {f"{member.py_func.__module__}.{member.py_func.__name__}": member for member in members if member.stats.cache_path}
     return {name: found[name] for name in sorted(found)}
 

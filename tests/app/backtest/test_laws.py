@@ -136,11 +136,11 @@ def test_the_last_label_of_a_payment_says_what_it_was(tmp_path: Path) -> None:
     answer, _ = answer_of(run_world(world, partitions=PARTITIONS), other_policy(), tmp_path)
     labels = [unpack(event.value)[1] for event in world.events if event.handle == LABELS]
     last = {record["subject_event_id"]: record["label"] for record in labels}
-    assert answer.truth == f"{len(labels)} labels in the journal"
+    assert answer.truth == f"as {len(labels)} labels say"
     assert sum(cell.frauds or 0 for cell in answer.cells) == list(last.values()).count("FRAUD") > 3
 
 
-def test_a_label_over_an_earlier_one_and_over_the_file_is_the_truth(tmp_path: Path) -> None:
+def test_the_truth_of_the_file_counts_before_labels_and_a_later_label_before_an_earlier_one(tmp_path: Path) -> None:
     world = small_world(7)
     first = next(event for event in world.events if event.handle == LABELS and unpack(event.value)[1]["label"] == "FRAUD")
     subject, ts_us = unpack(first.value)[1]["subject_event_id"], first.ts_us + 1
@@ -149,10 +149,9 @@ def test_a_label_over_an_earlier_one_and_over_the_file_is_the_truth(tmp_path: Pa
     assert told.said[subject] is False
     assert told.payments == len(world.payments)
     sealed = generated_world(tmp_path, "handbook", 1_000, 3)
-    fraud, legit = (sealed.truth().filter(sealed.truth()["label"] == value)["event_id"][0] for value in (1, 0))
-    frauds = set(truth_of(sealed, Surveyed(1, 2, {fraud: False, legit: True})).frauds)
-    file = set(truth_of(sealed, Surveyed(1, 0, {})).frauds)
-    assert frauds == file - {fraud} | {legit} != file
+    frauds = set(sealed.truth().filter(sealed.truth()["label"] == 1)["event_id"])
+    assert set(truth_of(sealed, Surveyed(1, 1, {"posted": True})).frauds) == frauds != set()
+    assert set(truth_of(None, Surveyed(1, 2, {"posted": True, "not": False})).frauds) == {"posted"}
 
 
 def test_a_record_of_a_writer_that_had_lost_the_lane_is_not_counted(troubled: Finished) -> None:

@@ -40,6 +40,7 @@ ANSWER = Answer(
     refused={"from": {}, "to": {"WINDOW_OVERFLOW": 1}},
     columns={"entity.device": "the topic"},
     unnamed=4,
+    exponents={"EUR": 2, "JPY": 0},
     digests={"from": "1" * 64, "to": "2" * 64},
 )
 
@@ -103,7 +104,7 @@ def test_the_json_of_an_answer_is_plain_data_with_from_and_to() -> None:
     ],
 )
 def test_money_is_written_in_the_units_of_its_currency(amount: int, currency: str, text: str) -> None:
-    assert money(amount, currency) == text
+    assert money(amount, currency, {"EUR": 2, "JPY": 0, "KWD": 3}) == text
 
 
 def test_the_file_of_ids_has_a_line_per_changed_payment(tmp_path: Path) -> None:

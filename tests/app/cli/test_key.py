@@ -37,5 +37,5 @@ def test_a_script_gets_the_present_key_and_a_rotation_prints_none(tmp_path: Path
 def test_a_directory_without_a_run_is_refused(tmp_path: Path) -> None:
     for command in ("show", "rotate", "retire"):
         ended = assay("key", command, "--run", tmp_path)
-        assert (ended.code, ended.out, ended.err.startswith("assay key: RUN_MISSING: ")) == (70, "", True)
+        assert (ended.code, ended.out, ended.err.startswith("assay key: RUN_MISSING: ")) == (66, "", True)
         assert list(tmp_path.iterdir()) == []

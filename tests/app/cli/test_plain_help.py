@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from assay.app.cli import COMMANDS, main
@@ -46,13 +44,3 @@ def test_a_mistake_is_named_with_where_help_is(arguments: list[str], message: st
     assert (code, out) == (2, "")
     assert err.splitlines()[0].startswith(message)
     assert "--help" in err
-
-
-def test_a_demo_of_a_missing_file_leaves_no_directory(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("ASSAY_RUNS", str(tmp_path / "runs"))
-    code, _, err = told(["demo", "--input", str(tmp_path / "none.parquet")], capsys)
-    assert code == 65
-    assert "INPUT_FILE_MISSING" in err
-    assert list((tmp_path / "runs").iterdir()) == []

@@ -39,13 +39,13 @@ def test_generate_import_check(tmp_path: Path, capsys: pytest.CaptureFixture[str
     [
         (("oracle",), 2, ""),
         (("oracle", "import"), 2, "file"),
-        (("oracle", "import", "absent.csv", "--mapping", "handbook", "--out", "store"), 65, "INPUT_FILE_MISSING"),
-        (("oracle", "import", "in.csv", "--mapping", "nowhere", "--out", "store"), 70, "handbook, ieee_cis, paysim"),
+        (("oracle", "import", "absent.csv", "--mapping", "handbook", "--out", "store"), 66, "INPUT_FILE_MISSING"),
+        (("oracle", "import", "in.csv", "--mapping", "nowhere", "--out", "store"), 66, "handbook, ieee_cis, paysim"),
         (("oracle", "import", "in.csv", "--mapping", "handbook", "--out", "store"), 65, "'TRANSACTION_ID', the file has id"),
-        (("oracle", "check", "0" * 64, "--store", "store"), 70, "PACK_NOT_FOUND"),
+        (("oracle", "check", "0" * 64, "--store", "store"), 66, "PACK_NOT_FOUND"),
         (("oracle", "generate", "--rows", "many", "--out", "a.csv"), 2, "rows"),
-        (("run", "--run", "nowhere"), 70, "RUN_MISSING"),
-        (("stream", "--run", "nowhere"), 70, "RUN_MISSING"),
+        (("run", "--run", "nowhere"), 66, "RUN_MISSING"),
+        (("stream", "--run", "nowhere"), 66, "RUN_MISSING"),
         (("stream", "--run", "nowhere", "--batch", "0"), 2, "batch"),
     ],
 )

@@ -14,11 +14,12 @@ from gate_process import run_in
 
 from assay.app.demo import watch
 from assay.app.demo.processes import Kept
-from assay.app.demo.watch import STALLED_S, Counts, audited, counted, refused_at_gate, refused_in_lanes, until_done
+from assay.app.demo.watch import STALLED_S, Counts, _key_of, audited, counted, refused_at_gate, refused_in_lanes, until_done
 from assay.app.gate.admission import RefusedEvent
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.receipts import QUARANTINE, ReceiptWriter, mismatch
 from assay.app.gate.segments import SegmentLog
+from assay.app.run.keys import rotate
 from assay.app.stores.objects import DirectoryStore
 from assay.app.stores.segment_journal import HEAD, segment_key
 from assay.app.substrate.processes import Launch, Server
@@ -105,3 +106,11 @@ def test_a_run_whose_payments_were_all_refused_ends_when_its_stream_has(tmp_path
     finally:
         stream.stop()
     assert time.monotonic() - began < STALLED_S
+
+
+@pytest.mark.parametrize(("url", "asked"), [("http://127.0.0.1:6066", False), ("http://0.0.0.0:6066", True), ("http://worker:6066", True)])
+def test_a_web_view_beyond_this_machine_is_asked_with_the_key_that_is_valid_now(tmp_path: Path, url: str, asked: bool) -> None:
+    """The demo goes on while somebody rotates the key."""
+    run = run_in(tmp_path, "127.0.0.1:1", "", "", topics=False)
+    now = rotate(tmp_path).api_key
+    assert _key_of(run, url) == ({"X-IG-Api-Key": now} if asked else {})

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
@@ -25,11 +27,13 @@ from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.verify import recompute
 from assay.app.snapshots.store import SnapshotStore
 from assay.app.stores.durable import replace_file
+from assay.codecs.journal_record import ROW, JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Stop
 from assay.contracts.instants import parse
 from assay.contracts.reasons import Reason
 from assay.tables.feature_plan import compile_plan
+from assay.tables.row_kinds import LABEL
 
 PLAN = compile_plan(config().features)
 IDENTITY = {"run": "one", "config": "c"}
@@ -137,6 +141,21 @@ def test_labels_stand_apart_with_the_time_from_which_they_are_known(tmp_path: Pa
     joined = rows(out).join(rows(out, "labels"), on="event_id")
     assert joined.filter(pl.col("label_known_from_utc") <= pl.col("ts_utc")).is_empty()
     assert joined["label_known_from_utc"].min() > rows(out)["ts_utc"].min()  # type: ignore[operator]  # both are times
+
+
+def test_what_a_writer_journaled_that_had_lost_the_lane_is_not_exported(tmp_path: Path) -> None:
+    records = [JournalRecord.from_bytes(value) for value in values()]
+    of_others = (JournalRecord.from_bytes(value) for value in values(troubled=True))
+    lost = next(record for record in of_others if record.rows and LABEL in np.asarray(record.block.within(ROW)["kind"]))
+    claim = replace(records[0], epoch=2, sequence=records[8].sequence)
+    behind = [replace(record, epoch=2, sequence=record.sequence + 1) for record in records[8:]]
+    late = replace(lost, epoch=1, sequence=claim.sequence)
+    journal = tuple(record.to_bytes() for record in (*records[:8], claim, late, *behind))
+    exported(tmp_path / "out", KeptJournal(journal, tmp_path), 1)
+    assert in_numbers(rows(tmp_path / "out")) == [as_row(decision) for decision in replayed(journal)]
+    exported(tmp_path / "whole", KeptJournal(values(), tmp_path))
+    labels, expected = (rows(tmp_path / name, "labels").drop("journal_sequence") for name in ("out", "whole"))
+    assert_frame_equal(labels, expected)
 
 
 def test_a_label_that_was_sent_again_is_exported_once_also_by_a_later_export(tmp_path: Path) -> None:
@@ -259,6 +278,17 @@ UNFIT = {
     "are not covered by decisions/": _a_part_is_gone,
     "labels/00000000000000000000-": _labels_are_gone,
 }
+
+
+def test_records_of_another_policy_are_refused_and_those_of_other_code_are_counted(tmp_path: Path) -> None:
+    records = [JournalRecord.from_bytes(value) for value in values()]
+    of_other_code = [replace(record, code_digest=b"\1" * 32) for record in records[:5]]
+    journal = tuple(record.to_bytes() for record in (*of_other_code, *records[5:]))
+    assert exported(tmp_path / "out", KeptJournal(journal, tmp_path)).other_code == 5
+    of_another_policy = (*values()[:5], replace(records[5], run_config_digest=b"\1" * 32).to_bytes())
+    with pytest.raises(Stop) as refused:
+        exported(tmp_path / "other", KeptJournal(of_another_policy, tmp_path))
+    assert refused.value.reason is Reason.RUN_CONFIG_MISMATCH
 
 
 @pytest.mark.parametrize("what", UNFIT)

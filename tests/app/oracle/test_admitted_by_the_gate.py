@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sample_decisions
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_runs import config_of
@@ -17,6 +18,7 @@ from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.run_names import RunNames
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.oracle.unnamed import rows_without
 from assay.app.streamer.envelopes import Framer
 from assay.app.streamer.merged_view import MergedView
 from assay.contracts.errors import AssayError
@@ -24,6 +26,8 @@ from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import gate_truth_names
 
 DAY_US = 86_400_000_000
+#: what the features of a small run are kept by
+ENTITIES = sample_decisions.FEATURES["entities"]
 TEXT = st.text(st.sampled_from("aZ1 -_\x00\x1b\t\n\x7f\x85é€"), max_size=6) | st.sampled_from(
     ["x" * 256, "x" * 257, "é" * 1024, "é" * 1025]
 )
@@ -54,13 +58,20 @@ def test_a_world_is_refused_by_the_import_or_admitted_by_the_gate(tmp_path: Path
         world = small_world(tmp_path, rows, attributes=["channel", name] if name != "channel" else ["channel"])
     except AssayError:
         return
-    assert refused_by_the_gate(world) == []
+    assert [item.reason for item in refused_by_the_gate(world)] == [Reason.ENTITY_MISSING] * rows_without(world, ENTITIES)
 
 
-def test_a_world_without_entities_is_admitted(tmp_path: Path) -> None:
+def test_what_the_import_counts_as_without_an_entity_is_what_the_gate_refuses_for_it(tmp_path: Path) -> None:
+    world = small_world(tmp_path, {**ROWS, "who": ["7", None, None, "9"]})
+    assert [item.reason for item in refused_by_the_gate(world)] == [Reason.ENTITY_MISSING] * 2
+    assert rows_without(world, ENTITIES) == 2
+    assert rows_without(world, world.manifest.entities) == 1, "one of them names a merchant"
+
+
+def test_a_world_without_entities_is_decided_by_no_policy(tmp_path: Path) -> None:
     world = small_world(tmp_path, entities={})
     assert world.manifest.entities == []
-    assert refused_by_the_gate(world) == []
+    assert {item.reason for item in refused_by_the_gate(world)} == {Reason.ENTITY_MISSING}
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,13 @@ def test_a_row_whose_attributes_are_too_long_together_is_refused() -> None:
     assert len(attributes(frame.head(1), names)) == len(names)
 
 
+def test_marks_that_json_escapes_count_twice() -> None:
+    names = [f"V{n:03}" for n in range(ATTRIBUTES_BYTES_MAX // 2 // ATTRIBUTE_CHARS_MAX + 1)]
+    frame = pl.DataFrame({ROW: [1, 2], **{name: ["a" * ATTRIBUTE_CHARS_MAX, '"' * ATTRIBUTE_CHARS_MAX] for name in names}})
+    with pytest.raises(Quarantine, match="row 2"):
+        attributes(frame, names)
+
+
 def test_the_gate_takes_what_the_import_takes_and_refuses_what_fits_no_message() -> None:
     value = 'ü"' * (ATTRIBUTE_CHARS_MAX // 2)
     size = len(value.encode()) + value.count('"')

@@ -239,8 +239,22 @@ def test_the_words_of_a_name_are_those_a_person_reads(name: str, found: tuple[st
 @pytest.mark.parametrize("name", sorted(gate_truth_names()))
 def test_a_column_that_the_gate_takes_for_the_truth_never_travels_with_a_payment(name: str) -> None:
     for values in (["0", "1"] * 6, [f"v{n}" for n in range(12)], [str(n * 7919) for n in range(12)], ["x", "y", "z"] * 4):
-        found = mapping_of(guess_of(**{name.upper(): values}))
-        assert name.upper() not in [*found.get("attributes", []), *found["entities"].values(), *found["kind"].values(), found["id"]]
+        for changes in ({}, {"is_fraud": [None] * 12}):
+            found = mapping_of(guess_of(**changes, **{name.upper(): values}))
+            assert name.upper() not in [*found.get("attributes", []), *found["entities"].values(), *found["kind"].values(), found["id"]]
+
+
+def test_without_a_truth_a_column_with_its_name_does_not_travel_either() -> None:
+    notes = {"payment_id": [f"p{n}" for n in range(40)], "amount": ["1.50"] * 40, "fraud_note": [f"text {n}" for n in range(40)]}
+    found = mapping_of(guess(sample_of(pl.DataFrame(notes), "all", []), "small"))
+    assert "attributes" not in found
+    assert "truth" not in found
+
+
+def test_a_whole_file_of_many_rows_is_sampled_at_its_beginning_middle_and_end(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("payment_id,amount\n" + "".join(f"p{n},1.50\n" for n in range(600)))
+    ids = read_sample(tmp_path / "a.csv", rows_max=9).columns[0].text.to_list()
+    assert ids == ["p0", "p1", "p2", "p300", "p301", "p302", "p597", "p598", "p599"]
 
 
 def test_a_column_whose_values_only_frauds_have_is_kept_with_the_truth() -> None:
@@ -294,7 +308,7 @@ def test_every_line_has_its_reason_above_it_in_eighty_columns() -> None:
     [
         ("a.csv", b"", Reason.INPUT_EMPTY, "empty"),
         ("a.csv", b"id,amount\n", Reason.INPUT_EMPTY, "no rows"),
-        ("a.csv", b"id,amount,who\np1,1.50,a\np2,2.50\np3,1.00,c\n", Reason.INPUT_FILE_UNREADABLE, "2 fields"),
+        ("a.csv", b"id,amount,who\np1,1.50,a\np2,2.50\np3,1.00,c\np4,1.00,c\np5,1.00,c\n", Reason.INPUT_FILE_UNREADABLE, "2 fields"),
         ("a.jsonl", b"[1]\n", Reason.INPUT_FILE_UNREADABLE, "JSON object"),
         ("a.parquet", b"PAR1", Reason.INPUT_FILE_UNREADABLE, "damaged"),
         ("a.csv.gz", b"\x1f\x8b\x08\x00", Reason.INPUT_FILE_UNREADABLE, "damaged"),

@@ -83,6 +83,11 @@ def test_utf_8_is_not_read_as_single_bytes(tmp_path: Path, encoding: str) -> Non
     assert imported(tmp_path, CSV.format(who="Cafe").encode(), encoding="cp1252") == ["Cafe"]
 
 
+def test_an_encoding_of_several_bytes_may_hold_bytes_that_utf_8_would_read(tmp_path: Path) -> None:
+    assert "茅".encode("gbk").decode() == "é"
+    assert imported(tmp_path, CSV.format(who="茅").encode("gbk"), encoding="gbk") == ["茅"]
+
+
 def test_a_column_with_a_blank_at_its_end_is_pointed_at_and_trimmed_if_declared(tmp_path: Path) -> None:
     blank = CSV.format(who="7").replace("id,", "id ,", 1).encode()
     with pytest.raises(Quarantine) as refusal:
@@ -148,6 +153,9 @@ def test_credits_of_a_statement_are_taken_out_as_the_refusal_says(tmp_path: Path
         ({"entities": {"Customer Id": "who"}}, "entities.Customer Id: expected small letters", "Correct"),
         ({"attributes": ["x" * 129]}, "attributes.0: it is longer than 128 characters", "Correct"),
         ({"currencies": {"euro": 2}}, "currencies.euro: expected three capital letters", "Correct"),
+        ({"time": None, "tiem": {"column": "at"}}, "tiem: there is no such field", "Did you mean 'time'?"),
+        ({"attributes": [{"patern": "V*"}]}, "attributes.0.patern: there is no such field", "Did you mean 'pattern'?"),
+        ({"attributes": ["channel", "TODO"]}, "attributes: TODO stands for a value", "in place of TODO"),
         ({"kind": {}}, "kind: give either 'column' or 'constant'", "Correct"),
     ],
 )

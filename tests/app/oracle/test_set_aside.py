@@ -268,3 +268,7 @@ def test_the_command_counts_rows_without_any_entity(tmp_path: Path, capsys: pyte
         main(["oracle", "import", str(file), "--mapping", str(tmp_path / "m.yaml"), "--out", str(tmp_path / "store")])
     assert ended.value.code == 0
     assert "without any entity    2 (no customer, no merchant): a run refuses them" in capsys.readouterr().out
+    (tmp_path / "m.yaml").write_text(json.dumps(mapping(entities={}).document()))
+    with pytest.raises(SystemExit):
+        main(["oracle", "import", str(file), "--mapping", str(tmp_path / "m.yaml"), "--out", str(tmp_path / "store")])
+    assert "entities              none: features are kept per entity" in capsys.readouterr().out

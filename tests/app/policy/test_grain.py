@@ -10,9 +10,12 @@ import yaml
 from small_worlds import DOCUMENT
 
 from assay.app.cli import policy as command
+from assay.app.oracle.mapping import load_mapping, shipped_mappings
 from assay.app.oracle.mapping_time import TimeColumn
 from assay.app.policy.documents import load_policy
+from assay.app.policy.doubts import doubts_of
 from assay.app.policy.grain import DAY_US, HOUR_US, MINUTE_US, grain_us
+from assay.app.policy.of_mapping import documents_for
 from assay.testing import Simulation
 
 
@@ -83,3 +86,9 @@ def test_finer_times_keep_their_buckets_of_minutes(tmp_path: Path) -> None:
     text = written(tmp_path)
     assert "Times of this mapping" not in text
     assert "resolution: 5min" in text
+
+
+@pytest.mark.parametrize("name", shipped_mappings())
+def test_the_policy_that_goes_with_a_shipped_mapping_gives_no_doubt(name: str) -> None:
+    mapping = load_mapping(name)
+    assert doubts_of(documents_for(mapping).policy(), grain_us(mapping.time)) == []

@@ -87,7 +87,7 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     (tmp_path / "mine" / "rules.yaml").write_text("mine")
     with pytest.raises(SystemExit) as ended:
         main(["policy", "new", str(tmp_path / "mine"), "--mapping", "handbook"])
-    assert ended.value.code == Stop.exit_code
+    assert ended.value.code == 70
     assert [path.read_text() for path in (tmp_path / "mine").iterdir()] == ["mine"]
 
 

@@ -95,11 +95,11 @@ def test_show_prints_reasons_with_their_rules_and_values(
     assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
     printed = capsys.readouterr().out
     for expected in (
-        "STEP_UP  score 35",
-        "count_1d >= 3",
-        "count_1d = 4",
-        "is_night = 1 and amount_minor > 10",
-        "amount_minor = ?",
+        "customer  c-1\n310.00 EUR · 1970-01-01T00:00:00.000005Z",
+        "transaction pay-1",
+        "STEP_UP, score 35",
+        "MANY  +30 points\n  payments of this customer within 1d: 4 (at least 3)\n",
+        "NIGHT  +5 points\n  at night, to 06:59 UTC\n  amount: 310.00 EUR (more than 0.10 EUR)\n",
         "NORMAL, sequence 1, policy r, trusted",
         "T[0] < 10",
         "EXECUTED after 1 attempt(s)",
@@ -126,7 +126,7 @@ def test_show_prints_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_what_is_not_audited_yet_is_found_on_the_bus_without_proof(run: Run, decision_record: dict[str, Any]) -> None:
     fresh = {**decision_record, "source_event": {**decision_record["source_event"], "event_id": "pay-2"}}
-    found = find(run, "pay-2", lambda _: [None, pack("decision_response", decision_record), pack("decision_response", fresh)])
+    found = find(run, "pay-2", lambda *_: [None, pack("decision_response", decision_record), pack("decision_response", fresh)])
     assert found.decision["source_event"]["event_id"] == "pay-2"
     assert (found.outcome, found.proof) == (None, None)
     assert facts(found)["proof"].startswith("not proven")
@@ -136,11 +136,11 @@ def test_what_is_not_audited_yet_is_found_on_the_bus_without_proof(run: Run, dec
 @pytest.mark.parametrize("wanted", ["pay-2", "zz" * 16, "ff" * 16, "pay"])
 def test_an_id_that_nothing_holds_is_not_found(run: Run, wanted: str) -> None:
     with pytest.raises(Stop) as refusal:
-        find(run, wanted, lambda _: [])
+        find(run, wanted, lambda *_: [])
     assert refusal.value.reason is Reason.DECISION_NOT_FOUND
 
 
-def _silent(_: Run) -> Iterator[bytes | None]:
+def _silent(*_: object) -> Iterator[bytes | None]:
     raise Retry(Reason.BROKER_UNREACHABLE, "nothing answers")
 
 

@@ -41,7 +41,7 @@ def test_a_second_command_on_a_directory_is_refused_and_told_whose_it_is(
     directory = tmp_path / RUN
     with held(directory, "assay up"), pytest.raises(SystemExit) as end:
         main([*command, str(directory)])
-    assert end.value.code == Stop.exit_code
+    assert end.value.code == 75
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"assay {command[0]}: DIRECTORY_BUSY: `assay up`, process {os.getpid()} runs in this directory (at {directory})")
     assert "end it" in line

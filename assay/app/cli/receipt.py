@@ -1,0 +1,70 @@
+"""`assay receipt show`: what the gate has answered about an event, and where the event lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from assay.app.cli.plain_app import plain_app
+from assay.app.report.gate_lines import receipts_named
+from assay.app.run.directory import Run
+from assay.app.screen import say, say_json
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.contracts.visible import one_line
+
+app = plain_app("Show the receipts of the gate.", no_args_is_help=True)
+
+
+def main(arguments: list[str]) -> int:
+    """Run `assay receipt`."""
+    return int(app(arguments, standalone_mode=False, prog_name="assay receipt") or 0)
+
+
+@app.callback()
+def receipt() -> None:
+    """Show the receipts of the gate."""
+
+
+@app.command(short_help="show every receipt of an id")
+def show(
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="receipt_id, or the event_id of a payment, label or fact")],
+    run: Annotated[Path, typer.Option(help="directory of the run")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="the receipts as JSON")] = False,
+) -> None:
+    """Show every receipt of this id: admitted, duplicate or quarantined, when, where on the bus, under which policy.
+
+    Example: assay receipt show pay-1 --run runs/live
+    """
+    found = list(receipts_named(Run.load(run), wanted))
+    if not found:
+        what, remedy = f"the gate has no receipt with the id {wanted!r}", "Take an event_id that was posted, or a receipt_id of an answer."
+        raise Stop(Reason.RECEIPT_NOT_FOUND, what, where=str(run), remedy=remedy)
+    if as_json:
+        say_json(found)
+        return
+    for one in found:
+        _show(one)
+
+
+def _show(one: dict[str, Any]) -> None:
+    place = one.get("eb_ref")
+    facts = {
+        "receipt": one["receipt_id"],
+        "answered at": one["admitted_at_utc"],
+        "event time": one["ts_utc"],
+        "place": f"{place['topic']}[{place['partition']}]@{place['offset']}" if place else "",
+        "payload hash": one.get("payload_hash"),
+        "because": ", ".join(one["reason_codes"]),
+        "detail": one.get("detail"),
+        "at": one.get("where"),
+        "remedy": one.get("remedy"),
+        "gate's policy": f"{one['policy_rev']['policy_id']} r{one['policy_rev']['revision']}, sha256 {one['run_config_digest']}",
+    }
+    say(f"{one['decision']}  {one_line(one['event_type'])} {one_line(one['event_id'])}")
+    for name, value in facts.items():
+        if value:
+            say(f"  {name:<14} {one_line(str(value))}")

@@ -1,0 +1,43 @@
+"""The rows of one run leave the admission index, which other runs use, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import islice
+
+import psycopg
+
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
+
+#: keys asked for at a time
+KEYS_MAX = 10_000
+_CONNECT_TIMEOUT_S = 5
+_THERE = "SELECT to_regclass('ig_claims') IS NOT NULL"
+#: an epoch is that of one gate, and a gate serves one run: what a crash left without a receipt goes with the rest
+_EPOCHS = "SELECT DISTINCT batch >> 32 FROM ig_claims WHERE dedupe_key = ANY(%s)"
+_DELETE = (
+    ("DELETE FROM ig_claims WHERE (batch >> 32) = ANY(%(epochs)s)"),
+    ("DELETE FROM ig_batches WHERE (batch >> 32) = ANY(%(epochs)s)"),
+    ("DELETE FROM ig_marks WHERE platform_run_id = %(run)s"),
+)
+
+
+def forget_run(dsn: str, platform_run_id: str, keys: Iterable[bytes]) -> int:
+    """Delete claims, batches and marks of a run, all or none; the number of rows. `keys` are the dedupe keys of what it admitted.
+
+    Raises Retry(INDEX_UNAVAILABLE).
+    """
+    left, epochs = iter(keys), set[int]()
+    try:
+        with psycopg.connect(dsn, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
+            if connection.execute(_THERE).fetchone() != (True,):
+                return 0
+            while some := list(islice(left, KEYS_MAX)):
+                epochs |= {int(row[0]) for row in connection.execute(_EPOCHS, (some,))}
+            given = {"epochs": sorted(epochs), "run": platform_run_id}
+            return sum(max(connection.execute(statement, given).rowcount, 0) for statement in _DELETE)
+    except psycopg.Error as error:
+        what = f"PostgreSQL does not answer: {str(error).strip() or type(error).__name__}"
+        remedy = "Start it and run the same command again, or remove the directory only: --local."
+        raise Retry(Reason.INDEX_UNAVAILABLE, what, remedy=remedy) from None

@@ -1,0 +1,72 @@
+"""A run is removed: its topics and its rows on servers that others use, too, then its directory. Servers of its own go with it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from assay.app.bus.topics import delete_topics, topics_there
+from assay.app.gate.forgetting import forget_run
+from assay.app.housekeeping.listing import is_run, processes, user_of
+from assay.app.report.gate_lines import receipts_of
+from assay.app.run.directory import Run
+from assay.app.stores.file_lock import held
+from assay.contracts.errors import Stop
+from assay.contracts.ids import dedupe_key
+from assay.contracts.reasons import Reason
+
+
+class Removal(NamedTuple):
+    """What goes with a run. `topics` on `bootstrap` and rows at `dsn` are those on servers that others use; empty where there are none.
+
+    `kept` says what stays there, and why.
+    """
+
+    directory: Path
+    run: Run | None
+    topics: tuple[str, ...] = ()
+    rows: bool = False
+    kept: str = ""
+
+
+def planned(directory: Path, properties: Mapping[str, str] | None = None, *, local: bool = False) -> Removal:
+    """What a removal would do. `local`: the directory only.
+
+    Raises Stop(RUN_MISSING) for what is no run, Stop(DIRECTORY_BUSY) for one that somebody works on, Retry(BROKER_UNREACHABLE).
+    """
+    if not directory.is_dir() or not is_run(directory):
+        what = f"{directory} is not the directory of a run" if directory.exists() else f"there is no directory {directory}"
+        raise Stop(Reason.RUN_MISSING, what, where=str(directory), remedy="`assay runs list` names them.")
+    user = user_of(directory, processes())
+    if user:
+        raise Stop(Reason.DIRECTORY_BUSY, f"this run is in use: {user}", where=str(directory), remedy="Stop it first, then remove it.")
+    if local or not (directory / "run.json").is_file():
+        return Removal(directory, None)
+    run = Run.load(directory)
+    own_kafka, own_postgres = ((directory / "servers" / name).is_dir() for name in ("kafka", "postgres"))
+    topics: tuple[str, ...] = ()
+    kept = ""
+    if not own_kafka and run.namespace == f"{run.platform_run_id}.":
+        topics = topics_there(run.bootstrap, run.namespace, properties)
+    elif not own_kafka:
+        kept = f"topics on {run.bootstrap} stay: their namespace {run.namespace!r} may be that of other runs"
+    return Removal(directory, run, topics, not own_postgres, kept)
+
+
+def remove(plan: Removal, properties: Mapping[str, str] | None = None) -> int:
+    """Remove a run; the number of rows that went. The directory goes last: whatever fails before, the same call does again.
+
+    Raises Stop(DIRECTORY_BUSY), Retry(BROKER_UNREACHABLE, INDEX_UNAVAILABLE).
+    """
+    with held(plan.directory, "assay runs remove"):
+        gone = 0
+        if plan.run is not None and plan.topics:
+            delete_topics(plan.run.bootstrap, plan.topics, properties)
+        if plan.run is not None and plan.rows:
+            name = plan.run.platform_run_id
+            keys = (dedupe_key(name, one.event_class, one.event_id) for one in receipts_of(plan.run) if one.decision == "ADMIT")
+            gone = forget_run(plan.run.dsn, name, keys)
+        shutil.rmtree(plan.directory)
+    return gone

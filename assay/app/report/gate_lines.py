@@ -1,0 +1,100 @@
+"""What the gate wrote down of a run: receipts and refused items, sealed in the store or still in the open file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import msgspec
+
+from assay.app.gate.receipts import QUARANTINE, RECEIPTS, spool_of
+from assay.app.report.receipted import LINES, Receipt
+from assay.app.run.directory import Run
+from assay.contracts.visible import one_line
+
+
+class Refused(NamedTuple):
+    """An item in quarantine. `whole` is its line as it was written, with the item as it came."""
+
+    quarantine_id: str
+    event_id: str
+    event_type: str
+    reason: str
+    detail: str
+    where: str
+    remedy: str
+    received_at_utc: str
+    whole: dict[str, Any]
+
+    def is_called(self, wanted: str) -> bool:
+        """Whether a person means this item: its quarantine id, or its event id, also as a terminal shows it."""
+        return wanted in (self.quarantine_id, self.event_id, one_line(self.event_id))
+
+
+def refused_items(run: Run) -> Iterator[Refused]:
+    """Every item that the gate refused, once, in the order of their lines: a call that is sent again leaves its lines again."""
+    seen = set()
+    for data in _files(run, QUARANTINE):
+        for line in data.splitlines():
+            record = msgspec.json.decode(line)
+            item = _refused(record)
+            if item.quarantine_id not in seen:
+                seen.add(item.quarantine_id)
+                yield item
+
+
+def receipts_named(run: Run, wanted: str) -> Iterator[dict[str, Any]]:
+    """Receipts with this receipt id, or of this event id, each once, in the order of their lines. The open file comes last."""
+    needles = [f'"receipt_id":{json.dumps(wanted)}'.encode(), f'"event_id":{json.dumps(wanted)}'.encode(), _unescaped(wanted)]
+    seen = set[bytes]()
+    for data in _files(run, RECEIPTS):
+        if not any(needle in data for needle in needles):
+            continue
+        for line in data.splitlines():
+            if line in seen or not any(needle in line for needle in needles):
+                continue
+            seen.add(line)
+            receipt = msgspec.json.decode(line, type=dict[str, Any])
+            if wanted in (receipt["receipt_id"], receipt["event_id"]):
+                yield receipt
+
+
+def receipts_of(run: Run) -> Iterator[Receipt]:
+    """Every receipt, in short."""
+    for data in _files(run, RECEIPTS):
+        yield from LINES.decode_lines(data)
+
+
+def _unescaped(event_id: str) -> bytes:
+    """How the receipt of a refused item writes an event id."""
+    return b'"event_id":' + msgspec.json.encode(event_id.encode("utf-8", "replace").decode())
+
+
+def _files(run: Run, prefix: str) -> Iterator[bytes]:
+    """Whole lines, file by file. The open file is read first, as it may be sealed meanwhile, and given last."""
+    spool = spool_of(run.directory, prefix)
+    try:
+        open_lines = spool.read_bytes()
+    except FileNotFoundError:
+        open_lines = b""
+    for key in run.store.keys(prefix):
+        yield run.store.read(key)
+    yield open_lines[: open_lines.rfind(b"\n") + 1]  # a line that a crash has torn was never acknowledged
+
+
+def _refused(record: dict[str, Any]) -> Refused:
+    def told(name: str) -> str:
+        return str(record.get(name) or "")
+
+    return Refused(
+        quarantine_id=record["quarantine_id"],
+        event_id=record["event_id"],
+        event_type=record["event_type"],
+        reason=record["reason_codes"][0],
+        detail=told("detail"),
+        where=told("where"),
+        remedy=told("remedy"),
+        received_at_utc=record["received_at_utc"],
+        whole=record,
+    )

@@ -1,0 +1,55 @@
+"""The rows of a run leave an index that other runs use."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from assay.app.gate.admission import RecordMetadata
+from assay.app.gate.forgetting import forget_run
+from assay.app.gate.index import AdmissionIndex, Claim
+from assay.contracts.errors import Retry
+from assay.contracts.ids import dedupe_key
+from assay.contracts.reasons import Reason
+
+
+def admit(dsn: str, run: str, *names: str) -> list[bytes]:
+    """A gate of a run admits events, leaves the last one unsettled in a batch of its own, and marks."""
+    index = AdmissionIndex(dsn)
+    keys = [dedupe_key(run, "traffic", name) for name in names]
+    for some in (keys[:-1], keys[-1:]):
+        batch, first = index.next_batch(len(some))
+        index.claim([Claim(key, b"p" * 32, first) for key in some], batch)
+        if some is not keys[-1:] and len(some) > 1:
+            index.settle(batch, [RecordMetadata(0, at) for at in range(len(some))])
+    index.mark(run, "traffic", 5, False)
+    index.close()
+    return keys
+
+
+def rows(dsn: str) -> dict[str, int]:
+    with psycopg.connect(dsn) as connection:
+        counts = {name: connection.execute(f"SELECT count(*) FROM ig_{name}").fetchone() for name in ("claims", "batches", "marks")}
+    return {name: row[0] for name, row in counts.items() if row is not None}
+
+
+def test_every_row_of_a_run_goes_and_no_row_of_another(dsn: str) -> None:
+    keys = admit(dsn, "one", "a", "b", "c")
+    admit(dsn, "one", "d", "e", "f")  # a second session, of which no receipt is asked for
+    admit(dsn, "two", "a", "b", "c")
+    assert rows(dsn) == {"claims": 9, "batches": 3, "marks": 2}
+    more = [dedupe_key("one", "traffic", "d")]
+    assert forget_run(dsn, "one", iter([*keys[:1], *more])) == 6 + 2 + 1
+    assert rows(dsn) == {"claims": 3, "batches": 1, "marks": 1}
+    assert forget_run(dsn, "one", iter(keys)) == 0
+
+
+def test_an_index_that_was_never_made_has_nothing_to_forget(dsn: str) -> None:
+    assert forget_run(dsn, "one", iter([])) == 0
+
+
+def test_a_server_that_does_not_answer_is_told() -> None:
+    with pytest.raises(Retry) as refused:
+        forget_run("postgresql://nobody@127.0.0.1:9/none", "one", iter([]))
+    assert refused.value.reason is Reason.INDEX_UNAVAILABLE
+    assert "--local" in refused.value.remedy

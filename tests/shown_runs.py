@@ -1,0 +1,87 @@
+"""A run on disk for the commands that look into runs: a world, an audited decision, and what the gate has written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from gate_events import SCOPE, admissible, event, examined
+from sample_audits import decided, write_chain
+from sample_decisions import FEATURES
+from small_worlds import ROWS, small_world
+
+from assay.agents.rule_plan import compile_rules
+from assay.app.gate.admission import RecordMetadata, RefusedEvent, Verdict
+from assay.app.gate.policy import shipped_admission_policy
+from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter, spool_of
+from assay.app.gate.segments import SegmentLog
+from assay.app.report.paid import row_named, world_of
+from assay.app.run.directory import Run, RunConfig
+from assay.contracts.pins import Pins
+from assay.tables.feature_document import parse_document
+
+POLICY: dict[str, Any] = {
+    "policy_id": "p",
+    "revision": "1",
+    "rules": [
+        {"code": "MANY", "points": 30, "when": [{"feature": "count_1d", "ge": 3}]},
+        {"code": "DEAR", "points": 5, "when": [{"feature": "amount_minor", "gt": {"times": 2, "feature": "mean_1d"}}]},
+    ],
+    "thresholds": {"STEP_UP": 30},
+}
+AT = "2026-01-01T00:00:00.000001Z"
+#: an id that would colour the text, turn its direction, clear the screen and begin another line
+HOSTILE = "x\x1b[31m\u202e\x9b2J\x07\ny"
+WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"})
+
+
+def shown_run(directory: Path, **columns: Any) -> Run:
+    """A run over the small world. Payment p1 of its file is decided; nothing listens at its addresses."""
+    world = small_world(directory, pl.DataFrame({**ROWS, **columns}))
+    config = RunConfig(
+        platform_run_id="platform_20260101T000000Z",
+        scenario_run_id="0" * 32,
+        manifest_fingerprint=world.manifest.manifest_fingerprint,
+        parameter_hash="2" * 64,
+        scenario_id="sample",
+        seed=7,
+        run_id="3" * 32,
+        features=FEATURES,
+        policy=POLICY,
+    )
+    run = Run(directory=directory, config=config, bootstrap="127.0.0.1:1", dsn="")
+    run.save()
+    write_chain(run.store, [decision_on(run, "p1")], 1)
+    return run
+
+
+def decision_on(run: Run, source_id: str) -> dict[str, Any]:
+    """The decision on a payment of the run's world."""
+    row = row_named(world_of(run) or small_world(run.directory), source_id)
+    assert row is not None
+    decision = decided(row["event_id"], row["ts_us"], row["ts_us"] + 5, 35, "STEP_UP", ["MANY", "DEAR"])
+    digest = compile_rules(POLICY, parse_document(FEATURES)).policy.digest
+    policy = {"policy_id": "p", "revision": "1", "content_digest": digest}
+    entities = {name.removeprefix("entity."): id_ for name, id_ in row.items() if name.startswith("entity.") and id_}
+    paid = {"amount_minor": row["amount_minor"], "currency": row["currency"], "entities": entities}
+    return {**decision, **paid, "features": {"longs": [4, 1], "doubles": [3714.285714285714]}, "policy": policy}
+
+
+def gate_wrote(run: Run, admitted: Sequence[str] = (), refused: Sequence[dict[str, Any]] = (), *, sealed: bool = True) -> None:
+    """Lines as the gate writes them: an ADMIT for each id, and a refusal for each event."""
+    receipts, quarantine = [], []
+    for at, event_id in enumerate(admitted):
+        receipts.append(WRITER.admitted(admissible(event(event_id)), Verdict.ADMIT, RecordMetadata(1, at), AT)[1])
+    for document in refused:
+        item = examined(document)
+        assert isinstance(item, RefusedEvent), document
+        _, receipt, record = WRITER.quarantined(item, AT)
+        receipts.append(receipt)
+        quarantine.append(record)
+    for prefix, lines in ((RECEIPTS, receipts), (QUARANTINE, quarantine)):
+        log = SegmentLog(run.store, prefix, spool_of(run.directory, prefix))
+        log.append(lines)
+        if sealed:
+            log.close()
