@@ -6,13 +6,15 @@ from typing import ClassVar
 
 from assay.contracts.exit_codes import AGAIN, BAD_INPUT, BY_REASON, REFUTED, STOPPED
 from assay.contracts.reasons import Reason
+from assay.contracts.visible import one_line
 
 
 class AssayError(Exception):
     """A refusal that names the thing, the place and the remedy.
 
     `reason` is from the closed set; `what` names the thing and what is wrong with it, `where` the place it was met,
-    `remedy` what the reader can do about it.
+    `remedy` what the reader can do about it. The remedy may have lines of its own, as the end of a log has them; a name within the
+    rest begins none.
     """
 
     #: the exit code of this kind of refusal; see `exit_code`
@@ -31,9 +33,9 @@ class AssayError(Exception):
         return BY_REASON.get(self.reason, self.kind_code)
 
     def __str__(self) -> str:
-        text = f"{self.reason.value}: {self.what}"
+        text = f"{self.reason.value}: {one_line(self.what)}"
         if self.where:
-            text += f" (at {self.where})"
+            text += f" (at {one_line(self.where)})"
         if self.remedy:
             text += f". {self.remedy}"
         return text

@@ -94,10 +94,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _refused(name: str, error: AssayError) -> int:
-    """The remedy may have lines of its own, as the end of a log has them; a name within the rest must not begin one."""
-    place = f" (at {one_line(error.where)})" if error.where else ""
-    remedy = f". {error.remedy}" if error.remedy else ""
-    say(f"assay {name}: {error.reason.value}: {one_line(error.what)}{place}{remedy}", error=True)
+    say(f"assay {name}: {error}", error=True)
     return error.exit_code
 
 
