@@ -48,7 +48,7 @@ def run(todo: list[Step], folder: Path, environment: Mapping[str, str], timeout_
     outputs = [folder / f"output-{number}" for number in range(len(todo))]
     parts = [f"{{\n{step.script}}} > '{output}' 2>&1\n" for step, output in zip(todo, outputs, strict=True)]
     (folder / "all.sh").write_text("set -eu\n" + "".join(parts), encoding="utf-8")
-    ended = subprocess.run(["bash", folder / "all.sh"], cwd=folder / "checkout", env={**environment}, timeout=timeout_s, check=False)
+    ended = subprocess.run(["bash", folder / "all.sh"], cwd=folder / "home", env={**environment}, timeout=timeout_s, check=False)
     written = [output.read_text(encoding="utf-8") for output in outputs if output.exists()]
     if ended.returncode:
         failed = todo[len(written) - 1]

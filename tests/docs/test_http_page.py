@@ -33,15 +33,15 @@ def tools(folder: Path) -> str:
 
 
 def test_every_call_of_the_page_is_answered_as_it_says(tmp_path: Path, kafka: Server, dsn: str) -> None:
-    checkout = tmp_path / "checkout"
-    (checkout / "runs").mkdir(parents=True)
+    home = tmp_path / "home"
+    (home / "runs").mkdir(parents=True)
     variables = environment({"ASSAY_BUS": kafka.address, "ASSAY_SQL": dsn, "PATH": tools(tmp_path / "bin"), "PYTHONPATH": str(ROOT)})
     log = tmp_path / "up.log"
     with log.open("wb") as written:
-        up = subprocess.Popen(["assay", "up", "--run", "runs/live"], cwd=checkout, env=variables, stdout=written, stderr=written)
+        up = subprocess.Popen(["assay", "up", "--run", "runs/live"], cwd=home, env=variables, stdout=written, stderr=written)
     try:
         until(lambda: "post a payment" in log.read_text() or up.poll() is not None, 120)
-        gate = Run.load(checkout / "runs" / "live").gate_url
+        gate = Run.load(home / "runs" / "live").gate_url
         todo = [Step(step.script.replace(GATE, gate), step.output, step.needs_servers) for step in steps(PAGE)]
         waiting = 'until curl -sf "$GATE/v1/decisions/pay-1" -H "X-IG-Api-Key: $KEY" > decided; do :; done\n'
         todo = [step._replace(script=step.script.replace("sleep 5\n", waiting)) for step in todo]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from fenced_blocks import Step, differs, run, steps
 from source_tree import ROOT
+from wheel_install import install_wheel
 
 from assay.app.substrate import Server
 
@@ -19,11 +19,11 @@ TERMINAL = {"COLUMNS": "80", "NO_COLOR": "1", "TERM": "dumb"}
 
 
 def follow(folder: Path, todo: Sequence[Step], **variables: str) -> None:
-    """Do what the page says in a fresh folder beside something that looks like a checkout."""
-    (folder / "checkout").mkdir()
-    (folder / "checkout" / ".venv").symlink_to(sys.prefix)
-    (folder / "checkout" / "docs").symlink_to(ROOT / "docs")
-    printed = run(list(todo), folder, {**os.environ, **TERMINAL, **variables})
+    """Do what the page says with the wheel, in a folder away from the checkout."""
+    commands = install_wheel(folder)
+    (folder / "home").mkdir()
+    known = {name: value for name, value in os.environ.items() if not name.startswith(("ASSAY", "PYTHON"))}
+    printed = run(list(todo), folder, {**known, **TERMINAL, "PATH": f"{commands}{os.pathsep}{os.environ['PATH']}", **variables})
     wrong = [(step.script, differs(step.output, text), text) for step, text in zip(todo, printed, strict=True) if step.output is not None]
     assert [(script, line, text) for script, line, text in wrong if line is not None] == []
 
@@ -59,8 +59,8 @@ def test_a_shown_line_that_was_not_printed_is_named(shown: str, printed: str, mi
 
 
 def test_a_command_that_fails_ends_the_tutorial(tmp_path: Path) -> None:
-    (tmp_path / "checkout").mkdir()
+    (tmp_path / "home").mkdir()
     planted = steps("```sh\ntrue\n```\n\n```sh\necho so far; false\n```\n\n```sh\ntouch never\n```\n")
     with pytest.raises(AssertionError, match="exit code 1 of\necho so far"):
         run(planted, tmp_path, os.environ)
-    assert not (tmp_path / "checkout" / "never").exists()
+    assert not (tmp_path / "home" / "never").exists()

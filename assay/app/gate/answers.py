@@ -36,6 +36,7 @@ UNAVAILABLE: Final = frozenset(
         Reason.BUS_UNAVAILABLE,
         Reason.INDEX_UNAVAILABLE,
         Reason.RECEIPT_NOT_DURABLE,
+        Reason.STORE_FULL,
         Reason.PUBLISH_AMBIGUOUS,
         Reason.GATE_DRAINING,
         Reason.WORKER_UNAVAILABLE,

@@ -58,7 +58,10 @@ def _member(raw: bytes, below: str) -> str | None:
     name = below.removeprefix(".").removesuffix("[...]")
     if name not in _MAPPINGS:
         return None
-    members = named(msgspec.json.decode(raw)).get(name)
+    try:
+        members = named(msgspec.json.decode(raw)).get(name)
+    except UNREADABLE:  # the fault was met before the text went wrong behind it
+        return None
     for key, value in named(members).items():
         try:
             msgspec.convert({key: value}, _MAPPINGS[name])

@@ -27,6 +27,7 @@ _POSTED: Final = (
     Reason.BUS_UNAVAILABLE,
     Reason.INDEX_UNAVAILABLE,
     Reason.RECEIPT_NOT_DURABLE,
+    Reason.STORE_FULL,
     Reason.PUBLISH_AMBIGUOUS,
     Reason.GATE_DRAINING,
 )

@@ -9,20 +9,18 @@ import polars as pl
 
 from assay.app.oracle.refusing import ROW, RowsRefused
 from assay.contracts.errors import Quarantine
+from assay.contracts.visible import one_line
 
 Found = TypeVar("Found")
 
 
 class SeveralFaults(Quarantine):
-    """A file with several kinds of faults: it speaks as the first of them, and its text has all, a line each."""
+    """A file with several kinds of faults: it speaks as the first of them; its remedy goes on with the others, a line each."""
 
     def __init__(self, faults: Sequence[Quarantine]) -> None:
-        self.faults = tuple(faults)
-        first = faults[0]
-        super().__init__(first.reason, first.what, where=first.where, remedy=first.remedy)
-
-    def __str__(self) -> str:
-        return "\n  also ".join(map(str, self.faults))
+        first, *others = faults
+        further = [f"\n  also {one_line(str(fault))}" for fault in others]
+        super().__init__(first.reason, first.what, where=first.where, remedy=first.remedy + "".join(further))
 
 
 def sound_rows(frame: pl.DataFrame, check: Callable[[pl.DataFrame], Found]) -> tuple[Found, list[RowsRefused]]:

@@ -1,114 +1,27 @@
-"""An export holds the decisions that a replay gives, each once, however often and wherever it was interrupted."""
+"""An export holds the decisions that a replay gives, each once, however many calls it took."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
+from exports import PLAN, KeptJournal, as_row, exported, in_numbers, journal_of, replayed, rows, values
 from polars.testing import assert_frame_equal
-from simulated_worlds import Finished, config, run, small_world, troubled_world
-from snapshot_stores import PLACE, snapshot, store
+from simulated_worlds import small_world
 from snapshot_stores import journal as small_journal
+from snapshot_stores import snapshot
 
-from assay.agents.lane import LaneMachine
-from assay.agents.specs import journal_topic
-from assay.agents.step import LaneId
-from assay.agents.topology import TOPOLOGY
-from assay.app.export.decisions import Exported, export
-from assay.app.export.folder import ExportFolder, Write
-from assay.app.journal.reading import HeldJournal, StoredRecord
-from assay.app.lane.assembly import fold_machine_of, partition_counts
-from assay.app.replay.verify import recompute
-from assay.app.snapshots.store import SnapshotStore
-from assay.app.stores.durable import replace_file
+from assay.app.export.frames import ids_of
+from assay.codecs.columns import Ragged, Strings
 from assay.codecs.journal_record import ROW, JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Stop
 from assay.contracts.instants import parse
 from assay.contracts.reasons import Reason
-from assay.tables.feature_plan import compile_plan
 from assay.tables.row_kinds import LABEL
-
-PLAN = compile_plan(config().features)
-IDENTITY = {"run": "one", "config": "c"}
-
-
-class KeptJournal(HeldJournal):
-    """A journal of these records, from `first` on, as it is when `end` of them are written."""
-
-    def __init__(self, values: tuple[bytes, ...], root: Path, end: int | None = None, first: int = 0) -> None:
-        self.lane, self.topic, self.first = LaneId("rtdl", 0), PLACE[0], first
-        self.end = len(values) if end is None else end
-        self.run_config_digest = config().digest
-        self._values, self._root = values, root
-        self.read_from: list[int] = []
-
-    def entries(self, first: int) -> Iterator[StoredRecord]:
-        assert first >= self.first
-        self.read_from.append(first)
-        yield from (StoredRecord(offset, self._values[offset]) for offset in range(first, self.end))
-
-    def new_lane(self) -> LaneMachine:
-        return fold_machine_of(TOPOLOGY.lane("rtdl"), config(), partition_counts(1))
-
-    def snapshots(self) -> SnapshotStore:
-        return store(self._root)
-
-
-@cache
-def finished(*, troubled: bool = False) -> Finished:
-    return run(troubled_world(3)) if troubled else run(small_world(payments=60))
-
-
-def values(*, troubled: bool = False) -> tuple[bytes, ...]:
-    return tuple(finished(troubled=troubled).log.values(journal_topic(TOPOLOGY.lane("rtdl"))))
-
-
-def exported(directory: Path, journal: HeldJournal, part_rows: int = 20, write: Write = replace_file) -> Exported:
-    return export(journal, PLAN, ExportFolder(directory, IDENTITY, write), part_rows)
-
-
-def rows(directory: Path, kind: str = "decisions") -> pl.DataFrame:
-    """What a notebook reads."""
-    return pl.read_parquet(directory / kind / "*.parquet")
-
-
-def replayed(journal: tuple[bytes, ...]) -> list[dict[str, Any]]:
-    """Every decision of a replay, read one by one by another Avro library."""
-    return [unpack(value or b"")[1] for batch in recompute(config(), journal, 1) for value in batch.tolist()]
-
-
-def as_row(decision: dict[str, Any]) -> dict[str, Any]:
-    """The row that a decision must have."""
-    source, values = decision["source_event"], decision["features"]
-    return {
-        **{name: source[name] for name in ("event_id", "event_type", "ts_utc")},
-        **{name: decision[name] for name in ("amount_minor", "currency", "outcome", "score", "reasons", "decided_at_utc")},
-        "policy_id": decision["policy"]["policy_id"],
-        "policy_revision": decision["policy"]["revision"],
-        "policy_digest": decision["policy"]["content_digest"].hex(),
-        "features_document": decision["feature_set"]["policy_id"],
-        "features_revision": decision["feature_set"]["revision"],
-        "posture": decision["posture"]["mode"],
-        "decision_id": decision["decision_id"].hex(),
-        **{f"source_{name}": source[name] for name in ("topic", "partition", "offset")},
-        "journal_sequence": decision["basis"]["sequence"],
-        "journal_row": decision["row"],
-        **{f"entity_{name}": decision["entities"].get(name) for name in PLAN.entities},
-        **{f"feature_{name}": value for name, value in zip(PLAN.long_names, values["longs"], strict=True)},
-        **{f"feature_{name}": value for name, value in zip(PLAN.double_names, values["doubles"], strict=True)},
-    }
-
-
-def in_numbers(frame: pl.DataFrame) -> list[dict[str, Any]]:
-    """Rows with their times in microseconds."""
-    return frame.with_columns(pl.col(pl.Datetime("us", "UTC")).dt.epoch("us")).to_dicts()
 
 
 @pytest.mark.parametrize("troubled", [False, True])
@@ -159,15 +72,14 @@ def test_what_a_writer_journaled_that_had_lost_the_lane_is_not_exported(tmp_path
 
 
 def test_a_label_that_was_sent_again_is_exported_once_also_by_a_later_export(tmp_path: Path) -> None:
-    journal = values()
-    exported(tmp_path / "out", KeptJournal(journal, tmp_path))
-    folder = ExportFolder(tmp_path / "out", IDENTITY)
-    assert folder.known_labels()["label_event_id"].is_unique().all()
-    assert set(folder.known_labels()["label_event_id"]) == set(rows(tmp_path / "out", "labels")["label_event_id"])
-    troubled = tmp_path / "troubled"
-    for end in range(0, len(values(troubled=True)) + 1, 5):
-        exported(troubled, KeptJournal(values(troubled=True), tmp_path, end))
-    assert rows(troubled, "labels")["label_event_id"].is_unique().all()
+    world = small_world(payments=60)
+    twice = [event for event in world.events for _ in range(2 if event.handle == "FP_BUS_LABELS_EVENTS_V1" else 1)]
+    journal = journal_of(world._replace(events=twice), 1)
+    for end in range(0, len(journal) + 5, 5):
+        exported(tmp_path / "out", KeptJournal(journal, tmp_path, min(end, len(journal))))
+    labels = rows(tmp_path / "out", "labels")["label_event_id"]
+    assert labels.is_unique().all()
+    assert len(labels) * 2 == sum(event.handle == "FP_BUS_LABELS_EVENTS_V1" for event in twice)
 
 
 @pytest.mark.parametrize("step", [3, 1_000])
@@ -188,46 +100,6 @@ def test_a_call_without_news_touches_no_file(tmp_path: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.parquet")}
     assert exported(tmp_path / "out", journal).decisions == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.parquet")} == before
-
-
-class Killed(Exception):
-    """The process ends here."""
-
-
-class EndsAt:
-    """A writer that ends after so many writes, with the draft of the next file beside its place."""
-
-    def __init__(self, writes: int, *, renamed: bool) -> None:
-        self.left, self.renamed = writes, renamed
-
-    def __call__(self, path: Path, data: bytes) -> None:
-        if not self.left:
-            (path.parent / f".{path.name}.0123456789abcdef").write_bytes(data[: len(data) // 2])
-            if self.renamed:
-                replace_file(path, data)
-            raise Killed
-        self.left -= 1
-        replace_file(path, data)
-
-
-@pytest.mark.parametrize("renamed", [False, True], ids=["before the rename", "after it"])
-@pytest.mark.parametrize("later", [0, 7], ids=["same journal", "the journal went on"])
-def test_an_export_that_was_interrupted_anywhere_is_completed_by_the_next_one(tmp_path: Path, later: int, *, renamed: bool) -> None:
-    journal = values()
-    exported(tmp_path / "whole", KeptJournal(journal, tmp_path))
-    writes, ended = 0, False
-    while not ended:
-        out = tmp_path / f"ended after {writes}"
-        try:
-            exported(out, KeptJournal(journal, tmp_path, len(journal) - later), write=EndsAt(writes, renamed=renamed))
-            ended = True
-        except Killed:
-            writes += 1
-        exported(out, KeptJournal(journal, tmp_path))
-        for kind in ("decisions", "labels"):
-            assert_frame_equal(rows(out, kind), rows(tmp_path / "whole", kind))
-            assert not list((out / kind).glob(".*"))
-    assert writes > 6
 
 
 def test_an_export_goes_on_from_the_nearest_snapshot_and_from_none_ahead_of_it(tmp_path: Path) -> None:
@@ -251,35 +123,6 @@ def test_a_journal_that_was_truncated_beyond_the_export_is_refused(tmp_path: Pat
         exported(tmp_path / "out", KeptJournal(small_journal("rtdl"), tmp_path / "none"), 1)
 
 
-def _of_another_run(out: Path) -> None:
-    (out / "export.json").write_text('{"run": "two", "config": "c"}')
-
-
-def _unreadable(out: Path) -> None:
-    (out / "export.json").write_text("{")
-
-
-def _no_identity(out: Path) -> None:
-    (out / "export.json").unlink()
-
-
-def _a_part_is_gone(out: Path) -> None:
-    min((out / "decisions").iterdir()).unlink()
-
-
-def _labels_are_gone(out: Path) -> None:
-    min((out / "labels").iterdir()).unlink()
-
-
-UNFIT = {
-    "the export of two, this run is one": _of_another_run,
-    "export.json cannot be read": _unreadable,
-    "it holds decisions and no export.json": _no_identity,
-    "are not covered by decisions/": _a_part_is_gone,
-    "labels/00000000000000000000-": _labels_are_gone,
-}
-
-
 def test_records_of_another_policy_are_refused_and_those_of_other_code_are_counted(tmp_path: Path) -> None:
     records = [JournalRecord.from_bytes(value) for value in values()]
     of_other_code = [replace(record, code_digest=b"\1" * 32) for record in records[:5]]
@@ -291,21 +134,19 @@ def test_records_of_another_policy_are_refused_and_those_of_other_code_are_count
     assert refused.value.reason is Reason.RUN_CONFIG_MISMATCH
 
 
-@pytest.mark.parametrize("what", UNFIT)
-def test_a_folder_that_is_no_whole_export_of_the_run_is_refused_with_the_fault(tmp_path: Path, what: str) -> None:
-    journal = KeptJournal(values(), tmp_path)
-    exported(tmp_path / "out", journal)
-    UNFIT[what](tmp_path / "out")
-    held = set((tmp_path / "out").rglob("*.parquet"))
-    with pytest.raises(Stop, match="EXPORT_UNFIT") as refused:
-        exported(tmp_path / "out", journal)
-    assert what in refused.value.what
-    assert set((tmp_path / "out").rglob("*.parquet")) == held, "nothing is taken away"
-
-
 def test_times_are_instants_in_utc(tmp_path: Path) -> None:
     exported(tmp_path / "out", KeptJournal(values(), tmp_path))
     frame = rows(tmp_path / "out")
     assert (frame.schema["ts_utc"], frame.schema["decided_at_utc"]) == (pl.Datetime("us", "UTC"), pl.Datetime("us", "UTC"))
     first = replayed(values())[0]["source_event"]["ts_utc"]
     assert parse(frame["ts_utc"].dt.strftime("%Y-%m-%dT%H:%M:%S.%6fZ")[0]) == first
+
+
+@pytest.mark.parametrize("name", ["ip", "ipx", "x"])
+def test_ids_are_those_of_the_whole_name(name: str) -> None:
+    """Not of a name that begins alike; a map without the name has none."""
+    maps = [{"ipx": "one", "ip": "two"}, {}, {"ipx": "three"}, {"ip": "", "x": "Ж"}]
+    items = [item for one in maps for item in one.items()]
+    offsets = np.cumsum([0, *map(len, maps)])
+    entities = Ragged(offsets, {"key": Strings.of([key for key, _ in items]), "value": Strings.of([value for _, value in items])})
+    assert ids_of(entities, name, len(maps)).text() == [one.get(name) for one in maps]

@@ -109,6 +109,12 @@ def test_what_is_no_short_form_is_refused_with_its_place(reader: Reader, body: A
     assert (many, item.reason, item.where, item.raw) == (True, Reason.SCHEMA_FAIL, where, raw(body))
 
 
+def test_text_that_goes_wrong_behind_a_fault_is_told_of_the_fault() -> None:
+    with pytest.raises(Quarantine) as refused:
+        payment_of(b'{"currency":"EUR","entities":{"customer":false},"attributes":k}', SCOPE, NOW_US, 0)
+    assert (refused.value.reason, refused.value.where) == (Reason.BODY_INVALID, "$.entities[...]")
+
+
 @pytest.mark.parametrize(("body", "reason"), [(b"[{}", Reason.BODY_INVALID), (b"[1,2,3]", Reason.BODY_OVER_LIMIT)])
 def test_an_array_that_cannot_be_taken_is_refused_whole(body: bytes, reason: Reason) -> None:
     with pytest.raises(Quarantine) as refused:

@@ -69,5 +69,5 @@ def test_records_are_counted_by_the_fields_that_say_so() -> None:
 
 
 def _samples() -> dict[str, float]:
-    lines = [line for line in exposition(WORKER).decode().splitlines() if not line.startswith("#")]
+    lines = [line for line in exposition(WORKER).decode().splitlines() if line.startswith("assay_")]
     return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}

@@ -35,7 +35,7 @@ def test_all_kinds_of_faults_are_named_with_their_first_three_rows_and_their_num
     assert "column 'amount', row 1" in str(refused.value)
     assert "and 4 more rows: row 2: 'abc', row 3: 'abc', …" in str(refused.value)
     assert all(part in str(refused.value) for part in ("row 6)", "row 8)", "row 9)", "row 10)"))
-    assert refused.value.exit_code == Quarantine.exit_code
+    assert refused.value.exit_code == Quarantine.kind_code
 
 
 def test_it_speaks_as_the_first_of_them(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from assay.app.oracle.samples.banksim import BANKSIM
 from assay.app.oracle.samples.creditcard import CREDITCARD
 from assay.app.oracle.samples.ieee_cis import IEEE_CIS
 from assay.app.oracle.samples.paysim import PAYSIM
+from assay.app.oracle.samples.shop import SHOP
 from assay.app.oracle.samples.sparkov import SPARKOV
 from assay.app.oracle.samples.tabformer import TABFORMER
 from assay.app.oracle.samples.written import Sample
@@ -24,6 +25,7 @@ SAMPLES: Final[dict[str, Sample]] = {
     "creditcard": CREDITCARD,
     "ieee_cis": IEEE_CIS,
     "paysim": PAYSIM,
+    "shop": SHOP,
     "sparkov": SPARKOV,
     "tabformer": TABFORMER,
 }
@@ -47,12 +49,13 @@ def write_sample(name: str, rows: int | None, seed: int, out: Path) -> int:
     count = sample.rows if rows is None else rows
     problems = {
         f"{count} rows are not a file": count < 1,
+        f"the sample has {sample.rows_max} rows, not {count:,}": sample.rows_max is not None and count > sample.rows_max,
         f"'{out.suffix}' is not the kind of file that a sample is": out.suffix != ".csv",
         "the file is there, and nothing is overwritten": out.exists(),
     }
     for what, wrong in problems.items():
         if wrong:
-            remedy = "Write at least one row to a .csv file that is not there."
+            remedy = "Write at least one row, and no more than the sample has, to a .csv file that is not there."
             raise Stop(Reason.GENERATOR_REQUEST_INVALID, what, where=str(out), remedy=remedy)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(sample.text(count, seed), encoding="utf-8")

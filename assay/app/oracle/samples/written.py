@@ -19,13 +19,14 @@ class Sample(NamedTuple):
     """A file in the shape of a data set: its header line, how many rows it has unless somebody asks for others, and how it is made.
 
     `columns` gives the columns in the order of the header, written as they stand in the file; `marked` says that it wrote its quotation
-    marks itself.
+    marks itself. `rows_max` is the number of rows of a sample that cannot have more.
     """
 
     header: str
     rows: int
     columns: Callable[[Draws, int], Sequence[pl.Series]]
     marked: bool = False
+    rows_max: int | None = None
 
     def frame(self, rows: int, seed: int) -> pl.DataFrame:
         """The rows, their columns numbered: two may have one name, or none."""
