@@ -25,8 +25,9 @@ PER_S: Final = {
 }
 #: seconds of a start that was never measured here
 START_S: Final = {"start PostgreSQL and Kafka": 12.0, "start gate and worker": 8.0}
-#: work over less than this says little about its speed
-MEASURED_FROM_S: Final = 0.5
+#: less work than this says little about its speed: it is over before it has begun
+MEASURED_FROM: Final = {"kernels": 20, "audit segments": 5, "checked parts": 2, "journal records": 500}
+ROWS_MEASURED_FROM: Final = 10_000
 
 
 class Pace:
@@ -46,7 +47,7 @@ class Pace:
 
     def did(self, title: str, things: int, wall_s: float) -> None:
         """Remember the speed of work that ended."""
-        if things > 0 and wall_s >= MEASURED_FROM_S:
+        if things >= MEASURED_FROM.get(title, ROWS_MEASURED_FROM) and wall_s > 0:
             self._keep(title, things / wall_s)
 
     def started(self, name: str, wall_s: float) -> None:

@@ -85,12 +85,14 @@ def test_work_is_expected_to_be_as_fast_as_the_last_time(tmp_path: Path) -> None
     """The pace of what was done here, without what was there at the start and without the wait after the last."""
     file = tmp_path / "pace.json"
     clock = iter([0.0, 1.0, 2.0, 9.0])
-    with ProgressLine("audited", 5_000, Console(file=io.StringIO()), lambda: next(clock), 1_000, Pace(file)) as line:
-        for done in (2_000, 3_000, 3_000):
+    with ProgressLine("audited", 50_000, Console(file=io.StringIO()), lambda: next(clock), 10_000, Pace(file)) as line:
+        for done in (20_000, 30_000, 30_000):
             line.show(done)
-    assert Pace(file).per_s("audited") == 1_000.0
+    assert Pace(file).per_s("audited") == 10_000.0
     assert Pace().per_s("audited") == PER_S["audited"]
     assert Pace(file).per_s("never heard of") == 0.0
+    Pace(file).did("audited", 600, 4.0)
+    assert Pace(file).per_s("audited") == 10_000.0, "a run this small says nothing"
 
 
 @pytest.mark.parametrize("text", ["", "[]", "no JSON", '{"audited": "fast", "streamed": -1}', '{"audited": Infinity}'])
@@ -101,7 +103,7 @@ def test_a_damaged_memory_is_none(tmp_path: Path, text: str) -> None:
 
 def test_a_memory_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    Pace(tmp_path / "file" / "pace.json").did("audited", 10, 1.0)
+    Pace(tmp_path / "file" / "pace.json").did("audited", 20_000, 1.0)
 
 
 def test_work_that_tells_nothing_by_itself_is_looked_at() -> None:
