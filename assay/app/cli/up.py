@@ -20,6 +20,7 @@ from assay.app.bus.publisher import KafkaPublisher
 from assay.app.bus.topics import create_topics
 from assay.app.cli.plain_app import plain_app
 from assay.app.demo import processes
+from assay.app.demo.compiled import compile_kernels
 from assay.app.demo.finalisation import reopen, utc_now
 from assay.app.demo.live_run import LiveRun, conclude, serve
 from assay.app.demo.new_run import claim_topics, live_config, refuse_other_policy, run_id_at, wire
@@ -63,6 +64,7 @@ def up(
     with ExitStack() as stack:
         stack.enter_context(begun_in(directory, "assay up", made=not directory.exists()))
         refuse_running(directory, settings)
+        compile_kernels(stages)
         _on_signals(lambda *_: stop.set())
         with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(directory, settings))

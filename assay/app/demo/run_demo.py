@@ -15,6 +15,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topics import create_topics
 from assay.app.demo import processes
 from assay.app.demo.admitted import entry_of
+from assay.app.demo.compiled import compile_kernels
 from assay.app.demo.finalisation import (
     assay,
     observe,
@@ -74,6 +75,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     unnamed = refuse_unnamed(world, wanted.policy, go_on=wanted.let_gate_refuse)
     refuse_other_config(wanted.directory, config)  # before anything is started
     properties = read_bus_properties(settings.bus_properties)
+    compile_kernels(stages)
     with ExitStack() as stack:
         with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(wanted.directory, settings))
