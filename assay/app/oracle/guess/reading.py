@@ -144,7 +144,8 @@ def _said(rows: int, read: str) -> str:
 
 def _json_lines(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Sample:
     encoding, why = encoding_of(windows[0])
-    lines = [[line for line in window.decode(encoding or "utf-8", errors="replace").splitlines() if line.strip()] for window in windows]
+    texts = [window.decode(encoding or "utf-8", errors="replace") for window in windows]
+    lines = [[line for line in text.split("\n") if line.strip()] for text in texts]  # a text may hold other marks that end lines
     taken, read = _some(lines, rows_max, read)
     objects = [_object(path, line) for line in taken]
     names = list(dict.fromkeys(name for one in objects for name in one))
