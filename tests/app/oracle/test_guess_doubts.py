@@ -33,6 +33,13 @@ def open_of(found: Guess) -> dict[str, str]:
         ({"amount_eur": MONEY, "currency": ["EUR"] * 12}, {"column": "currency"}),
         ({"amount_eur": MONEY, "original_currency": ["EUR"] * 12}, {"constant": "EUR"}),
         ({"amount_eur": MONEY, "country": ["CHE"] * 12}, {"constant": "EUR"}),
+        ({"amount_eur": MONEY, "currency": ["EUR", "USD", None] * 4}, {"constant": TODO}),
+        ({"amount_eur": MONEY, "currency": ["840"] * 12}, {"constant": TODO}),
+        ({"amount_eur": MONEY, "currency": ["US Dollar"] * 12}, {"constant": TODO}),
+        ({"amount_eur": MONEY, "ccy": ["usd"] * 12}, {"constant": TODO}),
+        ({"amount_eur": MONEY, "ccy": ["eur"] * 12}, {"constant": "EUR"}),
+        ({"amount_eur": MONEY, "currency": ["Euro"] * 12}, {"constant": "EUR"}),
+        ({"amount_eur": MONEY, "cur_balance": MONEY}, {"constant": "EUR"}),
         ({"amount": [f"{n}.50 EUR" for n in range(12)], "ccy": TWO_CODES}, {"constant": TODO}),
         ({"amount": MONEY, "country": ["CHE"] * 12}, {"constant": TODO}),
         ({"amount": MONEY, "iso_country": ["SLE"] * 12}, {"constant": TODO}),
@@ -147,6 +154,12 @@ def test_a_column_of_cards_or_of_places_tells_no_credits(name: str, values: list
 )  # fmt: skip
 def test_a_time_of_day_is_that_of_the_date_or_asked_for(columns: dict[str, list[Any]], time_: dict[str, Any]) -> None:
     assert mapping_of(guess_of("paid_at", **columns))["time"] == {**time_, "zone": TODO}
+
+
+def test_a_column_that_could_be_the_time_is_named_once() -> None:
+    clocks = {"process_time": ["10:00"] * 12, "trans_time": ["10:00"] * 12}
+    found = guess_of("paid_at", trans_date=DAYS, process_date=DAYS, **clocks)
+    assert "process_date could be the time, too; 'trans_date, trans_time' fits best" in found.notes
 
 
 def test_days_without_a_time_of_day_are_said() -> None:

@@ -52,6 +52,7 @@ _SYMBOLS: Final = frozenset({
 _SIGN: Final = r"(?P<letters>[A-Z]{0,3}) ?[$€£¥₩₹₽₺₴₪₫฿₦₱₡₲₵₸₭₮₼₾৳៛﷼]|[$€£¥](?:[A-Z]{3})"
 #: letters that make thousands or millions of a sign, such as T€
 _MANY: Final = ("k", "t", "m", "mn", "mm", "b", "bn", "mio", "mrd", "tsd")
+_NUMERIC: Final = r"^[0-9]{1,3}$"
 _CODES_MAX: Final = 40
 _CODE_ASK: Final = "a code of ISO 4217 such as EUR"
 
@@ -123,10 +124,11 @@ def _code(
     place = "currency.constant"
     named = own or [column for column in coded if names_currency(column)]
     small = next((column for column in sample.without(used) if _small_codes(column)), None)
-    if named and told is not None and set(_codes(named[0])) != {told}:
-        why = f"the amount says {told}, '{named[0].name}' has {named[0].shown()}: which of them the amounts are in is not told"
-        return todo(place, why, _choice(named[0], told)), ()
-    if small is not None and not (told is not None and {value.upper() for value, _ in small.counts} == {told}):
+    other = None if told is None else next((column for column in sample.without(used) if _says_other(column, told)), None)
+    if other is not None:
+        why = f"the amount says {told}, '{other.name}' has {other.shown()}: which of them the amounts are in is not told"
+        return todo(place, why, _choice(other, told)), ()
+    if small is not None and told is None:
         found = sorted({value.upper() for value, _ in small.counts})
         why = f"'{small.name}' has codes in small letters ({small.shown()}), which the import does not read"
         return todo(place, why, f"{found[0]}, if all rows have it" if len(found) == 1 else "write the codes in capitals first"), ()
@@ -154,6 +156,15 @@ def _holds_codes(column: SampleColumn) -> bool:
     if column.dtype != pl.String or not column.known or column.known < column.rows or (column.unique and column.rows > 1):
         return False
     return column.distinct <= _CODES_MAX and set(_codes(column)) <= set(ISO_4217)
+
+
+def _says_other(column: SampleColumn, told: str) -> bool:
+    """Whether a column with the name of a currency has another one than this: codes, names, or the numbers of ISO 4217."""
+    if not names_currency(column) or not column.plain or not 0 < column.distinct <= _CODES_MAX:
+        return False
+    if column.numbers is not None:
+        return bool(column.text.str.contains(_NUMERIC).all())
+    return column.dtype == pl.String and any(value != told and _NAMED.get(value.lower()) != told for value in _upper(column))
 
 
 def _codes(column: SampleColumn) -> list[str]:

@@ -46,7 +46,7 @@ def time_of(sample: Sample, used: set[str]) -> Part:
         why = "no column has a time that is known by its form or its name"
         return Part([todo("time.column", why, "the column with the time of the payment")])
     best = max(found, key=lambda one: (one.score, not one.day_only))
-    others = [one.used[0] for one in found if not set(one.used) & set(best.used) and one.score > 2]
+    others = [*dict.fromkeys(one.used[0] for one in found if not set(one.used) & set(best.used) and one.score > 2)]
     notes = (f"{listed(others)} could be the time, too; '{listed(best.used)}' fits best",) if others else ()
     return _checked(Part(best.leaves, best.used, notes), columns) if best.day_only else Part(best.leaves, best.used, notes)
 
