@@ -19,7 +19,7 @@ def admit(dsn: str, run: str, *names: str) -> list[bytes]:
     keys = [dedupe_key(run, "traffic", name) for name in names]
     for some in (keys[:-1], keys[-1:]):
         batch, first = index.next_batch(len(some))
-        index.claim([Claim(key, b"p" * 32, first) for key in some], batch)
+        index.claim([Claim(key, b"p" * 32, first, None) for key in some], batch)
         if some is not keys[-1:] and len(some) > 1:
             index.settle(batch, [RecordMetadata(0, at) for at in range(len(some))])
     index.mark(run, "traffic", 5, False)
@@ -30,9 +30,8 @@ def admit(dsn: str, run: str, *names: str) -> list[bytes]:
 
 def rows(dsn: str) -> dict[str, int]:
     with psycopg.connect(dsn) as connection:
-        counts = {
-            name: connection.execute(f"SELECT count(*) FROM ig_{name}").fetchone() for name in ("claims", "batches", "marks", "currencies")
-        }
+        tables = ("claims", "batches", "marks", "currencies")
+        counts = {name: connection.execute(f"SELECT count(*) FROM ig_{name}").fetchone() for name in tables}
     return {name: row[0] for name, row in counts.items() if row is not None}
 
 

@@ -25,7 +25,9 @@ _DELETE = (
 
 
 def forget_run(dsn: str, platform_run_id: str, keys: Iterable[bytes]) -> int:
-    """Delete claims, batches, marks and the currency of a run, all or none; the number of rows. `keys` are the dedupe keys of what it admitted.
+    """Delete claims, batches, marks and the currency of a run, all or none; the number of rows.
+
+    `keys` are the dedupe keys of what it admitted.
 
     Raises Retry(INDEX_UNAVAILABLE).
     """
