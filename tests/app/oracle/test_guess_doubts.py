@@ -140,6 +140,9 @@ def test_a_column_of_cards_or_of_places_tells_no_credits(name: str, values: list
          {"columns": ["trans_date", "trans_time"], "format": "%Y-%m-%d %H%M"}),
         ({"trans_date": DAYS, "trans_time": [f"{n + 10}15" for n in range(12)]}, {"column": TODO, "format": "%Y-%m-%d"}),
         ({"trans_date": DAYS, "trans_time": [n * 10_000 + 1559 for n in range(12)]}, {"column": TODO, "format": "%Y-%m-%d"}),
+        ({"trans_date": DAYS, "time": ["11:00"] * 12, "trans_time": ["10:00"] * 12},
+         {"columns": ["trans_date", "trans_time"], "format": "%Y-%m-%d %H:%M"}),
+        ({"paid_date": [f"{day} 00:00:00" for day in DAYS], "created_at": [f"{day} 10:00:00" for day in DAYS]}, {"column": "created_at"}),
         ({"trans_date": DAYS, "trans_hour": [n % 24 for n in range(12)]}, {"column": TODO, "format": "%Y-%m-%d"}),
         ({"trans_date": [f"{day} 00:00:00" for day in DAYS], "trans_time": ["10:00"] * 12}, {"column": TODO}),
         ({"trans_date": pl.Series(DAYS).str.to_datetime("%Y-%m-%d").to_list(), "trans_time": [time(10, n) for n in range(12)]},
@@ -193,8 +196,8 @@ def test_a_flag_whose_name_may_be_turned_round_is_asked_for(name: str) -> None:
     for values in (["0"] * 9 + ["1"] * 3, ["1"] * 9 + ["0"] * 3, ["1"] * 12, [False, True] * 6):
         found = mapping_of(guess_of("is_fraud", **{name: values}))
         assert (found["truth"]["column"], found["truth"]["positive"]) == (name, TODO)
-    told = guess_of(**{name: ["1"] * 11 + ["0"], "is_fraud": ROWS["is_fraud"]})
-    assert mapping_of(told)["truth"]["column"] == "is_fraud"
+    told = guess_of("is_fraud", **{name: ["1"] * 11 + ["0"], "isFraud": ROWS["is_fraud"]})
+    assert mapping_of(told)["truth"]["column"] == "isFraud"
 
 
 def _judged(**columns: list[Any]) -> dict[str, Any]:

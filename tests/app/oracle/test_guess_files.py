@@ -158,3 +158,14 @@ def test_a_column_of_durations_is_left_out_and_said(tmp_path: Path) -> None:
     assert len(rows) == len(frame)
     assert "attributes" not in mapping
     assert "took: durations are not read; write them as numbers, such as seconds" in guess(read_sample(tmp_path / "a.parquet"), "a").notes
+
+
+@pytest.mark.parametrize(
+    ("amount", "decimal", "minor"), [("1.000", ".", 100), ("1.000", ",", 100_000), ("1,500", ",", 150), ("1,500", ".", 150_000)]
+)
+def test_an_answer_to_the_mark_of_decimals_tells_the_mark_of_thousands(tmp_path: Path, amount: str, decimal: str, minor: int) -> None:
+    pl.DataFrame({**ROWS, "amount": [amount] * 12}).write_csv(tmp_path / "a.csv")
+    found = guess(read_sample(tmp_path / "a.csv"), "a")
+    text = document(Guess(said(found.leaves, {**ANSWERS, "csv.decimal": decimal}), found.notes), "guessed")
+    world = import_world(tmp_path / "a.csv", parse_mapping(text, "a.csv"), DirectoryStore(tmp_path / "store"), NOW_US)
+    assert set(world.stream_part(world.manifest.stream_view[0])["amount_minor"]) == {minor}

@@ -172,7 +172,9 @@ def _sign(money: Money, direction: Direction | None) -> list[Leaf]:
 def _marks(money: Money) -> list[Leaf]:
     if not money.sure:
         both = " or ".join(f"'{decimal}'" for decimal, _ in money.marks)
-        return [todo("csv.decimal", "a mark may be one of decimals or of thousands in all rows read", f"{both}; and csv.thousands")]
+        other = {decimal: leaf("csv.thousands", mark, "the other mark") for decimal, mark in money.marks if mark is not None}
+        question = todo("csv.decimal", "a mark may be one of decimals or of thousands in all rows read", f"{both}; and csv.thousands")
+        return [question._replace(implied=other)]
     decimal, thousands = money.marks[0]
     leaves = []
     if decimal != "." or thousands is not None:
