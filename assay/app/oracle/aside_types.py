@@ -66,6 +66,12 @@ def not_finite(frame: pl.DataFrame) -> dict[int, dict[str, str]]:
     return found
 
 
+def in_words(series: pl.Series) -> pl.Series:
+    """The values of a column of any type as text."""
+    held = _as_json(series)
+    return _nested_in_words(held) if held.dtype.is_nested() else held.cast(pl.String)
+
+
 def restored(series: pl.Series, kind: str) -> pl.Series:
     """Values that were read from JSON as the type that was written beside them.
 
@@ -103,7 +109,7 @@ def _as_json(series: pl.Series) -> pl.Series:
         small = series.cast(pl.Int64, strict=False)
         return small if small.null_count() == series.null_count() else series.cast(pl.String)
     if dtype.is_nested() and not _is_json(dtype):
-        return pl.Series([None if value is None else str(value) for value in series.to_list()], dtype=pl.String)
+        return _nested_in_words(series)
     if dtype == pl.Time:  # a cast would cut off its fraction
         return series.dt.to_string("%H:%M:%S%.f")
     return series.cast(pl.String) if dtype.is_decimal() else series
@@ -116,6 +122,10 @@ def _times(series: pl.Series) -> pl.Series:
     first, last = max(_FIRST_US * by // over, -(2**63)), min(_LAST_US * by // over, 2**63 - 1)
     near = stored.is_between(first, last).fill_null(False)
     return series.set(~near, None).cast(pl.String).zip_with(near, stored.cast(pl.String))
+
+
+def _nested_in_words(series: pl.Series) -> pl.Series:
+    return pl.Series([None if value is None else str(value) for value in series.to_list()], dtype=pl.String)
 
 
 def _is_json(dtype: pl.DataType) -> bool:

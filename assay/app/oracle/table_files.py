@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from assay.app.oracle.aside_types import in_words
 from assay.app.oracle.column_types import of_one_type
 from assay.app.oracle.csv_text import utf8_text
 from assay.app.oracle.mapping_csv import CsvForm
@@ -78,16 +79,15 @@ class ParquetFolder:
     def whole(self) -> pl.DataFrame:
         """All columns of the first file, and FILE. One that another file lacks is null there, and one of several types is text."""
         places = [self._path / file for file in self.files]
-        parts = [self._rows(file, [name for name in self.columns if self._has(file, name)]) for file in self.files]
+        stored = [pl.scan_parquet(place, hive_partitioning=False).collect_schema().names() for place in places]
+        held = [[name for name in self.columns if name in (*self._partitions, *names)] for names in stored]
+        parts = [self._rows(file, names) for file, names in zip(self.files, held, strict=True)]
         filled = [part.with_columns(pl.lit(None).alias(name) for name in self.columns if name not in part.columns) for part in parts]
         return pl.DataFrame([_one_type_or_text(places, [part[name] for part in filled]) for name in (*self.columns, FILE)])
 
     def hint(self) -> str:
         """Nothing."""
         return ""
-
-    def _has(self, file: Path, column: str) -> bool:
-        return column in self._partitions or column in pl.scan_parquet(self._path / file, hive_partitioning=False).collect_schema()
 
     def _rows(self, file: Path, columns: Sequence[str]) -> pl.DataFrame:
         partition = partition_of(file)
@@ -183,8 +183,7 @@ def _one_type_or_text(places: Sequence[Path], parts: Sequence[pl.Series]) -> pl.
     try:
         return of_one_type(places, [part.to_frame() for part in parts]).to_series()
     except Quarantine:
-        texts = [pl.Series([None if value is None else str(value) for value in part.to_list()], dtype=pl.String) for part in parts]
-        return pl.concat(texts).alias(parts[0].name)
+        return pl.concat([in_words(part) for part in parts]).alias(parts[0].name)
 
 
 def _left_beside(part: str) -> bool:

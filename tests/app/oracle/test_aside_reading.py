@@ -88,11 +88,13 @@ def test_unmapped_columns_that_no_import_would_read_stop_no_setting_aside(tmp_pa
 def test_unmapped_columns_of_several_types_or_of_some_files_stop_no_setting_aside(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     frame = pl.DataFrame(BAD)
-    write(tmp_path / "in" / "a.parquet", frame[:1].with_columns(pl.lit(True).alias("some"), pl.lit("x").alias("other")))
-    write(tmp_path / "in" / "b.parquet", frame[1:].with_columns(pl.lit(1.5).alias("some")))
+    far = pl.Series("far", [2**63 - 1] * 3).cast(pl.Datetime("ms"))
+    first = frame[:1].with_columns(pl.lit(True).alias("some"), pl.lit("x").alias("other"), pl.lit([1]).alias("far"))
+    write(tmp_path / "in" / "a.parquet", first)
+    write(tmp_path / "in" / "b.parquet", frame[1:].with_columns(far, pl.lit(1.5).alias("some")))
     imported(tmp_path / "in", tmp_path / "bad.jsonl")
     values = json.loads((tmp_path / "bad.jsonl").read_text())["values"]
-    assert (values["some"], values["other"]) == ("1.5", None)
+    assert (values["some"], values["other"], values["far"]) == ("1.5", None, str(2**63 - 1))
 
 
 MANY = pl.DataFrame(
