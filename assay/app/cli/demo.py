@@ -46,7 +46,9 @@ def demo(
     sample: Annotated[
         str, typer.Option(help=f"instead of a file, a small one in the shape of a public data set: {', '.join(SAMPLES)}")
     ] = "",
-    mapping: Annotated[str, typer.Option(help="mapping of the file: a shipped name or a YAML file; handbook if left out")] = "",
+    mapping: Annotated[
+        str, typer.Option(help="mapping of the file: a shipped name or a YAML file; handbook if left out, with generated payments")
+    ] = "",
     policy: Annotated[
         str,
         typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes the mapping's own"),
@@ -140,9 +142,13 @@ def _policy(given: str, mapping: str) -> _DecidedBy:
 
 
 def _source(input: Path | None, sample: str, mapping: str, rows: int | None, seed: int) -> Source:
-    """Raises Stop(GENERATOR_REQUEST_INVALID) for a sample or shape that is not there, and BadParameter for two sources at once."""
+    """Raises Stop(GENERATOR_REQUEST_INVALID) for a sample or shape that is not there, BadParameter for two sources and for a file alone."""
     if sample and (input is not None or mapping):
         raise typer.BadParameter("--sample brings its own file and mapping; leave --input and --mapping out")
+    if input is not None and not mapping:
+        raise typer.BadParameter(
+            f"--input needs --mapping, which says how the file is read; `assay oracle guess {input}` writes a first one"
+        )
     return source_of(input, sample, mapping or "handbook", rows, seed)
 
 

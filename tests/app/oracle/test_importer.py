@@ -202,6 +202,12 @@ def _stored_times(unit: Any, values: list[int]) -> pl.DataFrame:
             Reason.INPUT_VALUE_MISSING,
             "column 'why', row 2",
         ),
+        (
+            _with("why", [None, "2018-04-08T00:00:00Z", None, "2018-04-08T00:00:00Z"]),
+            {"truth": {"column": "fraud", "positive": ["yes"], "emit": "all", "time": {"column": "why"}}},
+            Reason.INPUT_VALUE_MISSING,
+            "column 'why', row 1",
+        ),
     ],
 )  # fmt: skip
 def test_a_file_that_breaks_a_rule_is_refused_by_column_and_row(
@@ -213,6 +219,20 @@ def test_a_file_that_breaks_a_rule_is_refused_by_column_and_row(
     assert where in refusal.value.where
     assert refusal.value.remedy
     assert not (tmp_path / "store").exists(), "a refused file leaves nothing behind"
+
+
+def test_a_label_that_is_not_told_needs_no_time(tmp_path: Path) -> None:
+    """The column of a chargeback's time is empty where there was none."""
+    truth = {"column": "fraud", "positive": ["yes"], "time": {"column": "why"}}
+    world = small_world(tmp_path, _with("why", [None, "2018-04-08T00:00:00Z", None, None]), truth=truth)
+    assert world.truth().sort("ts_us", "event_id").filter(label=1)["observed_ts_us"].to_list() == [1_523_145_600_000_000]
+    assert world.truth().filter(label=0)["observed_ts_us"].to_list() == [None, None]
+
+
+def test_a_currency_in_another_spelling_is_told_how_it_is_written(tmp_path: Path) -> None:
+    with pytest.raises(Quarantine) as refusal:
+        small_world(tmp_path, _with("kind", ["EUR", "eur", "EUR", "EUR"]), currency={"column": "kind"}, currencies=["EUR", "USD"])
+    assert "three capital letters" in refusal.value.remedy
 
 
 def test_a_column_may_have_any_name(tmp_path: Path) -> None:
