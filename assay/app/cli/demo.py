@@ -46,9 +46,7 @@ def demo(
     sample: Annotated[
         str, typer.Option(help=f"instead of a file, a small one in the shape of a public data set: {', '.join(SAMPLES)}")
     ] = "",
-    mapping: Annotated[
-        str, typer.Option(help="mapping of the file: a shipped name or a YAML file; handbook if left out, with generated payments")
-    ] = "",
+    mapping: Annotated[str, typer.Option(help="mapping of the file: a shipped name or a YAML file; of generated payments handbook")] = "",
     policy: Annotated[
         str,
         typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes the mapping's own"),
@@ -146,9 +144,7 @@ def _source(input: Path | None, sample: str, mapping: str, rows: int | None, see
     if sample and (input is not None or mapping):
         raise typer.BadParameter("--sample brings its own file and mapping; leave --input and --mapping out")
     if input is not None and not mapping:
-        raise typer.BadParameter(
-            f"--input needs --mapping, which says how the file is read; `assay oracle guess {input}` writes a first one"
-        )
+        raise typer.BadParameter(f"--input needs --mapping, which says how to read it; `assay oracle guess {input}` writes a first one")
     return source_of(input, sample, mapping or "handbook", rows, seed)
 
 
