@@ -33,14 +33,15 @@ class DedupeStep(Step):
         going = None if self._early is None else self._early.going(batch, self._seen)
         if going is not None and going.rows is not None and going.live is not None:
             rows = settled_columns(going.rows)
-            return self._fold(batch._replace(columns=rows, live=going.live))._replace(rows=rows)
+            folded = self._fold(batch._replace(columns=rows, live=going.live))
+            return folded._replace(rows=rows, live=going.live if folded.live is None else folded.live)
         return self._fold(batch) if batch.rows else Result()
 
     def _fold(self, batch: Batch) -> Result:
         seen = self._seen.fold(batch.columns)
         columns: Columns = {"seen.ordinal": seen.ordinals, "seen.subject": seen.subjects, "seen.oldest": seen.oldest}
         if not seen.known:
-            return Result(columns, live=batch.live)
+            return Result(columns)
         return Result(
             columns,
             live=batch.live & (seen.verdicts == NEW),
