@@ -112,7 +112,8 @@ def test_a_state_with_labels_that_wait_is_read_back_and_one_without_is_as_before
     one.restart()
     assert one.lane._release_us == one.wall_us + WAIT_US
     one.fold({TRAFFIC: [paid("p")]})
-    assert (counted(one), one.lane._release_us) == (1, None)
+    assert one.steps()["dedupe"].state().header.keys() >= {"base"}, "nothing waits"
+    assert counted(one) == 1
 
 
 def test_under_event_time_the_watermarks_have_ordered_labels_and_none_waits() -> None:
