@@ -61,7 +61,7 @@ class Held:
         """Nothing to let go of."""
 
 
-FEATURES = {"features/customer:7": {"count": 3}}
+FEATURES = {"features/customer:7": {"count": 3}, "features/{7}": {"count": 4}}
 TABLES = ("features", "entities")
 
 
@@ -98,6 +98,18 @@ def test_a_row_is_read_in_the_lane_that_declares_the_table_while_that_is_active(
         assert (len(features), list(features)) == (0, [])
         await close(app)
         assert features.active == []
+
+    asyncio.run(scenario())
+
+
+def test_a_row_is_asked_for_by_its_key_with_braces_too(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        app = make_app(tmp_path, Held(FEATURES))
+        await own(app)
+        async with TestClient(TestServer(app.web.web_app)) as client:  # type: ignore[attr-defined]  # of Faust's aiohttp driver
+            found = [await (await client.get(f"/table/features/{key}")).json() for key in ("customer:7", "%7B7%7D", "%7B7%7D/")]
+        await close(app)
+        assert found == [{"count": 3}, {"count": 4}, {"count": 4}]
 
     asyncio.run(scenario())
 
