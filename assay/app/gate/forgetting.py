@@ -14,8 +14,6 @@ from assay.contracts.reasons import Reason
 KEYS_MAX = 10_000
 _CONNECT_TIMEOUT_S = 5
 _THERE = "SELECT to_regclass('ig_claims') IS NOT NULL"
-#: the schema of an older version has no such table
-_SCHEMA = b"CREATE TABLE IF NOT EXISTS ig_currencies (platform_run_id text PRIMARY KEY, currency text NOT NULL)"
 #: an epoch is that of one gate, and a gate serves one run: what a crash left without a receipt goes with the rest
 _EPOCHS = "SELECT DISTINCT batch >> 32 FROM ig_claims WHERE dedupe_key = ANY(%s)"
 _DELETE = (
@@ -27,7 +25,9 @@ _DELETE = (
 
 
 def forget_run(dsn: str, platform_run_id: str, keys: Iterable[bytes]) -> int:
-    """Delete claims, batches, marks and currency of a run, all or none; the number of rows. `keys` are the dedupe keys of what it admitted.
+    """Delete claims, batches, marks and the currency of a run, all or none; the number of rows.
+
+    `keys` are the dedupe keys of what it admitted.
 
     Raises Retry(INDEX_UNAVAILABLE).
     """
@@ -38,7 +38,6 @@ def forget_run(dsn: str, platform_run_id: str, keys: Iterable[bytes]) -> int:
                 return 0
             while some := list(islice(left, KEYS_MAX)):
                 epochs |= {int(row[0]) for row in connection.execute(_EPOCHS, (some,))}
-            connection.execute(_SCHEMA)
             given = {"epochs": sorted(epochs), "run": platform_run_id}
             return sum(max(connection.execute(statement, given).rowcount, 0) for statement in _DELETE)
     except psycopg.Error as error:

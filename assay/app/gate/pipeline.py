@@ -43,15 +43,14 @@ class Pipeline:
         index: AdmissionIndex,
         publisher: BusPublisher,
         settler: Settler,
-        marks: Marks,
-        last: LastMarks,
+        marks: tuple[LastMarks, Marks],
         health: Health,
         run: tuple[Pins, str],
         clock: Callable[[], int],
         halt: Callable[[Stop], None],
     ) -> None:
         self._arrivals, self._index, self._publisher = arrivals, index, publisher
-        self._settler, self._marks, self._last, self._health = settler, marks, last, health
+        self._settler, (self._last, self._marks), self._health = settler, marks, health
         self._pins, self._run_id = run
         self._clock, self._halt = clock, halt
         self._arrived: queue.SimpleQueue[Call | None] = queue.SimpleQueue()

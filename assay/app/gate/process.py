@@ -117,11 +117,10 @@ def build(
     examiner, last = Examiner(policy, scope, known), LastMarks(claims, pins.platform_run_id, policy.future_tolerance_us)
     pipeline = Pipeline(
         arrivals=Arrivals(examiner, claims, known, pins.platform_run_id, last),
-        last=last,
         index=claims,
         publisher=publisher,
         settler=settler,
-        marks=marks,
+        marks=(last, marks),
         health=health,
         run=(pins, run.config.run_id),
         clock=clock,

@@ -102,18 +102,6 @@ def test_a_row_is_read_in_the_lane_that_declares_the_table_while_that_is_active(
     asyncio.run(scenario())
 
 
-def test_a_row_is_asked_for_by_its_key_with_braces_too(tmp_path: Path) -> None:
-    async def scenario() -> None:
-        app = make_app(tmp_path, Held(FEATURES))
-        await own(app)
-        async with TestClient(TestServer(app.web.web_app)) as client:  # type: ignore[attr-defined]  # of Faust's aiohttp driver
-            found = [await (await client.get(f"/table/features/{key}")).json() for key in ("customer:7", "%7B7%7D", "%7B7%7D/")]
-        await close(app)
-        assert found == [{"count": 3}, {"count": 4}, {"count": 4}]
-
-    asyncio.run(scenario())
-
-
 def test_a_row_is_found_in_whichever_shard_has_it(tmp_path: Path) -> None:
     async def scenario() -> None:
         app = make_app(tmp_path, Held({}), Held(FEATURES))
@@ -194,6 +182,8 @@ def _answers(directory: Path, *, owned: bool) -> Iterator[tuple[asyncio.Runner, 
         ("/table/cases/1", True, 404, ("PATH_UNKNOWN", "there is no table 'cases'")),
         ("/table/features/customer:7", True, 200, {"count": 3}),
         ("/table/features/customer:7/", True, 200, {"count": 3}),
+        ("/table/features/%7B7%7D", True, 200, {"count": 4}),
+        ("/table/features/{7}/", True, 200, {"count": 4}),
         ("/table/", True, 200, [{"name": name, "help": f"{name} of lane held/0"} for name in TABLES]),
         ("/table/entities/", True, 200, {"name": "entities", "help": "entities of lane held/0"}),
         ("/healthz", True, 200, {}),
