@@ -53,8 +53,8 @@ class _Reader(yaml.SafeLoader):
         """A value that stands within itself has no end."""
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # so are its stubs
         if isinstance(event, yaml.AliasEvent) and event.anchor in self._begun:
-            what = f"line {event.start_mark.line + 1}: *{event.anchor} stands within &{event.anchor} itself"
-            raise _Ambiguous(what, "Write out the value that is meant.")
+            line = event.start_mark.line + 1  # type: ignore[union-attr]  # whatever is read has marks
+            raise _Ambiguous(f"line {line}: *{event.anchor} stands within &{event.anchor} itself", "Write out the value that is meant.")
         self._begun.append(event.anchor if isinstance(event, yaml.CollectionStartEvent) else None)
         node = super().compose_node(parent, index)
         self._begun.pop()
