@@ -54,7 +54,7 @@ def demo(
     rows: Annotated[
         int | None, typer.Option(min=1, help="payments to generate: 100,000, or a few thousand of a sample, if left out")
     ] = None,
-    seed: Annotated[int, typer.Option(help="seed of the generated payments")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the generated payments")] = 1,
     speedup: Annotated[float, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes")] = 0.0,
     run: Annotated[Path | None, typer.Option(help="directory of an interrupted run, to resume it")] = None,
     quarantine_rows: Annotated[

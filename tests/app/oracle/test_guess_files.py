@@ -128,6 +128,8 @@ def test_a_whole_file_of_many_rows_is_sampled_at_its_beginning_middle_and_end(tm
     ("name", "content", "reason", "said_"),
     [
         ("a.csv", b"", Reason.INPUT_EMPTY, "empty"),
+        ("a.csv", b"\xff\xfe", Reason.INPUT_EMPTY, "empty"),
+        ("a.csv", b"\xff\xfe\n\0", Reason.INPUT_EMPTY, "empty"),
         ("a.csv", b"id,amount\n", Reason.INPUT_EMPTY, "no rows"),
         ("a.csv", b"id,amount,who\np1,1.50,a\np2,2.50\np3,1.00,c\np4,1.00,c\np5,1.00,c\n", Reason.INPUT_FILE_UNREADABLE, "2 fields"),
         ("a.jsonl", b"[1]\n", Reason.INPUT_FILE_UNREADABLE, "JSON object"),

@@ -29,6 +29,8 @@ from assay.contracts.reasons import Reason
 ROWS_MAX: Final = 10_000
 #: bytes that are read at the beginning, and in the middle and at the end of a larger file
 WINDOW_BYTES: Final = 4 << 20
+#: blanks, and the marks that a text of an encoding begins with
+_NOTHING: Final = b" \t\r\n\v\f\0\xef\xbb\xbf\xff\xfe"
 _ENDS: Final = "the beginning, the middle and the end"
 
 
@@ -39,7 +41,7 @@ def read_sample(path: Path, rows_max: int = ROWS_MAX, window: int = WINDOW_BYTES
         if suffix in ("", ".parquet"):
             return _stored(path, rows_max)
         windows, read = _windows(path, window)
-        if not windows[0].strip():
+        if not windows[0].strip(_NOTHING):
             raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
         sample = (_csv if suffix in (".csv", ".tsv") else _json_lines)(path, windows, rows_max, read)
     except (*READ_ERRORS, EOFError, zlib.error, UnicodeError, csv.Error) as error:
