@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,14 @@ def test_a_live_run_counts_what_the_gate_admitted(tmp_path: Path) -> None:
     assert "admitted payments" in page(summary)
     AuditEvidence(verified=True, records=6, segments=1, head="cd", wall_s=1).write(run.store)
     assert summarize(run).complete is False
+
+
+def test_what_the_lanes_of_a_live_run_refused_stands_beside_what_was_decided(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    RunEvidence.model_validate({**NOTHING, "admitted_triggers": 9, "refused_triggers": 2, "refused_labels": 3}).write(run.store)
+    some = replace(summarize(run), decisions=7, audits=7)
+    said = "7 of 9 eligible (2 refused by the lanes), all decided, all audited; 3 labels refused by the lanes"
+    assert some.verdicts[0] == ("Every eligible payment decided and audited", True, said)
 
 
 NOTHING = {"started_utc": "s", "finished_utc": "f", "machine": "m", "stages": (), "parts": ()}
