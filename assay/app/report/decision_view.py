@@ -109,7 +109,9 @@ def show(found: Found, why: Explanation, paid: Paid, console: Console) -> None:
         console.print(Text(line), soft_wrap=True)
     decision = found.decision
     levels = " · ".join(f"{name} from {score}" for name, score in why.thresholds.items())
-    console.print(Text.assemble((str(decision["outcome"]), "bold"), f", score {decision['score']}", (f"   ({levels})", "dim")))
+    console.print(
+        Text.assemble((str(decision["outcome"]), "bold"), f", score {decision['score']}", (f"   ({levels})", "dim")), soft_wrap=True
+    )
     if not why.same_policy:
         console.print("the run's policy is not the one this decision was made by; rule texts may differ", style="bold red")
     console.print()

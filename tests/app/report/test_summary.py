@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from forged_chains import forge
 from proven_runs import ROWS, make_run
@@ -27,6 +29,7 @@ from assay.app.report.terminal import show
 from assay.app.run.directory import Run
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
+from assay.contracts import instants
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -68,6 +71,17 @@ def test_a_proven_run_writes_a_page_that_loads_nothing(proven: Run) -> None:
         assert outside not in html
     assert html.count("✓ proven") == 5
     assert f"against {ROWS:,} audit records on the bus; {ROWS:,} decisions recomputed from the journal" in html
+
+
+@pytest.mark.parametrize("ts_us", [instants.FIRST_US, instants.LAST_US], ids=["the first instant", "the last instant"])
+def test_a_decision_of_any_time_is_reported(proven: Run, ts_us: int) -> None:
+    decisions = read_decisions(proven.store)
+    assert decisions is not None
+    stopped = pl.when(pl.col("outcome") == "DECLINE").then(ts_us).otherwise("ts_us")
+    write_decisions(proven.store, [decisions.with_columns(ts_us=stopped)])
+    summary = summarize(proven)
+    assert re.search(r"\d{4}-\d\d-\d\d: [\d,]+ DECLINE", page(summary))
+    assert "DECLINE" in shown(summary)
 
 
 def test_what_a_replay_found_is_listed_and_escaped(proven: Run) -> None:
