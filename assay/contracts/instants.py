@@ -17,6 +17,9 @@ _WRITTEN: Final = re.compile(
 _DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,17})(us|ms|s|min|h|d)")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _US: Final = timedelta(microseconds=1)
+#: the first and the last instant that can be written
+FIRST_US: Final = (datetime(1, 1, 1, tzinfo=UTC) - _EPOCH) // _US
+LAST_US: Final = (datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) - _EPOCH) // _US
 
 #: unit → microseconds, longest first, so that text comes out in the longest unit that fits
 UNITS: Final[dict[str, int]] = {"d": 86_400_000_000, "h": 3_600_000_000, "min": 60_000_000, "s": 1_000_000, "ms": 1_000, "us": 1}
@@ -65,6 +68,11 @@ def read(text: str) -> int:
 def text(ts_us: int) -> str:
     """RFC 3339 UTC with six fraction digits; the inverse of `parse` for years 1 to 9999."""
     return (_EPOCH + ts_us * _US).strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+
+
+def day_us(day: str) -> int:
+    """Microseconds since 1970-01-01T00:00:00Z of the begin of a day in UTC, `2018-04-01`. Raises ValueError."""
+    return (datetime.fromisoformat(day).replace(tzinfo=UTC) - _EPOCH) // _US
 
 
 def duration_us(duration: str) -> int:

@@ -14,6 +14,8 @@ BODY_TIMEOUT_S: Final = 30.0
 GATE_CONNECTIONS_MAX: Final = 4_096
 #: servers that assay starts itself listen on these ports of this machine, below those of outgoing connections
 SERVER_PORTS: Final = range(20_000, 30_000)
+#: no payment is older, unless the mapping of its file says so: a wrong unit and a year of two digits end up before
+EARLIEST: Final = "1990-01-01"
 ID_CHARS_MAX: Final = 256
 LABEL_CHARS_MAX: Final = 128
 ATTRIBUTE_CHARS_MAX: Final = 1024

@@ -80,6 +80,11 @@ class FeatureDocument(NamedTuple):
         return any(feature.op in AMOUNT_OPS for feature in self.features)
 
     @property
+    def mixes_currencies(self) -> bool:
+        """Whether one value may be made of amounts of several currencies; then it is an amount of none of them."""
+        return self.currencies is not None and len(self.currencies) != 1
+
+    @property
     def long_names(self) -> tuple[str, ...]:
         """Names of int64 features, in document order."""
         return tuple(feature.name for feature in self.features if not feature.is_double)

@@ -77,7 +77,7 @@ def meet_item(data: bytes) -> Any:
 
 def _contract_refuses(data: bytes, item: RefusedEvent) -> None:
     """What the gate refuses the contract refuses too, unless it is about this run, the clock or the truth, which it does not know."""
-    if item.reason.value in ("RUN_SCOPE_MISMATCH", "TIME_IN_FUTURE", "TRUTH_COLUMN_IN_LIVE_ROW", "PINS_MISSING"):
+    if item.reason.value in ("RUN_SCOPE_MISMATCH", "TIME_IN_FUTURE", "TIME_TOO_EARLY", "TRUTH_COLUMN_IN_LIVE_ROW", "PINS_MISSING"):
         return
     try:
         document = json.loads(data.decode(), parse_constant=_no_number, object_pairs_hook=_once)

@@ -115,6 +115,7 @@ def write_evidence(run: Run, stages: Stages, ours: Settings, seen: Observed, ent
         refused_calls=seen.refused_calls,
         # of a live run the gate's refusals never came in
         refused_triggers=seen.aside.in_lanes + (seen.aside.at_gate if admitted is None else 0),
+        refused_labels=seen.aside.labels_in_lanes,
         admitted_triggers=admitted,
         entry=entry,
         latency_ms=latency_ms,

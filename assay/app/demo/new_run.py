@@ -88,6 +88,7 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
         truth_columns=tuple(sorted(truth.columns())) if truth else (),
         extra_entities=extra_entities(manifest, policy.feature_plan.entities),
         extra_currencies=read.extra_currencies,
+        earliest=read.time.earliest or "",
         features=policy.features,
         policy=policy.rules,
         **delay,  # type: ignore[arg-type]

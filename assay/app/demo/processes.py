@@ -60,7 +60,7 @@ class Kept:
         pause_s = self._pause_s * 2 ** self._restarts[number]
         self._restarts[number] += 1
         tries = f"({self._restarts[number]} of {RESTARTS_MAX})"
-        self.say(f"the {process.name} ended: {last_words(process)}; starting it again in {pause_s:g} s {tries}")
+        self.say(f"the {process.name} ended {last_words(process)}; starting it again in {pause_s:g} s {tries}")
         time.sleep(pause_s)
         try:
             process.start()
@@ -70,10 +70,20 @@ class Kept:
 
 
 def last_words(process: Server) -> str:
-    """The last line of its log that says why it ended; the supervisor's own only if there is no other."""
+    """How it ended, and the last line of its log: the supervisor's own only if there is no other.
+
+    A process that is killed says nothing, and its last line is no cause.
+    """
     lines = _tail(process)
     lines = [line for line in lines if not line.startswith("supervisor:")] or lines
-    return lines[-1].strip() if lines else "its log is empty"
+    told = f"the end of its log is: {lines[-1].strip()}" if lines else "its log is empty"
+    return f"{_how(process.exit_code)}, {told}"
+
+
+def _how(code: int | None) -> str:
+    """A status as people say it; the supervisor tells a signal as a shell does."""
+    number = (code or 0) - 128
+    return f"by {signal.Signals(number).name}" if number in set(signal.Signals) else f"with status {code}"
 
 
 def ended(process: Server) -> Stop:

@@ -29,7 +29,7 @@ from assay.codecs.single_object import unpack
 from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.envelope import EVENT_TYPES
 from assay.contracts.exit_codes import BAD_INPUT, MISSING, STOPPED, USAGE
-from assay.contracts.handles import QUARANTINE, TRAFFIC
+from assay.contracts.handles import LABELS, QUARANTINE, TRAFFIC
 from assay.contracts.reasons import Reason
 
 #: nothing moved for this long after the stream ended: the run is as complete as it will be
@@ -42,12 +42,13 @@ FINAL_CODES = frozenset({USAGE, BAD_INPUT, MISSING, STOPPED})
 
 
 class Counts(NamedTuple):
-    """Refused records, each once however often it was sent: dead letters by reason, and how many payments the gate and the lanes
-    refused."""
+    """Refused records, each once however often it was sent: dead letters by reason, how many payments the gate and the lanes refused,
+    and how many labels the lanes refused."""
 
     by_reason: dict[str, int]
     at_gate: int
     in_lanes: int
+    labels_in_lanes: int = 0
 
 
 def worker_counters(run: Run) -> dict[str, float]:
@@ -100,17 +101,23 @@ def dead_letters(run: Run, properties: Mapping[str, str] | None = None) -> Count
 
 # the payment whose id another one took is itself decided: a PAYLOAD_HASH_MISMATCH keeps no payment from its decision
 class Letter(NamedTuple):
-    """A dead letter: what it is known by, why, and the payment that is not decided for it, empty for none."""
+    """A dead letter: what it is known by, why, the payment that is not decided for it (empty for none), and whether it is a label."""
 
     key: str
     reason: str
     payment: str
+    is_label: bool = False
 
 
 def counted(at_gate: Iterable[Letter], in_lanes: Iterable[Letter]) -> Counts:
     """Letters that say the same of the same thing are one."""
     gate, lanes = set(at_gate), set(in_lanes)
-    return Counts(dict(Counter(letter.reason for letter in (*gate, *lanes))), _payments(gate), _payments(lanes))
+    return Counts(
+        dict(Counter(letter.reason for letter in (*gate, *lanes))),
+        _payments(gate),
+        _payments(lanes),
+        sum(letter.is_label for letter in lanes),
+    )
 
 
 def _payments(letters: Iterable[Letter]) -> int:
@@ -136,7 +143,7 @@ def refused_in_lanes(letters: Iterable[Mapping[str, Any]]) -> Iterator[Letter]:
     for letter in letters:
         place = f"{letter['topic']}:{letter['partition']}:{letter['offset']}"
         undecided = letter["topic"] == TRAFFIC and letter["reason"] != Reason.PAYLOAD_HASH_MISMATCH
-        yield Letter(place, letter["reason"], place if undecided else "")
+        yield Letter(place, letter["reason"], place if undecided else "", letter["topic"] == LABELS)
 
 
 def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show: Callable[[int, str], None]) -> None:

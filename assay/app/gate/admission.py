@@ -144,6 +144,7 @@ class Examiner:
         if ts_us > now_us + self.policy.future_tolerance_us:
             what = f"ts_utc {envelope.ts_utc} is ahead of the gate's clock {instants.text(now_us)}"
             raise Quarantine(Reason.TIME_IN_FUTURE, what, where="$.ts_utc", remedy="Correct the sender's clock or its time zone.")
+        self._names.check_time(ts_us)
         if isinstance(payload, LabelPayload):
             checks.check_label_time(envelope, payload, ts_us)
         else:

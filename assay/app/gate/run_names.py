@@ -1,4 +1,7 @@
-"""The names that one run knows: entities of its policy and its world, currencies, what tells the truth. Items with others are refused."""
+"""The names that one run knows: entities of its policy and its world, currencies, what tells the truth. Items with others are refused.
+
+Also the day before which it has no payments.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +12,12 @@ from functools import cached_property
 from typing import Final
 
 from assay.app.run.directory import RunConfig
+from assay.contracts import instants
 from assay.contracts.currencies import ISO_4217, is_currency
 from assay.contracts.errors import Quarantine
 from assay.contracts.json_schema import place
 from assay.contracts.keys import ENTITY_PRECEDENCE
+from assay.contracts.limits import EARLIEST
 from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import plain_name
 from assay.tables.feature_document import AMOUNT_OPS, ONE_CURRENCY
@@ -34,6 +39,8 @@ class RunNames:
     truth_columns: tuple[str, ...] = ()
     #: whether the features add amounts of one currency, and no document says which
     one_currency: bool = False
+    #: the first day in UTC of which items are taken
+    earliest: str = EARLIEST
 
     @classmethod
     def of(cls, config: RunConfig) -> RunNames:
@@ -41,7 +48,9 @@ class RunNames:
         entities, currencies = (config.features.get(name, ()) for name in ("entities", "currencies"))
         listed = () if isinstance(currencies, str) else tuple(currencies)  # a word says how many currencies there may be
         one = currencies in ((), ONE_CURRENCY) and any(row.get("op") in AMOUNT_OPS for row in config.features.get("features", ()))
-        return cls(tuple(entities), listed, config.extra_entities, config.extra_currencies, config.truth_columns, one)
+        return cls(
+            tuple(entities), listed, config.extra_entities, config.extra_currencies, config.truth_columns, one, config.earliest or EARLIEST
+        )
 
     @cached_property
     def entities(self) -> frozenset[str]:
@@ -52,6 +61,17 @@ class RunNames:
     def truth(self) -> frozenset[str]:
         """Plain names of the truth."""
         return frozenset(map(plain_name, self.truth_columns))
+
+    @cached_property
+    def _earliest_us(self) -> int:
+        return instants.day_us(self.earliest)
+
+    def check_time(self, ts_us: int) -> None:
+        """Raises Quarantine(TIME_TOO_EARLY)."""
+        if ts_us < self._earliest_us:
+            what = f"ts_utc {instants.text(ts_us)} is before {self.earliest}"
+            remedy = "Correct the time, or its unit. Older payments come from a file whose mapping declares an 'earliest' day."
+            raise Quarantine(Reason.TIME_TOO_EARLY, what, where="$.ts_utc", remedy=remedy)
 
     def check_entities(self, entities: Collection[str]) -> None:
         """Raises Quarantine(ENTITY_UNKNOWN) for a name that neither the run nor the bus knows: no feature would ever see it."""

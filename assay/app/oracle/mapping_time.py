@@ -9,9 +9,8 @@ import polars as pl
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from assay.app.oracle.mapping_parts import Closed, Column, Columns
-
-#: no payment of a file is older, unless its mapping says so: a wrong unit and a year of two digits end up before
-EARLIEST = "1990-01-01"
+from assay.contracts import instants
+from assay.contracts.limits import EARLIEST
 
 #: days that every month has
 SHORTEST_MONTH = 28
@@ -134,5 +133,4 @@ class TimeColumn(Closed):
     @property
     def earliest_us(self) -> int:
         """The earliest time that is taken, in µs since 1970."""
-        day = date.fromisoformat(self.earliest or EARLIEST)
-        return (day - date(1970, 1, 1)).days * 86_400_000_000
+        return instants.day_us(self.earliest or EARLIEST)

@@ -6,11 +6,12 @@ import polars as pl
 
 from assay.app.oracle.counted_times import since_origin
 from assay.app.oracle.format_digits import digits_pattern
-from assay.app.oracle.mapping_time import EARLIEST, TimeColumn
+from assay.app.oracle.mapping_time import TimeColumn
 from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
 from assay.app.oracle.text_columns import as_text, joined, refuse_null
 from assay.app.oracle.time_faults import WRITTEN, YEARS_US, refuse_lost, refuse_shifted
 from assay.contracts.errors import Quarantine
+from assay.contracts.limits import EARLIEST
 from assay.contracts.reasons import Reason
 
 _AWARE = "%Y-%m-%dT%H:%M:%S%.f%#z"

@@ -91,8 +91,8 @@ def _down(at: int, step: float, share: float, title: str) -> Bar:
 
 
 def moment(us: int, width_us: int) -> str:
-    """A time as fine as a bin is wide."""
-    text = instants.text(us)
+    """A time as fine as a bin is wide. A bin may begin before the first year and end behind the last."""
+    text = instants.text(min(max(us, instants.FIRST_US), instants.LAST_US))
     return text[:10] if width_us >= 86_400_000_000 else text[:16].replace("T", " ") if width_us >= 60_000_000 else text[11:19]
 
 

@@ -15,7 +15,7 @@ from assay.app.bus.record_view import plain
 from assay.app.report.decision_search import Found
 from assay.app.report.fitted_table import fitted
 from assay.app.report.paid import Paid
-from assay.app.report.rule_words import AMOUNT, is_amount, number, rule_words
+from assay.app.report.rule_words import AMOUNT, is_amount, mixed_minor, money_of, number, rule_words
 from assay.app.run.directory import RunConfig
 from assay.contracts import instants
 from assay.contracts.outcomes import POSTURE_CLAMPED, POSTURE_MISSING
@@ -40,7 +40,8 @@ class Fired(NamedTuple):
 
 
 class Explanation(NamedTuple):
-    """Reasons and all feature values by name, in document order; `amounts` are of minor units.
+    """Reasons and all feature values by name, in document order; `amounts` are of minor units, the `mixed` ones of several
+    currencies.
 
     `same_policy` is False if the run's config is another one.
     """
@@ -50,6 +51,7 @@ class Explanation(NamedTuple):
     thresholds: Mapping[str, int]
     same_policy: bool
     amounts: frozenset[str]
+    mixed: frozenset[str]
 
 
 def explain(decision: Mapping[str, Any], config: RunConfig, paid: Paid) -> Explanation:
@@ -60,15 +62,16 @@ def explain(decision: Mapping[str, Any], config: RunConfig, paid: Paid) -> Expla
     doubles = dict(zip(document.double_names, decision["features"]["doubles"], strict=True))
     features = {feature.name: (longs | doubles)[feature.name] for feature in document.features}
     meant = {feature.name: feature for feature in document.features}
-    values = {**features, AMOUNT: paid.amount_minor}
+    values, mixes = {**features, AMOUNT: paid.amount_minor}, document.mixes_currencies
 
     def words(code: str) -> tuple[str, ...]:
-        return tuple(rule_words(config.policy["rules"][rules.codes.index(code)]["when"], meant, values, paid.money))
+        return tuple(rule_words(config.policy["rules"][rules.codes.index(code)]["when"], meant, values, paid.money, mixed=mixes))
 
     fired = tuple(_fired(code, rules, values, words) for code in decision["reasons"])
     amounts = frozenset(name for name in features if is_amount(name, meant))
+    mixed = frozenset(name for name in amounts if money_of(name, meant, paid.money, mixed=mixes) is mixed_minor)
     same_policy = decision["policy"]["content_digest"] == rules.policy.digest
-    return Explanation(fired, features, config.policy["thresholds"], same_policy, amounts)
+    return Explanation(fired, features, config.policy["thresholds"], same_policy, amounts, mixed)
 
 
 def _fired(code: str, rules: RulePlan, values: Mapping[str, int | float | None], words: Callable[[str], tuple[str, ...]]) -> Fired:
@@ -106,7 +109,9 @@ def show(found: Found, why: Explanation, paid: Paid, console: Console) -> None:
         console.print(Text(line), soft_wrap=True)
     decision = found.decision
     levels = " · ".join(f"{name} from {score}" for name, score in why.thresholds.items())
-    console.print(Text.assemble((str(decision["outcome"]), "bold"), f", score {decision['score']}", (f"   ({levels})", "dim")))
+    console.print(
+        Text.assemble((str(decision["outcome"]), "bold"), f", score {decision['score']}", (f"   ({levels})", "dim")), soft_wrap=True
+    )
     if not why.same_policy:
         console.print("the run's policy is not the one this decision was made by; rule texts may differ", style="bold red")
     console.print()
@@ -136,7 +141,13 @@ def headline(decision: Mapping[str, Any], paid: Paid) -> Iterator[str]:
 
 def _features(why: Explanation, paid: Paid, width: int) -> Table:
     used = {name for fired in why.fired for name in fired.values}
-    texts = {name: paid.money(value) if name in why.amounts and paid.currency else number(value) for name, value in why.features.items()}
+
+    def text(name: str, value: float) -> str:
+        if name in why.mixed:
+            return mixed_minor(value)
+        return paid.money(value) if name in why.amounts and paid.currency else number(value)
+
+    texts = {name: text(name, value) for name, value in why.features.items()}
     rows = [(f"{name} *" if name in used else name, text) for name, text in texts.items()]
     return fitted(("feature (* a rule looked at it)", "value"), rows, width)
 

@@ -125,6 +125,7 @@ class RunEvidence(_Evidence):
     """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_calls` counts HTTP calls that the gate turned
     away as a whole, by reason, since its last start; None where it was not asked. `refused_triggers` counts payments among them:
     eligible triggers are the sealed rows (of a live run: `admitted_triggers`, and refused are those of the lanes) without these.
+    `refused_labels` counts labels that the gate admitted and the lanes refused: they changed nothing.
     `latency_ms` maps a percentile's name (p50, p99) to milliseconds; `latency_utc` is when the session began that measured it, which
     is an earlier one when the last had nothing left to decide.
     """
@@ -139,6 +140,7 @@ class RunEvidence(_Evidence):
     quarantined: dict[str, int] = {}
     refused_calls: dict[str, int] | None = None
     refused_triggers: int = 0
+    refused_labels: int = 0
     admitted_triggers: int | None = None
     entry: Entry | None = None
     duplicates: int | None = None

@@ -74,7 +74,7 @@ def _tiles(summary: RunSummary) -> list[tuple[str, int | None]]:
         ("eligible", summary.eligible),
         ("decisions", summary.decisions),
         ("audits", summary.audits),
-        ("records set aside", sum(run.quarantined.values()) if run else None),
+        ("records in quarantine", sum(run.quarantined.values()) if run else None),
     ]
     tiles += [] if run is None or run.refused_calls is None else [("refused calls", sum(run.refused_calls.values()))]
     return tiles if run is None or run.duplicates is None else [*tiles, ("duplicates dropped", run.duplicates)]

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from assay.contracts.currencies import amount_text
 from assay.contracts.instants import UNITS, duration_text
 from assay.tables.feature_document import AMOUNT_OPS, Feature
 
 #: an amount of minor units → text
 Money = Callable[[float], str]
+#: features that are made of several amounts, and are an amount
+_OF_SEVERAL = AMOUNT_OPS - {"zscore"}
 
 _ASKS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most", "eq": "exactly", "ne": "other than"}
 _UNITS = {"us": "microseconds", "ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -41,19 +44,33 @@ def feature_words(feature: Feature) -> str:
 
 
 def rule_words(
-    when: Iterable[Mapping[str, Any]], features: Mapping[str, Feature], values: Mapping[str, int | float | None], money: Money
+    when: Iterable[Mapping[str, Any]],
+    features: Mapping[str, Feature],
+    values: Mapping[str, int | float | None],
+    money: Money,
+    *,
+    mixed: bool = False,
 ) -> list[str]:
-    """A line for each comparison of a rule: the value by its meaning, and what is asked of it."""
-    return [_line(entry, features, values, money) for entry in when]
+    """A line for each comparison of a rule: the value by its meaning, and what is asked of it. `mixed`: see `money_of`."""
+
+    def amount(name: str, minor: float) -> str:
+        return money_of(name, features, money, mixed=mixed)(minor)
+
+    return [_line(entry, features, values, amount) for entry in when]
 
 
-def _line(entry: Mapping[str, Any], features: Mapping[str, Feature], values: Mapping[str, int | float | None], money: Money) -> str:
+def _line(
+    entry: Mapping[str, Any],
+    features: Mapping[str, Feature],
+    values: Mapping[str, int | float | None],
+    amount: Callable[[str, float], str],
+) -> str:
     def said(name: str, value: float | None) -> str:
         if value is None:
             return "no longer at hand"
         if value == NO_PAYMENT_BEFORE and name in features and features[name].op == "since_last":
             return "none, it is the first"
-        return money(value) if is_amount(name, features) else number(value)
+        return amount(name, value) if is_amount(name, features) else number(value)
 
     def asked(operator: str, right: Any) -> str:
         if not isinstance(right, Mapping):
@@ -81,7 +98,17 @@ def meaning(name: str, features: Mapping[str, Feature]) -> str:
 
 def is_amount(name: str, features: Mapping[str, Feature]) -> bool:
     """Whether a value is of minor units."""
-    return name == AMOUNT or (name in features and features[name].op in (AMOUNT_OPS - {"zscore"}) | {"amount"})
+    return name == AMOUNT or (name in features and features[name].op in _OF_SEVERAL | {"amount"})
+
+
+def money_of(name: str, features: Mapping[str, Feature], money: Money, *, mixed: bool) -> Money:
+    """How a value of minor units is written. `mixed`: what is made of several amounts adds several currencies, and is no amount of one."""
+    return mixed_minor if mixed and name in features and features[name].op in _OF_SEVERAL else money
+
+
+def mixed_minor(minor: float) -> str:
+    """A value to which amounts of several currencies were added as they are."""
+    return f"{amount_text(minor, '')} of all currencies"
 
 
 def number(value: float | None) -> str:

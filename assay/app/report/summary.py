@@ -137,14 +137,24 @@ class RunSummary:
 
     @property
     def _refused(self) -> int:
-        """Sealed payments that were refused later; of a live run the refused ones never came in."""
-        return 0 if self.sealed_rows is None or self.run is None else self.run.refused_triggers
+        """Payments that came in and were refused later: sealed ones by gate and lanes, those of a live run by lanes."""
+        return 0 if self.run is None or self.eligible is None else self.run.refused_triggers
+
+    @property
+    def _came_in(self) -> int | None:
+        """Payments of the world, or those that the gate admitted of a live run."""
+        return self.run.admitted_triggers if self.run is not None and self.sealed_rows is None else self.sealed_rows
+
+    @property
+    def _by_lanes(self) -> str:
+        """What the gate refuses of a live run never came in."""
+        return "" if self.sealed_rows is not None else " by the lanes"
 
     @property
     def _eligible_text(self) -> str:
         """The denominator, with the refused payments that are not in it."""
         return (
-            f"{_n(self.eligible)} of {_n(self.sealed_rows)} eligible ({self._refused:,} refused)"
+            f"{_n(self.eligible)} of {_n(self._came_in)} eligible ({self._refused:,} refused{self._by_lanes})"
             if self._refused
             else f"{_n(self.eligible)} eligible"
         )
@@ -158,9 +168,11 @@ class RunSummary:
         elif self.complete:
             counted = f"{self._eligible_text}, all decided, all audited"
         counted += f"; {self.aside_text}" if self.aside_text else ""
+        lost = self.run.refused_labels if self.run else 0
+        counted += f"; {lost:,} label{'s' if lost != 1 else ''} refused by the lanes" if lost else ""
         entry = self.run.entry if self.run else None
         checked = checked_again(self.replay, self.audit, self.held, nothing=self.nothing_admitted)
-        every = "Every admitted payment" if self._refused else "Every payment"
+        every = "Every eligible payment" if self._refused else "Every payment"
         return ((f"{every} decided and audited", self.complete, counted), came_in(entry, self.held), *checked)
 
 

@@ -137,4 +137,4 @@ def _quarantine(summary: RunSummary) -> Text:
     counts = " · ".join(f"{reason} {count:,}" for reason, count in sorted(summary.run.quarantined.items()))
     calls = " · ".join(f"{reason} {count:,}" for reason, count in sorted((summary.run.refused_calls or {}).items()))
     refused = f"\nrefused calls: {calls}" if calls else ""
-    return Text(f"quarantine: {counts or 'nothing'}{refused}", style="dim")
+    return Text(f"quarantine: {counts or 'nothing of gate and worker'}{refused}", style="dim")

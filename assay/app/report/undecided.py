@@ -10,7 +10,7 @@ from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
 from assay.codecs.audit_segment import SEGMENTS
 from assay.contracts.errors import AssayError, Retry, Stop
-from assay.contracts.handles import RTDL
+from assay.contracts.handles import QUARANTINE, RTDL
 from assay.contracts.reasons import Reason
 from assay.contracts.visible import one_line
 
@@ -51,8 +51,10 @@ def why_not(run: Run, wanted: str, event_id: str, unsearched: Retry | None, *, o
     of its file are not part of the world.
     """
     if _admitted(run, event_id):
-        what = f"{wanted!r} is admitted, and not decided yet"
-        ask = "Ask again in a moment; a worker has to run." if unsearched is None else f"{RTDL} was not searched: {unsearched.what}."
+        what, ask = f"{wanted!r} is admitted, and not decided yet", "Ask again in a moment; a worker has to run."
+        if unsearched is not None:
+            what = f"{wanted!r} is admitted, and no audit segment has its decision; a lane may have decided or refused it since"
+            ask = f"{RTDL} and {QUARANTINE} were not searched: {unsearched.what}. Start the run's Kafka and ask again."
         return Retry(Reason.DECISION_PENDING, what, where=f"event {event_id}", remedy=ask)
     if of_world:
         what, remedy = f"{wanted!r} is payment {event_id} of the run's world; the gate has not seen it", "Resume the run with --run."

@@ -25,7 +25,7 @@ RUN_LAYOUT = 3
 
 
 #: fields that came after runs had digests
-_LATER = ("extra_entities", "extra_currencies")
+_LATER = ("extra_entities", "extra_currencies", "earliest")
 
 
 class Horizon(BaseModel):
@@ -54,6 +54,8 @@ class RunConfig(BaseModel):
     #: what the world's payments name beside the policy's entities, and its currencies that ISO 4217 does not have: the gate admits them
     extra_entities: tuple[str, ...] = ()
     extra_currencies: tuple[str, ...] = ()
+    #: the day in UTC before which the world has no payment, where its mapping says so
+    earliest: str = ""
     idempotency_horizon: Horizon = Horizon()
     changelog_interval_ms: int = 1_000
     features: dict[str, Any]

@@ -54,13 +54,13 @@ def failing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Failing]
     made.server.stop()
 
 
-@pytest.mark.parametrize("failing", [(1, 70), (1, 137)], indirect=True)
-def test_a_process_that_ended_is_started_again_and_people_are_told_why(failing: Failing, said: list[str]) -> None:
+@pytest.mark.parametrize(("failing", "how"), [((1, 70), "with status 70"), ((1, 137), "by SIGKILL")], indirect=["failing"])
+def test_a_process_that_ended_is_started_again_and_people_are_told_how_it_ended(failing: Failing, how: str, said: list[str]) -> None:
     Kept([failing.server], said.append, pause_s=0.01).look()
     until(lambda: failing.starts.read_text() == "xx", 20)
     assert failing.server.alive
-    why = "assay worker: PRODUCE_FAILED: the broker is away"
-    assert said == [f"the worker ended: {why}; starting it again in 0.01 s (1 of {RESTARTS_MAX})"]
+    why = f"{how}, the end of its log is: assay worker: PRODUCE_FAILED: the broker is away"
+    assert said == [f"the worker ended {why}; starting it again in 0.01 s (1 of {RESTARTS_MAX})"]
 
 
 @pytest.mark.parametrize("failing", [(1_000, 70)], indirect=True)
@@ -108,7 +108,7 @@ def test_a_process_that_would_only_end_the_same_way_is_not_started_again(failing
 
 @pytest.mark.parametrize("failing", [(1, 70)], indirect=True)
 def test_last_words_are_those_of_the_process(failing: Failing) -> None:
-    assert last_words(failing.server) == "assay worker: PRODUCE_FAILED: the broker is away"
+    assert last_words(failing.server) == "with status 70, the end of its log is: assay worker: PRODUCE_FAILED: the broker is away"
     assert str(ended(failing.server)).startswith("RUN_INCOMPLETE: the worker ended")
 
 

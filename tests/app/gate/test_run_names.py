@@ -122,8 +122,29 @@ def test_a_run_over_a_world_has_the_currencies_that_only_its_mapping_declares(
 
 def test_a_run_without_extra_names_has_the_digest_that_it_had_before_there_were_any() -> None:
     plain = live_config("platform_20260101T000000Z", load_policy("handbook"))
-    before = {name: value for name, value in plain.model_dump(mode="json").items() if not name.startswith("extra_")}
+    before = {name: value for name, value in plain.model_dump(mode="json").items() if not name.startswith("extra_") and name != "earliest"}
     text = json.dumps(before, sort_keys=True, separators=(",", ":"))
     assert plain.digest == hashlib.sha256(text.encode()).digest()
     assert plain.model_copy(update={"extra_entities": ("place",)}).digest != plain.digest
     assert plain.model_copy(update={"extra_currencies": ("BTC",)}).digest != plain.digest
+    assert plain.model_copy(update={"earliest": "1950-01-01"}).digest != plain.digest
+
+
+@pytest.mark.parametrize(
+    ("written", "taken", "refused"),
+    [
+        ({}, "1990-01-01T00:00:00.000000Z", "1989-12-31T23:59:59.999999Z"),
+        ({"earliest": "1889-04-01"}, "1889-04-01T00:00:00.000000Z", "1889-03-31T23:59:59.999999Z"),
+    ],
+    ids=["the import's default", "as the mapping says"],
+)
+def test_the_gate_takes_no_older_payment_than_the_import_of_its_world(
+    tmp_path: Path, written: dict[str, Any], taken: str, refused: str
+) -> None:
+    manifest = small_world(tmp_path, entities={"customer": "who", "terminal": "shop"}, time={"column": "at", **written}).manifest
+    names = RunNames.of(world_config("platform_20260101T000000Z", manifest, load_policy("handbook")))
+    item = examined(event(ts_utc=refused), names)
+    assert isinstance(examined(event(ts_utc=taken), names), Admissible)
+    assert isinstance(item, RefusedEvent)
+    assert (item.reason, item.where) == (Reason.TIME_TOO_EARLY, "$.ts_utc")
+    assert names.earliest in item.detail

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -12,11 +13,14 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 from gate_process import KEY, run_in
 
+from assay.app.gate.pipeline import BACKLOG_ITEMS
 from assay.app.gate.process import Gate, bound_port, build
 from assay.app.metrics import GATE, exposition
 from assay.app.settings import load_settings
+from assay.contracts.errors import Retry
 from assay.contracts.limits import BODY_TIMEOUT_S
 
 TIMEOUT_S = 0.2
@@ -82,6 +86,39 @@ def test_a_body_that_does_not_end_is_answered_with_408_and_the_connection_is_clo
     assert "0.2 s" in answer["detail"]
     assert answer["remedy"]
     assert (headers["Connection"], headers["Retry-After"]) == ("close", "1")
+
+
+class Slowly:
+    """A body that takes `took_s` to come in."""
+
+    def __init__(self, body: bytes) -> None:
+        self.left, self.took_s = [body, b""], 0.0
+
+    def set_read_chunk_size(self, _: int) -> None:
+        """What aiohttp asks of a body."""
+
+    async def readany(self) -> bytes:
+        began_s = time.perf_counter()
+        while (took_s := time.perf_counter() - began_s) < 0.05:
+            await asyncio.sleep(0)
+        self.took_s += took_s
+        return self.left.pop(0)
+
+
+@pytest.mark.parametrize(("path", "body"), [("batch", b"[]"), ("push", b"{}"), ("payments", b"[{}]"), ("labels", b"[{}]")])
+def test_the_time_of_a_call_has_that_of_its_body(gate: Gate, path: str, body: bytes) -> None:
+    """A gate with too much to do answers at once."""
+
+    def told() -> float:
+        return GATE.get_sample_value("assay_gate_call_seconds_sum") or 0.0
+
+    gate.pipeline._weigh(BACKLOG_ITEMS)
+    payload, before = Slowly(body), told()
+    request = make_mocked_request("POST", f"/{path}", headers={"X-IG-Api-Key": KEY}, payload=payload)
+    handler = {"batch": gate.server.batch, "push": gate.server.push, "payments": gate.server.payments, "labels": gate.server.labels}[path]
+    with pytest.raises(Retry, match="GATE_OVERLOADED"):
+        asyncio.run(handler(request))
+    assert told() - before >= payload.took_s
 
 
 def test_a_body_that_goes_on_arriving_byte_by_byte_is_over_its_time_too(gate: Gate) -> None:

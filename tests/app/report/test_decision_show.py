@@ -117,6 +117,16 @@ def test_no_digest_is_broken_at_any_width(run: Run, capsys: pytest.CaptureFixtur
         assert digest in printed
 
 
+def test_a_mean_over_several_currencies_is_shown_as_an_amount_of_none(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
+    assert "minor units of all currencies" not in capsys.readouterr().out
+    mixed = {**FEATURES, "currencies": "any"}
+    run.model_copy(update={"config": run.config.model_copy(update={"features": mixed})}).save()
+    assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
+    shown = next(line for line in capsys.readouterr().out.splitlines() if line.lstrip().startswith("mean_1d"))
+    assert "minor units of all currencies" in shown
+
+
 def test_show_prints_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", DECISION_ID, "--run", str(run.directory), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)

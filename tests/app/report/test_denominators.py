@@ -15,7 +15,7 @@ def test_refused_payments_stand_beside_those_that_were_decided(proven: Run) -> N
     assert summary.run is not None
     some = replace(summary, sealed_rows=ROWS + 12, run=summary.run.model_copy(update={"refused_triggers": 12}))
     what, held, figures = some.verdicts[0]
-    assert (what, held) == ("Every admitted payment decided and audited", True)
+    assert (what, held) == ("Every eligible payment decided and audited", True)
     assert figures == f"{ROWS:,} of {ROWS + 12:,} eligible (12 refused), all decided, all audited"
 
 

@@ -11,12 +11,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from assay.app.report.charts import alert_bars, moment
 from assay.app.report.findings import Findings, findings_of, placed
 from assay.app.report.money import CASES_SHOWN
 from assay.app.report.payments import Labels
 from assay.app.report.rules_worth import PAIRS_OF
 from assay.app.report.spread import ENTITIES_SHOWN, SCORE_BINS, TIME_BINS
 from assay.app.stores.segment_journal import segment_key
+from assay.contracts import instants
 
 POINTS = {"MANY": 20, "LARGE": 45, "NIGHT": 10, "KNOWN": -15}
 POLICY = {
@@ -171,6 +173,18 @@ def test_every_alert_is_in_its_bin_of_event_time(seed: int, shrink: float) -> No
         for name, counts in found.outcomes.items():
             assert counts[at] == sum(r["outcome"] == name for r in mine)
     assert sum(map(sum, found.outcomes.values())) == len(alerts(rows))
+
+
+@pytest.mark.parametrize("first_us", [instants.FIRST_US, instants.LAST_US], ids=["the first instant", "the last instant"])
+def test_alerts_of_any_time_are_drawn_and_their_time_is_said(first_us: int) -> None:
+    rows = rows_of(1, 40)
+    rows[0] |= {"ts_us": first_us, "outcome": "DECLINE"}
+    found = found_of(rows).alerts
+    assert found is not None
+    bars = alert_bars(found)
+    assert sum(bar.colour == "DECLINE" for bar in bars) > 0
+    ends = [moment(found.start_us + at * found.width_us, found.width_us) for at in (0, len(found.outcomes["DECLINE"]))]
+    assert (ends[0] == "0001-01-01") if first_us < 0 else (ends[1] == "9999-12-31")
 
 
 @seeds

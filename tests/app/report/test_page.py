@@ -151,7 +151,7 @@ def test_figures_stand_in_their_places() -> None:
         "10:00:00 1.5 s",
         "plain 2.0 5,000 2,500 plain 0.0 Latency",
         "Quarantine 5 records set aside",
-        "5 records set aside",
+        "5 records in quarantine",
         "4 refused calls",
         "400.00 fraud stopped: declined 400.00, the rest",
         "20.50 fraud missed",

@@ -71,6 +71,31 @@ def test_a_condition_in_words(condition: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("condition", "words"),
+    [
+        (
+            {"feature": "sum", "gt": 100_000},
+            f"sum of the payments {OF}: 1,234,567 minor units of all currencies (more than 100,000 minor units of all currencies)",
+        ),
+        (
+            {"feature": "amount_minor", "gt": {"times": 5, "feature": "mean"}},
+            f"amount: 310.00 EUR (more than 5 times the mean payment {OF}, 7d ago, which is 3,714 minor units of all currencies)",
+        ),
+        ({"feature": "own", "ge": 100}, "amount: 310.00 EUR (at least 1.00 EUR)"),
+        ({"feature": "zscore", "ge": 2, "lt": 2.5}, FAR),
+    ],
+    ids=str,
+)
+def test_a_sum_of_several_currencies_is_an_amount_of_none_of_them(condition: dict[str, Any], words: str) -> None:
+    assert rule_words([condition], FEATURES, VALUES, Paid(31_000, "EUR").money, mixed=True) == [words]
+
+
+@pytest.mark.parametrize(("currencies", "mixes"), [("one", False), (["EUR"], False), ("any", True), (["EUR", "JPY"], True)], ids=str)
+def test_a_document_says_whether_one_value_has_amounts_of_several_currencies(currencies: Any, mixes: bool) -> None:
+    assert parse_document({**DOCUMENT, "currencies": currencies}).mixes_currencies is mixes
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [(None, "?"), (0, "0"), (1_234, "1,234"), (3714.285714285714, "3,714.29"), (0.333333333, "0.3333"), (0.0, "0"), (-2.5, "-2.50")],
 )

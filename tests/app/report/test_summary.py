@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import replace
 from pathlib import Path
 
+import polars as pl
 import pytest
 from forged_chains import forge
 from proven_runs import ROWS, make_run
@@ -26,6 +29,7 @@ from assay.app.report.terminal import show
 from assay.app.run.directory import Run
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
+from assay.contracts import instants
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -69,6 +73,17 @@ def test_a_proven_run_writes_a_page_that_loads_nothing(proven: Run) -> None:
     assert f"against {ROWS:,} audit records on the bus; {ROWS:,} decisions recomputed from the journal" in html
 
 
+@pytest.mark.parametrize("ts_us", [instants.FIRST_US, instants.LAST_US], ids=["the first instant", "the last instant"])
+def test_a_decision_of_any_time_is_reported(proven: Run, ts_us: int) -> None:
+    decisions = read_decisions(proven.store)
+    assert decisions is not None
+    stopped = pl.when(pl.col("outcome") == "DECLINE").then(ts_us).otherwise("ts_us")
+    write_decisions(proven.store, [decisions.with_columns(ts_us=stopped)])
+    summary = summarize(proven)
+    assert re.search(r"\d{4}-\d\d-\d\d: [\d,]+ DECLINE", page(summary))
+    assert "DECLINE" in shown(summary)
+
+
 def test_what_a_replay_found_is_listed_and_escaped(proven: Run) -> None:
     replay = ReplayEvidence.read(proven.store)
     assert replay is not None
@@ -97,6 +112,14 @@ def test_a_live_run_counts_what_the_gate_admitted(tmp_path: Path) -> None:
     assert "admitted payments" in page(summary)
     AuditEvidence(verified=True, records=6, segments=1, head="cd", wall_s=1).write(run.store)
     assert summarize(run).complete is False
+
+
+def test_what_the_lanes_of_a_live_run_refused_stands_beside_what_was_decided(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    RunEvidence.model_validate({**NOTHING, "admitted_triggers": 9, "refused_triggers": 2, "refused_labels": 3}).write(run.store)
+    some = replace(summarize(run), decisions=7, audits=7)
+    said = "7 of 9 eligible (2 refused by the lanes), all decided, all audited; 3 labels refused by the lanes"
+    assert some.verdicts[0] == ("Every eligible payment decided and audited", True, said)
 
 
 NOTHING = {"started_utc": "s", "finished_utc": "f", "machine": "m", "stages": (), "parts": ()}

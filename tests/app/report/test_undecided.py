@@ -59,7 +59,8 @@ def set_aside(run: Run, handle: str) -> list[bytes | None]:
     [
         ("pay-2", silent, Stop, Reason.EVENT_QUARANTINED, 1, "quarantined, because AMOUNT_OUT_OF_RANGE"),
         ("pay-1", nothing, Retry, Reason.DECISION_PENDING, 75, "admitted, and not decided yet"),
-        ("pay-1", silent, Retry, Reason.DECISION_PENDING, 75, "FP_BUS_RTDL_V1 was not searched: nothing answers"),
+        ("pay-1", silent, Retry, Reason.DECISION_PENDING, 75, "FP_BUS_RTDL_V1 and FP_BUS_QUARANTINE_V1 were not searched: nothing answers"),
+        ("pay-3", silent, Retry, Reason.DECISION_PENDING, 75, "a lane may have decided or refused it since"),
         ("pay-3", set_aside, Stop, Reason.EVENT_QUARANTINED, 1, "quarantined by a lane, because CURRENCY_NOT_OF_POLICY: in words"),
         ("p3", nothing, Stop, Reason.DECISION_NOT_FOUND, 66, "the gate has not seen it"),
         ("pay-4", nothing, Stop, Reason.DECISION_NOT_FOUND, 66, "'pay-4' is unknown"),
