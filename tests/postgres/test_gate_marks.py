@@ -20,6 +20,7 @@ from assay.app.gate.run_names import ANY_NAMES
 from assay.app.gate.short_forms import Item, label_of, payment_of
 from assay.contracts import instants
 from assay.contracts.errors import Quarantine
+from assay.contracts.limits import EARLIEST
 from assay.contracts.reasons import Reason
 
 RUN = str(SCOPE["platform_run_id"])
@@ -132,4 +133,4 @@ def test_the_example_of_a_mark_refuses_nothing(gate: Opened) -> None:
     example = mark_of(raw(examples_of(SCOPE, ("customer",), "EUR", NOW_US)["mark"]), SCOPE)
     assert mark_of(raw(mark(instants.text(example.ts_us))), SCOPE).classes == example.classes
     gate.mark(example.ts_us, *example.classes, final=example.final)
-    assert gate.reasons(paid(0), paid(PAID_AT_US, "e-2")) == [None, None]
+    assert gate.reasons(paid(instants.day_us(EARLIEST)), paid(PAID_AT_US, "e-2")) == [None, None]
