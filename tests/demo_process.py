@@ -57,7 +57,7 @@ class Demo:
 
     def start(self) -> subprocess.Popen[bytes]:
         """Begin, or resume."""
-        options = ["--run", str(self.directory), "--input", str(self.world.file), "--speedup", self._speedup]
+        options = ["--run", str(self.directory), "--input", str(self.world.file), "--mapping", "handbook", "--speedup", self._speedup]
         with self.log.open("ab") as log:
             command = [sys.executable, "-m", "assay", "demo", *options]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment(self._variables))

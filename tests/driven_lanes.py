@@ -146,13 +146,13 @@ def lanes_of(effector: KeyedEffector) -> dict[str, SimulatedLane]:
 
 
 def drive(
-    name: str, log: ModelLog, effector: KeyedEffector, journal: LogJournal | None = None, outputs: LogOutputs | None = None
+    name: str, log: ModelLog, effector: KeyedEffector, journal: LogJournal | None = None, outputs: LogOutputs | None = None, **options: Any
 ) -> LogOutputs:
-    """Drive one lane over the log to the end of its input."""
+    """Drive one lane over the log to the end of its input; `options` are further arguments of its driver."""
     lane = lanes_of(effector)[name]
     wired_outputs = outputs or LogOutputs(log)
     own = LogJournal(log, lane.journal) if lane.journal else SegmentJournal(MemoryStore())
-    driver = wired(lane, journal or own, wired_outputs, effector)
+    driver = wired(lane, journal or own, wired_outputs, effector, **options)
 
     async def whole() -> None:
         try:

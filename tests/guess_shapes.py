@@ -180,7 +180,7 @@ SHAPES = {
     ),
     "baf": GuessShape(
         _rows(_BAF, *(_baf(n, int(n == 2)) for n in range(9))),
-        {"time.origin": "2024-01-01T00:00:00Z", "currency.constant": "USD", "truth.delay": "30d"},
+        {"time.origin": "2024-01-01T00:00:00Z", "amount.column": "proposed_credit_limit", "currency.constant": "USD", "truth.delay": "30d"},
         {
             "id": {"row": True},
             "time": {"column": "month", "unit": "month", "origin": "2024-01-01T00:00:00Z"},

@@ -57,7 +57,8 @@ class Result(NamedTuple):
     """The result of one step for one batch.
 
     `columns` and `frames` are the declared ones, all of them. `live` replaces the mask of the batch. A step that holds rows gives
-    `rows`: the columns of all rows that go on, in order, held ones left out and released ones put in; `live` belongs to them.
+    `rows`: the columns of all rows that go on, in order, held ones left out and released ones put in; `live`, `columns` and
+    `refused` belong to them.
     """
 
     columns: Mapping[str, Column] = MappingProxyType({})

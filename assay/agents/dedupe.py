@@ -5,27 +5,39 @@ from __future__ import annotations
 import numpy as np
 
 from assay.agents.batch import Batch, Result, Step, Views
+from assay.agents.early_labels import EarlyLabels
 from assay.agents.plans import Plans
-from assay.codecs.columns import Columns
-from assay.codecs.table_state import TableState
+from assay.codecs.columns import Columns, settled_columns
+from assay.codecs.table_state import TableState, joined, part
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import MISMATCH, NEW, RESENT_ROWS_MAX, SeenIds
 
 READS = ("kind", "event_id", "payload_hash", "subject_event_id", "ts_us")
 WRITES = ("seen.ordinal", "seen.subject", "seen.oldest")
 _MISMATCH = "another payload was admitted under this event id before"
+#: parts of the state while labels wait
+_SEEN, _EARLY = "seen", "early"
 
 
 class DedupeStep(Step):
-    """The first step of the decision lane: rows that are not new are no longer live.
+    """The first step of the decision lane: rows that are not new are no longer live, and labels wait for their payments.
 
     The same payload again is folded nowhere; another payload under a known id is refused and the first one stands.
     """
 
     def __init__(self, plans: Plans, views: Views) -> None:
         self._seen = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
+        self._early = EarlyLabels() if plans.ordering == "arrival" else None
 
     def handle(self, batch: Batch) -> Result:
+        going = None if self._early is None else self._early.going(batch, self._seen)
+        if going is not None and going.rows is not None and going.live is not None:
+            rows = settled_columns(going.rows)
+            folded = self._fold(batch._replace(columns=rows, live=going.live))
+            return folded._replace(rows=rows, live=going.live if folded.live is None else folded.live)
+        return self._fold(batch) if batch.rows else Result()
+
+    def _fold(self, batch: Batch) -> Result:
         seen = self._seen.fold(batch.columns)
         columns: Columns = {"seen.ordinal": seen.ordinals, "seen.subject": seen.subjects, "seen.oldest": seen.oldest}
         if not seen.known:
@@ -36,8 +48,17 @@ class DedupeStep(Step):
             refused=[(row, Reason.PAYLOAD_HASH_MISMATCH, _MISMATCH) for row in np.flatnonzero(seen.verdicts == MISMATCH).tolist()],
         )
 
+    def release_us(self) -> int | None:
+        return None if self._early is None else self._early.release_us()
+
     def state(self) -> TableState:
-        return self._seen.state()
+        if self._early is None or not self._early.holds_any:
+            return self._seen.state()
+        return joined({_SEEN: self._seen.state(), _EARLY: self._early.state()})
 
     def restore(self, state: TableState) -> None:
-        self._seen = SeenIds.from_state(state)
+        early, waiting = EarlyLabels(), _EARLY in state.header
+        if waiting:
+            early.restore(part(state, _EARLY))
+        self._seen = SeenIds.from_state(part(state, _SEEN) if waiting else state)
+        self._early = None if self._early is None else early

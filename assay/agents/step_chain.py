@@ -78,10 +78,10 @@ class StepChain:
             if not wired.effects:
                 raise self._undeclared(Reason.EFFECTS_UNDECLARED, wired, "asks for effects")
             work.effects = effects
-        if refused:
-            work.refused += refused_rows(refused, work.columns, self._handles)
         if held is not None:
             self._replace(wired, held, work)
+        if refused:
+            work.refused += refused_rows(refused, work.columns, self._handles)
         if live is not None:
             if live.dtype != _FLAGS or live.shape != work.live.shape:
                 raise self._undeclared(Reason.COLUMN_UNDECLARED, wired, f"gives {len(live)} live flags for {len(work.live)} rows")

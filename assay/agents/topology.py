@@ -62,7 +62,7 @@ RTDL = LaneSpec(
     group="rtdl",
     dead_letter=handles.QUARANTINE,
     steps=(
-        StepSpec("dedupe", key="event", make=DedupeStep, reads=dedupe.READS, writes=dedupe.WRITES),
+        StepSpec("dedupe", key="event", make=DedupeStep, reads=dedupe.READS, writes=dedupe.WRITES, holds=True),
         StepSpec(
             "entity_graph",
             key="none",  # the clock that forgets ids is that of all rows

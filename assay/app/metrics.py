@@ -32,7 +32,10 @@ GATE_DECISIONS: Final = CounterBy(GATE, "assay_gate_decisions_total", "Items the
 GATE_REASONS: Final = CounterBy(GATE, "assay_gate_reasons_total", "Items the gate did not simply admit, by reason code.", "reason")
 GATE_REFUSED_CALLS: Final = CounterBy(GATE, "assay_gate_refused_calls_total", "Calls refused as a whole, by reason code.", "reason")
 GATE_CALL_SECONDS: Final = Histogram(
-    "assay_gate_call_seconds", "Time from a call's arrival to its durable answer.", buckets=LATENCY_S, registry=GATE
+    "assay_gate_call_seconds",
+    "Time from the last byte of a call, read into items, to its durable answer.",
+    buckets=LATENCY_S,
+    registry=GATE,
 )
 GATE_GROUP_ITEMS: Final = Histogram(
     "assay_gate_group_items", "Items admitted together in one group.", buckets=(1, 10, 100, 1_000, 5_000, 10_000), registry=GATE

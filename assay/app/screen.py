@@ -74,3 +74,8 @@ def say(text: str = "", *, error: bool = False, end: str = "\n") -> None:
 def say_json(value: Mapping[str, Any] | list[Any], *, indent: int | None = 1) -> None:
     """Print a value as JSON: on one line if `indent` is None."""
     say(json.dumps(value, indent=indent, ensure_ascii=False))
+
+
+def counted(count: int, noun: str) -> str:
+    """1 payment, 2 payments."""
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"

@@ -52,7 +52,13 @@ Refusal = tuple[Reason, str]
 
 
 def payload_hash(event_type: str, schema_version: str, payload: Mapping[str, Any]) -> bytes:
-    """sha256, 32 bytes, over what an event says: its type, version and payload; pins and times of transport take no part."""
+    """sha256, 32 bytes, over what an event says: its type, version and payload; pins and times of transport take no part.
+
+    An entity that is null is one that is left out, and no attributes are an empty object.
+    """
+    if "entities" in payload:
+        entities = {name: known for name, known in payload["entities"].items() if known is not None}
+        payload = {"attributes": {}, **payload, "entities": entities}
     return digest({"event_type": event_type, "schema_version": schema_version, "payload": payload})
 
 

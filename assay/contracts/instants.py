@@ -12,7 +12,7 @@ from assay.contracts.reasons import Reason
 _INSTANT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}Z")
 _WRITTEN: Final = re.compile(
     r"(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})[Tt](?P<time>(?:[01][0-9]|2[0-3]):[0-5][0-9]:(?P<second>[0-9]{2}))"
-    r"(?:\.(?P<fraction>[0-9]{1,9}))?(?P<zone>[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
+    r"(?:\.(?P<fraction>[0-9]+))?(?P<zone>[Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])"
 )
 _DURATION: Final = re.compile(r"(0|[1-9][0-9]{0,17})(us|ms|s|min|h|d)")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,7 +44,7 @@ def parse(text: str) -> int:
 
 def read(text: str) -> int:
     """Microseconds since 1970-01-01T00:00:00Z of an instant as RFC 3339 has it: any offset, `t` and `z` in either case, no fraction or
-    one of up to nine digits. What is finer than a microsecond is cut off, as in an import.
+    one of any digits. What is finer than a microsecond is cut off, as in an import.
 
     Raises Quarantine(TIME_INVALID) for a naive time, a blank in place of `T`, a leap second, or a day that does not exist.
     """

@@ -45,6 +45,21 @@ class _Ambiguous(Exception):
 class _Reader(yaml.SafeLoader):
     """YAML's safe reader. Keys are compared as they are written, before `<<` adds those that they may override."""
 
+    def __init__(self, stream: str | bytes) -> None:
+        super().__init__(stream)
+        self._begun: list[object] = []
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        """A value that stands within itself has no end."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # so are its stubs
+        if isinstance(event, yaml.AliasEvent) and event.anchor in self._begun:
+            line = event.start_mark.line + 1  # type: ignore[union-attr]  # whatever is read has marks
+            raise _Ambiguous(f"line {line}: *{event.anchor} stands within &{event.anchor} itself", "Write out the value that is meant.")
+        self._begun.append(event.anchor if isinstance(event, yaml.CollectionStartEvent) else None)
+        node = super().compose_node(parent, index)
+        self._begun.pop()
+        return node
+
     def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
         lines: dict[tuple[str, str], int] = {}

@@ -151,6 +151,12 @@ def _fold(
 
 
 @kernel
+def _look_up(keys: I64, entries: I64, index: I64, base: int, known: NDArray[np.bool_]) -> None:
+    for i in range(len(keys)):
+        known[i] = _find(keys[i, 0], keys[i, 1], entries, index, base)[0] >= 0
+
+
+@kernel
 def _move(entries: I64, base: int, end: int, larger: I64) -> None:
     """Copy the entries of these ordinals to their places in the larger ring."""
     for ordinal in range(base, end):
@@ -235,6 +241,12 @@ class SeenIds:
                 return SeenBatch(verdicts, ordinals, subjects, oldest, known)
             self._reserve(n)
             self._hashes = grown(self._hashes, n)
+
+    def knows(self, keys: I64) -> NDArray[np.bool_]:
+        """Which of these payments are held; (n,) bool. `keys` are made by `payment_keys`."""
+        known = np.empty(len(keys), np.bool_)
+        _look_up(keys, self._entries, self._index, int(self._state[_BASE]), known)
+        return known
 
     def state(self) -> TableState:
         """The whole state."""

@@ -6,7 +6,7 @@ The bound has one rule: while the held rows take more than `bytes_max`, the row 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Sequence
+from collections.abc import KeysView, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -66,6 +66,10 @@ class HeldRows:
             heapq.heapify(self._due)
         self.bytes += row.size
         return number
+
+    def keys(self) -> KeysView[bytes]:
+        """The keys that rows wait for."""
+        return self._by_key.keys()
 
     def waiting_for(self, key: bytes) -> list[int]:
         """Numbers of the rows that wait for a key, the first held first."""

@@ -45,5 +45,5 @@ def test_rows_that_no_feature_takes_are_set_aside_and_not_decided() -> None:
     fill(lane)
     assert folded(lane, TRAFFIC, 1, payment("b", T0_US + 1, 11)) == (["WINDOW_OVERFLOW"], 0)
     assert folded(lane, TRAFFIC, 2, payment("c", T0_US + 2, 10**11)) == (["AMOUNT_OUT_OF_RANGE"], 0)
-    assert folded(lane, LABELS, 0, label("l", T0_US + 9, "nobody", T0_US)) == (["LABEL_SUBJECT_UNKNOWN"], 0)
+    assert folded(lane, LABELS, 0, label("l", T0_US + 9, "c", T0_US + 2)) == (["LABEL_SUBJECT_UNKNOWN"], 0)
     assert folded(lane, TRAFFIC, 3, payment("d", T0_US + 3, 10, {"customer": "c2", "terminal": "t2"})) == ([], 1)

@@ -27,6 +27,8 @@ SHIPPED = sorted((ROOT / "assay").rglob("*.yaml"))
         ("a: 1\nid: [x, -00_7]", "line 2: YAML reads -00_7 as -7"),
         ("id: 1:30", "line 1: YAML reads 1:30 as 90"),
         ("id: 1:30.5", "line 1: YAML reads 1:30.5 as 90.5"),
+        ("a: &a [*a]", "line 1: *a stands within &a itself"),
+        ("id: x\na: &a\n  b: {c: [1, *a]}\n", "line 3: *a stands within &a itself"),
         ("id: [", "not YAML: while parsing a flow node"),
         ("id: 2018-02-30", "not YAML: day is out of range for month"),
         ("id: !!int ''", "not YAML: "),

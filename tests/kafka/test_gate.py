@@ -25,7 +25,7 @@ from assay.contracts.keys import entity_key, partition_for
 from assay.contracts.limits import BODY_TIMEOUT_S
 
 TRAFFIC, CONTEXT, LABELS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1", "FP_BUS_LABELS_EVENTS_V1"
-GOOD_MARK = mark("2018-04-02T00:00:00.000000Z", final=True)
+GOOD_MARK = mark("2018-04-01T00:00:00.000000Z")
 
 
 @pytest.fixture
@@ -149,6 +149,9 @@ def test_a_mark_is_on_every_partition_behind_what_was_admitted_before(gate: Gate
         assert {name for name, _ in last.values()} == {"mark"}
         assert {partition: record["partition"] for partition, (_, record) in last.items()} == {p: p for p in range(partitions)}
     assert {record["ts_utc"] for _, record in last.values()} == {instants.parse("2018-04-02T00:00:00.000000Z")}
+    late = gate.post("/v1/ingest/push", event("late"))
+    assert (late[0], late[1]["error"], late[1]["where"]) == (422, "LATE_BEYOND_WATERMARK", "$.ts_utc")
+    assert gate.post("/v1/ingest/push", event("e-1", payload=paid(entities={"customer": "1"})))[1]["admission"] == "DUPLICATE"
 
 
 def test_a_mark_may_be_sent_again(shared_gate: GateProcess) -> None:
@@ -158,7 +161,8 @@ def test_a_mark_may_be_sent_again(shared_gate: GateProcess) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "error"),
     [
-        (mark("2018-04-01T00:00:00.000000Z"), 409, "MARK_BACKWARDS"),
+        (mark("2018-03-31T00:00:00.000000Z"), 409, "MARK_BACKWARDS"),
+        (mark("2999-01-01T00:00:00.000000Z"), 400, "TIME_IN_FUTURE"),
         (mark("2018-04-01"), 400, "MARK_INVALID"),
         (mark("2018-04-03T00:00:00.000000Z", classes=["audit"]), 400, "MARK_INVALID"),
         (mark("2018-04-03T00:00:00.000000Z", seed=8), 400, "RUN_SCOPE_MISMATCH"),

@@ -59,7 +59,7 @@ def wrong_requests(rng: Random) -> Iterator[bytes]:
         request("/v1/ingest/batch", batch),
         request("/v1/ingest/batch", chunked(batch), framing="Transfer-Encoding: chunked"),
         request("/v1/ingest/push", raw(event("damaged-3"))),
-        request("/v1/ingest/marks", raw(mark("2018-04-02T00:00:00.000000Z"))),
+        request("/v1/ingest/marks", raw(mark("1970-01-01T00:00:00.000000Z", classes=["context"]))),
         request("/v1/payments", raw({"amount_minor": 1, "currency": "EUR", "entities": {}, "event_id": "damaged-4"})),
     ]
     while True:

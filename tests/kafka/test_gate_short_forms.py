@@ -59,6 +59,7 @@ def test_a_payment_without_a_decision_is_told_why(gate: GateProcess) -> None:
     for event_id, body, error, told in (
         ("admitted", PAID, "DECISION_PENDING", "not decided yet"),
         ("..", PAID, "DECISION_PENDING", "not decided yet"),
+        ("{a} {b", PAID, "DECISION_PENDING", "not decided yet"),
         ("a/b ü?", PAID, "DECISION_PENDING", "not decided yet"),
         ("refused", {**PAID, "amount_minor": -1}, "EVENT_QUARANTINED", "AMOUNT_OUT_OF_RANGE: amount_minor is -1"),
         ("never posted", None, "DECISION_NOT_FOUND", "no payment with the event_id 'never posted'"),

@@ -19,7 +19,7 @@ def admit(dsn: str, run: str, *names: str) -> list[bytes]:
     keys = [dedupe_key(run, "traffic", name) for name in names]
     for some in (keys[:-1], keys[-1:]):
         batch, first = index.next_batch(len(some))
-        index.claim([Claim(key, b"p" * 32, first, None) for key in some], batch)
+        index.claim([Claim(key, b"p" * 32, first, 0) for key in some], batch)
         if some is not keys[-1:] and len(some) > 1:
             index.settle(batch, [RecordMetadata(0, at) for at in range(len(some))])
     index.mark(run, "traffic", 5, False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
 from gate_events import LABEL, NOW_US, SCOPE, event, paid, raw
 
@@ -12,6 +13,7 @@ from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.group import Group
 from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.marks import LastMarks
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.run_names import ANY_NAMES, RunNames
 from assay.app.gate.short_forms import Item, label_of, payment_of
@@ -26,7 +28,8 @@ CARD = {"amount_minor": 1, "entities": {"customer": "7"}}
 
 
 def arrivals(dsn: str, names: RunNames = ANY_NAMES) -> Arrivals:
-    return Arrivals(Examiner(shipped_admission_policy(), SCOPE, names), AdmissionIndex(dsn), names, RUN)
+    examiner, index = Examiner(shipped_admission_policy(), SCOPE, names), AdmissionIndex(dsn)
+    return Arrivals(examiner, index, names, RUN, LastMarks(index, RUN, 0))
 
 
 def admit(dsn: str, *items: Item) -> None:
@@ -61,11 +64,19 @@ def test_a_payment_of_the_same_group_is_known_too(dsn: str, items: list[Item]) -
     assert {type(item) for item in arrivals(dsn).examine(items, NOW_US, 0)} == {Admissible}
 
 
-def test_a_label_of_a_payment_that_nobody_admitted_is_refused_unless_it_says_the_time_itself(dsn: str) -> None:
+def test_a_label_of_a_payment_that_nobody_admitted_is_refused_unless_it_is_an_envelope(dsn: str) -> None:
     first, second, third = arrivals(dsn).examine([label(), label(payment_ts_utc=PAID_AT), asserted()], NOW_US, 0)
+    assert told(first) == told(second) == ("LABEL_SUBJECT_UNKNOWN", "$.payment")
+    assert isinstance(third, Admissible), "labels of a stream may come before their payments"
+
+
+def test_a_label_of_a_payment_without_a_time_of_an_older_version_says_that_time(dsn: str) -> None:
+    admit(dsn, raw(event("e-1")))
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("UPDATE ig_claims SET ts_us = NULL")
+    first, second = arrivals(dsn).examine([label(), label(payment_ts_utc=PAID_AT)], NOW_US, 0)
     assert told(first) == ("LABEL_SUBJECT_UNKNOWN", "$.payment")
     assert isinstance(second, Admissible)
-    assert isinstance(third, Admissible), "labels of a stream may come before their payments"
 
 
 def test_a_label_that_names_another_time_of_its_payment_is_refused(dsn: str) -> None:
@@ -124,8 +135,6 @@ def test_a_run_without_sums_of_amounts_or_with_a_list_has_no_currency_of_its_own
 
 
 def test_an_index_of_an_older_version_is_asked_and_has_no_times(dsn: str) -> None:
-    import psycopg
-
     index = AdmissionIndex(dsn)
     index.ready()
     with psycopg.connect(dsn, autocommit=True) as connection:
@@ -134,5 +143,5 @@ def test_an_index_of_an_older_version_is_asked_and_has_no_times(dsn: str) -> Non
     older.claim([Claim(b"k" * 32, b"h" * 32, 0, instants.parse(PAID_AT))], 1)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("UPDATE ig_claims SET ts_us = NULL")
-    assert older.times([b"k" * 32]) == {}
+    assert older.times([b"k" * 32, b"x" * 32]) == {b"k" * 32: None}
     assert older.claim([Claim(b"k" * 32, b"h" * 32, 0, 5)], 2)[0].ts_us is None

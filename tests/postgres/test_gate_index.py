@@ -114,7 +114,9 @@ def test_marks_are_remembered_by_run_and_class(dsn: str) -> None:
     index.mark("run-1", "traffic", 5, False)
     index.mark("run-1", "traffic", 9, True)
     index.mark("run-2", "traffic", 7, False)
-    assert index.marks("run-1") == {"traffic": 9}
+    assert index.marks("run-1") == {"traffic": (9, True)}
+    index.mark("run-1", "traffic", 12, False)
+    assert index.marks("run-1") == {"traffic": (12, True)}, "a final mark stays final"
 
 
 def test_one_gate_serves_a_run(dsn: str) -> None:

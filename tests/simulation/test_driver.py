@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 from driven_lanes import JOURNAL, WALL_US, LogJournal, LogOutputs, drive, simulated, world
 from simulated_worlds import LANES, decision_digest, decisions, outcomes, published
 
-from assay.agents.step import EffectResults, Effects
+from assay.agents.step import EffectResults, Effects, JournalEntry, LaneOutput
+from assay.app.lane.arrivals import LaneWatch, Waited
 from assay.app.simulation.lanes import KeyedEffector
 from assay.app.simulation.log import LoggedRecord
 from assay.codecs.journal_record import JournalRecord
 from assay.contracts.errors import Retry, Stop
+from assay.contracts.handles import RTDL
 from assay.contracts.reasons import Reason
 
 
@@ -24,6 +27,26 @@ def test_the_driver_and_the_simulator_decide_alike() -> None:
     assert decision_digest(log) == decision_digest(simulated().log)
     assert len(outcomes(log)) == len(effector.acts) == len(world().payments)
     assert len(log.values("FP_BUS_AUDIT_V1")) == len(world().payments)
+
+
+class Tallies(LaneWatch):
+    """Records that the lane says it published, by topic."""
+
+    def __init__(self) -> None:
+        self.records: Counter[str] = Counter()
+
+    def published(self, entry: JournalEntry, output: LaneOutput, made_us: int, waited: Sequence[Waited], clock: Callable[[], int]) -> None:
+        self.records.update({emission.handle: len(emission.partitions) for emission in output.emissions})
+
+
+@pytest.mark.parametrize("name", ["rtdl", "act"])
+def test_every_record_that_a_lane_publishes_is_told_those_of_its_effects_answers_too(name: str) -> None:
+    log, effector, tallies = published(world(), 1), KeyedEffector(), Tallies()
+    if name == "act":
+        drive("rtdl", log, effector)
+    before = len(log.values(RTDL))
+    drive(name, log, effector, watch=tallies)
+    assert tallies.records[RTDL] == len(log.values(RTDL)) - before > 0
 
 
 def test_a_restart_repeats_nothing_that_was_emitted_but_the_last_records() -> None:

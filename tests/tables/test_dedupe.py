@@ -17,6 +17,7 @@ from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, SeenIds
+from assay.tables.payment_keys import payment_keys
 from assay.tables.row_kinds import LABEL, PAYMENT, POSTURE
 
 ROWS = st.lists(
@@ -161,3 +162,14 @@ def test_a_horizon_that_holds_nothing_is_refused(horizon_us: int, max_rows: int)
     with pytest.raises(Stop) as refused:
         SeenIds(horizon_us, max_rows)
     assert refused.value.reason is Reason.SETTING_INVALID
+
+
+@settings(max_examples=60, deadline=None)
+@given(ROWS, st.integers(0, 120), st.tuples(st.integers(1, 40), st.integers(0, 50)))
+def test_a_payment_is_known_by_its_keys_as_long_as_a_label_finds_it(rows: list[LaneRow], horizon_us: int, limits: tuple[int, int]) -> None:
+    seen = SeenIds(horizon_us, *limits)
+    seen.fold(lane_columns(rows, []))
+    names = [f"id-{number:03}" * 3 for number in range(31)]
+    known = seen.knows(payment_keys(Strings.of(names)))
+    twins = [(SeenIds.from_state(seen.state()), LaneRow(LABEL, "told", 0, subject=name)) for name in names]
+    assert known.tolist() == [twin.fold(lane_columns([row], [])).subjects[0] >= 0 for twin, row in twins]

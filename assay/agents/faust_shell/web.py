@@ -20,7 +20,7 @@ def add_pages(app: faust.App, pages: Pages) -> None:
     """`/table/…` and the pages handed in. Faust's own `/table` and `/router` are off: they read a table without waiting."""
     app.page("/table/", name="tables")(type("Tables", (TableList,), {}))
     app.page("/table/{name}/", name="table")(type("Table", (Named, TableDetail), {}))
-    for path in ("/table/{name}/{key}", "/table/{name}/{key}/"):
+    for path in ("/table/{name}/{key:[^/]+}", "/table/{name}/{key:[^/]+}/"):  # without a pattern, no key with a brace
         app.page(path, name=f"row of {path}")(type("Row", (RowView,), {}))
     for path, render in pages.items():
         app.page(path, name=path.strip("/"))(_page(render))

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Protocol
 
 from assay.app.backtest.answer import ChangedPayment
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
 
 COLUMNS = (
     "event_id", "ts_utc", "amount_minor", "currency", "fraud", "from", "to", "score_before", "score_after", "reasons_gone", "reasons_new",
@@ -26,11 +28,13 @@ class Write(Protocol):
 def ids_file(path: Path | None) -> Generator[Write]:
     """Gives a function that writes a line; without a path it writes nothing. An interrupted backtest leaves no file.
 
-    Raises OSError for a place that cannot be written.
+    Raises OSError for a place that cannot be written, Stop(OUTPUT_FILE_TAKEN) for a file that is there, also one made meanwhile.
     """
     if path is None:
         yield lambda changed: None
         return
+    if path.exists():
+        raise _taken(path)
     part = path.with_name(f".{path.name}.part")
     file = part.open("w", encoding="utf-8", newline="")
     try:
@@ -40,9 +44,17 @@ def ids_file(path: Path | None) -> Generator[Write]:
             yield lambda changed: writer.writerow(_line(changed))
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+        try:
+            path.hardlink_to(part)  # unlike a rename, this never takes the place of another file
+        except FileExistsError:
+            raise _taken(path) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def _taken(path: Path) -> Stop:
+    remedy = "Name a file that is not there: nothing is overwritten."
+    return Stop(Reason.OUTPUT_FILE_TAKEN, "there is a file of this name", where=str(path), remedy=remedy)
 
 
 def _line(changed: ChangedPayment) -> list[object]:

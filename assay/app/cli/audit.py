@@ -15,7 +15,7 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
-from assay.app.screen import Screen, say_json
+from assay.app.screen import Screen, counted, say_json
 from assay.app.settings import load_settings
 from assay.app.stores.segment_journal import read_head
 from assay.contracts.errors import Stop
@@ -52,19 +52,21 @@ def verify(
     with ProgressLine("audit segments", _expected(wired), console, time.monotonic, pace=pace_of(load_settings())) as line:
 
         def show(records: int, segments: int, size: int) -> None:
-            line.show(segments, f"{records:,} records, {size / MB:,.0f} MB")
+            line.show(segments, f"{counted(records, 'record')}, {size / MB:,.0f} MB")
 
         evidence = verify_chain(wired.store, wired.config.pins, show, witnesses)
     if as_json:
         say_json(evidence.model_dump(mode="json"))
         return 0 if evidence.verified else 1
     if evidence.verified:
-        console.print(f"  audit verified: {evidence.records:,} records in {evidence.segments:,} segments", highlight=False)
+        console.print(
+            f"  audit verified: {counted(evidence.records, 'record')} in {counted(evidence.segments, 'segment')}", highlight=False
+        )
         console.print(f"  {evidence.against}", highlight=False, soft_wrap=True, markup=False)
         console.print(f"  head {evidence.head}", highlight=False)
         return 0
     verdict = "nothing to verify" if evidence.nothing else "audit BROKEN"
-    console.print(f"  {verdict}: {evidence.records:,} records in {evidence.segments:,} segments read", highlight=False)
+    console.print(f"  {verdict}: {counted(evidence.records, 'record')} in {counted(evidence.segments, 'segment')} read", highlight=False)
     console.print(f"  {evidence.against}", highlight=False, soft_wrap=True, markup=False)
     for problem in evidence.problems:
         console.print(f"  {problem}", highlight=False, soft_wrap=True, markup=False)

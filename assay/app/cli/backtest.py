@@ -31,7 +31,7 @@ def main(arguments: list[str]) -> int:
 def backtest(
     policy: Annotated[str, typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`)")],
     run: Annotated[Path, typer.Option(help="directory of the run; its Kafka has to be up")],
-    ids: Annotated[Path | None, typer.Option(help="CSV file to write every changed payment to")] = None,
+    ids: Annotated[Path | None, typer.Option(help="new CSV file to write every changed payment to")] = None,
     limit: Annotated[int, typer.Option(min=0, help="so many changed payments are shown")] = 10,
     as_json: Annotated[bool, typer.Option("--json", help="print the answer as JSON")] = False,
     expect_same: Annotated[bool, typer.Option("--expect-same", help="exit 1 if an outcome changes")] = False,

@@ -46,7 +46,7 @@ def demo(
     sample: Annotated[
         str, typer.Option(help=f"instead of a file, a small one in the shape of a public data set: {', '.join(SAMPLES)}")
     ] = "",
-    mapping: Annotated[str, typer.Option(help="mapping of the file: a shipped name or a YAML file; handbook if left out")] = "",
+    mapping: Annotated[str, typer.Option(help="mapping of the file: a shipped name or a YAML file; of generated payments handbook")] = "",
     policy: Annotated[
         str,
         typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes the mapping's own"),
@@ -54,7 +54,7 @@ def demo(
     rows: Annotated[
         int | None, typer.Option(min=1, help="payments to generate: 100,000, or a few thousand of a sample, if left out")
     ] = None,
-    seed: Annotated[int, typer.Option(help="seed of the generated payments")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="seed of the generated payments")] = 1,
     speedup: Annotated[float, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes")] = 0.0,
     run: Annotated[Path | None, typer.Option(help="directory of an interrupted run, to resume it")] = None,
     quarantine_rows: Annotated[
@@ -140,9 +140,11 @@ def _policy(given: str, mapping: str) -> _DecidedBy:
 
 
 def _source(input: Path | None, sample: str, mapping: str, rows: int | None, seed: int) -> Source:
-    """Raises Stop(GENERATOR_REQUEST_INVALID) for a sample or shape that is not there, and BadParameter for two sources at once."""
+    """Raises Stop(GENERATOR_REQUEST_INVALID) for a sample or shape that is not there, BadParameter for two sources and for a file alone."""
     if sample and (input is not None or mapping):
         raise typer.BadParameter("--sample brings its own file and mapping; leave --input and --mapping out")
+    if input is not None and not mapping:
+        raise typer.BadParameter(f"--input needs --mapping, which says how to read it; `assay oracle guess {input}` writes a first one")
     return source_of(input, sample, mapping or "handbook", rows, seed)
 
 

@@ -22,7 +22,7 @@ from assay.app.journal.verify import Verified, verify_journal
 from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
-from assay.app.screen import Screen, say_json
+from assay.app.screen import Screen, counted, say_json
 from assay.app.settings import load_settings
 from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.store import Found
@@ -120,7 +120,8 @@ def verified_line(verified: Verified) -> str:
     records, epochs = sum(epoch.records for epoch in verified.survey.epochs), len(verified.survey.epochs)
     count = len(verified.snapshots)
     compared = f"each of {count} snapshots is what they fold to" if count > 1 else "its snapshot is what they fold to"
-    return f"journal verified: {records:,} records in {epochs} epochs; {compared if count else 'there is no snapshot to compare yet'}"
+    whole = f"journal verified: {counted(records, 'record')} in {counted(epochs, 'epoch')}"
+    return f"{whole}; {compared if count else 'there is no snapshot to compare yet'}"
 
 
 def journal_facts(journal: LaneJournal, survey: Survey) -> dict[str, Any]:

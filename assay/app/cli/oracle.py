@@ -73,7 +73,7 @@ def generate_file(
     out: Annotated[Path, typer.Option(help="the .parquet or .csv file to write")],
     shape: Annotated[str, typer.Option(help=f"one of: {', '.join(sorted(SHAPES))}")] = "handbook",
     rows: Annotated[int, typer.Option(help="number of payments, over nine weeks")] = 100_000,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same rows on every machine")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same rows on every machine")] = 1,
     *,
     as_json: JsonOption = False,
 ) -> None:
@@ -90,7 +90,7 @@ def sample_file(
     name: Annotated[str, typer.Argument(help=f"one of: {', '.join(SAMPLES)}")],
     out: Annotated[Path, typer.Option(help="the .csv file to write; nothing is overwritten")],
     rows: Annotated[int | None, typer.Option(help="number of rows; a few thousand if left out")] = None,
-    seed: Annotated[int, typer.Option(help="the same seed gives the same file on every machine")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same file on every machine")] = 1,
     *,
     as_json: JsonOption = False,
 ) -> None:

@@ -100,8 +100,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         refused = refused_text(seen.aside, world.manifest.rows)
         if refused:
             stages.say(refused)
-        # of payments that were all refused there is nothing to prove
-        admitted = entry.admitted > 0
+        admitted = entry.admitted > 0  # of payments that were all refused there is nothing to prove
         proven = admitted and prove(run, stages, world.manifest.rows)
         write_evidence(run, stages, settings, seen, entry)
     reported = assay(run, "report") == 0

@@ -211,12 +211,16 @@ class Examiner:
 
 
 def payload_hash(event_type: str, schema_version: str, payload: Payload) -> bytes:
-    """sha256 of the canonical JSON of {event_type, payload, schema_version}, 32 bytes."""
+    """sha256 of the canonical JSON of {event_type, payload, schema_version}, 32 bytes; see `contracts.envelope.payload_hash`."""
     return _payload_hash(event_type, schema_version, payload, _SORTED.encode(payload))
 
 
 def _payload_hash(event_type: str, schema_version: str, payload: Payload, written: bytes) -> bytes:
     """`written` is msgspec's sorted JSON of the payload: the canonical one unless a character needs an escape of ASCII JSON."""
+    if not isinstance(payload, LabelPayload) and (payload.attributes is UNSET or None in payload.entities.values()):
+        known = {name: entity for name, entity in payload.entities.items() if entity is not None}
+        payload = msgspec.structs.replace(payload, entities=known, attributes=payload.attributes or {})
+        written = _SORTED.encode(payload)
     if not written.isascii() or b"\x7f" in written:
         written = canonical(msgspec.to_builtins(payload))
     head, tail = _around_payload(event_type, schema_version)

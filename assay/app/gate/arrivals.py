@@ -1,14 +1,16 @@
-"""Items of a group examined together with what the index knows: times of the payments that labels speak of, the run's one currency."""
+"""Items of a group examined together with what the index knows: times of labelled payments, the run's one currency, the last marks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import msgspec
 
 from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.border import LabelPayload
 from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.marks import LastMarks, check_mark
 from assay.app.gate.policy import LABEL, TRAFFIC
 from assay.app.gate.run_names import RunNames
 from assay.app.gate.short_forms import Item, Short
@@ -18,13 +20,14 @@ from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 
 Examined = Admissible | RefusedEvent
+E = TypeVar("E", Examined, Examined | None)
 
 
 class Arrivals:
     """Examines the items of one run. It belongs to the thread that claims, and so does `index`."""
 
-    def __init__(self, examiner: Examiner, index: AdmissionIndex, names: RunNames, platform_run_id: str) -> None:
-        self._examiner, self._index, self._names, self._run = examiner, index, names, platform_run_id
+    def __init__(self, examiner: Examiner, index: AdmissionIndex, names: RunNames, platform_run_id: str, marks: LastMarks) -> None:
+        self._examiner, self._index, self._names, self._run, self._marks = examiner, index, names, platform_run_id, marks
         self._currency: str | None = None
 
     def examine(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined]:
@@ -32,14 +35,30 @@ class Arrivals:
 
         Raises Retry(INDEX_UNAVAILABLE).
         """
-        examined = [None if _waits(item) else self._one(item, 0, now_us, at) for at, item in enumerate(items, first)]
+        examined = self._on_time([None if _waits(item) else self._one(item, 0, now_us, at) for at, item in enumerate(items, first)], items)
         if self._names.one_currency:
             examined = [item and self._in_the_currency(item, given) for item, given in zip(examined, items, strict=True)]
         spoken_of = {name for item, given in zip(examined, items, strict=True) if (name := _subject(item, given)) is not None}
         if not spoken_of:
             return [item for item in examined if item is not None]
         times = self._times(spoken_of, examined)
-        return [self._with_subject(item, items[i], times, now_us, first + i) for i, item in enumerate(examined)]
+        complete = [self._with_subject(item, items[i], times, now_us, first + i) for i, item in enumerate(examined)]
+        return self._on_time(complete, items)
+
+    def _on_time(self, examined: Sequence[E], items: Sequence[Item]) -> list[E | RefusedEvent]:
+        """Refuse what is behind the last mark of its class, unless it was admitted before: then it is a duplicate."""
+        marks, late = self._marks.of_classes(), dict[int, Quarantine]()
+        for i, item in enumerate(examined):
+            if isinstance(item, Admissible) and item.event_class in marks:
+                try:
+                    check_mark(marks[item.event_class], item.event_class, item.ts_us)
+                except Quarantine as refusal:
+                    late[i] = refusal
+        known = self._index.times([item.dedupe_key for i in late if isinstance(item := examined[i], Admissible)]) if late else {}
+        return [
+            _refused(item, late[i], items[i]) if isinstance(item, Admissible) and i in late and item.dedupe_key not in known else item
+            for i, item in enumerate(examined)
+        ]
 
     def _one(self, item: Item, subject_us: int, now_us: int, arrived: int) -> Examined:
         if isinstance(item, RefusedEvent):
@@ -52,20 +71,22 @@ class Arrivals:
         found.raw = item.raw
         return found
 
-    def _times(self, payments: Iterable[str], examined: Iterable[Examined | None]) -> dict[str, int]:
-        """Time of each payment that is known, microseconds: as it was claimed, else as it is in this group."""
-        here: dict[str, int] = {}
+    def _times(self, payments: Iterable[str], examined: Iterable[Examined | None]) -> dict[str, int | None]:
+        """Time of each payment that is known, microseconds: as it was claimed (None by an older version), else as it is in this group."""
+        here: dict[str, int | None] = {}
         for item in examined:
             if isinstance(item, Admissible) and item.event_class == TRAFFIC:
                 here.setdefault(item.envelope.event_id, item.ts_us)
         keys = {dedupe_key(self._run, TRAFFIC, name): name for name in payments}
         return here | {keys[key]: ts_us for key, ts_us in self._index.times(list(keys)).items()}
 
-    def _with_subject(self, item: Examined | None, given: Item, times: dict[str, int], now_us: int, arrived: int) -> Examined:
-        if item is None and isinstance(given, Short) and given.subject is not None:
-            if given.subject not in times:
+    def _with_subject(self, item: Examined | None, given: Item, times: dict[str, int | None], now_us: int, arrived: int) -> Examined:
+        if isinstance(given, Short) and given.subject is not None and not isinstance(item, RefusedEvent):
+            known_us = times.get(given.subject)
+            if given.subject not in times or (item is None and known_us is None):
                 return _unknown(given, given.subject)
-            item = self._one(given, times[given.subject], now_us, arrived)
+            if item is None and known_us is not None:
+                item = self._one(given, known_us, now_us, arrived)
         if isinstance(item, Admissible) and isinstance(item.payload, LabelPayload):
             known_us = times.get(item.payload.subject_event_id)
             if known_us is not None and known_us != instants.parse(item.payload.subject_ts_utc):
@@ -89,7 +110,7 @@ class Arrivals:
 
 def _waits(item: Item) -> bool:
     """Whether the envelope of an item can be made only when the time of its payment is known."""
-    return isinstance(item, Short) and item.subject is not None
+    return isinstance(item, Short) and item.subject is not None and not item.timed
 
 
 def _subject(item: Examined | None, given: Item) -> str | None:

@@ -20,6 +20,7 @@ from assay.app.gate.receipts import QUARANTINE, spool_of
 from assay.app.run.directory import Run
 from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.single_object import unpack, writer_of
+from assay.codecs.varint import text as avro_text
 from assay.contracts import handles, instants
 from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.errors import Quarantine, Retry
@@ -96,7 +97,7 @@ class Decisions:
 
     def _audited(self, event_id: str) -> dict[str, Any] | None:
         """From the audit segments, the newest first."""
-        needle = event_id.encode()
+        needle = avro_text(event_id)  # as Avro has it: a short id alone is in every segment
         for name in sorted(self._run.store.keys(SEGMENTS), reverse=True):
             data = self._run.store.read(name)
             if needle not in data:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import psycopg
 
@@ -65,7 +65,7 @@ _STANDING = _INCOMING + (
 )
 _RETAKE = "UPDATE ig_claims SET batch = %s, ordinal = %s WHERE dedupe_key = %s"
 _SETTLE = "INSERT INTO ig_batches (batch, partitions, offsets) VALUES (%s, %s::int[], %s::bigint[]) ON CONFLICT DO NOTHING"
-_TIMES = "SELECT dedupe_key, ts_us FROM ig_claims WHERE dedupe_key = ANY(%s) AND ts_us IS NOT NULL"
+_TIMES = "SELECT dedupe_key, ts_us FROM ig_claims WHERE dedupe_key = ANY(%s)"
 _SINCE = (
     "SELECT coalesce(extract(epoch FROM now() - b.settled_at), 0)::float8 FROM ig_claims c LEFT JOIN ig_batches b USING (batch)"
     " WHERE c.dedupe_key = %s"
@@ -74,7 +74,7 @@ _PIN = "INSERT INTO ig_currencies VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _PINNED = "SELECT currency FROM ig_currencies WHERE platform_run_id = %s"
 _MARK = (
     "INSERT INTO ig_marks VALUES (%s, %s, %s, %s) ON CONFLICT (platform_run_id, event_class)"
-    " DO UPDATE SET ts_us = excluded.ts_us, final = excluded.final"
+    " DO UPDATE SET ts_us = excluded.ts_us, final = ig_marks.final OR excluded.final"
 )
 #: the claims table is only ever reached by its key, whatever a planner without statistics thinks of its size
 _SESSION = (
@@ -86,6 +86,13 @@ _CONNECT_TIMEOUT_S = 5
 _BATCH_BITS, _ITEM_BITS = 32, 40
 #: a killed gate's connection is gone well before this
 GUARD_PATIENCE_MS = 8_000
+
+
+class Mark(NamedTuple):
+    """A watermark of one event class: everything before `ts_us` (microseconds) was posted; after a final one, everything at all."""
+
+    ts_us: int
+    final: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +160,7 @@ class AdmissionIndex:
         offsets = _array([None if place is None else place.offset for place in places])
         self._run(lambda connection: connection.execute(_SETTLE, (batch, partitions, offsets), prepare=True))
 
-    def times(self, keys: Sequence[bytes]) -> dict[bytes, int]:
+    def times(self, keys: Sequence[bytes]) -> dict[bytes, int | None]:
         """Dedupe key → time of the event in microseconds, of those that were claimed. A claim of an older version has no time."""
         return dict(self._run(lambda connection: connection.execute(_TIMES, (list(keys),), binary=True).fetchall()))
 
@@ -172,11 +179,11 @@ class AdmissionIndex:
 
         return self._run(pin)
 
-    def marks(self, platform_run_id: str) -> dict[str, int]:
-        """The last mark of each event class of a run, microseconds."""
-        query = "SELECT event_class, ts_us FROM ig_marks WHERE platform_run_id = %s"
+    def marks(self, platform_run_id: str) -> dict[str, Mark]:
+        """The last mark of each event class of a run."""
+        query = "SELECT event_class, ts_us, final FROM ig_marks WHERE platform_run_id = %s"
         rows = self._run(lambda connection: connection.execute(query, (platform_run_id,)).fetchall())
-        return {str(name): int(str(ts_us)) for name, ts_us in rows}
+        return {str(name): Mark(int(ts_us), bool(final)) for name, ts_us, final in rows}
 
     def mark(self, platform_run_id: str, event_class: str, ts_us: int, final: bool) -> None:
         """Remember a mark before it is published."""

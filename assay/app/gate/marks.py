@@ -1,4 +1,4 @@
-"""Watermarks: written to every partition of a class's topic once everything admitted before them is acknowledged."""
+"""Watermarks: written to every partition of a class's topic once everything admitted before them is acknowledged, and kept from then on."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from assay.agents.specs import WATERMARK
 from assay.app.gate.calls import MarkCall
-from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.index import AdmissionIndex, Mark
 from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.app.gate.publication import Publication
 from assay.app.gate.publisher import BusPublisher
@@ -18,8 +18,50 @@ from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
 
+class LastMarks:
+    """The last mark of each class of one run: which one may follow it, and which events are behind it. Used by the thread that claims."""
+
+    def __init__(self, index: AdmissionIndex, platform_run_id: str, future_tolerance_us: int) -> None:
+        self._index, self._run, self._tolerance_us = index, platform_run_id, future_tolerance_us
+        self._last: dict[str, Mark] | None = None
+
+    def of_classes(self) -> dict[str, Mark]:
+        """Event class → its last mark, of those that have one. Raises Retry(INDEX_UNAVAILABLE)."""
+        if self._last is None:
+            self._last = self._index.marks(self._run)
+        return self._last
+
+    def take(self, call: MarkCall, now_us: int) -> None:
+        """Events that are examined from now on have to keep this mark.
+
+        Raises Quarantine(TIME_IN_FUTURE | MARK_BACKWARDS), with nothing changed, and Retry(INDEX_UNAVAILABLE).
+        """
+        if call.ts_us > now_us + self._tolerance_us:
+            what = f"the mark {instants.text(call.ts_us)} is ahead of the gate's clock {instants.text(now_us)}"
+            remedy = "Mark what has been posted: a mark is not taken back, and every event behind it is refused."
+            raise Quarantine(Reason.TIME_IN_FUTURE, what, where="$.ts_utc", remedy=remedy)
+        last = self.of_classes()
+        for name in call.classes:
+            if name in last and call.ts_us < last[name].ts_us:
+                what = f"the mark {instants.text(call.ts_us)} of class {name} is behind {instants.text(last[name].ts_us)}"
+                raise Quarantine(Reason.MARK_BACKWARDS, what, remedy="Marks only move forward; this one promises less than the last.")
+        for name in call.classes:
+            last[name] = Mark(call.ts_us, call.final or (name in last and last[name].final))
+
+
+def check_mark(mark: Mark, event_class: str, ts_us: int) -> None:
+    """No lane could fold an event behind a mark. Raises Quarantine(LATE_BEYOND_WATERMARK)."""
+    if mark.final:
+        what = f"the final mark of class {event_class} says that everything has been posted"
+        raise Quarantine(Reason.LATE_BEYOND_WATERMARK, what, where="$.ts_utc", remedy="Marks are not taken back: post it to another run.")
+    if ts_us < mark.ts_us:
+        what = f"{instants.text(ts_us)} is behind the mark of class {event_class}: all before {instants.text(mark.ts_us)} has been posted"
+        remedy = "Marks are not taken back: correct the time, or post it to another run."
+        raise Quarantine(Reason.LATE_BEYOND_WATERMARK, what, where="$.ts_utc", remedy=remedy)
+
+
 class Marks:
-    """The last mark of each class of one run, and how a new one is written. Used by the thread that settles."""
+    """How a mark is written. Used by the thread that settles."""
 
     def __init__(self, index: AdmissionIndex, publisher: BusPublisher, pins: Pins) -> None:
         self._index = index
@@ -29,14 +71,9 @@ class Marks:
     def write(self, call: MarkCall) -> dict[str, Any]:
         """Remember and publish a mark for each class of the call; what it was answered.
 
-        Called in turn with the admission groups, so everything admitted before is acknowledged. Raises
-        Quarantine(MARK_BACKWARDS) before anything is written, Retry when a part fails; the same mark may be sent again.
+        Called in turn with the admission groups, so everything admitted before is acknowledged. Raises Retry when a part fails; the same
+        mark may be sent again.
         """
-        last = self._index.marks(self._pins.platform_run_id)
-        for name in call.classes:
-            if call.ts_us < last.get(name, call.ts_us):
-                what = f"the mark {instants.text(call.ts_us)} of class {name} is behind {instants.text(last[name])}"
-                raise Quarantine(Reason.MARK_BACKWARDS, what, remedy="Marks only move forward; this one promises less than the last.")
         partitions = {name: self._publisher.partitions(TOPIC_OF_CLASS[name]) for name in call.classes}
         publication = Publication(sum(partitions.values()))
         start = 0

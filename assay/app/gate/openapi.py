@@ -80,9 +80,10 @@ def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, A
     made: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary}
     if operation.keyed:
         made["security"] = [{KEY: []}, {BEARER: []}]
-    parameters = [_parameter(name, meaning, operation) for name, meaning in operation.query.items()]
+    posted = examples["payment with all fields"]["event_id"]
+    parameters = [_parameter(name, meaning, operation, posted) for name, meaning in operation.query.items()]
     if "{event_id}" in operation.path:
-        parameters.append({"name": "event_id", "in": "path", "required": True, "schema": {"type": "string"}})
+        parameters.append({"name": "event_id", "in": "path", "required": True, "schema": {"type": "string"}, "example": posted})
     if parameters:
         made["parameters"] = parameters
     if operation.method == "POST":
@@ -92,10 +93,11 @@ def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, A
     return made
 
 
-def _parameter(name: str, meaning: str, operation: Operation) -> dict[str, Any]:
+def _parameter(name: str, meaning: str, operation: Operation, posted: str) -> dict[str, Any]:
     form: dict[str, Any] = {"type": "string"} if name == "event_id" else {"type": "string", "enum": ["all", "exceptions"]}
     required = name == "event_id" and operation.path == "/v1/decisions"
-    return {"name": name, "in": "query", "required": required, "description": meaning, "schema": form}
+    example = {"example": posted} if name == "event_id" else {}
+    return {"name": name, "in": "query", "required": required, "description": meaning, "schema": form, **example}
 
 
 def _body(operation: Operation) -> dict[str, Any]:

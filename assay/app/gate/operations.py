@@ -57,6 +57,7 @@ OF_ITEMS: Final = (
     Reason.ENTITY_UNKNOWN,
     Reason.ENTITY_MISSING,
     Reason.TIME_IN_FUTURE,
+    Reason.LATE_BEYOND_WATERMARK,
     Reason.TIME_TOO_EARLY,
     Reason.LABEL_NOT_AFTER_PAYMENT,
     Reason.LABEL_SUBJECT_UNKNOWN,
@@ -133,7 +134,8 @@ OPERATIONS: Final = (
     Operation(
         "POST", "/v1/ingest/marks", "postMark", "Say that everything before an instant has been posted",
         {200: Answered(Marked, "the mark is written")},
-        (*_POSTED, Reason.MARK_INVALID, Reason.RUN_SCOPE_MISMATCH, Reason.MARK_BACKWARDS), MarkBody, None, {}, ("mark",),
+        (*_POSTED, Reason.MARK_INVALID, Reason.RUN_SCOPE_MISMATCH, Reason.TIME_IN_FUTURE, Reason.MARK_BACKWARDS),
+        MarkBody, None, {}, ("mark",),
     ),
     Operation(
         "GET", "/healthz", "health", "Whether the gate can admit",

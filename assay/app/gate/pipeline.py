@@ -17,7 +17,7 @@ from assay.app.gate.calls import Call, IngestCall, MarkCall
 from assay.app.gate.group import Group, Leader
 from assay.app.gate.health import Health
 from assay.app.gate.index import AdmissionIndex, Claim
-from assay.app.gate.marks import Marks
+from assay.app.gate.marks import LastMarks, Marks
 from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.records import records_of
@@ -43,14 +43,14 @@ class Pipeline:
         index: AdmissionIndex,
         publisher: BusPublisher,
         settler: Settler,
-        marks: Marks,
+        marks: tuple[LastMarks, Marks],
         health: Health,
         run: tuple[Pins, str],
         clock: Callable[[], int],
         halt: Callable[[Stop], None],
     ) -> None:
         self._arrivals, self._index, self._publisher = arrivals, index, publisher
-        self._settler, self._marks, self._health = settler, marks, health
+        self._settler, (self._last, self._marks), self._health = settler, marks, health
         self._pins, self._run_id = run
         self._clock, self._halt = clock, halt
         self._arrived: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
@@ -102,7 +102,7 @@ class Pipeline:
     def _begin_all(self) -> None:
         while (call := self._next()) is not None:
             if isinstance(call, MarkCall):
-                self._begun.put(call)
+                self._guarded([call], partial(self._begin_mark, call))
             else:
                 calls = [call, *self._companions(len(call.items))]
                 self._guarded(calls, partial(self._begin, calls))
@@ -120,6 +120,10 @@ class Pipeline:
                 return
             size += len(following.items)
             yield following
+
+    def _begin_mark(self, call: MarkCall) -> None:
+        self._last.take(call, self._clock())
+        self._begun.put(call)
 
     def _begin(self, calls: list[IngestCall]) -> None:
         GATE_GROUP_ITEMS.observe(sum(len(call.items) for call in calls))

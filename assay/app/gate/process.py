@@ -22,7 +22,7 @@ from assay.app.gate.examples import examples_of
 from assay.app.gate.health import Health
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.log_rate import LogRate, out_of_files
-from assay.app.gate.marks import Marks
+from assay.app.gate.marks import LastMarks, Marks
 from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, shipped_admission_policy
@@ -114,13 +114,13 @@ def build(
     halted = Halted()
     settler = Settler(settled, publisher, writer, logs, clock)
     known, marks = RunNames.of(run.config), Marks(settled, publisher, pins)
-    examiner = Examiner(policy, scope, known)
+    examiner, last = Examiner(policy, scope, known), LastMarks(claims, pins.platform_run_id, policy.future_tolerance_us)
     pipeline = Pipeline(
-        arrivals=Arrivals(examiner, claims, known, pins.platform_run_id),
+        arrivals=Arrivals(examiner, claims, known, pins.platform_run_id, last),
         index=claims,
         publisher=publisher,
         settler=settler,
-        marks=marks,
+        marks=(last, marks),
         health=health,
         run=(pins, run.config.run_id),
         clock=clock,

@@ -41,6 +41,8 @@ PAGE_HEADERS = {
 ANSWER_WITHIN_S = 30
 #: the field of an admitted payment's answer that says where its decision can be asked for
 DECISION_URL = "decision_url"
+#: a part of a path, and the same for aiohttp, which would leave out braces
+_ID, _ANY_ID = "{event_id}", "{event_id:[^/]+}"
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
 log = logging.getLogger("assay.gate")
@@ -96,7 +98,7 @@ class GateServer:
         made = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._answer_refusals])
         for (method, path), handler in self._handlers().items():
             route = web.get if method == "GET" else web.post
-            made.add_routes([route(path, handler, expect_handler=answer_expectation)])
+            made.add_routes([route(path.replace(_ID, _ANY_ID), handler, expect_handler=answer_expectation)])
         made.on_cleanup.append(self._close)
         return made
 
@@ -265,7 +267,16 @@ def _with_place(outcome: ItemAnswer, request: web.Request) -> ItemAnswer:
         return outcome
     named = quote(outcome["event_id"], safe="")
     path = f"/v1/decisions?event_id={named}" if named in DOTS else f"/v1/decisions/{named}"
-    return {**outcome, DECISION_URL: f"{request.scheme}://{request.host}{path}"}
+    return {**outcome, DECISION_URL: f"{request.scheme}://{_host(request)}{path}"}
+
+
+def _host(request: web.Request) -> str:
+    """Host and port as the caller names them; where it names none, as HTTP/1.0 may, those that it reached."""
+    named = request.headers.get("Host")
+    if named or request.transport is None:
+        return named or request.host
+    address, port = request.transport.get_extra_info("sockname")[:2]
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _exceptions_only(request: web.Request) -> bool:

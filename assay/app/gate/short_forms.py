@@ -60,14 +60,15 @@ class LabelBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Short:
     """An item that was posted in a short form: as it came, and the envelope it becomes.
 
-    `subject` is the payment that a label speaks of where the label does not tell its time: `envelope` needs that time then, in
-    microseconds. `places` gives the names that fields of the envelope have in the short form.
+    `subject` is the payment that a label speaks of. `envelope` needs the time of that payment, in microseconds, unless the label tells it
+    (`timed`). `places` gives the names that fields of the envelope have in the short form.
     """
 
     raw: bytes
     envelope: Callable[[int], bytes]
     places: Mapping[str, str]
     subject: str | None = None
+    timed: bool = False
 
     def place(self, where: str) -> str:
         """The place of a fault in the envelope, as a place in what was posted."""
@@ -147,7 +148,7 @@ def label_of(raw: bytes, pins: Mapping[str, str | int], now_us: int, number: int
         at = subject_us if told_us is None else told_us
         return msgspec.json.encode({"event_id": event_id, **head, "payload": {**says, "subject_ts_utc": instants.text(at)}})
 
-    return Short(raw, envelope, _LABEL_PLACES, given.payment if told_us is None else None)
+    return Short(raw, envelope, _LABEL_PLACES, given.payment, told_us is not None)
 
 
 def _read(decoder: msgspec.json.Decoder[Any], raw: bytes, what: str, fields: str) -> Any:

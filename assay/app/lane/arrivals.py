@@ -59,7 +59,7 @@ class LaneWatch:
         return ()
 
     def published(self, entry: JournalEntry, output: LaneOutput, made_us: int, waited: Sequence[Waited], clock: Clock) -> None:
-        """The outputs of a record, made at `made_us`, are acknowledged; `waited` is what `folded` gave for it."""
+        """The outputs of a record, made at `made_us`, and of its effects' answers are acknowledged; `waited` is what `folded` gave."""
 
 
 UNWATCHED: Final = LaneWatch()

@@ -275,13 +275,13 @@ class LaneDriver:
         while True:
             flight, output, waited = await self._folded.get()
             await self._confirm(flight)
-            await self._settle(flight.entry.sequence, output)
-            self._watch.published(flight.entry, output, flight.made_us, waited, self._wall_us)
+            published = await self._settle(flight.entry.sequence, output)
+            self._watch.published(flight.entry, published, flight.made_us, waited, self._wall_us)
             self._in_flight.task_done()
             self._room.release()
 
-    async def _settle(self, sequence: int, output: LaneOutput) -> None:
-        """Outputs of an acknowledged journal record: publish, execute effects, journal what they answered."""
+    async def _settle(self, sequence: int, output: LaneOutput) -> LaneOutput:
+        """Outputs of an acknowledged journal record: publish, execute effects, journal what they answered. What was published."""
         await self._failpoints.reach("after_journal_before_produce")
         if output.effects is not None:
             if self._effector is None:
@@ -292,9 +292,9 @@ class LaneDriver:
             flight = await self._send(entry)
             await self._confirm(flight)
             answered = await self._apply(entry)
-            await self._outputs.publish([*output.emissions, *answered.emissions], self._wall_us() // 1_000)
-            sequence = entry.sequence
-        elif output.emissions:
+            output, sequence = LaneOutput([*output.emissions, *answered.emissions]), entry.sequence
+        if output.emissions:
             await self._outputs.publish(output.emissions, self._wall_us() // 1_000)
         await self._failpoints.reach("after_produce_before_commit")
         self.machine.emitted(sequence)
+        return output

@@ -36,11 +36,15 @@ def currency(frame: pl.DataFrame, spec: Value, declared: dict[str, int] | None) 
     series = constant_or_column(frame, spec)
     column = spec.column or "currency"
     view = frame if spec.column else frame.with_columns(series.alias(column))
-    wrong = ~series.is_in(list(ISO_4217 if declared is None else declared))
-    if declared is None:
+    known = list(ISO_4217 if declared is None else declared)
+    wrong = ~series.is_in(known)
+    if series.filter(wrong).str.strip_chars().str.to_uppercase().is_in(known).any():
+        what, remedy = "a currency in another spelling", "Write three capital letters without blanks, as in EUR."
+    elif declared is None:
         what, remedy = "not a currency", "Write the three letters of ISO 4217; declare any other as 'currencies: {ABC: 2}' in the mapping."
     else:
-        what, remedy = f"not one of the mapping's currencies ({', '.join(declared)})", "Add it to 'currencies' in the mapping."
+        what = f"not one of the mapping's currencies ({', '.join(declared)})"
+        remedy = "Add it to 'currencies' in the mapping, with its exponent if ISO 4217 does not have it: '{ABC: 2}'."
     refuse_row(view, wrong, Reason.INPUT_VALUE_INVALID, column, what, remedy)
     if declared is None and series.n_unique() > 1:
         found = ", ".join(series.unique().sort().to_list())

@@ -51,9 +51,23 @@ class CsvFile:
             if self.columns.count(column) > 1:
                 what = f"the header names the column '{column}' {self.columns.count(column)} times"
                 raise unreadable(self.path, what, "Give every column that the mapping names a name of its own.")
-        places = {column: str(self.columns.index(column)) for column in columns}
+        return self._at({column: self.columns.index(column) for column in columns})
+
+    def whole(self) -> pl.DataFrame:
+        """All columns; further ones of the same name as `name [2]`, `name [3]`."""
+        places: dict[str, int] = {}
+        for place, column in enumerate(self.columns):
+            named, number = column, 1
+            while named in places or (number > 1 and named in self.columns):
+                number += 1
+                named = f"{column} [{number}]"
+            places[named] = place
+        return self._at(places)
+
+    def _at(self, found: dict[str, int]) -> pl.DataFrame:
+        places = {column: str(place) for column, place in found.items()}
         if not self.rows:
-            return pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
+            return pl.DataFrame(schema=dict.fromkeys(places, pl.String))
         schema = {str(place): pl.String for place in range(len(self.columns))}
         scan = pl.scan_csv(
             io.BytesIO(self._text), has_header=False, schema=schema, separator=self.separator, quote_char=self.form.quote_mark

@@ -11,9 +11,10 @@ from typing import Any
 import polars as pl
 
 from assay.app.oracle.label_columns import label_columns
-from assay.app.oracle.live_columns import live_frame
+from assay.app.oracle.live_columns import live_frame, refuse_twins
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.reading import over_file, read_input
+from assay.app.oracle.refusing import ROW
 from assay.app.oracle.row_faults import all_of, sound_rows
 from assay.app.oracle.row_filters import taken_rows
 from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document, world_root
@@ -48,7 +49,7 @@ def import_world(
     truth = mapping.truth
     frame = read_input(path, [*mapping.live_columns(), *sorted(truth.columns() if truth else ())], mapping.form)
     progress("check", 1, 5)
-    checked, faults = sound_rows(frame, lambda rows: _checked(rows, mapping, now_us))
+    checked, faults = sound_rows(frame, lambda rows: _checked(rows, frame, mapping, now_us))
     if faults and aside is None:
         raise all_of(faults)
     progress("sort", 2, 5)
@@ -65,10 +66,12 @@ def import_world(
     return sealed
 
 
-def _checked(frame: pl.DataFrame, mapping: Mapping, now_us: int) -> pl.DataFrame:
-    """Columns of a live row and of its label, of the rows that the mapping takes."""
-    frame = taken_rows(frame, mapping.filter or ())
+def _checked(rows: pl.DataFrame, whole: pl.DataFrame, mapping: Mapping, now_us: int) -> pl.DataFrame:
+    """Columns of a live row and of its label, of the rows that the mapping takes. The other rows of the whole file are at fault."""
+    frame = taken_rows(rows, mapping.filter or ())
     live = live_frame(frame, mapping, now_us)
+    if len(rows) < len(whole):
+        refuse_twins(frame, live["source_id"], whole.filter(~whole[ROW].is_in(rows[ROW].implode())), mapping)
     live = live.with_columns(source_order(frame, mapping.order, live["ts_us"]))
     labels = label_columns(frame, mapping.truth, live["ts_us"], now_us) if mapping.truth else live.select()
     return pl.concat([live, labels], how="horizontal")

@@ -22,6 +22,8 @@ def label_columns(frame: pl.DataFrame, truth: Truth, ts_us: pl.Series, now_us: i
     label = pl.select(pl.when(values.is_not_null()).then(values.is_in(meanings(truth.positive)).cast(pl.Int8))).to_series()
     observed = instant(frame, truth.time, required=False) if truth.time else pl.Series([None], dtype=pl.Int64).new_from_index(0, len(frame))
     if truth.time:
+        timed = label == 1 if truth.emit == "positive" else label.is_not_null()
+        _refuse_untimed(joined(frame, truth.time.names, truth.time.name), truth.time.name, timed.fill_null(False) & observed.is_null())
         _refuse_mistimed(joined(frame, truth.time.names, truth.time.name), truth.time.name, label, observed, ts_us, now_us)
     others = [as_text(frame, column).alias(f"truth.{column}") for column in truth.also]
     labels = pl.DataFrame([label.alias("truth.label"), observed.alias("truth.observed_ts_us"), *others])
@@ -44,9 +46,13 @@ def _told(frame: pl.DataFrame, truth: Truth) -> pl.Series:
     return values
 
 
+def _refuse_untimed(frame: pl.DataFrame, column: str, untimed: pl.Series) -> None:
+    """Labels that are told need their time; under `emit: positive` these are the frauds."""
+    remedy = "Give it the time at which it was known. Labels that are not told (see truth.emit) need none."
+    refuse_row(frame, untimed, Reason.INPUT_VALUE_MISSING, column, "a label without its time", remedy)
+
+
 def _refuse_mistimed(frame: pl.DataFrame, column: str, label: pl.Series, observed: pl.Series, ts_us: pl.Series, now_us: int) -> None:
-    untimed = label.is_not_null() & observed.is_null()
-    refuse_row(frame, untimed, Reason.INPUT_VALUE_MISSING, column, "a label without its time", "Give every label the time it was made.")
     early = (label.is_not_null() & (observed <= ts_us)).fill_null(False)
     remedy = "A label is made after its payment; check the time columns and their zones."
     refuse_row(frame, early, Reason.LABEL_NOT_AFTER_PAYMENT, column, "a label that is not later than its payment", remedy)

@@ -14,12 +14,13 @@ from typing import Protocol
 import polars as pl
 import polars.selectors as cs
 
+from assay.app.oracle.aside_reading import json_lines
 from assay.app.oracle.column_types import plain_types
 from assay.app.oracle.csv_reading import CsvFile
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import FILE, FILE_ROW, NESTED_REMEDY, ROW, unreadable
-from assay.app.oracle.table_files import JsonLines, ParquetFile, ParquetFolder
+from assay.app.oracle.table_files import ParquetFile, ParquetFolder
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import plain_name
@@ -36,6 +37,9 @@ class InputFile(Protocol):
     def frame(self, columns: Sequence[str]) -> pl.DataFrame:
         """The rows of these columns, which the file has."""
 
+    def whole(self) -> pl.DataFrame:
+        """All columns, each under a name of its own, also those that `frame` would refuse."""
+
     def hint(self) -> str:
         """What may be wrong when a column is not there, as the end of a sentence."""
 
@@ -45,8 +49,8 @@ _KINDS: dict[str, Callable[[Path, CsvForm], InputFile]] = {
     ".parquet": ParquetFile,
     ".csv": CsvFile,
     ".tsv": CsvFile,
-    ".jsonl": JsonLines,
-    ".ndjson": JsonLines,
+    ".jsonl": json_lines,
+    ".ndjson": json_lines,
 }
 
 
@@ -68,9 +72,9 @@ def read_whole(path: Path, form: CsvForm) -> pl.DataFrame:
 def _rows(path: Path, columns: Sequence[str] | None, form: CsvForm) -> pl.DataFrame:
     try:
         file = _open(path, form)
-        wanted = file.columns if columns is None else columns
-        _refuse_missing(file, path, wanted)
-        frame = file.frame(wanted)
+        if columns is not None:
+            _refuse_missing(file, path, columns)
+        frame = file.whole() if columns is None else file.frame(columns)
     except READ_ERRORS as error:
         raise damaged(path, error) from None
     if frame.is_empty():
@@ -79,7 +83,9 @@ def _rows(path: Path, columns: Sequence[str] | None, form: CsvForm) -> pl.DataFr
 
 
 def _numbered(frame: pl.DataFrame) -> pl.DataFrame:
-    """With the number of each row; in a folder also of the row in its file."""
+    """With the number of each row; in a folder also of the row in its file. Rows that were set aside have the numbers that they had."""
+    if ROW in frame.columns:
+        return frame
     frame = frame.with_row_index(ROW, offset=1)
     return frame.with_columns(pl.int_range(1, pl.len() + 1).over(FILE).alias(FILE_ROW)) if FILE in frame.columns else frame
 

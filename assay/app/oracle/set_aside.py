@@ -1,19 +1,19 @@
 """Rows that an import sets aside: written to a file as they stood, each with its fault, so that they can be corrected and imported.
 
-The file is JSON lines: the fault under names that begin with `assay.`, then all columns of the row. The mapping of the import reads it.
+The file is JSON lines: `assay` with the row's number and fault, and `values` with all its columns. The mapping of the import reads it.
 """
 
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
-import polars.selectors as cs
 
-from assay.app.oracle.column_types import plain_types
+from assay.app.oracle.aside_types import not_finite, written
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.reading import read_whole
 from assay.app.oracle.refusing import FILE, FILE_ROW, ROW, RowsRefused
@@ -22,7 +22,6 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 _SUFFIXES = (".jsonl", ".ndjson")
-_OURS = "assay."
 
 
 def refuse_aside_file(path: Path) -> None:
@@ -54,14 +53,25 @@ def aside_lines(rows: pl.DataFrame, faults: Sequence[RowsRefused]) -> bytes:
     for fault in faults:
         told = {"code": fault.reason.value, "column": fault.told.column, "detail": fault.told.details(), "remedy": fault.remedy}
         parts.append(pl.DataFrame({ROW: fault.rows, **told}))
-    found = pl.concat(parts).join(rows, on=ROW, how="inner", maintain_order="left").sort(ROW)
-    held = _written(found.drop("code", "column", "detail", "remedy", ROW, FILE, FILE_ROW, strict=False))
-    held = held.drop([name for name in held.columns if name.startswith(_OURS)])  # of an earlier import of these rows
-    ours = {"row": ROW, "file": FILE, "file_row": FILE_ROW, "code": "code", "column": "column", "detail": "detail", "remedy": "remedy"}
-    named = [found[name].alias(f"{_OURS}{ours_name}") for ours_name, name in ours.items() if name in found.columns]
+    found = pl.concat(parts).sort(ROW)
+    held = rows.filter(rows[ROW].is_in(found[ROW].implode())).sort(ROW)
+    places = [held[name].alias(told) for name, told in ((ROW, "row"), (FILE, "file"), (FILE_ROW, "file_row")) if name in held.columns]
+    values, types = written(held.drop(ROW, FILE, FILE_ROW, strict=False))
+    typed = [pl.DataFrame({name: [kind] * len(held) for name, kind in types.items()}).to_struct("types")] if types else []
+    fault_columns = found.drop(ROW).iter_columns()
     lines = io.BytesIO()
-    pl.DataFrame([*named, *held.iter_columns()]).write_ndjson(lines)
-    return lines.getvalue()
+    pl.DataFrame([pl.DataFrame([*places, *fault_columns, *typed]).to_struct("assay"), values.to_struct("values")]).write_ndjson(lines)
+    return _with_not_finite(lines.getvalue(), not_finite(values))
+
+
+def _with_not_finite(text: bytes, found: Mapping[int, Mapping[str, str]]) -> bytes:
+    """Lines with floats in words where JSON has no number; a frame has no column of both."""
+    lines = text.split(b"\n")
+    for place, words in found.items():
+        line = json.loads(lines[place])
+        line["values"] |= words
+        lines[place] = json.dumps(line, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"\n".join(lines)
 
 
 def counts_of(faults: Sequence[RowsRefused]) -> dict[str, int]:
@@ -79,16 +89,6 @@ def set_aside_text(counts: Mapping[str, int]) -> str:
     codes = ", ".join(f"{code} {count:,}" for code, count in counts.items())
     total = sum(counts.values())
     return f"{total:,} row{'s' if total > 1 else ''} set aside at import ({codes})"
-
-
-def _written(frame: pl.DataFrame) -> pl.DataFrame:
-    """Values that JSON has no form of are written out: times, decimals, NaN, and bytes that are no text in hexadecimal digits."""
-    frame = plain_types(frame)
-    frame = frame.with_columns(
-        (cs.temporal() | cs.decimal()).cast(pl.String), cs.binary().bin.encode("hex"), cs.by_dtype(pl.Int128, pl.UInt64).cast(pl.String)
-    )
-    odd = [series.name for series in frame.select(cs.float()).iter_columns() if not series.is_finite().fill_null(True).all()]
-    return frame.with_columns(cs.by_name(*odd).cast(pl.String)) if odd else frame
 
 
 def _refused(path: Path, what: str, remedy: str) -> Stop:

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 import polars.selectors as cs
 
+from assay.app.oracle.aside_types import in_words
 from assay.app.oracle.column_types import of_one_type
 from assay.app.oracle.csv_text import utf8_text
 from assay.app.oracle.mapping_csv import CsvForm
@@ -37,6 +38,10 @@ class ParquetFile:
     def frame(self, columns: Sequence[str]) -> pl.DataFrame:
         """The rows of these columns; a column may have any name, `*` and `^a$`, too."""
         return self._scan.select(cs.by_name(*columns)).collect()
+
+    def whole(self) -> pl.DataFrame:
+        """All columns."""
+        return self.frame(self.columns)
 
     def hint(self) -> str:
         """Nothing."""
@@ -71,6 +76,15 @@ class ParquetFolder:
         """The rows of these columns, and FILE."""
         return of_one_type([self._path / file for file in self.files], [self._rows(file, columns) for file in self.files])
 
+    def whole(self) -> pl.DataFrame:
+        """All columns of the first file, and FILE. One that another file lacks is null there, and one of several types is text."""
+        places = [self._path / file for file in self.files]
+        stored = [pl.scan_parquet(place, hive_partitioning=False).collect_schema().names() for place in places]
+        held = [[name for name in self.columns if name in (*self._partitions, *names)] for names in stored]
+        parts = [self._rows(file, names) for file, names in zip(self.files, held, strict=True)]
+        filled = [part.with_columns(pl.lit(None).alias(name) for name in self.columns if name not in part.columns) for part in parts]
+        return pl.DataFrame([_one_type_or_text(places, [part[name] for part in filled]) for name in (*self.columns, FILE)])
+
     def hint(self) -> str:
         """Nothing."""
         return ""
@@ -100,7 +114,7 @@ class JsonLines:
         self._untold: dict[str, tuple[int, str]] = {}  # column → its first line with a value that has no text of its own
         for number, line in enumerate(io.BytesIO(text), start=1):
             if line.strip():
-                for name, value in _object(path, number, line).items():
+                for name, value in json_object(path, number, line).items():
                     if isinstance(value, list | dict):
                         self._untold.setdefault(name, (number, "a list or an object"))
                     elif isinstance(value, float) and form.decimal == ",":
@@ -117,9 +131,7 @@ class JsonLines:
         Raises Quarantine: INPUT_FILE_UNREADABLE when the reader finds other rows than there are lines; INPUT_COLUMN_TYPE for a list, an
         object, or a number that csv.decimal does not fit, in a column of text.
         """
-        if len(self._rows) != self.lines:
-            what = f"the file has {self.lines} lines, its reader finds {len(self._rows)} rows"
-            raise unreadable(self._path, what, "Write one JSON object per line.")
+        rows = self.whole()
         for name in columns:
             if name in self._untold and self._rows.schema[name] == pl.String:
                 number, what = self._untold[name]
@@ -127,7 +139,14 @@ class JsonLines:
                 raise Quarantine(
                     Reason.INPUT_COLUMN_TYPE, f"{what} beside text", where=where, remedy="Write the column as text in all lines."
                 )
-        return self._rows.select(cs.by_name(*columns))
+        return rows.select(cs.by_name(*columns))
+
+    def whole(self) -> pl.DataFrame:
+        """All columns; beside text, a list, an object or a number is text."""
+        if len(self._rows) != self.lines:
+            what = f"the file has {self.lines} lines, its reader finds {len(self._rows)} rows"
+            raise unreadable(self._path, what, "Write one JSON object per line.")
+        return self._rows
 
     def hint(self) -> str:
         """Nothing."""
@@ -146,7 +165,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
+def json_object(path: Path, number: int, line: bytes) -> dict[str, Any]:
     """A line is one JSON object that gives each key once: of two, readers keep this one or that."""
     try:
         found = json.loads(line, object_pairs_hook=_once)
@@ -157,6 +176,14 @@ def _object(path: Path, number: int, line: bytes) -> dict[str, Any]:
         fault = str(error) if isinstance(error, _GivenTwice) else f"no JSON ({error})"
     where, what = f"{path}, line {number}", f"not one JSON object per line: {fault}"
     raise unreadable(where, what, "Write each payment as one object on a line of its own.")
+
+
+def _one_type_or_text(places: Sequence[Path], parts: Sequence[pl.Series]) -> pl.Series:
+    """Parts of a column as `of_one_type` has them; as text where they have no type in common."""
+    try:
+        return of_one_type(places, [part.to_frame() for part in parts]).to_series()
+    except Quarantine:
+        return pl.concat([in_words(part) for part in parts]).alias(parts[0].name)
 
 
 def _left_beside(part: str) -> bool:

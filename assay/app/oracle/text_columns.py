@@ -124,14 +124,14 @@ def refuse_blanks(frame: pl.DataFrame, series: pl.Series, column: str) -> None:
 
 
 def as_text(frame: pl.DataFrame, column: str) -> pl.Series:
-    """A column's values written out. Raises INPUT_COLUMN_TYPE for lists, objects and bytes, which have no text."""
+    """A column's values written out. Raises INPUT_COLUMN_TYPE for lists, objects, bytes and durations, which have no text."""
     series = values_of(frame, column)
     if series.dtype.is_nested():
         refuse_nested(column, series.dtype)
-    if series.dtype in (pl.Binary, pl.Object):
+    if series.dtype in (pl.Binary, pl.Object, pl.Duration):
         refuse_type(column, series.dtype, "plain values: text, numbers, booleans or times")
     refuse_inexact(frame, series, column)
-    return series.cast(pl.String)
+    return series.dt.to_string("%H:%M:%S%.f") if series.dtype == pl.Time else series.cast(pl.String)
 
 
 def refuse_inexact(frame: pl.DataFrame, series: pl.Series, column: str) -> None:

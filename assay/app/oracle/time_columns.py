@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from assay.app.oracle.counted_times import since_origin
+from assay.app.oracle.format_digits import digits_pattern
 from assay.app.oracle.mapping_time import TimeColumn
 from assay.app.oracle.refusing import refuse_row, refuse_type, values_of
 from assay.app.oracle.text_columns import as_text, joined, refuse_null
@@ -80,19 +81,34 @@ def _refuse_far(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> Non
 
 def _formatted(frame: pl.DataFrame, text: pl.Series, spec: TimeColumn, form: str) -> pl.Series:
     try:
-        read = by_format(text, form)
+        read = _strptime(text, form)
     except pl.exceptions.PolarsError as error:
         what = f"the format '{form}' cannot be read: {str(error).splitlines()[0]}"
         remedy = "Correct 'format' in the mapping; it is a format of strptime."
         raise Quarantine(Reason.INPUT_VALUE_INVALID, what, where=f"column '{spec.name}'", remedy=remedy) from None
+    short = read.is_not_null() & ~_whole(text, form)
+    what = f"a number without all its digits, or without the blank before it, where the format '{form}' has no other separator"
+    remedy = "Write each number with all its digits, as in 013005 for 1:30:05: numbers lose zeros at their beginning, text keeps them."
+    refuse_row(frame, short, Reason.INPUT_VALUE_INVALID, spec.name, what, remedy)
     if read.dtype == pl.Datetime("us"):
         _refuse_naive(frame, read.is_not_null(), spec)
     return _to_utc_us(frame, read, spec)
 
 
 def by_format(text: pl.Series, form: str) -> pl.Series:
-    """Text read by a format of strptime; null where it does not fit."""
+    """Text read by a format of strptime; null where it does not fit, or where a number without a separator lacks digits."""
+    return _strptime(text, form).set(~_whole(text, form), None)
+
+
+def _strptime(text: pl.Series, form: str) -> pl.Series:
+    """A number that no separator ends is taken with the digits that are there: see `_whole`."""
     return text.str.to_datetime(form.replace(".%f", "%.f"), time_unit="us", strict=False)
+
+
+def _whole(text: pl.Series, form: str) -> pl.Series:
+    """Which values tell where each number ends; null is one."""
+    pattern = digits_pattern(form.replace(".%f", "%.f"))
+    return text.str.contains(pattern).fill_null(True) if pattern else pl.Series([True]).new_from_index(0, len(text))
 
 
 def _written_time(frame: pl.DataFrame, series: pl.Series, spec: TimeColumn) -> pl.Series:

@@ -13,6 +13,7 @@ from assay.app.policy.documents import Policy
 from assay.app.policy.grain import grain_us
 from assay.app.policy.starter import Start, features_yaml, rules_yaml
 from assay.app.stores.durable import make_directory, replace_file
+from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.contracts.yaml_documents import read_document
 from assay.tables.feature_plan import compile_plan
@@ -49,7 +50,15 @@ def documents_for(mapping: Mapping) -> Documents:
 
 
 def start_of(mapping: Mapping, name: str, entities: Sequence[str] = ()) -> Start:
-    """What a first policy is made for: entities (all of the mapping's if none are given), currencies, and what is known of times."""
+    """What a first policy is made for: entities (all of the mapping's if none are given), currencies, and what is known of times.
+
+    Raises Stop(POLICY_ENTITY_ABSENT) for an entity that the mapping does not name, and for a mapping that names none.
+    """
+    absent = next((given for given in entities if given not in mapping.entities), None)
+    if absent is not None or not mapping.entities:
+        what = "the mapping names no entity" if absent is None else f"the mapping names no entity '{absent}'"
+        remedy = "Features are kept per entity: name its column in the mapping, under `entities`."
+        raise Stop(Reason.POLICY_ENTITY_ABSENT, what, where=f"entities: {', '.join(mapping.entities) or 'none'}", remedy=remedy)
     delay_us = None if mapping.truth is None else mapping.truth.delay_us or 0
     return Start(name, entities or list(mapping.entities), currencies_of(mapping), delay_us, grain_us(mapping.time))
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from assay.app.bus.topic_reader import read_topic
 from assay.app.oracle.sealed_world import find_world
+from assay.app.oracle.set_aside import set_aside_text
 from assay.app.report.paid import row_named
 from assay.app.report.undecided import refuse_quarantined, refuse_set_aside, why_not
 from assay.app.run.directory import Run
@@ -73,7 +74,8 @@ def find(run: Run, wanted: str, bus: Bus = on_bus) -> Found:
     except Retry as silent:
         unsearched = silent
     if found is None:
-        raise why_not(run, wanted, event_id, unsearched, of_world=row is not None)
+        aside = "" if world is None else set_aside_text(world.manifest.aside)
+        raise why_not(run, wanted, event_id, unsearched, of_world=row is not None, aside=aside)
     return found
 
 

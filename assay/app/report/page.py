@@ -16,8 +16,10 @@ from markupsafe import Markup
 from assay.app.report import charts
 from assay.app.report.amounts import major, two_digits, unit
 from assay.app.report.summary import OutcomeRow, RunSummary
+from assay.app.screen import counted
 from assay.contracts import instants
 from assay.contracts.outcomes import OUTCOMES
+from assay.contracts.visible import one_line
 
 RULES_SHOWN = 12
 FOUND_SHOWN = 100
@@ -83,12 +85,23 @@ def _figure(value: float | None, form: str = ",") -> str:
     return NOT_PROVEN if value is None else format(value, form)
 
 
+def _counted(count: int | None, noun: str) -> str:
+    return f"{NOT_PROVEN} {noun}s" if count is None else counted(count, noun)
+
+
 @cache
 def _environment() -> Environment:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, loader=FileSystemLoader(_HERE)
     )
-    environment.filters.update(figure=_figure, major=major, two_digits=two_digits, when=lambda us: instants.text(us)[:19].replace("T", " "))
+    environment.filters.update(
+        figure=_figure,
+        counted=_counted,
+        one_line=one_line,
+        major=major,
+        two_digits=two_digits,
+        when=lambda us: instants.text(us)[:19].replace("T", " "),
+    )
     environment.globals.update(charts=charts, outcomes=OUTCOMES, none=None, unit=unit)
     return environment
 

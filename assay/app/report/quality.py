@@ -19,7 +19,7 @@ TRAIN_DAYS, DELAY_DAYS, TEST_DAYS = 7, 7, 7
 
 
 class Quality(NamedTuple):
-    """Metrics over the rows a split leaves. A metric that needs both classes is None without them."""
+    """Metrics over the rows a split leaves. A metric is None without the classes that it needs."""
 
     rows: int
     frauds: int
@@ -51,9 +51,9 @@ def average_precision(fraud: NDArray[np.bool_], score: NDArray[np.generic]) -> f
 def card_precision(day: I64, customer: I64, fraud: NDArray[np.bool_], score: NDArray[np.generic], top: int = 100) -> float | None:
     """Mean over days of the share of compromised customers among each day's `top` by highest score.
 
-    A customer found on one day is left out of later days. `top` divides even on a day with fewer customers.
+    A customer found on one day is left out of later days. `top` divides even on a day with fewer customers. None without frauds.
     """
-    if not len(day):
+    if not fraud.any():
         return None
     found = np.zeros(0, np.int64)
     shares = []

@@ -44,10 +44,11 @@ def refuse_set_aside(letters: Iterable[bytes | None], event_id: str) -> None:
                 )
 
 
-def why_not(run: Run, wanted: str, event_id: str, unsearched: Retry | None, *, of_world: bool) -> AssayError:
+def why_not(run: Run, wanted: str, event_id: str, unsearched: Retry | None, *, of_world: bool, aside: str = "") -> AssayError:
     """Retry(DECISION_PENDING) for what the gate admitted, else Stop(DECISION_NOT_FOUND), or `unsearched` where nothing could be searched.
 
-    `unsearched` says that the bus does not answer. `of_world`: the run's world has the payment.
+    `unsearched` says that the bus does not answer. `of_world`: the run's world has the payment. `aside`: how many rows
+    of its file are not part of the world.
     """
     if _admitted(run, event_id):
         what, ask = f"{wanted!r} is admitted, and not decided yet", "Ask again in a moment; a worker has to run."
@@ -62,7 +63,10 @@ def why_not(run: Run, wanted: str, event_id: str, unsearched: Retry | None, *, o
         return unsearched
     what = f"{wanted!r} is unknown: no decision has it as event id or decision id, and the gate has not seen it"
     searched = f"{SEGMENTS} and {RTDL}" if unsearched is None else SEGMENTS
-    known = "Take an id of the payments' file, an id that was posted, or the decision_id of `assay topic cat`."
+    if aside:
+        what += f"; {aside}, and the run's world has no ids of such rows"
+    known = "If its row was set aside, it is in the file that --quarantine-rows named. " if aside else ""
+    known += "Take an id of the payments' file, an id that was posted, or the decision_id of `assay topic cat`."
     remedy = known if unsearched is None else f"{RTDL} was not searched: {unsearched.what}. Start the run's Kafka and ask again."
     return Stop(Reason.DECISION_NOT_FOUND, what, where=searched, remedy=remedy)
 

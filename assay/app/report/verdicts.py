@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from assay.app.report.evidence import AuditEvidence, Entry, ReplayEvidence
 from assay.app.report.recheck import Held
+from assay.app.screen import counted
 
 CAME_IN = "Every payment came through the gate"
 REPLAYED, WHOLE, GIVEN = "Replay gives the same decisions", "Audit chain is whole", "Audit holds the decisions of the journal"
@@ -18,8 +19,9 @@ def came_in(entry: Entry | None, held: Held) -> Shown:
     if entry is None or held.receipts is None:
         return CAME_IN, None, "receipts were not counted"
     if held.receipts != entry.receipts:
-        return CAME_IN, False, f"the evidence says {entry.receipts:,} receipts, there are {held.receipts:,}"
-    figures = f"{entry.admitted:,} payments · {entry.receipts:,} receipts · {entry.without_receipt:,} on the topic without one"
+        return CAME_IN, False, f"the evidence says {counted(entry.receipts, 'receipt')}, there are {held.receipts:,}"
+    came = f"{counted(entry.admitted, 'payment')} · {counted(entry.receipts, 'receipt')}"
+    figures = f"{came} · {entry.without_receipt:,} on the topic without one"
     if entry.strangers or entry.receipts_gone:
         return CAME_IN, False, f"{figures}, {entry.strangers:,} unknown to the gate, {entry.receipts_gone:,} whose receipt is gone"
     if entry.without_receipt and entry.unasked:
@@ -32,7 +34,7 @@ def checked_again(replay: ReplayEvidence | None, audit: AuditEvidence | None, he
     if audit is None or audit.nothing:
         none = "nothing was audited" if nothing or audit else "no verification was recorded"
         return _replayed(replay, held), (WHOLE, None, none), (GIVEN, None, none)
-    figures = f"{audit.records:,} records in {audit.segments:,} segment{'s' if audit.segments != 1 else ''}"
+    figures = f"{counted(audit.records, 'record')} in {counted(audit.segments, 'segment')}"
     whole = (WHOLE, False, held.audit) if held.audit else (WHOLE, audit.verified, figures)
     return _replayed(replay, held), whole, _given(audit, held)
 

@@ -33,6 +33,7 @@ class RunKeys:
         self._file = run.directory / "run.json"
         self._seen: tuple[int, int, int] | None = None  # the run may have been read before a change
         self._digests = _digests(run)
+        self._told = False  # of the fault that lasts
 
     def accepts(self, given: bytes) -> bool:
         """Whether this is a valid key, in the same time for each wrong one. No key is valid for a run without keys."""
@@ -45,11 +46,14 @@ class RunKeys:
         version = _version(self._file)
         if version == self._seen:
             return
-        self._seen = version
         try:
-            self._digests = _digests(Run.load(self._file.parent))
-        except (Stop, OSError) as error:
-            log.warning("the keys read last stay valid: %s", error)
+            digests = _digests(Run.load(self._file.parent))
+        except (Stop, OSError) as error:  # looked at again by the next call: nothing says when a fault is over
+            if not self._told:
+                log.warning("the keys read last stay valid: %s", error)
+            self._told = True
+            return
+        self._seen, self._digests, self._told = version, digests, False
 
 
 def rotate(directory: Path) -> Run:

@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from assay.agents.specs import JournalTopic, Role, journal_topic
+from assay.agents.step import Chunk
 from assay.agents.topology import TOPOLOGY
 from assay.app.effects.recorder import Recorder
 from assay.app.lane.assembly import fold_machine_of, partition_counts
@@ -31,7 +33,7 @@ from assay.codecs.record_batch_read import read_batches
 from assay.codecs.record_headers import framed_headers
 from assay.codecs.table_state import blocks, read_state
 from assay.contracts.errors import Stop
-from assay.contracts.handles import RTDL
+from assay.contracts.handles import RTDL, TRAFFIC
 from assay.contracts.reasons import Reason
 from assay.tables.feature_plan import compile_plan
 
@@ -53,6 +55,7 @@ def warm() -> int:
         log = world(config, PARTITIONS)
         _through_all_lanes(config, log)
         _restart(config, log)
+        _as_it_arrives(config, log)
         check(_replay(config, log), policy)
     return sum(1 for kernel in kernels().values() if kernel.signatures)
 
@@ -64,6 +67,7 @@ def load(config: RunConfig) -> None:
     """
     log = world(config, PARTITIONS)
     _through_all_lanes(config, log)
+    _as_it_arrives(config, log)
     lane = fold_machine_of(TOPOLOGY.with_role(Role.DECIDE), config, PARTITIONS)
     for value in log.values(JOURNAL):
         lane.recover(value)
@@ -115,6 +119,18 @@ def _restart(config: RunConfig, log: ModelLog) -> None:
             features = lane.table("features")
             if features is not None:
                 features.row(f"{config.features['entities'][0]}:nobody")
+
+
+def _as_it_arrives(config: RunConfig, log: ModelLog) -> None:
+    """What a lane does under `arrival` alone: labels that are read before their payments wait for them."""
+    lane = fold_machine_of(TOPOLOGY.with_role(Role.DECIDE), config.model_copy(update={"ordering": "arrival"}), PARTITIONS)
+    lane.apply(lane.claim_entry(0).value)
+    for handle, partition in sorted(log.tps(), key=lambda tp: (tp[0] == TRAFFIC, tp)):
+        if (handle, partition) in lane.position():
+            values = [record.value for record in log.read((handle, partition), 0, log.end((handle, partition)))]
+            lane.receive(Chunk(handle, partition, np.arange(len(values), dtype=np.int64), Strings.of(values)))
+            if (entry := lane.next_entry(0)) is not None:
+                lane.apply(entry.value)
 
 
 def _replay(config: RunConfig, log: ModelLog) -> Comparison:

@@ -61,7 +61,7 @@ class Held:
         """Nothing to let go of."""
 
 
-FEATURES = {"features/customer:7": {"count": 3}}
+FEATURES = {"features/customer:7": {"count": 3}, "features/{7}": {"count": 4}}
 TABLES = ("features", "entities")
 
 
@@ -182,6 +182,8 @@ def _answers(directory: Path, *, owned: bool) -> Iterator[tuple[asyncio.Runner, 
         ("/table/cases/1", True, 404, ("PATH_UNKNOWN", "there is no table 'cases'")),
         ("/table/features/customer:7", True, 200, {"count": 3}),
         ("/table/features/customer:7/", True, 200, {"count": 3}),
+        ("/table/features/%7B7%7D", True, 200, {"count": 4}),
+        ("/table/features/{7}/", True, 200, {"count": 4}),
         ("/table/", True, 200, [{"name": name, "help": f"{name} of lane held/0"} for name in TABLES]),
         ("/table/entities/", True, 200, {"name": "entities", "help": "entities of lane held/0"}),
         ("/healthz", True, 200, {}),

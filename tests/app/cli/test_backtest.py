@@ -9,6 +9,7 @@ import pytest
 import typer
 from proven_runs import make_run
 
+from assay.app.backtest.ids_file import ids_file
 from assay.app.cli import backtest as command
 from assay.app.policy.documents import load_policy
 from assay.contracts.errors import Retry, Stop
@@ -54,3 +55,20 @@ def test_without_its_broker_a_run_cannot_be_decided_again_and_no_file_is_left(tm
         command.main(["--policy", "handbook", "--run", str(tmp_path), "--ids", str(tmp_path / "ids.csv")])
     assert refused.value.reason is Reason.BROKER_UNREACHABLE
     assert [one.name for one in tmp_path.iterdir()] == ["run.json"]
+
+
+def test_a_file_of_ids_that_is_there_is_refused_before_a_server_is_asked(tmp_path: Path) -> None:
+    begun(tmp_path)
+    ids = tmp_path / "ids.csv"
+    ids.write_text("mine")
+    with pytest.raises(Stop) as refused:
+        command.main(["--policy", "handbook", "--run", str(tmp_path), "--ids", str(ids)])
+    assert (refused.value.reason, refused.value.where, ids.read_text()) == (Reason.OUTPUT_FILE_TAKEN, str(ids), "mine")
+
+
+def test_a_file_of_ids_that_somebody_makes_meanwhile_stays(tmp_path: Path) -> None:
+    ids = tmp_path / "ids.csv"
+    with pytest.raises(Stop) as refused, ids_file(ids):
+        ids.write_text("mine")
+    assert (refused.value.reason, ids.read_text()) == (Reason.OUTPUT_FILE_TAKEN, "mine")
+    assert [one.name for one in tmp_path.iterdir()] == ["ids.csv"]

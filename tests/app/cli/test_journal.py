@@ -42,4 +42,4 @@ def test_a_journal_without_snapshots_does_not_read_like_an_error(snapshots: int,
         lane="rtdl", shard=0, epoch=1, sequence=5, journal_topic="t", journal_partition=0, next_offset=6, offsets=(), code_digest="",
         run_config_digest="", parts=(),
     )  # fmt: skip
-    assert verified_line(Verified(survey, (manifest,) * snapshots, ())) == f"journal verified: 1,234 records in 1 epochs; {told}"
+    assert verified_line(Verified(survey, (manifest,) * snapshots, ())) == f"journal verified: 1,234 records in 1 epoch; {told}"

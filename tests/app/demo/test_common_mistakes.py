@@ -57,12 +57,12 @@ def missing_file(folder: Path) -> list[str | Path]:
 
 
 def demo_of_a_missing_file(folder: Path) -> list[str | Path]:
-    return ["demo", "--input", folder / "none.parquet"]
+    return ["demo", "--input", folder / "none.parquet", "--mapping", "handbook"]
 
 
 def wrong_kind_of_file(folder: Path) -> list[str | Path]:
     (folder / "in.parquet").write_text("not parquet")
-    return ["demo", "--input", folder / "in.parquet"]
+    return ["demo", "--input", folder / "in.parquet", "--mapping", "handbook"]
 
 
 def wrong_column(folder: Path) -> list[str | Path]:
@@ -183,7 +183,7 @@ def a_mistyped_run(folder: Path) -> list[str | Path]:
 def another_input_for_a_run(folder: Path) -> list[str | Path]:
     directory = run_in(folder)
     generate("handbook", 40, 2, folder / "other.parquet")
-    return ["demo", "--run", directory, "--input", folder / "other.parquet"]
+    return ["demo", "--run", directory, "--input", folder / "other.parquet", "--mapping", "handbook"]
 
 
 def replay_without_a_broker(folder: Path) -> list[str | Path]:

@@ -117,6 +117,16 @@ def test_a_good_item_is_admissible(document: dict[str, Any]) -> None:
     assert item.dedupe_key == dedupe_key(str(SCOPE["platform_run_id"]), item.event_class, document["event_id"])
 
 
+@pytest.mark.parametrize(
+    "payload",
+    [paid(entities={**paid()["entities"], "card": None}), paid(attributes={}), paid(entities={"card": None, **paid()["entities"]})],
+)
+def test_what_is_null_or_empty_is_the_same_payment_as_what_is_left_out(payload: dict[str, Any]) -> None:
+    assert admissible(event(payload=payload)).payload_hash == admissible(event()).payload_hash
+    other = paid(entities={"customer": "596"})
+    assert admissible(event(payload=other)).payload_hash != admissible(event()).payload_hash
+
+
 @pytest.mark.parametrize(("given", "order"), [({}, 41), ({"source_order": 0}, 0), ({"source_order": 2**53 - 1}, 2**53 - 1)])
 def test_the_place_of_an_item_among_those_of_its_time_is_its_clients_or_that_of_its_arrival(given: dict[str, Any], order: int) -> None:
     item = Examiner(shipped_admission_policy(), SCOPE).examine(raw(event(**given)), NOW_US, 41)

@@ -106,6 +106,8 @@ TWICE = raw(mark("2018-04-02T00:00:00.000000Z"))[:-1] + b',"seed":7}'
         (call(PUSH, gzip.compress(b" " * (17 << 20)), "Content-Encoding: gzip"), 413, "BODY_OVER_LIMIT", f"POST {PUSH}"),
         (call(PUSH, b"{}", "Expect: a miracle"), 417, "EXPECTATION_UNSUPPORTED", "Expect"),
         (call("/v1/decisions/e-1", b"", method="GET", key="wrong"), 401, "UNAUTHORISED", "X-IG-Api-Key"),
+        (call("/v1/decisions/%7Be%7D", b"", method="GET", key="wrong"), 401, "UNAUTHORISED", "X-IG-Api-Key"),
+        (call("/v1/decisions/e/1", b"", method="GET"), 404, "PATH_UNKNOWN", "GET /v1/decisions/e/1"),
         (call("/v1/decisions", b"", method="GET"), 404, "DECISION_NOT_FOUND", "event_id"),
         (call("/v1/labels", b'{"label":"FRAUD"}'), 400, "BODY_INVALID", "$.payment"),
         (b"GET /healthz\r\n\r\n", 501, "HTTP_UNSUPPORTED", "GET /healthz"),
@@ -168,6 +170,15 @@ PLACED = {"event_id": "a/b ü", "admission": "ADMIT", "reason_codes": [], "recei
 def test_a_payment_is_told_where_its_decision_is_at_the_address_it_was_posted_to(event_id: str, path: str) -> None:
     response = _single(Answer(Counter(), [{**PLACED, "event_id": event_id}]), POSTED)
     assert response.headers["Location"] == f"http://gate:1{path}"
+
+
+@pytest.mark.parametrize(("reached", "host"), [(("10.0.0.7", 8765), "10.0.0.7:8765"), (("::1", 8765, 0, 0), "[::1]:8765")])
+@pytest.mark.parametrize("headers", [{}, {"Host": ""}])
+def test_somebody_who_names_no_host_is_told_the_address_and_the_port_that_he_reached(
+    reached: tuple[Any, ...], host: str, headers: dict[str, str]
+) -> None:
+    posted = make_mocked_request("POST", "/v1/payments", headers=headers, transport=asyncio.Transport({"sockname": reached}))
+    assert _single(Answer(Counter(), [PLACED]), posted).headers["Location"] == f"http://{host}/v1/decisions/a%2Fb%20%C3%BC"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ def admitted(body: Any, reader: Reader = payment_of) -> Admissible:
         ("2025-12-31t23:00:00z", DAY),
         ("2025-12-31T23:00:00.5Z", "2025-12-31T23:00:00.500000Z"),
         ("2025-12-31T23:00:00.123456789Z", "2025-12-31T23:00:00.123456Z"),
+        ("2025-12-31T23:00:00.1234569999999999Z", "2025-12-31T23:00:00.123456Z"),
     ],
 )
 def test_the_time_of_a_payment_is_kept_in_utc_and_microseconds(given: str, kept: str) -> None:
@@ -80,9 +81,10 @@ def test_a_label_of_one_knowledge_is_the_same_label_and_a_later_one_is_another()
 
 def test_a_label_that_says_the_time_of_its_payment_waits_for_nothing() -> None:
     short = label_of(raw({**TOLD, "payment_ts_utc": "2026-01-01T00:00:00+02:00"}), SCOPE, NOW_US, 0)
-    assert short.subject is None
+    assert (short.subject, short.timed) == ("pay-1", True)
     assert msgspec.json.decode(short.envelope(0))["payload"]["subject_ts_utc"] == "2025-12-31T22:00:00.000000Z"
-    assert label_of(raw(TOLD), SCOPE, NOW_US, 0).subject == "pay-1"
+    waiting = label_of(raw(TOLD), SCOPE, NOW_US, 0)
+    assert (waiting.subject, waiting.timed) == ("pay-1", False)
 
 
 @pytest.mark.parametrize(

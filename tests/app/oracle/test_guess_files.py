@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from guess_rows import ROWS, mapping_of
 from small_worlds import NOW_US
 
 from assay.app.oracle.guess.document import document
@@ -32,20 +33,6 @@ ANSWERS = {
     "amount.sign": "any",
     "csv.decimal": ".",
 }
-ROWS: dict[str, list[Any]] = {
-    "payment_id": [f"p{n}" for n in range(12)],
-    "paid_at": [f"2024-02-{n + 1:02} 10:00:00" for n in range(12)],
-    "amount": [f"{n + 1}.50" for n in range(12)],
-    "customer": [f"c{n % 4}" for n in range(12)],
-    "is_fraud": [str(int(n == 5)) for n in range(12)],
-}
-
-
-def mapping_of(found: Guess, **answers: Any) -> dict[str, Any]:
-    """The mapping that the guess writes."""
-    read = yaml.safe_load(document(Guess(said(found.leaves, answers), found.notes), "guessed"))
-    assert isinstance(read, dict)
-    return read
 
 
 def imported_rows(folder: Path, file: Path) -> tuple[dict[str, Any], pl.DataFrame]:
@@ -141,6 +128,8 @@ def test_a_whole_file_of_many_rows_is_sampled_at_its_beginning_middle_and_end(tm
     ("name", "content", "reason", "said_"),
     [
         ("a.csv", b"", Reason.INPUT_EMPTY, "empty"),
+        ("a.csv", b"\xff\xfe", Reason.INPUT_EMPTY, "empty"),
+        ("a.csv", b"\xff\xfe\n\0", Reason.INPUT_EMPTY, "empty"),
         ("a.csv", b"id,amount\n", Reason.INPUT_EMPTY, "no rows"),
         ("a.csv", b"id,amount,who\np1,1.50,a\np2,2.50\np3,1.00,c\np4,1.00,c\np5,1.00,c\n", Reason.INPUT_FILE_UNREADABLE, "2 fields"),
         ("a.jsonl", b"[1]\n", Reason.INPUT_FILE_UNREADABLE, "JSON object"),
@@ -155,3 +144,30 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, name: str, conten
         read_sample(tmp_path / name)
     assert refusal.value.reason == reason
     assert said_ in str(refusal.value)
+
+
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\u0085"])
+def test_a_line_of_json_may_hold_other_marks_of_lines(tmp_path: Path, mark: str) -> None:
+    rows = [{**row, "note": f"a{mark}b"} for row in pl.DataFrame(ROWS).to_dicts()]
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    assert read_sample(tmp_path / "a.jsonl").rows == len(rows)
+
+
+def test_a_column_of_durations_is_left_out_and_said(tmp_path: Path) -> None:
+    frame = pl.DataFrame({**ROWS, "paid_at": pl.Series(ROWS["paid_at"]) + "Z", "took": pl.Series([1] * 12).cast(pl.Duration("us"))})
+    frame.write_parquet(tmp_path / "a.parquet")
+    mapping, rows = imported_rows(tmp_path, tmp_path / "a.parquet")
+    assert len(rows) == len(frame)
+    assert "attributes" not in mapping
+    assert "took: durations are not read; write them as numbers, such as seconds" in guess(read_sample(tmp_path / "a.parquet"), "a").notes
+
+
+@pytest.mark.parametrize(
+    ("amount", "decimal", "minor"), [("1.000", ".", 100), ("1.000", ",", 100_000), ("1,500", ",", 150), ("1,500", ".", 150_000)]
+)
+def test_an_answer_to_the_mark_of_decimals_tells_the_mark_of_thousands(tmp_path: Path, amount: str, decimal: str, minor: int) -> None:
+    pl.DataFrame({**ROWS, "amount": [amount] * 12}).write_csv(tmp_path / "a.csv")
+    found = guess(read_sample(tmp_path / "a.csv"), "a")
+    text = document(Guess(said(found.leaves, {**ANSWERS, "csv.decimal": decimal}), found.notes), "guessed")
+    world = import_world(tmp_path / "a.csv", parse_mapping(text, "a.csv"), DirectoryStore(tmp_path / "store"), NOW_US)
+    assert set(world.stream_part(world.manifest.stream_view[0])["amount_minor"]) == {minor}

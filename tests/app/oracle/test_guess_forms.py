@@ -6,37 +6,16 @@ from typing import Any
 
 import polars as pl
 import pytest
-import yaml
+from guess_rows import ROWS, guess_of, mapping_of
 
 from assay.app.oracle.guess.document import document
 from assay.app.oracle.guess.guessing import guess
-from assay.app.oracle.guess.leaves import Guess, said
 from assay.app.oracle.guess.sample import sample_of
 from assay.app.oracle.guess.words import words
 from assay.app.oracle.mapping import TODO, parse_mapping
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import gate_truth_names
-
-ROWS: dict[str, list[Any]] = {
-    "payment_id": [f"p{n}" for n in range(12)],
-    "paid_at": [f"2024-02-{n + 1:02} 10:00:00" for n in range(12)],
-    "amount": [f"{n + 1}.50" for n in range(12)],
-    "customer": [f"c{n % 4}" for n in range(12)],
-    "is_fraud": [str(int(n == 5)) for n in range(12)],
-}
-
-
-def guess_of(**changes: list[Any]) -> Guess:
-    """The guess for these columns, some of them changed."""
-    return guess(sample_of(pl.DataFrame({**ROWS, **changes}, strict=False), "all 12 rows", []), "small")
-
-
-def mapping_of(found: Guess, **answers: Any) -> dict[str, Any]:
-    """The mapping that the guess writes."""
-    read = yaml.safe_load(document(Guess(said(found.leaves, answers), found.notes), "guessed"))
-    assert isinstance(read, dict)
-    return read
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,12 @@ def test_rows_come_out_sorted_with_normalised_columns(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert view.filter(pl.col("kind") == "transfer")["entity.merchant"].to_list() == [None]
     assert view["attribute.channel"].null_count() == 1
+
+
+def test_a_time_of_day_keeps_its_fraction(tmp_path: Path) -> None:
+    world = small_world(tmp_path, _with("channel", [time(10), time(10, 0, 1, 500), None, time(23, 59, 59)]))
+    times = world.stream_part(world.manifest.stream_view[0])["attribute.channel"].drop_nulls()
+    assert sorted(times) == ["10:00:00", "10:00:01.000500", "23:59:59"]
 
 
 def test_event_ids_follow_the_contract(tmp_path: Path) -> None:
@@ -162,6 +169,8 @@ def _stored_times(unit: Any, values: list[int]) -> pl.DataFrame:
         (_stored_times("us", [1, 2, 3, -(2**62)]), {"time": ZONED}, Reason.INPUT_VALUE_INVALID, "column 'at', row 4"),
         (_with("channel", [["web"], [], None, ["app"]]), {}, Reason.INPUT_COLUMN_TYPE, "column 'channel'"),
         (_with("channel", [b"\xff", b"", None, b"a"]), {}, Reason.INPUT_COLUMN_TYPE, "column 'channel'"),
+        *((_with(name, [timedelta(seconds=1)] * 4), {}, Reason.INPUT_COLUMN_TYPE, f"column '{name}'")
+          for name in ("id", "at", "amount", "who", "kind", "channel", "fraud", "why")),
         (_with("fraud", [["no"], ["yes"], None, ["no"]]), {}, Reason.INPUT_COLUMN_TYPE, "column 'fraud'"),
         (_with("amount", ["1", "2", "3", "-0.01"]), {}, Reason.AMOUNT_OUT_OF_RANGE, "column 'amount', row 4"),
         (_with("amount", ["1", "2", "1000000000", "4"]), {}, Reason.AMOUNT_OUT_OF_RANGE, "column 'amount', row 3"),
@@ -193,6 +202,12 @@ def _stored_times(unit: Any, values: list[int]) -> pl.DataFrame:
             Reason.INPUT_VALUE_MISSING,
             "column 'why', row 2",
         ),
+        (
+            _with("why", [None, "2018-04-08T00:00:00Z", None, "2018-04-08T00:00:00Z"]),
+            {"truth": {"column": "fraud", "positive": ["yes"], "emit": "all", "time": {"column": "why"}}},
+            Reason.INPUT_VALUE_MISSING,
+            "column 'why', row 1",
+        ),
     ],
 )  # fmt: skip
 def test_a_file_that_breaks_a_rule_is_refused_by_column_and_row(
@@ -204,6 +219,20 @@ def test_a_file_that_breaks_a_rule_is_refused_by_column_and_row(
     assert where in refusal.value.where
     assert refusal.value.remedy
     assert not (tmp_path / "store").exists(), "a refused file leaves nothing behind"
+
+
+def test_a_label_that_is_not_told_needs_no_time(tmp_path: Path) -> None:
+    """The column of a chargeback's time is empty where there was none."""
+    truth = {"column": "fraud", "positive": ["yes"], "time": {"column": "why"}}
+    world = small_world(tmp_path, _with("why", [None, "2018-04-08T00:00:00Z", None, None]), truth=truth)
+    assert world.truth().sort("ts_us", "event_id").filter(label=1)["observed_ts_us"].to_list() == [1_523_145_600_000_000]
+    assert world.truth().filter(label=0)["observed_ts_us"].to_list() == [None, None]
+
+
+def test_a_currency_in_another_spelling_is_told_how_it_is_written(tmp_path: Path) -> None:
+    with pytest.raises(Quarantine) as refusal:
+        small_world(tmp_path, _with("kind", ["EUR", "eur", "EUR", "EUR"]), currency={"column": "kind"}, currencies=["EUR", "USD"])
+    assert "three capital letters" in refusal.value.remedy
 
 
 def test_a_column_may_have_any_name(tmp_path: Path) -> None:

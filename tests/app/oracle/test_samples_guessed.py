@@ -18,7 +18,7 @@ from assay.app.stores.objects import DirectoryStore
 EVERYWHERE = ["truth.delay=7d"]
 #: what a person has to know of each data set
 ANSWERS = {
-    "baf": ["time.origin=2021-02-01T00:00:00Z", "currency.constant=EUR"],
+    "baf": ["amount.column=proposed_credit_limit", "time.origin=2021-02-01T00:00:00Z", "currency.constant=EUR"],
     "banksim": ["time.unit=d", "time.origin=2012-11-01T00:00:00Z", "currency.constant=EUR"],
     "creditcard": ["time.unit=s", "time.origin=2013-09-01T00:00:00Z", "currency.constant=EUR"],
     "ieee_cis": ["time.unit=s", "time.origin=2017-12-01T00:00:00Z", "currency.constant=USD", "currencies=USD"],

@@ -68,10 +68,10 @@ def test_a_row_at_fault_is_set_aside_as_it_stood_with_its_number_code_and_detail
     rows = {**ROWS, column: [ROWS[column][0], ROWS[column][1], value, ROWS[column][3]]}
     world = imported(write(tmp_path / "in.parquet", rows), tmp_path / "bad.jsonl")
     (bad,) = lines_of(tmp_path / "bad.jsonl")
-    assert (bad["assay.row"], bad["assay.code"], bad["assay.column"]) == (3, reason.value, column)
-    assert repr(value) in bad["assay.detail"]
-    assert bad["assay.remedy"]
-    assert {name: bad[name] for name in ROWS} == {name: values[2] for name, values in rows.items()}
+    assert (bad["assay"]["row"], bad["assay"]["code"], bad["assay"]["column"]) == (3, reason.value, column)
+    assert repr(value) in bad["assay"]["detail"]
+    assert bad["assay"]["remedy"]
+    assert bad["values"] == {name: values[2] for name, values in rows.items()}
     assert world.manifest.aside == {reason.value: 1}
     assert world.manifest.rows == 3
     list(world.verify())
@@ -131,7 +131,7 @@ def test_what_is_imported_and_what_is_set_aside_are_the_file_and_the_world_is_th
     except AssayError:
         assert not (room / "store").exists()
         return
-    bad = {line["assay.row"] for line in lines_of(room / "bad.jsonl")} if (room / "bad.jsonl").exists() else set()
+    bad = {line["assay"]["row"] for line in lines_of(room / "bad.jsonl")} if (room / "bad.jsonl").exists() else set()
     counted = _rows_by_another_reader(file)
     assert world.manifest.rows + len(bad) == world.manifest.rows + sum(world.manifest.aside.values()) == counted
     others = frame.with_row_index("n", offset=1).filter(~pl.col("n").is_in(sorted(bad))).drop("n")
@@ -167,14 +167,14 @@ def test_a_file_of_faults_alone_is_refused_and_nothing_is_written(tmp_path: Path
 
 def test_rows_of_one_id_are_all_set_aside_because_nobody_knows_which_is_right(tmp_path: Path) -> None:
     world = imported(write(tmp_path / "in.parquet", {**ROWS, "id": ["p1", "p2", "p1", "p4"]}), tmp_path / "bad.jsonl")
-    assert [line["assay.row"] for line in lines_of(tmp_path / "bad.jsonl")] == [1, 3]
+    assert [line["assay"]["row"] for line in lines_of(tmp_path / "bad.jsonl")] == [1, 3]
     assert world.manifest.aside == {"INPUT_ID_DUPLICATE": 2}
 
 
 def test_rows_are_set_aside_in_their_order_whatever_their_faults(tmp_path: Path) -> None:
     rows = {**ROWS, "amount": ["x", "1", "y", "1"], "kind": ["card", "card", "card", None]}
     imported(write(tmp_path / "in.parquet", rows), tmp_path / "bad.jsonl", truth=None)
-    assert [line["assay.row"] for line in lines_of(tmp_path / "bad.jsonl")] == [1, 3, 4]
+    assert [line["assay"]["row"] for line in lines_of(tmp_path / "bad.jsonl")] == [1, 3, 4]
 
 
 def test_a_world_without_some_rows_is_another_world_than_that_of_a_file_without_them(tmp_path: Path) -> None:
@@ -216,8 +216,9 @@ def test_values_of_every_type_are_written_out(tmp_path: Path) -> None:
     )
     imported(write(tmp_path / "in.parquet", rows), tmp_path / "bad.jsonl")
     (bad,) = lines_of(tmp_path / "bad.jsonl")
-    assert [bad[name] for name in ("price", "share", "raw", "many")] == ["1.10", "NaN", "fffe", [1, 2]]
-    assert bad["at"].startswith("2018-04-01 00:00:01")
+    assert [bad["values"][name] for name in ("price", "share", "raw", "many")] == ["1.10", "NaN", "fffe", [1, 2]]
+    assert bad["values"]["at"].startswith("2018-04-01 00:00:01")
+    assert bad["assay"]["types"] == {"at": "Datetime(us, UTC)", "price": "Decimal(38, 2)", "share": "Float64", "raw": "Binary"}
 
 
 def test_rows_of_a_folder_are_named_with_their_file(tmp_path: Path) -> None:
@@ -226,7 +227,7 @@ def test_rows_of_a_folder_are_named_with_their_file(tmp_path: Path) -> None:
     write(tmp_path / "in" / "b.parquet", pl.DataFrame({**ROWS, "kind": ["card", "card", None, "card"]})[1:])
     imported(tmp_path / "in", tmp_path / "bad.jsonl")
     (bad,) = lines_of(tmp_path / "bad.jsonl")
-    assert (bad["assay.row"], bad["assay.file"], bad["assay.file_row"]) == (3, "b.parquet", 2)
+    assert (bad["assay"]["row"], bad["assay"]["file"], bad["assay"]["file_row"]) == (3, "b.parquet", 2)
 
 
 @pytest.mark.parametrize(("name", "said"), [("bad.csv", "'.csv' is not"), ("none/bad.jsonl", "its folder does not exist")])

@@ -79,3 +79,41 @@ def test_a_zone_and_a_day_that_do_not_exist_are_refused(tmp_path: Path, time: di
     with pytest.raises(AssayError) as refusal:
         small_world(tmp_path, time=time)
     assert refusal.value.reason is Reason.MAPPING_INVALID
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("20240101 13005", "%Y%m%d %H%M%S"), ("2024111 130005", "%Y%m%d %H%M%S"), ("2024010113005", "%Y%m%d %H%M%S"),
+        ("20240101 13005.5", "%Y%m%d %H%M%S.%f"), ("20240101 130", "%Y%m%d %H%M"), (2024111, "%Y%m%d"), ("24111", "%y%m%d"),
+        ("2024-01-01 130", "%F %H%M"), ("20241", "%Y%j"), ("2024-01-113:00", "%Y-%m-%d%H:%M"), ("2024111 10:30", "%Y %m %d %H:%M"),
+        ("2024111T10:30", "%Y%m%dT%R"),
+    ],
+)  # fmt: skip
+def test_a_number_that_lost_its_zero_is_refused_where_nothing_separates_it(tmp_path: Path, text: object, form: str) -> None:
+    with pytest.raises(Quarantine, match="a number without all its digits") as refusal:
+        small_world(tmp_path, {**ROWS, "at": [text] * 4}, time={"column": "at", "zone": "UTC", "format": form})
+    assert (refusal.value.reason, refusal.value.where) == (Reason.INPUT_VALUE_INVALID, "column 'at', row 1")
+    assert (form in refusal.value.what, "013005 for 1:30:05" in refusal.value.remedy) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("20240203 040500", "%Y%m%d %H%M%S"), ("20240203040500", "%Y%m%d %H%M%S"), ("20240203040500.0", "%Y%m%d%H%M%S.%f"),
+        ("20240203060500+0200", "%Y%m%d%H%M%S%z"), ("3Feb2024 4:5", "%d%b%Y %H:%M"), ("2024 2 3 4:5", "%Y %m %d %H:%M"),
+        ("2024-2-3  4:5:0", "%F %T"), ("2024034 0405", "%Y%j %H%M"), ("240203 0405AM", "%y%m%d %I%M%p"),
+        ("%20240203%0405", "%%%Y%m%d%%%H%M"),
+    ],
+)  # fmt: skip
+def test_a_number_with_all_its_digits_or_a_separator_is_taken(tmp_path: Path, text: str, form: str) -> None:
+    offset = {} if "%z" in form else {"zone": "UTC"}
+    world = small_world(tmp_path, {**ROWS, "at": [text] * 4}, time={"column": "at", "format": form, **offset})
+    assert world.manifest.min_ts_us == 1_706_933_100_000_000
+
+
+def test_numbers_of_two_columns_keep_their_lost_zeros_apart(tmp_path: Path) -> None:
+    time = {"columns": ["day", "clock"], "zone": "UTC", "format": "%Y%m%d %H%M%S"}
+    with pytest.raises(Quarantine, match="20240101 13005") as refusal:
+        small_world(tmp_path, {**ROWS, "day": [20240101] * 4, "clock": [130005, 13005, 130005, 130005]}, time=time)
+    assert refusal.value.where == "column 'day, clock', row 2"

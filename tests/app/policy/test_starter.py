@@ -105,3 +105,22 @@ def test_a_policy_of_other_entities_is_refused_by_the_check_of_a_mapping() -> No
     with pytest.raises(Stop) as refused:
         refuse_misfit(load_policy("handbook"), list(mapping.entities), [])
     assert refused.value.reason is Reason.POLICY_ENTITY_ABSENT
+
+
+@pytest.mark.parametrize(
+    ("entities", "given", "said"), [("{}", [], "names no entity (at"), ("{payer: who}", ["nope"], "names no entity 'nope'")]
+)
+def test_an_entity_that_the_mapping_does_not_name_is_refused_and_nothing_is_written(
+    entities: str, given: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mapping = tmp_path / "mine.yaml"
+    mapping.write_text(
+        f"mapping: mine\nrevision: '1'\noutput_id: mine\nid: id\ntime: {{column: at}}\namount: {{column: amount}}\n"
+        f"currency: {{constant: EUR}}\nentities: {entities}\nkind: {{constant: card}}\n"
+    )
+    with pytest.raises(SystemExit) as ended:
+        main(["policy", "new", str(tmp_path / "new"), "--mapping", str(mapping), *(word for name in given for word in ("--entity", name))])
+    assert ended.value.code == 65
+    shown = capsys.readouterr().err
+    assert ("POLICY_ENTITY_ABSENT" in shown, said in shown, "under `entities`" in shown) == (True, True, True), shown
+    assert list(tmp_path.iterdir()) == [mapping]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from assay.app.report.evidence import AuditEvidence, PartClaim, ProcessUsage, ReplayEvidence, RunEvidence, Stage
+from assay.app.report.evidence import AuditEvidence, Entry, PartClaim, ProcessUsage, ReplayEvidence, RunEvidence, Stage
 from assay.app.report.findings import NOTHING, Findings
 from assay.app.report.money import Case, Costliest, Money, OutcomeMoney
-from assay.app.report.page import RULES_SHOWN, page
+from assay.app.report.page import RULES_SHOWN, page, render
 from assay.app.report.payments import Labels
 from assay.app.report.quality import Quality
 from assay.app.report.recheck import Held
@@ -19,6 +19,8 @@ from assay.app.report.rules_worth import Pair, RuleMoney, RuleRow
 from assay.app.report.share import share
 from assay.app.report.spread import Alerts, EntityAlerts, Scores
 from assay.app.report.summary import OutcomeRow, QualityRow, RunSummary, Series
+from assay.app.report.verdicts import came_in
+from assay.app.screen import counted
 
 HOSTILE = "<i>&\"'_x-y"
 EMPTY = {"br", "meta", "wbr", "path", "line"}
@@ -196,6 +198,24 @@ def test_a_listed_payment_leads_to_its_page_where_there_is_one() -> None:
     summary = summary_of("plain")
     assert page(summary, {"04": PAGE}).count(f'<a href="{PAGE}"><bdi>plain</bdi></a>') == 2
     assert "<a " not in page(summary)
+
+
+def test_ids_of_a_decisions_page_turn_no_other_text() -> None:
+    case = Case("e1", "\u202ep", "04", 0, "ALLOW", 5, (), 1, {"card": "\u202eevil"})
+    html = render("decision.html.jinja", case=case, shown="", report="r.html")
+    assert html.count("\u202e") == html.count("<bdi>\u202e") == 2
+    assert r"<title>\u202ep</title>" in html
+
+
+def test_one_is_counted_as_one() -> None:
+    summary = summary_of("plain")
+    assert summary.run is not None
+    run = summary.run.model_copy(update={"quarantined": {"A_A": 1}})
+    found = replace(summary.findings, money=(Money("EUR", 2, 1, ()),))
+    text = Reading(page(replace(summary, run=run, findings=found, decisions=1))).text
+    assert [said for said in ("EUR, 1 payment", "1 record set aside", "of 1 decision") if f"{said} " not in text] == []
+    assert came_in(Entry(admitted=1, receipts=1, without_receipt=0), Held(1, "", "", 1))[2].startswith("1 payment · 1 receipt · ")
+    assert counted(1_000, "payment") == "1,000 payments"
 
 
 def test_a_run_without_labels_says_how_to_post_them_and_shows_no_share_of_fraud() -> None:

@@ -64,6 +64,11 @@ def test_without_rows_there_is_no_metric() -> None:
     assert measure(nothing, nothing, nothing.astype(np.bool_), nothing) == (0, 0, None, None, None)
 
 
+def test_without_a_fraud_nothing_is_ranked_rightly_or_wrongly() -> None:
+    days = np.arange(2)
+    assert measure(days, days, np.zeros(2, np.bool_), days) == (2, 0, None, None, None)
+
+
 def test_customers_known_to_be_compromised_are_not_tested() -> None:
     # training days 0..6, delay 7..13, test 14..20
     day = np.array([3, 14, 7, 14, 15, 16, 13, 20, 21])

@@ -65,7 +65,7 @@ def test_the_costliest_payments_have_pages_that_say_what_decision_show_says(expl
     assert [name for _, name in links][: len(misses)] == [case.source_id for case in misses] != []
     for (address, name), case in zip(links, misses, strict=False):
         html = (tmp_path / address).read_text()
-        assert f"<h1>{name}</h1>" in html
+        assert f"<h1><bdi>{name}</bdi></h1>" in html
         assert case.event_id in html
         assert f"· {name} in the file" in html
         assert 'href="../r.html"' in html

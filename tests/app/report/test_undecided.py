@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from gate_events import event, paid
 from shown_runs import decision_on, gate_wrote, shown_run
+from small_worlds import NOW_US, ROWS, mapping, write
 
 from assay.app.cli import main
+from assay.app.oracle.importer import import_world
 from assay.app.report.decision_search import find
 from assay.app.report.paid import Paid, paid_of, told_by
 from assay.app.run.directory import Run
@@ -75,6 +77,17 @@ def test_what_is_not_decided_is_told_apart(
     assert refused.value.reason is reason
     assert refused.value.exit_code == code
     assert says in str(refused.value)
+
+
+def test_an_id_that_is_unknown_may_be_of_a_row_that_was_set_aside_at_import(run: Run, tmp_path: Path) -> None:
+    file = write(tmp_path / "some.csv", {**ROWS, "amount": ["1.00", "x", "3.00", "4.00"]})
+    world = import_world(file, mapping(), run.store, NOW_US, aside=tmp_path / "aside.jsonl")
+    config = run.config.model_copy(update={"manifest_fingerprint": world.manifest.manifest_fingerprint})
+    with pytest.raises(Stop) as refused:
+        find(run.model_copy(update={"config": config}), "p2", nothing)
+    assert refused.value.reason is Reason.DECISION_NOT_FOUND
+    assert "1 row set aside at import (INPUT_VALUE_INVALID 1)" in refused.value.what
+    assert "the file that --quarantine-rows named" in refused.value.remedy
 
 
 def test_a_duplicate_that_was_changed_does_not_put_its_payment_into_quarantine(tmp_path: Path) -> None:

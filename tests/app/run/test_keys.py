@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,20 @@ def test_the_keys_read_last_stay_valid_while_the_file_cannot_be_read(
     assert "first" not in caplog.text
     a_run(tmp_path, "other")
     assert (keys.accepts(b"first"), keys.accepts(b"other")) == (False, True)
+
+
+def test_a_change_that_could_not_be_read_at_first_is_seen_when_it_can_be(tmp_path: Path) -> None:
+    keys = RunKeys(a_run(tmp_path))
+    second = rotate(tmp_path).api_key
+    assert keys.accepts(b"first")
+    retire(tmp_path)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))  # as in a flood of connections: no file can be opened
+    try:
+        meanwhile = keys.accepts(b"first")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert (meanwhile, keys.accepts(b"first"), keys.accepts(second.encode())) == (True, False, True)
 
 
 def test_the_file_is_for_its_owner_only_before_and_after_a_rotation(tmp_path: Path) -> None:

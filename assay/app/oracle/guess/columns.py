@@ -24,7 +24,7 @@ class SampleColumn:
         self.name, self.dtype, self.rows = name, series.dtype, len(series)
         self.words = words(name)
         self.series = series.alias("values")
-        self.plain = not (series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object))
+        self.plain = not (series.dtype.is_nested() or series.dtype in (pl.Binary, pl.Object, pl.Duration))
         text = self.series.cast(pl.String) if self.plain else pl.Series("values", [], dtype=pl.String)
         stripped = text.str.strip_chars()
         self.padded = bool((text != stripped).any())

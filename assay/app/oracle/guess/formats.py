@@ -22,6 +22,18 @@ _CLOCKS: Final = {
     "%I:%M %p": r"[0-9]{1,2}:[0-9]{2} [AaPp][Mm]",
     "%H%M%S": r"[0-9]{6}",
 }
+_YY, _MO, _DD, _HH, _MI = "[0-9]{2}", "(?:0[1-9]|1[0-2])", "(?:0[1-9]|[12][0-9]|3[01])", "(?:[01][0-9]|2[0-3])", "[0-5][0-9]"
+#: dates with a time of day that are as long as numbers of seconds or milliseconds since 1970
+_DIGITS: Final = {
+    "%y%m%d%H%M": f"{_YY}{_MO}{_DD}{_HH}{_MI}",
+    "%d%m%y%H%M": f"{_DD}{_MO}{_YY}{_HH}{_MI}",
+    "%m%d%y%H%M": f"{_MO}{_DD}{_YY}{_HH}{_MI}",
+    "%Y%m%d%H": f"(?:19|20){_YY}{_MO}{_DD}{_HH}",
+    "%y%m%d%H%M%S": f"{_YY}{_MO}{_DD}{_HH}{_MI}{_MI}",
+    "%d%m%y%H%M%S": f"{_DD}{_MO}{_YY}{_HH}{_MI}{_MI}",
+    "%m%d%y%H%M%S": f"{_MO}{_DD}{_YY}{_HH}{_MI}{_MI}",
+}
+_DIGITS_CLOCKS: Final = {"%H%M%S": f"{_HH}{_MI}{_MI}", "%H%M": f"{_HH}{_MI}"}
 _OFFSET: Final = r" ?[+-][0-9]{2}:?[0-9]{2}"
 #: values that every format is tried on before it is held against all
 _TRIED: Final = 40
@@ -41,6 +53,18 @@ def clock_format(text: pl.Series) -> str | None:
     if not len(text):
         return None
     return next((form for form, pattern in _CLOCKS.items() if form != "%H%M%S" and text.str.contains(f"^(?:{pattern})$").all()), None)
+
+
+def digits_clock(text: pl.Series) -> str | None:
+    """The format of times of day in digits alone. One with a 0 in front shows that the others have theirs, too."""
+    if not text.str.starts_with("0").any():
+        return None
+    return next((form for form, pattern in _DIGITS_CLOCKS.items() if text.str.contains(f"^{pattern}$").all()), None)
+
+
+def digits_forms(text: pl.Series) -> list[str]:
+    """The formats of dates with a time of day that numbers of the size of times since 1970 fit as well."""
+    return [form for form, pattern in _DIGITS.items() if text.str.contains(rf"^{pattern}(?:\.0*)?$").all()]
 
 
 def formats_of(text: pl.Series) -> Formats | None:

@@ -6,8 +6,9 @@ from typing import Final
 
 import polars as pl
 
-from assay.app.oracle.guess.amounts import amount_of, currency_of
+from assay.app.oracle.guess.amounts import amount_of
 from assay.app.oracle.guess.columns import SampleColumn
+from assay.app.oracle.guess.currencies import currency_of
 from assay.app.oracle.guess.entities import entities_of, id_of
 from assay.app.oracle.guess.leaves import Guess, Leaf, Part, leaf, listed
 from assay.app.oracle.guess.sample import Sample
@@ -45,7 +46,7 @@ def guess(sample: Sample, name: str) -> Guess:
     time = take(time_of(sample, used))
     amount, told, decimals = amount_of(sample, used)
     take(amount)
-    currency = take(currency_of(sample, used, told, decimals))
+    currency = take(currency_of(sample, used, amount, told, decimals))
     id_ = take(id_of(sample, used))
     kind = take(_kind(sample, used))
     entities = take(entities_of(sample, used))
@@ -134,7 +135,8 @@ def _words(sample: Sample, text: set[str]) -> list[Leaf]:
 
 
 def _unmapped(sample: Sample, used: set[str]) -> list[str]:
-    nested = [column.name for column in sample.columns if not column.plain]
+    lasting = [column.name for column in sample.columns if column.dtype == pl.Duration]
+    nested = [column.name for column in sample.columns if not column.plain and column.dtype != pl.Duration]
     empty = [column.name for column in sample.columns if column.plain and not column.known]
     left = [column.name for column in sample.without(used) if column.plain and column.known]
     notes = [
@@ -149,6 +151,8 @@ def _unmapped(sample: Sample, used: set[str]) -> list[str]:
         notes.append(f"{listed(shortened)}: a spreadsheet kept the first digits of some numbers only; the import refuses them as ids")
     if nested:
         notes.append(f"{listed(nested)}: lists, objects and bytes are not read; write their parts as columns of their own")
+    if lasting:
+        notes.append(f"{listed(lasting)}: durations are not read; write them as numbers, such as seconds")
     if empty:
         notes.append(f"{listed(empty)}: no row read has a value")
     if left:

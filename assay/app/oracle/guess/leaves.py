@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from assay.app.oracle.mapping import TODO
 
 
 class Leaf(NamedTuple):
-    """One line of a mapping. `ask`: what the reader has to say in place of TODO."""
+    """One line of a mapping. `ask`: what the reader has to say in place of TODO; `implied`: answer → a further line that it brings."""
 
     path: tuple[str, ...]
     value: Any
     why: str
     ask: str = ""
+    implied: Mapping[str, Leaf] = MappingProxyType({})
 
     @property
     def place(self) -> str:
@@ -54,12 +56,16 @@ def leaf(place: str, value: Any, why: str) -> Leaf:
 
 def said(leaves: Iterable[Leaf], answers: dict[str, Any]) -> list[Leaf]:
     """The lines with the reader's answers (place → value) in place of TODO."""
-    return [
-        one._replace(value=_answered(one.value, answers[one.place]), why="said by the caller", ask="")
-        if one.ask and one.place in answers
-        else one
-        for one in leaves
-    ]
+    found: list[Leaf] = []
+    for one in leaves:
+        if not one.ask or one.place not in answers:
+            found.append(one)
+            continue
+        answer = answers[one.place]
+        found.append(one._replace(value=_answered(one.value, answer), why="said by the caller", ask="", implied={}))
+        if str(answer) in one.implied:
+            found.append(one.implied[str(answer)])
+    return found
 
 
 def _answered(value: Any, answer: Any) -> Any:

@@ -29,6 +29,8 @@ from assay.contracts.reasons import Reason
 ROWS_MAX: Final = 10_000
 #: bytes that are read at the beginning, and in the middle and at the end of a larger file
 WINDOW_BYTES: Final = 4 << 20
+#: blanks, and the marks that a text of an encoding begins with
+_NOTHING: Final = b" \t\r\n\v\f\0\xef\xbb\xbf\xff\xfe"
 _ENDS: Final = "the beginning, the middle and the end"
 
 
@@ -39,7 +41,7 @@ def read_sample(path: Path, rows_max: int = ROWS_MAX, window: int = WINDOW_BYTES
         if suffix in ("", ".parquet"):
             return _stored(path, rows_max)
         windows, read = _windows(path, window)
-        if not windows[0].strip():
+        if not windows[0].strip(_NOTHING):
             raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
         sample = (_csv if suffix in (".csv", ".tsv") else _json_lines)(path, windows, rows_max, read)
     except (*READ_ERRORS, EOFError, zlib.error, UnicodeError, csv.Error) as error:
@@ -144,7 +146,8 @@ def _said(rows: int, read: str) -> str:
 
 def _json_lines(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Sample:
     encoding, why = encoding_of(windows[0])
-    lines = [[line for line in window.decode(encoding or "utf-8", errors="replace").splitlines() if line.strip()] for window in windows]
+    texts = [window.decode(encoding or "utf-8", errors="replace") for window in windows]
+    lines = [[line for line in text.split("\n") if line.strip()] for text in texts]  # a text may hold other marks that end lines
     taken, read = _some(lines, rows_max, read)
     objects = [_object(path, line) for line in taken]
     names = list(dict.fromkeys(name for one in objects for name in one))

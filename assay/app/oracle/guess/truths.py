@@ -13,6 +13,7 @@ from assay.app.oracle.guess.times import looks_told, told_time_of
 from assay.contracts.truth_names import gate_truth_names, plain_name
 
 _STRONG: Final = ("fraud", "fraudulent", "fraude", "betrug", "chargeback", "scam", "investigation", "dispute", "disputed")
+_PARTS: Final = ("fraud", "chargeback", "betrug", "legit", "genuin")
 _WEAK: Final = ("class", "label", "target", "outcome", "result", "truth", "verdict", "y")
 _FRAUD_VALUES: Final = (
     "1",
@@ -37,8 +38,18 @@ _LEGIT_VALUES: Final = (
     "non-fraud", "clean", "valid", "benign",
 )  # fmt: skip
 _VALUES_MAX: Final = 20
+#: words, and parts of names, with which a flag of 1 may mean a good payment, or something else than fraud
+_TURNED: Final = (
+    "not", "no", "non", "un", "isnt", "without", "free", "good", "ok", "okay", "normal", "clean", "cleared", "safe", "benign", "valid",
+    "validated", "trusted", "approved", "authorized", "authorised", "accepted", "passed", "pass", "negative", "false", "honest", "real",
+    "kein", "keine", "nicht", "echt", "gut", "checked", "check", "reviewed", "review", "screened", "tested", "prevented", "protected",
+    "protection", "eligible", "excluded",
+)  # fmt: skip
+_TURNED_PARTS: Final = ("notfraud", "nonfraud", "nofraud", "unfraud", "fraudfree", "legit", "genuin", "notscam", "nonscam")
 #: frauds that a column has to tell alone before it is taken for the truth
 _FRAUDS_MIN: Final = 20
+#: values of frauds alone are no chance below this
+_CHANCE: Final = 1e-9
 _DELAY_ASK: Final = "how long after the payment a fraud is known, such as 7d"
 
 
@@ -69,7 +80,7 @@ def truth_of(sample: Sample, used: set[str]) -> Part:
 def tells_truth(column: SampleColumn) -> bool:
     """Whether a column's name is one of the truth, for the gate or for a reader."""
     plain = plain_name(column.name)
-    return plain in gate_truth_names() or any(word in plain for word in ("fraud", "chargeback", "betrug")) or column.has(*_STRONG)
+    return plain in gate_truth_names() or any(word in plain for word in _PARTS) or column.has(*_STRONG)
 
 
 def _score(column: SampleColumn) -> int:
@@ -81,20 +92,29 @@ def _score(column: SampleColumn) -> int:
     if column.has("count", "score", "rate", "scenario", "type", "flagged", "reason", "typology"):
         return 5 if told and tells_truth(column) else 1 if flag and tells_truth(column) else 0
     if tells_truth(column):
-        return 8 if flag else 7 if told else 1 if column.numbers is not None else 4
+        return 6 if flag and _turned(column) else 8 if flag else 7 if told else 1 if column.numbers is not None else 4
     if not column.has(*_WEAK):
         return 0
     return 3 if flag or told else 2 if column.distinct == 2 else 0
 
 
+def _turned(column: SampleColumn) -> bool:
+    """Whether a name such as `not_fraud` leaves open which value of a flag means fraud."""
+    return column.has(*_TURNED) or any(part in plain_name(column.name) for part in _TURNED_PARTS)
+
+
 def _positive(column: SampleColumn) -> tuple[Leaf, str | None]:
-    """The values that mean fraud, and the most frequent of them in small letters."""
+    """The values that mean fraud, and the most frequent of them in small letters; of an open question, the value that fewest rows have."""
     place = "truth.positive"
     values = {value.lower(): value for value, _ in column.counts}
     rows = {value.lower(): count for value, count in column.counts}
     found = [value for value in values if value in _FRAUD_VALUES or (value.startswith("confirmed") and "fraud" in value)]
     words = [value for value in found if value not in _FLAG_VALUES]
     fraud = words or (found if set(values) <= _FLAG_VALUES else [])
+    rarest = column.counts[-1][0].lower() if len(values) > 1 else None
+    if not words and set(values) <= _FLAG_VALUES and _turned(column):
+        why = f"the name '{column.name}' leaves open which value means fraud: {column.shown()}"
+        return todo(place, why, "a list with the value of frauds, such as [0] or [1]"), rarest
     if not fraud and set(values) <= _FLAG_VALUES and len(values) == 1:
         legit = next(iter(values))
         other = next(pair[1] for pair in _FLAGS if legit == pair[0])
@@ -102,7 +122,7 @@ def _positive(column: SampleColumn) -> tuple[Leaf, str | None]:
     share = sum(rows[value] for value in fraud) / max(column.rows if words else column.known, 1)
     if not fraud or share > 1 / 2:
         why = f"it is not known which of these values means fraud: {column.shown()}"
-        return todo(place, why, f"a list of values such as [{column.counts[-1][0]}]"), None
+        return todo(place, why, f"a list of values such as [{column.counts[-1][0]}]"), rarest
     given = [_typed(values[value]) for value in fraud]
     frauds = sum(rows[value] for value in fraud)
     why = f"{column.distinct:,} value{'s' if column.distinct > 1 else ''}; {frauds:,} of {column.rows:,} rows have this one"
@@ -145,11 +165,16 @@ def _also(sample: Sample, taken: set[str], fraud: pl.Series | None) -> tuple[lis
 
 
 def _tells_all(column: SampleColumn, fraud: pl.Series) -> bool:
-    """Whether a column of few values has others in frauds than in all other payments."""
-    if not column.plain or int(fraud.sum()) < _FRAUDS_MIN:
+    """Whether a column tells the truth: frauds have other values than all other payments, or values where no other payment has any."""
+    frauds_known = int(fraud.sum())
+    if not column.plain or frauds_known < _FRAUDS_MIN:
         return False
-    values = column.every.fill_null("")
-    if not 1 < values.n_unique() <= _VALUES_MAX:
-        return False
-    frauds, others = set(values.filter(fraud.fill_null(False)).unique()), set(values.filter(~fraud.fill_null(False)).unique())
-    return not frauds & others
+    values, fraud = column.every.fill_null(""), fraud.fill_null(False)
+    frauds, others = values.filter(fraud), values.filter(~fraud)
+    usual = others.unique().to_list()
+    if len(usual) == 1:
+        apart = int((frauds != usual[0]).sum())
+        return (frauds_known / len(values)) ** apart < _CHANCE
+    if values.n_unique() > _VALUES_MAX:
+        return set(frauds.unique()) == {""} and "" not in usual
+    return values.n_unique() > 1 and not set(frauds.unique()) & set(usual)
