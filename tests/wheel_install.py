@@ -21,7 +21,16 @@ def install_wheel(room: Path) -> Path:
     wheel = next(iter(WheelBuilder(str(ROOT)).build(directory=str(room / "dist"))))
     commands = room / "venv" / "bin"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", room / "venv"], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", commands / "python", "--disable-pip-version-check", "--quiet", "install"]
+    pip: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        commands / "python",
+        "--disable-pip-version-check",
+        "--quiet",
+        "install",
+    ]
     subprocess.run([*pip, "--no-index", "--no-deps", "--no-compile", wheel], check=True)
     place = next((room / "venv" / "lib").glob("python*/site-packages"))
     (place / "others.pth").write_text("\n".join(site.getsitepackages()), encoding="utf-8")

@@ -15,7 +15,7 @@ from assay.agents.faust_shell.agents import Shell
 from assay.agents.merge import Merge
 from assay.app.bus import consumer, finished_batch, kafka_journal
 from assay.app.effects.webhook import Webhook
-from assay.app.gate import answers, health, index, pipeline, process, publisher, segments, server
+from assay.app.gate import answers, health, index, openapi, pipeline, process, publisher, segments, server
 from assay.app.lane import driver as lane_driver
 from assay.app.snapshots import store
 from assay.app.stores import segment_journal
@@ -80,9 +80,9 @@ NOT_MORE = [
         pipeline.BACKLOG_ITEMS // 2,
     ),
     ("lanes that wait for a mark get one within some groups", StreamOptions().batches_per_mark * StreamOptions().batch_rows, HOLD_MAX // 2),
-    ("a call of the streamer fits the gate", StreamOptions().batch_rows, server.ITEMS_MAX),
+    ("a call of the streamer fits the gate", StreamOptions().batch_rows, openapi.ITEMS_MAX),
     ("READY is seen soon", ready.POLL_S, 2.0),
-    ("a call's items fit one group", server.ITEMS_MAX, pipeline.GROUP_ITEMS),
+    ("a call's items fit one group", openapi.ITEMS_MAX, pipeline.GROUP_ITEMS),
     ("groups on their way fit the backlog", (pipeline.GROUPS_AHEAD + 2) * pipeline.GROUP_ITEMS, pipeline.BACKLOG_ITEMS),
     ("what waits in the gate fits its memory", pipeline.BACKLOG_ITEMS, 1_000_000),
     ("groups on their way share the bus", 2, pipeline.GROUPS_AHEAD),

@@ -99,9 +99,9 @@ class Processes:
         """Start the gate at the run's address."""
         return self._start("gate", "--port", self.run.gate_url.rsplit(":", 1)[1])
 
-    def streamer(self, *options: str) -> subprocess.Popen[bytes]:
+    def streamer(self, *options: str, directory: Path | None = None) -> subprocess.Popen[bytes]:
         """Start the streamer: small batches, slowly, unless told otherwise."""
-        return self._start("stream", *(options or ("--batch", "150", "--speedup", SPEEDUP)))
+        return self._start("stream", *(options or ("--batch", "150", "--speedup", SPEEDUP)), directory=directory)
 
     def position(self) -> int:
         """Rows acknowledged, as the checkpoint says."""
@@ -112,10 +112,10 @@ class Processes:
         """Wait until so many rows are acknowledged."""
         until(lambda: self.position() >= position, 60)
 
-    def _start(self, command: str, *options: str) -> subprocess.Popen[bytes]:
+    def _start(self, command: str, *options: str, directory: Path | None = None) -> subprocess.Popen[bytes]:
         log = (self.run.directory / f"{command}.log").open("ab")
         process = subprocess.Popen(
-            [sys.executable, "-m", "assay", command, "--run", str(self.run.directory), *options], stdout=log, stderr=log
+            [sys.executable, "-m", "assay", command, "--run", str(directory or self.run.directory), *options], stdout=log, stderr=log
         )
         self.started.append(process)
         return process
@@ -188,8 +188,10 @@ def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, pr
 def test_a_wrong_key_stops_the_streamer_and_says_so(run: Run, processes: Processes) -> None:
     processes.gate()
     until(lambda: "listening" in (run.directory / "gate.log").read_text(), 60)
-    run.model_copy(update={"api_key": "wrong"}).save()
-    streamer = processes.streamer()
+    stranger = run.directory.parent / "stranger"  # the gate reads the keys of its own directory again
+    run.model_copy(update={"api_key": "wrong", "directory": stranger}).save()
+    (stranger / "store").symlink_to(run.directory / "store")
+    streamer = processes.streamer(directory=stranger)
     assert streamer.wait(60) == 70
     assert "GATE_REJECTED" in seen((run.directory / "stream.log").read_text())
     assert "401" in (run.directory / "stream.log").read_text()

@@ -113,7 +113,8 @@ def test_the_time_of_a_call_has_that_of_its_body(gate: Gate, path: str, body: by
         return GATE.get_sample_value("assay_gate_call_seconds_sum") or 0.0
 
     gate.pipeline._weigh(BACKLOG_ITEMS)
-    payload, before = Slowly(body), told()
+    payload: Any = Slowly(body)
+    before = told()
     request = make_mocked_request("POST", f"/{path}", headers={"X-IG-Api-Key": KEY}, payload=payload)
     handler = {"batch": gate.server.batch, "push": gate.server.push, "payments": gate.server.payments, "labels": gate.server.labels}[path]
     with pytest.raises(Retry, match="GATE_OVERLOADED"):

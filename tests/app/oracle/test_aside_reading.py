@@ -190,7 +190,8 @@ def test_rows_of_a_folder_that_are_set_aside_once_more_keep_their_places(tmp_pat
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
 def test_rows_of_a_file_in_another_encoding_are_read_by_the_same_mapping(tmp_path: Path, encoding: str) -> None:
-    file, form = write(tmp_path / "in.csv", {**BAD, "channel": ["é"] * 4}), {"csv": {"encoding": encoding, "preamble": 1}}
+    file = write(tmp_path / "in.csv", {**BAD, "channel": ["é"] * 4})
+    form: dict[str, Any] = {"csv": {"encoding": encoding, "preamble": 1}}
     file.write_bytes(("a title\n" + file.read_text(encoding="utf-8")).encode(encoding))
     imported(file, tmp_path / "bad.jsonl", **form)
     assert view(imported(corrected(tmp_path / "bad.jsonl", with_kind), **form))["attribute.channel"].to_list() == ["é"]
@@ -243,7 +244,7 @@ def test_a_file_of_rows_set_aside_that_says_something_else_is_refused(tmp_path: 
 
 
 def test_a_number_with_a_point_beside_text_is_refused_where_text_has_a_comma(tmp_path: Path) -> None:
-    form = {"csv": {"decimal": ",", "thousands": "."}}
+    form: dict[str, Any] = {"csv": {"decimal": ",", "thousands": "."}}
     imported(write(tmp_path / "in.csv", {**ROWS, "amount": ["1,00", "x", "y", "2,00"]}), tmp_path / "bad.jsonl", **form)
     corrected(tmp_path / "bad.jsonl", lambda row: row.update(amount={"x": "3,00", "y": 1.234}[row["amount"]]))
     with pytest.raises(Quarantine, match=r"a number beside text \(at .*line 2, column 'amount'\)"):

@@ -78,7 +78,7 @@ def test_a_row_at_fault_is_set_aside_as_it_stood_with_its_number_code_and_detail
 
 
 #: value → (what it is, the others of its column): faults in how a file is declared
-OF_FILE = {
+OF_FILE: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "a second currency": ({"coin": ["EUR", "EUR", "USD", "EUR"]}, {"currency": {"column": "coin"}}, "a second currency"),
     "a currency of another minor unit": (
         {"coin": ["EUR", "EUR", "JPY", "EUR"]},
@@ -125,7 +125,7 @@ def test_what_is_imported_and_what_is_set_aside_are_the_file_and_the_world_is_th
         row["why"] = None
     frame = pl.DataFrame(rows, schema=dict.fromkeys([*VALUES, "why"], pl.String))
     file = write(room / ("in.csv" if as_csv else "in.parquet"), frame)
-    changes = {"truth": {"column": "fraud", "positive": ["yes"], "negative": ["no"], "delay": "7d"}}
+    changes: dict[str, Any] = {"truth": {"column": "fraud", "positive": ["yes"], "negative": ["no"], "delay": "7d"}}
     try:
         world = imported(file, room / "bad.jsonl", **changes)
     except AssayError:
