@@ -133,9 +133,9 @@ def test_a_worker_waits_at_an_armed_failpoint_until_it_is_killed(workers: Worker
 @pytest.mark.parametrize(
     ("options", "environment", "code", "said"),
     [
-        (["--pack", "nobody"], {}, 70, "PACK_UNKNOWN"),
-        (["--run", "nowhere"], {}, 70, "RUN_MISSING"),
-        ([], {"ASSAY_FAILPOINT": "nowhere"}, 70, "FAILPOINT_UNKNOWN"),
+        (["--pack", "nobody"], {}, 2, "PACK_UNKNOWN"),
+        (["--run", "nowhere"], {}, 66, "RUN_MISSING"),
+        ([], {"ASSAY_FAILPOINT": "nowhere"}, 2, "FAILPOINT_UNKNOWN"),
         (["--colour"], {}, 2, "No such option"),
     ],
 )
