@@ -60,7 +60,7 @@ def test_pace_and_partitions_do_not_change_a_decision(
     assert decisions is not None
     assert decisions["event_id"].n_unique() == len(decisions) == ROWS
     assert (demo.directory / "report.html").stat().st_size > 10_000
-    assert open_to_others(demo.directory) == []
+    assert [one for one in open_to_others(demo.directory) if not one.startswith(". ")] == [], "the directory itself is the test's"
 
 
 @pytest.mark.long
