@@ -109,12 +109,13 @@ def test_a_run_that_a_command_holds_is_refused(root: Path, capsys: pytest.Captur
 
 
 def test_a_run_that_a_process_names_is_refused(root: Path) -> None:
-    """A gate or a worker that somebody started by hand holds no lock."""
-    waiting = [sys.executable, "-c", "input()", "--run", str(root / "begun")]
-    with subprocess.Popen(waiting, stdin=subprocess.PIPE) as process:
+    """A gate or a worker that somebody started by hand holds no lock. Its argument list is there once it says a word, not at fork."""
+    waiting = [sys.executable, "-c", "print(flush=True); input()", "--run", str(root / "begun")]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdout.readline()
         with pytest.raises(Stop) as refused:
             planned(root / "begun")
-        assert process.stdin is not None
         process.stdin.close()
         process.wait(20)
     assert refused.value.reason is Reason.DIRECTORY_BUSY
