@@ -49,7 +49,9 @@ class EarlyLabels(HoldingStep):
 
     def _look_at(self, batch: Batch, seen: SeenIds) -> None:
         """Which labels may have to wait, and which payments are waited for: by labels held or by one of this batch."""
-        kinds = np.asarray(batch.columns["kind"])
+        kinds = np.asarray(batch.columns["kind"], np.int8)
+        if LABEL not in kinds.tobytes() and not self.holds_any:
+            return  # nearly every batch: one look at its bytes
         labels = np.flatnonzero((kinds == LABEL) & batch.live)
         if len(labels):
             subjects = _texts(batch, "subject_event_id", labels)
