@@ -1,0 +1,113 @@
+"""Interprets the graph of segments: states in order, parts at once, checks, bundle, flag."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from typing import Any
+
+from assay.app.progress import unseen
+from assay.app.stores.objects import ObjectStore
+from assay.app.world.bundles import passed, published_parts, status_of, write_bundle
+from assay.app.world.publication import Publication
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+from assay.engine.identity import WorldIdentity
+from assay.engine.output import Output
+from assay.engine.parameters import Parameters
+from assay.engine.segment import Check, Scene, Segment, State, Verdict
+
+
+@dataclass(frozen=True)
+class StateTime:
+    """What a state took: wall seconds, and the rows that it made."""
+
+    segment_id: str
+    state: str
+    seconds: float
+    rows: int
+
+
+class WorldMaker:
+    """Makes a world in a store. `told` is called with (segment.state, parts done, parts) after each part."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        identity: WorldIdentity,
+        parameters: Parameters,
+        segments: Sequence[Segment],
+        *,
+        workers: int = 1,
+        told: Callable[[str, int, int], object] = unseen,
+    ) -> None:
+        self._store, self._identity, self._parameters, self._segments = store, identity, parameters, segments
+        self._workers, self._told = workers, told
+        self.published = Publication(store, identity, outputs_by_id(segments))
+
+    def make(self) -> list[StateTime]:
+        """Make every segment whose gate has not passed yet. Raises Stop as states, checks and gates do; then there is no flag."""
+        times: list[StateTime] = []
+        for segment in self._segments:
+            receipts = [passed(self._store, one, self._identity) for one in self._segments if one.segment_id in segment.upstream]
+            if status_of(self._store, segment, self._identity).status != "missing":
+                passed(self._store, segment, self._identity)
+                for part in published_parts(self._store, segment, self._identity):
+                    self.published.add(part)
+                continue
+            times += [self._run(segment, state) for state in segment.states]
+            verdicts = [(check, self._looked(segment, check)) for check in segment.checks]
+            _refuse_failed(segment, verdicts)
+            write_bundle(self._store, segment, self._identity, receipts, self.published, verdicts)
+            self.published.forget()
+        return times
+
+    def _run(self, segment: Segment, state: State) -> StateTime:
+        began_s = time.perf_counter()
+        scene = self._scene(segment, state.name, state.inputs)
+        if state.prepare is not None:
+            scene = replace(scene, prepared=state.prepare(scene))
+        parts = state.parts(self._parameters)
+        with ThreadPoolExecutor(max_workers=self._workers) as pool:
+            jobs = [pool.submit(self._part, scene, state, part) for part in range(parts)]
+            rows = 0
+            try:
+                for number, job in enumerate(jobs):
+                    rows += job.result()
+                    self._told(f"{segment.segment_id} {state.name}", number + 1, parts)
+            except BaseException:
+                for job in jobs:
+                    job.cancel()
+                wait(jobs, return_when=FIRST_EXCEPTION)
+                raise
+        return StateTime(segment.segment_id, state.name, time.perf_counter() - began_s, rows)
+
+    def _part(self, scene: Scene, state: State, part: int) -> int:
+        made = state.make(scene, part)
+        declared = {output.output_id: output for output in state.outputs}
+        if made.keys() != declared.keys():
+            what = f"state {state.name} gives {', '.join(sorted(made))}, declared are {', '.join(sorted(declared))}"
+            raise Stop(Reason.ENGINE_OUTPUT_INVALID, what, where=scene.segment.segment_id, remedy="Correct the state's outputs.")
+        return sum(self.published.publish(declared[name], part, frame).rows for name, frame in made.items())
+
+    def _looked(self, segment: Segment, check: Check) -> Verdict:
+        return check.look(self._scene(segment, check.name, check.inputs))
+
+    def _scene(self, segment: Segment, place: str, inputs: tuple[str, ...]) -> Scene:
+        return Scene(self._identity, self._parameters, segment, place, inputs, self.published.read)
+
+
+def outputs_by_id(segments: Iterable[Segment]) -> Mapping[str, Output]:
+    """All outputs by their ids."""
+    return {output.output_id: output for segment in segments for output in segment.outputs}
+
+
+def _refuse_failed(segment: Segment, verdicts: Sequence[tuple[Check, Verdict]]) -> None:
+    for check, verdict in verdicts:
+        if check.required and not verdict.passed:
+            said: dict[str, Any] = {"measured": dict(verdict.measured), "bounds": dict(verdict.bounds)}
+            what = f"check '{check.name}' of segment {segment.segment_id} failed: {said}"
+            remedy = "The segment leaves no flag. Correct the parameters, and make the world in another folder."
+            raise Stop(Reason.ENGINE_CHECK_FAILED, what, where=segment.segment_id, remedy=remedy)
