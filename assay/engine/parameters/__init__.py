@@ -65,8 +65,9 @@ def _all() -> dict[str, dict[str, Any]]:
     return {name.removesuffix(".yaml"): read_shipped(name) for name in found}
 
 
+@cache
 def read_shipped(name: str) -> dict[str, Any]:
-    """A shipped document."""
+    """A shipped document; callers do not change it."""
     return read_document(files(__name__).joinpath(name).read_bytes(), Reason.ENGINE_PARAMETERS_INVALID, name)
 
 
