@@ -12,13 +12,12 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
 from assay.app.stores.objects import DirectoryStore
-from assay.app.world.generation import SCALES, generate_world
+from assay.app.world.generation import SCALES, SEGMENTS, generate_world
 from assay.app.world.pack import identity_in
 from assay.app.world.payments import write_payments
-from assay.app.world.report import report_world
 from assay.app.world.proof import proofs
+from assay.app.world.report import report_world
 from assay.contracts.exit_codes import DONE, REFUTED
-from assay.engine.graph import SEGMENTS
 
 JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
 
