@@ -101,8 +101,7 @@ def lognormal_of_score(sigma: str, low: str, high: str) -> Table:
 @part
 def at_score(table: Any, score: Any) -> Any:
     """The value of a table over normal scores; scores beyond ±SCORE_MAX count as these."""
-    place = (score + SCORE_MAX) * (CELLS / (2.0 * SCORE_MAX))
-    return interpolated(table, min(max(place / CELLS, 0.0), 1.0 - 2.0**-53))
+    return interpolated(table, min(max((score + SCORE_MAX) / (2.0 * SCORE_MAX), 0.0), 1.0 - 2.0**-53))
 
 
 def _erlang_root(shape: int, p: Decimal, start: Decimal) -> Decimal:
