@@ -47,10 +47,13 @@ def _shops(rng: np.random.Generator, scale: Scale) -> dict[str, pl.DataFrame]:
     profile = pl.DataFrame({"merchant_id": ids, "country_iso": country, "tzid": [ZONES[c] for c in country], "weekly_volume": weight})
     volume = pl.col("weekly_volume") / pl.col("weekly_volume").sum() * scale.flows * 7 / 90
     merchants = outlets.select("merchant_id").with_columns(fraud_role_merchant=pl.lit("NORMAL"), risk_tier=pl.lit("LOW"))
+    begin = pl.lit(0).cast(pl.Datetime("us", "UTC"))
+    timetable = pl.DataFrame({"tzid": list(ZONES.values()), "offset_s": [3600, 3600, 0, -18000]}).with_columns(from_utc=begin)
     return {
         "outlet_catalogue": outlets.sample(fraction=1, shuffle=True, seed=3),
         "merchant_zone_profile_5A": profile.with_columns(volume),
         "s5_merchant_fraud_roles_6A": merchants,
+        "tz_timetable_cache": timetable,
     }
 
 
@@ -164,8 +167,6 @@ class Memory:
         if state.prepare is not None:
             scene = replace(scene, prepared=state.prepare(scene))
         for part in range(state.parts(self.parameters)):
-            for output in state.outputs:
-                pass
             made = state.make(scene, part)
             for output in state.outputs:
                 self.tables[output.output_id, part] = output.conformed(made[output.output_id], self.identity)

@@ -65,7 +65,7 @@ CATALOGUE = _output(
     (
         _campaign(),
         Column("campaign_label", "text"),
-        Column("campaign_type", "text"),
+        Column("subtype", "text"),
         Column("fraud_rate", "number"),
         Column("flows", "int"),
         Column("window_start_utc", "time"),

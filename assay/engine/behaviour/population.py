@@ -77,7 +77,7 @@ def population(scene: Scene) -> Population:
     equipped = np.flatnonzero((np.diff(instruments.first)[1:] > 0) & (np.diff(devices.first)[1:] > 0)) + 1
     refuse_no_party(len(equipped))
     key = shared(scene, "activity")
-    everyone = _members(key, equipped, country, len(countries))
+    everyone = members_of(key, equipped, country, len(countries))
     traders = np.flatnonzero((business == 1) & (payable > 0))
     return Population(
         countries,
@@ -90,7 +90,7 @@ def population(scene: Scene) -> Population:
         ips,
         payable,
         everyone,
-        _members(key, traders if len(traders) else equipped, country, len(countries)),
+        members_of(key, traders if len(traders) else equipped, country, len(countries)),
     )
 
 
@@ -151,7 +151,7 @@ def _items(owner: NDArray[Any], item: NDArray[Any], usual: NDArray[Any], owners:
     return Items(frozen(first, np.int32), frozen(item, np.int32), frozen(usual, np.uint8))
 
 
-def _members(key: np.uint64, parties: NDArray[np.int64], country: NDArray[np.int64], countries: int) -> Members:
+def members_of(key: np.uint64, parties: NDArray[np.int64], country: NDArray[np.int64], countries: int) -> Members:
     """Parties of each country in a keyed order, which is the order of their activity; all together in the order of their places in it."""
     chance = np.zeros(len(parties), np.uint64)
     _chances(key, parties, chance)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from assay.engine.behaviour.arrival_entities import S1
+from assay.engine.behaviour.campaign_plan import S3A
 from assay.engine.behaviour.flows import S2
+from assay.engine.behaviour.overlay import S3B
 from assay.engine.gates import GateMethod
 from assay.engine.segment import Segment
 
@@ -14,7 +16,7 @@ SEGMENT_6B = Segment(
     "6B",
     3,
     UPSTREAM,
-    (S1, S2),
+    (S1, S2, S3A, S3B),
     (),
     GATE_6B,
     seed_path=("seed", "parameter_hash", "manifest_fingerprint", "scenario_id"),
