@@ -149,7 +149,9 @@ def test_a_missing_file_is_missing(segment: Segment) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("flag", [b"", b"\n", b"sha256_hex: 0", b"other = " + b"0" * 64, b"{}", b"0" * 64, b"\xff\xfe", b'{"sha256_hex": 1}'])
+@pytest.mark.parametrize(
+    "flag", [b"", b"\n", b"sha256_hex: 0", b"other = " + b"0" * 64, b"{}", b"0" * 64, b"\xff\xfe", b'{"sha256_hex": 1}']
+)
 def test_a_flag_of_another_form_is_a_conflict(segment: Segment, flag: bytes) -> None:
     store = copied(small_world())
     store.objects[f"{root_of(segment)}/_passed.flag"] = flag
