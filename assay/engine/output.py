@@ -77,6 +77,12 @@ class Output:
         name = f"{self.output_id}.parquet" if self.single else "part-*.parquet"
         return f"data/layer{self.layer}/{self.segment_id}/{self.folder or self.output_id}{tokens}/{name}"
 
+    @property
+    def partitions(self) -> tuple[str, ...]:
+        """The tokens in the order in which the catalogue names them: manifest_fingerprint before parameter_hash."""
+        order = ("seed", "manifest_fingerprint", "parameter_hash", "scenario_id", "run_id", "utc_day")
+        return tuple(token for token in order if token in self.tokens)
+
     def path(self, identity: WorldIdentity, part: int) -> str:
         """The key of a part."""
         return self.path_template.replace("*", f"{part:06d}").format_map(identity.tokens())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -63,6 +64,11 @@ def shipped(scale: str, changes: Mapping[str, Mapping[str, Any]] | None = None) 
 def _all() -> dict[str, dict[str, Any]]:
     found = sorted(path.name for path in files(__name__).iterdir() if path.name.endswith(".yaml"))
     return {name.removesuffix(".yaml"): read_shipped(name) for name in found}
+
+
+def sealed_digests() -> dict[str, str]:
+    """Shipped document → sha256 hex of its bytes: the closed set of inputs of every world."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files(__name__).iterdir() if path.name.endswith(".yaml")}
 
 
 @cache
