@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -74,7 +75,7 @@ def weekly_volumes(scene: Scene, merchants: pl.DataFrame) -> Floats:
     raw = np.sqrt(merchants["outlets"].to_numpy().astype(np.float64)) * quantiles_at(arrivals.volume.table, to_size) * active
     group = np.where(online, _ONLINE, numbered(merchants["demand_class"], DEMAND_CLASSES))
     targets = np.array([(1 - arrivals.virtual_share) * arrivals.classes[name].share for name in DEMAND_CLASSES])
-    targets = np.append(targets / sum(shape.share for shape in arrivals.classes.values()), arrivals.virtual_share)
+    targets = np.append(targets / math.fsum(shape.share for shape in arrivals.classes.values()), arrivals.virtual_share)
     totals = by_group(raw, group, len(targets))
     targets = np.where(totals > 0, targets, 0.0)
     weekly = scale.flows * 7 / scenario.days

@@ -103,7 +103,12 @@ SEGMENT_3A = Segment(
     ("1A", "1B", "2A"),
     (State("S5", ("outlet_catalogue", "site_timezones"), (ZONE_ALLOC,), zone_alloc),),
     (),
-    GateMethod("sha256_member_digest_concat", list_name="members", members=True),
+    GateMethod(
+        "sha256_member_digest_concat",
+        list_name="members",
+        members=True,
+        digest_fields=(("s6_receipt_digest", "validation_report.json"), ("s5_manifest_digest", "outputs.json")),
+    ),
 )
 SEGMENT_3B = Segment(
     "3B",
