@@ -120,7 +120,9 @@ def _arrivals(rng: np.random.Generator, parameters: Parameters, scale: Scale, sc
     merchant, ts = merchant[order], ts[order]
     first = np.searchsorted(merchant, np.arange(len(volume)))
     bucket = (ts - scenario.start_us) // HOUR_US
-    rows = pl.DataFrame({"merchant_id": profile["merchant_id"].to_numpy()[merchant], "arrival_seq": np.arange(len(ts)) - first[merchant] + 1})
+    rows = pl.DataFrame(
+        {"merchant_id": profile["merchant_id"].to_numpy()[merchant], "arrival_seq": np.arange(len(ts)) - first[merchant] + 1}
+    )
     rows = rows.with_columns(
         ts_utc=pl.Series(ts).cast(pl.Datetime("us", "UTC")),
         zone_representation=profile["tzid"].gather(merchant),

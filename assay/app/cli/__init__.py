@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "policy": ("assay.app.cli.policy", "begin and check a policy of your own"),
     "substrate": ("assay.app.cli.substrate", "start, stop and show Kafka and PostgreSQL"),
     "oracle": ("assay.app.cli.oracle", "turn a file of transactions into a sealed world"),
+    "world": ("assay.app.cli.world", "make a synthetic bank and prove what it is"),
     "labels": ("assay.app.cli.labels", "post a file of disputes and chargebacks"),
     "worker": ("assay.app.cli.worker", "run the agents of chosen packs under Faust"),
     "gate": ("assay.app.cli.gate", "run the ingestion gate"),

@@ -110,9 +110,7 @@ def chosen_payee(transfer: Any, key: Any, number: Int) -> Any:
 
 
 @part
-def payee_of(
-    transfer: Any, everyone: Any, businesses: Any, payable: Any, country: Any, key: Any, who: Int, account: Int, slot: Int
-) -> Any:
+def payee_of(transfer: Any, everyone: Any, businesses: Any, payable: Any, country: Any, key: Any, who: Int, account: Int, slot: Int) -> Any:
     """The account that a party's payee is paid to; 0 where none was found. It is not the account that pays."""
     for again in range(_TRIES):
         draw = 2 * (np.int64(slot) * _TRIES + again)

@@ -24,7 +24,20 @@ def room_for(flows: int) -> NDArray[np.int64]:
 
 @kernel
 def assign(
-    key: Any, day: Any, law: Any, merchant: Any, ends: Any, first_seq: Any, channel: Any, share: Any, step: Int, used: Any, taken: Any, flow: Any, place: Any, seq: Any
+    key: Any,
+    day: Any,
+    law: Any,
+    merchant: Any,
+    ends: Any,
+    first_seq: Any,
+    channel: Any,
+    share: Any,
+    step: Int,
+    used: Any,
+    taken: Any,
+    flow: Any,
+    place: Any,
+    seq: Any,
 ) -> None:
     """Fill place and seq, -1 where the day has no arrival left.
 

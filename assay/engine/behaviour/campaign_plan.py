@@ -28,7 +28,18 @@ from assay.engine.segment import Scene, State
 
 COUNTS, MERCHANT_ROLES = "s3_bucket_counts_5B", "s5_merchant_fraud_roles_6A"
 #: the columns that `run_crews` and `run_motifs` fill, in order of their rows
-_COLUMNS = ("ts_us", "party_id", "account_id", "instrument_id", "device_id", "ip_id", "counterparty_account_id", "amount_minor", "episode", "role")
+_COLUMNS = (
+    "ts_us",
+    "party_id",
+    "account_id",
+    "instrument_id",
+    "device_id",
+    "ip_id",
+    "counterparty_account_id",
+    "amount_minor",
+    "episode",
+    "role",
+)
 
 
 @dataclass(frozen=True)

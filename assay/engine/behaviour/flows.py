@@ -89,7 +89,9 @@ def make(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     known, found = town.people, laws(scene, town.shops.demand)
     out = np.zeros((4, len(party)), np.int64)
     pay(
-        np.array([scene.key("flows"), scene.key("amount habits"), shared(scene, "channel"), shared(scene, "flow ids"), scene.key("payees")]),
+        np.array(
+            [scene.key("flows"), scene.key("amount habits"), shared(scene, "channel"), shared(scene, "flow ids"), scene.key("payees")]
+        ),
         came.merchant,
         came.seq,
         came.ts,

@@ -43,7 +43,9 @@ def merchants(scene: Scene, countries: Sequence[str]) -> Merchants:
     rows = scene.table(OUTLETS, columns=columns).unique("merchant_id", keep="first", maintain_order=True).sort("merchant_id")
     ids = rows["merchant_id"].to_numpy()
     demand = tuple(sorted(behaviour.purchases.median))
-    profile = scene.table(PROFILE, columns=["merchant_id", "country_iso", "tzid", "weekly_volume"]).sort("merchant_id", "country_iso", "tzid")
+    profile = scene.table(PROFILE, columns=["merchant_id", "country_iso", "tzid", "weekly_volume"]).sort(
+        "merchant_id", "country_iso", "tzid"
+    )
     zones = tuple(sorted(profile["tzid"].cast(pl.String).unique()))
     place = places(ids, profile["merchant_id"].to_numpy())
     refuse_unknown_merchant(profile["merchant_id"].to_numpy(), place)

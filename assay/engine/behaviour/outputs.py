@@ -53,9 +53,7 @@ _ANCHOR = (*_ids("flow_id"), SEQ, MERCHANT, *_ids(*_ENTITIES), TIME, AMOUNT, COU
 _EVENT = (*_ids("flow_id"), Column("event_seq", "int"), Column("event_type", "text", words=EVENT_TYPES), TIME, AMOUNT)
 BASELINE_FLOWS = _output("s2_flow_anchor_baseline_6B", _ANCHOR, ("flow_id",), "behavioural_context")
 BASELINE_EVENTS = _output("s2_event_stream_baseline_6B", _EVENT, ("flow_id", "event_seq"), "behavioural_streams")
-FRAUD_FLOWS = _output(
-    "s3_flow_anchor_with_fraud_6B", (*_ANCHOR, FLAG, _campaign(nullable=True)), ("flow_id",), "behavioural_context"
-)
+FRAUD_FLOWS = _output("s3_flow_anchor_with_fraud_6B", (*_ANCHOR, FLAG, _campaign(nullable=True)), ("flow_id",), "behavioural_context")
 FRAUD_EVENTS = _output(
     "s3_event_stream_with_fraud_6B", (*_EVENT, FLAG, _campaign(nullable=True)), ("flow_id", "event_seq"), "behavioural_streams"
 )

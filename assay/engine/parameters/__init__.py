@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -65,8 +66,14 @@ def _all() -> dict[str, dict[str, Any]]:
     return {name.removesuffix(".yaml"): read_shipped(name) for name in found}
 
 
+def sealed_digests() -> dict[str, str]:
+    """Shipped document → sha256 hex of its bytes: the closed set of inputs of every world."""
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files(__name__).iterdir() if path.name.endswith(".yaml")}
+
+
+@cache
 def read_shipped(name: str) -> dict[str, Any]:
-    """A shipped document."""
+    """A shipped document; callers do not change it."""
     return read_document(files(__name__).joinpath(name).read_bytes(), Reason.ENGINE_PARAMETERS_INVALID, name)
 
 

@@ -1,0 +1,55 @@
+"""Makes a world of a shipped scale from nothing to its seal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from assay.app.progress import unseen
+from assay.app.stores.objects import ObjectStore
+from assay.app.world.making import StateTime, WorldMaker
+from assay.app.world.pack import seal, write_receipt
+from assay.app.world.scales import SCALES
+from assay.engine.graph import SEGMENTS
+from assay.engine.identity import WorldIdentity, identity_of
+from assay.engine.parameters import sealed_digests, shipped
+from assay.engine.scenario import Scenario
+from assay.engine.segment import Segment
+
+__all__ = ["SCALES", "SEGMENTS", "MadeWorld", "generate_world"]
+
+
+@dataclass(frozen=True)
+class MadeWorld:
+    """What was made."""
+
+    identity: WorldIdentity
+    pack_id: str
+    scale: str
+    times: list[StateTime]
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON."""
+        seconds = [
+            {"segment": one.segment_id, "state": one.state, "seconds": round(one.seconds, 3), "rows": one.rows} for one in self.times
+        ]
+        tokens: dict[str, Any] = {**self.identity.tokens(), "seed": self.identity.seed}
+        return {**tokens, "scale": self.scale, "oracle_pack_id": self.pack_id, "states": seconds}
+
+
+def generate_world(
+    store: ObjectStore,
+    scale: str,
+    seed: int,
+    workers: int,
+    now_us: int,
+    told: Callable[[str, int, int], object] = unseen,
+    segments: Sequence[Segment] = SEGMENTS,
+) -> MadeWorld:
+    """Make, gate and seal a world; a call that was cut off goes on. Raises Stop as `WorldMaker` and `seal` do."""
+    parameters = shipped(scale)
+    identity = identity_of(seed, parameters.of(Scenario).scenario_id, parameters.hash, sealed_digests())
+    write_receipt(store, identity, scale, now_us)
+    times = WorldMaker(store, identity, parameters, segments, workers=workers, told=told).make()
+    return MadeWorld(identity, seal(store, segments, identity, now_us), scale, times)
