@@ -95,7 +95,9 @@ def _offsets(scene: Scene, countries: tuple[str, ...], known: shops.Merchants) -
     times = scene.table(TIMETABLE, columns=["tzid", "from_utc", "offset_s"]).filter(pl.col("from_utc") <= start).sort("from_utc")
     latest = times.unique("tzid", keep="last", maintain_order=True)
     offset_s = dict(zip(latest["tzid"].cast(pl.String).to_list(), latest["offset_s"].to_list(), strict=True))
-    zones = scene.table(shops.PROFILE, columns=["country_iso", "tzid"]).select(pl.all().cast(pl.String)).unique().sort("country_iso", "tzid")
+    zones = (
+        scene.table(shops.PROFILE, columns=["country_iso", "tzid"]).select(pl.all().cast(pl.String)).unique().sort("country_iso", "tzid")
+    )
     of_country = dict(reversed(list(zip(zones["country_iso"].to_list(), zones["tzid"].to_list(), strict=True))))
     return np.array([offset_s.get(of_country.get(name, ""), 0) * SECOND_US for name in countries], np.int64)
 
@@ -168,7 +170,9 @@ def _motif_flows(scene: Scene, campaign: Campaign, law: Motif, office: Bureau) -
     tables = (unit_lognormal(law.gap_s.sigma), unit_lognormal(law.amount.sigma))
     scratch = (np.zeros(LAYERS_MAX + 1, np.int64), *(np.zeros((LAYERS_MAX + 1, WIDTH_MAX), np.int64) for _ in range(3)))
     activity = office.activity
-    made = run_motifs(campaign.keys, campaign.windows_us, shape, *groups, activity, *places, *tables, *scratch, campaign.flows, out, merchant)
+    made = run_motifs(
+        campaign.keys, campaign.windows_us, shape, *groups, activity, *places, *tables, *scratch, campaign.flows, out, merchant
+    )
     out = np.ascontiguousarray(out[:, :made])
     refuse_incomplete(PLAN.output_id, out[ACCOUNT], out[COUNTERPARTY])
     out[PARTY] = found.owner[out[ACCOUNT]]
