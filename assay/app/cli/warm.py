@@ -20,9 +20,7 @@ app = plain_app("Compile every kernel for this processor (NUMBA_CPU_NAME=generic
 @app.command()
 def run(
     *,
-    world: Annotated[
-        bool, typer.Option("--world", help="those of the data engine, which makes worlds, in place of those of lanes")
-    ] = False,
+    world: Annotated[bool, typer.Option("--world", help="the kernels of the data engine, which makes worlds, instead")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
 ) -> None:
     """Send a small world through all lanes in memory and replay it; with --world, make a small bank and throw it away.
