@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -15,11 +15,14 @@ from assay.engine.behaviour import population as people
 from assay.engine.behaviour.campaign_document import LAYERS_MAX, WIDTH_MAX, Campaigns, Motif, Template
 from assay.engine.behaviour.campaign_layout import Campaign
 from assay.engine.behaviour.channels import shared
-from assay.engine.behaviour.crews import RING, ROWS, STOLEN, VICTIM, Company, Law, Lists, Tables, run_crews
+from assay.engine.behaviour.crew_means import Asking, Means, ask, connect
+from assay.engine.behaviour.crews import ACCOUNT, COUNTERPARTY, INSTRUMENT, PARTY, RING, ROWS, STOLEN, VICTIM, Who, run_crews
 from assay.engine.behaviour.document import Behaviour
 from assay.engine.behaviour.flows import unit_lognormal
-from assay.engine.behaviour.motifs import KINDS, UNIT_MAX, Shape, run_motifs
-from assay.engine.quantiles import tilted
+from assay.engine.behaviour.guards import refuse_incomplete
+from assay.engine.behaviour.motifs import KINDS, UNIT_MAX, Shape, instruments_of, run_motifs
+from assay.engine.behaviour.outputs import PLAN
+from assay.engine.quantiles import Table, tilted
 from assay.engine.scenario import Scenario
 from assay.engine.segment import Scene
 
@@ -44,19 +47,23 @@ class Bureau:
     role: pl.Series
     risky: Ids
     anonymous: Ids
-    _prefer: dict[tuple[tuple[str, ...], bool], people.Members] = field(default_factory=dict)
+    activity: Table
+    hours: NDArray[np.float64]
+    _groups: dict[tuple[tuple[str, ...], bool], tuple[Ids, Ids, Ids]] = field(default_factory=dict)
 
-    def prefer(self, key: np.uint64, roles: tuple[str, ...], *, payable: bool) -> people.Members:
-        """Parties of some roles by country; all where there are none. payable: only those with a current account."""
-        found = self._prefer.get((roles, payable))
+    def groups(self, key: np.uint64, roles: tuple[str, ...], *, payable: bool) -> tuple[Ids, Ids, Ids]:
+        """Groups of all parties and of those of some roles, as `a_party` takes them. payable: only those with a current account."""
+        found = self._groups.get((roles, payable))
         if found is None:
             chosen = self.equipped[self.role.is_in(list(roles)).to_numpy()[self.equipped - 1]]
             if payable:
                 chosen = chosen[self.people.payable[chosen] > 0]
-            country = self.people.country[1:].astype(np.int64)
-            known = len(self.people.countries)
-            found = people.members_of(key, chosen.astype(np.int64), country, known) if len(chosen) else self.people.everyone
-            self._prefer[roles, payable] = found
+            everyone, country = self.people.everyone, self.people.country[1:].astype(np.int64)
+            some = people.members_of(key, chosen.astype(np.int64), country, len(self.people.countries)) if len(chosen) else everyone
+            first = np.concatenate([everyone.first[:-1], some.first + len(everyone.party)])
+            group = np.concatenate([everyone.home, some.home + len(everyone.home)])
+            party = np.concatenate([everyone.party, some.party])
+            found = self._groups[roles, payable] = (frozen(first, np.int32), frozen(party, np.int32), frozen(group, np.int32))
         return found
 
 
@@ -77,6 +84,8 @@ def bureau(scene: Scene, found: people.Population, known: shops.Merchants) -> Bu
         role,
         frozen(risky[reached[risky] > 0], np.int32),
         frozen(anonymous, np.int32),
+        tilted(scene.parameters.of(Behaviour).clientele.activity_sigma),
+        frozen(np.cumsum(np.array(document.day_hours)), np.float64),
     )
 
 
@@ -96,91 +105,83 @@ def _offsets(scene: Scene, countries: tuple[str, ...], known: shops.Merchants) -
 def flows_of(scene: Scene, campaign: Campaign, office: Bureau) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """The flows of a campaign by rows, and the draw of each one's merchant."""
     if isinstance(campaign.law, Template):
-        return _crew_flows(scene, campaign, campaign.law, office)
-    return _motif_flows(scene, campaign, campaign.law, office)
+        out, merchant = _crew_flows(scene, campaign, campaign.law, office)
+        crew, use = campaign.law.crew, campaign.law.use
+        means = Means(*crew.devices, *crew.ips, crew.risky_devices, crew.anonymous_ips, use.device, use.ip)
+    else:
+        out, merchant = _motif_flows(scene, campaign, campaign.law, office)
+        law = campaign.law
+        means = Means(*law.devices, *law.ips, 1.0, law.anonymous_ips, law.crew_device, law.crew_device)
+    devices, ips = office.people.devices, office.people.ips
+    own = (devices.first, devices.item, ips.first, ips.item)
+    connect(campaign.keys[0], campaign.keys[2], means, *own, office.risky, office.anonymous, out)
+    return out, merchant
 
 
 def _crew_flows(scene: Scene, campaign: Campaign, law: Template, office: Bureau) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    crew, amount = law.crew, law.amount
-    company = Company(
+    crew, episode, amount, found = law.crew, law.episode, law.amount, office.people
+    who = Who(
+        _IDENTITIES[law.identity],
         crew.episodes,
-        *crew.devices,
-        *crew.ips,
+        *crew.members,
+        *episode.flows,
         crew.preferred_share,
         crew.home_share,
-        crew.risky_devices,
-        crew.anonymous_ips,
-        law.use.device,
-        law.use.ip,
-        law.episode.gap_s.median * SECOND_US,
-        campaign.window_us,
-        float(amount.median),
-        amount.round_share,
-        amount.round_step,
-    )
-    numbers = Law(
-        _IDENTITIES[law.identity],
-        *crew.members,
-        *law.episode.flows,
         law.night_share,
-        amount.point_share,
-        amount.repeated_share,
-        amount.values,
         law.merchants,
         int(law.merchant_scope == "WINDOW"),
+        episode.gap_s.median * SECOND_US,
+        campaign.window_us,
     )
-    prefer = office.prefer(shared(scene, "roles"), crew.prefer, payable=False)
-    tables = _tables(scene, law.episode.gap_s.sigma, amount.sigma, amount.point_max)
     out, merchant = np.zeros((ROWS, campaign.flows), np.int64), np.zeros(campaign.flows)
-    run_crews(campaign.keys, campaign.windows_us, company, numbers, _lists(office, prefer), tables, out, merchant)
+    groups = office.groups(shared(scene, "roles"), crew.prefer, payable=False)
+    cards = (found.instruments.first, found.instruments.item)
+    places = (found.country, office.offset_us, office.hours)
+    gap = unit_lognormal(episode.gap_s.sigma)
+    run_crews(campaign.keys, campaign.windows_us, who, *groups, office.activity, *cards, *places, gap, out, merchant)
+    out[ACCOUNT] = found.account[out[INSTRUMENT]]
+    out[COUNTERPARTY] = found.payable[out[COUNTERPARTY]]
+    asking = Asking(amount.median, amount.point_share, amount.repeated_share, amount.values, amount.round_share, amount.round_step)
+    points = _points(scene, amount.point_max)
+    ask(campaign.keys[0], campaign.keys[2], asking, unit_lognormal(amount.sigma), *points, out)
     return out, merchant
 
 
 def _motif_flows(scene: Scene, campaign: Campaign, law: Motif, office: Bureau) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    company = Company(
+    found = office.people
+    shape = Shape(
+        KINDS.index(law.kind),
+        *law.width,
+        law.length,
         law.units,
-        *law.devices,
-        *law.ips,
+        law.fee,
+        law.start_share,
         law.preferred_share,
         law.home_share,
-        1.0,
-        law.anonymous_ips,
-        law.crew_device,
-        law.crew_device,
         law.gap_s.median * SECOND_US,
         campaign.window_us,
         law.amount.median,
         law.round_share,
         law.round_step,
     )
-    shape = Shape(KINDS.index(law.kind), *law.width, law.length, law.fee, law.start_share)
-    prefer = office.prefer(shared(scene, "roles"), _MULES, payable=True)
     out, merchant = np.zeros((ROWS, campaign.flows + UNIT_MAX), np.int64), np.zeros(campaign.flows + UNIT_MAX)
-    widths = np.zeros(LAYERS_MAX + 1, np.int64)
-    scratch = [np.zeros((LAYERS_MAX + 1, WIDTH_MAX), np.int64) for _ in range(3)]
-    tables = _tables(scene, law.gap_s.sigma, law.amount.sigma, 0)
-    lists = _lists(office, prefer)
-    made = run_motifs(campaign.keys, campaign.windows_us, company, shape, lists, tables, widths, *scratch, campaign.flows, out, merchant)
-    return np.ascontiguousarray(out[:, :made]), merchant[:made]
-
-
-def _tables(scene: Scene, gap_sigma: str, amount_sigma: str, point_max: int) -> Tables:
-    behaviour, document = scene.parameters.of(Behaviour), scene.parameters.of(Campaigns)
-    points = [(value, weight) for value, weight in sorted(behaviour.purchases.price_points.items()) if value <= point_max]
-    return Tables(
-        tilted(behaviour.clientele.activity_sigma),
-        unit_lognormal(gap_sigma),
-        unit_lognormal(amount_sigma),
-        frozen(np.array([value for value, _ in points], np.int64), np.int64),
-        frozen(np.cumsum(np.array([weight for _, weight in points])), np.float64),
-        frozen(np.cumsum(np.array(document.day_hours)), np.float64),
+    groups = office.groups(shared(scene, "roles"), _MULES, payable=True)
+    places = (found.payable, found.country, office.offset_us, office.hours)
+    tables = (unit_lognormal(law.gap_s.sigma), unit_lognormal(law.amount.sigma))
+    scratch = (np.zeros(LAYERS_MAX + 1, np.int64), *(np.zeros((LAYERS_MAX + 1, WIDTH_MAX), np.int64) for _ in range(3)))
+    activity = office.activity
+    made = run_motifs(
+        campaign.keys, campaign.windows_us, shape, *groups, activity, *places, *tables, *scratch, campaign.flows, out, merchant
     )
+    out = np.ascontiguousarray(out[:, :made])
+    refuse_incomplete(PLAN.output_id, out[ACCOUNT], out[COUNTERPARTY])
+    out[PARTY] = found.owner[out[ACCOUNT]]
+    cards = found.instruments
+    instruments_of(out[ACCOUNT], found.owner, cards.first, cards.item, found.account, out[INSTRUMENT])
+    return out, merchant[:made]
 
 
-def _lists(office: Bureau, prefer: people.Members) -> Lists:
-    found = office.people
-    items: list[Any] = [(item.first, item.item) for item in (found.instruments, found.devices, found.ips)]
-    groups = [(members.first, members.party, members.home) for members in (prefer, found.everyone)]
-    return Lists(
-        *items, found.account, found.payable, found.owner, found.country, office.offset_us, *groups, office.risky, office.anonymous
-    )
+def _points(scene: Scene, most: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    points = [(value, weight) for value, weight in sorted(scene.parameters.of(Behaviour).purchases.price_points.items()) if value <= most]
+    ends = np.cumsum(np.array([weight for _, weight in points]))
+    return frozen(np.array([value for value, _ in points], np.int64), np.int64), frozen(ends, np.float64)

@@ -145,7 +145,7 @@ def _frames(
     numbers, flow_id = np.zeros(len(kept), np.int64), np.zeros(len(kept), np.int64)
     _number_flows(shared(scene, "flow ids"), place, seq, numbers, flow_id)
     refuse_twice(PLAN.output_id, numbers)
-    rows = dict(zip(_COLUMNS, flows, strict=True))
+    rows = dict(zip(_COLUMNS, flows, strict=False))
     refuse_incomplete(PLAN.output_id, *(rows[name] for name in _COLUMNS[1:6]))
     names = pl.Series([campaign.campaign_id for campaign in campaigns], dtype=pl.String)
     roles = [campaign.law.roles for campaign in campaigns]

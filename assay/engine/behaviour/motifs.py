@@ -7,22 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from assay.codecs.kernel import Int, kernel, part
-from assay.engine.behaviour.crews import (
-    ACCOUNT,
-    COUNTERPARTY,
-    CREW,
-    EPISODE,
-    INSTRUMENT,
-    MINOR,
-    PARTY,
-    ROLE,
-    TS,
-    a_party,
-    connect,
-    later,
-    ranged,
-    started,
-)
+from assay.engine.behaviour.crews import ACCOUNT, COUNTERPARTY, CREW, EPISODE, MINOR, PLACES, ROLE, TS, a_party, later, ranged, started
 from assay.engine.philox import below, one, two
 from assay.engine.quantiles import interpolated
 
@@ -35,24 +20,39 @@ _TRIES = 32
 
 
 class Shape(NamedTuple):
-    """What a motif is, beside its company."""
+    """What a motif is. Times are microseconds, amounts minor units."""
 
     kind: int
     width_low: int
     width_high: int
     length: int
+    units: int
     fee: float
     start_share: float
+    preferred: float
+    home: float
+    gap_us: float
+    window_us: int
+    median: float
+    round_share: float
+    round_step: int
 
 
 @kernel
 def run_motifs(
     keys: Any,
     windows: Any,
-    company: Any,
     shape: Any,
-    lists: Any,
-    tables: Any,
+    first: Any,
+    member: Any,
+    group: Any,
+    activity: Any,
+    payable: Any,
+    country: Any,
+    offset_us: Any,
+    hours: Any,
+    gap: Any,
+    amount: Any,
     widths: Any,
     node: Any,
     ready: Any,
@@ -61,36 +61,49 @@ def run_motifs(
     out: Any,
     merchant: Any,
 ) -> Int:
-    """Fill whole units until there are at least `flows` flows, and give their number. widths, node, ready, money: scratch by layer."""
+    """Fill whole units until there are at least `flows` flows, and give their number.
+
+    widths: scratch by layer. node, ready, money: scratch by layer and place: account, when its money is there, how much it is.
+    """
     i, unit = 0, 0
     while i < flows:
-        crew = unit // company.episodes
-        window = windows[below(one(keys[0], crew * CREW, 2), len(windows))]
-        end = window + company.window_us
-        land = lists.country[a_party(lists, tables, company.preferred, -1, keys[0], crew * CREW, 0)]
-        last = window + np.int64(shape.start_share * np.float64(company.window_us))
+        crew = unit // shape.units
+        window = windows[below(one(keys[0], crew * PLACES, 2), len(windows))]
+        end = window + shape.window_us
+        land = country[a_party(first, member, group, activity, shape.preferred, -1, keys[0], crew * PLACES, 0)]
+        last = window + np.int64(shape.start_share * np.float64(shape.window_us))
         u, v = two(keys[1], unit, 0)
-        begin = started(tables, window, last, lists.offset_us[land], 0.0, u, keys[1], unit)
+        begin = started(hours, window, last, offset_us[land], 0.0, u, keys[1], unit)
         layers = lay_out(shape, v, widths)
-        settle(lists, tables, company, keys[1], unit, land, shape.kind == CYCLE, layers, widths, node)
-        wanted = np.int64(company.median * interpolated(tables.amount, one(keys[1], unit, 3)))
-        for k in range(widths[0]):
-            ready[0, k], money[0, k] = begin, fresh(company, keys[1], unit, k, wanted * max(1, widths[1] if widths[0] == 1 else 1))
-        for layer in range(1, layers):
+        for layer in range(layers):
             for k in range(widths[layer]):
-                ready[layer, k], money[layer, k] = begin, 0
+                ready[layer, k], money[layer, k], node[layer, k] = begin, 0, 0
+                for again in range(_TRIES):
+                    row, draw = (unit * PLACES + layer) * PLACES + k, 16 + 4 * again
+                    at = land if one(keys[1], row, draw) < shape.home else -1
+                    account = np.int64(payable[a_party(first, member, group, activity, shape.preferred, at, keys[1], row, draw + 1)])
+                    if account and not among(account, layer, k, widths, node):
+                        node[layer, k] = account
+                        break
+        if shape.kind == CYCLE:
+            node[layers - 1, 0] = node[0, 0]
+        wanted = np.int64(shape.median * interpolated(amount, one(keys[1], unit, 3)))
+        for k in range(widths[0]):
+            money[0, k] = brought(shape, keys[1], (unit * PLACES + PLACES - 1) * PLACES + k, wanted * (widths[1] if widths[0] == 1 else 1))
         for layer in range(layers - 1):
             for k in range(widths[layer]):
-                i = pass_on(
-                    keys, company, shape, lists, tables, unit, crew, end, layer, layers, k, widths, node, ready, money, i, out, merchant
-                )
+                done = i
+                i = pass_on(shape, keys[2], end, layer, layers, k, widths, node, ready, money, gap, i, out)
+                for j in range(done, i):
+                    out[EPISODE, j], out[CREW, j] = unit, crew
+                    merchant[j] = one(keys[2], j, 9)
         unit += 1
     return i
 
 
 @part
 def lay_out(shape: Any, u: Any, widths: Any) -> Any:
-    """Accounts by layer; gives the number of layers. In a cycle the last account is the first."""
+    """Accounts by layer; gives the number of layers. The last account of a cycle is its first."""
     k = ranged(u, shape.width_low, shape.width_high)
     if shape.kind == CYCLE or shape.kind == STACK:
         layers = k + 1 if shape.kind == CYCLE else shape.length
@@ -100,26 +113,6 @@ def lay_out(shape: Any, u: Any, widths: Any) -> Any:
     wide = shape.kind == FAN_IN or shape.kind == GATHER_SCATTER
     widths[0], widths[1], widths[2] = k if wide else 1, 1 if wide else k, k if wide else 1
     return 2 if shape.kind == FAN_IN or shape.kind == FAN_OUT else 3
-
-
-@part
-def settle(lists: Any, tables: Any, company: Any, key: Any, unit: Int, land: Int, closed: Any, layers: Int, widths: Any, node: Any) -> None:
-    """Choose the accounts of a unit, all different; 0 where none was found."""
-    count = 0
-    for layer in range(layers):
-        for k in range(widths[layer]):
-            node[layer, k] = 0
-            if closed and layer == layers - 1:
-                node[layer, k] = node[0, 0]
-                break
-            for again in range(_TRIES):
-                row, draw = unit * CREW * CREW + count, 16 + 4 * again
-                at = land if one(key, row, draw) < company.home else -1
-                account = np.int64(lists.payable[a_party(lists, tables, company.preferred, at, key, row, draw + 1)])
-                if account and not among(account, layer, k, widths, node):
-                    node[layer, k] = account
-                    break
-            count += 1
 
 
 @part
@@ -133,24 +126,19 @@ def among(account: Any, layer: Int, k: Int, widths: Any, node: Any) -> Any:
 
 
 @part
-def fresh(company: Any, key: Any, unit: Int, k: Int, wanted: Int) -> Any:
-    """What an account of the first layer brings in, in minor units: about `wanted`."""
-    u, v = two(key, unit * CREW * CREW + k, 4)
+def brought(shape: Any, key: Any, row: Int, wanted: Int) -> Any:
+    """What an account of the first layer brings in: within 15 % of `wanted`, perhaps rounded."""
+    u, v = two(key, row, 4)
     minor = np.int64(np.float64(wanted) * (0.85 + 0.3 * u))
-    if v < company.round_share:
-        return max(minor // company.round_step, 1) * company.round_step
+    if v < shape.round_share:
+        return max(minor // shape.round_step, 1) * shape.round_step
     return max(minor, 100)
 
 
 @part
 def pass_on(
-    keys: Any,
-    company: Any,
     shape: Any,
-    lists: Any,
-    tables: Any,
-    unit: Int,
-    crew: Int,
+    key: Any,
     end: Int,
     layer: Int,
     layers: Int,
@@ -159,43 +147,40 @@ def pass_on(
     node: Any,
     ready: Any,
     money: Any,
+    gap: Any,
     i: Int,
     out: Any,
-    merchant: Any,
 ) -> Any:
     """Write the edges of an account: all it has, less its fee, in parts. Gives the number of the next flow."""
     width = widths[layer + 1]
-    edges = width if widths[layer] == 1 or width == 1 else 2
+    narrow = widths[layer] == 1 or width == 1
+    edges = width if narrow else 2
     rest = money[layer, k]
     if layer:
         rest -= np.int64(np.float64(rest) * shape.fee)
-    ts = ready[layer, k]
     for edge in range(edges):
-        to = edge if widths[layer] == 1 or width == 1 else (k + edge) % width
+        to = edge if narrow else (k + edge) % width
         minor = rest
         if edge < edges - 1:
-            minor = np.int64(np.float64(rest // (edges - edge)) * (0.75 + 0.5 * one(keys[2], i, 8)))
+            minor = np.int64(np.float64(rest // (edges - edge)) * (0.75 + 0.5 * one(key, i, 8)))
         rest -= minor
-        at = later(ts, end, company.gap_us * interpolated(tables.gap, one(keys[2], i, 0)))
-        account = node[layer, k]
-        who = lists.owner[account]
-        out[TS, i], out[PARTY, i], out[ACCOUNT, i] = at, who, account
-        out[INSTRUMENT, i] = instrument_of(lists, who, account)
-        connect(lists, company, keys, crew, i, who, out)
-        out[COUNTERPARTY, i], out[MINOR, i], out[EPISODE, i] = node[layer + 1, to], max(minor, 1), unit
+        at = later(ready[layer, k], end, shape.gap_us * interpolated(gap, one(key, i, 0)))
+        out[TS, i], out[ACCOUNT, i], out[COUNTERPARTY, i] = at, node[layer, k], node[layer + 1, to]
+        out[MINOR, i] = max(minor, 1)
         out[ROLE, i] = PLACEMENT if layer == 0 else INTEGRATION if layer == layers - 2 else LAYERING
-        merchant[i] = one(keys[2], i, 9)
         money[layer + 1, to] += minor
         ready[layer + 1, to] = max(ready[layer + 1, to], at)
         i += 1
     return i
 
 
-@part
-def instrument_of(lists: Any, party: Int, account: Int) -> Any:
-    """An instrument of an account, else the first one of its owner."""
-    first, last = lists.instruments[0][party], lists.instruments[0][party + 1]
-    for place in range(first, last):
-        if lists.account_of[lists.instruments[1][place]] == account:
-            return np.int64(lists.instruments[1][place])
-    return np.int64(lists.instruments[1][first])
+@kernel
+def instruments_of(account: Any, owner: Any, first: Any, instrument: Any, account_of: Any, out: Any) -> None:
+    """An instrument of each account, else the first one of its owner."""
+    for i in range(len(account)):
+        party = owner[account[i]]
+        out[i] = instrument[first[party]]
+        for place in range(first[party], first[party + 1]):
+            if account_of[instrument[place]] == account[i]:
+                out[i] = instrument[place]
+                break

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from assay.codecs.kernel import Int, kernel
 from assay.engine.entities.counts import drawn_count
 from assay.engine.philox import two
@@ -24,7 +26,7 @@ def draw_holdings(key: Any, first: Int, kinds: Any, segments: Any, bounds: Any, 
             turn = account_type - begin
             if turn & 1 == 0:
                 u0, u1 = two(key, first + row, turn >> 1)
-            count = drawn_count(u1 if turn & 1 else u0, table, segments[row] * width + account_type)
+            count = drawn_count(u1 if turn & 1 else u0, table, np.int64(segments[row]) * width + account_type)
             if count > 0:
                 owners[filled], types[filled], counts[filled] = first + row + 1, account_type, count
                 filled += 1

@@ -47,7 +47,7 @@ def count_links(key: Any, known: LinkedDevices, demand: Any) -> int:
         u_count, u_first = two(key, known.before + row, 0)
         count = drawn_count(u_count, known.table, known.device_type[row])
         for turn in range(count):
-            demand[known.country[row] * known.types + link_type(key, known, row, turn, u_first)] += 1
+            demand[np.int64(known.country[row]) * known.types + link_type(key, known, row, turn, u_first)] += 1
         total += count
     return total
 
@@ -133,7 +133,7 @@ def draw_links(
         begin = made
         for turn in range(drawn_count(u_count, known.table, known.device_type[row])):
             kind = link_type(keys[0], known, row, turn, u_first)
-            group = known.country[row] * known.types + kind
+            group = np.int64(known.country[row]) * known.types + kind
             place = dealt(keys[1], group, taken[group], widths[kind], totals[group])
             taken[group] += 1
             address = address_of(place, capacity_ends, group_starts[group], group_starts[group + 1])

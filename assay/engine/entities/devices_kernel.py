@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from assay.codecs.kernel import Int, kernel
 from assay.engine.entities.counts import drawn_count
 from assay.engine.entities.households_kernel import household
@@ -41,7 +43,7 @@ def draw_devices(
     for row in range(len(counts)):
         for turn in range(counts[row]):
             u_type, u_system = two(key, first + row, turn)
-            choice = (2 * kinds[row] + (1 if turn > 0 else 0)) * types
+            choice = (2 * np.int64(kinds[row]) + (1 if turn > 0 else 0)) * types
             kind = chosen(u_type, type_ends, choice, choice + types) - choice
             family = kind * systems
             party[made] = row

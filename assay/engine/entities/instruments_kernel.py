@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from assay.codecs.kernel import Int, kernel
 from assay.engine.entities.counts import drawn_count
 from assay.engine.philox import chosen, one, two
@@ -43,9 +45,9 @@ def draw_instruments(
     for row in range(len(counts)):
         for turn in range(counts[row]):
             u_type, u_scheme = two(key, first + row, turn + 1)
-            choice = (2 * account_types[row] + (1 if turn > 0 else 0)) * types
+            choice = (2 * np.int64(account_types[row]) + (1 if turn > 0 else 0)) * types
             kind = chosen(u_type, type_ends, choice, choice + types) - choice
-            rails = (regions[row] * types + kind) * schemes
+            rails = (np.int64(regions[row]) * types + kind) * schemes
             account[made] = row
             instrument_type[made] = kind
             scheme[made] = chosen(u_scheme, scheme_ends, rails, rails + schemes) - rails

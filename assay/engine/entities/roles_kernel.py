@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from assay.codecs.kernel import Int, kernel, part
 from assay.engine.philox import chosen, one, two
 from assay.engine.quantiles import interpolated
@@ -56,7 +58,7 @@ def draw_party_roles(
         score += spreads[0] * interpolated(normal, u_score)
         score += spreads[1] * interpolated(normal, one(keys[1], (first + row) // district_size, 0))
         tier = tier_of(score, tiers)
-        choice = (kinds[row] * (len(tiers) + 1) + tier) * words
+        choice = (np.int64(kinds[row]) * (len(tiers) + 1) + tier) * words
         found_tiers[row] = tier
         found_roles[row] = chosen(u_role, ends, choice, choice + words) - choice
 
@@ -83,14 +85,14 @@ def draw_held_roles(
     """
     levels = len(promotion)
     for row in range(len(owner)):
-        role, tier = roles[owner[row]], tiers[owner[row]]
+        role, tier = np.int64(roles[owner[row]]), np.int64(tiers[owner[row]])
         u_promoted, u_role = two(key, first + row, 0)
         found_tiers[row] = tier
         if role > 0 and u_promoted < promotion[tier]:
             choice = (role - 1) * words
             found_roles[row] = chosen(u_role, promoted, choice, choice + words) - choice
         else:
-            choice = (variant[row] * levels + tier) * words
+            choice = (np.int64(variant[row]) * levels + tier) * words
             found_roles[row] = chosen(u_role, ends, choice, choice + words) - choice
 
 
