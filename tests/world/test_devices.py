@@ -102,7 +102,9 @@ def test_addresses_have_the_mix_of_their_region() -> None:
 def test_neighbours_share_addresses_and_strangers_do_not() -> None:
     links = entity_world().rows(outputs.IP_LINKS).filter(pl.col("link_role") == "HOME").select("ip_id", "party_id").unique()
     lines = links.group_by("party_id").agg(pl.col("ip_id").min()).sort("party_id")
-    pairs = lines.with_columns(near=pl.col("ip_id").shift(-1), far=pl.col("ip_id").shift(-200), step=pl.col("party_id").shift(-1) - pl.col("party_id"))
+    pairs = lines.with_columns(
+        near=pl.col("ip_id").shift(-1), far=pl.col("ip_id").shift(-200), step=pl.col("party_id").shift(-1) - pl.col("party_id")
+    )
     assert float(pairs.filter(pl.col("step") == 1).select((pl.col("near") == pl.col("ip_id")).mean()).item()) > 0.7
     assert float(pairs.select((pl.col("far") == pl.col("ip_id")).mean()).item()) == 0
 

@@ -56,8 +56,11 @@ def test_parties_of_a_country_and_type_are_neighbours_and_have_the_mix_of_their_
 def test_the_summary_counts_the_parties() -> None:
     counted = entity_world().rows(outputs.PARTY_BASE).group_by("country_iso", "party_type", "segment_id", "region_id").len("party_count")
     summary = entity_world().rows(outputs.PARTY_SUMMARY)
-    assert counted.sort(pl.all()).cast({"party_count": pl.Int64}).select(sorted(counted.columns)).equals(
-        summary.sort("country_iso", "party_type", "segment_id", "region_id").select(sorted(counted.columns))
+    assert (
+        counted.sort(pl.all())
+        .cast({"party_count": pl.Int64})
+        .select(sorted(counted.columns))
+        .equals(summary.sort("country_iso", "party_type", "segment_id", "region_id").select(sorted(counted.columns)))
     )
 
 
@@ -73,7 +76,9 @@ def test_holdings_are_the_accounts_and_no_cap_is_breached() -> None:
 def test_accounts_have_the_facts_of_their_owner() -> None:
     parties, accounts = entity_world().rows(outputs.PARTY_BASE), entity_world().rows(outputs.ACCOUNT_BASE)
     facts = ["party_type", "segment_id", "region_id", "country_iso"]
-    joined = accounts.select("owner_party_id").join(parties, left_on="owner_party_id", right_on="party_id", how="left", maintain_order="left")
+    joined = accounts.select("owner_party_id").join(
+        parties, left_on="owner_party_id", right_on="party_id", how="left", maintain_order="left"
+    )
     assert joined.select(facts).equals(accounts.select(facts))
     assert accounts.select(pl.col("account_type").cast(pl.String).str.starts_with(pl.col("party_type").cast(pl.String))).to_series().all()
 
@@ -94,7 +99,9 @@ def test_accounts_of_each_segment_and_type_have_the_mean_of_their_law() -> None:
 def test_every_current_account_has_an_instrument_and_none_has_too_many() -> None:
     document = entity_world().parameters.of(Instruments)
     accounts, instruments = entity_world().rows(outputs.ACCOUNT_BASE), entity_world().rows(outputs.INSTRUMENT_BASE)
-    counted = accounts.join(instruments.group_by("account_id").len("held"), on="account_id", how="left").with_columns(pl.col("held").fill_null(0))
+    counted = accounts.join(instruments.group_by("account_id").len("held"), on="account_id", how="left").with_columns(
+        pl.col("held").fill_null(0)
+    )
     for (name,), group in counted.group_by("account_type"):
         law = document.laws[str(name)]
         assert law.least <= group["held"].min() <= group["held"].max() <= min(law.cap, document.instruments_per_account_max)  # type: ignore[operator]

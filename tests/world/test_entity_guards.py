@@ -78,7 +78,12 @@ TRIPPED: list[tuple[str, Callable[[], None], str, int]] = [
     ("too many instruments", lambda: guards.at_most("instrument cap", "account_id", COUNTS, 1, 5, WHERE), "instrument cap", 6),
     ("too many devices", lambda: guards.at_most("devices of a party", "party_id", COUNTS, 1, 5, WHERE), "devices of a party", 6),
     ("too many addresses", lambda: guards.at_most("addresses of a device", "device_id", COUNTS, 1, 1, WHERE), "addresses of a device", 2),
-    ("a device without address", lambda: guards.each_has_one("device without address", "device_id", COUNTS - 1, 7, WHERE), "device without", 7),
+    (
+        "a device without address",
+        lambda: guards.each_has_one("device without address", "device_id", COUNTS - 1, 7, WHERE),
+        "device without",
+        7,
+    ),
     ("a role of no taxonomy", lambda: guards.taxonomy(["BOT_LIKE_DEVICE"], DEVICE_ROLES, WHERE), "role vocabulary", 0),
 ]
 
@@ -160,9 +165,7 @@ BREACHES: list[tuple[str, Output, Callable[[pl.DataFrame], pl.DataFrame], str]] 
 
 
 @pytest.mark.parametrize(("name", "output", "change", "check"), BREACHES, ids=[row[0] for row in BREACHES])
-def test_a_planted_breach_fails_its_check(
-    name: str, output: Output, change: Callable[[pl.DataFrame], pl.DataFrame], check: str
-) -> None:
+def test_a_planted_breach_fails_its_check(name: str, output: Output, change: Callable[[pl.DataFrame], pl.DataFrame], check: str) -> None:
     part = 0 if len([key for key in entity_world().frames if key[0] == output.output_id]) == 1 else 2
     found = checked(planted(output, part, change))
     assert not found[check]

@@ -79,6 +79,16 @@ def test_a_passed_segment_is_not_made_again(store: CutStore) -> None:
     assert maker(store).make() == []
 
 
+def test_progress_counts_the_parts_of_the_whole_world(store: CutStore) -> None:
+    told: list[tuple[str, int, int]] = []
+    store.cut_at = "scenario_id=baseline_v1/part-000001.parquet"
+    with pytest.raises(Cut):
+        maker(store, told=lambda *one: told.append(one)).make()
+    store.cut_at = ""
+    maker(store, told=lambda *one: told.append(one)).make()  # the first segment's parts are done already
+    assert told == [*(("1A S1", done, 8) for done in range(1, 5)), *(("1B S1", done, 8) for done in (5, 5, 6, 7, 8))]
+
+
 def test_a_changed_byte_of_an_input_is_refused_where_it_is_read(store: CutStore) -> None:
     maker(store, (FIRST,)).make()
     path = store.root / NUMBERS.path(IDENTITY, 1)

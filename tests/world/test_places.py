@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from engine_worlds import EngineWorld, parameters
+from engine_worlds import SEGMENTS, EngineWorld, parameters
 
 from assay.app.world.bundles import status_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.engine.guards import covered, sums_to_one, unique
 from assay.engine.places.documents import DEMAND_CLASSES, Countries, Places, Zones, country_words, zone_words
-from assay.engine.places.segment import LAYER_1, SEGMENT_1A
+from assay.engine.places.segment import LAYER_1
 from assay.engine.scenario import Scenario
+from assay.engine.segment import Scene, Segment, State
 
 #: standard errors that a measured value may be away from its expectation
 ERRORS = 5
@@ -179,37 +181,67 @@ def test_guards_let_right_rows_pass() -> None:
     sums_to_one("c", ROWS, "merchant_id", "weight", "x")
 
 
-def test_a_state_that_trips_a_guard_leaves_no_flag() -> None:
-    [state] = SEGMENT_1A.states
+def without_last(rows: pl.DataFrame) -> pl.DataFrame:
+    """A row is lost."""
+    return rows.head(-1)
 
-    def doubled(scene, part):  # noqa: ANN001, ANN202
-        made = state.make(scene, part)["outlet_catalogue"]
-        unique("duplicate site id", pl.concat([made, made.head(1)]), ["site_id"], "outlet_catalogue")
-        return {"outlet_catalogue": made}
 
-    world = EngineWorld(parameters(), segments=(replace(SEGMENT_1A, states=(replace(state, make=doubled),)),))
-    with pytest.raises(Stop) as refusal:
+def times(column: str, by: float) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """A column is scaled."""
+    return lambda rows: rows.with_columns(pl.col(column) * by)
+
+
+#: planted in an output → the segment that stops, and the words of its refusal
+PLANTED = [
+    ("site_locations", without_last, "1B", "guard 'outlet without location'"),
+    ("site_locations", times("lat", 0.5), "1B", "check 'outlets at sites near cities of their country'"),
+    ("outlet_catalogue", lambda rows: rows.filter(pl.col("merchant_id") != rows["merchant_id"][0]), "1A", "check 'outlets of a merchant'"),
+    ("site_timezones", without_last, "2B", "guard 'site without zone'"),
+    ("s1_site_weights", times("weight", 1.001), "2B", "guard 'weights that do not sum to 1'"),
+    ("s3_day_effects", times("factor", 1.2), "2B", "check 'weights and day effects'"),
+    ("zone_alloc", without_last, "5A", "guard 'zone without count'"),
+    ("edge_catalogue_3B", times("weight", 2), "5A", "guard 'weights that do not sum to 1'"),
+    (
+        "edge_catalogue_3B",
+        lambda rows: rows.filter(pl.col("merchant_id") != rows["merchant_id"][0]),
+        "5A",
+        "guard 'online merchant without edge'",
+    ),
+    ("merchant_zone_profile_5A", times("weekly_volume", 1.1), "5A", "check 'shares and volumes'"),
+    ("class_zone_shape_5A", times("share", 1.1), "5A", "guard 'shares that do not sum to 1'"),
+    ("s2_realised_intensity_5B", times("lambda_realised", 2), "5B", "check 'number of arrivals'"),
+]
+
+
+@pytest.mark.parametrize(("output_id", "damage", "stops", "words"), PLANTED, ids=[f"{row[0]}-{row[3]}" for row in PLANTED])
+def test_a_planted_breach_stops_its_reader_which_leaves_no_flag(
+    output_id: str, damage: Callable[[pl.DataFrame], pl.DataFrame], stops: str, words: str
+) -> None:
+    world = EngineWorld(parameters(), segments=[planted(segment, output_id, damage) for segment in SEGMENTS])
+    with pytest.raises(Stop, match=words) as refusal:
         world.made()
-    assert refusal.value.reason is Reason.ENGINE_GUARD_TRIPPED
-    assert status_of(world.store, SEGMENT_1A, world.identity).status == "missing"
+    assert refusal.value.reason is (Reason.ENGINE_GUARD_TRIPPED if words.startswith("guard") else Reason.ENGINE_CHECK_FAILED)
+    statuses = {segment.segment_id: status_of(world.store, segment, world.identity).status for segment in world.segments}
+    names = list(statuses)
+    before = names[: names.index(stops)]
+    assert [name for name in names if statuses[name] == "PASS"] == before
+    assert {statuses[name] for name in names[len(before) :]} == {"missing"}
 
 
-def test_a_lost_site_is_found_by_the_check_of_1b_and_a_misplaced_one_fails_it() -> None:
-    first, second = LAYER_1[:2]
-    [state] = second.states
-    for damage, reason in (
-        (lambda sites: sites.head(-1), Reason.ENGINE_GUARD_TRIPPED),
-        (lambda sites: sites.with_columns(lat=pl.lit(0.0)), Reason.ENGINE_CHECK_FAILED),
-    ):
+def planted(segment: Segment, output_id: str, damage: Callable[[pl.DataFrame], pl.DataFrame]) -> Segment:
+    """A segment whose state damages one of its outputs."""
+    return replace(segment, states=tuple(_damaging(state, output_id, damage) for state in segment.states))
 
-        def made(scene, part, damage=damage):  # noqa: ANN001, ANN202
-            return {"site_locations": damage(state.make(scene, part)["site_locations"])}
 
-        world = EngineWorld(parameters(), segments=(first, replace(second, states=(replace(state, make=made),))))
-        with pytest.raises(Stop) as refusal:
-            world.made()
-        assert refusal.value.reason is reason
-        assert status_of(world.store, second, world.identity).status == "missing"
+def _damaging(state: State, output_id: str, damage: Callable[[pl.DataFrame], pl.DataFrame]) -> State:
+    if all(output.output_id != output_id for output in state.outputs):
+        return state
+
+    def make(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
+        made = state.make(scene, part)
+        return {**made, output_id: damage(made[output_id])}
+
+    return replace(state, make=make)
 
 
 @pytest.mark.parametrize(

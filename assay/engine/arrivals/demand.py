@@ -51,7 +51,7 @@ def zone_shares(scene: Scene) -> pl.DataFrame:
     online = virtual.filter("is_virtual").select("merchant_id")
     covered("online merchant without edge", online, edges, ["merchant_id"], "edge_catalogue_3B")
     sites = weights.join(zoned, on=["merchant_id", "site_id"], maintain_order="left").join(online, on="merchant_id", how="anti")
-    covered("zone without site", zone_rows(sites), scene.table("zone_alloc"), _ZONE, "zone_alloc")
+    covered("zone without count", zone_rows(sites), scene.table("zone_alloc"), _ZONE, "zone_alloc")
     places = pl.concat([sites.select(*_ZONE, "weight"), edges.select(*_ZONE, "weight")]).sort(_ZONE, maintain_order=True)
     groups = zone_rows(places)
     starts = groups["first"].to_numpy().astype(np.int64)
