@@ -38,6 +38,7 @@ DONE_WITHOUT: dict[str, tuple[str, ...]] = {
 }
 #: module that is imported → the declared dependency that requires its distribution
 COMES_WITH = {
+    "botocore": "boto3",
     "llvmlite": "numba",
     "markupsafe": "jinja2",
     "mode": "faust-streaming",
