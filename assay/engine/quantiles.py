@@ -18,6 +18,10 @@ from assay.codecs.kernel import frozen, part
 #: cells of a table; the two outermost quantiles of an unbounded distribution are those of a quarter of a cell
 CELLS = 4096
 _DIGITS = 30
+#: Newton's method doubles the right digits: after a step as small as this (relative) the rest is far below the last bit of a float64
+_CLOSE = Decimal("1e-10")
+#: tables over normal scores end here, in standard deviations
+SCORE_MAX = 6
 #: Acklam's rational approximation of the normal quantile, relative error below 1.15e-9
 _A = ("-39.69683028665376", "220.9460984245205", "-275.9285104469687", "138.3577518672690", "-30.66479806614716", "2.506628277459239")
 _B = ("-54.47609879822406", "161.5858368580409", "-155.6989798598866", "66.80131188771972", "-13.28068155288572", "1")
@@ -60,6 +64,65 @@ def power(exponent: str, low: str, high: str) -> Table:
     """Quantiles low + (high - low) · p^exponent: the delays of the reference."""
     span = Decimal(high) - Decimal(low)
     return _table(lambda p: Decimal(low) + span * (p.ln() * Decimal(exponent)).exp() if p else Decimal(low), bounded=True)
+
+
+@cache
+def pareto(exponent: str, low: str, high: str) -> Table:
+    """Quantiles of the Pareto distribution of this exponent between low and high (Wikipedia, "Pareto distribution", bounded)."""
+    power_of = -Decimal(exponent)
+    top, bottom = ((Decimal(bound).ln() * power_of).exp() for bound in (low, high))
+    return _table(lambda p: ((top - p * (top - bottom)).ln() / power_of).exp(), bounded=True)
+
+
+@cache
+def gamma(shape: int) -> Table:
+    """Quantiles of the gamma distribution of mean 1 with an integer shape (an Erlang distribution): variance 1 / shape."""
+    roots = [Decimal(shape)] * 3
+
+    def quantile(p: Decimal) -> Decimal:
+        # the root that a parabola through the three before it promises is right to about nine digits
+        roots.append(_erlang_root(shape, p, 3 * (roots[-1] - roots[-2]) + roots[-3]))
+        return roots[-1] / shape
+
+    return _table(quantile)
+
+
+@cache
+def lognormal_of_score(sigma: str, low: str, high: str) -> Table:
+    """exp(sigma · z - sigma² / 2), mean 1, clipped to [low, high], at the scores z from -SCORE_MAX to SCORE_MAX; read it by `at_score`."""
+    least, most, deviation = Decimal(low), Decimal(high), Decimal(sigma)
+    with localcontext() as context:
+        context.prec = _DIGITS
+        scores = [SCORE_MAX * (Decimal(2 * cell) / CELLS - 1) for cell in range(CELLS + 1)]
+        values = [min(max((deviation * z - deviation * deviation / 2).exp(), least), most) for z in scores]
+    return frozen(np.array([float(value) for value in values], np.float64), np.float64)
+
+
+@part
+def at_score(table: Any, score: Any) -> Any:
+    """The value of a table over normal scores; scores beyond ±SCORE_MAX count as these."""
+    place = (score + SCORE_MAX) * (CELLS / (2.0 * SCORE_MAX))
+    return interpolated(table, min(max(place / CELLS, 0.0), 1.0 - 2.0**-53))
+
+
+def _erlang_root(shape: int, p: Decimal, start: Decimal) -> Decimal:
+    """The x with P(X ≤ x) = p for a sum of `shape` exponentials: 1 - p = e^-x · Σ x^i / i! by Newton's method, bisected where it leaves."""
+    low, high = Decimal(0), Decimal(20 * shape + 40)
+    x = start if low < start < high else Decimal(shape)
+    for _ in range(200):
+        term = total = Decimal(1)
+        for i in range(1, shape):
+            term = term * x / i
+            total += term
+        decay = (-x).exp()
+        excess = 1 - decay * total - p
+        low, high = (x, high) if excess < 0 else (low, x)
+        step = excess / (decay * term)
+        following = x - step if low < x - step < high else (low + high) / 2
+        if abs(following - x) < _CLOSE * following:
+            return following
+        x = following
+    raise AssertionError("Newton's method has bounds; it ends")
 
 
 def _table(quantile: Callable[[Decimal], Decimal], *, bounded: bool = False) -> Table:
