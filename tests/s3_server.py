@@ -54,7 +54,9 @@ def start(directory: Path, program: Path) -> tuple[Server, dict[str, str]]:
     command = [str(program), "--access", key, "--secret", secret, "--port", f"{ports.HOST}:{port}", "--quiet", "posix", str(data)]
     launch = Launch(command, directory, directory / "versitygw.log", signal.SIGTERM, 5.0)
     address = f"http://{ports.HOST}:{port}"
-    server = Server("versitygw", port, address, log=launch.log, data=data, launch=launch, answers=lambda: _answers(port), deadline_s=DEADLINE_S)
+    server = Server(
+        "versitygw", port, address, log=launch.log, data=data, launch=launch, answers=lambda: _answers(port), deadline_s=DEADLINE_S
+    )
     server.start()
     variables = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": address, "AWS_REGION": "us-east-1"}
     return server, variables

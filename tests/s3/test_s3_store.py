@@ -6,8 +6,8 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
-import object_laws
 import pytest
+from botocore.exceptions import ClientError
 from object_laws import KEY, LARGE, LAWS, Law, blocks
 
 from assay.app.stores.objects import ObjectChanged, ObjectExists
@@ -66,13 +66,12 @@ def test_a_server_that_ignores_conditions_is_refused_by(law: Law, s3: str, clien
 
 def answer_of(code: str, status: int, repeated: int = 0) -> Exception:
     """An answer of a server, as boto3 raises it."""
-    from botocore.exceptions import ClientError
-
     about: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": repeated}}
-    return ClientError(about, "PutObject")
+    refused: Exception = ClientError(about, "PutObject")
+    return refused
 
 
-def raising_once(answer: Exception) -> Callable[[object], None]:
+def raising_once(answer: Exception) -> Callable[..., None]:
     """Raises an answer at the first call."""
     answers = [answer]
 
@@ -94,9 +93,9 @@ def test_a_write_that_is_always_disturbed_may_be_tried_later(s3: str, client: An
         raise answer_of("ConditionalRequestConflict", 409)
 
     store = S3Store(s3, secrets.token_hex(4), Through(client, disturb))
-    for write in (lambda: store.create(KEY, b"1"), lambda: store.create_from(KEY, blocks(LARGE))):
+    for size in (1, LARGE):
         with pytest.raises(Retry) as refused:
-            write()
+            store.create_from(KEY, blocks(size))
         assert refused.value.reason is Reason.STORE_SILENT
 
 
@@ -139,7 +138,3 @@ def test_what_the_server_refuses_is_told_without_keys(
             call()
         assert refused.value.reason is reason
         assert "wrong" not in str(refused.value) and "unknown-key" not in str(refused.value)
-
-
-def test_the_laws_speak_of_races() -> None:
-    assert object_laws.of_writers_at_once_one_creates in LAWS

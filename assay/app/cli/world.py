@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +10,7 @@ import typer
 from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
-from assay.app.stores.objects import DirectoryStore
+from assay.app.stores.places import store_of
 from assay.app.world.generation import SCALES, generate_world
 from assay.app.world.pack import identity_in
 from assay.app.world.proof import proofs
@@ -30,7 +29,7 @@ def main(arguments: list[str]) -> int:
 
 @app.command("generate", short_help="make a world")
 def generate(
-    out: Annotated[Path, typer.Option(help="an empty folder, or that of a cut-off call")],
+    out: Annotated[str, typer.Option(help="an empty folder or s3://bucket/prefix, or that of a cut-off call")],
     scale: Annotated[str, typer.Option(help=f"one of: {', '.join(SCALES)}")] = "tiny",
     seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same bytes on every machine")] = 1,
     workers: Annotated[int, typer.Option(min=1, max=64, help="parts that are made at once; the bytes do not depend on it")] = 2,
@@ -47,7 +46,7 @@ def generate(
         def told(where: str, done: int, total: int) -> None:
             line.show(done, where, total)
 
-        made = generate_world(DirectoryStore(out), scale, seed, workers, time.time_ns() // 1_000, told)
+        made = generate_world(store_of(out), scale, seed, workers, time.time_ns() // 1_000, told)
     if as_json:
         say_json(made.facts())
         return
@@ -59,13 +58,13 @@ def generate(
 
 
 @app.command("check", short_help="prove what a world is")
-def check(folder: Annotated[Path, typer.Argument(help="the folder of a made world")], *, as_json: JsonOption = False) -> int:
+def check(place: Annotated[str, typer.Argument(help="the folder or s3://bucket/prefix of a made world")], *, as_json: JsonOption = False) -> int:
     """Prove gates, bytes and keys of a made world, and that its arrivals, flows, events and labels belong together.
 
     Example: assay world check world
     """
     console = Screen(stderr=as_json)
-    store = DirectoryStore(folder)
+    store = store_of(place)
     identity, scale = identity_in(store)
     found: list[dict[str, Any]] = []
     with ProgressLine("checking", 0, console, time.monotonic) as line:

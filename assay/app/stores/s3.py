@@ -1,4 +1,4 @@
-"""Objects of a bucket that speaks S3. Of several conditional writers the server lets one win; nothing here could make up for one that does not.
+"""Objects of a bucket by S3. Of several conditional writers the server lets one win: nothing here makes up for a server that does not.
 
 Keys, endpoint and region come from boto3's usual variables and files (`AWS_ACCESS_KEY_ID`, `AWS_ENDPOINT_URL`, …); none of them is
 printed. What is acknowledged is durable: that is the server's promise.
@@ -26,10 +26,11 @@ PART_BYTES: Final = 8 * 2**20
 PAGE_KEYS: Final = 1_000
 #: the writer's mark in an object's metadata: a write whose answer was lost is known again
 _MARK: Final = "assay-write"
-_GONE = frozenset({"404", "NoSuchKey", "NotFound", "NoSuchUpload"})
+#: not every answer 404: a web page of another server, or an unknown key, says nothing about an object
+_GONE = frozenset({"NoSuchKey", "NoSuchUpload"})
 _REFUTED = frozenset({"412", "PreconditionFailed"})
 _AT_ONCE = frozenset({"409", "ConditionalRequestConflict", "OperationAborted"})
-_DENIED = frozenset({"401", "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "AllAccessDisabled"})
+_DENIED = frozenset({"401", "403", "InvalidAccessKeyId", "ExpiredToken", "XAdminUserNotFound"})
 #: tries of a conditional write that the server says another one disturbed
 _TRIES = 8
 
@@ -142,16 +143,16 @@ class S3Store:
     def _is_ours(self, key: str, mark: str) -> bool:
         try:
             with self._calls(key):
-                return bool(self._client.head_object(**self._at(key))["Metadata"].get(_MARK) == mark)
+                answer = self._client.get_object(**self._at(key))
+                answer["Body"].close()
+                return bool(answer["Metadata"].get(_MARK) == mark)
         except FileNotFoundError:
             return False
 
     def _complete(self, key: str, upload: str, parts: list[dict[str, Any]]) -> None:
         try:
             with self._calls(key):
-                self._client.complete_multipart_upload(
-                    **self._at(key), UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*"
-                )
+                self._client.complete_multipart_upload(**self._at(key), UploadId=upload, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
         except _Refuted:
             raise ObjectExists(key) from None
         except _Disturbed:
@@ -194,24 +195,14 @@ class _Disturbed(Exception):
 
 def client_of(*, tries: int = 4) -> Any:
     """A client by boto3's usual variables. `tries`: how often a call that fails on the way is made. Raises Stop(SETTING_INVALID)."""
+    retries = {"mode": "standard", "total_max_attempts": tries}
+    config = Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32)
     try:
-        client = _client("auto", tries)
-        return client if _is_amazon(client) else _client("path", tries)
+        return boto3.session.Session().client("s3", config=config)  # the default session keeps the keys that it found first
     except (BotoCoreError, ValueError) as error:
         remedy = "Set AWS_REGION, or AWS_ENDPOINT_URL to the address of your object store."
         what = f"the object store's settings cannot be used ({type(error).__name__})"
         raise Stop(Reason.SETTING_INVALID, what, where="AWS_*", remedy=remedy) from None
-
-
-def _client(style: str, tries: int) -> Any:
-    retries = {"mode": "standard", "total_max_attempts": tries}
-    config = Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32, s3={"addressing_style": style})
-    return boto3.client("s3", config=config)
-
-
-def _is_amazon(client: Any) -> bool:
-    """Other servers have one host for all buckets, so a bucket is part of the path there."""
-    return "amazonaws.com" in client.meta.endpoint_url
 
 
 def _told(error: ClientError, where: str) -> Exception:
