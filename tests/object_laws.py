@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from assay.app.stores.objects import LargeObjects, ObjectChanged, ObjectExists
+from assay.app.stores.objects import ObjectChanged, ObjectExists, SizedObjects
 
-Maker = Callable[[], LargeObjects]
+Maker = Callable[[], SizedObjects]
 Law = Callable[[Maker], None]
-Write = Callable[[LargeObjects, bytes], object]
+Write = Callable[[SizedObjects, bytes], object]
 
 WRITERS, ROUNDS = 6, 6
 KEY = "data/seed=7/one.bin"
@@ -53,6 +53,7 @@ def a_large_object_is_created_once_and_whole(open_store: Maker) -> None:
         open_store().create_from(KEY, blocks(LARGE + 1))
     assert store.read(KEY) == whole
     assert bytes(store.view(KEY)) == whole
+    assert store.size(KEY) == LARGE
     store.create_from("small", [memoryview(b"ab"), b"", b"c"])
     store.create_from("none", [])
     assert (store.read("small"), store.read("none")) == (b"abc", b"")
@@ -114,7 +115,7 @@ def what_is_not_there_cannot_be_read(open_store: Maker) -> None:
     store = open_store()
     store.create("a/b", b"")
     for key in (KEY, "a/c"):
-        for read in (store.read, store.view):
+        for read in (store.read, store.view, store.size):
             with pytest.raises(FileNotFoundError):
                 read(key)
 
@@ -160,7 +161,7 @@ def at_once(open_store: Maker, write: Write) -> list[bool]:
     return [one is True for one in met]
 
 
-def _raced(open_store: Maker, write: Callable[[LargeObjects, str, bytes], object], first: bytes | None, rounds: int = ROUNDS) -> None:
+def _raced(open_store: Maker, write: Callable[[SizedObjects, str, bytes], object], first: bytes | None, rounds: int = ROUNDS) -> None:
     store = open_store()
     for number in range(rounds):
         key = f"race/{number}"
@@ -178,7 +179,7 @@ def of_writers_at_once_one_creates(open_store: Maker) -> None:
 
 @law
 def of_writers_of_large_objects_at_once_one_creates(open_store: Maker) -> None:
-    def write(store: LargeObjects, key: str, data: bytes) -> None:
+    def write(store: SizedObjects, key: str, data: bytes) -> None:
         store.create_from(key, (data * 1_000 for _ in range(9)))
 
     _raced(open_store, write, None, rounds=2)

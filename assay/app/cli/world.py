@@ -58,7 +58,9 @@ def generate(
 
 
 @app.command("check", short_help="prove what a world is")
-def check(place: Annotated[str, typer.Argument(help="the folder or s3://bucket/prefix of a made world")], *, as_json: JsonOption = False) -> int:
+def check(
+    place: Annotated[str, typer.Argument(help="the folder or s3://bucket/prefix of a made world")], *, as_json: JsonOption = False
+) -> int:
     """Prove gates, bytes and keys of a made world, and that its arrivals, flows, events and labels belong together.
 
     Example: assay world check world

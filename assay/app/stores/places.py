@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from assay.app.stores.objects import DirectoryStore, LargeObjects
+from assay.app.stores.objects import DirectoryStore, SizedObjects
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -13,7 +13,7 @@ S3 = "s3://"
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
-def store_of(place: str | Path) -> LargeObjects:
+def store_of(place: str | Path) -> SizedObjects:
     """The store of a place; nothing is made or asked yet. Raises Stop(FILE_REFUSED) for an address that names no bucket."""
     if not str(place).startswith(S3):
         return DirectoryStore(Path(place))

@@ -94,6 +94,10 @@ class S3Store:
         """The whole object."""
         return memoryview(self.read(key))
 
+    def size(self, key: str) -> int:
+        """Bytes of an object. Raises FileNotFoundError."""
+        return int(self._about(key)["ContentLength"])
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys below a folder in ascending order, a page at a time."""
         with self._calls(prefix):
@@ -126,6 +130,13 @@ class S3Store:
             answer = self._client.get_object(**self._at(key))
             return answer["Body"].read(), answer["ETag"]
 
+    def _about(self, key: str) -> dict[str, Any]:
+        """An object without its bytes: the answer to HEAD would not tell a missing object from a wrong address."""
+        with self._calls(key):
+            answer: dict[str, Any] = self._client.get_object(**self._at(key))
+            answer["Body"].close()
+            return answer
+
     def _put(self, key: str, data: bytes, condition: dict[str, str]) -> bool:
         """Whether the write took place: its condition held, or the client had repeated it and its first try was done already."""
         mark = secrets.token_hex(8)
@@ -142,10 +153,7 @@ class S3Store:
 
     def _is_ours(self, key: str, mark: str) -> bool:
         try:
-            with self._calls(key):
-                answer = self._client.get_object(**self._at(key))
-                answer["Body"].close()
-                return bool(answer["Metadata"].get(_MARK) == mark)
+            return bool(self._about(key)["Metadata"].get(_MARK) == mark)
         except FileNotFoundError:
             return False
 
