@@ -1,4 +1,4 @@
-"""`assay oracle sync`: a sealed pack is copied object by object, each once. What is to be copied is written down first, the seal comes last.
+"""`assay oracle sync`: a sealed pack is copied, each object once. What is to be copied is written down first, the seal comes last.
 
 A copy that was cut off has no seal, so nobody reads it. The same call goes on: objects that arrived whole are not copied again.
 """
