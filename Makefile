@@ -27,7 +27,7 @@ help: ## say what can be made
 	@echo "ARGS goes to the command behind the target: make demo ARGS='--input FILE', make test0 ARGS='-k gate -x'."
 
 setup: ## virtual environment, packages, Kafka's jars, kernels (the others call it)
-	@$(SETUP) packages jars kernels generic
+	@$(SETUP) packages jars kernels generic engine
 
 setup-packages:
 	@$(SETUP) packages
@@ -36,10 +36,10 @@ setup-site:
 	@$(SETUP) packages docs
 
 setup-kernels:
-	@$(SETUP) packages kernels
+	@$(SETUP) packages kernels engine
 
-demo: setup ## payments through Kafka to audited decisions, replayed and reported
-	@$(BIN)/assay demo $(ARGS)
+demo: setup ## payments of a synthetic bank through Kafka to audited decisions, replayed and reported
+	@$(BIN)/assay demo $(or $(ARGS),--world tiny)
 
 test: setup ## tiers 0, 1 and 2: no services, PostgreSQL and S3, Apache Kafka
 	@rm -rf $(MET)

@@ -60,14 +60,14 @@ def starts_of(sizes: Ints) -> Ints:
 def grouped_sums(values: ArrayLike, starts: Ints) -> Floats:
     """The sum of each group, added from left to right. `starts` as in `running`; no group is empty."""
     ends = running(values, starts)
-    sums: Floats = ends[np.append(starts[1:], len(ends)) - 1]
+    sums: Floats = ends[np.append(starts[1:], len(ends))[: len(starts)] - 1]
     return sums
 
 
 def shares(values: ArrayLike, starts: Ints) -> Floats:
     """Values over the sum of their group."""
     weights = np.asarray(values, np.float64)
-    sizes = np.diff(np.append(starts, len(weights)))
+    sizes = np.diff(np.append(starts, len(weights)))[: len(starts)]
     return weights / np.repeat(grouped_sums(weights, starts), sizes)
 
 

@@ -28,6 +28,7 @@ _B = ("-54.47609879822406", "161.5858368580409", "-155.6989798598866", "66.80131
 _C = ("-0.007784894002430293", "-0.3223964580411365", "-2.400758277161838", "-2.549732539343734", "4.374664141464968", "2.938163982698783")
 _D = ("0.007784695709041462", "0.3224671290700398", "2.445134137142996", "3.754408661907416", "1")
 _TAIL = Decimal("0.02425")
+_ROOT_OF_TWO_PI = Decimal("2.50662827463100050241576528481")
 
 Table = NDArray[np.float64]
 
@@ -101,8 +102,7 @@ def lognormal_of_score(sigma: str, low: str, high: str) -> Table:
 @part
 def at_score(table: Any, score: Any) -> Any:
     """The value of a table over normal scores; scores beyond ±SCORE_MAX count as these."""
-    place = (score + SCORE_MAX) * (CELLS / (2.0 * SCORE_MAX))
-    return interpolated(table, min(max(place / CELLS, 0.0), 1.0 - 2.0**-53))
+    return interpolated(table, min(max((score + SCORE_MAX) / (2.0 * SCORE_MAX), 0.0), 1.0 - 2.0**-53))
 
 
 def _erlang_root(shape: int, p: Decimal, start: Decimal) -> Decimal:
@@ -125,6 +125,16 @@ def _erlang_root(shape: int, p: Decimal, start: Decimal) -> Decimal:
     raise AssertionError("Newton's method has bounds; it ends")
 
 
+@cache
+def tilted(sigma: str) -> Table:
+    """Places in [0, 1] of items that are drawn in proportion to lognormal weights, where items lie in order of their weights.
+
+    An item at place q has weight exp(sigma · z(q)); drawn items lie at Φ(z(u) + sigma), Φ the normal distribution and z its quantile.
+    """
+    shift = Decimal(sigma)
+    return _table(lambda p: _normal_share(_normal_quantile(p) + shift) if 0 < p < 1 else p, bounded=True)
+
+
 def _table(quantile: Callable[[Decimal], Decimal], *, bounded: bool = False) -> Table:
     edge = Decimal(0) if bounded else Decimal(1) / (4 * CELLS)
     with localcontext() as context:
@@ -142,6 +152,18 @@ def _normal_quantile(p: Decimal) -> Decimal:
     q = p - Decimal("0.5")
     r = q * q
     return _polynomial(_A, r) * q / _polynomial(_B, r)
+
+
+def _normal_share(x: Decimal) -> Decimal:
+    """Φ(x) = 1/2 + φ(x) · (x + x³/3 + x⁵/(3·5) + …)."""
+    term = total = x
+    odd = 1
+    while abs(term) > Decimal("1e-25"):
+        odd += 2
+        term *= x * x / odd
+        total += term
+    density = (-x * x / 2).exp() / _ROOT_OF_TWO_PI
+    return min(max(Decimal("0.5") + density * total, Decimal(0)), Decimal(1))
 
 
 def _polynomial(coefficients: tuple[str, ...], x: Decimal) -> Decimal:

@@ -1,4 +1,4 @@
-"""The payments of a world as one file for `assay oracle import` with the mapping `world`: flows of the fraud world, and what the bank saw."""
+"""The payments of a world as one file, to be imported with the mapping `world`: flows of the fraud world, and what the bank saw."""
 
 from __future__ import annotations
 
@@ -35,15 +35,24 @@ def sealed_view(store: ObjectStore, segments: Sequence[Segment]) -> Publication:
 
 def write_payments(store: ObjectStore, segments: Sequence[Segment], file: Path) -> pl.DataFrame:
     """Write the payments in the order of their times to a .parquet file, and give them back."""
-    view = sealed_view(store, segments)
-    merchants = view.read(MERCHANTS, None, ("merchant_id", "channel")).unique("merchant_id")
-    campaigns = view.read(CAMPAIGNS, None, ("campaign_id", "campaign_label")).with_columns(pl.col("campaign_id", "campaign_label").cast(pl.String))
-    parts = [_part(view, part.part, merchants, campaigns) for part in view.parts(FLOWS)]
-    payments = pl.concat(parts).sort("ts_us", maintain_order=True)
+    payments = payments_of(sealed_view(store, segments))
     file.parent.mkdir(parents=True, exist_ok=True)
     with naming_full(file):
         payments.write_parquet(file)
     return payments
+
+
+def payments_of(view: Publication, most: int | None = None) -> pl.DataFrame:
+    """The payments in the order of their times; about `most` of them if that is given, those of every n-th party."""
+    merchants = view.read(MERCHANTS, None, ("merchant_id", "channel")).unique("merchant_id")
+    campaigns = view.read(CAMPAIGNS, None, ("campaign_id", "campaign_label")).with_columns(
+        pl.col("campaign_id", "campaign_label").cast(pl.String)
+    )
+    found = view.parts(FLOWS)
+    step = 1 if most is None else max(1, sum(part.rows for part in found) // max(most, 1))
+    payments = pl.concat([_part(view, part.part, merchants, campaigns) for part in found])
+    parties = payments["party_id"].cast(pl.Int64) % step == 0  # whole customers: habits stay whole
+    return payments.filter(parties).sort("ts_us", maintain_order=True)
 
 
 def _part(view: Publication, part: int, merchants: pl.DataFrame, campaigns: pl.DataFrame) -> pl.DataFrame:
@@ -56,9 +65,9 @@ def _part(view: Publication, part: int, merchants: pl.DataFrame, campaigns: pl.D
         .join(view.read(TRUTH, part, ("flow_id", "fraud_label")), on="flow_id", how="left", maintain_order="left")
         .join(bank, on="flow_id", how="left", maintain_order="left")
         .select(
-            pl.col("flow_id", "merchant_id", "party_id", "account_id", "instrument_id", "device_id", "ip_id", "counterparty_account_id").cast(
-                pl.String
-            ),
+            pl.col(
+                "flow_id", "merchant_id", "party_id", "account_id", "instrument_id", "device_id", "ip_id", "counterparty_account_id"
+            ).cast(pl.String),
             pl.col("ts_utc").dt.epoch("us").alias("ts_us"),
             pl.col("amount").cast(_CENT),
             pl.col("channel", "fraud_label").cast(pl.String),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -50,7 +51,7 @@ def zone_shares(scene: Scene) -> pl.DataFrame:
     online = virtual.filter("is_virtual").select("merchant_id")
     covered("online merchant without edge", online, edges, ["merchant_id"], "edge_catalogue_3B")
     sites = weights.join(zoned, on=["merchant_id", "site_id"], maintain_order="left").join(online, on="merchant_id", how="anti")
-    covered("zone without site", zone_rows(sites), scene.table("zone_alloc"), _ZONE, "zone_alloc")
+    covered("zone without count", zone_rows(sites), scene.table("zone_alloc"), _ZONE, "zone_alloc")
     places = pl.concat([sites.select(*_ZONE, "weight"), edges.select(*_ZONE, "weight")]).sort(_ZONE, maintain_order=True)
     groups = zone_rows(places)
     starts = groups["first"].to_numpy().astype(np.int64)
@@ -74,7 +75,7 @@ def weekly_volumes(scene: Scene, merchants: pl.DataFrame) -> Floats:
     raw = np.sqrt(merchants["outlets"].to_numpy().astype(np.float64)) * quantiles_at(arrivals.volume.table, to_size) * active
     group = np.where(online, _ONLINE, numbered(merchants["demand_class"], DEMAND_CLASSES))
     targets = np.array([(1 - arrivals.virtual_share) * arrivals.classes[name].share for name in DEMAND_CLASSES])
-    targets = np.append(targets / sum(shape.share for shape in arrivals.classes.values()), arrivals.virtual_share)
+    targets = np.append(targets / math.fsum(shape.share for shape in arrivals.classes.values()), arrivals.virtual_share)
     totals = by_group(raw, group, len(targets))
     targets = np.where(totals > 0, targets, 0.0)
     weekly = scale.flows * 7 / scenario.days

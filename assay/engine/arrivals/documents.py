@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Self
 
 import numpy as np
@@ -29,12 +30,13 @@ class ClassShape(Block):
     def hours_of_week(self) -> list[float]:
         """Shares of the 168 local hours from Monday 00:00 on; they sum to 1."""
         week = [
-            day_weight * hour / sum(hours)
+            day_weight * hour / math.fsum(hours)
             for day, day_weight in enumerate(self.days)
             for hours in [self.weekend if day >= SATURDAY else self.weekday]
             for hour in hours
         ]
-        return [weight / sum(week) for weight in week]
+        total = math.fsum(week)
+        return [weight / total for weight in week]
 
 
 class Latent(Block):

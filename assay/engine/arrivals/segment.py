@@ -7,7 +7,7 @@ from assay.engine.arrivals.counts import bucket_counts
 from assay.engine.arrivals.demand import merchant_profile
 from assay.engine.arrivals.events import arrival_events, prepared
 from assay.engine.arrivals.intensity import realised_intensity
-from assay.engine.gates import GateMethod
+from assay.contracts.gates import GateMethod
 from assay.engine.output import Column, Output
 from assay.engine.places.documents import CHANNELS, DEMAND_CLASSES, country_words, zone_words
 from assay.engine.scenario import time_parts
@@ -106,7 +106,7 @@ SEGMENT_5A = Segment(
         ),
     ),
     (SUMS,),
-    GateMethod(_METHOD, "validation_bundle_index_5A.json", "entries", _DIGEST, json_flag=True),
+    GateMethod(_METHOD, "validation_bundle_index_5A.json", "entries", _DIGEST, json_flag=True, version_field="s5_spec_version"),
 )
 SEGMENT_5B = Segment(
     "5B",
@@ -140,7 +140,7 @@ SEGMENT_5B = Segment(
         ),
     ),
     (VOLUME,),
-    GateMethod(_METHOD, list_name="entries", digest_field=_DIGEST, json_flag=True),
+    GateMethod(_METHOD, list_name="entries", digest_field=_DIGEST, json_flag=True, version_field="s5_spec_version"),
     ("seed", "parameter_hash", "manifest_fingerprint", "scenario_id"),
 )
 LAYER_2 = (SEGMENT_5A, SEGMENT_5B)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.engine.gates import GateMethod
+from assay.contracts.gates import GateMethod
 from assay.engine.output import Column, Output
 from assay.engine.places.checks import LOCATIONS, OUTLET_SIZES, WEIGHTS
 from assay.engine.places.documents import CHANNELS, DEMAND_CLASSES, MCC_CLASSES, country_words, zone_words
@@ -103,7 +103,12 @@ SEGMENT_3A = Segment(
     ("1A", "1B", "2A"),
     (State("S5", ("outlet_catalogue", "site_timezones"), (ZONE_ALLOC,), zone_alloc),),
     (),
-    GateMethod("sha256_member_digest_concat", list_name="members", members=True),
+    GateMethod(
+        "sha256_member_digest_concat",
+        list_name="members",
+        members=True,
+        digest_fields=(("s6_receipt_digest", "validation_report.json"), ("s5_manifest_digest", "outputs.json")),
+    ),
 )
 SEGMENT_3B = Segment(
     "3B",
