@@ -10,7 +10,7 @@ import polars as pl
 from assay.app.progress import unseen
 from assay.app.stores.objects import DirectoryStore, ObjectStore
 from assay.app.world.making import WorldMaker
-from assay.engine.gates import GateMethod
+from assay.contracts.gates import GateMethod
 from assay.engine.identity import WorldIdentity, identity_of
 from assay.engine.output import Column, Output
 from assay.engine.parameters import Parameters, shipped

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assay.engine.gates import GateMethod
+from assay.contracts.gates import GateMethod
 from assay.engine.output import Column, Output
 from assay.engine.places.checks import LOCATIONS, OUTLET_SIZES, WEIGHTS
 from assay.engine.places.documents import CHANNELS, DEMAND_CLASSES, MCC_CLASSES, country_words, zone_words
