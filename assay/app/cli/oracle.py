@@ -11,6 +11,7 @@ from rich.console import Console
 
 from assay.app.cli.oracle_guess import guess_file
 from assay.app.cli.oracle_packs import check_place, sync
+from assay.app.cli.oracle_sort import sort_outputs
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.generator import SHAPES, generate
 from assay.app.oracle.importer import import_world
@@ -33,6 +34,7 @@ app = plain_app("Turn files of payments into sealed worlds.", no_args_is_help=Tr
 
 app.command("sync", short_help="copy a generated pack to another folder or bucket")(sync)
 app.command("guess", short_help="write a first mapping of a file")(guess_file)
+app.command("sort", short_help="sort the outputs of a generated world for streaming")(sort_outputs)
 
 
 def main(arguments: list[str]) -> int:

@@ -24,6 +24,7 @@ from assay.app.run.directory import RunConfig
 from assay.app.simulation.lanes import simulated_lanes
 from assay.app.simulation.log import ModelLog
 from assay.app.simulation.simulator import Simulator
+from assay.app.warm.views import sort_a_view
 from assay.app.warm.world import PAYMENTS, config_of, world
 from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.columns import Strings
@@ -57,6 +58,7 @@ def warm() -> int:
         _restart(config, log)
         _as_it_arrives(config, log)
         check(_replay(config, log), policy)
+    sort_a_view()
     return sum(1 for kernel in kernels().values() if kernel.signatures)
 
 

@@ -1,0 +1,75 @@
+"""`assay oracle sort`: sorted views of the outputs of a generated world, for streamers and for batch readers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.app.pack.sealed_pack import open_pack
+from assay.app.progress import ProgressLine
+from assay.app.screen import Screen, say_json
+from assay.app.stores.objects import DirectoryStore
+from assay.app.stream_view.sorting import Room
+from assay.app.stream_view.view import SortedView, ViewSorter, sortable
+
+#: what Python and its libraries take of the memory before there is a row
+OWN_MIB = 256
+MEMORY_MIB_MIN = OWN_MIB + 64
+
+
+def sort_outputs(
+    folder: Annotated[Path, typer.Argument(help="the folder of a made world")],
+    output: Annotated[list[str] | None, typer.Option(help="an output to sort, may be repeated; all that stream if left out")] = None,
+    memory_mib: Annotated[int, typer.Option(min=MEMORY_MIB_MIN, help="memory to stay within; the files do not depend on it")] = 2048,
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
+    """Sort outputs of a made world into `stream_view/`, without the columns that tell the truth. A sorted output is left as it is.
+
+    Example: assay oracle sort world --output s3_event_stream_with_fraud_6B
+    """
+    console = Screen(stderr=as_json)
+    store = DirectoryStore(folder)
+    pack = open_pack(store)
+    views = []
+    for output_id in output or sortable(pack):
+        began_s = time.monotonic()
+        total = 2 * sum(part.rows for part in pack.parts(pack.output(output_id)))
+        with ProgressLine(output_id, total // 2, console, time.monotonic) as line:
+            room = Room((memory_mib - OWN_MIB) << 20, folder)
+            view = ViewSorter(pack, store, room, lambda: time.time_ns() // 1_000, _counted(line)).sort(output_id)
+        views.append({**view.receipt, "kept": view.kept, "spilled_bytes": view.spilled_bytes})
+        if not as_json:
+            console.print(_said(view, time.monotonic() - began_s), highlight=False, soft_wrap=True)
+    if as_json:
+        say_json({"oracle_pack_id": pack.identity.pack_id, "views": views})
+
+
+def _counted(line: ProgressLine) -> Callable[[int], object]:
+    """A row is done when it was read and published: it is told twice."""
+    told = 0
+
+    def tell(rows: int) -> None:
+        nonlocal told
+        told += rows
+        line.show(told // 2)
+
+    return tell
+
+
+def _said(view: SortedView, wall_s: float) -> str:
+    rows = view.receipt["raw_stats"]["row_count"]
+    facts = [f"{rows:,} rows", f"by {', '.join(view.receipt['sort_keys'])}"]
+    if view.kept:
+        facts.append("as it was")
+    else:
+        facts.append(f"{rows / max(wall_s, 1e-9):,.0f} rows/s")
+    if view.receipt["dropped_columns"]:
+        facts.append(f"without {', '.join(view.receipt['dropped_columns'])}")
+    if view.spilled_bytes:
+        facts.append(f"{view.spilled_bytes >> 20:,} MiB beyond memory")
+    return f"  {view.output_id}: {'; '.join(facts)}"
