@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import Stop
-from assay.contracts.reasons import Reason
 from assay.contracts.gates import GateMethod
+from assay.contracts.reasons import Reason
 from assay.engine.identity import WorldIdentity
 from assay.engine.output import Output
 from assay.engine.parameters import Parameters

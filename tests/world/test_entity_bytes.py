@@ -16,8 +16,8 @@ from small_graph import files
 
 from assay.app.stores.objects import DirectoryStore
 from assay.app.world.bundles import status_of
-from assay.engine.entities.segment import SEGMENT_6A
 from assay.contracts.gates import FLAG
+from assay.engine.entities.segment import SEGMENT_6A
 
 SMALL = parameters_of(3_000, part_parties=700)
 TINY = 150

@@ -11,8 +11,8 @@ from engine_worlds import SEGMENTS, EngineWorld, Objects, parameters, small_worl
 
 from assay.app.world.bundles import passed, status_of
 from assay.contracts.errors import Stop
-from assay.contracts.reasons import Reason
 from assay.contracts.gates import gate_status
+from assay.contracts.reasons import Reason
 from assay.engine.places.segment import LAYER_1
 from assay.engine.segment import Segment
 

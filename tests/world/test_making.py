@@ -12,8 +12,8 @@ from small_graph import FIRST, GRAPH, IDENTITY, NUMBERS, SECOND, SQUARES, files,
 from assay.app.stores.objects import DirectoryStore
 from assay.app.world.bundles import passed, status_of
 from assay.contracts.errors import Stop
-from assay.contracts.reasons import Reason
 from assay.contracts.gates import FLAG
+from assay.contracts.reasons import Reason
 from assay.engine.segment import Check, Scene, Segment, Verdict
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from assay.app.stores.objects import ObjectStore
 from assay.app.world.publication import Publication, Published, write_once
 from assay.contracts.errors import Stop
-from assay.contracts.reasons import Reason
 from assay.contracts.gates import FLAG, GateStatus, flag_files, gate_status
+from assay.contracts.reasons import Reason
 from assay.engine.identity import WorldIdentity
 from assay.engine.segment import Check, Segment, Verdict
 

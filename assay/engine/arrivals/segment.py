@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from assay.contracts.gates import GateMethod
 from assay.engine.arrivals.checks import SUMS, VOLUME
 from assay.engine.arrivals.counts import bucket_counts
 from assay.engine.arrivals.demand import merchant_profile
 from assay.engine.arrivals.events import arrival_events, prepared
 from assay.engine.arrivals.intensity import realised_intensity
-from assay.contracts.gates import GateMethod
 from assay.engine.output import Column, Output
 from assay.engine.places.documents import CHANNELS, DEMAND_CLASSES, country_words, zone_words
 from assay.engine.scenario import time_parts

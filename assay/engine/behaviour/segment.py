@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from assay.contracts.gates import GateMethod
 from assay.engine.behaviour.arrival_entities import S1
 from assay.engine.behaviour.campaign_plan import S3A
 from assay.engine.behaviour.flows import S2
 from assay.engine.behaviour.overlay import S3B
-from assay.contracts.gates import GateMethod
 from assay.engine.segment import Segment
 from assay.engine.truth.state import CASES, LABELLING
 

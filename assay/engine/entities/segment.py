@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from assay.contracts.gates import GateMethod
 from assay.engine.entities.accounts import S2, S2_HOLDINGS
 from assay.engine.entities.addresses import S4_DEMAND, S4_IPS, S4_LINKS
 from assay.engine.entities.checks import CHECKS
@@ -10,7 +11,6 @@ from assay.engine.entities.instruments import S3
 from assay.engine.entities.parties import S1, S1_SUMMARY
 from assay.engine.entities.roles import S5
 from assay.engine.entities.unowned_roles import S5_IPS, S5_MERCHANTS
-from assay.contracts.gates import GateMethod
 from assay.engine.segment import Segment
 
 #: files count in the order of the index
