@@ -129,3 +129,18 @@ def made_in_memory(parameters: Parameters, named: WorldIdentity | None = None, *
 def entity_world(parties: int = 12_000) -> World:
     """A world that tests of distributions share."""
     return made_in_memory(parameters_of(parties))
+
+
+def mean(column: pl.Series) -> float:
+    """The mean of a column of numbers or of truths."""
+    return float(column.to_numpy().mean())
+
+
+def spread(column: pl.Series) -> float:
+    """The standard deviation of a column of numbers."""
+    return float(column.to_numpy().std())
+
+
+def ends(column: pl.Series) -> tuple[int, int]:
+    """The least and the greatest number of a column."""
+    return int(column.to_numpy().min()), int(column.to_numpy().max())

@@ -143,6 +143,7 @@ def _table(quantile: Callable[[Decimal], Decimal], *, bounded: bool = False) -> 
         return frozen(np.array([float(quantile(p)) for p in places], np.float64), np.float64)
 
 
+@cache
 def _normal_quantile(p: Decimal) -> Decimal:
     if p > Decimal("0.5"):
         return -_normal_quantile(1 - p)

@@ -199,6 +199,22 @@ def test_bursts_add_the_variance_of_their_gamma() -> None:
     assert abs(made.var() - (0.25 + 0.001 * 1.25)) <= ERRORS * 0.25 * math.sqrt((2 + 6 / 4) / made.size) + 0.005
 
 
+def test_a_day_of_the_month_has_its_factor_in_local_time() -> None:
+    days = [3.0 if day in (1, 15) else 1.0 for day in range(1, 32)]
+    world = EngineWorld(parameters({**PLAIN, "arrivals": {**PLAIN["arrivals"], "month_days": days, "latent": _still()}})).made()
+    field = world.table("s2_realised_intensity_5B").with_columns(
+        ts_utc=pl.from_epoch(pl.col("bucket_index") * 3600 + world.parameters.of(Scenario).start_us // 1_000_000, "s").dt.replace_time_zone(
+            "UTC"
+        )
+    )
+    cells = field.group_by("merchant_id", "zone_representation")
+    for (_, tzid), rows in cells:
+        busy = rows["ts_utc"].dt.convert_time_zone(tzid).dt.day().is_in([1, 15])
+        ratio = rows["lambda_realised"].filter(busy).mean() / rows["lambda_realised"].filter(~busy).mean()
+        # six busy days of 24 hours; what is left varies by 1 / 1000 a day and by 1 / 1000 an hour
+        assert abs(ratio - 3) < 3 * ERRORS * math.sqrt(0.001 / 6 + 0.001 / 144), tzid
+
+
 def _still() -> dict[str, Any]:
     return {"persistence": 0.0, "sigma": "0.0001", "low": "0.2", "high": "5.0"}
 

@@ -20,7 +20,7 @@ from assay.contracts.gates import FLAG
 from assay.engine.entities.segment import SEGMENT_6A
 
 SMALL = parameters_of(3_000, part_parties=700)
-TINY = 150
+TINY = 80
 PROGRAM = """
 import test_entity_bytes
 print(test_entity_bytes.digest())
@@ -37,7 +37,7 @@ def rows_of(part_parties: int, *, backwards: bool = False) -> dict[str, pl.DataF
 
 def digest() -> str:
     """sha256 over the rows of a world of few parties."""
-    world = made_in_memory(parameters_of(TINY, part_parties=100))
+    world = made_in_memory(parameters_of(TINY, part_parties=50))
     texts = [world.rows(output).write_csv() for output in SEGMENT_6A.outputs]
     return hashlib.sha256("".join(texts).encode()).hexdigest()
 

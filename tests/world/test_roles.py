@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pytest
-from entity_worlds import entity_world
+from entity_worlds import entity_world, mean, spread
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -13,6 +13,7 @@ from assay.engine.entities import outputs
 from assay.engine.entities.role_document import Roles
 from assay.engine.entities.unowned_roles import merchant_scores, with_least
 from assay.engine.entities.vocabulary import MERCHANT_ROLES, TIERS
+from assay.engine.output import Output
 
 RISKY = pl.col("fraud_role_party") != "CLEAN"
 
@@ -46,15 +47,15 @@ def test_parties_of_a_tier_have_the_chances_of_the_tier() -> None:
     seen = set()
     for (kind, tier), group in parties().group_by("party_type", "risk_tier"):
         seen.add(tier)
-        for role, chance in document().party_roles[kind][str(tier)].items():  # type: ignore[index]
-            near(float((group["fraud_role_party"] == role).mean() or 0), chance, len(group))
+        for role, chance in document().party_roles[kind][str(tier)].items():
+            near(mean(group["fraud_role_party"] == role), chance, len(group))
     assert seen == {*TIERS}
 
 
 def test_risky_neighbours_live_near_each_other() -> None:
     tiers = parties().select(pl.col("risk_tier").to_physical().cast(pl.Float64), district=(pl.col("party_id") - 1) // 64)
     means = tiers.group_by("district").agg(pl.col("risk_tier").mean(), pl.len()).filter(pl.col("len") == 64)["risk_tier"]
-    assert float(means.var() or 0) > 2 * float(tiers["risk_tier"].var() or 0) / 64  # type: ignore[arg-type]
+    assert spread(means) > 1.5 * spread(tiers["risk_tier"]) / 8
 
 
 def test_anonymizing_addresses_and_shared_devices_raise_the_tier() -> None:
@@ -71,7 +72,7 @@ def test_anonymizing_addresses_and_shared_devices_raise_the_tier() -> None:
         (outputs.DEVICE_BASE, outputs.DEVICE_ROLES, "primary_party_id", "device"),
     ],
 )
-def test_a_risky_owner_passes_the_risk_on(base: outputs.Output, roles: outputs.Output, owner: str, entity: str) -> None:
+def test_a_risky_owner_passes_the_risk_on(base: Output, roles: Output, owner: str, entity: str) -> None:
     promotion = document().account_promotion if entity == "account" else document().device_promotion
     rows = entity_world().rows(base).join(entity_world().rows(roles), on=base.keys[0])
     rows = rows.join(parties().select("party_id", "fraud_role_party", owner_tier="risk_tier"), left_on=owner, right_on="party_id")
@@ -79,10 +80,10 @@ def test_a_risky_owner_passes_the_risk_on(base: outputs.Output, roles: outputs.O
     clean = roles.columns[1].words[0]
     for (tier,), group in rows.filter(RISKY).group_by("risk_tier"):
         # those that are not promoted have the small chances of others
-        found = float((group[f"fraud_role_{entity}"] != clean).mean() or 0)
+        found = mean(group[f"fraud_role_{entity}"] != clean)
         assert found >= promotion[str(tier)] - 5 * np.sqrt(0.25 / len(group))
         assert found <= promotion[str(tier)] + 5 * np.sqrt(0.25 / len(group)) + 0.05
-    assert float((rows.filter(~RISKY)[f"fraud_role_{entity}"] != clean).mean() or 0) < 0.02
+    assert mean(rows.filter(~RISKY)[f"fraud_role_{entity}"] != clean) < 0.02
 
 
 def test_mules_have_mule_accounts() -> None:
@@ -97,7 +98,7 @@ def test_addresses_have_the_chances_of_their_type() -> None:
     rows = entity_world().rows(outputs.IP_BASE).join(entity_world().rows(outputs.IP_ROLES), on="ip_id")
     for (kind,), group in rows.group_by("ip_type"):
         for role, chance in document().address.roles[str(kind)].items():
-            near(float((group["fraud_role_ip"] == role).mean() or 0), chance, len(group))
+            near(mean(group["fraud_role_ip"] == role), chance, len(group))
 
 
 def test_a_merchants_score_says_class_size_and_outlets_abroad() -> None:

@@ -78,6 +78,7 @@ class Target(Part):
     gap_s: Positive
     burst_flows: Positive
     parties_per_device: Positive
+    device_hour_flows: Positive
     amount: Positive
 
 

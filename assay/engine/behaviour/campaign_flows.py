@@ -133,12 +133,14 @@ def _crew_flows(scene: Scene, campaign: Campaign, law: Template, office: Bureau)
         episode.gap_s.median * SECOND_US,
         campaign.window_us,
     )
-    out, merchant = np.zeros((ROWS, campaign.flows), np.int64), np.zeros(campaign.flows)
+    most = campaign.flows + episode.flows[1]
+    out, merchant = np.zeros((ROWS, most), np.int64), np.zeros(most)
     groups = office.groups(shared(scene, "roles"), crew.prefer, payable=False)
     cards = (found.instruments.first, found.instruments.item)
     places = (found.country, office.offset_us, office.hours)
     gap = unit_lognormal(episode.gap_s.sigma)
-    run_crews(campaign.keys, campaign.windows_us, who, *groups, office.activity, *cards, *places, gap, out, merchant)
+    made = run_crews(campaign.keys, campaign.windows_us, who, *groups, office.activity, *cards, *places, gap, campaign.flows, out, merchant)
+    out, merchant = np.ascontiguousarray(out[:, :made]), merchant[:made]
     out[ACCOUNT] = found.account[out[INSTRUMENT]]
     out[COUNTERPARTY] = found.payable[out[COUNTERPARTY]]
     asking = Asking(amount.median, amount.point_share, amount.repeated_share, amount.values, amount.round_share, amount.round_step)

@@ -187,6 +187,7 @@ def _catalogue(campaigns: Sequence[Campaign], number: NDArray[np.int64], total: 
             "target_gap_s": [float(aim.gap_s) for aim in aims],
             "target_burst_flows": [float(aim.burst_flows) for aim in aims],
             "target_parties_per_device": [float(aim.parties_per_device) for aim in aims],
+            "target_device_hour_flows": [float(aim.device_hour_flows) for aim in aims],
             "target_amount": [float(aim.amount) for aim in aims],
         }
     )

@@ -52,14 +52,17 @@ def run_crews(
     offset_us: Any,
     hours: Any,
     gap: Any,
+    flows: Int,
     out: Any,
     merchant: Any,
-) -> None:
-    """Fill time, party, instrument, episode and crew of each flow, the party that is paid as COUNTERPARTY, and the draw of the merchant.
+) -> Int:
+    """Run whole episodes until there are at least `flows` flows, and give their number.
+
+    Fills time, party, instrument, episode and crew of each flow, the party that is paid as COUNTERPARTY, and the draw of the merchant.
 
     keys: of crews, of episodes, of flows. windows: their starts. first, member, group: see `a_party`. hours: ends of weights by day.
     """
-    i, episode, flows = 0, 0, out.shape[1]
+    i, episode = 0, 0
     while i < flows:
         crew = episode // who.episodes
         window = below(one(keys[0], crew * PLACES, 2), len(windows))
@@ -69,8 +72,6 @@ def run_crews(
         ts = started(hours, windows[window], end, offset_us[land], who.night, u, keys[1], episode)
         victim, paid_with = 0, 0
         for k in range(ranged(v, who.flows_low, who.flows_high)):
-            if i == flows:
-                break
             key, row, draw, again = keys[2], i, 4, who.identity == STOLEN
             if k:
                 ts = later(ts, end, who.gap_us * interpolated(gap, one(keys[2], i, 0)))
@@ -92,6 +93,7 @@ def run_crews(
             merchant[i] = one(keys[1], place * PLACES + below(one(keys[2], i, 9), who.merchants), 2 + who.per_window)
             i += 1
         episode += 1
+    return i
 
 
 @part

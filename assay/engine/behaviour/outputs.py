@@ -71,6 +71,7 @@ CATALOGUE = _output(
         Column("target_gap_s", "number"),
         Column("target_burst_flows", "number"),
         Column("target_parties_per_device", "number"),
+        Column("target_device_hour_flows", "number"),
         Column("target_amount", "number"),
     ),
     ("campaign_id",),

@@ -18,7 +18,6 @@ from assay.engine.entities.outputs import COUNTRIES, DEVICE_BASE, IP_BASE, IP_DE
 from assay.engine.entities.vocabulary import ADDRESS_LINK_ROLES, ADDRESS_TYPES, DEVICE_CLASSES, DEVICE_TYPES, NETWORKS, PARTY_TYPES
 from assay.engine.output import worded
 from assay.engine.parameters import Parameters
-from assay.engine.philox import stream_key
 from assay.engine.scenario import parties_of, party_parts
 from assay.engine.segment import Scene, State
 
@@ -75,12 +74,6 @@ def _devices(scene: Scene, part: int, laws: LinkLaws) -> tuple[pl.DataFrame, Lin
     return devices, LinkedDevices(before, types, *choices_of, countries, laws.table, laws.choices, KINDS)
 
 
-def _link_key(scene: Scene) -> np.uint64:
-    """The key of links: two states draw the same ones, so it is named without a state."""
-    tokens = scene.identity.tokens()
-    return stream_key(*(tokens[name] for name in scene.segment.seed_path), scene.segment.segment_id, "S4_addresses", "link")
-
-
 def prepare_demand(scene: Scene) -> LinkLaws:
     """Tables of the laws."""
     return link_laws(scene.parameters)
@@ -90,7 +83,7 @@ def make_demand(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     """Links of a part by country and address type; those without links are left out."""
     demand = np.zeros(GROUPS, np.int64)
     _, known = _devices(scene, part, scene.prepared)
-    count_links(_link_key(scene), known, demand)
+    count_links(scene.shared_key("link"), known, demand)
     groups = np.flatnonzero(demand)
     made = pl.DataFrame(
         {
@@ -180,7 +173,7 @@ def make_links(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     room = int((following - places.before[part]).sum())
     addresses, rows, roles = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.uint8)
     filled = draw_links(
-        (_link_key(scene), scene.key("dealing")),
+        (scene.shared_key("link"), scene.key("dealing")),
         known,
         places.widths,
         places.before[part].copy(),
