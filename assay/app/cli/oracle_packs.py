@@ -71,13 +71,8 @@ def _describe(report: PackReport, console: Console, *, written: bool) -> None:
         say(f"{_mark(good=one.passes)} {one.output_id:<32} {told}")
     for issue in report.issues:
         say(f"{'error' if issue.severity == 'ERROR' else 'warning'} {issue}")
-    outcome = (
-        f"{ARTEFACT} is written"
-        if written
-        else "nothing is wrong with these outputs"
-        if report.status == "OK"
-        else f"there is no {ARTEFACT}"
-    )
+    unwritten = "nothing is wrong with these outputs" if report.status == "OK" else f"there is no {ARTEFACT}"
+    outcome = f"{ARTEFACT} is written" if written else unwritten
     say(f"{report.status}: {outcome}")
 
 
