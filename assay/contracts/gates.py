@@ -52,6 +52,27 @@ class GateStatus:
     detail: str = ""
 
 
+def method_of(entry: Mapping[str, Any]) -> GateMethod:
+    """The method that an entry of the gate map states. Raises KeyError and TypeError for an entry of another form."""
+    how = entry["verification_method"]
+    return GateMethod(
+        how["kind"],
+        index_name=entry["index_path"].rpartition("/")[2],
+        list_name="" if how["list"] == "array" else how["list"],
+        digest_field=how["digest_field"],
+        json_flag=how["flag"] == "json",
+        whole=how["includes_index"],
+        members=how["members"],
+        lexical=how["ordering"] == "ascii_lex",
+        pack_paths=how["paths_relative_to"] == "pack_root",
+    )
+
+
+def listed(gate: GateMethod, index: bytes) -> set[str]:
+    """Paths of an index. Raises ValueError for an index of another form."""
+    return {entry["path"] for entry in _entries(json.loads(index))}
+
+
 def flag_files(gate: GateMethod, bundle: Mapping[str, bytes], fingerprint: str, segment_id: str) -> tuple[bytes, bytes]:
     """Index and flag of a bundle, path → bytes."""
     entries = [_entry(gate, path, data) for path, data in (sorted(bundle.items()) if gate.lexical else bundle.items())]

@@ -9,7 +9,7 @@ from assay_command import assay
 from planted_worlds import NOW_US, made
 from small_graph import IDENTITY
 
-from assay.app.pack.checking import PASS, check_pack, settle
+from assay.app.pack.checking import ARTEFACT, check_pack, settle
 from assay.app.pack.sync import sync_pack
 from assay.app.stores.objects import DirectoryStore
 from assay.app.stores.places import store_of
@@ -51,8 +51,8 @@ def test_a_pack_is_copied_between_folders_and_buckets_and_checked_there(s3: str,
     for place in (bucket, back, tmp_path / "back"):
         store = store_of(place)
         assert settle(store, check_pack(store), NOW_US)
-        assert PASS in list(store.keys(""))
+        assert ARTEFACT in list(store.keys(""))
     store_of(bucket).replace("interface/engine_gates.map.yaml", b"gates: []")
     ended = assay("oracle", "check", bucket)
     assert (ended.code, "error DIGEST_MISMATCH" in ended.out) == (1, True), ended.text
-    assert PASS not in list(store_of(bucket).keys(""))
+    assert ARTEFACT not in list(store_of(bucket).keys(""))

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from assay.app.pack.checking import PASS, check_pack, settle
+from assay.app.pack.checking import ARTEFACT, check_pack, settle
 from assay.app.pack.report import PackReport
 from assay.app.pack.sync import sync_pack
 from assay.app.progress import ProgressLine
@@ -71,7 +71,8 @@ def _describe(report: PackReport, console: Console, *, written: bool) -> None:
         say(f"{_mark(good=one.passes)} {one.output_id:<32} {told}")
     for issue in report.issues:
         say(f"{'error' if issue.severity == 'ERROR' else 'warning'} {issue}")
-    outcome = f"{PASS} is written" if written else "nothing is wrong with these outputs" if report.status == "OK" else f"there is no {PASS}"
+    unwritten = "nothing is wrong with these outputs" if report.status == "OK" else f"there is no {ARTEFACT}"
+    outcome = f"{ARTEFACT} is written" if written else unwritten
     say(f"{report.status}: {outcome}")
 
 

@@ -24,7 +24,7 @@ from assay.contracts.gates import GateStatus, gate_status, listed
 from assay.contracts.reasons import Reason
 
 #: written beside the seal when a check of all outputs finds nothing
-PASS = "_ORACLE_CHECK_PASS.json"
+ARTEFACT = "_ORACLE_CHECK_PASS.json"
 _CLOSED = {"missing": Reason.REQUIRED_GATE_RECEIPT_MISSING}
 
 
@@ -50,7 +50,7 @@ def check_pack(
 def settle(store: LargeObjects, report: PackReport, now_us: int) -> bool:
     """Write the artefact of a whole check that found nothing, and remove that of an earlier one when something is wrong now."""
     if report.status != "OK":
-        store.remove(PASS)
+        store.remove(ARTEFACT)
         return False
     if report.whole:
         document = {
@@ -60,7 +60,7 @@ def settle(store: LargeObjects, report: PackReport, now_us: int) -> bool:
             "outputs": [one.as_json() for one in report.outputs],
             "checked_at_utc": instants.text(now_us),
         }
-        store.replace(PASS, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
+        store.replace(ARTEFACT, json.dumps(document, indent=1, sort_keys=True).encode() + b"\n")
     return report.whole
 
 

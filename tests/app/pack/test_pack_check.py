@@ -15,7 +15,7 @@ from assay_command import assay
 from planted_worlds import NOW_US, made
 from small_graph import FIRST, GRAPH, IDENTITY, PARAMETERS, maker
 
-from assay.app.pack.checking import PASS, check_pack, settle
+from assay.app.pack.checking import ARTEFACT, check_pack, settle
 from assay.app.pack.interface import CATALOGUE, GATE_MAP
 from assay.app.pack.report import PackReport
 from assay.app.pack.sealed_pack import MANIFEST, OUTPUTS, RECEIPT, SEAL
@@ -50,7 +50,7 @@ def test_a_sound_pack_passes_and_the_artefact_names_gates_and_outputs(store: Dir
     assert (report.status, report.issues) == ("OK", ())
     assert [tuple(one) for one in report.outputs] == [("numbers", 4, 200, ()), ("squares", 4, 200, ())]
     assert settle(store, report, NOW_US)
-    written = json.loads(store.read(PASS))
+    written = json.loads(store.read(ARTEFACT))
     assert written["oracle_pack_id"] == json.loads(store.read(SEAL))["oracle_pack_id"] == report.pack_id
     assert sorted(written["gates"]) == [segment.gate_id for segment in GRAPH]
     assert [one["verdict"] for one in written["outputs"]] == ["PASS", "PASS"]
@@ -160,7 +160,7 @@ def test_each_damage_has_its_code_and_its_outputs_and_leaves_no_artefact(
     assert [one.output_id for one in report.outputs if not one.passes] == failed
     assert report.status == ("WARN" if found[0].startswith("WARN") else "FAIL")
     assert not settle(store, report, NOW_US)
-    assert not (store.root / PASS).exists(), "an artefact of before was left"
+    assert not (store.root / ARTEFACT).exists(), "an artefact of before was left"
     assert json.dumps(report.as_json())
 
 
@@ -178,7 +178,7 @@ def test_a_check_of_some_outputs_looks_at_these_and_writes_nothing(store: Direct
     report = check_pack(store, ["numbers"])
     assert (report.status, [one.output_id for one in report.outputs]) == ("OK", ["numbers"])
     assert not settle(store, report, NOW_US)
-    assert not (store.root / PASS).exists()
+    assert not (store.root / ARTEFACT).exists()
     assert codes(check_pack(store, ["cubes"])) == ["ERROR OUTPUT_UNKNOWN"]
 
 
@@ -231,7 +231,7 @@ def test_the_command_says_what_it_found_and_ends_with_its_code(tmp_path: Path) -
     made(DirectoryStore(world))
     ended = assay("oracle", "check", world)
     assert ended.code == 0, ended.text
-    assert "1 of 1 gates pass" in ended.out and f"OK: {PASS} is written" in ended.out
+    assert "1 of 1 gates pass" in ended.out and f"OK: {ARTEFACT} is written" in ended.out
     assert all(len(line) <= 80 for line in ended.out.splitlines()), ended.out
     (world / SEAL).unlink()
     ended = assay("oracle", "check", world, "--output", "arrival_events_5B", "--allow-unsealed", "--json")
@@ -240,6 +240,6 @@ def test_the_command_says_what_it_found_and_ends_with_its_code(tmp_path: Path) -
     assert [(one["output_id"], one["verdict"]) for one in found["outputs"]] == [("arrival_events_5B", "PASS")]
     ended = assay("oracle", "check", world)
     assert ended.code == 1 and "error PACK_NOT_SEALED: the world has no valid seal (at _SEALED.json)" in ended.out
-    assert not (world / PASS).exists()
+    assert not (world / ARTEFACT).exists()
     assert assay("oracle", "check", tmp_path / "nowhere").code == 66
     assert assay("oracle", "check", "0" * 64, "--store", tmp_path, "--allow-unsealed").code == 2

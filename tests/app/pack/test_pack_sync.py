@@ -11,7 +11,7 @@ import pytest
 from assay_command import assay
 from planted_worlds import NOW_US, made
 
-from assay.app.pack.checking import PASS, check_pack, settle
+from assay.app.pack.checking import ARTEFACT, check_pack, settle
 from assay.app.pack.sealed_pack import SEAL, open_pack
 from assay.app.pack.sync import SNAPSHOT, sync_pack
 from assay.app.stores.objects import DirectoryStore
@@ -53,7 +53,7 @@ def source(tmp_path: Path) -> DirectoryStore:
 
 def objects_of(store: DirectoryStore) -> dict[str, bytes]:
     """What a copy must have, and what it has."""
-    return {key: store.read(key) for key in store.keys("") if key not in (SNAPSHOT, PASS) and "output_id=b" not in key}
+    return {key: store.read(key) for key in store.keys("") if key not in (SNAPSHOT, ARTEFACT) and "output_id=b" not in key}
 
 
 def test_a_copy_has_the_objects_of_the_pack_and_what_is_to_be_copied_is_written_first(source: DirectoryStore, tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_copy_has_the_objects_of_the_pack_and_what_is_to_be_copied_is_written_
     assert objects_of(target) == objects_of(source)
     assert (done.objects, done.copied, done.copied_bytes) == (len(listed), len(listed), sum(one["size"] for one in listed))
     assert target.written[-1] == SEAL
-    assert not (target.root / PASS).exists(), "a copy is checked by itself"
+    assert not (target.root / ARTEFACT).exists(), "a copy is checked by itself"
     assert check_pack(target).status == "OK"
 
 
