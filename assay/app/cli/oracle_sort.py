@@ -42,7 +42,8 @@ def sort_outputs(
         with ProgressLine(output_id, total // 2, console, time.monotonic) as line:
             room = Room((memory_mib - OWN_MIB) << 20, folder)
             view = ViewSorter(pack, store, room, lambda: time.time_ns() // 1_000, _counted(line)).sort(output_id)
-        views.append({**view.receipt, "kept": view.kept, "spilled_bytes": view.spilled_bytes})
+        took = {"wall_s": round(time.monotonic() - began_s, 3), "steps_s": room.steps.seconds()}
+        views.append({**view.receipt, "kept": view.kept, "spilled_bytes": view.spilled_bytes, **took})
         if not as_json:
             console.print(_said(view, time.monotonic() - began_s), highlight=False, soft_wrap=True)
     if as_json:
