@@ -10,6 +10,8 @@ SETUP := python=$$(sh .ci/find-python $(VENV) "$(PYTHON)") && "$$python" .ci/set
 PYTEST := $(BIN)/python -m pytest
 # tests without services share nothing, so they use every core; those with servers mostly wait, each half has servers of its own
 SIDE_BY_SIDE := -n auto --dist loadfile
+# built once, in about a minute
+S3_SERVER := $(BIN)/python tests/s3_server.py
 
 # what refusal codes the tests have made the product produce; one that is missing after all of them fails `make test`
 MET := build/reasons_met
@@ -25,7 +27,7 @@ help: ## say what can be made
 	@echo "ARGS goes to the command behind the target: make demo ARGS='--input FILE', make test0 ARGS='-k gate -x'."
 
 setup: ## virtual environment, packages, Kafka's jars, kernels (the others call it)
-	@$(SETUP) packages jars kernels generic
+	@$(SETUP) packages jars kernels generic engine
 
 setup-packages:
 	@$(SETUP) packages
@@ -34,21 +36,23 @@ setup-site:
 	@$(SETUP) packages docs
 
 setup-kernels:
-	@$(SETUP) packages kernels
+	@$(SETUP) packages kernels engine
 
-demo: setup ## payments through Kafka to audited decisions, replayed and reported
-	@$(BIN)/assay demo $(ARGS)
+demo: setup ## payments of a synthetic bank through Kafka to audited decisions, replayed and reported
+	@$(BIN)/assay demo $(or $(ARGS),--world tiny)
 
-test: setup ## tiers 0, 1 and 2: no services, PostgreSQL, Apache Kafka
+test: setup ## tiers 0, 1 and 2: no services, PostgreSQL and S3, Apache Kafka
 	@rm -rf $(MET)
 	@$(PYTEST) -m tier0 $(SIDE_BY_SIDE) --reasons=$(MET) $(ARGS)
+	@$(S3_SERVER)
 	@$(PYTEST) -m "tier1 or tier2" -n 2 --dist loadfile --no-loadscope-reorder --reasons=$(MET) $(ARGS)
 	@$(if $(strip $(ARGS)),echo "refusal codes are not counted in a part of the tests",$(BIN)/python tests/reasons_met.py $(MET))
 
 test0: setup-kernels ## tests without services, the inner loop
 	@$(PYTEST) -m tier0 $(SIDE_BY_SIDE) $(ARGS)
 
-test1: setup ## tests with PostgreSQL
+test1: setup ## tests with PostgreSQL and an S3 server
+	@$(S3_SERVER)
 	@$(PYTEST) -m tier1 $(ARGS)
 
 test2: setup ## tests with Apache Kafka

@@ -1,6 +1,7 @@
 """Set up a checkout: virtual environment, pinned packages, Kafka's jars, compiled kernels. Each part is done once.
 
-usage: setup.py VENV PART… with the parts packages, jars, kernels, generic (kernels for any processor) and docs (the site's packages).
+usage: setup.py VENV PART… with the parts packages, jars, kernels, generic (kernels for any processor), engine (those of the
+data engine) and docs (the site's packages).
 It runs under any CPython that assay supports, with nothing installed. A part leaves a stamp in the virtual environment, named by its
 sources, so a second run does nothing and needs no network.
 """
@@ -103,6 +104,11 @@ def generic(venv):
     subprocess.run([str(venv / "bin/assay"), "warm"], check=True, env={**os.environ, "NUMBA_CPU_NAME": "generic"})
 
 
+def engine(venv):
+    """Machine code of the data engine, which makes the demo's world."""
+    subprocess.run([str(venv / "bin/assay"), "warm", "--world"], check=True)
+
+
 PARTS = {
     "packages": (
         "virtual environment and packages",
@@ -112,6 +118,7 @@ PARTS = {
     "docs": ("packages of the documentation site", docs, "Check the network and your pip settings (`pip config list`)."),
     "jars": ("Kafka's jars", jars, "Name a mirror in Maven's settings.xml or ASSAY_MAVEN_MIRROR, or your own Kafka in ASSAY_BUS."),
     "kernels": ("compile kernels", kernels, "If the last lines are no help, `make clean` and try again."),
+    "engine": ("compile kernels of the data engine", engine, "If the last lines are no help, `make clean` and try again."),
     "generic": ("compile kernels for a generic processor", generic, "If the last lines are no help, `make clean` and try again."),
 }
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 import reasons_met
+import s3_server
 import tools_tier
 
-from assay.app.settings import load_settings
+from assay.app.settings import Settings, load_settings
 from assay.testing import dsn, kafka, namespace, postgres, server_room, settings
 
 __all__ = ["dsn", "kafka", "namespace", "postgres", "server_room", "settings"]
@@ -21,14 +24,34 @@ hypothesis.settings.load_profile("no_deadline")
 
 TIERS = {
     "tier0": "no services",
-    "tier1": "PostgreSQL",
+    "tier1": "PostgreSQL, S3",
     "tier2": "Apache Kafka",
     "tier3": "large data from ASSAY_TIER3_DATA",
 }
-NEEDS = {"postgres": "tier1", "dsn": "tier1", "kafka": "tier2"}
+NEEDS = {"postgres": "tier1", "dsn": "tier1", "s3": "tier1", "kafka": "tier2"}
 ran: Counter[str] = Counter()
 skipped: Counter[str] = Counter()
 left_out: Counter[str] = Counter()
+
+
+@pytest.fixture(scope="session")
+def s3_variables(server_room: Path, settings: Settings) -> Iterator[dict[str, str]]:
+    """A real S3 server: the variables by which its clients find it."""
+    server, variables = s3_server.start(server_room / "s3", s3_server.built(settings.cache))
+    yield variables
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty bucket; the environment says where its server is."""
+    from assay.app.stores.s3 import client_of
+
+    for name, value in s3_variables.items():
+        monkeypatch.setenv(name, value)
+    bucket = f"t{secrets.token_hex(5)}"
+    client_of().create_bucket(Bucket=bucket)
+    return bucket
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import polars as pl
 
+from assay.app.progress import unseen
 from assay.app.stores.objects import DirectoryStore, ObjectStore
 from assay.app.world.making import WorldMaker
-from assay.engine.gates import GateMethod
+from assay.contracts.gates import GateMethod
 from assay.engine.identity import WorldIdentity, identity_of
 from assay.engine.output import Column, Output
 from assay.engine.parameters import Parameters, shipped
@@ -59,9 +60,11 @@ SECOND = Segment(
 GRAPH = (FIRST, SECOND)
 
 
-def maker(store: ObjectStore, graph: tuple[Segment, ...] = GRAPH, workers: int = 1) -> WorldMaker:
+def maker(
+    store: ObjectStore, graph: tuple[Segment, ...] = GRAPH, workers: int = 1, told: Callable[[str, int, int], object] = unseen
+) -> WorldMaker:
     """A maker of the small world."""
-    return WorldMaker(store, IDENTITY, PARAMETERS, graph, workers=workers)
+    return WorldMaker(store, IDENTITY, PARAMETERS, graph, workers=workers, told=told)
 
 
 def with_state(segment: Segment, **changes: object) -> Segment:

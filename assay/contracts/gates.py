@@ -16,6 +16,9 @@ FLAG = "_passed.flag"
 Read: TypeAlias = Callable[[str], bytes]
 Status = Literal["PASS", "FAIL", "missing", "conflict"]
 _LISTS = ("items", "members", "entries", "files")
+_WITH_ROLES = ("items", "members")
+SPEC_VERSION = "1.0.0"
+DIGITS = 64
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,7 @@ class GateMethod:
 
     `whole`: every file of the bundle counts, the index too. `members`: the digest is over the hex digests of the members in order, not
     over their bytes. `lexical`: files count in ASCII order of their paths, else in the order of the index. `pack_paths`: paths start at
-    the pack's root.
+    the pack's root. An index that is an object has further fields: `version_field`, and `digest_fields` with the digests of files.
     """
 
     name: str
@@ -36,6 +39,8 @@ class GateMethod:
     members: bool = False
     lexical: bool = True
     pack_paths: bool = False
+    version_field: str = "spec_version_{segment_id}"
+    digest_fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,10 +73,11 @@ def listed(gate: GateMethod, index: bytes) -> set[str]:
     return {entry["path"] for entry in _entries(json.loads(index))}
 
 
-def flag_files(gate: GateMethod, bundle: Mapping[str, bytes], fingerprint: str, more: Mapping[str, Any]) -> tuple[bytes, bytes]:
-    """Index and flag of a bundle, path → bytes. `more`: further fields of an index that is an object."""
+def flag_files(gate: GateMethod, bundle: Mapping[str, bytes], fingerprint: str, segment_id: str) -> tuple[bytes, bytes]:
+    """Index and flag of a bundle, path → bytes."""
     entries = [_entry(gate, path, data) for path, data in (sorted(bundle.items()) if gate.lexical else bundle.items())]
-    index = json.dumps({**more, gate.list_name: entries} if gate.list_name else entries, indent=1).encode() + b"\n"
+    shape = {**_fields(gate, bundle, segment_id), gate.list_name: entries} if gate.list_name else entries
+    index = json.dumps(shape, indent=1).encode() + b"\n"
     digest = _digest(gate, index, {**bundle}.__getitem__)
     if gate.json_flag:
         body = json.dumps({"manifest_fingerprint": fingerprint, gate.digest_field: digest}, sort_keys=True).encode()
@@ -103,7 +109,17 @@ def gate_status(gate: GateMethod, read: Read, bundle_root: str) -> GateStatus:
 
 def _entry(gate: GateMethod, path: str, data: bytes) -> dict[str, str]:
     entry = {"path": path, "sha256_hex": hashlib.sha256(data).hexdigest()}
-    return {"logical_id": path.rpartition("/")[2].partition(".")[0], **entry} if gate.members else entry
+    name = path.rpartition("/")[2].partition(".")[0]
+    if gate.list_name in _WITH_ROLES:
+        entry["role"] = "_".join(word for word in name.split("_") if word.islower())
+    return {"logical_id": name, **entry} if gate.members else entry
+
+
+def _fields(gate: GateMethod, bundle: Mapping[str, bytes], segment_id: str) -> dict[str, str]:
+    found = {"segment_id": segment_id, gate.version_field.format(segment_id=segment_id): SPEC_VERSION}
+    for field, name in gate.digest_fields:
+        found[field] = hashlib.sha256(bundle[name.format(segment_id=segment_id)]).hexdigest()
+    return found
 
 
 def _digest(gate: GateMethod, index: bytes, read: Read) -> str:
@@ -111,10 +127,10 @@ def _digest(gate: GateMethod, index: bytes, read: Read) -> str:
     paths = [entry["path"] for entry in entries]
     if len({*paths}) != len(paths):
         raise ValueError("a path is listed twice")
+    if any(hashlib.sha256(read(entry["path"])).hexdigest() != entry["sha256_hex"] for entry in entries):
+        # stricter than the gate map, whose methods over raw bytes do not look at these digests
+        return hashlib.sha256(b"a member differs").hexdigest()
     if gate.members:
-        for entry in entries:
-            if hashlib.sha256(read(entry["path"])).hexdigest() != entry["sha256_hex"]:
-                return hashlib.sha256(b"member differs").hexdigest()
         return hashlib.sha256("".join(entry["sha256_hex"] for entry in entries).encode()).hexdigest()
     whole = hashlib.sha256()
     for path in sorted([*paths, gate.index_name] if gate.whole else paths) if gate.lexical else paths:
@@ -131,9 +147,11 @@ def _entries(index: Any) -> list[dict[str, str]]:
 
 
 def _flagged(gate: GateMethod, flag: bytes) -> str | None:
+    """The digest that a flag says; None for a flag of another form."""
     try:
-        text = flag.decode("ascii").strip()
-        value = json.loads(text)[gate.digest_field] if gate.json_flag else text.removeprefix(f"{gate.digest_field} = ")
+        text, prefix = flag.decode("ascii").strip(), f"{gate.digest_field} = "
+        value = json.loads(text) if gate.json_flag else {gate.digest_field: text.removeprefix(prefix)} if text.startswith(prefix) else {}
+        said = value[gate.digest_field] if not gate.json_flag or "manifest_fingerprint" in value else None
     except (ValueError, KeyError, TypeError):
         return None
-    return value if isinstance(value, str) and len(value) == 64 and not {*value} - {*"0123456789abcdef"} else None
+    return said if isinstance(said, str) and len(said) == DIGITS and not {*said} - {*"0123456789abcdef"} else None

@@ -9,7 +9,7 @@ two inputs share bytes. No recipe takes a bus offset, so an event admitted again
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from assay.contracts.pins import Pins
 
@@ -30,6 +30,12 @@ def ready_message_id(platform_run_id: str, scenario_run_id: str, bundle_hash: st
 def world_event_id(output_id: str, primary_key: Sequence[str | int], pins: Pins) -> str:
     """hex64 over output, primary key and world pins joined by `|`. Run ids take no part: a world's row keeps its id in every run."""
     return _hex(output_id, *primary_key, pins.manifest_fingerprint, pins.parameter_hash, pins.seed, pins.scenario_id)
+
+
+def oracle_pack_id(world_key: Mapping[str, str | int], engine_release: str, catalogue_digest: str, gate_map_digest: str) -> str:
+    """sha256 hex of a generated pack: its world, the release that made it, and the sha256 of its two interface documents."""
+    names = ("manifest_fingerprint", "parameter_hash", "scenario_id", "seed")
+    return _hex(*(world_key[name] for name in names), engine_release, catalogue_digest, gate_map_digest)
 
 
 def checkpoint_scope(pack_key: str, platform_run_id: str, scenario_run_id: str, lane_count: int, lane_index: int, attempt: str = "") -> str:

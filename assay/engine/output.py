@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -105,6 +107,16 @@ class Output:
     def _invalid(self, what: str) -> Stop:
         remedy = "This is a fault of the engine or of its parameters; the segment leaves no flag."
         return Stop(Reason.ENGINE_OUTPUT_INVALID, what, where=self.output_id, remedy=remedy)
+
+
+def worded(codes: NDArray[np.integer[Any]], words: Sequence[str]) -> pl.Series:
+    """A column of a vocabulary from numbers of words."""
+    return pl.Series(codes).cat.to(pl.Enum(words))
+
+
+def numbered(column: pl.Series, words: Sequence[str]) -> NDArray[np.int64]:
+    """Numbers of words, the reverse of `worded`. A word outside of the vocabulary raises polars' error."""
+    return column.cast(pl.Enum(words)).to_physical().to_numpy().astype(np.int64)
 
 
 def _identity_columns(names: tuple[str, ...], identity: WorldIdentity) -> list[pl.Expr]:

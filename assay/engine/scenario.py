@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from assay.engine.parameters import Document, Parameters
 
@@ -32,6 +32,13 @@ class Scenario(Document):
     scenario_id: str
     start_utc: datetime
     days: Annotated[int, Field(ge=7, le=366)]
+
+    @field_validator("start_utc")
+    @classmethod
+    def _midnight(cls, start_utc: datetime) -> datetime:
+        if start_utc.tzinfo is None or start_utc.timestamp() % 86_400:
+            raise ValueError("a scenario begins at midnight UTC")
+        return start_utc
 
     @property
     def start_us(self) -> int:

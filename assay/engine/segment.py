@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from assay.contracts.errors import Stop
+from assay.contracts.gates import GateMethod
 from assay.contracts.reasons import Reason
-from assay.engine.gates import GateMethod
 from assay.engine.identity import WorldIdentity
 from assay.engine.output import Output
 from assay.engine.parameters import Parameters
@@ -35,8 +35,15 @@ class Scene:
 
     def key(self, stream: str) -> np.uint64:
         """The key of a stream of random numbers of this state, over the tokens of the segment's seed path."""
+        return self._key(self.place, stream)
+
+    def shared_key(self, stream: str) -> np.uint64:
+        """The key of a stream that several states of the segment draw from: each finds the same numbers."""
+        return self._key(stream)
+
+    def _key(self, *names: str) -> np.uint64:
         tokens = self.identity.tokens()
-        return stream_key(*(tokens[name] for name in self.segment.seed_path), self.segment.segment_id, self.place, stream)
+        return stream_key(*(tokens[name] for name in self.segment.seed_path), self.segment.segment_id, *names)
 
     def table(self, output_id: str, part: int | None = None, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """Rows of an input without identity columns where `columns` name others. Raises Stop(ENGINE_INPUT_NOT_DECLARED)."""

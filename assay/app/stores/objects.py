@@ -60,6 +60,13 @@ class LargeObjects(ObjectStore, Protocol):
         """Remove every object below a folder, also what an interrupted write left there."""
 
 
+class SizedObjects(LargeObjects, Protocol):
+    """A store that tells how large an object is without reading it."""
+
+    def size(self, key: str) -> int:
+        """Bytes of an object. Raises FileNotFoundError."""
+
+
 class DirectoryStore:
     """Objects as files below a root. Claim level `smoke`."""
 
@@ -104,6 +111,9 @@ class DirectoryStore:
         with (self.root / key).open("rb") as file:
             size = os.fstat(file.fileno()).st_size
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) if size else memoryview(b"")
+
+    def size(self, key: str) -> int:
+        return (self.root / key).stat().st_size
 
     def remove(self, key: str) -> None:
         path = self.root / key

@@ -9,8 +9,8 @@ from typing import Any
 from assay.app.stores.objects import ObjectStore
 from assay.app.world.publication import Publication, Published, write_once
 from assay.contracts.errors import Stop
+from assay.contracts.gates import FLAG, GateStatus, flag_files, gate_status
 from assay.contracts.reasons import Reason
-from assay.engine.gates import FLAG, GateStatus, flag_files, gate_status
 from assay.engine.identity import WorldIdentity
 from assay.engine.segment import Check, Segment, Verdict
 
@@ -35,7 +35,7 @@ def write_bundle(
         REPORT: {"checks": [_said(check, verdict) for check, verdict in verdicts]},
     }
     bundle = {f"{root}/{name}" if segment.gate.pack_paths else name: json_bytes(value) for name, value in documents.items()}
-    index, flag = flag_files(segment.gate, bundle, identity.manifest_fingerprint, {f"spec_version_{segment.segment_id}": "1.0.0"})
+    index, flag = flag_files(segment.gate, bundle, identity.manifest_fingerprint, segment.segment_id)
     for name, data in bundle.items():
         write_once(store, name if segment.gate.pack_paths else f"{root}/{name}", data)
     write_once(store, f"{root}/{segment.gate.index_name}", index)

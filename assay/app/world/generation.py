@@ -10,13 +10,14 @@ from assay.app.progress import unseen
 from assay.app.stores.objects import ObjectStore
 from assay.app.world.making import StateTime, WorldMaker
 from assay.app.world.pack import seal, write_receipt
+from assay.app.world.scales import SCALES
 from assay.engine.graph import SEGMENTS
 from assay.engine.identity import WorldIdentity, identity_of
-from assay.engine.parameters import read_shipped, sealed_digests, shipped
+from assay.engine.parameters import sealed_digests, shipped
 from assay.engine.scenario import Scenario
 from assay.engine.segment import Segment
 
-SCALES: tuple[str, ...] = tuple(read_shipped("scales.yaml"))
+__all__ = ["SCALES", "SEGMENTS", "MadeWorld", "generate_world"]
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class StateTime:
 
 
 class WorldMaker:
-    """Makes a world in a store. `told` is called with (segment.state, parts done, parts) after each part."""
+    """Makes a world in a store. `told` is called with (segment and state, parts done, parts) of the whole world after each part."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class WorldMaker:
         self._store, self._identity, self._parameters, self._segments = store, identity, parameters, segments
         self._workers, self._told = workers, told
         self.published = Publication(store, identity, outputs_by_id(segments))
+        self._done, self._parts = 0, sum(state.parts(parameters) for segment in segments for state in segment.states)
 
     def make(self) -> list[StateTime]:
         """Make every segment whose gate has not passed yet. Raises Stop as states, checks and gates do; then there is no flag."""
@@ -56,6 +57,7 @@ class WorldMaker:
                 passed(self._store, segment, self._identity)
                 for part in published_parts(self._store, segment, self._identity):
                     self.published.add(part)
+                self._done += sum(state.parts(self._parameters) for state in segment.states)
                 continue
             times += [self._run(segment, state) for state in segment.states]
             verdicts = [(check, self._looked(segment, check)) for check in segment.checks]
@@ -74,9 +76,10 @@ class WorldMaker:
             jobs = [pool.submit(self._part, scene, state, part) for part in range(parts)]
             rows = 0
             try:
-                for number, job in enumerate(jobs):
+                for job in jobs:
                     rows += job.result()
-                    self._told(f"{segment.segment_id} {state.name}", number + 1, parts)
+                    self._done += 1
+                    self._told(f"{segment.segment_id} {state.name}", self._done, self._parts)
             except BaseException:
                 for job in jobs:
                     job.cancel()

@@ -14,6 +14,7 @@ from assay.app.world.bundles import json_bytes, passed
 from assay.app.world.publication import write_once
 from assay.contracts import instants
 from assay.contracts.errors import Stop
+from assay.contracts.ids import oracle_pack_id
 from assay.contracts.reasons import Reason
 from assay.engine.identity import RELEASE, WorldIdentity
 from assay.engine.interface import CATALOGUE, GATE_MAP, catalogue, gate_map
@@ -52,7 +53,7 @@ def seal(store: ObjectStore, segments: Sequence[Segment], identity: WorldIdentit
         write_once(store, f"interface/{name}", data)
         digests.append(hashlib.sha256(data).hexdigest())
     world_key = {name: identity.tokens()[name] for name in ("manifest_fingerprint", "parameter_hash", "scenario_id", "seed")}
-    pack_id = hashlib.sha256("|".join([*world_key.values(), RELEASE, *digests]).encode()).hexdigest()
+    pack_id = oracle_pack_id(world_key, RELEASE, digests[0], digests[1])
     manifest = {
         "version": VERSION,
         "oracle_pack_id": pack_id,

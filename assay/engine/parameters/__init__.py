@@ -71,8 +71,9 @@ def sealed_digests() -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files(__name__).iterdir() if path.name.endswith(".yaml")}
 
 
+@cache
 def read_shipped(name: str) -> dict[str, Any]:
-    """A shipped document."""
+    """A shipped document; callers do not change it."""
     return read_document(files(__name__).joinpath(name).read_bytes(), Reason.ENGINE_PARAMETERS_INVALID, name)
 
 

@@ -75,7 +75,7 @@ def _bundle(store: DirectoryStore) -> Path:
 
 def _uncovered(store: DirectoryStore) -> None:
     """A gate that passes without its list of outputs."""
-    index, flag = flag_files(TEXT_GATE, {"more.json": b"[]"}, IDENTITY.manifest_fingerprint, {})
+    index, flag = flag_files(TEXT_GATE, {"more.json": b"[]"}, IDENTITY.manifest_fingerprint, "6B")
     for name, data in {"more.json": b"[]", "index.json": index, FLAG: flag}.items():
         (_bundle(store) / name).write_bytes(data)
 

@@ -1,0 +1,41 @@
+"""Measures a sealed world and writes its page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from assay.app.stores.durable import replace_file
+from assay.app.stores.objects import ObjectStore
+from assay.app.world.difficulty import difficulty, is_measurable
+from assay.app.world.measures import Measure, measured, taken
+from assay.app.world.pack import identity_in
+from assay.app.world.payments import payments_of, sealed_view
+from assay.app.world.world_page import world_page
+from assay.engine.graph import SEGMENTS
+from assay.engine.parameters import shipped
+
+#: more payments than this are not asked how hard their fraud is to find
+PAYMENTS_MAX = 300_000
+_COUNTED = {
+    "parties": "s1_party_base_6A",
+    "accounts": "s2_account_base_6A",
+    "instruments": "s3_instrument_base_6A",
+    "devices": "s4_device_base_6A",
+    "addresses": "s4_ip_base_6A",
+    "flows": "s3_flow_anchor_with_fraud_6B",
+    "campaigns": "s3_campaign_catalogue_6B",
+}
+
+
+def report_world(store: ObjectStore, page: Path) -> list[Measure]:
+    """Write the page of a sealed world, and give its measures. Raises Stop as the seal and the gates do."""
+    view = sealed_view(store, SEGMENTS)
+    identity, scale = identity_in(store)
+    parameters = shipped(scale)
+    rows = measured(view)
+    measures = list(taken(rows, parameters))
+    if is_measurable():
+        measures += difficulty(payments_of(view, PAYMENTS_MAX), parameters)
+    counts = {name: sum(part.rows for part in view.parts(output)) for name, output in _COUNTED.items()}
+    replace_file(page, world_page(identity, scale, rows, measures, counts).encode())
+    return measures
