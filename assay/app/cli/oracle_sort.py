@@ -15,6 +15,7 @@ from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
 from assay.app.stores.objects import DirectoryStore
 from assay.app.stores.places import store_of
+from assay.app.stream_view.pinned_keys import SORT_KEYS
 from assay.app.stream_view.sorting import Room
 from assay.app.stream_view.view import SortedView, ViewSorter, sortable
 
@@ -66,14 +67,11 @@ def _counted(line: ProgressLine) -> Callable[[int], object]:
 
 
 def _said(view: SortedView, wall_s: float) -> str:
-    rows = view.receipt["raw_stats"]["row_count"]
-    facts = [f"{rows:,} rows", f"by {', '.join(view.receipt['sort_keys'])}"]
-    if view.kept:
-        facts.append("as it was")
-    else:
-        facts.append(f"{rows / max(wall_s, 1e-9):,.0f} rows/s")
-    if view.receipt["dropped_columns"]:
-        facts.append(f"without {', '.join(view.receipt['dropped_columns'])}")
+    """A line of 80 columns, and one of what was left out."""
+    rows, keys = view.receipt["raw_stats"]["row_count"], SORT_KEYS[view.output_id]
+    how = "as it was" if view.kept else f"{rows / max(wall_s, 1e-9):,.0f}/s"
+    more = f"without {', '.join(dropped)}" if (dropped := view.receipt["dropped_columns"]) else ""
     if view.spilled_bytes:
-        facts.append(f"{view.spilled_bytes >> 20:,} MiB beyond memory")
-    return f"  {view.output_id}: {'; '.join(facts)}"
+        more += f"{'; ' if more else ''}{view.spilled_bytes >> 20:,} MiB did not fit into memory"
+    line = f"  {view.output_id:<29} {rows:>11,} rows by {', '.join(keys)}, {how}"
+    return f"{line}\n    {more}" if more else line
