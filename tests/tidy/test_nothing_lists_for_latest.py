@@ -31,18 +31,18 @@ def newest_of_listings(text: str, name: str) -> Iterator[str]:
     """Places in a source text where the newest of a listing is taken, as `file:function`."""
     tree = ast.parse(text)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
-    for scope in [*functions, tree]:
-        held = _names_of_listings(scope)
-        inside = [one for one in functions if one is not scope] if scope is tree else []
-        skipped = {id(node) for one in inside for node in ast.walk(one)}
-        if any(_takes_newest(node, held) for node in ast.walk(scope) if id(node) not in skipped):
-            yield f"{name}:{'' if scope is tree else scope.name}"  # type: ignore[union-attr]
+    of_functions = {id(node) for one in functions for node in ast.walk(one)}
+    outside = [node for node in ast.walk(tree) if id(node) not in of_functions]
+    for scope, nodes in [("", outside), *((one.name, list(ast.walk(one))) for one in functions)]:
+        held = _names_of_listings(nodes)
+        if any(_takes_newest(node, held) for node in nodes):
+            yield f"{name}:{scope}"
 
 
-def _names_of_listings(scope: ast.AST) -> frozenset[str]:
+def _names_of_listings(nodes: list[ast.AST]) -> frozenset[str]:
     held: frozenset[str] = frozenset()
     for _ in range(2):  # a name of a name of a listing
-        for node in ast.walk(scope):
+        for node in nodes:
             if isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr) and node.value is not None and _lists(node.value, held):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 held |= {one.id for target in targets for one in ast.walk(target) if isinstance(one, ast.Name)}
@@ -51,13 +51,12 @@ def _names_of_listings(scope: ast.AST) -> frozenset[str]:
 
 def _lists(node: ast.AST, held: frozenset[str]) -> bool:
     """Whether an expression is made of a listing."""
-    for one in ast.walk(node):
-        if isinstance(one, ast.Name) and one.id in held:
-            return True
-        if isinstance(one, ast.Call) and isinstance(one.func, ast.Attribute):
-            if one.func.attr in LISTINGS or (one.func.attr == "keys" and one.args):
-                return True
-    return False
+    return any((isinstance(one, ast.Name) and one.id in held) or (isinstance(one, ast.Call) and _is_listing(one)) for one in ast.walk(node))
+
+
+def _is_listing(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    return name in LISTINGS or (name == "keys" and bool(call.args))
 
 
 def _takes_newest(node: ast.AST, held: frozenset[str]) -> bool:
