@@ -6,7 +6,7 @@ A kernel draws by interpolating a table at a uniform number: index, one multipli
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal, localcontext
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import cache
 from typing import Any
 
@@ -17,7 +17,7 @@ from assay.codecs.kernel import frozen, part
 
 #: cells of a table; the two outermost quantiles of an unbounded distribution are those of a quarter of a cell
 CELLS = 4096
-_DIGITS = 30
+_PRECISE = Context(prec=30, rounding=ROUND_HALF_EVEN)
 #: Newton's method doubles the right digits: after a step as small as this (relative) the rest is far below the last bit of a float64
 _CLOSE = Decimal("1e-10")
 #: tables over normal scores end here, in standard deviations
@@ -50,7 +50,7 @@ def normal() -> Table:
 @cache
 def exponential() -> Table:
     """Quantiles of the exponential distribution of mean 1."""
-    return _table(lambda p: -(1 - p).ln())
+    return _table(lambda p: -_logarithm(1 - p))
 
 
 @cache
@@ -64,25 +64,27 @@ def lognormal(mu: str, sigma: str, low: str, high: str) -> Table:
 def power(exponent: str, low: str, high: str) -> Table:
     """Quantiles low + (high - low) · p^exponent: the delays of the reference."""
     span = Decimal(high) - Decimal(low)
-    return _table(lambda p: Decimal(low) + span * (p.ln() * Decimal(exponent)).exp() if p else Decimal(low), bounded=True)
+    return _table(lambda p: Decimal(low) + span * (_logarithm(p) * Decimal(exponent)).exp() if p else Decimal(low), bounded=True)
 
 
 @cache
 def pareto(exponent: str, low: str, high: str) -> Table:
     """Quantiles of the Pareto distribution of this exponent between low and high (Wikipedia, "Pareto distribution", bounded)."""
     power_of = -Decimal(exponent)
-    top, bottom = ((Decimal(bound).ln() * power_of).exp() for bound in (low, high))
+    with localcontext(_PRECISE):
+        top, bottom = ((Decimal(bound).ln() * power_of).exp() for bound in (low, high))
     return _table(lambda p: ((top - p * (top - bottom)).ln() / power_of).exp(), bounded=True)
 
 
 @cache
 def gamma(shape: int) -> Table:
     """Quantiles of the gamma distribution of mean 1 with an integer shape (an Erlang distribution): variance 1 / shape."""
-    roots = [Decimal(shape)] * 3
+    roots = [Decimal(shape)] * 5
 
     def quantile(p: Decimal) -> Decimal:
-        # the root that a parabola through the three before it promises is right to about nine digits
-        roots.append(_erlang_root(shape, p, 3 * (roots[-1] - roots[-2]) + roots[-3]))
+        # the root that a polynomial through the five before it promises is right to about ten digits
+        guess = 5 * (roots[-1] - roots[-4]) - 10 * (roots[-2] - roots[-3]) + roots[-5]
+        roots.append(_erlang_root(shape, p, guess))
         return roots[-1] / shape
 
     return _table(quantile)
@@ -92,8 +94,7 @@ def gamma(shape: int) -> Table:
 def lognormal_of_score(sigma: str, low: str, high: str) -> Table:
     """exp(sigma · z - sigma² / 2), mean 1, clipped to [low, high], at the scores z from -SCORE_MAX to SCORE_MAX; read it by `at_score`."""
     least, most, deviation = Decimal(low), Decimal(high), Decimal(sigma)
-    with localcontext() as context:
-        context.prec = _DIGITS
+    with localcontext(_PRECISE):
         scores = [SCORE_MAX * (Decimal(2 * cell) / CELLS - 1) for cell in range(CELLS + 1)]
         values = [min(max((deviation * z - deviation * deviation / 2).exp(), least), most) for z in scores]
     return frozen(np.array([float(value) for value in values], np.float64), np.float64)
@@ -137,10 +138,15 @@ def tilted(sigma: str) -> Table:
 
 def _table(quantile: Callable[[Decimal], Decimal], *, bounded: bool = False) -> Table:
     edge = Decimal(0) if bounded else Decimal(1) / (4 * CELLS)
-    with localcontext() as context:
-        context.prec = _DIGITS
+    with localcontext(_PRECISE):
         places = [min(max(Decimal(cell) / CELLS, edge), 1 - edge) for cell in range(CELLS + 1)]
         return frozen(np.array([float(quantile(p)) for p in places], np.float64), np.float64)
+
+
+@cache
+def _logarithm(p: Decimal) -> Decimal:
+    """ln p. Tables have their places in common, and a logarithm takes most of the time of a quantile."""
+    return p.ln()
 
 
 @cache

@@ -33,7 +33,8 @@ def cell_of(intensity: Any, first: Int, last: Int, hour: Int, at: Any) -> Any:
     while cell < last - 1 and at >= before + intensity[cell, hour]:
         before += intensity[cell, hour]
         cell += 1
-    return cell, (at - before) / intensity[cell, hour]
+    width = intensity[cell, hour]
+    return cell, (at - before) / width if width > 0 else 0.0
 
 
 @kernel

@@ -85,7 +85,7 @@ def ended(minor: Any, u: Any, whole: Any, ninety_nine: Any, fifty: Any) -> Any:
     """An amount as tills make it: whole units, .99, .50, or as it is."""
     units = minor // 100
     if u < whole:
-        return max(units, 1) * 100
+        return max(units, np.int64(1)) * 100
     if u < whole + ninety_nine:
         return units * 100 + 99
     if u < whole + ninety_nine + fifty:
@@ -141,5 +141,5 @@ def transferred(transfer: Any, keys: Any, number: Int, who: Int, slot: Int) -> A
     minor = np.int64(numbers[4] * interpolated(transfer[2], v))
     step = np.int64(numbers[6])
     if one(keys[0], number, 4) < numbers[5]:
-        return max(minor // step, 1) * step
+        return max(minor // step, np.int64(1)) * step
     return minor

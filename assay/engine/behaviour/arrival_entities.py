@@ -86,7 +86,7 @@ def make(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     town: Town = scene.prepared
     came = arrivals(scene, part, town.shops)
     by_time = np.argsort(came.ts, kind="stable")
-    party = _parties(scene, town, came, by_time)
+    party = _parties(scene, town, came, by_time, part)
     by_party, session = np.empty_like(by_time), np.empty_like(by_time)
     grouped(by_time, party, np.zeros(len(town.people.business) + 1, np.int64), by_party)
     timeout_us = scene.parameters.of(Behaviour).trips.timeout_s * SECOND_US
@@ -105,17 +105,20 @@ def make(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     }
 
 
-def _parties(scene: Scene, town: Town, came: Arrivals, by_time: NDArray[np.int64]) -> NDArray[np.int64]:
+def _parties(scene: Scene, town: Town, came: Arrivals, by_time: NDArray[np.int64], part: int) -> NDArray[np.int64]:
     behaviour, everyone = scene.parameters.of(Behaviour), town.people.everyone
     zone = people.codes(came.zone, town.shops.zones)
     country = town.shops.country[came.merchant, zone]
     order = np.empty_like(by_time)
-    grouped(by_time, country, np.zeros(len(everyone.home) + 1, np.int64), order)
+    ends = np.zeros(len(everyone.home) + 1, np.int64)
+    grouped(by_time, country, ends, order)
+    first, end = days_of(scene.parameters, part)
     party = np.zeros(len(order), np.int64)
     clientele, trips = behaviour.clientele, behaviour.trips
     choose_parties(
         np.array([scene.key("arrivals"), scene.key("customers")]),
         order,
+        ends,
         came.ts,
         came.merchant,
         came.seq,
@@ -126,7 +129,7 @@ def _parties(scene: Scene, town: Town, came: Arrivals, by_time: NDArray[np.int64
         everyone.home,
         (tilted(clientele.visit_sigma), tilted(clientele.activity_sigma), exponential()),
         np.array([trips.continued, clientele.home_share]),
-        np.array([trips.gap_mean_s * SECOND_US, trips.timeout_s * SECOND_US], np.float64),
+        np.array([trips.gap_mean_s * SECOND_US, trips.timeout_s * SECOND_US, (end - first) * DAY_US], np.float64),
         np.zeros(len(order), np.uint8),
         party,
     )
@@ -154,7 +157,9 @@ def _attach(
         came.channel,
         came.virtual,
         party,
-        *(_arrays(items) for items in (known.instruments, known.devices, known.ips)),
+        _arrays(known.instruments),
+        _arrays(known.devices),
+        _arrays(known.ips),
         known.account,
         np.array([habits.instrument, habits.device, habits.ip, behaviour.hybrid_ecom_share]),
         out,

@@ -170,7 +170,9 @@ def _motif_flows(scene: Scene, campaign: Campaign, law: Motif, office: Bureau) -
     groups = office.groups(shared(scene, "roles"), _MULES, payable=True)
     places = (found.payable, found.country, office.offset_us, office.hours)
     tables = (unit_lognormal(law.gap_s.sigma), unit_lognormal(law.amount.sigma))
-    scratch = (np.zeros(LAYERS_MAX + 1, np.int64), *(np.zeros((LAYERS_MAX + 1, WIDTH_MAX), np.int64) for _ in range(3)))
+    widths = np.zeros(LAYERS_MAX + 1, np.int64)
+    node, ready, money = (np.zeros((LAYERS_MAX + 1, WIDTH_MAX), np.int64) for _ in range(3))
+    scratch = (widths, node, ready, money)
     activity = office.activity
     made = run_motifs(
         campaign.keys, campaign.windows_us, shape, *groups, activity, *places, *tables, *scratch, campaign.flows, out, merchant

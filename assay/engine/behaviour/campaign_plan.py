@@ -124,7 +124,7 @@ def _merchant_weights(
     role = [roles.get(merchant, "") for merchant in known.ids.tolist()]
     weights = np.zeros((max(len(labels), 1), len(known.ids)))
     for row, label in enumerate(labels):
-        channels: Mapping[str, float] = {**campaigns[label].law.channels}
+        channels = {str(name): weight for name, weight in campaigns[label].law.channels.items()}
         by_channel = np.array([channels.get(name, 0.0) for name in CHANNELS])
         weights[row] = by_channel[known.channel] * np.array([campaigns[label].law.merchant_roles.get(name, 1.0) for name in role])
     return weights

@@ -32,6 +32,7 @@ def grouped(order: Any, group: Any, first: Any, out: Any) -> None:
 def choose_parties(
     keys: Any,
     order: Any,
+    ends: Any,
     ts: Any,
     merchant: Any,
     seq: Any,
@@ -48,20 +49,23 @@ def choose_parties(
 ) -> None:
     """Fill `party` for each arrival. Times are microseconds.
 
-    keys: of arrivals, of customers. order: rows by (country, time). tables: places of visits, places of activity, exponential.
-    shares: continued, home. times: mean gap, time-out. taken: by place in `order`, 0; becomes 1 where an arrival has a successor.
+    keys: of arrivals, of customers. order: rows by (country, time); ends: of countries in it. tables: places of visits, places of
+    activity, exponential. shares: continued, home. times: mean gap, time-out, length of the part. taken: by place in `order`, 0; becomes
+    1 where an arrival has a successor.
     """
     everywhere = len(home) - 1
-    start = 0
+    start, continued = 0, 0.0
     for i in range(len(order)):
         row = order[i]
         at = home[country[row]]
-        if i and country[row] != country[order[i - 1]]:
+        if i == 0 or country[row] != country[order[i - 1]]:
             start = i
+            near = np.float64(ends[country[row]] - i) * times[1] / times[2]
+            continued = shares[0] * (1 + near) / near
         number = arrival_row(merchant[row], seq[row])
         u, v = two(keys[0], number, 0)
         before = -1
-        if u < shares[0]:
+        if u < continued:
             before = predecessor(order, ts, taken, start, i, interpolated(tables[2], v) * times[0], times[1])
         if before >= 0:
             taken[before] = 1

@@ -70,7 +70,7 @@ def run_crews(
         land = country[a_party(first, member, group, activity, who.preferred, -1, keys[0], crew * PLACES, 0)]
         u, v = two(keys[1], episode, 0)
         ts = started(hours, windows[window], end, offset_us[land], who.night, u, keys[1], episode)
-        victim, paid_with = 0, 0
+        victim, paid_with = np.int64(0), np.int64(0)
         for k in range(ranged(v, who.flows_low, who.flows_high)):
             key, row, draw, again = keys[2], i, 4, who.identity == STOLEN
             if k:

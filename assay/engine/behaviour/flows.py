@@ -23,6 +23,7 @@ from assay.engine.quantiles import Table, lognormal, tilted
 from assay.engine.scenario import Scenario, time_parts
 from assay.engine.segment import Scene, State
 
+#: NumPy divides as IEEE says; Polars would multiply by 1 / 100, and amounts would differ in their last bits
 _CENT = 100.0
 
 
@@ -103,7 +104,8 @@ def make(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
         known.business,
         known.country,
         known.payable,
-        *((members.first, members.party, members.home) for members in (known.everyone, known.businesses)),
+        (known.everyone.first, known.everyone.party, known.everyone.home),
+        (known.businesses.first, known.businesses.party, known.businesses.home),
         found.purchase,
         found.cash,
         found.transfer,

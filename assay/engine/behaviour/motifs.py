@@ -77,14 +77,9 @@ def run_motifs(
         layers = lay_out(shape, v, widths)
         for layer in range(layers):
             for k in range(widths[layer]):
-                ready[layer, k], money[layer, k], node[layer, k] = begin, 0, 0
-                for again in range(_TRIES):
-                    row, draw = (unit * PLACES + layer) * PLACES + k, 16 + 4 * again
-                    at = land if one(keys[1], row, draw) < shape.home else -1
-                    account = np.int64(payable[a_party(first, member, group, activity, shape.preferred, at, keys[1], row, draw + 1)])
-                    if account and not among(account, layer, k, widths, node):
-                        node[layer, k] = account
-                        break
+                ready[layer, k], money[layer, k] = begin, 0
+                at = (unit * PLACES + layer) * PLACES + k
+                node[layer, k] = an_account(shape, first, member, group, activity, payable, land, keys[1], at, layer, k, widths, node)
         if shape.kind == CYCLE:
             node[layers - 1, 0] = node[0, 0]
         wanted = np.int64(shape.median * interpolated(amount, one(keys[1], unit, 3)))
@@ -113,6 +108,32 @@ def lay_out(shape: Any, u: Any, widths: Any) -> Any:
     wide = shape.kind == FAN_IN or shape.kind == GATHER_SCATTER
     widths[0], widths[1], widths[2] = k if wide else 1, 1 if wide else k, k if wide else 1
     return 2 if shape.kind == FAN_IN or shape.kind == FAN_OUT else 3
+
+
+@part
+def an_account(
+    shape: Any,
+    first: Any,
+    member: Any,
+    group: Any,
+    activity: Any,
+    payable: Any,
+    land: Int,
+    key: Any,
+    row: Int,
+    layer: Int,
+    k: Int,
+    widths: Any,
+    node: Any,
+) -> Any:
+    """An account that the unit does not have yet, 0 where none was found."""
+    for again in range(_TRIES):
+        draw = 16 + 4 * again
+        at = land if one(key, row, draw) < shape.home else -1
+        account = np.int64(payable[a_party(first, member, group, activity, shape.preferred, at, key, row, draw + 1)])
+        if account and not among(account, layer, k, widths, node):
+            return account
+    return np.int64(0)
 
 
 @part

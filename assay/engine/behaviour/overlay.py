@@ -84,7 +84,7 @@ def _overlaid(base: pl.DataFrame, overlay: Overlay, wanted: NDArray[np.int64], a
     return base.with_columns(
         *columns,
         _replaced(base["ts_utc"], at, plan["ts_utc"]),
-        _replaced(base["amount"], at, plan["amount_minor"] / _CENT),
+        _replaced(base["amount"], at, pl.Series(plan["amount_minor"].to_numpy() / _CENT)),
         pl.Series("fraud_flag", campaign > 0),
         names.gather(campaign).alias("campaign_id"),
     )

@@ -101,7 +101,8 @@ def codes(values: pl.Series, names: Sequence[str]) -> NDArray[np.int64]:
         words = values.dtype.categories.to_list()
         of_word = np.array([places.get(word, -1) for word in words] or [-1], np.int64)
         return of_word[values.to_physical().to_numpy()]
-    return values.cast(pl.String).replace_strict(places, default=-1, return_dtype=pl.Int64).to_numpy()
+    found: NDArray[np.int64] = values.cast(pl.String).replace_strict(places, default=-1, return_dtype=pl.Int64).to_numpy()
+    return found
 
 
 def _instruments(scene: Scene, behaviour: Behaviour, parties: int) -> tuple[Items, Ints]:

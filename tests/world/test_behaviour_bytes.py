@@ -1,0 +1,69 @@
+"""A whole bank is a function of its identity: workers, order of parts and machine code change nothing; its gates hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bank_worlds import bank
+from engine_worlds import EngineWorld
+
+from assay.app.world.bundles import status_of
+from assay.engine.behaviour.segment import SEGMENT_6B
+from assay.engine.graph import SEGMENTS
+from assay.engine.parameters import shipped
+
+LITTLE = {"scale": {"flows": 1_500, "parties": 120, "merchants": 12, "part_flows": 800, "part_parties": 70}, "scenario": {"days": 14}}
+
+
+def little() -> dict[str, str]:
+    """Digests of the parts of a bank that plain Python makes in seconds."""
+    unchecked = tuple(replace(segment, checks=()) for segment in SEGMENTS)  # shares of so few rows lie anywhere
+    made = EngineWorld(shipped("tiny", LITTLE), segments=unchecked).made()
+    return {path: digest for path, digest in made.digests().items() if "/6B/" in path}
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+def test_every_number_of_workers_gives_the_same_bytes(workers: int) -> None:
+    world = EngineWorld(shipped("tiny"), segments=SEGMENTS, workers=workers).made()
+    assert world.store.objects == bank().store.objects
+
+
+def test_parts_may_be_made_in_any_order() -> None:
+    world = bank()
+    for state in SEGMENT_6B.states:
+        scene = world.scene(SEGMENT_6B, state.name)
+        scene = replace(scene, prepared=None if state.prepare is None else state.prepare(scene))
+        for part in reversed(range(state.parts(world.parameters))):
+            made = state.make(scene, part)
+            for output in state.outputs:
+                assert output.conformed(made[output.output_id], world.identity).equals(world.table(output.output_id, part)), (
+                    state.name,
+                    part,
+                )
+
+
+def test_another_seed_gives_other_campaigns_and_flows() -> None:
+    other = EngineWorld(shipped("tiny"), segments=SEGMENTS, seed=8).made()
+    for output in ("s1_arrival_entities_6B", "s3_campaign_targets_6B", "s3_flow_anchor_with_fraud_6B"):
+        tokens = ("seed", "manifest_fingerprint")
+        assert not other.table(output).drop(*tokens).equals(bank().table(output).drop(*tokens))
+
+
+def test_plain_python_gives_the_same_bytes_as_machine_code() -> None:
+    program = "import json; from world.test_behaviour_bytes import little; print(json.dumps(little()))"
+    tests = Path(__file__).parents[1]
+    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join([str(tests), str(tests.parent)])}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == little()
+
+
+def test_the_gate_of_6b_passes() -> None:
+    world = bank()
+    assert status_of(world.store, SEGMENT_6B, world.identity).status == "PASS"
