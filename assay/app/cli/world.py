@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from assay.app.cli.plain_app import plain_app
+from assay.app.cli.world_prune import prune
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
 from assay.app.stores.places import S3, store_of
@@ -22,6 +23,8 @@ from assay.contracts.exit_codes import DONE, REFUTED
 JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
 
 app = plain_app("Make a synthetic bank, and prove what it is.", no_args_is_help=True)
+
+app.command("prune", short_help="remove worlds that nobody keeps")(prune)
 
 
 def main(arguments: list[str]) -> int:
