@@ -166,6 +166,7 @@ class Campaigns(Document):
     merchant_day_share: Share
     corridors: dict[str, tuple[Share, Share]]
     placed_least: Share
+    channel_least: Share
     day_hours: tuple[Annotated[float, Field(ge=0)], ...]
     anonymous_ips: tuple[str, ...]
     risky_devices: tuple[str, ...]

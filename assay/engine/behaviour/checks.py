@@ -6,32 +6,44 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from assay.engine.behaviour.campaign_document import Campaigns
+from assay.engine.behaviour.campaign_document import Campaigns, Motif, Template
+from assay.engine.behaviour.campaign_plan import COUNTS
 from assay.engine.behaviour.document import Behaviour
+from assay.engine.behaviour.merchants import OUTLETS
 from assay.engine.behaviour.outputs import CATALOGUE, SESSION_INDEX
 from assay.engine.segment import Check, Scene, Verdict
+
+
+def possible(scene: Scene) -> Mapping[str, Template | Motif]:
+    """Label → law of those with enough arrivals of one of their channels: a very small world may lack a channel."""
+    document = scene.parameters.of(Campaigns)
+    shops = scene.table(OUTLETS, columns=["merchant_id", "channel"]).unique("merchant_id")
+    came = (
+        scene.table(COUNTS, columns=["merchant_id", "count"]).join(shops, on="merchant_id").group_by("channel").agg(pl.col("count").sum())
+    )
+    busy = came.filter(pl.col("count") >= document.channel_least * pl.col("count").sum())
+    channels = {*busy["channel"].cast(pl.String).to_list()}
+    return {label: law for label, law in sorted({**document.templates, **document.motifs}.items()) if channels & {*law.channels}}
 
 
 def prevalence(scene: Scene) -> Verdict:
     """Flows of each subtype, over all flows, lie in their corridors."""
     rows = scene.table(CATALOGUE.output_id, columns=["subtype", "fraud_rate"])
     rates = dict(rows.group_by("subtype").agg(pl.col("fraud_rate").sum()).iter_rows())
-    corridors = scene.parameters.of(Campaigns).corridors
-    measured = {name: float(rates.get(name, 0.0)) for name in sorted(corridors)}
+    subtypes = {law.subtype for law in possible(scene).values()}
+    corridors = {name: pair for name, pair in sorted(scene.parameters.of(Campaigns).corridors.items()) if name in subtypes}
+    measured = {name: float(rates.get(name, 0.0)) for name in corridors}
     passed = all(low <= measured[name] <= high for name, (low, high) in corridors.items())
-    bounds = {
-        f"{name} {edge}": value for name, pair in sorted(corridors.items()) for edge, value in zip(("least", "most"), pair, strict=True)
-    }
+    bounds = {f"{name} {edge}": value for name, pair in corridors.items() for edge, value in zip(("least", "most"), pair, strict=True)}
     return Verdict(passed, measured, bounds)
 
 
 def placed(scene: Scene) -> Verdict:
-    """Campaigns found arrivals for what they planned: of each label at least `placed_least` of its share of flows."""
-    document = scene.parameters.of(Campaigns)
+    """Campaigns found arrivals: of each label there is at least `placed_least` of its share of flows."""
+    least = scene.parameters.of(Campaigns).placed_least
     rates = dict(scene.table(CATALOGUE.output_id, columns=["campaign_label", "fraud_rate"]).group_by("campaign_label").sum().iter_rows())
-    wanted = {label: law.share for label, law in document.templates.items()} | {label: law.share for label, law in document.motifs.items()}
-    measured: Mapping[str, float] = {label: float(rates.get(label, 0.0)) / share for label, share in sorted(wanted.items()) if share}
-    return Verdict(all(share >= document.placed_least for share in measured.values()), measured, {"least": document.placed_least})
+    measured = {label: float(rates.get(label, 0.0)) / law.share for label, law in possible(scene).items() if law.share}
+    return Verdict(all(share >= least for share in measured.values()), measured, {"least": least})
 
 
 def singletons(scene: Scene) -> Verdict:
@@ -42,7 +54,7 @@ def singletons(scene: Scene) -> Verdict:
 
 
 CHECKS = (
-    Check("prevalence of campaigns", (CATALOGUE.output_id,), prevalence),
-    Check("campaigns found their arrivals", (CATALOGUE.output_id,), placed),
+    Check("prevalence of campaigns", (CATALOGUE.output_id, COUNTS, OUTLETS), prevalence),
+    Check("campaigns found their arrivals", (CATALOGUE.output_id, COUNTS, OUTLETS), placed, required=False),
     Check("sessions with one arrival", (SESSION_INDEX.output_id,), singletons, required=False),
 )
