@@ -76,7 +76,7 @@ def tiers_with(ends: list[float]) -> list[int]:
         *(np.array([0.2, 0.1, 0.1, 0.4]), np.array([0.1, 0.05, 0.4, 0.25]), np.zeros(2), 64, normal(), np.array(ends)),
         *(np.array([1.0] * (len(ends) + 1)), 1, found[0], found[1]),
     )
-    return found[1].tolist()
+    return [int(tier) for tier in found[1]]
 
 
 @pytest.mark.parametrize("row", range(len(SCORES)))
