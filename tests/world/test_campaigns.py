@@ -38,7 +38,7 @@ def test_the_name_of_a_campaign_is_the_digest_of_its_identity() -> None:
 def test_shares_of_flows_are_those_of_the_document() -> None:
     flows = dict(plan()["campaign_label"].value_counts().iter_rows())
     total = len(rows("arrival_events_5B"))
-    shares = {label: law.share for label, law in DOCUMENT.templates.items()} | {label: law.share for label, law in DOCUMENT.motifs.items()}
+    shares = {label: law.share for label, law in DOCUMENT.laws.items()}
     for label, share in shares.items():
         wanted = share * total
         # each instance ends with a whole episode or unit

@@ -44,8 +44,8 @@ def attach(
     """Fill entities and the session index; a session has one device and one address.
 
     keys: of arrivals, of habits, of channels, of session ids. instruments, devices, ips: (first, item, usual). shares: the preferred
-    instrument, device, address, the web's share of HYBRID, and shares of strange devices and addresses. out: rows account, instrument, device, ip, session id. index: rows
-    session id, arrivals, row of the first, row of the last.
+    instrument, device, address, the web's share of HYBRID, and shares of strange devices and addresses. out: rows account, instrument,
+    device, ip, session id. index: rows session id, arrivals, row of the first, row of the last.
     """
     device, ip, name = 0, 0, 0
     for i in range(len(order)):
