@@ -13,7 +13,7 @@ from engine_worlds import EngineWorld
 from assay.engine.behaviour.segment import SEGMENT_6B
 from assay.engine.graph import SEGMENTS
 from assay.engine.parameters import shipped
-from assay.engine.segment import State
+from assay.engine.segment import Scene, State, Verdict
 
 #: output id → what the state reads in place of it
 Changes = Mapping[str, Callable[[pl.DataFrame], pl.DataFrame]]
@@ -44,6 +44,20 @@ def state(name: str) -> State:
 
 def made(name: str, changes: Changes, part: int = 0) -> Mapping[str, pl.DataFrame]:
     """What a state makes of changed inputs."""
+    chosen = state(name)
+    scene = changed(name, changes)
+    if chosen.prepare is not None:
+        scene = replace(scene, prepared=chosen.prepare(scene))
+    return chosen.make(scene, part)
+
+
+def verdict(name: str, changes: Changes) -> Verdict:
+    """What a check of 6B says of changed outputs."""
+    return next(check for check in SEGMENT_6B.checks if check.name == name).look(changed(name, changes))
+
+
+def changed(place: str, changes: Changes) -> Scene:
+    """The scene of a state or a check that reads other rows."""
     world = bank()
 
     def read(output_id: str, part: int | None, columns: Sequence[str] | None) -> pl.DataFrame:
@@ -52,8 +66,4 @@ def made(name: str, changes: Changes, part: int = 0) -> Mapping[str, pl.DataFram
             found = changes[output_id](found)
         return found if columns is None else found.select(columns)
 
-    chosen = state(name)
-    scene = replace(world.scene(SEGMENT_6B, name), reader=read)
-    if chosen.prepare is not None:
-        scene = replace(scene, prepared=chosen.prepare(scene))
-    return chosen.make(scene, part)
+    return replace(world.scene(SEGMENT_6B, place), reader=read)

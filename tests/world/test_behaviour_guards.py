@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from bank_worlds import Changes, made
+from bank_worlds import Changes, made, verdict
 
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -67,3 +67,18 @@ def test_a_planted_row_trips_the_guard(state: str, changes: Changes, guard: str,
 def test_unchanged_inputs_trip_none() -> None:
     for state in ("S1", "S2", "S3A", "S3B"):
         assert made(state, {})
+
+
+CATALOGUE, SESSIONS = "s3_campaign_catalogue_6B", "s1_session_index_6B"
+CHECKED: list[tuple[str, Changes]] = [
+    ("prevalence of campaigns", {CATALOGUE: lambda rows: rows.with_columns(pl.col("fraud_rate") * 20)}),
+    ("prevalence of campaigns", {CATALOGUE: lambda rows: rows.filter(pl.col("subtype") != "ATO")}),
+    ("campaigns found their arrivals", {CATALOGUE: lambda rows: rows.filter(pl.col("campaign_label") != "T_LAUNDERING_CYCLE")}),
+    ("sessions with one arrival", {SESSIONS: lambda rows: rows.with_columns(arrival_count=pl.lit(1))}),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), CHECKED, ids=[f"{name} {number}" for number, (name, _) in enumerate(CHECKED)])
+def test_a_check_passes_on_the_bank_and_fails_on_a_planted_breach(name: str, changes: Changes) -> None:
+    assert verdict(name, {}).passed
+    assert not verdict(name, changes).passed

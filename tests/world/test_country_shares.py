@@ -28,6 +28,11 @@ def test_apportioned_numbers_add_up_and_are_less_than_one_away(weights: list[int
     assert all(abs(count - share * total) < 1 for count, share in zip(found, shares, strict=True))
 
 
+def test_the_largest_remainders_are_rounded_up() -> None:
+    assert apportioned([Decimal("0.26"), Decimal("0.37"), Decimal("0.37")], 10) == [2, 4, 4]
+    assert apportioned([Decimal("0.5"), Decimal("0.5")], 3) == [2, 1]
+
+
 @given(st.lists(st.integers(3, 5_000), min_size=1, max_size=60))
 def test_types_of_all_countries_have_their_shares_of_the_world(countries: list[int]) -> None:
     found = by_type(countries, TYPES)

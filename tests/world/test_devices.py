@@ -39,6 +39,13 @@ def test_devices_are_shared_as_often_as_their_type_says() -> None:
         assert 0.88 * wanted - margin <= mean(group["shared"]) <= wanted + margin, name
 
 
+def test_no_party_shares_more_of_its_devices_than_it_may() -> None:
+    links = entity_world().rows(outputs.DEVICE_LINKS)
+    shared = links.filter(pl.col("link_role") == "SHARED_USER")["device_id"].unique()
+    owners = entity_world().rows(outputs.DEVICE_BASE).filter(pl.col("device_id").is_in(shared.implode()))["primary_party_id"]
+    assert ends(owners.value_counts()["count"])[1] == entity_world().parameters.of(Devices).shared_per_party_max
+
+
 def test_those_who_share_a_device_are_neighbours_of_one_country_and_type() -> None:
     parties, links = entity_world().rows(outputs.PARTY_BASE), entity_world().rows(outputs.DEVICE_LINKS)
     owners = links.filter(pl.col("link_role") != "SHARED_USER").select("device_id", owner="party_id")

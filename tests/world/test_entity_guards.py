@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from assay.app.world.bundles import status_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.engine.entities import guards, outputs
+from assay.engine.entities.addresses import S4_LINKS, prepare_links
 from assay.engine.entities.documents import Accounts
 from assay.engine.entities.segment import SEGMENT_6A
 from assay.engine.entities.vocabulary import DEVICE_ROLES
@@ -84,6 +86,7 @@ TRIPPED: list[tuple[str, Callable[[], None], str, int]] = [
         "device without",
         7,
     ),
+    ("a link that was not counted", lambda: guards.links_counted(COUNTS, COUNTS - [0, 1, 0], WHERE), "not counted", 1),
     ("a role of no taxonomy", lambda: guards.taxonomy(["BOT_LIKE_DEVICE"], DEVICE_ROLES, WHERE), "role vocabulary", 0),
 ]
 
@@ -106,6 +109,7 @@ def test_sound_rows_trip_no_guard() -> None:
     agree(ACCOUNTS)
     guards.at_most("cap", "id", COUNTS, 2, 1, WHERE)
     guards.each_has_one("one", "id", COUNTS, 1, WHERE)
+    guards.links_counted(COUNTS, COUNTS.copy(), WHERE)
     guards.taxonomy(["CLEAN_DEVICE"], DEVICE_ROLES, WHERE)
 
 
@@ -138,6 +142,15 @@ def test_parameters_that_break_a_promise_stop_the_segment_before_its_flag(
     assert refused.value.reason is Reason.ENGINE_GUARD_TRIPPED
     assert guard in str(refused.value)
     assert status_of(store, SEGMENT_6A, identity(parameters)).status == "missing"
+
+
+def test_links_of_another_count_are_not_published() -> None:
+    world = planted(outputs.IP_DEMAND, 1, lambda rows: rows.with_columns(link_count=pl.col("link_count") - 1))
+    scene = world.scene(S4_LINKS.name, S4_LINKS.inputs, identity(world.parameters))
+    with pytest.raises(Stop) as refused:
+        S4_LINKS.make(replace(scene, prepared=prepare_links(scene)), 1)
+    assert refused.value.reason is Reason.ENGINE_GUARD_TRIPPED
+    assert "links that were not counted" in str(refused.value)
 
 
 def checked(world: World) -> dict[str, bool]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
+import polars as pl
 import pytest
-from bank_worlds import bank, plan, rows
+from bank_worlds import bank, made, plan, rows
 
 from assay.engine.behaviour.campaign_document import Campaigns
 
@@ -84,3 +85,18 @@ def test_units_run_on_the_arrivals_of_bank_rails() -> None:
     laundered = plan().filter(plan()["campaign_label"].str.starts_with("T_LAUNDERING")).join(channels, on="merchant_id")
     assert (laundered["channel"] == "BANK_RAIL").all()
     assert laundered["counterparty_account_id"].null_count() == 0
+
+
+def test_a_unit_that_lacks_an_arrival_for_one_of_its_edges_is_given_up() -> None:
+    def few(counts: pl.DataFrame) -> pl.DataFrame:
+        rails = rows("outlet_catalogue").filter(pl.col("channel") == "BANK_RAIL")["merchant_id"].unique()
+        return counts.filter(~pl.col("merchant_id").is_in(rails.to_list()) | (pl.col("bucket_index") % 240 < 24))
+
+    made_plan = made("S3A", {"s3_bucket_counts_5B": few})
+    planned, catalogue = made_plan["s3_campaign_plan_6B"], made_plan["s3_campaign_catalogue_6B"]
+    stacks = planned.join(catalogue.filter(pl.col("campaign_label") == "T_LAUNDERING_STACK"), on="campaign_id")
+    whole = stacks.group_by("campaign_id", "episode").len()["len"]
+    assert {*whole.to_list()} <= {12, 18}
+    usual = plan().filter(pl.col("campaign_label").str.starts_with("T_LAUNDERING"))
+    few_left = planned.join(catalogue.filter(pl.col("subtype") == "MULE_ACTIVITY"), on="campaign_id")
+    assert len(few_left) < len(usual)

@@ -11,9 +11,12 @@ from hypothesis import strategies as st
 
 from assay.engine.entities import outputs
 from assay.engine.entities.role_document import Roles
+from assay.engine.entities.roles_kernel import draw_party_roles
 from assay.engine.entities.unowned_roles import merchant_scores, with_least
 from assay.engine.entities.vocabulary import MERCHANT_ROLES, TIERS
 from assay.engine.output import Output
+from assay.engine.philox import stream_key
+from assay.engine.quantiles import normal
 
 RISKY = pl.col("fraud_role_party") != "CLEAN"
 
@@ -52,17 +55,63 @@ def test_parties_of_a_tier_have_the_chances_of_the_tier() -> None:
     assert seen == {*TIERS}
 
 
+#: anonymous, shared, owned devices, credit accounts → score without spreads, where the segment says .5
+SCORES = [
+    ((0, 0, 4, 0), 0.5 - 0.2 * 0.1 - 0.1 * 0.05 - 0.1 * 0.4 + 0.4 * (0.5 - 0.25)),
+    ((4, 0, 4, 0), 0.5 + 0.2 * 0.9 - 0.1 * 0.05 - 0.1 * 0.4 + 0.4 * (0.5 - 0.25)),
+    ((0, 2, 4, 0), 0.5 - 0.2 * 0.1 + 0.1 * 0.45 - 0.1 * 0.4 + 0.4 * (0.5 - 0.25)),
+    ((0, 0, 4, 3), 0.5 - 0.2 * 0.1 - 0.1 * 0.05 + 0.1 * 0.6 + 0.4 * (0.5 - 0.25)),
+    ((0, 0, 1, 0), 0.5 - 0.2 * 0.1 - 0.1 * 0.05 - 0.1 * 0.4 + 0.4 * (0.125 - 0.25)),
+    ((0, 0, 12, 0), 0.5 - 0.2 * 0.1 - 0.1 * 0.05 - 0.1 * 0.4 + 0.4 * (1.0 - 0.25)),
+    ((0, 0, 0, 0), 0.5 - 0.2 * 0.1 - 0.1 * 0.05 - 0.1 * 0.4 - 0.4 * 0.25),
+]
+
+
+def tiers_with(ends: list[float]) -> list[int]:
+    """Tiers of the parties above if tiers end at these scores."""
+    anonymous, shared, owned, credit = (np.array(column) for column in zip(*(row for row, _ in SCORES), strict=True))
+    codes, found = np.zeros(len(SCORES), np.uint8), np.empty((2, len(SCORES)), np.uint8)
+    draw_party_roles(
+        *((stream_key("party"), stream_key("district")), 0, codes, codes, anonymous, shared, owned, credit, np.array([0.5])),
+        *(np.array([0.2, 0.1, 0.1, 0.4]), np.array([0.1, 0.05, 0.4, 0.25]), np.zeros(2), 64, normal(), np.array(ends)),
+        *(np.array([1.0] * (len(ends) + 1)), 1, found[0], found[1]),
+    )
+    return [int(tier) for tier in found[1]]
+
+
+@pytest.mark.parametrize("row", range(len(SCORES)))
+def test_a_partys_score_weighs_its_features_and_a_tier_ends_at_its_score(row: int) -> None:
+    score = SCORES[row][1]
+    assert tiers_with([-9.0, score - 1e-9, score + 1e-9])[row] == 2
+    assert tiers_with([score + 1e-9, 8.0, 9.0])[row] == 0
+    assert tiers_with([-9.0, -8.0, score - 1e-9])[row] == 3
+
+
 def test_risky_neighbours_live_near_each_other() -> None:
     tiers = parties().select(pl.col("risk_tier").to_physical().cast(pl.Float64), district=(pl.col("party_id") - 1) // 64)
     means = tiers.group_by("district").agg(pl.col("risk_tier").mean(), pl.len()).filter(pl.col("len") == 64)["risk_tier"]
     assert spread(means) > 1.5 * spread(tiers["risk_tier"]) / 8
 
 
-def test_anonymizing_addresses_and_shared_devices_raise_the_tier() -> None:
+def owners_of_shared() -> pl.Series:
+    """Parties with a device that others use too."""
+    shared = entity_world().rows(outputs.DEVICE_LINKS).filter(pl.col("link_role") == "SHARED_USER")["device_id"].unique()
+    devices = entity_world().rows(outputs.DEVICE_BASE)
+    return devices.filter(pl.col("device_id").is_in(shared.implode()))["primary_party_id"].unique()
+
+
+def test_anonymizing_addresses_raise_the_tier() -> None:
     links = entity_world().rows(outputs.IP_LINKS).filter(pl.col("link_role") == "ANONYMIZER")["party_id"].unique()
     tier = pl.col("risk_tier").to_physical()
     groups = parties().group_by(pl.col("party_id").is_in(links.implode()).alias("hidden")).agg(tier.mean()).sort("hidden")
     assert groups["risk_tier"][1] > groups["risk_tier"][0] + 0.05
+
+
+def test_shared_devices_raise_the_tier() -> None:
+    two = entity_world().rows(outputs.DEVICE_BASE).group_by("primary_party_id").len().filter(pl.col("len") == 2)["primary_party_id"]
+    rows = parties().filter(pl.col("party_id").is_in(two.implode())).with_columns(tier=pl.col("risk_tier").to_physical())
+    sharing = rows["party_id"].is_in(owners_of_shared().implode())
+    assert mean(rows["tier"].filter(sharing)) > mean(rows["tier"].filter(~sharing)) + 0.08
 
 
 @pytest.mark.parametrize(

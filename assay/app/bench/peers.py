@@ -87,6 +87,18 @@ def known_peers(folder: Path = FOLDER) -> dict[str, Peer]:
     return peers
 
 
+def sort_rival(folder: Path = FOLDER) -> Callable[[Settings, Callable[[str], None]], Callable[[Path, Path, int, bool], list[str]]]:
+    """What prepares DuckDB for `assay bench sort`. Raises Stop(BENCH_INVALID) where there is no checkout."""
+    if not (folder / "bench" / "peers" / "duckdb_sort.py").is_file():
+        remedy = "Run it in a checkout, or give --no-rival."
+        raise Stop(Reason.BENCH_INVALID, "the rival is no part of the package", where=str(folder), remedy=remedy)
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))
+    prepare: Callable[[Settings, Callable[[str], None]], Callable[[Path, Path, int, bool], list[str]]]
+    prepare = importlib.import_module("bench.peers.duckdb_sort").prepare
+    return prepare
+
+
 def answers_of(values: Sequence[bytes], *, documents: bool) -> Answers:
     """What a peer wrote. Raises Stop(BENCH_INVALID) for a record that is no answer."""
     if documents:

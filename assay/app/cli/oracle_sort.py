@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,8 @@ from assay.app.pack.sealed_pack import open_pack
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
 from assay.app.stores.objects import DirectoryStore
+from assay.app.stores.places import store_of
+from assay.app.stream_view.pinned_keys import SORT_KEYS
 from assay.app.stream_view.sorting import Room
 from assay.app.stream_view.view import SortedView, ViewSorter, sortable
 
@@ -22,7 +25,7 @@ MEMORY_MIB_MIN = OWN_MIB + 64
 
 
 def sort_outputs(
-    folder: Annotated[Path, typer.Argument(help="the folder of a made world")],
+    place: Annotated[str, typer.Argument(help="folder or s3://bucket/prefix of a generated pack")],
     output: Annotated[list[str] | None, typer.Option(help="an output to sort, may be repeated; all that stream if left out")] = None,
     memory_mib: Annotated[int, typer.Option(min=MEMORY_MIB_MIN, help="memory to stay within; the files do not depend on it")] = 2048,
     *,
@@ -33,16 +36,18 @@ def sort_outputs(
     Example: assay oracle sort world --output s3_event_stream_with_fraud_6B
     """
     console = Screen(stderr=as_json)
-    store = DirectoryStore(folder)
+    store = store_of(place)
+    spill = store.root if isinstance(store, DirectoryStore) else Path(tempfile.gettempdir())
     pack = open_pack(store)
     views = []
     for output_id in output or sortable(pack):
         began_s = time.monotonic()
         total = 2 * sum(part.rows for part in pack.parts(pack.output(output_id)))
         with ProgressLine(output_id, total // 2, console, time.monotonic) as line:
-            room = Room((memory_mib - OWN_MIB) << 20, folder)
+            room = Room((memory_mib - OWN_MIB) << 20, spill)
             view = ViewSorter(pack, store, room, lambda: time.time_ns() // 1_000, _counted(line)).sort(output_id)
-        views.append({**view.receipt, "kept": view.kept, "spilled_bytes": view.spilled_bytes})
+        took = {"wall_s": round(time.monotonic() - began_s, 3), "steps_s": room.steps.seconds()}
+        views.append({**view.receipt, "kept": view.kept, "spilled_bytes": view.spilled_bytes, **took})
         if not as_json:
             console.print(_said(view, time.monotonic() - began_s), highlight=False, soft_wrap=True)
     if as_json:
@@ -62,14 +67,11 @@ def _counted(line: ProgressLine) -> Callable[[int], object]:
 
 
 def _said(view: SortedView, wall_s: float) -> str:
-    rows = view.receipt["raw_stats"]["row_count"]
-    facts = [f"{rows:,} rows", f"by {', '.join(view.receipt['sort_keys'])}"]
-    if view.kept:
-        facts.append("as it was")
-    else:
-        facts.append(f"{rows / max(wall_s, 1e-9):,.0f} rows/s")
-    if view.receipt["dropped_columns"]:
-        facts.append(f"without {', '.join(view.receipt['dropped_columns'])}")
+    """A line of 80 columns, and one of what was left out."""
+    rows, keys = view.receipt["raw_stats"]["row_count"], SORT_KEYS[view.output_id]
+    how = "as it was" if view.kept else f"{rows / max(wall_s, 1e-9):,.0f}/s"
+    more = f"without {', '.join(dropped)}" if (dropped := view.receipt["dropped_columns"]) else ""
     if view.spilled_bytes:
-        facts.append(f"{view.spilled_bytes >> 20:,} MiB beyond memory")
-    return f"  {view.output_id}: {'; '.join(facts)}"
+        more += f"{'; ' if more else ''}{view.spilled_bytes >> 20:,} MiB did not fit into memory"
+    line = f"  {view.output_id:<29} {rows:>11,} rows by {', '.join(keys)}, {how}"
+    return f"{line}\n    {more}" if more else line

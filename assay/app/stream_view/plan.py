@@ -1,6 +1,6 @@
 """How the keys of an output lie in its parts: which ranges of keys become buckets, and when a bucket has all its rows.
 
-A plan is made from samples that nobody has verified. It decides about memory, never about rows: a part that is not as planned is refused.
+A plan decides about memory and never about rows: another plan gives the same view.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ class ViewSorter:
         keys, dropped = SORT_KEYS[output.output_id], claim["dropped_columns"]
         columns = [name for name in output.columns if name not in dropped]
         started_us = self._now_us()
-        sizes: dict[str, Any] = {"part_rows": self._part_rows, "workers": self._room.workers}
+        sizes: dict[str, Any] = {"part_rows": self._part_rows, "workers": self._room.workers, "steps": self._room.steps}
         with ViewParts(self._store, root, keys, **sizes, encode=self._encode, told=self._told) as view:
             done = RowSorter(self._pack, parts, columns, keys, self._room).sort(view.add, self._told)
             found = view.end()

@@ -16,6 +16,7 @@ import polars as pl
 from assay.app.stores.objects import ObjectExists, ObjectStore
 from assay.app.stream_view.ordering import in_order
 from assay.app.stream_view.statistics import Statistics, statistics_of
+from assay.app.stream_view.steps import Steps
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -58,8 +59,10 @@ class ViewParts:
         workers: int = 1,
         encode: Callable[[pl.DataFrame], bytes] = encoded,
         told: Callable[[int], object],
+        steps: Steps | None = None,
     ) -> None:
         self._store, self._root, self._keys, self._part_rows, self._encode, self._told = store, root, keys, part_rows, encode, told
+        self._steps = steps or Steps()
         self._pool, self._workers = ThreadPoolExecutor(workers), workers
         self._jobs: deque[Future[ViewPart]] = deque()
         self._waiting: list[pl.DataFrame] = []
@@ -114,15 +117,20 @@ class ViewParts:
 
     def _publish(self, number: int, pieces: list[pl.DataFrame]) -> ViewPart:
         path = f"{self._root}/part-{number:06d}.parquet"
-        data = self._encode(pl.concat(pieces, rechunk=True))
-        rows = pl.read_parquet(io.BytesIO(data))
+        with self._steps.of("encode"):
+            data = self._encode(pl.concat(pieces, rechunk=True))
+        with self._steps.of("read back"):
+            rows = pl.read_parquet(io.BytesIO(data))
         keys = [rows[key].to_physical().to_numpy() for key in self._keys]
         if not len(rows) or not in_order(keys):
             raise _unsorted(path, "its rows do not ascend")
-        _write_once(self._store, path, data)
+        with self._steps.of("write"):
+            _write_once(self._store, path, data)
         first, last = (tuple(int(key[at]) for key in keys) for at in (0, -1))
         timed = self._keys[0] if rows.schema[self._keys[0]].is_temporal() else None
-        return ViewPart(path, len(rows), hashlib.sha256(data).hexdigest(), first, last, statistics_of(rows, timed))
+        with self._steps.of("sorted statistics"):
+            statistics, sha256 = statistics_of(rows, timed), hashlib.sha256(data).hexdigest()
+        return ViewPart(path, len(rows), sha256, first, last, statistics)
 
 
 def _write_once(store: ObjectStore, path: str, data: bytes) -> None:

@@ -100,7 +100,7 @@ def withdrawn(cash: Any, key: Any, number: Int) -> Any:
     if u < cash[3][0]:
         return np.int64(cash[0][chosen(v, cash[1], 0, len(cash[1]))])
     step = np.int64(cash[3][2])
-    return max(np.int64(cash[3][1] * interpolated(cash[2], v)) // step, 1) * step
+    return max(np.int64(cash[3][1] * interpolated(cash[2], v)) // step, np.int64(1)) * step
 
 
 @part

@@ -164,6 +164,9 @@ class Campaigns(Document):
 
     document = "campaigns"
     merchant_day_share: Share
+    corridors: dict[str, tuple[Share, Share]]
+    placed_least: Share
+    channel_least: Share
     day_hours: tuple[Annotated[float, Field(ge=0)], ...]
     anonymous_ips: tuple[str, ...]
     risky_devices: tuple[str, ...]

@@ -31,13 +31,13 @@ class Campaign:
 
 
 def campaigns_of(scene: Scene, flows: int) -> list[Campaign]:
-    """All campaigns of a world of so many flows, in order of their labels and instances."""
+    """All campaigns of a world of so many flows, in order of their labels and instances. Each has flows for an episode or more."""
     document, scenario = scene.parameters.of(Campaigns), scene.parameters.of(Scenario)
     laws: Mapping[str, Template | Motif] = {**document.templates, **document.motifs}
     found = []
     for label, law in sorted(laws.items()):
         key, days = scene.key(label), min(law.windows.days, scenario.days)
-        instances = _drawn(key, law.instances)
+        instances = max(1, min(_drawn(key, law.instances), int(law.share * flows / law.target.burst_flows)))
         ends = [0, *(round(law.share * flows * (number + 1) / instances) for number in range(instances))]
         for number in range(instances):
             starts = np.zeros(law.windows.count, np.int64)

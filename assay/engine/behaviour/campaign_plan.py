@@ -14,11 +14,11 @@ from assay.codecs.kernel import frozen, kernel
 from assay.engine.behaviour import merchants as shops
 from assay.engine.behaviour import population as people
 from assay.engine.behaviour.assignment import assign, room_for
-from assay.engine.behaviour.campaign_document import Campaigns
+from assay.engine.behaviour.campaign_document import Campaigns, Motif
 from assay.engine.behaviour.campaign_flows import OFFICE_INPUTS, Bureau, bureau, flows_of
 from assay.engine.behaviour.campaign_layout import Campaign, campaigns_of
 from assay.engine.behaviour.channels import CHANNELS, arrival_row, mixed, shared
-from assay.engine.behaviour.crews import ROWS, TS
+from assay.engine.behaviour.crews import EPISODE, ROWS, TS
 from assay.engine.behaviour.document import Behaviour
 from assay.engine.behaviour.guards import refuse_incomplete, refuse_outside, refuse_twice, refuse_unknown_merchant
 from assay.engine.behaviour.outputs import CATALOGUE, PLAN, SUBGRAPH, TARGETS
@@ -140,7 +140,7 @@ def _frames(
     place: NDArray[np.int64],
     seq: NDArray[np.int64],
 ) -> Mapping[str, pl.DataFrame]:
-    kept = np.flatnonzero(place >= 0)
+    kept = np.flatnonzero(whole_units(campaigns, number, flows, place))
     number, flows, place, seq = number[kept], np.ascontiguousarray(flows[:, kept]), place[kept], seq[kept]
     numbers, flow_id = np.zeros(len(kept), np.int64), np.zeros(len(kept), np.int64)
     _number_flows(shared(scene, "flow ids"), place, seq, numbers, flow_id)
@@ -167,6 +167,15 @@ def _frames(
         PLAN.output_id: plan,
         SUBGRAPH.output_id: graph(plan.with_columns(flow_id=pl.Series(flow_id), number=pl.Series(number)), campaigns),
     }
+
+
+def whole_units(
+    campaigns: Sequence[Campaign], number: NDArray[np.int64], flows: NDArray[np.int64], place: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """The flows that have an arrival; a unit of a motif that lacks one of its edges is given up."""
+    laundered = np.array([isinstance(campaign.law, Motif) for campaign in campaigns] or [False])[number]
+    unit = number * (1 + int(flows[EPISODE].max(initial=0))) + flows[EPISODE]
+    return (place >= 0) & ~(laundered & np.isin(unit, unit[laundered & (place < 0)]))
 
 
 def _catalogue(campaigns: Sequence[Campaign], number: NDArray[np.int64], total: int) -> pl.DataFrame:

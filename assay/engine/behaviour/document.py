@@ -45,6 +45,7 @@ class Trips(Part):
     continued: Share
     gap_mean_s: Annotated[int, Field(ge=1)]
     timeout_s: Annotated[int, Field(ge=1)]
+    singletons_most: Share
 
 
 class Habits(Part):

@@ -16,7 +16,7 @@ KINDS = ("CYCLE", "FAN_IN", "FAN_OUT", "STACK", "SCATTER_GATHER", "GATHER_SCATTE
 PLACEMENT, LAYERING, INTEGRATION = range(3)
 #: flows of the largest unit
 UNIT_MAX = 512
-_TRIES = 32
+_NEAR, _TRIES = 12, 200
 
 
 class Shape(NamedTuple):
@@ -126,11 +126,13 @@ def an_account(
     widths: Any,
     node: Any,
 ) -> Any:
-    """An account that the unit does not have yet, 0 where none was found."""
+    """An account that the unit does not have yet, 0 where none was found. The first tries look at home and among the preferred."""
     for again in range(_TRIES):
         draw = 16 + 4 * again
-        at = land if one(key, row, draw) < shape.home else -1
-        account = np.int64(payable[a_party(first, member, group, activity, shape.preferred, at, key, row, draw + 1)])
+        near = again < _NEAR
+        at = land if near and one(key, row, draw) < shape.home else -1
+        preferred = shape.preferred if near else 0.0
+        account = np.int64(payable[a_party(first, member, group, activity, preferred, at, key, row, draw + 1)])
         if account and not among(account, layer, k, widths, node):
             return account
     return np.int64(0)

@@ -100,7 +100,8 @@ def codes(values: pl.Series, names: Sequence[str]) -> NDArray[np.int64]:
     if isinstance(values.dtype, pl.Enum):
         words = values.dtype.categories.to_list()
         of_word = np.array([places.get(word, -1) for word in words] or [-1], np.int64)
-        return of_word[values.to_physical().to_numpy()]
+        coded: NDArray[np.int64] = of_word[values.to_physical().to_numpy()]
+        return coded
     found: NDArray[np.int64] = values.cast(pl.String).replace_strict(places, default=-1, return_dtype=pl.Int64).to_numpy()
     return found
 

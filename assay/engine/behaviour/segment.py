@@ -5,6 +5,7 @@ from __future__ import annotations
 from assay.contracts.gates import GateMethod
 from assay.engine.behaviour.arrival_entities import S1
 from assay.engine.behaviour.campaign_plan import S3A
+from assay.engine.behaviour.checks import CHECKS
 from assay.engine.behaviour.flows import S2
 from assay.engine.behaviour.overlay import S3B
 from assay.engine.segment import Segment
@@ -18,7 +19,7 @@ SEGMENT_6B = Segment(
     3,
     UPSTREAM,
     (S1, S2, S3A, S3B, LABELLING, CASES),
-    (),
+    CHECKS,
     GATE_6B,
     seed_path=("seed", "parameter_hash", "manifest_fingerprint", "scenario_id"),
 )

@@ -170,13 +170,14 @@ def make_links(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     document = scene.parameters.of(Addresses)
     devices, known = _devices(scene, part, places.laws)
     following = places.before[part + 1] if part + 1 < len(places.before) else places.totals
+    taken = places.before[part].copy()
     room = int((following - places.before[part]).sum())
     addresses, rows, roles = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.uint8)
     filled = draw_links(
         (scene.shared_key("link"), scene.key("dealing")),
         known,
         places.widths,
-        places.before[part].copy(),
+        taken,
         places.totals,
         places.group_starts,
         places.ends,
@@ -184,6 +185,7 @@ def make_links(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
         rows,
         roles,
     )
+    guards.links_counted(taken, following, IP_LINKS.output_id)
     rows = rows[:filled]
     counts = np.bincount(rows, minlength=len(devices))
     begin = int(devices["device_id"][0]) if len(devices) else 1

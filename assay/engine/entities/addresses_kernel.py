@@ -66,7 +66,7 @@ def spread_capacity(key: Any, factors: Any, group_starts: Any, links: Any, capac
         reached, before = 0.0, np.int64(0)
         for address in range(begin, end):
             reached += interpolated(factors, one(key, address, 0))
-            now = links[group] if address == end - 1 else np.int64(links[group] * (reached / total))
+            now = np.int64(links[group] * (reached / total))
             capacity[address] = now - before
             before = now
 
@@ -140,7 +140,7 @@ def draw_links(
             again = False
             for earlier in range(begin, made):
                 again = again or addresses[earlier] == address + 1
-            if not again:
+            if not again and made < len(addresses):
                 addresses[made], devices[made], roles[made] = address + 1, row, kind
                 made += 1
     return made

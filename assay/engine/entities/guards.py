@@ -80,6 +80,14 @@ def each_has_one(name: str, column: str, counts: Ints, first_id: int, output_id:
         trip(name, pl.DataFrame({column: without + first_id}), output_id)
 
 
+def links_counted(taken: Ints, counted: Ints, output_id: str) -> None:
+    """The links of a part are those that were counted when addresses were made. Both: running links by country and address type."""
+    other = np.flatnonzero(taken != counted)
+    if len(other):
+        rows = {"group": other, "links": taken[other], "counted": counted[other]}
+        trip("links that were not counted", pl.DataFrame(rows), output_id)
+
+
 def taxonomy(words: Iterable[str], known: Iterable[str], output_id: str) -> None:
     """All words stand in the taxonomy."""
     unknown = sorted({*words} - {*known})

@@ -273,6 +273,14 @@ def test_an_output_that_is_not_there_or_does_not_stream_is_refused(store: CutSto
     assert refused.value.reason is Reason.OUTPUT_MISSING
 
 
+def test_an_output_without_rows_has_a_view_without_parts(tmp_path: Path) -> None:
+    bare = DirectoryStore(tmp_path / "bare")
+    made(bare, lambda frames: {EVENTS: frames[EVENTS][:0]})
+    receipt = sort(bare).receipt
+    assert (receipt["parts"], receipt["sorted_stats"]["row_count"], receipt["sorted_stats"]["min_ts_utc"]) == ([], 0, None)
+    assert sort(bare).kept
+
+
 @pytest.mark.parametrize("damage", ["flag", "byte"])
 def test_nothing_is_sorted_without_gates_and_published_bytes(store: CutStore, damage: str) -> None:
     if damage == "flag":
