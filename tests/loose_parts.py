@@ -12,7 +12,7 @@ import polars as pl
 from assay.app.pack.interface import Interface
 from assay.app.pack.sealed_pack import PackIdentity, PackPart, SealedPack
 from assay.app.stores.objects import DirectoryStore
-from assay.app.stream_view.sorting import Room, RowSorter, Sorted
+from assay.app.stream_view.sorting import Room, RowSorter, Sorted, pool_of
 from assay.app.stream_view.statistics import Statistics
 from assay.app.stream_view.view_parts import ViewParts, encoded
 
@@ -38,9 +38,10 @@ def sorted_parts(
     store = DirectoryStore(root)
     parts = parts_of(store, frames)
     pack = SealedPack(store, NOWHERE, Interface({}, {}))
-    with ViewParts(store, "view", keys, part_rows=part_rows, workers=workers, told=lambda _: None) as view:
-        sorter = RowSorter(pack, parts, frames[0].columns, keys, Room(memory, root / "spill", workers))
-        done = sorter.sort(view.add, lambda _: None)
+    room = Room(memory, root / "spill", workers)
+    with pool_of(room) as pool:
+        view = ViewParts(store, "view", keys, pool=pool, window=workers, part_rows=part_rows, told=lambda _: None)
+        done = RowSorter(pack, parts, frames[0].columns, keys, room, pool).sort(view.add, lambda _: None)
         found = view.end()
     return [store.read(part.path) for part in view.parts], done, found
 

@@ -87,14 +87,14 @@ def known_peers(folder: Path = FOLDER) -> dict[str, Peer]:
     return peers
 
 
-def sort_rival(folder: Path = FOLDER) -> Callable[[Settings, Callable[[str], None]], Callable[[Path, Path, int, bool], list[str]]]:
+def sort_rival(folder: Path = FOLDER) -> Callable[[Settings, Callable[[str], None]], Callable[[Path, Path, int, str], list[str]]]:
     """What prepares DuckDB for `assay bench sort`. Raises Stop(BENCH_INVALID) where there is no checkout."""
     if not (folder / "bench" / "peers" / "duckdb_sort.py").is_file():
         remedy = "Run it in a checkout, or give --no-rival."
         raise Stop(Reason.BENCH_INVALID, "the rival is no part of the package", where=str(folder), remedy=remedy)
     if str(folder) not in sys.path:
         sys.path.append(str(folder))
-    prepare: Callable[[Settings, Callable[[str], None]], Callable[[Path, Path, int, bool], list[str]]]
+    prepare: Callable[[Settings, Callable[[str], None]], Callable[[Path, Path, int, str], list[str]]]
     prepare = importlib.import_module("bench.peers.duckdb_sort").prepare
     return prepare
 

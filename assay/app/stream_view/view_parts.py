@@ -6,10 +6,9 @@ import hashlib
 import io
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import polars as pl
 
@@ -47,7 +46,7 @@ def encoded(rows: pl.DataFrame) -> bytes:
 
 
 class ViewParts:
-    """Cuts sorted rows into parts and publishes them, some at once. `told` is called with the rows of each published part."""
+    """Cuts sorted rows into parts and publishes up to `window` of them at once. `told` is called with the rows of each published part."""
 
     def __init__(
         self,
@@ -55,25 +54,20 @@ class ViewParts:
         root: str,
         keys: Sequence[str],
         *,
+        pool: Executor,
+        window: int,
         part_rows: int = PART_ROWS,
-        workers: int = 1,
         encode: Callable[[pl.DataFrame], bytes] = encoded,
         told: Callable[[int], object],
         steps: Steps | None = None,
     ) -> None:
         self._store, self._root, self._keys, self._part_rows, self._encode, self._told = store, root, keys, part_rows, encode, told
         self._steps = steps or Steps()
-        self._pool, self._workers = ThreadPoolExecutor(workers), workers
+        self._pool, self._window = pool, window
         self._jobs: deque[Future[ViewPart]] = deque()
         self._waiting: list[pl.DataFrame] = []
         self._rows = self._begun = 0
         self.parts: list[ViewPart] = []
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self._pool.shutdown(cancel_futures=True)
 
     def add(self, rows: pl.DataFrame) -> None:
         """The next rows of the view. Raises Stop as `end` does."""
@@ -103,7 +97,7 @@ class ViewParts:
                 self._waiting.insert(0, piece[rows - taken :])
             taken += len(pieces[-1])
         self._rows -= rows
-        if len(self._jobs) > self._workers:
+        if len(self._jobs) >= self._window:
             self._finish()
         self._jobs.append(self._pool.submit(self._publish, self._begun, pieces))
         self._begun += 1

@@ -14,6 +14,8 @@ from assay.app.world.publication import Publication
 from assay.engine.parameters import Document, Parameters
 
 F64 = NDArray[np.float64]
+#: what is detected within a minute was so at authorisation
+_AUTHORISED_US = 60_000_000
 #: flows that are measured at most: the first parts of a large world
 FLOWS_MAX = 2_000_000
 NIGHT_TO, WEEKEND_FROM = 6, 6
@@ -160,7 +162,12 @@ def _bank(rows: Measured) -> dict[str, float]:
     truth, seen = rows.flows["is_fraud_truth"].to_numpy(), rows.flows["is_fraud_bank_view"].to_numpy()
     both = float((truth & seen).sum())
     opened = rows.openings.join(rows.flows.select("flow_id", "ts_us"), on="flow_id", how="left")
-    late = opened.filter(pl.col("detected_us") > pl.col("ts_us")).select(pl.col("detected_us") - pl.col("ts_us")).to_series().to_numpy()
+    late = (
+        opened.filter(pl.col("detected_us") > pl.col("ts_us") + _AUTHORISED_US)
+        .select(pl.col("detected_us") - pl.col("ts_us"))
+        .to_series()
+        .to_numpy()
+    )
     disputes = opened.filter(pl.col("disputed_us") >= 0).select(pl.col("disputed_us") - pl.col("ts_us")).to_series().to_numpy()
     return {
         "precision": both / max(float(seen.sum()), 1.0),

@@ -172,3 +172,9 @@ class Campaigns(Document):
     risky_devices: tuple[str, ...]
     templates: dict[str, Template]
     motifs: dict[str, Motif]
+
+    @property
+    def laws(self) -> dict[str, Template | Motif]:
+        """All kinds by label, in order."""
+        found: dict[str, Template | Motif] = {**self.templates, **self.motifs}
+        return dict(sorted(found.items()))

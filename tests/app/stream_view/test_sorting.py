@@ -10,15 +10,15 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from loose_parts import parts_of, plainly_sorted, sorted_parts
+from loose_parts import NOWHERE, parts_of, plainly_sorted, sorted_parts
 
 from assay.app.pack.interface import Interface
-from assay.app.pack.sealed_pack import PackIdentity, SealedPack
+from assay.app.pack.sealed_pack import SealedPack
 from assay.app.stores.objects import DirectoryStore
 from assay.app.stream_view.buckets import Buckets
 from assay.app.stream_view.ordering import in_order, stable_order
 from assay.app.stream_view.plan import extent_of, plan_of
-from assay.app.stream_view.sorting import Room, RowSorter
+from assay.app.stream_view.sorting import Room, RowSorter, pool_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -137,11 +137,9 @@ def refused(root: Path, frame: pl.DataFrame, rows: int | None = None) -> Stop:
     store = DirectoryStore(root)
     part = parts_of(store, [frame])[0]
     parts = [part if rows is None else part.__class__(part.path, rows, part.sha256)]
-    sorter = RowSorter(
-        SealedPack(store, PackIdentity("", "", {}), Interface({}, {})), parts, frame.columns, ["ts_utc", "seq"], Room(2**20, root)
-    )
-    with pytest.raises(Stop) as found:
-        sorter.sort(lambda _: None, lambda _: None)
+    room, pack = Room(2**20, root), SealedPack(store, NOWHERE, Interface({}, {}))
+    with pool_of(room) as pool, pytest.raises(Stop) as found:
+        RowSorter(pack, parts, frame.columns, ["ts_utc", "seq"], room, pool).sort(lambda _: None, lambda _: None)
     assert found.value.where == part.path
     return found.value
 

@@ -15,12 +15,12 @@ REQUIREMENTS: Final = Path(__file__).with_name("duckdb.txt")
 PROGRAM: Final = Path(__file__).with_name("duckdb_program.py")
 
 
-def prepare(settings: Settings, say: Callable[[str], None]) -> Callable[[Path, Path, int, bool], list[str]]:
-    """Install, and the command for a pack, a target file, a memory limit in MiB, and whether statistics are computed."""
+def prepare(settings: Settings, say: Callable[[str], None]) -> Callable[[Path, Path, int, str], list[str]]:
+    """Install, and the command for a pack, a target file, a memory limit in MiB, and what is done: see the program."""
     python = str(environment(settings, say, "duckdb", REQUIREMENTS) / "bin" / "python")
 
-    def command(pack: Path, target: Path, memory_mib: int, statistics: bool) -> list[str]:
+    def command(pack: Path, target: Path, memory_mib: int, what: str) -> list[str]:
         parts = pack / "data" / "layer3" / "6B" / OUTPUT_ID / "part-*.parquet"
-        return [python, str(PROGRAM), str(parts), str(target), str(memory_mib), "statistics" if statistics else "alone"]
+        return [python, str(PROGRAM), str(parts), str(target), str(memory_mib), what]
 
     return command
