@@ -189,3 +189,10 @@ def test_businesses_are_paid_by_more_accounts_than_people_are() -> None:
     typed = payers.join(kinds, left_on="counterparty_account_id", right_on="account_id")
     means = dict(typed.group_by(pl.col("party_type") == "BUSINESS").agg(pl.col("payers").mean()).iter_rows())
     assert means[True] > 2 * means[False]
+
+
+def test_payees_are_paid_on_current_accounts() -> None:
+    paid = rows(FLOWS).drop_nulls("counterparty_account_id").select(account_id="counterparty_account_id")
+    types = paid.join(rows("s2_account_base_6A").select("account_id", "account_type"), on="account_id")["account_type"]
+    assert len(types) == len(paid)
+    assert types.is_in(list(BEHAVIOUR.transfers.payable)).all()

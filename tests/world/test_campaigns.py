@@ -197,3 +197,11 @@ def test_takeovers_start_at_night_more_often_than_refunds() -> None:
     assert night["T_ATO_ACCOUNT_SWEEP"] > 0.4
     assert night["T_REFUND_ABUSE"] < 0.3
     assert night["T_ATO_ACCOUNT_SWEEP"] > 2 * night["T_REFUND_ABUSE"]
+
+
+def test_a_colluding_merchant_sells_to_all_episodes_of_its_window() -> None:
+    crew = pl.col("episode") // DOCUMENT.templates["T_MERCHANT_COLLUSION"].crew.episodes
+    sold = plan().filter(pl.col("campaign_label") == "T_MERCHANT_COLLUSION").with_columns(crew=crew)
+    most = sold.group_by("campaign_id", "crew", "merchant_id").len().group_by("campaign_id", "crew").agg(pl.col("len").max())
+    # a merchant without enough arrivals on a day is helped out by another
+    assert most["len"].sum() / len(sold) > 0.6

@@ -149,6 +149,11 @@ class Motif(Part):
         return {}
 
     @property
+    def merchant_scope(self) -> Literal["EPISODE", "WINDOW"]:
+        """Each flow has a merchant of its own."""
+        return "EPISODE"
+
+    @property
     def edge(self) -> tuple[Kind, Kind]:
         """Money goes from account to account."""
         return "ACCOUNT", "ACCOUNT"
