@@ -86,4 +86,4 @@ def test_a_journal_whose_head_is_gone_is_refused_with_what_it_holds(on_kafka: Ru
     with pytest.raises(Stop) as refused:
         command.main(["--policy", "handbook", "--run", str(on_kafka.directory)])
     assert refused.value.reason is Reason.JOURNAL_OUT_OF_REACH
-    assert "the journal holds offsets 4 to " in refused.value.what
+    assert "needed from offset 0 on and holds 4 to " in refused.value.what

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 from rich.console import Console
 from rich.text import Text
 
@@ -30,9 +31,10 @@ from assay.app.demo.new_run import claim_topics, refuse_other_config, refuse_unn
 from assay.app.demo.stages import Stages, table
 from assay.app.demo.watch import audited, refused_calls, until_done
 from assay.app.gate.receipts import QUARANTINE
+from assay.app.oracle.file_rows import FileRows
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
-from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.oracle.set_aside import set_aside_text
 from assay.app.pace import Pace, pace_of
 from assay.app.policy.documents import Policy
@@ -47,6 +49,7 @@ from assay.app.substrate.ports import free_port
 from assay.contracts.errors import Stop
 from assay.contracts.handles import RTDL
 from assay.contracts.reasons import Reason
+from assay.contracts.visible import one_line
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     """How to look further, what was proven, and where it stands."""
     command, directory = own_command(), shlex.quote(str(run.directory))
     decisions = read_decisions(run.store)
-    some = "" if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True)["event_id"][0]
+    some = "" if decisions is None or decisions.is_empty() else _called(run, decisions.sort("score", descending=True).head(1))
     ours = (run.directory / "servers" / "kafka").is_dir()
     shown = (f"  {command} decision show {some} --run {directory}",) if some else ()
     lines = (
@@ -157,3 +160,10 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     )
     for line in lines:
         stages.console.print(Text(line), soft_wrap=True)
+
+
+def _called(run: Run, decision: pl.DataFrame) -> str:
+    """The id of a payment as its file has it, fit for a shell."""
+    world = open_world(run.store, run.config.manifest_fingerprint)
+    source_id = str(FileRows(world, ["source_id"]).of(decision)["source_id"][0])
+    return shlex.quote(decision["event_id"][0] if source_id != one_line(source_id) or source_id.startswith("-") else source_id)

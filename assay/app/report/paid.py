@@ -74,6 +74,13 @@ def row_named(world: SealedWorld, wanted: str) -> dict[str, Any] | None:
     return next(_rows(world, world.manifest.stream_view, (pl.col("event_id") == wanted) | (pl.col("source_id") == wanted)), None)
 
 
+def event_id_of(run: Run, wanted: str) -> str:
+    """The event id of the payment that has this id in the file of the run's world; `wanted` itself where none has, or no world is there."""
+    world = find_world(run.store, run.config.manifest_fingerprint)
+    row = None if world is None else row_named(world, wanted)
+    return wanted if row is None else str(row["event_id"])
+
+
 def _rows(world: SealedWorld, parts: Iterator[WorldPart] | list[WorldPart], which: pl.Expr) -> Iterator[dict[str, Any]]:
     for part in parts:
         yield from world.stream_part(part).filter(which).iter_rows(named=True)
