@@ -14,6 +14,7 @@ from assay.app.oracle.guess.leaves import Guess, Leaf, Part, leaf, listed
 from assay.app.oracle.guess.sample import Sample
 from assay.app.oracle.guess.times import time_of
 from assay.app.oracle.guess.truths import tells_truth, truth_of
+from assay.app.oracle.guess.units import unit_of
 from assay.app.oracle.guess.words import plain_label
 from assay.app.oracle.text_columns import SHORTENED
 from assay.contracts.limits import ATTRIBUTE_CHARS_MAX, ATTRIBUTES_MAX, LABEL_CHARS_MAX
@@ -47,11 +48,12 @@ def guess(sample: Sample, name: str) -> Guess:
     amount, told, decimals = amount_of(sample, used)
     take(amount)
     currency = take(currency_of(sample, used, amount, told, decimals))
+    unit = unit_of(sample, amount, currency)
     id_ = take(id_of(sample, used))
     kind = take(_kind(sample, used))
     entities = take(entities_of(sample, used))
     attributes = take(_attributes(sample, used))
-    parts = [id_, time, amount, currency, kind, entities, attributes, truth]
+    parts = [id_, time, amount, unit, currency, kind, entities, attributes, truth]
     text = {*id_.used, *kind.used, *entities.used, *truth.used}
     form = [*sample.form, *_words(sample, text)]
     lines = [*head, *(one for part in parts for one in part.leaves), *form]

@@ -16,6 +16,7 @@ import polars as pl
 from assay.app.oracle.column_types import of_one_type, plain_types
 from assay.app.oracle.csv_text import BOM, GZIP, ZSTD, from_header
 from assay.app.oracle.guess.dialects import Written, encoding_of, whole_rows, written
+from assay.app.oracle.guess.headers import row_as_header
 from assay.app.oracle.guess.leaves import Leaf, leaf
 from assay.app.oracle.guess.sample import Sample, sample_of
 from assay.app.oracle.mapping_csv import CsvForm
@@ -84,7 +85,7 @@ def _whole_lines(text: bytes) -> bytes:
 
 
 def _csv(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Sample:
-    encoding, why = encoding_of(windows[0])
+    encoding, why = encoding_of(b"".join(windows))
     texts = [
         window.decode(encoding or "utf-8", errors="strict" if number == 0 else "replace").encode() for number, window in enumerate(windows)
     ]
@@ -94,6 +95,9 @@ def _csv(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Samp
         place = f"row {found.fault.row}" if found.fault.row else "the header"
         raise unreadable(f"{path}, {place}", found.fault.what, found.fault.remedy)
     header, *first = _fields(from_header(texts[0].removeprefix(BOM), found.form), found.form)
+    shown = row_as_header(header, first)
+    if shown:
+        header, first = CsvForm(header=False).names_of(header) or [], [header, *first]
     parts = [first]
     for text in texts[1:]:
         rows = _fields(_plain_marks(text, found), found.form)
@@ -103,6 +107,7 @@ def _csv(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Samp
             read = "the beginning of the file"
     taken, read = _some(parts, rows_max, read)
     form = [leaf("csv.encoding", encoding, why)] if encoding else []
+    form += [leaf("csv.header", False, shown)] if shown else []
     return sample_of(_frame(header, taken), _said(len(taken), read), [*form, *found.leaves])
 
 
@@ -145,7 +150,7 @@ def _said(rows: int, read: str) -> str:
 
 
 def _json_lines(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Sample:
-    encoding, why = encoding_of(windows[0])
+    encoding, why = encoding_of(b"".join(windows))
     texts = [window.decode(encoding or "utf-8", errors="replace") for window in windows]
     lines = [[line for line in text.split("\n") if line.strip()] for text in texts]  # a text may hold other marks that end lines
     taken, read = _some(lines, rows_max, read)
