@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from small_worlds import NOW_US
 
+from assay.app.cli import main
 from assay.app.oracle.guess.guessing import guess
 from assay.app.oracle.guess.headers import row_as_header
 from assay.app.oracle.guess.leaves import Guess
@@ -32,7 +34,7 @@ def fields(lines: list[str]) -> list[list[str]]:
 @pytest.mark.parametrize("lines", [ULB, TABFORMER, PROCESSOR, DATED, CODED], ids=["ULB", "TabFormer", "processor", "dates", "codes"])
 def test_a_first_line_that_is_a_row_is_none_of_names(lines: list[str]) -> None:
     first, *rows = fields(lines)
-    assert row_as_header(first, rows).startswith("the first line is a row as all others (")
+    assert row_as_header(first, rows).startswith("the first line is a row as all others: ")
     named = [f"name {place}" for place in range(len(first))]
     assert not row_as_header(named, [first, *rows])
 
@@ -64,13 +66,44 @@ def world_of(folder: Path, **changes: Any) -> SealedWorld:
     return import_world(folder / "in.csv", parse_document(document, "m"), DirectoryStore(folder / "store"), NOW_US)
 
 
-def test_the_guess_counts_the_first_row_and_names_the_columns_by_their_places(tmp_path: Path) -> None:
+def test_the_guess_counts_the_first_row_and_asks_for_the_names(tmp_path: Path) -> None:
     found = guess_of(tmp_path, PROCESSOR)
     lines = {leaf.place: leaf for leaf in found.leaves}
-    assert lines["csv.header"].value is False
+    assert lines["csv.header"].ask.startswith("the names of the columns")
     assert "txn_000000" in lines["csv.header"].why
     assert lines["time.column"].value == "column_2"
+    assert "attributes" not in lines, "one of the columns may be the truth"
     assert "csv.header" not in {leaf.place for leaf in guess_of(tmp_path, ["id,at,amount,currency,state,card", *PROCESSOR]).leaves}
+
+
+def test_names_that_are_said_make_the_guess_that_a_header_makes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    names = "id,at,amount,currency,state,card"
+    (tmp_path / "without.csv").write_text("\n".join(PROCESSOR), encoding="utf-8")
+    (tmp_path / "with.csv").write_text("\n".join([names, *PROCESSOR]), encoding="utf-8")
+    mappings = []
+    for name, answers in (("without", ["--set", f"csv.header=[{names}]"]), ("with", [])):
+        assert called("guess", str(tmp_path / f"{name}.csv"), "--json", *answers) == 0
+        told = json.loads(capsys.readouterr().out)
+        mappings.append({line["place"]: line["value"] for line in told["lines"] if line["place"] not in ("mapping", "output_id")})
+    assert mappings[0].pop("csv.header") == names.split(",")
+    assert mappings[0] == mappings[1]
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"), [("csv.header=[a, b]", 65), ("csv.header=[a", 2), ("csv.header=false", 0), ("csv.header=no", 2)]
+)
+def test_names_that_are_said_wrongly_are_refused(tmp_path: Path, answer: str, code: int) -> None:
+    (tmp_path / "in.csv").write_text("\n".join(PROCESSOR), encoding="utf-8")
+    assert called("guess", str(tmp_path / "in.csv"), "--set", answer) == code
+    (tmp_path / "in.jsonl").write_text('{"a": 1}\n', encoding="utf-8")
+    assert called("guess", str(tmp_path / "in.jsonl"), "--set", "csv.header=[b]") == 2
+
+
+def called(*arguments: str) -> int:
+    with pytest.raises(SystemExit) as end:
+        main(["oracle", *arguments])
+    assert isinstance(end.value.code, int)
+    return end.value.code
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from assay.app.oracle.guess.amounts import amount_of
 from assay.app.oracle.guess.columns import SampleColumn
 from assay.app.oracle.guess.currencies import currency_of
 from assay.app.oracle.guess.entities import entities_of, id_of
+from assay.app.oracle.guess.headers import HEADER
 from assay.app.oracle.guess.leaves import Guess, Leaf, Part, leaf, listed
 from assay.app.oracle.guess.sample import Sample
 from assay.app.oracle.guess.times import time_of
@@ -88,7 +89,8 @@ def _kind_score(column: SampleColumn) -> int:
 
 def _attributes(sample: Sample, used: set[str]) -> Part:
     """All other columns that may travel with a payment; many of one name and a number by a pattern."""
-    left = [column for column in sample.without(used) if _may_travel(column)]
+    unnamed = any(line.place == HEADER and line.ask for line in sample.form)  # one of them may be the truth
+    left = [column for column in sample.without(used) if not unnamed and _may_travel(column)]
     names = [column.name for column in left][:ATTRIBUTES_MAX]
     notes = []
     if len(left) > len(names):
