@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assay.app.oracle.set_aside import set_aside_text
 from assay.app.report.amounts import major, two_digits, unit
 from assay.app.report.evidence import RunEvidence
 from assay.app.report.fitted_table import Bars, fitted
@@ -137,4 +138,5 @@ def _quarantine(summary: RunSummary) -> Text:
     counts = " · ".join(f"{reason} {count:,}" for reason, count in sorted(summary.run.quarantined.items()))
     calls = " · ".join(f"{reason} {count:,}" for reason, count in sorted((summary.run.refused_calls or {}).items()))
     refused = f"\nrefused calls: {calls}" if calls else ""
-    return Text(f"quarantine: {counts or 'nothing of gate and worker'}{refused}", style="dim")
+    aside = f"\n{set_aside_text(summary.aside)}, before the run began" if summary.aside else ""
+    return Text(f"quarantine of gate and worker: {counts or 'nothing'}{refused}{aside}", style="dim")
