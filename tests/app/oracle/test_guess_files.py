@@ -166,6 +166,18 @@ def test_a_column_of_durations_is_left_out_and_said(tmp_path: Path) -> None:
     assert "took: durations are not read; write them as numbers, such as seconds" in guess(read_sample(tmp_path / "a.parquet"), "a").notes
 
 
+@pytest.mark.parametrize("nothing", [None, "0.00"])
+def test_payments_alone_are_taken_where_the_answer_is_that_credits_are_none(tmp_path: Path, nothing: str | None) -> None:
+    columns = {name: ROWS[name] for name in ("payment_id", "paid_at", "customer")}
+    pl.DataFrame({**columns, "Debit": ["5.00", nothing] * 6, "Credit": [nothing, "7.00"] * 6}).write_csv(tmp_path / "a.csv")
+    pl.DataFrame({**columns, "amount": ["5.00", "7.00"] * 6, "dr_cr": ["DR", "CR"] * 6}).write_csv(tmp_path / "b.csv")
+    for name in ("a.csv", "b.csv"):
+        found = guess(read_sample(tmp_path / name), "a")
+        text = document(Guess(said(found.leaves, {**ANSWERS, "amount.sign": "positive"}), found.notes), "guessed")
+        world = import_world(tmp_path / name, parse_mapping(text, name), DirectoryStore(tmp_path / "store"), NOW_US)
+        assert world.stream_part(world.manifest.stream_view[0])["amount_minor"].to_list() == [500] * 6
+
+
 @pytest.mark.parametrize(
     ("amount", "decimal", "minor"), [("1.000", ".", 100), ("1.000", ",", 100_000), ("1,500", ",", 150), ("1,500", ".", 150_000)]
 )

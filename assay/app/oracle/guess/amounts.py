@@ -124,16 +124,24 @@ def _pair(columns: list[SampleColumn]) -> Part | None:
             leaves = [
                 leaf("amount.debit", debit.name, f"each row has a number here or in '{credit.name}'"),
                 leaf("amount.credit", credit.name, f"the other one; {credit.known:,} rows have a number here"),
-                todo("amount.sign", "a credit counts as negative, and a payment is not negative", _credits_ask(debit)),
+                _credits_asked(debit),
                 *_marks(first),
             ]
             return Part(leaves, (debit.name, credit.name))
     return None
 
 
-def _credits_ask(debit: SampleColumn) -> str:
-    nothing = "null" if debit.known < debit.rows else "0"
-    return f"any, if credits are payments, too; otherwise positive, with filter: [{{column: {debit.name}, drop: [{nothing}]}}]"
+def _credits_asked(debit: SampleColumn) -> Leaf:
+    """The sign of debits and credits; of the answer `positive`, a filter that takes credits out."""
+    credit = None if debit.known < debit.rows else "0"
+    shown = "null" if credit is None else credit
+    ask = f"any, if credits are payments, too; otherwise positive, with filter: [{{column: {debit.name}, drop: [{shown}]}}]"
+    question = todo("amount.sign", "a credit counts as negative, and a payment is not negative", ask)
+    return question._replace(implied={"positive": _without(debit.name, [credit])})
+
+
+def _without(column: str, values: list[str | None]) -> Leaf:
+    return leaf("filter", [{"column": column, "drop": values}], "rows with these values are credits")
 
 
 def _one_each(debit: SampleColumn, credit: SampleColumn) -> bool:
@@ -160,8 +168,10 @@ def _sign(money: Money, direction: Direction | None) -> list[Leaf]:
     if direction is not None:
         name, credits_ = direction.column.name, listed(direction.credits) or "the value of credits"
         why = f"'{name}' ({direction.column.shown()}) seems to say which amounts are credits; a payment is a debit"
-        ask = f"any, if credits are payments, too; otherwise {'negative' if negative else 'positive'}, with filter:"
-        return [todo("amount.sign", why, f"{ask} [{{column: {name}, drop: [{credits_}]}}]")]
+        sign = "negative" if negative else "positive"
+        ask = f"any, if credits are payments, too; otherwise {sign}, with filter: [{{column: {name}, drop: [{credits_}]}}]"
+        further = {sign: _without(name, [*direction.credits])} if direction.credits else {}
+        return [todo("amount.sign", why, ask)._replace(implied=further)]
     return [leaf("amount.sign", "negative", "no number of the rows read is above zero")] if negative else []
 
 
