@@ -39,6 +39,7 @@ def show(summary: RunSummary, console: Console) -> None:
         _apart(console, _money(summary.findings.money, width))
     if summary.quality:
         _apart(console, _quality(summary, width))
+        _most(summary, console)
     elif summary.decisions:
         console.print()
         _say(console, Text(NO_LABELS, "yellow"))
@@ -104,6 +105,17 @@ def _quality(summary: RunSummary, width: int) -> Table:
         figures = (NOT_PROVEN if value is None else f"{value:.3f}" for value in (q.auc, q.average_precision, q.card_precision))
         lines.append((row.name, f"{q.rows:,}", f"{q.frauds:,}", *figures))
     return fitted(("quality against delayed truth", "payments", "frauds", "AUC", "AP", "CP@100"), lines, width, may_go=(2, 1))
+
+
+def _most(summary: RunSummary, console: Console) -> None:
+    """What card precision cannot exceed, where days have fewer ids than it looks at."""
+    most = min(row.quality.card_precision_most for row in summary.quality)
+    if most < 1:
+        entity = summary.quality[0].entity
+        _say(
+            console,
+            Text(f"CP@100 can be {most:.3f} at most: days have fewer than 100 {f'ids of {entity}' if entity else 'payments'}", "dim"),
+        )
 
 
 def _stages(run: RunEvidence, width: int) -> Table:

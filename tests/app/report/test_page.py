@@ -189,6 +189,13 @@ def test_no_column_of_a_table_is_hidden_on_a_small_screen() -> None:
     assert html.count("<table") == html.count('<div class="scroll"><table')
 
 
+def test_the_page_says_the_most_that_card_precision_can_be() -> None:
+    summary = summary_of("plain")
+    few = replace(summary, quality=(QualityRow("all", "card", Quality(900, 7, 0.875, 0.5, 0.02, 0.05)),))
+    assert "CP@100 can be 0.050 at most: days have fewer than 100 card ids." in Reading(page(few)).text
+    assert "at most" not in Reading(page(summary)).text
+
+
 def test_the_curve_is_as_high_as_its_counts() -> None:
     assert "M0 99 L0.0 98.0 L200.0 98.0 L200.0 51.0 L400.0 51.0 L400.0 4.0 L600.0 4.0 L600 99 Z" in page(summary_of("plain"))
 
