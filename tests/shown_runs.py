@@ -62,11 +62,11 @@ def decided_by(policy: dict[str, Any], decision: dict[str, Any]) -> dict[str, An
     return {**decision, "policy": {"policy_id": policy["policy_id"], "revision": policy["revision"], "content_digest": digest}}
 
 
-def shown_run(directory: Path, **columns: Any) -> Run:
-    """A run over the small world. Payment p1 of its file is decided."""
+def shown_run(directory: Path, wanted: str = "p1", **columns: Any) -> Run:
+    """A run over the small world. Payment `wanted` of its file is decided."""
     world = small_world(directory, pl.DataFrame({**ROWS, **columns}))
     run = run_at(directory, POLICY, world.manifest.manifest_fingerprint)
-    write_chain(run.store, [decision_on(run, "p1")], 1)
+    write_chain(run.store, [decision_on(run, wanted)], 1)
     return run
 
 

@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
 from rich.console import Console
 from rich.text import Text
 
@@ -31,15 +30,15 @@ from assay.app.demo.new_run import claim_topics, refuse_other_config, refuse_unn
 from assay.app.demo.stages import Stages, table
 from assay.app.demo.watch import audited, refused_calls, until_done
 from assay.app.gate.receipts import QUARANTINE
-from assay.app.oracle.file_rows import FileRows
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
-from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.oracle.set_aside import set_aside_text
 from assay.app.pace import Pace, pace_of
 from assay.app.policy.documents import Policy
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import read_decisions
+from assay.app.report.paid import short_id
 from assay.app.run.directory import Run, RunConfig
 from assay.app.run.own_command import own_command
 from assay.app.settings import Settings
@@ -49,7 +48,6 @@ from assay.app.substrate.ports import free_port
 from assay.contracts.errors import Stop
 from assay.contracts.handles import RTDL
 from assay.contracts.reasons import Reason
-from assay.contracts.visible import one_line
 
 
 @dataclass(frozen=True)
@@ -144,7 +142,8 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     """How to look further, what was proven, and where it stands."""
     command, directory = own_command(), shlex.quote(str(run.directory))
     decisions = read_decisions(run.store)
-    some = "" if decisions is None or decisions.is_empty() else _called(run, decisions.sort("score", descending=True).head(1))
+    most = None if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True).row(0, named=True)
+    some = "" if most is None else shlex.quote(short_id(run, most["ts_us"], most["event_id"]))
     ours = (run.directory / "servers" / "kafka").is_dir()
     shown = (f"  {command} decision show {some} --run {directory}",) if some else ()
     lines = (
@@ -160,10 +159,3 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     )
     for line in lines:
         stages.console.print(Text(line), soft_wrap=True)
-
-
-def _called(run: Run, decision: pl.DataFrame) -> str:
-    """The id of a payment as its file has it, fit for a shell."""
-    world = open_world(run.store, run.config.manifest_fingerprint)
-    source_id = str(FileRows(world, ["source_id"]).of(decision)["source_id"][0])
-    return shlex.quote(decision["event_id"][0] if source_id != one_line(source_id) or source_id.startswith("-") else source_id)

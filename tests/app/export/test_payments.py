@@ -51,8 +51,10 @@ def test_payments_of_a_file_have_its_ids_its_kinds_and_a_column_for_each_attribu
     world.read.clear()
     given = FilePayments(world)
     for first in range(0, 900, 250):
+        last_read = f"{(first + 249) // 200 * 200}"
         mixed = known.slice(first, 250).sample(150, seed=1, shuffle=True)
         told = given.of(asked([*mixed["event_id"], "posted beside"], [*mixed["ts_us"], mixed["ts_us"][0]]))
+        assert world.read[-1] == min(last_read, "800"), "no part behind the last payment is read"
         assert told["source_id"].to_list() == [*mixed["source_id"].cast(pl.String), None]
         assert told["kind"].to_list() == [*mixed["kind"], None]
         for name in world.manifest.attributes:
