@@ -13,10 +13,10 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.decision_search import on_bus
 from assay.app.report.gate_lines import Refused, refused_items
-from assay.app.report.lane_letters import LaneLetter, lane_letter
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
 from assay.app.settings import load_settings
+from assay.codecs.quarantine import LaneLetter, lane_letter
 from assay.contracts.errors import Stop
 from assay.contracts.handles import QUARANTINE
 from assay.contracts.reasons import Reason
