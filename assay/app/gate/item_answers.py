@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from assay.app.gate.answers import again, json_answer, told
+from assay.agents.faust_shell.web_refusals import told
+from assay.app.gate.answers import again, json_answer
 from assay.app.gate.calls import Answer, ItemAnswer
 from assay.app.gate.decisions import DOTS
 from assay.app.gate.policy import TRAFFIC

@@ -142,7 +142,10 @@ OPERATIONS: Final = (
         "GET", "/healthz", "health", "Whether the gate can admit",
         {200: Answered(HealthState, "it can"), 503: Answered(HealthState, "it cannot now")}, keyed=False,
     ),
-    Operation("GET", "/metrics", "metrics", "Figures for Prometheus", {200: Answered(None, "text of Prometheus")}, keyed=False),
+    Operation(
+        "GET", "/metrics", "metrics", "Figures for Prometheus; where the gate listens beyond its machine, with the key",
+        {200: Answered(None, "text of Prometheus")}, (Reason.UNAUTHORISED, Reason.HOST_UNKNOWN), keyed=False,
+    ),
     Operation("GET", "/openapi.json", "specification", "This document", {200: Answered(dict, "OpenAPI 3.1")}, keyed=False),
     Operation("GET", "/docs", "page", "A page from which every call can be tried", {200: Answered(None, "HTML")}, keyed=False),
 )  # fmt: skip

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from assay.app.gate.answers import answer_expectation, as_ours, check_http, failed, json_answer, refused
+from assay.agents.faust_shell.web_guard import LOOPBACK, asked_of, check, check_key
+from assay.agents.faust_shell.web_refusals import Handler, Refusing, refusing
+from assay.app.gate.answers import PATHS, answer_expectation, check_http, json_answer, refused
 from assay.app.gate.aside import BYTES_HERE_MAX, RESULTS_HERE_MAX, Aside
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import Answer, IngestCall
@@ -26,7 +28,7 @@ from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.requests import mark_of
 from assay.app.gate.short_forms import Reader, label_of, payment_of, short_items
 from assay.app.metrics import CONTENT_TYPE, GATE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
-from assay.contracts.api_key import KEY_HEADER, key_of
+from assay.contracts.api_key import key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
 from assay.contracts.reasons import Reason
@@ -41,7 +43,6 @@ PAGE_HEADERS = {
 ANSWER_WITHIN_S = 30
 #: a part of a path, and the same for aiohttp, which would leave out braces
 _ID, _ANY_ID = "{event_id}", "{event_id:[^/]+}"
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
 log = logging.getLogger("assay.gate")
 
@@ -66,7 +67,7 @@ _http_log.addFilter(_NoHttp())
 class GateServer:
     """Routes of one gate. `pins` are the run's six and its `run_id`; `decisions` knows what became of payments.
 
-    `accepts_key` says whether a key is valid now.
+    `accepts_key` says whether a key is valid now, `bind` is the address that it listens on.
     """
 
     def __init__(
@@ -80,11 +81,13 @@ class GateServer:
         decisions: Decisions | None = None,
         specification: Mapping[str, Any] | None = None,
         connections_max: int = GATE_CONNECTIONS_MAX,
+        bind: str = LOOPBACK,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
         self._pins = pins
         self._accepts_key = accepts_key
+        self._bind = bind
         self._clock = clock
         self._body_timeout_s = body_timeout_s
         self._decisions = decisions
@@ -94,7 +97,8 @@ class GateServer:
 
     def application(self) -> web.Application:
         """The aiohttp application."""
-        made = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._answer_refusals])
+        refusals = refusing(Refusing("gate", f"Calls go to {', '.join(PATHS)}.", log, _refused, before=check_http, after=self._rests))
+        made = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[refusals])
         for (method, path), handler in self._handlers().items():
             route = web.get if method == "GET" else web.post
             made.add_routes([route(path.replace(_ID, _ANY_ID), handler, expect_handler=answer_expectation)])
@@ -177,7 +181,8 @@ class GateServer:
         return json_answer(503 if state is GateState.RED else 200, {"state": state, "reasons": self._health.reasons()})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Prometheus."""
+        """Prometheus. Beyond this machine it sends a key of the run."""
+        check(asked_of(request), self._bind, self._accepts_key)
         GATE_RED.set(self._health.state is GateState.RED)
         return web.Response(body=exposition(GATE), headers={"Content-Type": CONTENT_TYPE})
 
@@ -204,13 +209,7 @@ class GateServer:
 
     def _check_key(self, request: web.Request) -> str:
         """The key of somebody who may call. Raises Quarantine(UNAUTHORISED)."""
-        if not self._accepts_key(key_of(request.headers)):
-            raise Quarantine(
-                Reason.UNAUTHORISED,
-                f"header {KEY_HEADER} is missing or wrong",
-                where=KEY_HEADER,
-                remedy="`assay key show --run DIR` prints the key of a run.",
-            )
+        check_key(key_of(request.headers), self._accepts_key)
         self._connections.known(request.protocol)
         return key_of(request.headers).decode("utf-8", "surrogateescape")
 
@@ -233,23 +232,13 @@ class GateServer:
         except ConnectionError:
             raise Quarantine(Reason.BODY_INVALID, "the caller hung up before the end of the body", remedy="Send the call again.") from None
 
-    @web.middleware
-    async def _answer_refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        headers: dict[str, str] = {}
-        try:
-            check_http(request)
-            return await handler(request)
-        except AssayError as error:
-            refusal = error
-        except web.HTTPException as error:
-            refusal, headers = as_ours(error, request)
-        except Exception:
-            log.exception("a call to %s failed in a way that was not foreseen", request.path)
-            return failed(request)
-        finally:
-            self._connections.rests(request.protocol)
-        GATE_REFUSED_CALLS.add({refusal.reason.value: 1})
-        return refused(refusal, request, headers)
+    def _rests(self, request: web.Request) -> None:
+        self._connections.rests(request.protocol)
+
+
+def _refused(error: AssayError, request: web.Request, headers: Mapping[str, str]) -> web.Response:
+    GATE_REFUSED_CALLS.add({error.reason.value: 1})
+    return refused(error, request, headers)
 
 
 def _exceptions_only(request: web.Request) -> bool:
