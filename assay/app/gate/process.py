@@ -131,8 +131,7 @@ def build(
     examples = examples_of(scope, known.policy_entities, next(iter(known.policy_currencies), "EUR"), clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
     decisions, described = Decisions(run, AdmissionIndex(run.dsn), bus_properties), specification(__version__, examples)
-    keys = RunKeys(run)
-    server = GateServer(pipeline, health, scope, keys.accepts, clock, body_timeout_s, decisions, described, connections_max, bind)
+    server = GateServer(pipeline, health, scope, RunKeys(run).accepts, clock, body_timeout_s, decisions, described, connections_max, bind)
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted, ready)
 
 
