@@ -21,6 +21,7 @@ from assay_command import assay, environment
 from fenced_blocks import steps
 from forged_chains import forge
 from records import RTDL, TRAFFIC, payment
+from run_layout import layout_faults
 from source_tree import ROOT
 
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
@@ -245,3 +246,4 @@ def test_a_run_to_which_nothing_was_posted_proves_nothing_and_ends_well(up: Up) 
     assert evidence is not None
     assert evidence.admitted_triggers == 0
     assert [proven for _, proven, _ in up.summary().verdicts] == [None] * 5
+    assert layout_faults(up.directory) == [], "the table of docs/commands.md is what a run leaves"
