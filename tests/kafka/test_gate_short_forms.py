@@ -88,23 +88,27 @@ def test_a_payment_without_a_decision_is_told_why(gate: GateProcess) -> None:
 def test_a_payment_that_a_lane_set_aside_is_told_why(gate: GateProcess) -> None:
     """Its dead letter is written as a lane writes it, and lies behind others: of a label with the same id, and of another payment."""
     gate.post("/v1/payments", [{**PAID, "event_id": name} for name in ("other", "late", "waits")])
-    raws = {unpack(record.value)[1]["event_id"]: record for record in read_records(gate.run.bootstrap, TRAFFIC, gate.run.namespace)}
+    found_on = [(record, record.value) for record in read_records(gate.run.bootstrap, TRAFFIC, gate.run.namespace)]
+    raws = {unpack(value)[1]["event_id"]: (record, value) for record, value in found_on if value is not None}
     why = Reason.LATE_BEYOND_WATERMARK
-    at = raws["late"]
+    at, _ = raws["late"]
     refused = [
         RefusedRecord(LABELS, 0, 0, Reason.LABEL_SUBJECT_UNKNOWN, "of a label", label("waits", 2, "waits", 1)),
         *(
-            RefusedRecord(TRAFFIC, raws[name].partition, raws[name].offset, why, f"of {name}", raws[name].value)
-            for name in ("other", "late")
+            RefusedRecord(TRAFFIC, record.partition, record.offset, why, f"of {name}", value)
+            for name, (record, value) in raws.items()
+            if name in ("other", "late")
         ),
     ]
     letters = [
         OutboundRecord(key, value, 0)
         for sent in dead_letters(QUARANTINE, refused, 5)
         for key, value in zip(sent.keys.tolist(), sent.values.tolist(), strict=True)
+        if key is not None and value is not None
     ]
     KafkaPublisher(gate.run.bootstrap, gate.run.namespace).publish(QUARANTINE, letters)
     found = until(lambda: told if (told := gate.get("/v1/decisions/late", KEY)[1])["error"] != "DECISION_PENDING" else None, every_s=0.2)
+    assert found is not None
     assert (found["error"], found["where"]) == ("EVENT_QUARANTINED", f"{TRAFFIC}[{at.partition}]@{at.offset}")
     assert found["detail"].endswith("so there is no decision: LATE_BEYOND_WATERMARK: of late")
     assert gate.get("/v1/decisions/waits", KEY)[1]["error"] == "DECISION_PENDING"
