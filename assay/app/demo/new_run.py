@@ -144,6 +144,7 @@ def wire(
     gate_port: int,
     web_port: int,
     reader_dsn: str = "",
+    bus_users: str = "",
 ) -> Run:
     """Wiring of a run, kept across restarts but for addresses that changed."""
     known = Run.load(directory) if (directory / "run.json").is_file() else None
@@ -155,6 +156,7 @@ def wire(
         bootstrap=bootstrap,
         dsn=dsn,
         reader_dsn=reader_dsn,
+        bus_users=bus_users,
         gate_url=f"http://{settings.gate_host}:{gate_port}",
         worker_url=f"http://{settings.web_host}:{web_port}",
         api_key=known.api_key if known else settings.api_key or new_key(),

@@ -12,7 +12,9 @@ from rich.console import Console
 from rich.text import Text
 
 from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.rights import grant
 from assay.app.bus.topics import create_topics
+from assay.app.bus.users import BusUser, client_properties, properties_of
 from assay.app.demo import processes
 from assay.app.demo.admitted import entry_of
 from assay.app.demo.finalisation import (
@@ -73,14 +75,15 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     config = world_config(wanted.platform_run_id, world.manifest, wanted.policy)
     unnamed = refuse_unnamed(world, wanted.policy, go_on=wanted.let_gate_refuse)
     refuse_other_config(wanted.directory, config)  # before anything is started
-    properties = read_bus_properties(settings.bus_properties)
+    read_bus_properties(settings.bus_properties)  # one that cannot be read is refused before anything is started
     with ExitStack() as stack:
         with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(wanted.directory, settings))
-        claim_topics(wanted.directory, config, settings, servers.bootstrap, properties)
+        claim_topics(wanted.directory, config, settings, servers.bootstrap, client_properties(servers.bus_users, BusUser.ADMIN, settings))
         run = _wired(wanted.directory, config, settings, servers)
         with stages.stage("start gate and worker", starts=True):
-            create_topics(run.bootstrap, run.namespace, run.partitions, properties)
+            create_topics(run.bootstrap, run.namespace, run.partitions, properties_of(run, BusUser.ADMIN, settings))
+            grant(run)
             running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
             if assay(run, "run", quiet=True):
                 raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
@@ -89,6 +92,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         with stages.stage("stream, decide, act and audit") as streaming:
             kept = processes.Kept([*servers.servers, *running], stages.say)
             streaming.rows = _stream(run, world.manifest.rows, unnamed, wanted.speedup, kept, console, stages.pace)
+        properties = properties_of(run, BusUser.READER, settings)
         seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows, refused_calls(run))
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
@@ -120,7 +124,7 @@ def _seal(wanted: Wanted, stages: Stages) -> SealedWorld:
 
 def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> Run:
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users)
 
 
 def _stream(run: Run, rows: int, unnamed: int, speedup: float, kept: processes.Kept, console: Console, pace: Pace) -> int:
