@@ -13,10 +13,11 @@ import pytest
 from demo_process import Demo, seal
 from proven_runs import make_run
 
+from assay.agents.topology import TOPOLOGY
 from assay.app.bus.admin import KafkaAdmin, TopicShape
 from assay.app.bus.lane_producer import LaneProducer
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
-from assay.app.bus.rights import Allowed, allowed, grant, rights_of
+from assay.app.bus.rights import READERS_GROUP, Allowed, allowed, grant, rights_of
 from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics
 from assay.app.bus.users import BusUser, properties_of
@@ -24,6 +25,7 @@ from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.app.substrate import Server
 from assay.app.substrate.kafka import start_kafka
+from assay.contracts.consumer_groups import group_of
 from assay.contracts.errors import AssayError, Retry, Stop
 from assay.contracts.handles import CONTROL, JOURNAL_RTDL, RTDL, TRAFFIC
 from assay.contracts.topics import topic, topics
@@ -98,6 +100,15 @@ def test_a_user_reads_its_declared_topics_and_no_other(run: Run, user: BusUser) 
     assert given == {one.handle for one in allowed() if one.user == user and one.verb == "READ"} & {TRAFFIC, RTDL, CONTROL}
 
 
+def test_a_reader_has_a_consumer_group_and_none_of_those_of_lanes(run: Run) -> None:
+    cluster = KafkaAdmin(run.bootstrap, properties_of(run, BusUser.READER), PATIENCE_MS / 1_000)
+    name = topic(RTDL).name(run.namespace)
+    assert cluster.committed(READERS_GROUP, [name]) == {}
+    for lane in TOPOLOGY.lanes:
+        with pytest.raises(Retry, match="Group authorization failed"):
+            cluster.committed(group_of(run.namespace, run.platform_run_id, lane.group, 0), [name])
+
+
 ATTEMPTS: dict[str, Callable[[KafkaAdmin, Run], object]] = {
     "make a topic": lambda cluster, _: cluster.create([TopicShape("another", 1)]),
     "delete a topic": lambda cluster, run: cluster.delete([topic(RTDL).name(run.namespace)]),
@@ -167,7 +178,7 @@ def test_passwords_stand_in_files_of_their_owner_alone(run: Run, home: Path) -> 
     assert not [command for command in commands if any(password in command for password in passwords)]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 def test_a_run_on_servers_of_its_own_is_proven_and_shows_no_password(tmp_path: Path) -> None:
     world = seal(tmp_path, seed=52, rows=ROWS)
     demo = Demo(tmp_path, world, "", "")

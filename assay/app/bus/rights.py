@@ -25,6 +25,10 @@ USER_OF: Final = {
 }
 
 
+#: the consumer group of who reads with a client of their own, see docs/own-client.md
+READERS_GROUP: Final = "reader"
+
+
 class Allowed(NamedTuple):
     """A user may read or write a topic, by its handle."""
 
@@ -41,9 +45,10 @@ def allowed() -> frozenset[Allowed]:
 
 
 def rights_of(run: Run) -> frozenset[Right]:
-    """The same for the topics of a run, and for the worker the consumer groups of its lanes."""
+    """The same for the topics of a run, and the consumer groups: those of lanes for the worker, one for readers."""
     on_topics = (Right(user, verb, "TOPIC", topic(handle).name(run.namespace)) for user, verb, handle in allowed())
-    return frozenset((*on_topics, *(Right(BusUser.WORKER, "READ", "GROUP", group) for group in _groups(run))))
+    groups = *((BusUser.WORKER, group) for group in _groups(run)), (BusUser.READER, READERS_GROUP)
+    return frozenset((*on_topics, *(Right(user, "READ", "GROUP", group) for user, group in groups)))
 
 
 def grant(run: Run) -> None:
