@@ -17,7 +17,8 @@ from assay.app.gate.admission import RecordMetadata, RefusedEvent, Verdict
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter, spool_of
 from assay.app.gate.segments import SegmentLog
-from assay.app.report.paid import row_named, world_of
+from assay.app.oracle.sealed_world import find_world
+from assay.app.report.paid import row_named
 from assay.app.run.directory import Run, RunConfig
 from assay.contracts.pins import Pins
 from assay.tables.feature_document import parse_document
@@ -59,7 +60,7 @@ def shown_run(directory: Path, **columns: Any) -> Run:
 
 def decision_on(run: Run, source_id: str) -> dict[str, Any]:
     """The decision on a payment of the run's world."""
-    row = row_named(world_of(run) or small_world(run.directory), source_id)
+    row = row_named(find_world(run.store, run.config.manifest_fingerprint) or small_world(run.directory), source_id)
     assert row is not None
     decision = decided(row["event_id"], row["ts_us"], row["ts_us"] + 5, 35, "STEP_UP", ["MANY", "DEAR"])
     digest = compile_rules(POLICY, parse_document(FEATURES)).policy.digest

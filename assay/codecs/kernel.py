@@ -50,6 +50,11 @@ def _place(file: Any, compiled_from: bytes) -> None:
         file._data_name_pattern = file._data_name_pattern.replace(".{number", f".{_PROCESSOR}.{{number")  # noqa: SLF001
 
 
+def is_compiled(function: Any) -> bool:
+    """Whether machine code of a kernel's present source lies on disk, for the processor of this process."""
+    return bool(_PLAIN) or bool(function._cache._cache_file._load_index())  # noqa: SLF001
+
+
 def part(function: F) -> F:
     """A function called by kernels."""
     return function if _PLAIN else cast(F, njit(**_LEAN)(function))

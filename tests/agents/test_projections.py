@@ -59,7 +59,7 @@ def test_changelog_rows_are_the_tables_rows_once_per_key_and_interval() -> None:
         wall_us = WALL_US + number * interval_us // 3 + (interval_us if last else 0)
         moved = replace(batch, epoch=0, sequence=number, wall_us=wall_us, ranges=[], watermarks=[])
         out = [emission for emission in one.apply(moved.to_bytes()).emissions if emission.handle in newest]
-        for handle, _, keys, values in out:
+        for handle, _, keys, values, _ in out:
             assert len(set(keys.tolist())) == len(keys.lengths)
             for key in keys.text():
                 sent.setdefault(f"{handle} {key}", []).append(number)
@@ -83,7 +83,7 @@ def test_the_entities_take_turns_within_an_interval() -> None:
     for number, batch in enumerate(batches):
         wall_us = WALL_US + number * interval_us // 4 + (interval_us if number == 12 else 0)
         out = one.apply(replace(batch, epoch=0, sequence=number, wall_us=wall_us, ranges=[], watermarks=[]).to_bytes()).emissions
-        told.append({key.split(":")[0] for handle, _, keys, _ in out if handle == ENTITIES for key in map(str, keys.text())})
+        told.append({key.split(":")[0] for handle, _, keys, *_ in out if handle == ENTITIES for key in map(str, keys.text())})
     both, turns = {"customer", "terminal"}, [set(), {"customer"}, set(), {"terminal"}]
     assert told == [both, *turns, *turns, *turns[:3], both]
 

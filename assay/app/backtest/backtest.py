@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from assay.agents.rule_plan import compile_rules
 from assay.app.backtest.answer import Answer, ChangedPayment
-from assay.app.backtest.candidate import Missing, config_under, missing_of, names_of, refuse_unfit, world_of
+from assay.app.backtest.candidate import Missing, config_under, missing_of, names_of, refuse_unfit
 from assay.app.backtest.folding import folded
 from assay.app.backtest.seen import Seen, currency_check
 from assay.app.backtest.sources import Sources
 from assay.app.backtest.tally import TOGETHER, Tally
 from assay.app.backtest.truth import Truth, surveyed, truth_of
+from assay.app.oracle.sealed_world import find_world
 from assay.app.policy.documents import Policy
 from assay.app.progress import unseen
 from assay.app.report.payments import exponents_of
@@ -26,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 def refuse_unfit_policy(run: Run, policy: Policy) -> None:
     """Refuse a policy that does not fit the run's world before anything is read from a server."""
-    refuse_unfit(run, policy, world_of(run))
+    refuse_unfit(run, policy, find_world(run.store, run.config.manifest_fingerprint))
 
 
 def backtest(
@@ -45,7 +46,7 @@ def backtest(
     nothing else. Raises Stop (COLUMN_NOT_JOURNALED, POLICY_ENTITY_ABSENT, CURRENCY_NOT_OF_POLICY, RUN_CONFIG_MISMATCH, and as
     the lane does).
     """
-    world = world_of(run)
+    world = find_world(run.store, run.config.manifest_fingerprint)
     refuse_unfit(run, policy, world)
     missing = missing_of(run, config_under(run.config, policy), world, sources)
     survey = surveyed(sources.journal())

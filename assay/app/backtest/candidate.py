@@ -11,7 +11,7 @@ from assay.app.backtest.folding import LANE, lane_columns
 from assay.app.backtest.refusals import not_journaled
 from assay.app.backtest.sources import Sources
 from assay.app.backtest.translation import MissingColumns
-from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import Run, RunConfig
@@ -36,16 +36,6 @@ class Missing(NamedTuple):
 def config_under(config: RunConfig, policy: Policy) -> RunConfig:
     """The config of a run, had it been begun with this policy."""
     return config.model_copy(update={"features": policy.features, "policy": policy.rules})
-
-
-def world_of(run: Run) -> SealedWorld | None:
-    """The sealed world of a run, None for a run without one."""
-    try:
-        return open_world(run.store, run.config.manifest_fingerprint)
-    except Stop as refusal:
-        if refusal.reason is Reason.PACK_NOT_FOUND:
-            return None
-        raise
 
 
 def refuse_unfit(run: Run, policy: Policy, world: SealedWorld | None) -> None:

@@ -16,14 +16,12 @@ from rich.console import Console
 from assay.app.cli.plain_app import plain_app
 from assay.app.labels.label_file import label_rows, load_label_mapping
 from assay.app.labels.posting import Posted, post_labels
-from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.sealed_world import find_world
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.app.screen import Screen, say
 from assay.app.streamer.gate_client import GateClient
 from assay.app.streamer.retry import RetryPolicy
-from assay.contracts.errors import Stop
-from assay.contracts.reasons import Reason
 
 app = plain_app("Tell a run what its payments turned out to be.", no_args_is_help=True)
 
@@ -54,7 +52,9 @@ def import_labels(
     Ends with 1 when the gate refused a row. Example: assay labels import disputes.csv --mapping disputes.yaml --run runs/live
     """
     wired, read = Run.load(run), load_label_mapping(mapping)
-    rows = label_rows(file, read, _world(wired) if read.source_id else None, time.time_ns() // 1_000)
+    rows = label_rows(
+        file, read, find_world(wired.store, wired.config.manifest_fingerprint) if read.source_id else None, time.time_ns() // 1_000
+    )
     posted = asyncio.run(_post(wired, rows, read.source, RetryPolicy(budget_s=retry_budget), Screen(stderr=as_json)))
     if as_json:
         say(json.dumps({"rows": len(rows), "counts": posted.counts, "refused": [row._asdict() for row in posted.refused]}))
@@ -70,15 +70,6 @@ async def _post(run: Run, rows: pl.DataFrame, source: str, policy: RetryPolicy, 
             return await post_labels(rows, source, gate, line.show)
     finally:
         await gate.close()
-
-
-def _world(run: Run) -> SealedWorld | None:
-    try:
-        return open_world(run.store, run.config.manifest_fingerprint)
-    except Stop as refusal:
-        if refusal.reason is not Reason.PACK_NOT_FOUND:
-            raise
-        return None
 
 
 def _tell(posted: Posted, rows: int, console: Console) -> None:

@@ -17,14 +17,13 @@ from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.publisher import KafkaPublisher
-from assay.app.bus.rights import grant
-from assay.app.bus.topics import create_topics
-from assay.app.bus.users import BusUser, client_properties, properties_of
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.demo import processes
+from assay.app.demo.compiled import compile_kernels
 from assay.app.demo.finalisation import reopen, utc_now
 from assay.app.demo.live_run import LiveRun, conclude, serve
-from assay.app.demo.new_run import claim_topics, live_config, refuse_other_policy, run_id_at, wire
+from assay.app.demo.new_run import claim_topics, live_config, open_topics, refuse_other_policy, run_id_at, wire
 from assay.app.demo.stages import Stages
 from assay.app.demo.watch import audited
 from assay.app.pace import pace_of
@@ -65,14 +64,14 @@ def up(
     with ExitStack() as stack:
         stack.enter_context(begun_in(directory, "assay up", made=not directory.exists()))
         refuse_running(directory, settings)
+        compile_kernels(stages)
         _on_signals(lambda *_: stop.set())
         with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(directory, settings))
         fresh = not (directory / "run.json").is_file()
         wired = _wired(directory, loaded, settings, servers)
         with stages.stage("start gate and worker", starts=True):
-            create_topics(wired.bootstrap, wired.namespace, wired.partitions, properties_of(wired, BusUser.ADMIN, settings))
-            grant(wired)
+            open_topics(wired, settings)
             publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties_of(wired, BusUser.RUNNER, settings))
             announce(wired.config, publisher, time.time_ns() // 1_000)
             reopen(wired)
@@ -96,8 +95,7 @@ def _on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
 def _wired(directory: Path, policy: Policy, settings: Settings, servers: Substrate) -> Run:
     known = Run.load(directory) if (directory / "run.json").is_file() else None
     config = known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy)
-    properties = client_properties(servers.bus_users, BusUser.ADMIN, settings)
-    claim_topics(directory, config, settings, servers.bootstrap, properties)
+    claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
     return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users)
 

@@ -183,6 +183,16 @@ def seal_document(manifest: WorldManifest) -> bytes:
     return json.dumps({**seal, "seal_status": SEALED_OK}, sort_keys=True, indent=1).encode() + b"\n"
 
 
+def find_world(store: ObjectStore, fingerprint: str) -> SealedWorld | None:
+    """Open a world; None where there is none of this fingerprint, as of a live run. Raises Stop as `open_world` does otherwise."""
+    try:
+        return open_world(store, fingerprint)
+    except Stop as refusal:
+        if refusal.reason is Reason.PACK_NOT_FOUND:
+            return None
+        raise
+
+
 def open_world(store: ObjectStore, fingerprint: str) -> SealedWorld:
     """Open a world by the fingerprint of its manifest.
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from assay.app.bus.topic_reader import read_topic
-from assay.app.report.paid import row_named, world_of
+from assay.app.oracle.sealed_world import find_world
+from assay.app.report.paid import row_named
 from assay.app.report.undecided import refuse_quarantined, refuse_set_aside, why_not
 from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head, segment_key
@@ -55,7 +56,7 @@ def find(run: Run, wanted: str, bus: Bus = on_bus) -> Found:
     found = next(_in_segments(run, needles), None)
     if found is not None:
         return found
-    world = world_of(run)
+    world = find_world(run.store, run.config.manifest_fingerprint)
     row = None if world is None else row_named(world, wanted)
     event_id = row["event_id"] if row else wanted
     if event_id != wanted:

@@ -9,12 +9,11 @@ import polars as pl
 
 from assay.app.bus.topic_reader import read_records
 from assay.app.oracle.mapping import Mapping as FileMapping
-from assay.app.oracle.sealed_world import SealedWorld, WorldPart, open_world
+from assay.app.oracle.sealed_world import SealedWorld, WorldPart, find_world
 from assay.app.run.directory import Run
 from assay.codecs.single_object import unpack
 from assay.contracts.currencies import amount_text
-from assay.contracts.errors import AssayError, Stop
-from assay.contracts.reasons import Reason
+from assay.contracts.errors import AssayError
 from assay.contracts.topics import topic_named
 
 _ENTITY = "entity."
@@ -46,7 +45,7 @@ class Paid(NamedTuple):
 def paid_of(run: Run, decision: Mapping[str, Any], properties: Mapping[str, str] | None = None) -> Paid:
     """The payment of a decision: what the decision says, then the sealed world, then the record on the bus if neither knows."""
     told, source = told_by(decision), decision["source_event"]
-    world = world_of(run)
+    world = find_world(run.store, run.config.manifest_fingerprint)
     row = None if world is None else row_at(world, source["ts_utc"], source["event_id"])
     if world is not None and row is not None:
         of_file = _of_row(row, world)
@@ -62,16 +61,6 @@ def told_by(decision: Mapping[str, Any]) -> Paid:
     if not currency:
         return Paid()
     return Paid(decision["amount_minor"], currency, {name: id_ for name, id_ in decision["entities"].items() if id_})
-
-
-def world_of(run: Run) -> SealedWorld | None:
-    """The run's sealed world; None for a live run, which has none."""
-    try:
-        return open_world(run.store, run.config.manifest_fingerprint)
-    except Stop as refusal:
-        if refusal.reason is not Reason.PACK_NOT_FOUND:
-            raise
-        return None
 
 
 def row_at(world: SealedWorld, ts_us: int, event_id: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
-from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.sealed_world import SealedWorld, find_world
 from assay.app.oracle.set_aside import set_aside_text
 from assay.app.report.evidence import CLAIMS, AuditEvidence, ReplayEvidence, RunEvidence, read_decisions
 from assay.app.report.findings import NOTHING, Findings, findings_of, placed
@@ -21,9 +21,7 @@ from assay.app.report.recheck import Held, recheck
 from assay.app.report.share import Share, share
 from assay.app.report.verdicts import Shown, came_in, checked_again
 from assay.app.run.directory import Run
-from assay.contracts.errors import Stop
 from assay.contracts.outcomes import OUTCOMES
-from assay.contracts.reasons import Reason
 
 BINS = 60
 LATENCY_OF = "a batch's journal record to decisions acknowledged, while streaming"
@@ -170,7 +168,7 @@ def summarize(run: Run) -> RunSummary:
     """Read the evidence of a run. Raises Stop(EVIDENCE_INVALID) for evidence that cannot be read."""
     store = run.store
     evidence, replay, audit = RunEvidence.read(store), ReplayEvidence.read(store), AuditEvidence.read(store)
-    world, decisions = _world(run), read_decisions(store)
+    world, decisions = find_world(run.store, run.config.manifest_fingerprint), read_decisions(store)
     held, places = recheck(store, audit, replay, decisions)
     held = held._replace(receipts=_receipts(run, evidence))
     frame, labels = (None, NOTHING.labels) if decisions is None else judged(decisions, world, read_labels(store))
@@ -210,15 +208,6 @@ def _eligible(sealed: int | None, evidence: RunEvidence | None) -> int | None:
         return None
     came_in = evidence.admitted_triggers if sealed is None else sealed
     return None if came_in is None else came_in - evidence.refused_triggers
-
-
-def _world(run: Run) -> SealedWorld | None:
-    try:
-        return open_world(run.store, run.config.manifest_fingerprint)
-    except Stop as refusal:
-        if refusal.reason is Reason.PACK_NOT_FOUND:
-            return None
-        raise
 
 
 def _by_outcome(frame: pl.DataFrame, *, known: bool) -> list[OutcomeRow]:

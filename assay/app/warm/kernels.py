@@ -25,6 +25,7 @@ from assay.app.simulation.simulator import Simulator
 from assay.app.warm.world import PAYMENTS, config_of, world
 from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.columns import Strings
+from assay.codecs.kernel import is_compiled
 from assay.codecs.record_batch import record_batches, sealed
 from assay.codecs.record_batch_read import read_batches
 from assay.codecs.record_headers import framed_headers
@@ -34,6 +35,8 @@ from assay.contracts.handles import RTDL
 from assay.contracts.reasons import Reason
 from assay.tables.feature_plan import compile_plan
 
+#: compiled only where a processor has no instruction for it
+OTHER_MACHINES = {"assay.codecs.crc32c_kernel._step_by_tables"}
 POLICIES = ("handbook", "transfers", "workload_w")
 #: two, because a single partition needs no partitioner
 PARTITIONS = partition_counts(2)
@@ -67,6 +70,11 @@ def load(config: RunConfig) -> None:
     decisions = lane.table("decisions")
     if decisions is not None:
         decisions.row("p1")
+
+
+def cold() -> list[str]:
+    """Names of the kernels that would be compiled at their first call."""
+    return [name for name, kernel in kernels().items() if name not in OTHER_MACHINES and not is_compiled(kernel)]
 
 
 def kernels() -> dict[str, Dispatcher]:

@@ -11,7 +11,7 @@ from source_tree import ROOT
 
 from assay.app.cli import main
 
-PAYMENTS = str(ROOT / "docs" / "tutorial" / "payments.csv")
+PAYMENTS = str(ROOT / "assay" / "app" / "oracle" / "samples" / "shop.csv")
 
 
 def _call(*arguments: str) -> int:

@@ -23,6 +23,7 @@ ANSWERS = {
     "creditcard": ["time.unit=s", "time.origin=2013-09-01T00:00:00Z", "currency.constant=EUR"],
     "ieee_cis": ["time.unit=s", "time.origin=2017-12-01T00:00:00Z", "currency.constant=USD", "currencies=USD"],
     "paysim": ["time.unit=h", "time.origin=2024-01-01T00:00:00Z", "currency.constant=USD"],
+    "shop": ["time.zone=Europe/Berlin"],
     "sparkov": ["time.zone=UTC", "currency.constant=USD"],
     "tabformer": ["time.zone=UTC", "amount.sign=any", "currency.constant=USD"],
 }

@@ -74,7 +74,7 @@ def test_who_finds_no_room_says_so_and_leaves_no_half_file(tmp_path: Path, write
 def test_a_worker_that_ends_for_want_of_room_says_so_and_may_be_started_again(tmp_path: Path) -> None:
     with files_end_at(4_096), pytest.raises(StoreFull) as full:
         an_audit_segment(tmp_path)
-    assert exit_code(full.value) == Retry.exit_code
+    assert exit_code(full.value) == Retry.kind_code
     assert last_words(full.value).startswith(f"STORE_FULL: there is no room for a file: File too large (at {tmp_path}/audit/segments/")
 
 
