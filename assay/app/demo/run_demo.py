@@ -74,13 +74,12 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     config = world_config(wanted.platform_run_id, world.manifest, wanted.policy)
     unnamed = refuse_unnamed(world, wanted.policy, go_on=wanted.let_gate_refuse)
     refuse_other_config(wanted.directory, config)  # before anything is started
-    given = read_bus_properties(settings.bus_properties)
+    read_bus_properties(settings.bus_properties)  # one that cannot be read is refused, too
     compile_kernels(stages)
     with ExitStack() as stack:
         with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(wanted.directory, settings))
-        claim_topics(wanted.directory, config, settings, servers.bootstrap, given)
-        run = _wired(wanted.directory, config, settings, servers)
+        run, properties = _wired(wanted.directory, config, settings, servers)
         with stages.stage("start gate and worker", starts=True):
             open_topics(run, settings)
             running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
@@ -91,7 +90,6 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         with stages.stage("stream, decide, act and audit") as streaming:
             kept = processes.Kept([*servers.servers, *running], stages.say)
             streaming.rows = _stream(run, world.manifest.rows, unnamed, wanted.speedup, kept, console, stages.pace)
-        properties = properties_of(run, BusUser.READER, settings)
         seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows, refused_calls(run))
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
@@ -121,9 +119,12 @@ def _seal(wanted: Wanted, stages: Stages) -> SealedWorld:
     return world
 
 
-def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> Run:
+def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> tuple[Run, dict[str, str]]:
+    """The run, and how who reads it reaches Kafka."""
+    claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users)
+    run = wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users)
+    return run, properties_of(run, BusUser.READER, settings)
 
 
 def _stream(run: Run, rows: int, unnamed: int, speedup: float, kept: processes.Kept, console: Console, pace: Pace) -> int:
