@@ -19,17 +19,19 @@ def admit(dsn: str, run: str, *names: str) -> list[bytes]:
     keys = [dedupe_key(run, "traffic", name) for name in names]
     for some in (keys[:-1], keys[-1:]):
         batch, first = index.next_batch(len(some))
-        index.claim([Claim(key, b"p" * 32, first) for key in some], batch)
+        index.claim([Claim(key, b"p" * 32, first, None) for key in some], batch)
         if some is not keys[-1:] and len(some) > 1:
             index.settle(batch, [RecordMetadata(0, at) for at in range(len(some))])
     index.mark(run, "traffic", 5, False)
+    index.pin_currency(run, "EUR")
     index.close()
     return keys
 
 
 def rows(dsn: str) -> dict[str, int]:
     with psycopg.connect(dsn) as connection:
-        counts = {name: connection.execute(f"SELECT count(*) FROM ig_{name}").fetchone() for name in ("claims", "batches", "marks")}
+        tables = ("claims", "batches", "marks", "currencies")
+        counts = {name: connection.execute(f"SELECT count(*) FROM ig_{name}").fetchone() for name in tables}
     return {name: row[0] for name, row in counts.items() if row is not None}
 
 
@@ -37,10 +39,10 @@ def test_every_row_of_a_run_goes_and_no_row_of_another(dsn: str) -> None:
     keys = admit(dsn, "one", "a", "b", "c")
     admit(dsn, "one", "d", "e", "f")  # a second session, of which no receipt is asked for
     admit(dsn, "two", "a", "b", "c")
-    assert rows(dsn) == {"claims": 9, "batches": 3, "marks": 2}
+    assert rows(dsn) == {"claims": 9, "batches": 3, "marks": 2, "currencies": 2}
     more = [dedupe_key("one", "traffic", "d")]
-    assert forget_run(dsn, "one", iter([*keys[:1], *more])) == 6 + 2 + 1
-    assert rows(dsn) == {"claims": 3, "batches": 1, "marks": 1}
+    assert forget_run(dsn, "one", iter([*keys[:1], *more])) == 6 + 2 + 1 + 1
+    assert rows(dsn) == {"claims": 3, "batches": 1, "marks": 1, "currencies": 1}
     assert forget_run(dsn, "one", iter(keys)) == 0
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import polars as pl
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from assay.app.oracle.mapping_csv import CsvForm
+from assay.app.oracle.mapping_faults import fault_of
 from assay.app.oracle.mapping_parts import Closed, Column, RowFilter, ShortText, Values
 from assay.app.oracle.mapping_time import TimeColumn
 from assay.app.oracle.reading import read_input
@@ -32,6 +33,13 @@ class Told(Closed):
     column: Column
     fraud: Values
     legit: Values | None = None
+
+    @model_validator(mode="after")
+    def _apart(self) -> Told:
+        both = sorted(set(meanings(self.fraud)) & set(meanings(self.legit or ())))
+        if both:
+            raise ValueError(f"'{both[0]}' stands in 'fraud' and in 'legit'; a value means one of them")
+        return self
 
 
 class LabelMapping(Closed):
@@ -67,6 +75,9 @@ class LabelMapping(Closed):
         return [self.payment, *self.time.names, *told_in, *(one.column for one in self.filter or ())]
 
 
+_PARTS: Final[dict[str, type[BaseModel]]] = {"time": TimeColumn, "label": Told, "csv": CsvForm, "filter": RowFilter}
+
+
 def load_label_mapping(path: Path) -> LabelMapping:
     """Read a mapping. Raises Stop(INPUT_FILE_MISSING), Stop(MAPPING_INVALID) naming the field."""
     if not path.is_file():
@@ -74,10 +85,9 @@ def load_label_mapping(path: Path) -> LabelMapping:
     try:
         return LabelMapping.model_validate(read_document(path.read_bytes(), Reason.MAPPING_INVALID, str(path)))
     except ValidationError as error:
-        first = error.errors()[0]
-        what = f"{'.'.join(map(str, first['loc'])) or 'the document'}: {first['msg'].removeprefix('Value error, ')}"
-        remedy = "Correct this field of the mapping; docs/http.md shows a whole one."
-        raise Stop(Reason.MAPPING_INVALID, what, where=str(path), remedy=remedy) from None
+        fault = fault_of(error, _PARTS, LabelMapping)
+        remedy = f"{fault.remedy} docs/http.md shows a whole one."
+        raise Stop(Reason.MAPPING_INVALID, fault.what, where=str(path), remedy=remedy) from None
 
 
 def label_rows(path: Path, mapping: LabelMapping, world: SealedWorld | None, now_us: int) -> pl.DataFrame:

@@ -89,6 +89,9 @@ def test_an_id_that_the_world_does_not_have_refuses_the_file_and_a_run_without_a
         (MAPPING + "source_id: x\n", "give either 'event_id' or 'source_id'"),
         (MAPPING + "colour: blue\n", "colour: "),
         ("event_id: payment\nlabel: FRAUD\n", "time: "),
+        (MAPPING.replace("time: {column: told, zone: Europe/Berlin}", "time: told"), "time: expected keys and values"),
+        (MAPPING.replace("[won]", "[won, LOST]"), "label: 'lost' stands in 'fraud' and in 'legit'"),
+        (MAPPING.replace("[lost, Fraud]", "[1, won]"), "'won' stands in 'fraud' and in 'legit'"),
     ],
 )
 def test_a_mapping_that_does_not_say_enough_is_refused(tmp_path: Path, mapping: str, told: str) -> None:
