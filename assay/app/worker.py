@@ -14,7 +14,8 @@ from typing import Any
 from assay.agents.faust_shell.agents import Pages, Shell, ShellLane, WorkerApp, build_app
 from assay.agents.topology import TOPOLOGY
 from assay.app import metrics
-from assay.app.bus.properties import aiokafka_arguments, read_bus_properties
+from assay.app.bus.properties import aiokafka_arguments
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.lane.wiring import wire
 from assay.app.private_files import keep_private
 from assay.app.run.directory import Run
@@ -49,7 +50,7 @@ def build_worker(settings: Settings) -> WorkerApp:
         raise Stop(Reason.RUN_MISSING, "no run is named", remedy="Set ASSAY_RUN, or give --run the directory of the run.")
     run = Run.load(settings.run)
     failpoints = Failpoints(settings.failpoint, settings.failpoint_file)
-    properties = read_bus_properties(settings.bus_properties)
+    properties = properties_of(run, BusUser.WORKER, settings)
     shell = Shell(
         name=f"{run.namespace}{run.platform_run_id}",
         bootstrap=run.bootstrap,

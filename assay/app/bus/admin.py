@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
@@ -11,9 +11,10 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
-from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from assay.app.bus.client import librdkafka_settings
@@ -37,6 +38,11 @@ POLL_S: Final = 0.02
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
+#: a filter that every right passes: the stubs do not know that None is any name
+ANY_RIGHT: Final = AclBindingFilter(
+    ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY  # type: ignore[arg-type]
+)  # fmt: skip
+
 #: partition → (first offset, offset after the last)
 Bounds = Mapping[int, tuple[int, int]]
 
@@ -47,6 +53,15 @@ class TopicShape(NamedTuple):
     name: str
     partitions: int
     config: Mapping[str, str] = {}
+
+
+class Right(NamedTuple):
+    """A user may do an operation with the topic or group of this name."""
+
+    user: str
+    operation: str
+    kind: str
+    name: str
 
 
 class KafkaAdmin:
@@ -117,6 +132,31 @@ class KafkaAdmin:
             self._result(future)
 
     # -- offsets
+
+    def rights(self, users: Collection[str]) -> frozenset[Right]:
+        """What the broker allows these users beside what everybody may."""
+        found = self._result(self._client.describe_acls(ANY_RIGHT, request_timeout=self._timeout_s))
+        rights = (Right(one.principal.removeprefix("User:"), one.operation.name, one.restype.name, one.name) for one in found)
+        return frozenset(right for right in rights if right.user in users)
+
+    def give(self, rights: Collection[Right]) -> None:
+        """Allow what was not allowed."""
+        given = [_binding(right) for right in rights]
+        for future in self._client.create_acls(given, request_timeout=self._timeout_s).values() if given else ():
+            self._result(future)
+
+    def set_rights(self, users: Collection[str], wanted: Collection[Right]) -> None:
+        """Allow these users what is wanted, and take from them what else they were allowed; return when the broker goes by it."""
+        held = self.rights(users)
+        self.give([right for right in wanted if right not in held])
+        taken = [_filter(right) for right in held if right not in wanted]
+        for future in self._client.delete_acls(taken, request_timeout=self._timeout_s).values() if taken else ():
+            self._result(future)
+        deadline = time.monotonic() + self._timeout_s
+        while self.rights(users) != frozenset(wanted):  # the controller has them, the broker hears of them a little later
+            if time.monotonic() > deadline:
+                raise unreachable(f"rights given are not there after {self._timeout_s:g} s", self.bootstrap)
+            time.sleep(POLL_S)
 
     def bounds(self, name: str) -> Bounds:
         """The offsets that every partition of a topic holds; a transaction that is not ended ends them.
@@ -195,3 +235,13 @@ class KafkaAdmin:
             raise unreachable(error.args[0].str(), self.bootstrap) from None
         except FutureTimeoutError:
             raise unreachable(f"no answer within {self._timeout_s:g} s", self.bootstrap) from None
+
+
+def _binding(right: Right) -> AclBinding:
+    kind, operation = ResourceType[right.kind], AclOperation[right.operation]
+    return AclBinding(kind, right.name, ResourcePatternType.LITERAL, f"User:{right.user}", "*", operation, AclPermissionType.ALLOW)
+
+
+def _filter(right: Right) -> AclBindingFilter:
+    kind, operation = ResourceType[right.kind], AclOperation[right.operation]
+    return AclBindingFilter(kind, right.name, ResourcePatternType.LITERAL, f"User:{right.user}", "*", operation, AclPermissionType.ALLOW)

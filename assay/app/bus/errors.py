@@ -14,7 +14,7 @@ from assay.contracts.reasons import Reason
 Unreachable = Callable[[str, str], AssayError]
 
 _CHECK = "Check the address, and that the broker runs and may be reached from here."
-_START_SERVERS = "The broker of a run that assay started is started again by `assay substrate up --dir RUN`."
+_START_SERVERS = "The broker of a run that assay started is started again by `assay substrate up --dir RUN`; --run RUN finds its password."
 
 
 def unreachable(cause: str, where: str) -> Retry:

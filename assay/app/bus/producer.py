@@ -56,8 +56,14 @@ class RecordProducer:
         self._producer.poll(wait_s)
 
     def flush(self, wait_s: float) -> int:
-        """Wait until every record has its report; how many have none when the time is up."""
-        return int(self._producer.flush(wait_s))
+        """Wait until every record has its report; how many have none when the time is up.
+
+        Raises Stop(PRODUCE_FAILED) after a fatal error.
+        """
+        try:
+            return int(self._producer.flush(wait_s))
+        except KafkaException as error:
+            raise not_written(error.args[0].str(), self.bootstrap) from None
 
     def partitions(self, timeout_s: float) -> dict[str, int]:
         """Partitions of every topic, by its real name. Raises Retry(BROKER_UNREACHABLE)."""
