@@ -14,6 +14,7 @@ from typing import Any
 from assay.agents.faust_shell.agents import Pages, Shell, ShellLane, WorkerApp, build_app
 from assay.agents.topology import TOPOLOGY
 from assay.app import metrics
+from assay.app.bus.client import hush_loopback
 from assay.app.bus.properties import aiokafka_arguments
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.lane.wiring import wire
@@ -64,6 +65,7 @@ def build_worker(settings: Settings) -> WorkerApp:
     pace = SnapshotPace(settings.snapshot_every_records, settings.snapshot_every_s)
     lanes = wire(run, packs_of(settings.packs), failpoints, properties, settings.webhook_url, pace)
     specs = [ShellLane(lane.id, lane.group, lane.topics, lane.tables, lane.driver) for lane in lanes]
+    hush_loopback(run.bootstrap)
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
     return build_app(shell, specs, _pages)
 

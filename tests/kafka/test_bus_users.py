@@ -10,25 +10,38 @@ from pathlib import Path
 
 import psutil
 import pytest
+from aiokafka.conn import create_conn
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.admin import DescribeAclsRequest
+from assay_command import assay
 from demo_process import Demo, seal
 from proven_runs import make_run
 
 from assay.agents.topology import TOPOLOGY
+from assay.app.audit.witnesses import witnesses_of
 from assay.app.bus.admin import KafkaAdmin, TopicShape
+from assay.app.bus.errors import cause_of
 from assay.app.bus.lane_producer import LaneProducer
+from assay.app.bus.producer import RecordProducer
+from assay.app.bus.properties import aiokafka_arguments
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.rights import READERS_GROUP, Allowed, allowed, grant, rights_of
 from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics
-from assay.app.bus.users import BusUser, properties_of
+from assay.app.bus.users import BusUser, properties_file, properties_of
+from assay.app.gate.publisher import BusPublisher
+from assay.app.report.gate_lines import receipts_of
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.app.substrate import Server
 from assay.app.substrate.kafka import start_kafka
 from assay.contracts.consumer_groups import group_of
 from assay.contracts.errors import AssayError, Retry, Stop
+from assay.contracts.exit_codes import USAGE
 from assay.contracts.handles import CONTROL, JOURNAL_RTDL, RTDL, TRAFFIC
+from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic, topics
+from assay.testing import until
 
 pytestmark = pytest.mark.tier2
 
@@ -36,6 +49,8 @@ COMPONENTS = [user for user in BusUser if user is not BusUser.ADMIN]
 #: an answer that does not come is not waited for long
 PATIENCE_MS = 5_000
 ROWS = 300
+#: any kind, operation or permission, in Kafka's protocol
+ANY = 1
 
 
 @pytest.fixture(scope="module")
@@ -105,16 +120,17 @@ def test_a_reader_has_a_consumer_group_and_not_that_of_a_lane(run: Run) -> None:
     group, names = group_of(run.namespace, run.platform_run_id, TOPOLOGY.lane("rtdl").group, 0), [topic(TRAFFIC).name(run.namespace)]
     assert reader.committed(READERS_GROUP, names) == {}
     assert worker.committed(group, names) == {}
-    with pytest.raises(Retry):
+    with pytest.raises(Retry, match="Failed to get committed offsets"):  # the client asks on for a coordinator
         reader.committed(group, names)
 
 
-ATTEMPTS: dict[str, Callable[[KafkaAdmin, Run], object]] = {
-    "make a topic": lambda cluster, _: cluster.create([TopicShape("another", 1)]),
-    "delete a topic": lambda cluster, run: cluster.delete([topic(RTDL).name(run.namespace)]),
-    "delete records": lambda cluster, run: cluster.delete_records(topic(RTDL).name(run.namespace), 0, 1),
-    "change a setting": lambda cluster, run: cluster.set(topic(RTDL).name(run.namespace), "retention.ms", "1"),
-    "give rights": lambda cluster, run: cluster.give([right for right in rights_of(run) if right.user == BusUser.WORKER][:1]),
+#: what only the administrator may do, with a topic by its real name
+ATTEMPTS: dict[str, Callable[[KafkaAdmin, Run, str], object]] = {
+    "make a topic": lambda cluster, _, name: cluster.create([TopicShape(f"{name}.another", 1)]),
+    "delete records": lambda cluster, _, name: cluster.delete_records(name, 0, 1),
+    "change a setting": lambda cluster, _, name: cluster.set(name, "retention.ms", "100000"),
+    "give rights": lambda cluster, run, _: cluster.give([right for right in rights_of(run) if right.user == BusUser.WORKER][:1]),
+    "delete a topic": lambda cluster, _, name: cluster.delete([name]),
 }
 
 
@@ -122,28 +138,122 @@ ATTEMPTS: dict[str, Callable[[KafkaAdmin, Run], object]] = {
 @pytest.mark.parametrize("user", COMPONENTS)
 def test_no_component_administers(run: Run, user: BusUser, attempt: str) -> None:
     assert not written(run, BusUser.WORKER, RTDL)
-    with pytest.raises(Retry):
-        ATTEMPTS[attempt](KafkaAdmin(run.bootstrap, properties_of(run, user), PATIENCE_MS / 1_000), run)
+    name, reader = topic(RTDL).name(run.namespace), KafkaAdmin(run.bootstrap, properties_of(run, BusUser.READER))
+    with pytest.raises((Stop, Retry)) as refused:
+        ATTEMPTS[attempt](KafkaAdmin(run.bootstrap, properties_of(run, user), PATIENCE_MS / 1_000), run, name)
+    # the client looks for the leaders of a topic before it deletes records: of one that its user may not see it finds none
+    unseen = attempt == "delete records" and not any((one.user, one.handle) == (user, RTDL) for one in allowed())
+    assert (refused.value.reason is Reason.BROKER_UNREACHABLE) is unseen, refused.value
+    assert ("No leaders found" if unseen else f"Kafka refuses the user '{user}': ") in refused.value.what
+    assert reader.bounds(name)[0][0] == 0
+
+
+def test_the_administrator_does_what_no_component_may(run: Run) -> None:
+    cluster = KafkaAdmin(run.bootstrap, properties_of(run, BusUser.ADMIN))
+    cluster.create([TopicShape("scratch", 1)])
+    until(lambda: "scratch" in cluster.partitions(), 30.0)
+    producer = RecordProducer(run.bootstrap, properties_of(run, BusUser.ADMIN))
+    assert producer.offer("scratch", None, b"value", 0)
+    assert producer.flush(30.0) == 0
+    for attempt in ATTEMPTS.values():
+        attempt(cluster, run, "scratch")
+    until(lambda: {"scratch", "scratch.another"} & cluster.partitions().keys() == {"scratch.another"}, 30.0)
 
 
 @pytest.mark.parametrize("user", COMPONENTS)
 def test_no_component_is_told_the_rights(run: Run, user: BusUser) -> None:
     assert KafkaAdmin(run.bootstrap, properties_of(run, user)).rights(frozenset(BusUser)) == frozenset()
+    assert KafkaAdmin(run.bootstrap, properties_of(run, BusUser.ADMIN)).rights(frozenset(BusUser)) == rights_of(run)
 
 
-@pytest.mark.parametrize("port", ["broker", "controller"])
+def guessed(user: BusUser) -> dict[str, str]:
+    """The properties of a user with another password."""
+    return {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": user, "sasl.password": "guessed"}
+
+
+def test_the_port_of_clients_knows_each_user_and_nobody_else(run: Run) -> None:
+    for user in BusUser:
+        assert KafkaAdmin(run.bootstrap, properties_of(run, user), 5.0).brokers() == 1
+        with pytest.raises(Stop, match=f"Kafka refuses the user '{user}': Authentication failed: Invalid username or password") as refused:
+            KafkaAdmin(run.bootstrap, guessed(user), 3.0).brokers()
+        assert refused.value.reason is Reason.BUS_USER_REFUSED
+    with pytest.raises(Retry) as unanswered:
+        KafkaAdmin(run.bootstrap, {}, 3.0).brokers()
+    assert unanswered.value.reason is Reason.BROKER_UNREACHABLE
+
+
+def test_the_port_of_the_controller_knows_the_administrator_alone(run: Run, home: Path) -> None:
+    port = json.loads((home / "ports.json").read_text())["controller"]
+
+    async def asked(properties: dict[str, str]) -> str:
+        """Kafka's answer to a question for the rights, empty if it tells them. No client knows this port, so the connection is bare."""
+        arguments = {"security_protocol": "PLAINTEXT", **aiokafka_arguments(properties)}
+        try:
+            connection = await create_conn("127.0.0.1", port, request_timeout_ms=PATIENCE_MS, **arguments)
+        except KafkaError as error:
+            return cause_of(error)
+        try:
+            told = await connection.send(DescribeAclsRequest(ANY, None, ANY, None, None, ANY, ANY))
+        except KafkaError as error:
+            return cause_of(error)
+        else:
+            return "" if told.resources else f"no rights, error {told.error_code}"
+        finally:
+            connection.close()
+
+    assert asyncio.run(asked(properties_of(run, BusUser.ADMIN))) == ""
+    assert "SaslAuthenticationFailed" in asyncio.run(asked(guessed(BusUser.ADMIN)))
+    assert "closed" in asyncio.run(asked({}))
+    for user in COMPONENTS:
+        assert "SaslAuthenticationFailed" in asyncio.run(asked(properties_of(run, user)))
+
+
+@pytest.fixture(scope="module")
+def locked_out(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The run with passwords that its Kafka does not know."""
+    directory = tmp_path_factory.mktemp("locked_out")
+    (directory / "users").mkdir()
+    for user in BusUser:
+        lines = "".join(f"{name}={value}\n" for name, value in guessed(user).items())
+        properties_file(directory / "users", user).write_text(lines)
+    made = run.model_copy(update={"directory": directory, "bus_users": "users"})
+    made.save()
+    return made
+
+
 @pytest.mark.parametrize(
-    "properties",
+    ("user", "command"),
     [
-        {},
-        {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "admin", "sasl.password": "guessed"},
+        ("reader", ["topic", "cat", "FP_BUS_CONTROL_V1"]),
+        ("reader", ["replay", "--verify"]),
+        ("admin", ["topic", "create"]),
     ],
-    ids=["anonymous", "guessed"],
+    ids=["read", "verify", "administer"],
 )
-def test_nobody_is_answered_without_a_password(server: Server, home: Path, port: str, properties: dict[str, str]) -> None:
-    ports = json.loads((home / "ports.json").read_text())
-    with pytest.raises(Retry):
-        KafkaAdmin(f"127.0.0.1:{ports[port]}", properties, 3.0).brokers()
+def test_a_command_with_a_wrong_password_says_so_once_and_ends(locked_out: Run, user: str, command: list[str]) -> None:
+    ended = assay(*command, "--run", locked_out.directory, ASSAY_BUS="", ASSAY_BUS_PROPERTIES="")
+    assert ended.code == USAGE
+    assert ended.out == ""
+    assert f"BUS_USER_REFUSED: Kafka refuses the user '{user}': Authentication failed: Invalid username or password" in ended.err
+    assert ended.err.count("BUS_USER_REFUSED") == 1
+    assert not [word for word in ("Traceback", "guessed", "in the clear") if word in ended.err]
+
+
+def test_a_publisher_with_a_wrong_password_does_not_wait_for_the_end_of_its_time(locked_out: Run) -> None:
+    publisher = KafkaPublisher(locked_out.bootstrap, "", properties_of(locked_out, BusUser.RUNNER), 600_000)
+    with pytest.raises(Stop, match="Kafka refuses the user 'runner'") as refused:
+        publisher.publish(CONTROL, [OutboundRecord(b"k", b"\xc3\x01" + b"\0" * 8, 0)])
+    assert refused.value.reason is Reason.BUS_USER_REFUSED
+
+
+def test_a_gate_with_a_wrong_password_is_red_and_says_why(locked_out: Run) -> None:
+    publisher = BusPublisher(locked_out.bootstrap, {}, properties_of(locked_out, BusUser.GATE))
+    with pytest.raises(Retry, match="BUS_UNAVAILABLE: Kafka refuses the user 'gate'"):
+        publisher.probe()
+
+
+def test_the_audit_is_held_against_its_chain_alone_where_kafka_refuses_the_reader(locked_out: Run) -> None:
+    assert "Kafka refuses the user 'reader'" in witnesses_of(locked_out, properties_of(locked_out, BusUser.READER)).unreached
 
 
 def test_the_client_of_lanes_is_refused_as_the_other_one_is(run: Run) -> None:
@@ -157,8 +267,9 @@ def test_the_client_of_lanes_is_refused_as_the_other_one_is(run: Run) -> None:
             await producer.close()
 
     assert asyncio.run(write(BusUser.WORKER)) >= 0
-    with pytest.raises(Stop, match="TopicAuthorizationFailed"):
+    with pytest.raises(Stop, match="TopicAuthorizationFailed") as refused:
         asyncio.run(write(BusUser.GATE))
+    assert refused.value.reason is Reason.BUS_USER_REFUSED
 
 
 def test_what_a_user_needs_no_more_is_taken(run: Run) -> None:
@@ -178,8 +289,16 @@ def test_passwords_stand_in_files_of_their_owner_alone(run: Run, home: Path) -> 
     assert not [command for command in commands if any(password in command for password in passwords)]
 
 
-@pytest.mark.timeout(600)
-def test_a_run_on_servers_of_its_own_is_proven_and_shows_no_password(tmp_path: Path) -> None:
+def test_a_kafka_that_was_begun_before_there_were_users_goes_on_without(tmp_path: Path) -> None:
+    with start_kafka(tmp_path / "kafka", load_settings(bus="")) as before:
+        KafkaAdmin(before.address).create([TopicShape("kept", 1)])
+    with start_kafka(tmp_path / "kafka", load_settings(bus=""), secured=True) as now:
+        assert now.users == ""
+        assert "kept" in KafkaAdmin(now.address).partitions()
+
+
+@pytest.mark.timeout(900)
+def test_a_run_on_servers_of_its_own_is_proven_and_looked_into_and_shows_no_password(tmp_path: Path) -> None:
     world = seal(tmp_path, seed=52, rows=ROWS)
     demo = Demo(tmp_path, world, "", "")
     try:
@@ -188,11 +307,43 @@ def test_a_run_on_servers_of_its_own_is_proven_and_shows_no_password(tmp_path: P
         demo.stop()
     demo.assert_as_undisturbed(ROWS)
     run, home = Run.load(demo.directory), demo.directory / "servers" / "kafka"
-    assert run.bus_users == str(home / "users")
+    assert run.bus_users == "servers/kafka/users"
     passwords = [properties_of(run, user)["sasl.password"] for user in BusUser]
     assert_in_files_of_their_owner(run, home, passwords)
     assert "in the clear" not in demo.log.read_text()
     assert not holds(demo.log, passwords)
+    printed = looked_into(run, tmp_path)
+    assert not [password for password in passwords if password in printed]
+    assert "in the clear" not in printed
+    assert not run.directory.exists()
+
+
+def looked_into(run: Run, folder: Path) -> str:
+    """Start the run's servers again, read it in every way, stop them and remove it; all that was printed."""
+    plain = {"ASSAY_BUS": "", "ASSAY_SQL": "", "ASSAY_BUS_PROPERTIES": ""}
+    at, event = ["--run", run.directory], next(receipts_of(run)).event_id
+    printed = [assay("substrate", "up", "--dir", run.directory, **plain).text]
+    try:
+        for command in (
+            ["topic", "cat", "FP_BUS_RTDL_V1", "--limit", "1"],
+            ["topic", "create"],
+            ["quarantine", "list", "--bus"],
+            ["decision", "show", event],
+            ["backtest", "--policy", "handbook", "--expect-same"],
+            ["export", "decisions", "--parquet", folder / "exported"],
+            ["replay", "--verify"],
+            ["audit", "verify"],
+            ["journal", "truncate"],
+            ["report"],
+        ):
+            ended = assay(*command, *at, **plain)
+            assert ended.code == 0, (command, ended.text)
+            printed.append(ended.text)
+    finally:
+        printed.append(assay("substrate", "down", "--dir", run.directory, **plain).text)
+    ended = assay("runs", "remove", run.directory, "--yes", **plain)
+    assert ended.code == 0, ended.text
+    return "\n".join((*printed, ended.text))
 
 
 def assert_in_files_of_their_owner(run: Run, home: Path, passwords: list[str]) -> None:

@@ -18,7 +18,9 @@ from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from assay.app.bus.client import librdkafka_settings
+from assay.app.bus.denials import Denials
 from assay.app.bus.errors import topic_unknown, unreachable
+from assay.contracts.errors import AssayError
 
 T = TypeVar("T")
 
@@ -35,6 +37,8 @@ BETWEEN_LEADERS: Final = (
     KafkaError._NOENT,  # noqa: SLF001 - the client's own: it found no leader
 )
 POLL_S: Final = 0.02
+#: after so long without an answer, see whether the user is refused
+FIRST_LOOK_S: Final = 1.0
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
 
@@ -67,14 +71,16 @@ class Right(NamedTuple):
 class KafkaAdmin:
     """One connection for many questions. `properties` are librdkafka's (TLS, SASL).
 
-    Every method raises Retry(BROKER_UNREACHABLE) when the cluster does not answer within `timeout_s` or refuses.
+    Every method raises Stop(BUS_USER_REFUSED) when the cluster does not know the user or denies it the right, and
+    Retry(BROKER_UNREACHABLE) when it does not answer within `timeout_s` or refuses for another reason.
     """
 
     def __init__(self, bootstrap: str, properties: Mapping[str, Any] | None = None, timeout_s: float | None = None) -> None:
         self.bootstrap = bootstrap
         self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
-        patience = {"socket.timeout.ms": int(self._timeout_s * 1_000)}
-        self._settings = librdkafka_settings(bootstrap, properties, patience)
+        self._denials = Denials(properties)
+        own = {"socket.timeout.ms": int(self._timeout_s * 1_000), "error_cb": self._denials.notice}
+        self._settings = librdkafka_settings(bootstrap, properties, own)
         self._client = AdminClient(self._settings)
 
     # -- cluster and topics
@@ -109,7 +115,7 @@ class KafkaAdmin:
                 created.append(name)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise unreachable(error.args[0].str(), self.bootstrap) from None
+                    raise self._refusal(error.args[0]) from None
         return created
 
     def delete(self, names: Iterable[str]) -> None:
@@ -131,7 +137,7 @@ class KafkaAdmin:
         for future in self._client.incremental_alter_configs([resource]).values():
             self._result(future)
 
-    # -- offsets
+    # -- rights
 
     def rights(self, users: Collection[str]) -> frozenset[Right]:
         """What the broker allows these users beside what everybody may."""
@@ -158,6 +164,8 @@ class KafkaAdmin:
                 raise unreachable(f"rights given are not there after {self._timeout_s:g} s", self.bootstrap)
             time.sleep(POLL_S)
 
+    # -- offsets
+
     def bounds(self, name: str) -> Bounds:
         """The offsets that every partition of a topic holds; a transaction that is not ended ends them.
 
@@ -165,7 +173,7 @@ class KafkaAdmin:
         """
         found = self._metadata(name).topics[name]
         if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise unreachable(found.error.str(), self.bootstrap)
+            raise self._refusal(found.error, f"{name} on {self.bootstrap}")
         if not found.partitions:
             raise topic_unknown(f"the broker has no topic {name}", self.bootstrap)
         first, end = (self._patiently(partial(self._listed, name, found.partitions, spec)) for spec in (EARLIEST, LATEST))
@@ -176,7 +184,7 @@ class KafkaAdmin:
         try:
             return self._listed(name, (partition,), LATEST)[partition]
         except KafkaException as error:
-            raise unreachable(error.args[0].str(), self.bootstrap) from None
+            raise self._refusal(error.args[0]) from None
 
     def _listed(self, name: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
         asked = {TopicPartition(name, number): spec for number in partitions}
@@ -217,24 +225,49 @@ class KafkaAdmin:
                 return ask()
             except KafkaException as error:
                 if error.args[0].code() not in BETWEEN_LEADERS or time.monotonic() > deadline:
-                    raise unreachable(error.args[0].str(), self.bootstrap) from None
+                    raise self._refusal(error.args[0]) from None
             except FutureTimeoutError:
-                raise unreachable(f"no answer within {self._timeout_s:g} s", self.bootstrap) from None
+                raise self._refusal() from None
             time.sleep(POLL_S)
 
     def _metadata(self, name: str | None = None) -> Any:
+        """Asked twice where the first answer takes long: a wrong password is told of soon, and the client tries on to the end."""
+        began = time.monotonic()
         try:
-            return self._client.list_topics(name, timeout=self._timeout_s) if name else self._client.list_topics(timeout=self._timeout_s)
+            return self._asked(name, min(FIRST_LOOK_S, self._timeout_s))
         except KafkaException as error:
-            raise unreachable(error.args[0].str(), self.bootstrap) from None
+            left_s = began + self._timeout_s - time.monotonic()
+            if time.monotonic() - began < FIRST_LOOK_S or self._is_denied() or left_s <= 0:
+                raise self._refusal(error.args[0]) from None
+        try:
+            return self._asked(name, left_s)
+        except KafkaException as error:
+            raise self._refusal(error.args[0]) from None
+
+    def _asked(self, name: str | None, wait_s: float) -> Any:
+        return self._client.list_topics(name, timeout=wait_s) if name else self._client.list_topics(timeout=wait_s)
 
     def _result(self, future: Future[Any]) -> Any:
-        try:
-            return future.result(self._timeout_s)
-        except KafkaException as error:
-            raise unreachable(error.args[0].str(), self.bootstrap) from None
-        except FutureTimeoutError:
-            raise unreachable(f"no answer within {self._timeout_s:g} s", self.bootstrap) from None
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return future.result(min(FIRST_LOOK_S, self._timeout_s))
+            except KafkaException as error:
+                raise self._refusal(error.args[0]) from None
+            except FutureTimeoutError:
+                if self._is_denied() or time.monotonic() >= deadline:
+                    raise self._refusal() from None
+
+    def _is_denied(self) -> bool:
+        """Whether the client has told, beside its errors, of a refusal of its user."""
+        self._client.poll(0)
+        return self._denials.refusal(self.bootstrap) is not None
+
+    def _refusal(self, error: KafkaError | None = None, where: str = "") -> AssayError:
+        """What to raise for an error, or for no answer in time."""
+        self._client.poll(0)
+        cause = error.str() if error else f"no answer within {self._timeout_s:g} s"
+        return self._denials.refusal(where or self.bootstrap, error) or unreachable(cause, self.bootstrap)
 
 
 def _binding(right: Right) -> AclBinding:

@@ -5,7 +5,6 @@ A Kafka of the user's has the properties of the settings, for every component.
 
 from __future__ import annotations
 
-import logging
 from enum import StrEnum
 from pathlib import Path
 
@@ -32,26 +31,16 @@ def properties_file(users: Path, user: BusUser) -> Path:
     return users / f"{user}.properties"
 
 
-def client_properties(users: str, user: BusUser, settings: Settings | None = None) -> dict[str, str]:
-    """How a client of this user reaches Kafka, with librdkafka's names. `users` is the folder of the users of a Kafka of ours, or empty.
+def properties_of(run: Run, user: BusUser, settings: Settings | None = None) -> dict[str, str]:
+    """How a client of this user reaches the run's Kafka, with librdkafka's names.
 
     Raises Stop(SETTING_INVALID) for a file that cannot be read.
     """
-    if not users:
+    if not run.bus_users:
         return read_bus_properties((settings or load_settings()).bus_properties)
-    file = properties_file(Path(users), user)
+    file = properties_file(run.directory / run.bus_users, user)
     if not file.is_file():
         what = f"the credentials of Kafka's user '{user}' are not there"
-        raise Stop(Reason.SETTING_INVALID, what, where=str(file), remedy="Start the run's Kafka again: it writes what is missing.")
-    logging.getLogger("aiokafka.conn").addFilter(_is_news)
+        remedy = "`assay substrate down --dir RUN`, then `assay substrate up --dir RUN`: a Kafka that starts writes what is missing."
+        raise Stop(Reason.SETTING_INVALID, what, where=str(file), remedy=remedy)
     return read_bus_properties(file)
-
-
-def properties_of(run: Run, user: BusUser, settings: Settings | None = None) -> dict[str, str]:
-    """The same for the Kafka of a run. Raises Stop(SETTING_INVALID)."""
-    return client_properties(run.bus_users, user, settings)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """A Kafka of ours listens on the loopback device alone, where a password leaves the machine for nobody."""
-    return "in the clear" not in record.getMessage()

@@ -12,7 +12,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.record_view import shown
 from assay.app.bus.topic_reader import TopicRecord, read_records
 from assay.app.bus.topics import create_topics
-from assay.app.bus.users import BusUser, client_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
@@ -86,7 +86,7 @@ def _wiring(run: Path | None, bootstrap: str, namespace: str, user: BusUser) -> 
     settings = load_settings()
     if run is not None:
         loaded = Run.load(run)
-        properties = client_properties("" if bootstrap else loaded.bus_users, user, settings)
+        properties = read_bus_properties(settings.bus_properties) if bootstrap else properties_of(loaded, user, settings)
         return bootstrap or loaded.bootstrap, namespace or loaded.namespace, properties
     if not (bootstrap or settings.bus):
         raise typer.BadParameter("give --run DIRECTORY or --bootstrap HOST:PORT, or set ASSAY_BUS")

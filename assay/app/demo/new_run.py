@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -165,7 +166,7 @@ def wire(
         bootstrap=bootstrap,
         dsn=dsn,
         reader_dsn=reader_dsn,
-        bus_users=bus_users,
+        bus_users=os.path.relpath(bus_users, directory.resolve()) if bus_users else "",  # a directory may be moved
         gate_url=f"http://{settings.gate_host}:{gate_port}",
         worker_url=f"http://{settings.web_host}:{web_port}",
         api_key=known.api_key if known else settings.api_key or new_key(),
