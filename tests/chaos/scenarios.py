@@ -154,7 +154,11 @@ def disk_full(scene: Scene) -> None:
     kafka, name = scene.servers.kafka, f"{scene.run.namespace}filler{len(scene.marks)}"  # another each time a run meets this
     scene.active()
     scene.goes_on()
-    client = {**properties_of(scene.run, BusUser.ADMIN), "bootstrap.servers": kafka.address, "log_level": 0}
+    client: dict[str, str | int | float | bool] = {
+        **properties_of(scene.run, BusUser.ADMIN),
+        "bootstrap.servers": kafka.address,
+        "log_level": 0,
+    }
     admin = AdminClient(client)
     admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
     filler = Producer({**client, "message.timeout.ms": 120_000})

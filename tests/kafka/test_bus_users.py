@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from aiokafka.conn import create_conn
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import DescribeAclsRequest
 from assay_command import assay
-from demo_process import Demo, seal
+from bus_passwords import assert_in_files_of_their_owner, passwords_of
 from proven_runs import make_run
 
 from assay.agents.topology import TOPOLOGY
@@ -30,7 +29,6 @@ from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics
 from assay.app.bus.users import BusUser, properties_file, properties_of
 from assay.app.gate.publisher import BusPublisher
-from assay.app.report.gate_lines import receipts_of
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.app.substrate import Server
@@ -48,7 +46,6 @@ pytestmark = pytest.mark.tier2
 COMPONENTS = [user for user in BusUser if user is not BusUser.ADMIN]
 #: an answer that does not come is not waited for long
 PATIENCE_MS = 5_000
-ROWS = 300
 #: any kind, operation or permission, in Kafka's protocol
 ANY = 1
 
@@ -282,80 +279,8 @@ def test_what_a_user_needs_no_more_is_taken(run: Run) -> None:
 
 
 def test_passwords_stand_in_files_of_their_owner_alone(run: Run, home: Path) -> None:
-    passwords = [properties_of(run, user)["sasl.password"] for user in BusUser]
+    passwords = passwords_of(run)
     assert len(set(passwords)) == len(BusUser)
     assert_in_files_of_their_owner(run, home, passwords)
     commands = [" ".join(one.cmdline()) for one in psutil.Process().children(recursive=True)]
     assert not [command for command in commands if any(password in command for password in passwords)]
-
-
-def test_a_kafka_that_was_begun_before_there_were_users_goes_on_without(tmp_path: Path) -> None:
-    with start_kafka(tmp_path / "kafka", load_settings(bus="")) as before:
-        KafkaAdmin(before.address).create([TopicShape("kept", 1)])
-    with start_kafka(tmp_path / "kafka", load_settings(bus=""), secured=True) as now:
-        assert now.users == ""
-        assert "kept" in KafkaAdmin(now.address).partitions()
-
-
-@pytest.mark.timeout(900)
-def test_a_run_on_servers_of_its_own_is_proven_and_looked_into_and_shows_no_password(tmp_path: Path) -> None:
-    world = seal(tmp_path, seed=52, rows=ROWS)
-    demo = Demo(tmp_path, world, "", "")
-    try:
-        demo.finish()
-    finally:
-        demo.stop()
-    demo.assert_as_undisturbed(ROWS)
-    run, home = Run.load(demo.directory), demo.directory / "servers" / "kafka"
-    assert run.bus_users == "servers/kafka/users"
-    passwords = [properties_of(run, user)["sasl.password"] for user in BusUser]
-    assert_in_files_of_their_owner(run, home, passwords)
-    assert "in the clear" not in demo.log.read_text()
-    assert not holds(demo.log, passwords)
-    printed = looked_into(run, tmp_path)
-    assert not [password for password in passwords if password in printed]
-    assert "in the clear" not in printed
-    assert not run.directory.exists()
-
-
-def looked_into(run: Run, folder: Path) -> str:
-    """Start the run's servers again, read it in every way, stop them and remove it; all that was printed."""
-    plain = {"ASSAY_BUS": "", "ASSAY_SQL": "", "ASSAY_BUS_PROPERTIES": ""}
-    at, event = ["--run", run.directory], next(receipts_of(run)).event_id
-    printed = [assay("substrate", "up", "--dir", run.directory, **plain).text]
-    try:
-        for command in (
-            ["topic", "cat", "FP_BUS_RTDL_V1", "--limit", "1"],
-            ["topic", "create"],
-            ["quarantine", "list", "--bus"],
-            ["decision", "show", event],
-            ["backtest", "--policy", "handbook", "--expect-same"],
-            ["export", "decisions", "--parquet", folder / "exported"],
-            ["replay", "--verify"],
-            ["audit", "verify"],
-            ["journal", "truncate"],
-            ["report"],
-        ):
-            ended = assay(*command, *at, **plain)
-            assert ended.code == 0, (command, ended.text)
-            printed.append(ended.text)
-    finally:
-        printed.append(assay("substrate", "down", "--dir", run.directory, **plain).text)
-    ended = assay("runs", "remove", run.directory, "--yes", **plain)
-    assert ended.code == 0, ended.text
-    return "\n".join((*printed, ended.text))
-
-
-def assert_in_files_of_their_owner(run: Run, home: Path, passwords: list[str]) -> None:
-    """In those of the users and the broker's own, and nowhere else below the directories of the run and the server."""
-    holding = {file for file in [*home.rglob("*"), *run.directory.rglob("*")] if holds(file, passwords)}
-    assert holding == {home / "server.properties", *(home / "users" / f"{user}.properties" for user in BusUser)}
-    assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in holding)
-
-
-def holds(file: Path, passwords: list[str]) -> bool:
-    """Whether a file has one of the passwords in it. Kafka's indexes of offsets are large, and empty."""
-    if not file.is_file() or file.suffix in (".index", ".timeindex"):
-        return False
-    data = file.read_bytes()
-    return any(password.encode() in data for password in passwords)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.users import BusUser, properties_file
-from assay.app.substrate.roles import new_password, write_private
+from assay.app.stores.durable import replace_file
+from assay.app.substrate.roles import new_password
 
 PROTOCOL = "SASL_PLAINTEXT"
 _CLIENT = f"security.protocol={PROTOCOL}\nsasl.mechanism=PLAIN\nsasl.username={{user}}\nsasl.password={{password}}\n"
@@ -38,7 +39,7 @@ def users_of(home: Path, *, begin: bool) -> Path | None:
     for user in BusUser:
         file = properties_file(folder, user)
         if not file.is_file():
-            write_private(file, _CLIENT.format(user=user, password=new_password()))
+            replace_file(file, _CLIENT.format(user=user, password=new_password()).encode(), mode=0o600)
     return folder
 
 
