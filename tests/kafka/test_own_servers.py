@@ -78,7 +78,7 @@ def worked(run: Run, *command: str | Path) -> str:
 
 def looked_into(run: Run, folder: Path) -> str:
     """Start the run's servers again, read it in every way, stop them and remove it; all that was printed."""
-    event = next(receipts_of(run)).event_id
+    event = next(one.event_id for one in receipts_of(run) if one.event_class == "traffic")
     printed = [ours("substrate", "up", "--dir", run.directory).text]
     try:
         printed += [

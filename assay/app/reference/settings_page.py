@@ -70,7 +70,7 @@ without a password. Each user has a file of client properties in `servers/kafka/
 
 The rights come from the [topology](topology.md): who is no declared producer of a topic cannot write there. They are set at each start of
 `assay demo` and `assay up`. To change a password, stop the servers and delete its file: the next start makes another. A directory
-that an earlier version began goes on without users. So do a Kafka in a container and those of `assay.testing` and `assay bench`.
+that an earlier version began goes on without users. So do a Kafka in a container, those of `assay.testing` and of benches of lanes.
 
 A name or password that Kafka does not know, and a right that it does not give, end a command with `BUS_USER_REFUSED`. Kafka does not tell
 a client without a password why it closes the connection: such a command ends with `BROKER_UNREACHABLE`.

@@ -95,7 +95,7 @@ def _server(home: Path, java: Path, jars: list[Path], settings: Settings, log: P
     for room in (data, scratch):
         room.mkdir(parents=True, exist_ok=True)
     numbers = ports.claim(home / "ports.json", ["broker", "controller"])
-    properties, logging = home / "server.properties", home / "log4j2.properties"
+    properties, logging = home / kafka_users.SERVER_PROPERTIES, home / "log4j2.properties"
     protocol, secret = ("PLAINTEXT", "") if users is None else (kafka_users.PROTOCOL, kafka_users.broker_properties(users))
     write_private(properties, PROPERTIES.format(host=ports.HOST, data=data, protocol=protocol, **numbers) + secret)
     logging.write_text(LOGGING)

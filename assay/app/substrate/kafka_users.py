@@ -10,6 +10,8 @@ from assay.app.stores.durable import replace_file
 from assay.app.substrate.roles import new_password
 
 PROTOCOL = "SASL_PLAINTEXT"
+#: the configuration of the broker, written at each start
+SERVER_PROPERTIES = "server.properties"
 _CLIENT = f"security.protocol={PROTOCOL}\nsasl.mechanism=PLAIN\nsasl.username={{user}}\nsasl.password={{password}}\n"
 _LOGIN = "org.apache.kafka.common.security.plain.PlainLoginModule required"
 
@@ -30,10 +32,12 @@ listener.name.controller.plain.sasl.jaas.config={admin_only}
 def users_of(home: Path, *, begin: bool) -> Path | None:
     """The folder of the users' files; None for a server without credentials. `begin`: a server without data gets them.
 
-    A user without a file gets one: passwords stand in these files alone, and the broker reads them at its start.
+    A user without a file gets one: passwords stand in these files alone, and the broker reads them at its start. A server that had
+    users keeps them when the whole folder is gone, too.
     """
     folder = home / "users"
-    if not folder.is_dir() and (not begin or (home / "data" / "meta.properties").exists()):
+    new = begin and not (home / "data" / "meta.properties").exists()
+    if not (new or folder.is_dir() or _had_users(home / SERVER_PROPERTIES)):
         return None
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for user in BusUser:
@@ -41,6 +45,11 @@ def users_of(home: Path, *, begin: bool) -> Path | None:
         if not file.is_file():
             replace_file(file, _CLIENT.format(user=user, password=new_password()).encode(), mode=0o600)
     return folder
+
+
+def _had_users(configuration: Path) -> bool:
+    """Whether the broker was started with users the last time."""
+    return configuration.is_file() and f"listeners={PROTOCOL}://" in configuration.read_text()
 
 
 def admin_properties(users: Path | None) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import stat
 from pathlib import Path
 
 from assay.app.bus.users import BusUser, properties_file
-from assay.app.substrate.kafka_users import admin_properties, broker_properties, users_of
+from assay.app.substrate.kafka import PROPERTIES
+from assay.app.substrate.kafka_users import PROTOCOL, SERVER_PROPERTIES, admin_properties, broker_properties, users_of
 
 
 def test_a_server_that_is_begun_gets_a_file_for_each_user_that_its_owner_alone_may_read(tmp_path: Path) -> None:
@@ -45,6 +47,18 @@ def test_a_user_whose_file_is_gone_gets_another_password(tmp_path: Path) -> None
     file.unlink()
     users_of(tmp_path, begin=False)
     assert file.read_text() != before
+
+
+def test_a_server_with_users_does_not_go_on_without_when_their_folder_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "meta.properties").touch()
+    (tmp_path / SERVER_PROPERTIES).write_text(PROPERTIES.format(host="h", broker=1, controller=2, data="d", protocol=PROTOCOL))
+    folder = users_of(tmp_path, begin=False)
+    assert folder is not None
+    assert {file.name for file in folder.iterdir()} == {f"{user}.properties" for user in BusUser}
+    (tmp_path / SERVER_PROPERTIES).write_text(PROPERTIES.format(host="h", broker=1, controller=2, data="d", protocol="PLAINTEXT"))
+    shutil.rmtree(folder)
+    assert users_of(tmp_path, begin=True) is None
 
 
 def test_the_port_of_the_controller_knows_the_administrator_alone(tmp_path: Path) -> None:
