@@ -16,6 +16,7 @@ from assay_command import assay
 from forged_chains import forge
 from live_up import Up, own_client
 from records import RTDL, TRAFFIC, payment
+from run_layout import layout_faults
 
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topic_reader import read_records
@@ -157,3 +158,4 @@ def test_a_run_to_which_nothing_was_posted_proves_nothing_and_ends_well(up: Up) 
     assert evidence is not None
     assert evidence.admitted_triggers == 0
     assert [proven for _, proven, _ in up.summary().verdicts] == [None] * 5
+    assert layout_faults(up.directory) == [], "the table of docs/commands.md is what a run leaves"

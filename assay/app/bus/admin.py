@@ -210,6 +210,26 @@ class KafkaAdmin:
         finally:
             consumer.close()
 
+    def groups(self, prefix: str) -> list[str]:
+        """Names of the consumer groups that begin so."""
+        listed = self._result(self._client.list_consumer_groups(request_timeout=self._timeout_s)).valid
+        return sorted(one.group_id for one in listed if one.group_id.startswith(prefix))
+
+    def delete_groups(self, names: Iterable[str]) -> list[str]:
+        """Delete groups with the offsets that they committed; those that stay, because somebody is a member."""
+        asked, busy = list(names), []
+        for name, future in (self._client.delete_consumer_groups(asked, request_timeout=self._timeout_s) if asked else {}).items():
+            try:
+                future.result(self._timeout_s)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.NON_EMPTY_GROUP:
+                    busy.append(name)
+                elif error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                    raise unreachable(error.args[0].str(), self.bootstrap) from None
+            except FutureTimeoutError:
+                raise unreachable(f"no answer within {self._timeout_s:g} s", self.bootstrap) from None
+        return busy
+
     def _committed(self, consumer: Consumer, asked: list[TopicPartition]) -> dict[tuple[str, int], int]:
         found = consumer.committed(asked, timeout=self._timeout_s) if asked else []
         for at in found:

@@ -13,9 +13,9 @@ from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.decision_search import on_bus
 from assay.app.report.gate_lines import Refused, refused_items
-from assay.app.report.lane_letters import LaneLetter, lane_letter
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
+from assay.codecs.quarantine import LaneLetter, lane_letter
 from assay.contracts.errors import Stop
 from assay.contracts.handles import QUARANTINE
 from assay.contracts.reasons import Reason
@@ -80,13 +80,16 @@ def list_(
 
 @app.command(short_help="show a refused item as it came, with the reason")
 def show(
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="quarantine_id or event_id")], run: RunOption, *, as_json: JsonOption = False
+    wanted: Annotated[str, typer.Argument(metavar="ID", help="quarantine_id, event_id, or the payment of a label")],
+    run: RunOption,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Show every refused item of this id: the reason, the place in the item, the remedy, and the item as it came.
 
     Example: assay quarantine show pay-17 --run runs/live
     """
-    found = [item for item in refused_items(Run.load(run)) if item.is_called(wanted)]
+    found = [item for item in refused_items(Run.load(run)) if item.is_called(wanted) or item.subject == wanted]
     if not found:
         remedy = "`assay quarantine list` has the ids; what the lanes set aside is listed with --bus."
         raise Stop(Reason.RECEIPT_NOT_FOUND, f"the gate refused nothing with the id {wanted!r}", where=str(run), remedy=remedy)

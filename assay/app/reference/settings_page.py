@@ -34,7 +34,10 @@ otherwise.
 
 A call without a key must name the worker by address or as `localhost` in its header `Host`. A page that gave its own name the address
 `127.0.0.1` is refused (`HOST_UNKNOWN`, 421). Refusals have the four fields of the gate's refusals: `UNAUTHORISED` (401), `PATH_UNKNOWN`,
-`ROW_NOT_FOUND` and `LANE_NOT_ACTIVE` (404; the lane runs in another worker), `METHOD_NOT_ALLOWED` (405). Prometheus sends the key with:
+`ROW_NOT_FOUND` and `LANE_NOT_ACTIVE` (404; the lane runs in another worker), `METHOD_NOT_ALLOWED` (405).
+
+`GET /metrics` of the gate follows the same rule: where `ASSAY_GATE_HOST` is another address, it asks for the key. Prometheus sends the key
+with:
 
 ```yaml
 scrape_configs:
@@ -42,7 +45,7 @@ scrape_configs:
     authorization:
       credentials_file: /run/secrets/assay-key   # written by: assay key show --run DIR
     static_configs:
-      - targets: ["worker:6066"]
+      - targets: ["worker:6066", "gate:8080"]
 ```
 
 ## PostgreSQL

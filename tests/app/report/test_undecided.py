@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from gate_events import event, paid
+from records import label
 from shown_runs import decision_on, gate_wrote, shown_run
 from small_worlds import NOW_US, ROWS, mapping, write
 
@@ -46,11 +47,12 @@ def silent(*_: object) -> list[bytes | None]:
 
 
 def set_aside(run: Run, handle: str) -> list[bytes | None]:
-    """A lane refused payment pay-3; another letter cannot be read and names the id, too."""
+    """A lane refused payment pay-3; another letter cannot be read and names the id, too. A label has the id of payment pay-1."""
     if handle != QUARANTINE:
         return []
     raw = pack("payment", {**PAYMENT, "pins": decision_on(run, "p1")["pins"]})
     letters = [(b"pay-3, not Avro", Reason.BYTES_GARBAGE), (raw, Reason.CURRENCY_NOT_OF_POLICY)]
+    letters.append((label("pay-1", 6, "pay-3", 5), Reason.LABEL_SUBJECT_UNKNOWN))
     return [None, *(quarantine_value(TRAFFIC, 1, at, reason, "in words", 5, data) for at, (data, reason) in enumerate(letters))]
 
 
@@ -60,6 +62,7 @@ def set_aside(run: Run, handle: str) -> list[bytes | None]:
         ("pay-2", silent, Stop, Reason.EVENT_QUARANTINED, 1, "quarantined, because AMOUNT_OUT_OF_RANGE"),
         ("pay-1", nothing, Retry, Reason.DECISION_PENDING, 75, "admitted, and not decided yet"),
         ("pay-1", silent, Retry, Reason.DECISION_PENDING, 75, "FP_BUS_RTDL_V1 and FP_BUS_QUARANTINE_V1 were not searched: nothing answers"),
+        ("pay-1", set_aside, Retry, Reason.DECISION_PENDING, 75, "admitted, and not decided yet"),
         ("pay-3", silent, Retry, Reason.DECISION_PENDING, 75, "a lane may have decided or refused it since"),
         ("pay-3", set_aside, Stop, Reason.EVENT_QUARANTINED, 1, "quarantined by a lane, because CURRENCY_NOT_OF_POLICY: in words"),
         ("p3", nothing, Stop, Reason.DECISION_NOT_FOUND, 66, "the gate has not seen it"),
