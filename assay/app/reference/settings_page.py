@@ -64,7 +64,7 @@ without a password. Each user has a file of client properties in `servers/kafka/
 
 | user | is | may write | may read |
 |---|---|---|---|
-| `gate` | `assay gate` | traffic, context, labels | |
+| `gate` | `assay gate` | traffic, context, labels | dead letters |
 | `worker` | `assay worker` | what its lanes emit, their journals, dead letters | what its lanes read; its consumer groups |
 | `runner` | `assay run`, the start of `assay up` | control, posture, names of features | |
 | `streamer` | `assay stream` | | control |

@@ -18,7 +18,7 @@ from assay.app.demo.new_run import wire
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
-from assay.contracts.handles import CONTEXT, CONTROL, FEATURE_SETS, LABELS, POSTURE, TRAFFIC
+from assay.contracts.handles import CONTEXT, CONTROL, FEATURE_SETS, LABELS, POSTURE, QUARANTINE, TRAFFIC
 from assay.contracts.topics import topics
 
 GIVEN = "security.protocol=SSL\n"
@@ -50,7 +50,8 @@ def test_no_two_components_write_to_one_topic() -> None:
 
 
 @pytest.mark.parametrize(
-    ("user", "handles"), [(BusUser.GATE, set()), (BusUser.RUNNER, set()), (BusUser.STREAMER, {CONTROL}), (BusUser.READER, set(topics()))]
+    ("user", "handles"),
+    [(BusUser.GATE, {QUARANTINE}), (BusUser.RUNNER, set()), (BusUser.STREAMER, {CONTROL}), (BusUser.READER, set(topics()))],
 )
 def test_a_user_reads_what_its_components_declare(user: BusUser, handles: set[str]) -> None:
     assert {one.handle for one in allowed() if (one.user, one.verb) == (user, "READ")} == handles
