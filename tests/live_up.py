@@ -47,7 +47,7 @@ class Up:
         """Post a payment; what the gate decided."""
         run = Run.load(self.directory)
         entities = {name: f"{name}-1" for name in run.config.features["entities"]}
-        body = {"event_id": event_id, "amount_minor": amount_minor, "currency": "EUR", "entities": entities}
+        body = {"event_id": event_id, "amount_minor": amount_minor, "currency": "EUR", "entities": entities, "attributes": {"by": "web"}}
         headers = {"X-IG-Api-Key": run.api_key, "Content-Type": "application/json"}
         request = urllib.request.Request(f"{run.gate_url}/v1/payments", json.dumps(body).encode(), headers)
         try:

@@ -63,8 +63,9 @@ def read_elsewhere(directory: Path, events: Sequence[str]) -> None:
     told = assay("export", "decisions", *at, "--parquet", folder, "--json")
     assert (told.code, json.loads(told.out)["decisions"]) == (0, len(events)), told.text
     told = assay("export", "decisions", *at, "--parquet", folder)
-    assert told.out.startswith(f"added 0 decisions and 0 labels to {folder}\nthe journal is exported up to offset "), told.text
+    assert told.out.startswith(f"added 0 decisions and 0 labels to {folder}\nthe journal is exported from offset "), told.text
     frame = pl.read_parquet(folder / "decisions" / "*.parquet").sort("event_id")
+    assert set(frame.select("source_id", "kind", "attributes").iter_rows()) == {(None, "purchase", '{"by": "web"}')}
     named_values = pl.struct(pl.col("^feature_.*$").name.map(lambda name: name.removeprefix("feature_"))).alias("features")
     told_elsewhere = frame.select("event_id", "outcome", "amount_minor", "currency", "entity_customer", named_values).to_dicts()
     assert told_elsewhere == [

@@ -13,6 +13,7 @@ from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.decision_search import on_bus
 from assay.app.report.gate_lines import Refused, refused_items
+from assay.app.report.paid import event_id_of
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
 from assay.codecs.quarantine import LaneLetter, lane_letter
@@ -80,7 +81,9 @@ def list_(
 
 @app.command(short_help="show a refused item as it came, with the reason")
 def show(
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="quarantine_id, event_id, or the payment of a label")],
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID", help="quarantine_id, event_id or the payment's id in the file, also as a label names it")
+    ],
     run: RunOption,
     *,
     as_json: JsonOption = False,
@@ -89,7 +92,8 @@ def show(
 
     Example: assay quarantine show pay-17 --run runs/live
     """
-    found = [item for item in refused_items(Run.load(run)) if item.is_called(wanted) or item.subject == wanted]
+    wired = Run.load(run)
+    found = _called(wired, wanted) or _called(wired, event_id_of(wired, wanted))
     if not found:
         remedy = "`assay quarantine list` has the ids; what the lanes set aside is listed with --bus."
         raise Stop(Reason.RECEIPT_NOT_FOUND, f"the gate refused nothing with the id {wanted!r}", where=str(run), remedy=remedy)
@@ -100,6 +104,11 @@ def show(
         _show(_of_gate(item))
         say(f"  {one_line(item.remedy)}" if item.remedy else "  (no remedy)")
         say_json(_as_it_came(item.whole))
+
+
+def _called(run: Run, wanted: str) -> list[Refused]:
+    """Refused items of this id, and labels of a payment of this id."""
+    return [item for item in refused_items(run) if item.is_called(wanted) or item.subject == wanted]
 
 
 def _entries(run: Run, *, bus: bool) -> Iterator[Listed]:

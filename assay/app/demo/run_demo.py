@@ -38,6 +38,7 @@ from assay.app.pace import Pace, pace_of
 from assay.app.policy.documents import Policy
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import read_decisions
+from assay.app.report.paid import short_id
 from assay.app.run.directory import Run, RunConfig
 from assay.app.run.own_command import own_command
 from assay.app.settings import Settings
@@ -143,7 +144,8 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     """How to look further, what was proven, and where it stands."""
     command, directory = own_command(), shlex.quote(str(run.directory))
     decisions = read_decisions(run.store)
-    some = "" if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True)["event_id"][0]
+    most = None if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True).row(0, named=True)
+    some = "" if most is None else shlex.quote(short_id(run, most["ts_us"], most["event_id"]))
     ours = (run.directory / "servers" / "kafka").is_dir()
     shown = (f"  {command} decision show {some} --run {directory}",) if some else ()
     lines = (

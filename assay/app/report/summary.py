@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -68,7 +68,10 @@ class QualityRow:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Everything the terminal and the page show. Optional fields are None where evidence is missing."""
+    """Everything the terminal and the page show. Optional fields are None where evidence is missing.
+
+    `aside`: reason → rows of the file that the import set aside; they are in no other count.
+    """
 
     run_id: str
     world: str
@@ -88,7 +91,7 @@ class RunSummary:
     held: Held
     identity: Mapping[str, str]
     findings: Findings = NOTHING
-    aside_text: str = ""
+    aside: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool | None:
@@ -160,7 +163,7 @@ class RunSummary:
             counted = nothing_decided(self.run, self.sealed_rows)
         elif self.complete:
             counted = f"{self._eligible_text}, all decided, all audited"
-        counted += f"; {self.aside_text}" if self.aside_text else ""
+        counted += f"; {set_aside_text(self.aside)}" if self.aside else ""
         lost = self.run.refused_labels if self.run else 0
         counted += f"; {lost:,} label{'s' if lost != 1 else ''} refused by the lanes" if lost else ""
         entry = self.run.entry if self.run else None
@@ -198,7 +201,7 @@ def summarize(run: Run) -> RunSummary:
         held=held,
         identity=_identity(run, evidence),
         findings=NOTHING if frame is None else placed(findings_of(frame, labels, run.config.policy, exponents_of(world)), places),
-        aside_text=set_aside_text(world.manifest.aside) if world else "",
+        aside=world.manifest.aside if world else {},
     )
 
 

@@ -118,6 +118,15 @@ def test_a_receipt_says_where_its_event_lies(run: Run, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize("command", ["receipt", "quarantine"])
+def test_a_payment_is_found_by_its_id_in_the_file(run: Run, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    event_id = decision_on(run, "p1")["source_event"]["event_id"]
+    gate_wrote(run, admitted=[event_id], refused=[event(event_id, payload=paid(amount_minor=-1))])
+    by_file = called(capsys, command, "show", "p1", "--run", run.directory)
+    assert by_file == called(capsys, command, "show", event_id, "--run", run.directory)
+    assert by_file[0] == 0 and event_id in by_file[1]
+
+
+@pytest.mark.parametrize("command", ["receipt", "quarantine"])
 def test_an_id_that_the_gate_never_saw_is_missing(run: Run, capsys: pytest.CaptureFixture[str], command: str) -> None:
     gate_wrote(run, admitted=["pay-0"])
     code, out, err = called(capsys, command, "show", "pay", "--run", run.directory)

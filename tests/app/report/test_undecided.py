@@ -16,7 +16,7 @@ from small_worlds import NOW_US, ROWS, mapping, write
 from assay.app.cli import main
 from assay.app.oracle.importer import import_world
 from assay.app.report.decision_search import find
-from assay.app.report.paid import Paid, paid_of, told_by
+from assay.app.report.paid import Paid, paid_of, short_id, told_by
 from assay.app.run.directory import Run
 from assay.codecs.quarantine import quarantine_value
 from assay.codecs.single_object import pack
@@ -169,6 +169,14 @@ def test_json_rounds_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> No
     assert told["payment"] == payment
     assert told["features"] == {"count_1d": 4, "mean_1d": 3714.285714285714, "is_night": 1}
     assert [(reason["code"], reason["points"]) for reason in told["reasons"]] == [("MANY", 30), ("DEAR", 5)]
+
+
+@pytest.mark.parametrize(("first", "typed"), [("p1", True), ("p 1ü", True), ("-p1", False), ("p\u202e1", False)])
+def test_a_payment_is_called_by_its_id_in_the_file_where_a_person_can_type_it(tmp_path: Path, first: str, *, typed: bool) -> None:
+    made = shown_run(tmp_path, id=[first, "p2", "p3", "p4"], wanted=first)
+    source = decision_on(made, first)["source_event"]
+    assert short_id(made, source["ts_utc"], source["event_id"]) == (first if typed else source["event_id"])
+    assert short_id(made, source["ts_utc"], "live") == "live"
 
 
 def test_what_the_decision_says_goes_before_the_world_and_suffices_without_one(run: Run) -> None:
