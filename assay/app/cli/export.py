@@ -12,12 +12,11 @@ import typer
 from assay.agents.specs import Role
 from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.app.screen import Screen, say
-from assay.app.settings import load_settings
 from assay.app.stores.file_lock import held
 
 app = plain_app("Export decisions of a run for notebooks.", no_args_is_help=True)
@@ -55,7 +54,7 @@ def decisions(
     from assay.tables.feature_plan import compile_plan
 
     wired, console = Run.load(run), Screen(stderr=as_json)
-    properties = read_bus_properties(load_settings().bus_properties)
+    properties = properties_of(wired, BusUser.READER)
     journal = LaneJournal(wired, LaneId(TOPOLOGY.with_role(Role.DECIDE).name, 0), properties)
     identity = {"run": wired.platform_run_id, "run_config_digest": wired.config.digest.hex(), "lane": str(journal.lane)}
     with held(parquet, "assay export"), ProgressLine("exported", 0, console, time.monotonic) as line:

@@ -9,14 +9,13 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.decision_search import on_bus
 from assay.app.report.gate_lines import Refused, refused_items
 from assay.app.report.paid import event_id_of
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
-from assay.app.settings import load_settings
 from assay.codecs.quarantine import LaneLetter, lane_letter
 from assay.contracts.errors import Stop
 from assay.contracts.handles import QUARANTINE
@@ -115,7 +114,7 @@ def _called(run: Run, wanted: str) -> list[Refused]:
 def _entries(run: Run, *, bus: bool) -> Iterator[Listed]:
     yield from (_of_gate(item) for item in refused_items(run))
     if bus:
-        values = on_bus(run, QUARANTINE, read_bus_properties(load_settings().bus_properties))
+        values = on_bus(run, QUARANTINE, properties_of(run, BusUser.READER))
         yield from (_of_lane(lane_letter(value)) for value in values if value is not None)
 
 

@@ -57,6 +57,30 @@ two at start; nothing else uses it. A directory that an earlier version began ke
 For your own PostgreSQL, give `ASSAY_SQL` a role that owns one database or schema. The gate needs no other right. Workers do not use
 PostgreSQL.
 
+## Kafka
+
+A Kafka that assay starts for a run, or by `assay substrate up`, listens on 127.0.0.1 only and has a user per component. Nobody is answered
+without a password. Each user has a file of client properties in `servers/kafka/users`, readable by its owner only.
+
+| user | is | may write | may read |
+|---|---|---|---|
+| `gate` | `assay gate` | traffic, context, labels | dead letters |
+| `worker` | `assay worker` | what its lanes emit, their journals, dead letters | what its lanes read; its consumer groups |
+| `runner` | `assay run`, the start of `assay up` | control, posture, names of features | |
+| `streamer` | `assay stream` | | control |
+| `reader` | reports, proofs, `assay topic cat` and all that shows a run | | every topic; the consumer group `reader` |
+| `admin` | the broker itself, `assay topic create`, `assay journal truncate` | everything | everything |
+
+The rights come from the [topology](topology.md): who is no declared producer of a topic cannot write there. They are set at each start of
+`assay demo` and `assay up`. To change a password, stop the servers and delete its file: the next start makes another. A directory
+that an earlier version began goes on without users. So do a Kafka in a container, those of `assay.testing` and of benches of lanes.
+
+A name or password that Kafka does not know, and a right that it does not give, end a command with `BUS_USER_REFUSED`. Kafka does not tell
+a client without a password why it closes the connection: such a command ends with `BROKER_UNREACHABLE`.
+
+For your own Kafka, `ASSAY_BUS_PROPERTIES` names one file of properties. Each process reads its own environment: give gate and worker a file
+each. `assay substrate up` prints that of the administrator: with it, every process of a run on these servers is the administrator.
+
 ## Keys
 
 `run.json` of a run holds its key. All files of a run are readable by their owner only. `assay up` shows the key once, on a terminal, and
