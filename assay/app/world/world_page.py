@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assay.app.world import pictures
 from assay.app.world.measures import Measure, Measured
+from assay.engine.behaviour.campaign_statistics import FIGURES
 from assay.engine.identity import WorldIdentity
 
 _HERE = Path(__file__).parent
 _STYLE = _HERE.parent / "report" / "style.css"
 
 
-def world_page(identity: WorldIdentity, scale: str, rows: Measured, measures: Sequence[Measure], counts: dict[str, int]) -> str:
-    """The document. `counts`: what there is of everything → how many."""
+def world_page(
+    identity: WorldIdentity, scale: str, rows: Measured, measures: Sequence[Measure], counts: dict[str, int], figures: pl.DataFrame
+) -> str:
+    """The document. `counts`: what there is of everything → how many. `figures`: those of `campaign_figures`."""
     flows = rows.flows
     shown, span = pictures.amounts(flows)
     degrees = [
@@ -52,6 +56,8 @@ def world_page(identity: WorldIdentity, scale: str, rows: Measured, measures: Se
                 (title, "count by rank, both logarithmic", pictures.ranks(flows.group_by(name).len()["len"].to_numpy()))
                 for title, name in degrees
             ],
+            figures=list(figures.iter_rows(named=True)),
+            names=FIGURES,
             campaigns=pictures.campaigns(flows),
             delays=pictures.delays(rows.openings),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,48 @@ def test_sorts_at_once_leave_correct_views(store: CutStore) -> None:
     assert rows(store, views[0].receipt)["ts_utc"].is_sorted()
     assert f"{ROOT}/{BEGUN}" not in files(store)
     assert sort(store).kept
+
+
+class OtherSort(CutStore):
+    """A store on which another sort does something just before this one looks what is there."""
+
+    meanwhile: Sequence[Callable[[], object]] = ()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        if prefix.startswith("stream_view"):
+            todo, self.meanwhile = self.meanwhile, ()
+            for act in todo:
+                act()
+        return super().keys(prefix)
+
+
+def _began(store: CutStore) -> None:
+    """Another sort was begun, and has written a part."""
+    store.cut_at = "part-000001.parquet"
+    with pytest.raises(Cut):
+        sort(store)
+
+
+@pytest.mark.parametrize(("meanwhile", "kept"), [(_began, False), (sort, True)], ids=["began", "ended"])
+def test_another_sort_that_begins_or_ends_meanwhile_is_no_foreign_view(
+    store: CutStore, meanwhile: Callable[[CutStore], object], kept: bool
+) -> None:
+    ours = OtherSort(store.root)
+    ours.meanwhile = [lambda: meanwhile(CutStore(store.root))]
+    view = sort(ours)
+    assert view.kept == kept and not ours.meanwhile
+    assert rows(store, view.receipt)["ts_utc"].is_sorted()
+
+
+def test_parts_that_changed_places_leave_no_receipt(store: CutStore, tmp_path: Path) -> None:
+    shutil.copytree(store.root, tmp_path / "untouched")
+    untouched = DirectoryStore(tmp_path / "untouched")
+    first, second, *_ = [untouched.read(part["path"]) for part in sort(untouched).receipt["parts"]]
+    other = {first: second, second: first}
+    with pytest.raises(Stop) as refused:
+        sort(store, encode=lambda part: other.get(encoded(part), encoded(part)))
+    assert refused.value.reason is Reason.STREAM_SORT_VALIDATION_FAILED and "the part before it" in refused.value.what
+    assert f"{ROOT}/{RECEIPT}" not in files(store)
 
 
 def test_a_pack_that_is_moved_keeps_its_views(store: CutStore, tmp_path: Path) -> None:

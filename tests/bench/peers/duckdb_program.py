@@ -1,6 +1,6 @@
 """The program that DuckDB's environment runs: one COPY of an ORDER BY.
 
-`lean`: without columns of one value and without an order of equal times.
+`view`: the rows of the view, in its order. `time`: equal times in any order. `lean`: that, without columns of one value.
 """
 
 from __future__ import annotations
@@ -25,12 +25,15 @@ def main(parts: str, target: str, memory_mib: str, what: str) -> None:
     connection.execute(f"SET threads = {os.cpu_count()}")
     connection.execute(f"SET temp_directory = '{spill}'")
     began_s = time.perf_counter()
-    source = f"read_parquet('{parts}', filename = true, file_row_number = true, hive_partitioning = false)"
-    columns, keys = f"* EXCLUDE ({DROPPED}, filename, file_row_number)", "ts_utc, filename, file_row_number"
+    named = "hive_partitioning = false"
+    columns, keys = f"* EXCLUDE ({DROPPED})", "ts_utc"
+    if what == "view":
+        named += ", filename = true, file_row_number = true"
+        columns, keys = f"* EXCLUDE ({DROPPED}, filename, file_row_number)", "ts_utc, filename, file_row_number"
     if what == "lean":
-        columns, keys = VARYING, "ts_utc"
+        columns = VARYING
     connection.execute(f"""
-        COPY (SELECT {columns} FROM {source} ORDER BY {keys})
+        COPY (SELECT {columns} FROM read_parquet('{parts}', {named}) ORDER BY {keys})
         TO '{target}' (FORMAT parquet, COMPRESSION zstd, COMPRESSION_LEVEL 1, ROW_GROUP_SIZE 262144)
     """)
     print(json.dumps({"duckdb": duckdb.__version__, "copy_s": round(time.perf_counter() - began_s, 3)}))
