@@ -27,6 +27,7 @@ API = {
     "codecs": ("codecs",),
     "tables": ("tables",),
     "agents": ("agents",),
+    "engine": ("engine",),
 }
 #: stands where a file of the repository has a picture in Mermaid
 NO_PICTURE = "*This site works offline and shows the picture as text. A code host draws it.*\n"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 
-from assay.app.stores.objects import ObjectExists
+from assay.app.stores.objects import ObjectExists, ObjectStore
 from assay.app.world.bundles import published_parts
 from assay.app.world.making import WorldMaker
 from assay.engine.arrivals.segment import LAYER_2
@@ -70,7 +70,7 @@ class EngineWorld:
         self.parameters, self.segments = given, segments
         self.identity = identity(given, seed)
         self.store: Any = Objects() if store is None else store
-        self.maker = WorldMaker(self.store, self.identity, given, segments, workers=workers)
+        self.maker = WorldMaker(cast(ObjectStore, self.store), self.identity, given, segments, workers=workers)
 
     def made(self) -> EngineWorld:
         """Make it."""

@@ -17,6 +17,7 @@ from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
 from assay.app.export.decisions import Exported, export
 from assay.app.export.folder import ExportFolder, Write
+from assay.app.export.payments import Payments
 from assay.app.journal.reading import HeldJournal, StoredRecord
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.verify import recompute
@@ -62,8 +63,25 @@ def values(*, troubled: bool = False) -> tuple[bytes, ...]:
     return journal_of(troubled_world(3) if troubled else small_world(payments=60))
 
 
-def exported(directory: Path, journal: HeldJournal, part_rows: int = 20, write: Write = replace_file) -> Exported:
-    return export(journal, PLAN, ExportFolder(directory, IDENTITY, write), part_rows)
+class Nobody:
+    """Nobody knows the payments behind decisions."""
+
+    def of(self, decisions: pl.DataFrame) -> pl.DataFrame:
+        return pl.DataFrame(
+            dict.fromkeys(("source_id", "kind"), [None] * len(decisions)), schema_overrides=dict.fromkeys(("source_id", "kind"), pl.String)
+        )
+
+
+def exported(
+    directory: Path,
+    journal: HeldJournal,
+    part_rows: int = 20,
+    write: Write = replace_file,
+    payments: Payments | None = None,
+    *,
+    from_kept: bool = False,
+) -> Exported:
+    return export(journal, PLAN, ExportFolder(directory, IDENTITY, write), payments or Nobody(), part_rows, from_kept=from_kept)
 
 
 def rows(directory: Path, kind: str = "decisions") -> pl.DataFrame:
@@ -81,6 +99,7 @@ def as_row(decision: dict[str, Any]) -> dict[str, Any]:
     source, values = decision["source_event"], decision["features"]
     return {
         **{name: source[name] for name in ("event_id", "event_type", "ts_utc")},
+        **dict.fromkeys(("source_id", "kind")),
         **{name: decision[name] for name in ("amount_minor", "currency", "outcome", "score", "reasons", "decided_at_utc")},
         "policy_id": decision["policy"]["policy_id"],
         "policy_revision": decision["policy"]["revision"],

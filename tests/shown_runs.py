@@ -38,23 +38,35 @@ HOSTILE = "x\x1b[31m\u202e\x9b2J\x07\ny"
 WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"})
 
 
-def shown_run(directory: Path, **columns: Any) -> Run:
-    """A run over the small world. Payment p1 of its file is decided; nothing listens at its addresses."""
-    world = small_world(directory, pl.DataFrame({**ROWS, **columns}))
+def run_at(directory: Path, policy: dict[str, Any], fingerprint: str = "1" * 64) -> Run:
+    """A run in a directory; nothing listens at its addresses."""
     config = RunConfig(
         platform_run_id="platform_20260101T000000Z",
         scenario_run_id="0" * 32,
-        manifest_fingerprint=world.manifest.manifest_fingerprint,
+        manifest_fingerprint=fingerprint,
         parameter_hash="2" * 64,
         scenario_id="sample",
         seed=7,
         run_id="3" * 32,
         features=FEATURES,
-        policy=POLICY,
+        policy=policy,
     )
     run = Run(directory=directory, config=config, bootstrap="127.0.0.1:1", dsn="")
     run.save()
-    write_chain(run.store, [decision_on(run, "p1")], 1)
+    return run
+
+
+def decided_by(policy: dict[str, Any], decision: dict[str, Any]) -> dict[str, Any]:
+    """A decision as one of this policy."""
+    digest = compile_rules(policy, parse_document(FEATURES)).policy.digest
+    return {**decision, "policy": {"policy_id": policy["policy_id"], "revision": policy["revision"], "content_digest": digest}}
+
+
+def shown_run(directory: Path, wanted: str = "p1", **columns: Any) -> Run:
+    """A run over the small world. Payment `wanted` of its file is decided."""
+    world = small_world(directory, pl.DataFrame({**ROWS, **columns}))
+    run = run_at(directory, POLICY, world.manifest.manifest_fingerprint)
+    write_chain(run.store, [decision_on(run, wanted)], 1)
     return run
 
 
@@ -63,11 +75,9 @@ def decision_on(run: Run, source_id: str) -> dict[str, Any]:
     row = row_named(find_world(run.store, run.config.manifest_fingerprint) or small_world(run.directory), source_id)
     assert row is not None
     decision = decided(row["event_id"], row["ts_us"], row["ts_us"] + 5, 35, "STEP_UP", ["MANY", "DEAR"])
-    digest = compile_rules(POLICY, parse_document(FEATURES)).policy.digest
-    policy = {"policy_id": "p", "revision": "1", "content_digest": digest}
     entities = {name.removeprefix("entity."): id_ for name, id_ in row.items() if name.startswith("entity.") and id_}
     paid = {"amount_minor": row["amount_minor"], "currency": row["currency"], "entities": entities}
-    return {**decision, **paid, "features": {"longs": [4, 1], "doubles": [3714.285714285714]}, "policy": policy}
+    return decided_by(POLICY, {**decision, **paid, "features": {"longs": [4, 1], "doubles": [3714.285714285714]}})
 
 
 def gate_wrote(run: Run, admitted: Sequence[str] = (), refused: Sequence[dict[str, Any]] = (), *, sealed: bool = True) -> None:

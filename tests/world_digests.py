@@ -6,6 +6,7 @@ import hashlib
 import json
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from assay.app.oracle.world_identity import column_digest
@@ -46,7 +47,7 @@ def row_digests(maker: WorldMaker) -> dict[str, str]:
 def _plain(series: pl.Series) -> pl.Series:
     """The same values as integers or texts; a float as its bits."""
     if series.dtype == pl.Float64:
-        return series.reinterpret(signed=True)
+        return pl.Series(series.name, series.to_numpy().view(np.int64))
     if isinstance(series.dtype, pl.Enum):
         return series.cast(pl.String)
     return series.cast(pl.Int8) if series.dtype == pl.Boolean else series.cast(pl.Int64) if series.dtype.is_temporal() else series

@@ -44,6 +44,7 @@ class ActStep(Step):
         self._started = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
         self._asked = SeenIds(plans.horizon_us, plans.horizon_rows, RESENT_ROWS_MAX)
         self._open: Columns = {}
+        self._began_us = 0
 
     def handle(self, batch: Batch) -> Result:
         """Start what is new. A key that was started for another action is denied at once.
@@ -59,13 +60,13 @@ class ActStep(Step):
         refused = [(row, Reason.DECISION_CONFLICT, "another decision asked for this action before") for row in conflicts]
         fresh = take(columns, np.flatnonzero(live & (started == NEW)))
         denied = take(columns, np.flatnonzero(live & (started != NEW)))
-        effects = self._start(fresh) if rows(fresh) else None
+        effects = self._start(fresh, batch.context.wall_us) if rows(fresh) else None
         emissions = (self._denials(denied, batch.context.wall_us),) if rows(denied) else ()
         return Result(live=live, refused=refused, effects=effects, emissions=emissions)
 
-    def _start(self, fresh: Columns) -> Effects:
+    def _start(self, fresh: Columns, wall_us: int) -> Effects:
         """The effects of new actions; their answers are awaited."""
-        self._open = fresh
+        self._open, self._began_us = fresh, wall_us
         key, kind, event = fresh["idempotency_key"], fresh["action_kind"], fresh["source_event_id"]
         assert isinstance(key, np.ndarray)
         assert isinstance(kind, Strings)
@@ -84,7 +85,7 @@ class ActStep(Step):
         return self._outcomes(denied, answer, wall_us)
 
     def answer(self, batch: Batch) -> Result:
-        """The outcomes of the batch under way; `batch.columns` are the answers, in its order.
+        """The outcomes of the batch under way; `batch.columns` are the answers, in its order. None is completed before it began.
 
         Raises Stop(ANSWERS_UNEXPECTED) when there is no such batch or it has another number of rows.
         """
@@ -95,7 +96,7 @@ class ActStep(Step):
                 remedy="The journal was altered or an effector answers wrongly; compare the journal with its archive.",
             )
         started, self._open = self._open, {}
-        return Result(emissions=(self._outcomes(started, batch.columns, batch.context.wall_us),))
+        return Result(emissions=(self._outcomes(started, batch.columns, max(batch.context.wall_us, self._began_us)),))
 
     def _outcomes(self, started: Columns, answer: Columns, wall_us: int) -> Emission:
         action, status, event = started["action_id"], answer["status"], started["source_event_id"]
@@ -112,12 +113,14 @@ class ActStep(Step):
         return Emission(RTDL, partitions_of(event, self._partitions), event, values)
 
     def state(self) -> TableState:
-        under_way = TableState({}, {"columns": np.frombuffer(columns_to_bytes(self._open), np.uint8)})
+        began = {"began_us": self._began_us} if rows(self._open) else {}
+        under_way = TableState(began, {"columns": np.frombuffer(columns_to_bytes(self._open), np.uint8)})
         return joined({"started": self._started.state(), "asked": self._asked.state(), "open": under_way})
 
     def restore(self, state: TableState) -> None:
         self._started, self._asked = (SeenIds.from_state(part(state, name)) for name in ("started", "asked"))
-        self._open = columns_from_bytes(part(state, "open").array("columns"))
+        under_way = part(state, "open")
+        self._open, self._began_us = columns_from_bytes(under_way.array("columns")), under_way.header.get("began_us", 0)
 
 
 def _as_ids(columns: Columns, id_name: str, payload_name: str) -> Columns:

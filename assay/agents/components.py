@@ -31,8 +31,9 @@ WORLD_STREAMER: Final = ComponentSpec(
 INGESTION_GATE: Final = ComponentSpec(
     "ingestion_gate",
     pack="control_ingress",
-    about="admits events: envelope, schema, pins, dedupe, receipts",
+    about="admits events: envelope, schema, pins, dedupe, receipts; answers what became of payments",
     produces={handles.CONTEXT: ("context_fact", "mark"), handles.TRAFFIC: ("payment", "mark")},
+    consumes={handles.QUARANTINE: ("quarantine_record",)},
 )
 LABEL_STORE: Final = ComponentSpec(
     "label_store",

@@ -1,7 +1,8 @@
 """Labels whose payment is not folded yet: under `arrival` topics have no common order, and a lane that lags may read labels first.
 
-Such a label waits, as a row that a step holds, and folds right behind its payment. One whose payment never comes goes on when its time has
-come, and the features refuse it. Under `event_time` the watermarks have ordered labels and payments, and nobody waits.
+Such a label waits, as a row that a step holds, and folds right behind its payment. One whose payment does not come goes on when its time
+has come, or when too many wait, and dedupe refuses it. Under `event_time` the watermarks have ordered labels and payments, and nobody
+waits.
 """
 
 from __future__ import annotations
@@ -21,6 +22,11 @@ from assay.tables.row_kinds import LABEL, PAYMENT
 WAIT_US = 3_600_000_000
 #: memory of labels that wait, near 90,000 of them
 BYTES_MAX = 64 * 1024 * 1024
+#: said of a label that waited for no payment: the wait is of the lane's clock, so the payment may come yet
+IN_VAIN = (
+    f"its payment was not folded while the label waited: at most {WAIT_US // 3_600_000_000} h, and {BYTES_MAX >> 20} MiB of labels wait "
+    "at most. The label changed nothing. If its payment was admitted, post the label again, with a later known_at"
+)
 
 
 class EarlyLabels(HoldingStep):

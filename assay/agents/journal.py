@@ -82,13 +82,16 @@ def other_layout(lane: str, record: JournalRecord, columns: Iterable[str]) -> St
     )
 
 
-def out_of_reach(topic: str, needed: int, first: int, end: int) -> Stop:
-    """A journal that does not hold the record that a lane must fold next."""
+_TRUNCATED = "It was truncated beyond every usable snapshot, or the topic was made anew: restore a snapshot or the topic."
+
+
+def out_of_reach(topic: str, needed: int, first: int, end: int, remedy: str = _TRUNCATED) -> Stop:
+    """A journal that does not hold the record that a lane must fold next. `remedy` is of a reader that can do more than a worker."""
     return Stop(
         Reason.JOURNAL_OUT_OF_REACH,
         f"the journal is needed from offset {needed} on and holds {first} to {end}",
         where=topic,
-        remedy="It was truncated beyond every usable snapshot, or the topic was made anew: restore a snapshot or the topic.",
+        remedy=remedy,
     )
 
 

@@ -172,13 +172,13 @@ class LaneMachine:
         offsets = [(topic, partition, at) for (topic, partition), at in position.items()]
         context = Context(record.shard, record.epoch, record.sequence, record.wall_us, offsets, self.applied.watermark_us)
         if record.kind == RESULT:
-            return self._chain.answer(columns, record.rows, context)
+            return self._chain.answer(columns, record.rows, context)._replace(wall_us=record.wall_us)
         if record.rows and columns.keys() != self._columns:
             raise other_layout(self.name, record, columns)
         refused = refused_records(record.block.within(REFUSED), self._input.handles)
         output = self._chain.handle(columns, record.rows, context, refused)
         self._release_us = self._chain.release_us()
-        return output
+        return output._replace(wall_us=record.wall_us)
 
     def fencing_check(self, sequence: int, between: Sequence[bytes]) -> bool:
         """Whether the record of this sequence counts although these records of other writers landed right before it."""

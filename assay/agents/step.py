@@ -98,10 +98,15 @@ class EffectResults(NamedTuple):
 
 
 class LaneOutput(NamedTuple):
-    """What folding one journal record gives."""
+    """What folding one journal record gives; `wall_us` is the time of the record."""
 
     emissions: Sequence[Emission]
     effects: Effects | None = None
+    wall_us: int = 0
+
+    def published_ms(self, now_us: int) -> int:
+        """The time to publish it with: the writer's, and not before the record's, so that who reads it does nothing before it."""
+        return max(now_us // 1_000, -(-self.wall_us // 1_000))
 
 
 class JournalEntry(NamedTuple):

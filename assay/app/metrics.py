@@ -33,7 +33,7 @@ GATE_REASONS: Final = CounterBy(GATE, "assay_gate_reasons_total", "Items the gat
 GATE_REFUSED_CALLS: Final = CounterBy(GATE, "assay_gate_refused_calls_total", "Calls refused as a whole, by reason code.", "reason")
 GATE_CALL_SECONDS: Final = Histogram(
     "assay_gate_call_seconds",
-    "Time from the last byte of a call, read into items, to its durable answer.",
+    "Time from the headers of a call, the arrival of its body included, to its durable answer.",
     buckets=LATENCY_S,
     registry=GATE,
 )

@@ -14,7 +14,9 @@ from typing import Any
 from assay.agents.faust_shell.agents import Pages, Shell, ShellLane, WorkerApp, build_app
 from assay.agents.topology import TOPOLOGY
 from assay.app import metrics
-from assay.app.bus.properties import aiokafka_arguments, read_bus_properties
+from assay.app.bus.client import hush_loopback
+from assay.app.bus.properties import aiokafka_arguments
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.lane.wiring import wire
 from assay.app.private_files import keep_private
 from assay.app.run.directory import Run
@@ -49,7 +51,7 @@ def build_worker(settings: Settings) -> WorkerApp:
         raise Stop(Reason.RUN_MISSING, "no run is named", remedy="Set ASSAY_RUN, or give --run the directory of the run.")
     run = Run.load(settings.run)
     failpoints = Failpoints(settings.failpoint, settings.failpoint_file)
-    properties = read_bus_properties(settings.bus_properties)
+    properties = properties_of(run, BusUser.WORKER, settings)
     shell = Shell(
         name=f"{run.namespace}{run.platform_run_id}",
         bootstrap=run.bootstrap,
@@ -63,6 +65,7 @@ def build_worker(settings: Settings) -> WorkerApp:
     pace = SnapshotPace(settings.snapshot_every_records, settings.snapshot_every_s)
     lanes = wire(run, packs_of(settings.packs), failpoints, properties, settings.webhook_url, pace)
     specs = [ShellLane(lane.id, lane.group, lane.topics, lane.tables, lane.driver) for lane in lanes]
+    hush_loopback(run.bootstrap)
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
     return build_app(shell, specs, _pages)
 

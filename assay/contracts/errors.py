@@ -9,6 +9,11 @@ from assay.contracts.reasons import Reason
 from assay.contracts.visible import one_line
 
 
+def refusal_fields(code: str, detail: str, where: str, remedy: str) -> dict[str, str]:
+    """The one shape in which a caller over HTTP is told of a fault, of a call or of an item."""
+    return {"error": code, "detail": detail, "where": where, "remedy": remedy}
+
+
 class AssayError(Exception):
     """A refusal that names the thing, the place and the remedy.
 

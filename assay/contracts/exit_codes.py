@@ -43,6 +43,7 @@ EXIT_CODES: Final = (
 BY_REASON: Final[dict[Reason, int]] = {
     **dict.fromkeys((Reason.REPLAY_DIFFERENCE, Reason.EVENT_QUARANTINED), REFUTED),
     **dict.fromkeys((Reason.SETTING_INVALID, Reason.PACK_UNKNOWN, Reason.FAILPOINT_UNKNOWN), USAGE),
+    Reason.BUS_USER_REFUSED: USAGE,  # a name or password is not right
     **dict.fromkeys((Reason.REPLAY_RANGE_INVALID, Reason.BENCH_INVALID, Reason.GENERATOR_REQUEST_INVALID), USAGE),
     **dict.fromkeys((Reason.RULES_DOCUMENT_INVALID, Reason.FEATURE_DOCUMENT_INVALID, Reason.MAPPING_INVALID), BAD_INPUT),
     **dict.fromkeys((Reason.POLICY_ENTITY_ABSENT, Reason.CURRENCY_NOT_OF_POLICY), BAD_INPUT),

@@ -80,9 +80,13 @@ def test_a_label_whose_payment_never_comes_is_a_dead_letter_when_its_time_has_co
     assert tick is not None
     assert JournalRecord.from_bytes(tick.value).kind == TICK
     one._folded(tick)
-    assert one.letters == ["LABEL_SUBJECT_UNKNOWN"]
+    assert one.letters == ["LABEL_WAITED_IN_VAIN"]
     one.fold({TRAFFIC: [paid("nobody", 5)]})
-    assert (counted(one), one.letters, len(one.decisions)) == (0, ["LABEL_SUBJECT_UNKNOWN"], 2)
+    assert (counted(one), one.letters, len(one.decisions)) == (0, ["LABEL_WAITED_IN_VAIN"], 2)
+    one.fold({LABELS: [fraud("nobody")]})
+    assert one.letters == ["LABEL_WAITED_IN_VAIN"], "the same label is a repeat, as the gate says of it"
+    one.fold({LABELS: [fraud("nobody", 10, 5, told="known later")]})
+    assert counted(one) == 1, "the label that the letter asks for"
 
 
 def test_a_label_that_came_twice_counts_once() -> None:
@@ -127,8 +131,27 @@ def test_the_memory_of_labels_that_wait_is_bounded() -> None:
     one.fold({LABELS: [fraud(f"p{number}") for number in range(20)]})
     held = len(one.step("dedupe")._early._held)
     assert 0 < held < 20
-    assert one.letters == ["LABEL_SUBJECT_UNKNOWN"] * (20 - held), "those that were held first go on"
+    assert one.letters == ["LABEL_WAITED_IN_VAIN"] * (20 - held), "those that were held first go on"
     assert BYTES_MAX < 2**27
+
+
+def test_a_lane_that_goes_on_after_more_than_an_hour_sets_labels_aside_before_their_payments_and_says_so() -> None:
+    one = ArrivalLane()
+    one.fold({LABELS: [fraud("p")]})
+    one.restart()
+    one.fold({TRAFFIC: [paid("p")]}, 2 * WAIT_US)
+    assert one.letters == ["LABEL_WAITED_IN_VAIN"]
+    one.fold({LABELS: [fraud("p", 10, told="posted again")]})
+    assert counted(one) == 1
+
+
+def test_a_label_that_came_twice_and_waits_in_vain_is_one_dead_letter() -> None:
+    one = ArrivalLane()
+    one.fold({LABELS: [fraud("nobody"), fraud("nobody")]})
+    letters = [e for e in one.fold({TRAFFIC: [paid("p")]}, WAIT_US) if e.handle == QUARANTINE]
+    (letter,) = (unpack(value or b"")[1] for e in letters for value in e.values.tolist())
+    assert (letter["reason"], letter["offset"]) == ("LABEL_WAITED_IN_VAIN", 0)
+    assert letter["detail"].endswith("If its payment was admitted, post the label again, with a later known_at")
 
 
 # -- any order in which a lane reads what was published
@@ -199,6 +222,29 @@ def test_while_a_lane_lags_every_label_of_an_admitted_payment_counts_once(lag: s
         again.apply(value)
     assert letters == Counter()
     assert frauds(again) == 80, "as many as were told, none lost and none twice"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_labels_of_a_lane_that_reads_no_payments_for_an_hour_count_or_are_told_to_be_posted_again(seed: int) -> None:
+    log, counts, run = ModelLog(), partition_counts(1), config().model_copy(update={"ordering": "arrival"})
+    spec, labels, payments = TOPOLOGY.lane("rtdl"), 20, 60
+    given_lane = simulated_lane(spec, run, counts, KeyedEffector().execute, 25)
+    values = [
+        (CONTROL, run_ready(T0_US)),
+        (POSTURE, posture(T0_US, "NORMAL", 1)),
+        *((LABELS, fraud(f"p{number}", payments + number, number)) for number in range(labels)),
+        *((TRAFFIC, paid(f"p{number}", number)) for number in range(payments)),
+        (TRAFFIC, paid("end", END_S)),
+    ]
+    given_feed = [((handle, 0), LoggedRecord(b"k", value, 0)) for handle, value in values]
+    away = [Planted(Delay(WAIT_US + S_US, TRAFFIC), "rtdl", "fetched", 1)]
+    Simulator([given_lane], log, seed, away, fetch_max=60, feed=given_feed, lot_max=50).run()
+    again = fold_machine_of(spec, run, counts)
+    for value in log.values("FP_JOURNAL_RTDL_V1"):
+        again.apply(value)
+    letters = Counter(reasons(log.values(QUARANTINE)))
+    assert letters.keys() == {"LABEL_WAITED_IN_VAIN"}
+    assert frauds(again) + letters["LABEL_WAITED_IN_VAIN"] == labels, "each counts or is told"
 
 
 def reasons(values: Iterable[bytes]) -> list[str]:

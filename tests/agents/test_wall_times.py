@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from machines import audit_machine
 from records import CONTEXT, CONTROL, LABELS, POSTURE, RTDL, T0_US, TRAFFIC, chunk, decision, mark, outcome, payment
 from simulated_worlds import config
@@ -19,6 +21,7 @@ from assay.codecs.audit_segment import read_segment
 from assay.codecs.columns import Strings
 from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import unpack
+from assay.codecs.table_state import blocks, read_state
 
 #: far from every event time of these tests, and no two alike: which one was taken is seen
 CLAIM_US, FIRST_US, SECOND_US, NOTE_US = (1_800_000_000_000_000 + n * 1_000_003 for n in range(4))
@@ -85,6 +88,37 @@ def test_an_action_is_completed_at_the_time_of_the_record_that_holds_its_answer(
     next_of(one, FIRST_US)
     done = one.apply(one.results_entry(answers(2), SECOND_US).value)
     assert [record["completed_at_utc"] for record in emitted(done, "action_outcome")] == [SECOND_US, SECOND_US]
+
+
+def test_an_action_that_another_machine_with_an_earlier_clock_completes_is_completed_when_it_began() -> None:
+    """Also when that machine begins with a snapshot that was taken in between."""
+    one = lane("act")
+    one.receive(chunk(RTDL, [decision("a")]))
+    next_of(one, SECOND_US)
+    again = lane("act")
+    again.restore({name: read_state(b"".join(blocks(state))) for name, state in one.state().items()})
+    again.unemitted()
+    for machine in (one, again):
+        done = machine.apply(machine.results_entry(answers(1), FIRST_US).value)
+        assert [record["completed_at_utc"] for record in emitted(done, "action_outcome")] == [SECOND_US]
+
+
+@given(clocks=st.lists(st.integers(0, 3 * 10**9), min_size=4, max_size=4))
+def test_no_action_is_completed_before_its_decision_and_no_decision_made_before_its_payment_whatever_clocks_say(clocks: list[int]) -> None:
+    """Clocks of the gate, of the worker that decides, of the same when it publishes, of the worker that acts; in microseconds."""
+    admits, decides, publishes, acts = (CLAIM_US + us for us in clocks)
+    deciding, acting = lane("rtdl"), lane("act")
+    deciding.receive(chunk(TRAFFIC, [payment("a", T0_US), mark(TRAFFIC, 0, 0, final=True)])._replace(newest_ms=admits // 1_000))
+    for handle in (CONTROL, POSTURE, LABELS, CONTEXT):
+        deciding.receive(chunk(handle, [mark(handle, 0, 0, final=True)]))
+    _, made = next_of(deciding, decides)
+    values = [value or b"" for emission in made.emissions if emission.handle == RTDL for value in emission.values.tolist()]
+    acting.receive(chunk(RTDL, values)._replace(newest_ms=made.published_ms(publishes)))
+    next_of(acting, acts)
+    done = acting.apply(acting.results_entry(answers(1), acts).value)
+    [decided], [completed] = emitted(made, "decision_response"), emitted(done, "action_outcome")
+    assert admits // 1_000 <= decided["decided_at_utc"] // 1_000
+    assert decided["decided_at_utc"] <= completed["completed_at_utc"]
 
 
 def test_a_denied_action_is_completed_at_the_time_of_the_record_that_denies_it() -> None:

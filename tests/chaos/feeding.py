@@ -10,6 +10,7 @@ from typing import Any
 from confluent_kafka import Producer
 
 from assay.app.bench.workload_w import draw, event_ids, records
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.run.directory import Run
 from assay.codecs.partitioner import partitions_of
 from assay.contracts.topics import topic
@@ -33,7 +34,8 @@ class Feeder(threading.Thread):
         super().__init__(name="feeder", daemon=True)
         self._run, self.per_s, self._over = run, per_s, threading.Event()
         self._topic = topic(TRAFFIC).name(run.namespace)
-        self._producer = Producer({"bootstrap.servers": run.bootstrap, "linger.ms": 1, "enable.idempotence": True, "log_level": 0})
+        options = {"bootstrap.servers": run.bootstrap, "linger.ms": 1, "enable.idempotence": True, "log_level": 0}
+        self._producer = Producer({**properties_of(run, BusUser.GATE), **options})
         self.sent = 0
         self.acknowledged: set[str] = set()
 

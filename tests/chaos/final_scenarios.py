@@ -15,6 +15,7 @@ from confluent_kafka.admin import AdminClient
 from lane_worker import committed_of
 
 from assay.app.bus.topics import create_topics, partitions_of
+from assay.app.bus.users import BusUser, properties_of
 from assay.codecs.journal_record import JournalRecord
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
@@ -29,10 +30,11 @@ def made_anew(scene: Scene, handle: str) -> None:
     """Delete a topic and create it again."""
     run = scene.run
     with scene.marked(f"{handle} recreated"):
-        admin = AdminClient({"bootstrap.servers": run.bootstrap, "log_level": 0})
+        properties = properties_of(run, BusUser.ADMIN)
+        admin = AdminClient({**properties, "bootstrap.servers": run.bootstrap, "log_level": 0})
         admin.delete_topics([topic(handle).name(run.namespace)])[topic(handle).name(run.namespace)].result(30)
-        until(lambda: handle not in partitions_of(run.bootstrap, run.namespace))
-        create_topics(run.bootstrap, run.namespace, run.partitions)
+        until(lambda: handle not in partitions_of(run.bootstrap, run.namespace, properties))
+        create_topics(run.bootstrap, run.namespace, run.partitions, properties)
 
 
 def emptied(scene: Scene, handle: str) -> None:

@@ -17,6 +17,7 @@ from assay.agents.specs import JournalTopic, journal_topic
 from assay.agents.step import TopicPartition
 from assay.agents.topology import TOPOLOGY
 from assay.app.audit.verify import verify_chain
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.effects.recorder import recorded
 from assay.app.lane.assembly import fold_machine_of, partition_counts
 from assay.app.replay.verify import verify
@@ -88,7 +89,7 @@ def _audited_once(run: Run, payments: set[str]) -> Iterator[str]:
 
 def _replayed(run: Run, payments: int) -> Iterator[str]:
     """Every decision is what a journal record that counts gives, so none is a superseded writer's own."""
-    evidence = verify(run)
+    evidence = verify(run, properties=properties_of(run, BusUser.READER))
     yield from (f"replay: {line}" for line in evidence.differences[:SHOWN])
     if evidence.compared != payments or not evidence.verified:
         yield f"replay: the journal gives {evidence.compared} decisions on {payments} payments, {evidence.differing} differ"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException
@@ -13,6 +14,9 @@ from lane_worker import committed_of
 from assay.agents.specs import JournalTopic
 from assay.agents.step import TopicPartition
 from assay.agents.topology import TOPOLOGY
+from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.rights import READERS_GROUP
+from assay.app.bus.users import BusUser, properties_file, properties_of
 from assay.app.lane.assembly import partition_counts
 from assay.app.run.directory import Run
 from assay.codecs.audit_segment import SEGMENTS
@@ -61,7 +65,8 @@ def commits_now(run: Run) -> list[Commit]:
 
 def read_all(run: Run, handles: Sequence[str] = ()) -> Left:
     """Every record of these topics, all topics of the run if none are named."""
-    settings: dict[str, str | int | float | bool] = {"bootstrap.servers": run.bootstrap, "group.id": "chaos.reader", "log_level": 0}
+    settings: dict[str, str | int | float | bool] = {"bootstrap.servers": run.bootstrap, "group.id": READERS_GROUP, "log_level": 0}
+    settings |= properties_of(run, BusUser.READER)
     consumer = Consumer({**settings, "enable.auto.commit": False, "enable.partition.eof": True, "auto.offset.reset": "earliest"})
     values: dict[TopicPartition, list[bytes]] = {}
     times_ms: dict[TopicPartition, list[int]] = {}
@@ -106,10 +111,11 @@ def watermarks(run: Run, handles: Sequence[str]) -> dict[TopicPartition, int]:
 
 def _end(run: Run, place: TopicPartition) -> int:
     at = ClientPartition(topic(place[0]).name(run.namespace), place[1])
-    return int(_asking(run.bootstrap).get_watermark_offsets(at, timeout=5)[1])
+    return int(_asking(run.bootstrap, run.directory / run.bus_users if run.bus_users else None).get_watermark_offsets(at, timeout=5)[1])
 
 
 @cache
-def _asking(bootstrap: str) -> Consumer:
+def _asking(bootstrap: str, users: Path | None) -> Consumer:
     """One client for all questions of this process: they are asked many times a second."""
-    return Consumer({"bootstrap.servers": bootstrap, "group.id": "chaos.reader", "log_level": 0})
+    properties = {} if users is None else read_bus_properties(properties_file(users, BusUser.READER))
+    return Consumer({**properties, "bootstrap.servers": bootstrap, "group.id": READERS_GROUP, "log_level": 0})

@@ -13,6 +13,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.substrate import Server
 
 LONG_AWAY_S = 60.0
@@ -153,9 +154,14 @@ def disk_full(scene: Scene) -> None:
     kafka, name = scene.servers.kafka, f"{scene.run.namespace}filler{len(scene.marks)}"  # another each time a run meets this
     scene.active()
     scene.goes_on()
-    admin = AdminClient({"bootstrap.servers": kafka.address, "log_level": 0})
+    client: dict[str, str | int | float | bool] = {
+        **properties_of(scene.run, BusUser.ADMIN),
+        "bootstrap.servers": kafka.address,
+        "log_level": 0,
+    }
+    admin = AdminClient(client)
     admin.create_topics([NewTopic(name, 1, 1)])[name].result(30)
-    filler = Producer({"bootstrap.servers": kafka.address, "message.timeout.ms": 120_000, "log_level": 0})
+    filler = Producer({**client, "message.timeout.ms": 120_000})
     with scene.marked("disk of the broker full"):
         kafka.limit_file_size(DISK_BYTES)
         for _ in range(2 * DISK_BYTES // FILLER_BYTES):

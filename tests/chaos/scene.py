@@ -20,7 +20,9 @@ from lane_worker import committed
 
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench.lane import bench_config
+from assay.app.bus.rights import grant
 from assay.app.bus.topics import create_topics
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.run.directory import Run
 from assay.app.settings import Settings
 from assay.app.substrate import Server
@@ -58,7 +60,7 @@ class Servers(NamedTuple):
 @contextmanager
 def started(room: Path, settings: Settings) -> Iterator[Servers]:
     """Servers of our own, in this directory."""
-    with start_kafka(room / "kafka", settings) as kafka, start_postgres(room / "postgres", settings) as postgres:
+    with start_kafka(room / "kafka", settings, secured=True) as kafka, start_postgres(room / "postgres", settings) as postgres:
         for server in (kafka, postgres):
             server.deadline_s = DEADLINE_S  # one that was killed has more to do before it answers
         yield Servers(kafka, postgres)
@@ -225,11 +227,13 @@ def new_scene(servers: Servers, directory: Path, namespace: str, seed: int, per_
     wiring: dict[str, Any] = {
         "namespace": namespace,
         "bootstrap": servers.kafka.address,
+        "bus_users": servers.kafka.users,
         "dsn": dsn,
         "api_key": KEY,
         "partitions": PARTITIONS,
     }
     run = Run(directory=directory, config=bench_config(), **wiring)
     run.save()
-    create_topics(run.bootstrap, run.namespace, PARTITIONS)
+    create_topics(run.bootstrap, run.namespace, PARTITIONS, properties_of(run, BusUser.ADMIN))
+    grant(run)
     return Scene(servers, run, Poster(run, per_s) if posted else Feeder(run, per_s), Random(seed))

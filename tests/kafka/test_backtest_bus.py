@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from backtests import Ran, policy_of, ran
 from gated_worlds import JOURNAL, config_over, generated_world
@@ -15,6 +16,7 @@ from assay.app.bus.admin import KafkaAdmin
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topics import create_topics
 from assay.app.cli import backtest as command
+from assay.app.cli import export as export_command
 from assay.app.policy.documents import load_policy
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
@@ -81,9 +83,21 @@ def test_the_policy_of_the_run_changes_nothing(on_kafka: Run, tmp_path: Path, ca
     assert "0 of 400 payments change their outcome" in capsys.readouterr().out
 
 
+def test_an_export_has_the_ids_and_kinds_of_the_file(on_kafka: Run, before: Ran, tmp_path: Path) -> None:
+    assert export_command.main(["decisions", "--run", str(on_kafka.directory), "--parquet", str(tmp_path / "out")]) == 0
+    exported = pl.read_parquet(tmp_path / "out" / "decisions" / "*.parquet")
+    assert before.world is not None
+    parts = [before.world.stream_part(part) for part in before.world.manifest.stream_view]
+    known = pl.concat(parts).select("event_id", pl.col("source_id").cast(pl.String), "kind")
+    assert exported.select(known.columns).sort("event_id").equals(known.sort("event_id"))
+
+
 def test_a_journal_whose_head_is_gone_is_refused_with_what_it_holds(on_kafka: Run, kafka: Server) -> None:
     KafkaAdmin(kafka.address).delete_records(topic(JOURNAL).name(on_kafka.namespace), 0, 4)
     with pytest.raises(Stop) as refused:
         command.main(["--policy", "handbook", "--run", str(on_kafka.directory)])
     assert refused.value.reason is Reason.JOURNAL_OUT_OF_REACH
-    assert "the journal holds offsets 4 to " in refused.value.what
+    assert "needed from offset 0 on and holds 4 to " in refused.value.what
+    with pytest.raises(Stop) as refused:
+        export_command.main(["decisions", "--run", str(on_kafka.directory), "--parquet", str(on_kafka.directory / "out")])
+    assert "--from-kept" in refused.value.remedy

@@ -10,6 +10,7 @@ import pytest
 from demo_process import Demo, World, seal
 from file_modes import open_to_others
 from lane_worker import record_times_ms, values
+from run_layout import layout_faults
 
 from assay.app.report.evidence import RunEvidence, read_decisions
 from assay.app.run.directory import Run
@@ -53,6 +54,7 @@ def test_pace_and_partitions_do_not_change_a_decision(
         demo.stop()
     demo.assert_as_undisturbed(ROWS)
     run = Run.load(demo.directory)
+    assert layout_faults(demo.directory) == []
     assert_stamped_by_the_wall_clock(run, began_ms)
     evidence, decisions = RunEvidence.read(run.store), read_decisions(run.store)
     assert evidence is not None

@@ -11,11 +11,19 @@ import pytest
 from assay_command import assay
 from gate_process import KEY, GateProcess, run_in
 from jsonschema import Draft202012Validator
+from records import label
 
+from assay.agents.refusals import dead_letters
+from assay.agents.taken import RefusedRecord
+from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
+from assay.app.bus.topic_reader import read_records
 from assay.app.substrate import Server
+from assay.codecs.single_object import unpack
 from assay.contracts import instants
+from assay.contracts.reasons import Reason
+from assay.testing_substrate import until
 
-TRAFFIC, LABELS = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_LABELS_EVENTS_V1"
+TRAFFIC, LABELS, QUARANTINE = "FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_LABELS_EVENTS_V1", "FP_BUS_QUARANTINE_V1"
 
 
 @pytest.fixture
@@ -72,6 +80,38 @@ def test_a_payment_without_a_decision_is_told_why(gate: GateProcess) -> None:
         assert (status, found["error"]) == (404, error), found
         assert told in found["detail"]
         assert set(found) == {"error", "detail", "where", "remedy"}
+    for path in ("/v1/decisions/..", "/v1/decisions/%2E%2E", "/v1/decisions/%2e.", "/v1/decisions?event_id=.."):
+        assert gate.get(path, KEY)[1]["error"] == "DECISION_PENDING", path
+    assert gate.get("/v1/decisions/.", KEY)[1]["detail"] == "no payment with the event_id '.' was posted to this run"
+
+
+def test_a_payment_that_a_lane_set_aside_is_told_why(gate: GateProcess) -> None:
+    """Its dead letter is written as a lane writes it, and lies behind others: of a label with the same id, and of another payment."""
+    gate.post("/v1/payments", [{**PAID, "event_id": name} for name in ("other", "late", "waits")])
+    found_on = [(record, record.value) for record in read_records(gate.run.bootstrap, TRAFFIC, gate.run.namespace)]
+    raws = {unpack(value)[1]["event_id"]: (record, value) for record, value in found_on if value is not None}
+    why = Reason.LATE_BEYOND_WATERMARK
+    at, _ = raws["late"]
+    refused = [
+        RefusedRecord(LABELS, 0, 0, Reason.LABEL_SUBJECT_UNKNOWN, "of a label", label("waits", 2, "waits", 1)),
+        *(
+            RefusedRecord(TRAFFIC, record.partition, record.offset, why, f"of {name}", value)
+            for name, (record, value) in raws.items()
+            if name in ("other", "late")
+        ),
+    ]
+    letters = [
+        OutboundRecord(key, value, 0)
+        for sent in dead_letters(QUARANTINE, refused, 5)
+        for key, value in zip(sent.keys.tolist(), sent.values.tolist(), strict=True)
+        if key is not None and value is not None
+    ]
+    KafkaPublisher(gate.run.bootstrap, gate.run.namespace).publish(QUARANTINE, letters)
+    found = until(lambda: told if (told := gate.get("/v1/decisions/late", KEY)[1])["error"] != "DECISION_PENDING" else None, every_s=0.2)
+    assert found is not None
+    assert (found["error"], found["where"]) == ("EVENT_QUARANTINED", f"{TRAFFIC}[{at.partition}]@{at.offset}")
+    assert found["detail"].endswith("so there is no decision: LATE_BEYOND_WATERMARK: of late")
+    assert gate.get("/v1/decisions/waits", KEY)[1]["error"] == "DECISION_PENDING"
 
 
 def test_the_gate_takes_every_example_of_its_own_specification_and_answers_as_it_says(gate: GateProcess) -> None:

@@ -4,103 +4,30 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import signal
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from assay_command import assay, environment
-from fenced_blocks import steps
+from assay_command import assay
 from forged_chains import forge
+from live_up import Up, own_client
 from records import RTDL, TRAFFIC, payment
-from source_tree import ROOT
+from run_layout import layout_faults
 
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topic_reader import read_records
 from assay.app.report.evidence import RunEvidence
-from assay.app.report.summary import RunSummary, summarize
 from assay.app.report.verdicts import CAME_IN
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
 from assay.codecs.single_object import unpack
-from assay.contracts.avro_schemas import RELEASED
 from assay.tables.feature_plan import compile_plan
-from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(600)]
-
-
-class Up:
-    """`assay up` in one directory, on the session's Kafka and PostgreSQL."""
-
-    def __init__(self, directory: Path, kafka: str, dsn: str) -> None:
-        self.directory = directory
-        self.kafka, self.dsn = kafka, dsn
-        self.log = directory.with_suffix(".log")
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> int:
-        """Start, or go on; its pid once it takes payments."""
-        with self.log.open("wb") as log:
-            command = [sys.executable, "-m", "assay", "up", "--run", str(self.directory)]
-            self.process = process = subprocess.Popen(
-                command, stdout=log, stderr=log, env=environment({"ASSAY_BUS": self.kafka, "ASSAY_SQL": self.dsn})
-            )
-        until(lambda: "post a payment" in self.text() or process.poll() is not None, 90)
-        assert process.poll() is None, self.text()
-        return process.pid
-
-    def post(self, event_id: str, amount_minor: int = 2_500) -> str:
-        """Post a payment; what the gate decided."""
-        run = Run.load(self.directory)
-        entities = {name: f"{name}-1" for name in run.config.features["entities"]}
-        body = {"event_id": event_id, "amount_minor": amount_minor, "currency": "EUR", "entities": entities}
-        headers = {"X-IG-Api-Key": run.api_key, "Content-Type": "application/json"}
-        request = urllib.request.Request(f"{run.gate_url}/v1/payments", json.dumps(body).encode(), headers)
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                return str(json.loads(answer.read())["admission"])
-        except urllib.error.HTTPError as refused:
-            return str(json.loads(refused.read())["admission"])
-
-    def ask(self, path: str) -> tuple[int, Any]:
-        """(status, answer) of a GET at the gate, with the key."""
-        run = Run.load(self.directory)
-        try:
-            with urllib.request.urlopen(
-                urllib.request.Request(run.gate_url + path, headers={"X-IG-Api-Key": run.api_key}), timeout=30
-            ) as answer:
-                return answer.status, json.loads(answer.read())
-        except urllib.error.HTTPError as refused:
-            return refused.code, json.loads(refused.read())
-
-    def decided(self, event_id: str) -> dict[str, Any]:
-        """The decision, once it is there."""
-        until(lambda: self.ask(f"/v1/decisions/{event_id}")[0] == 200, 30)
-        found: dict[str, Any] = self.ask(f"/v1/decisions/{event_id}")[1]
-        return found
-
-    def end(self, number: int = signal.SIGINT) -> int:
-        """Send a signal; the exit code."""
-        assert self.process is not None
-        self.process.send_signal(number)
-        return self.process.wait(120)
-
-    def text(self) -> str:
-        """What it printed."""
-        return self.log.read_text(errors="replace")
-
-    def summary(self) -> RunSummary:
-        """Its report."""
-        return summarize(Run.load(self.directory))
 
 
 @pytest.fixture
@@ -109,19 +36,6 @@ def up(tmp_path: Path, kafka: Server, dsn: str) -> Iterator[Up]:
     yield made
     if made.process is not None and made.process.poll() is None:
         made.end(signal.SIGKILL)
-
-
-def own_client(directory: Path) -> list[dict[str, Any]]:
-    """What the program of `docs/own-client.md` prints of a run, by event id. It has a copy of the schemas and nothing else of assay."""
-    (program,) = (step.script for step in steps((ROOT / "docs" / "own-client.md").read_text(encoding="utf-8")))
-    folder, run = directory.with_suffix(".reader"), Run.load(directory)
-    folder.mkdir(exist_ok=True)
-    shutil.copytree(RELEASED, folder / "schemas", dirs_exist_ok=True)
-    subprocess.run(["bash", "-euc", program], cwd=folder, check=True)
-    command = [sys.executable, "-I", "decisions.py", run.bootstrap, run.namespace, "schemas"]
-    ended = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
-    assert ended.returncode == 0, ended.stderr
-    return sorted(map(json.loads, ended.stdout.splitlines()), key=lambda line: str(line["event_id"]))
 
 
 def decided(directory: Path, event_id: str) -> dict[str, Any]:
@@ -149,8 +63,9 @@ def read_elsewhere(directory: Path, events: Sequence[str]) -> None:
     told = assay("export", "decisions", *at, "--parquet", folder, "--json")
     assert (told.code, json.loads(told.out)["decisions"]) == (0, len(events)), told.text
     told = assay("export", "decisions", *at, "--parquet", folder)
-    assert told.out.startswith(f"added 0 decisions and 0 labels to {folder}\nthe journal is exported up to offset "), told.text
+    assert told.out.startswith(f"added 0 decisions and 0 labels to {folder}\nthe journal is exported from offset "), told.text
     frame = pl.read_parquet(folder / "decisions" / "*.parquet").sort("event_id")
+    assert set(frame.select("source_id", "kind", "attributes").iter_rows()) == {(None, "purchase", '{"by": "web"}')}
     named_values = pl.struct(pl.col("^feature_.*$").name.map(lambda name: name.removeprefix("feature_"))).alias("features")
     told_elsewhere = frame.select("event_id", "outcome", "amount_minor", "currency", "entity_customer", named_values).to_dicts()
     assert told_elsewhere == [
@@ -244,3 +159,4 @@ def test_a_run_to_which_nothing_was_posted_proves_nothing_and_ends_well(up: Up) 
     assert evidence is not None
     assert evidence.admitted_triggers == 0
     assert [proven for _, proven, _ in up.summary().verdicts] == [None] * 5
+    assert layout_faults(up.directory) == [], "the table of docs/commands.md is what a run leaves"

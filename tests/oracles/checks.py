@@ -52,6 +52,7 @@ def violations(simulator: Simulator, given: Given, effector: KeyedEffector) -> l
         *_decided_once(decided, given),
         *_same_decisions(decided, given),
         *_not_before_admission(simulator.log),
+        *_not_before_decision(simulator.log),
         *lane_violations(simulator),
         *_outcomes(simulator.log, decided, effector, simulator),
         *_audit(simulator, decided, given),
@@ -115,6 +116,17 @@ def _not_before_admission(log: ModelLog) -> Iterator[str]:
         if decision["decided_at_utc"] // 1_000 < payment.wall_us // 1_000:
             early.append(source["event_id"])
     yield from some("decided before it was admitted: {}", early)
+
+
+def _not_before_decision(log: ModelLog) -> Iterator[str]:
+    """Each lane may run on a machine with a clock of its own."""
+    decided = {}
+    for value in values_of(log, "decision_response").tolist():
+        decision = unpack(value or b"")[1]
+        decided[decision["decision_id"]] = decision["decided_at_utc"]
+    outcomes = [unpack(value or b"")[1] for value in values_of(log, "action_outcome").tolist()]
+    early = [one["source_event_id"] for one in outcomes if one["completed_at_utc"] < decided.get(one["decision_id"], 0)]
+    yield from some("an action was completed before it was decided: {}", early)
 
 
 def _same_decisions(decided: Mapping[str, set[bytes]], given: Given) -> Iterator[str]:

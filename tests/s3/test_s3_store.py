@@ -64,9 +64,9 @@ def test_a_server_that_ignores_conditions_is_refused_by(law: Law, s3: str, clien
         law(lambda: S3Store(s3, prefix, Through(client, without_conditions)))
 
 
-def answer_of(code: str, status: int, repeated: int = 0) -> Exception:
+def answer_of(code: str, status: int) -> Exception:
     """An answer of a server, as boto3 raises it."""
-    about: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status, "RetryAttempts": repeated}}
+    about: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     refused: Exception = ClientError(about, "PutObject")
     return refused
 
@@ -101,10 +101,10 @@ def test_a_write_that_is_always_disturbed_may_be_tried_later(s3: str, client: An
 
 def test_a_write_whose_answer_was_lost_is_known_again_by_its_mark(s3: str, client: Any) -> None:
     """The client sends it again, and meets what it wrote itself."""
-    lost = raising_once(answer_of("PreconditionFailed", 412, repeated=1))
+    lost = raising_once(answer_of("PreconditionFailed", 412))
     store = S3Store(s3, secrets.token_hex(4), Through(client, lambda *_: None, lost))
     store.create(KEY, b"1")
-    other = S3Store(s3, store.prefix, Through(client, raising_once(answer_of("PreconditionFailed", 412, repeated=1))))
+    other = S3Store(s3, store.prefix, Through(client, raising_once(answer_of("PreconditionFailed", 412))))
     with pytest.raises(ObjectExists):
         other.create(KEY, b"1")
     with pytest.raises(ObjectChanged):

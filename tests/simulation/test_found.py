@@ -44,6 +44,13 @@ def test_a_worker_whose_clock_is_behind_decides_nothing_before_it_was_admitted(u
     assert violated(3, finished) == []
 
 
+@pytest.mark.parametrize(("lane", "occurrence"), [("rtdl", 1), ("act", 1), ("act", 2)])
+def test_a_worker_whose_clock_is_behind_completes_nothing_before_it_was_decided(lane: str, occurrence: int) -> None:
+    """Decisions have the time of their admission then, and were published with the time of the clock."""
+    finished = run_seed(3, [Planted(ClockJump(-DAY_US), lane, "claiming", occurrence)])
+    assert violated(3, finished) == []
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_worker_that_slept_since_it_wrote_a_segment_does_not_move_the_head_back(seed: int) -> None:
     """Others have gone on meanwhile: the chain did not verify any more, and the audit lane could not start."""

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 from engine_worlds import EngineWorld, parameters, small_world
+from figures import num
 
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -21,7 +22,7 @@ from assay.engine.scenario import Scale, Scenario, days_of, time_parts
 ERRORS = 5
 FLAT = {"share": 1, "days": [1] * 7, "weekday": [1] * 24, "weekend": [1] * 24}
 #: nothing but the slow factor varies, as far as that goes
-PLAIN = {
+PLAIN: dict[str, dict[str, Any]] = {
     "places": {"day_effect_shape": 1000},
     "arrivals": {"classes": dict.fromkeys(DEMAND_CLASSES, FLAT), "month_days": [1.0] * 31, "burst_shape": 1000},
 }
@@ -38,10 +39,11 @@ def large() -> EngineWorld:
     return EngineWorld(parameters({"scale": {"flows": 100_000, "merchants": 160, "part_flows": 25_000}}), workers=2).made()
 
 
-def factor(world: EngineWorld) -> np.ndarray:
+def factor(world: EngineWorld) -> np.ndarray[Any, np.dtype[np.float64]]:
     """λ over its mean, by cell and hour."""
     made = world.table("s2_realised_intensity_5B")["lambda_realised"].to_numpy().reshape(-1, world.parameters.of(Scenario).hours)
-    return made / made.mean(axis=1, keepdims=True)
+    over_mean: np.ndarray[Any, np.dtype[np.float64]] = made / made.mean(axis=1, keepdims=True)
+    return over_mean
 
 
 def test_there_are_as_many_arrivals_as_the_scale_says_and_as_s3_counted() -> None:
@@ -131,12 +133,12 @@ def test_days_and_weeks_have_the_shape_of_the_reference(large: EngineWorld) -> N
     assert min(hours) == min(hours[2:5])
     assert sum(hours[11:17]) / sum(hours) > 6 / 24 * 1.5
     assert 0.1 <= hours[3] / hours[12] <= 0.25
-    assert abs((local.dt.weekday() >= 6).mean() - 0.2865) <= 0.02
+    assert abs(num((local.dt.weekday() >= 6).mean()) - 0.2865) <= 0.02
 
 
 def test_classes_and_online_merchants_have_their_shares_of_arrivals(large: EngineWorld) -> None:
     made, document = large.table("arrival_events_5B"), large.parameters.of(Arrivals)
-    assert abs(made["is_virtual"].mean() - document.virtual_share) < 0.004
+    assert abs(num(made["is_virtual"].mean()) - document.virtual_share) < 0.004
     classes = large.table("outlet_catalogue").unique("merchant_id").select("merchant_id", "demand_class")
     sites = made.filter(~pl.col("is_virtual")).join(classes, on="merchant_id")
     weekend = sites.group_by("demand_class").agg((pl.col("ts_local_primary").dt.weekday() >= 6).mean().alias("share"), pl.len())
@@ -151,7 +153,7 @@ def test_classes_and_online_merchants_have_their_shares_of_arrivals(large: Engin
 def test_inactive_merchants_have_no_volume_and_about_the_wanted_share_is_active(large: EngineWorld) -> None:
     volumes = large.table("merchant_zone_profile_5A").group_by("merchant_id").agg(pl.col("weekly_volume").sum())["weekly_volume"]
     assert len(volumes) == 160
-    assert abs((volumes > 0).mean() - 0.716) < ERRORS * math.sqrt(0.716 * 0.284 / 160)
+    assert abs(num((volumes > 0).mean()) - 0.716) < ERRORS * math.sqrt(0.716 * 0.284 / 160)
     wanted = 100_000 * 7 / 90
     assert volumes.sum() == pytest.approx(wanted, rel=1e-9)
 
@@ -210,7 +212,7 @@ def test_a_day_of_the_month_has_its_factor_in_local_time() -> None:
     cells = field.group_by("merchant_id", "zone_representation")
     for (_, tzid), rows in cells:
         busy = rows["ts_utc"].dt.convert_time_zone(tzid).dt.day().is_in([1, 15])
-        ratio = rows["lambda_realised"].filter(busy).mean() / rows["lambda_realised"].filter(~busy).mean()
+        ratio = num(rows["lambda_realised"].filter(busy).mean()) / num(rows["lambda_realised"].filter(~busy).mean())
         # six busy days of 24 hours; what is left varies by 1 / 1000 a day and by 1 / 1000 an hour
         assert abs(ratio - 3) < 3 * ERRORS * math.sqrt(0.001 / 6 + 0.001 / 144), tzid
 

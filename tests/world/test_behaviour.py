@@ -32,8 +32,14 @@ def test_every_arrival_has_entities_that_belong_together() -> None:
     assert (joined["own_account"] == joined["account_id"]).all()
     assert (joined["owner"] == joined["party_id"]).all()
     links = rows("s4_device_links_6A").select("device_id", "party_id").drop_nulls().unique()
-    assert len(found.join(links, on=["device_id", "party_id"], how="anti")) == 0
-    assert len(found.join(rows("s4_ip_links_6A"), on=["device_id", "ip_id"], how="anti")) == 0
+    # sessions through somebody else's device or address
+    for keys, linked, share in (
+        (["device_id", "party_id"], links, BEHAVIOUR.habits.strange_device),
+        (["device_id", "ip_id"], rows("s4_ip_links_6A"), BEHAVIOUR.habits.strange_ip),
+    ):
+        strange = found.join(linked, on=keys, how="anti").unique("session_id")
+        sessions = found["session_id"].n_unique()
+        assert abs(len(strange) / sessions - share) < 5 * (share / sessions) ** 0.5 + 0.1 * share, keys
 
 
 def test_a_session_ends_after_a_gap_longer_than_the_time_out() -> None:
@@ -137,3 +143,56 @@ def test_numbers_of_arrivals_are_mixed_without_collision() -> None:
     mixes = {int(mixed(merchant << 40 | seq, key)) for merchant in range(40) for seq in range(1, 500)}
     assert len(mixes) == 40 * 499
     assert 0 <= min(mixes) < max(mixes) < 2**63
+
+
+def test_instruments_and_devices_fit_their_channel() -> None:
+    flows = with_channel().filter(pl.col("channel_group").is_in(["ECOM", "POS", "BANK_RAIL"]))
+    typed = flows.join(rows("s3_instrument_base_6A").select("instrument_id", "instrument_type"), on="instrument_id")
+    owned = rows("s3_instrument_base_6A").select("owner_party_id", "instrument_type")
+    for channel in ("ECOM", "POS", "BANK_RAIL"):
+        usual = list(BEHAVIOUR.usual[channel].instruments)
+        able = owned.filter(pl.col("instrument_type").is_in(usual))["owner_party_id"].unique()
+        here = typed.filter((pl.col("channel_group") == channel) & pl.col("party_id").is_in(able.to_list()))
+        assert here["instrument_type"].is_in(usual).mean() > 0.85, channel
+
+
+def test_a_party_has_a_device_and_an_instrument_that_it_prefers() -> None:
+    found = rows(ENTITIES)
+    for column, least in (("device_id", 0.6), ("instrument_id", 0.6)):
+        used = found.group_by("party_id", column).len().group_by("party_id").agg(pl.col("len").max(), pl.col("len").sum().alias("all"))
+        often = used.filter(pl.col("all") >= 20)
+        assert least < often["len"].sum() / often["all"].sum() < 0.98, column
+
+
+def test_tills_end_amounts_as_the_document_says() -> None:
+    laws = BEHAVIOUR.purchases
+    card = with_channel().filter(pl.col("channel_group").is_in(["ECOM", "POS", "HYBRID"]))
+    minor = (card["amount"] * 100).round().cast(pl.Int64)
+    other = minor.filter(~minor.is_in(list(laws.price_points)))
+    # a free amount ends in .00, .99 or .50 by chance too, and small amounts below a unit are whole units
+    for ending, share in ((0, laws.round_share), (99, laws.ending_share), (50, laws.half_share)):
+        assert share - 0.02 < (other % 100 == ending).mean() < share + 0.05, ending
+
+
+def test_payees_are_paid_their_standing_amount_again() -> None:
+    paid = with_channel().filter(pl.col("channel_group") == "BANK_RAIL").drop_nulls("counterparty_account_id")
+    again = paid.group_by("party_id", "counterparty_account_id", "amount").len()
+    repeated = again.filter(pl.col("len") > 1)["len"].sum() / len(paid)
+    # the first payment of a standing amount, and those made once, do not repeat
+    assert BEHAVIOUR.transfers.standing_share * 0.3 < repeated < BEHAVIOUR.transfers.standing_share + 0.15
+
+
+def test_businesses_are_paid_by_more_accounts_than_people_are() -> None:
+    paid = with_channel().drop_nulls("counterparty_account_id")
+    kinds = rows("s2_account_base_6A").select("account_id", "party_type")
+    payers = paid.group_by("counterparty_account_id").agg(payers=pl.col("account_id").n_unique())
+    typed = payers.join(kinds, left_on="counterparty_account_id", right_on="account_id")
+    means = dict(typed.group_by(pl.col("party_type") == "BUSINESS").agg(pl.col("payers").mean()).iter_rows())
+    assert means[True] > 2 * means[False]
+
+
+def test_payees_are_paid_on_current_accounts() -> None:
+    paid = rows(FLOWS).drop_nulls("counterparty_account_id").select(account_id="counterparty_account_id")
+    types = paid.join(rows("s2_account_base_6A").select("account_id", "account_type"), on="account_id")["account_type"]
+    assert len(types) == len(paid)
+    assert types.is_in(list(BEHAVIOUR.transfers.payable)).all()

@@ -71,7 +71,7 @@ def test_unchanged_inputs_trip_none() -> None:
 
 CATALOGUE, SESSIONS = "s3_campaign_catalogue_6B", "s1_session_index_6B"
 CHECKED: list[tuple[str, Changes]] = [
-    ("prevalence of campaigns", {CATALOGUE: lambda rows: rows.with_columns(pl.col("fraud_rate") * 20)}),
+    ("prevalence of campaigns", {CATALOGUE: lambda rows: rows.with_columns(pl.col("flows") * 20)}),
     ("prevalence of campaigns", {CATALOGUE: lambda rows: rows.filter(pl.col("subtype") != "ATO")}),
     ("campaigns found their arrivals", {CATALOGUE: lambda rows: rows.filter(pl.col("campaign_label") != "T_LAUNDERING_CYCLE")}),
     ("sessions with one arrival", {SESSIONS: lambda rows: rows.with_columns(arrival_count=pl.lit(1))}),

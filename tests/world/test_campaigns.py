@@ -10,9 +10,11 @@ from bank_worlds import bank, plan, rows
 
 from assay.engine.behaviour.campaign_document import Campaigns
 from assay.engine.behaviour.campaign_statistics import FIGURES, campaign_statistics
+from assay.engine.behaviour.document import Behaviour
 from assay.engine.scenario import DAY_US, Scenario
 
 DOCUMENT, SCENARIO = bank().parameters.of(Campaigns), bank().parameters.of(Scenario)
+BEHAVIOUR = bank().parameters.of(Behaviour)
 ENTITIES = ["party_id", "account_id", "instrument_id", "device_id", "ip_id"]
 ARRIVAL = ["merchant_id", "arrival_seq"]
 
@@ -38,7 +40,7 @@ def test_the_name_of_a_campaign_is_the_digest_of_its_identity() -> None:
 def test_shares_of_flows_are_those_of_the_document() -> None:
     flows = dict(plan()["campaign_label"].value_counts().iter_rows())
     total = len(rows("arrival_events_5B"))
-    shares = {label: law.share for label, law in DOCUMENT.templates.items()} | {label: law.share for label, law in DOCUMENT.motifs.items()}
+    shares = {label: law.share for label, law in DOCUMENT.laws.items()}
     for label, share in shares.items():
         wanted = share * total
         # each instance ends with a whole episode or unit
@@ -166,3 +168,40 @@ def test_the_truth_graph_has_one_edge_for_each_campaign_flow() -> None:
     assert (from_account["from_id"] == from_account["account_id"]).all()
     from_device = joined.filter(pl.col("from_kind") == "DEVICE")
     assert (from_device["from_id"] == from_device["device_id"]).all()
+
+
+def test_campaigns_leave_most_arrivals_of_a_merchants_day_alone() -> None:
+    day = pl.col("ts_utc").dt.date().alias("day")
+    came = rows("arrival_events_5B").group_by("merchant_id", day).agg(came=pl.len())
+    taken = plan().group_by("merchant_id", day).agg(taken=pl.len()).join(came, on=["merchant_id", "day"])
+    most = (taken["came"] * DOCUMENT.merchant_day_share).floor().clip(1)
+    beyond = (taken["taken"] - most).clip(0).sum()
+    assert (taken["taken"] <= taken["came"]).all()
+    assert beyond / taken["taken"].sum() < 0.05
+
+
+def test_campaigns_ask_cash_in_notes() -> None:
+    channels = rows("outlet_catalogue").select("merchant_id", "channel").unique()
+    cash = plan().join(channels.filter(pl.col("channel") == "ATM"), on="merchant_id")
+    assert (cash["amount_minor"] % BEHAVIOUR.cash.step == 0).all()
+
+
+def test_takeovers_start_at_night_more_often_than_refunds() -> None:
+    country = rows("s1_party_base_6A").select("party_id", "country_iso")
+    profile = rows("merchant_zone_profile_5A").select("country_iso", "tzid").unique("country_iso", keep="first", maintain_order=True)
+    zones = rows("tz_timetable_cache").sort("from_utc").unique("tzid", keep="first", maintain_order=True).select("tzid", "offset_s")
+    firsts = plan().sort("ts_utc").unique(["campaign_id", "episode"], keep="first").join(country, on="party_id")
+    local = firsts.join(profile, on="country_iso").join(zones, on="tzid")
+    hour = (pl.col("ts_utc") + pl.duration(seconds=pl.col("offset_s"))).dt.hour()
+    night = dict(local.group_by("campaign_label").agg((hour < 5).mean()).iter_rows())
+    assert night["T_ATO_ACCOUNT_SWEEP"] > 0.4
+    assert night["T_REFUND_ABUSE"] < 0.3
+    assert night["T_ATO_ACCOUNT_SWEEP"] > 2 * night["T_REFUND_ABUSE"]
+
+
+def test_a_colluding_merchant_sells_to_all_episodes_of_its_window() -> None:
+    crew = pl.col("episode") // DOCUMENT.templates["T_MERCHANT_COLLUSION"].crew.episodes
+    sold = plan().filter(pl.col("campaign_label") == "T_MERCHANT_COLLUSION").with_columns(crew=crew)
+    most = sold.group_by("campaign_id", "crew", "merchant_id").len().group_by("campaign_id", "crew").agg(pl.col("len").max())
+    # a merchant without enough arrivals on a day is helped out by another
+    assert most["len"].sum() / len(sold) > 0.6

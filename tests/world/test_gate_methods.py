@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from engine_worlds import SEGMENTS, EngineWorld, Objects, parameters, small_world
 
+from assay.app.stores.objects import ObjectStore
 from assay.app.world.bundles import passed, status_of
 from assay.contracts.errors import Stop
 from assay.contracts.gates import gate_status
@@ -178,7 +179,7 @@ def test_a_segment_does_not_begin_before_the_gates_of_its_inputs_pass(damage: st
     else:
         del store.objects[key]
     with pytest.raises(Stop) as refusal:
-        passed(store, BY_ID["1B"], small_world().identity)
+        passed(cast(ObjectStore, store), BY_ID["1B"], small_world().identity)
     assert refusal.value.reason is reason
 
 

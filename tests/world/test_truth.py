@@ -59,7 +59,7 @@ def test_a_campaigns_flows_have_the_truth_and_the_rates_of_its_subtype(subtype: 
         near(share(group["detected_us"] >= 0), min(rates[0] * factor[0], 0.98), len(group))
         near(share(group["disputed_us"] >= 0), min(rates[2] * factor[2], 0.98), len(group))
     found = rows.filter(pl.col("detected_us") >= 0)
-    near(share(found["detected_us"] == found["ts_us"]), rates[1], len(found))
+    near(share(found["detected_us"] == found["ts_us"] + 2_000_000), rates[1], len(found))
     backed = rows.filter(pl.col("charged_back_us") >= 0)
     losses = backed.filter(pl.col("bank_label") == "CHARGEBACK_WRITTEN_OFF")
     near(len(losses) / len(backed), DOCUMENT.chargebacks[label][0], len(backed))
@@ -119,14 +119,15 @@ def test_times_follow_one_another() -> None:
         assert (both[before] <= both[after]).all(), (before, after)
     assert (rows.filter(pl.col("charged_back_us") >= 0)["disputed_us"] >= 0).all()
     known = rows.filter(pl.col("known_ts_utc").is_not_null())
-    assert (known["known_ts_utc"].dt.epoch("us") >= known["ts_us"]).all()
+    assert (known["known_ts_utc"].dt.epoch("us") > known["ts_us"]).all()  # nobody knows with the payment
 
 
 def test_delays_have_the_medians_of_their_models() -> None:
     rows = seen(flows_of(400_000, ["ATO"]))
     disputes = (rows.filter(pl.col("disputed_us") >= 0)).select((pl.col("disputed_us") - pl.col("ts_us")) / 1e6).to_series()
     assert disputes.median() == pytest.approx(np.exp(11.7), rel=0.02)
-    later = rows.filter(pl.col("detected_us") > pl.col("ts_us")).select((pl.col("detected_us") - pl.col("ts_us")) / 1e6).to_series()
+    behind = rows.filter(pl.col("detected_us") > pl.col("ts_us") + 2_000_000)
+    later = behind.select((pl.col("detected_us") - pl.col("ts_us")) / 1e6).to_series()
     near(share(later == 300.0), 0.30, len(later))
     assert later.filter(later != 300.0).median() == pytest.approx(np.exp(10.1), rel=0.03)
     decisions = rows.filter(pl.col("decided_us") >= 0).select((pl.col("decided_us") - pl.col("charged_back_us")) / 1e6).to_series()

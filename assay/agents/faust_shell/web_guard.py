@@ -1,25 +1,27 @@
-"""Who may read the worker's web view, and the one shape of its refusals.
+"""Who may read the worker's web view and the gate's figures, and with which key.
 
 A browser on this machine runs pages of others. Such a page can reach a loopback address under a name of its own (DNS rebinding), so a
-call without a key must name the worker by address. Beyond this machine a key is asked for.
+call without a key must name the server by address. Beyond this machine a key is asked for.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from aiohttp import web
 from yarl import URL
 
+from assay.agents.faust_shell.web_refusals import Refusing, refused, refusing, told
 from assay.contracts.api_key import KEY_HEADER, key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.reasons import Reason
 
 #: the one page that needs no key anywhere: it holds lanes and offsets, no payment
 OPEN: Final = "/healthz"
+LOOPBACK: Final = "127.0.0.1"
 STATUS: Final = {
     Reason.UNAUTHORISED: 401,
     Reason.PATH_UNKNOWN: 404,
@@ -27,10 +29,9 @@ STATUS: Final = {
     Reason.LANE_NOT_ACTIVE: 404,
     Reason.METHOD_NOT_ALLOWED: 405,
     Reason.HOST_UNKNOWN: 421,
+    Reason.HTTP_UNSUPPORTED: 501,
 }
-#: the fields of a refusal, as the gate has them
-SHAPE: Final = ("error", "detail", "where", "remedy")
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_PATHS: Final = "Pages are /healthz, /metrics, /table/ and /table/<name>/<key>."
 log = logging.getLogger("assay.web")
 
 
@@ -42,25 +43,36 @@ class Asked(NamedTuple):
     key: bytes
 
 
+def check_key(given: bytes, accepts: Callable[[bytes], bool]) -> None:
+    """Let somebody with a key of the run pass. Raises Quarantine(UNAUTHORISED)."""
+    if not accepts(given):
+        raise _unauthorised("the key is none of the run's" if given else "the call has no key")
+
+
 def check(asked: Asked, bind: str, accepts: Callable[[bytes], bool]) -> None:
-    """Let a call pass. Raises Quarantine(UNAUTHORISED, HOST_UNKNOWN)."""
+    """Let a call pass to a server that listens on `bind`. Raises Quarantine(UNAUTHORISED, HOST_UNKNOWN)."""
     if asked.key:
-        if not accepts(asked.key):
-            raise Quarantine(Reason.UNAUTHORISED, "the key is none of the run's", where=KEY_HEADER, remedy=_KEY_REMEDY)
+        check_key(asked.key, accepts)
         return
     if asked.host and not _is_address(asked.host) and asked.host not in ("localhost", bind):
         raise Quarantine(
             Reason.HOST_UNKNOWN,
-            f"this worker is not {asked.host!r}",
+            f"this server is not {asked.host!r}",
             where="Host",
             remedy="Call it by its address or as localhost, or send a key of the run.",
         )
     if asked.path != OPEN and not is_loopback(bind):
-        what = f"the web view listens on {bind}, beyond this machine: it asks for a key"
-        raise Quarantine(Reason.UNAUTHORISED, what, where=KEY_HEADER, remedy=_KEY_REMEDY)
+        raise _unauthorised(f"this server listens on {bind}, beyond this machine: it asks for a key")
 
 
-_KEY_REMEDY = f"Send {KEY_HEADER}, or Authorization: Bearer, with the key that `assay key show` prints."
+def _unauthorised(what: str) -> Quarantine:
+    remedy = f"Send {KEY_HEADER}, or Authorization: Bearer, with the key that `assay key show --run DIR` prints."
+    return Quarantine(Reason.UNAUTHORISED, what, where=KEY_HEADER, remedy=remedy)
+
+
+def asked_of(request: web.Request) -> Asked:
+    """What a call shows to the guard."""
+    return Asked(request.path, _host_of(request), key_of(request.headers))
 
 
 def is_loopback(bind: str) -> bool:
@@ -78,33 +90,11 @@ def _is_address(host: str) -> bool:
 
 def guard(bind: Callable[[], str], accepts: Callable[[bytes], bool]) -> Any:
     """The middleware of the web view. `bind` gives the address it listens on, `accepts` says whether a key is valid."""
-
-    @web.middleware
-    async def answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-        headers: Mapping[str, str] = {}
-        try:
-            check(Asked(request.path, _host_of(request), key_of(request.headers)), bind(), accepts)
-            return await handler(request)
-        except AssayError as error:
-            refusal = error
-        except web.HTTPException as error:
-            refusal, headers = _as_ours(error, request)
-        except Exception:
-            log.exception("a call to %s failed in a way that was not foreseen", request.path)
-            fields = "INTERNAL", "the worker failed in a way that was not foreseen", _place(request), "See the worker's log."
-            return _told(500, fields, {})
-        status = STATUS.get(refusal.reason, 503 if isinstance(refusal, Retry) else 500)
-        return _told(status, (refusal.reason.value, refusal.what, refusal.where or _place(request), refusal.remedy), headers)
-
-    return answer
+    return refusing(Refusing("worker", _PATHS, log, _refused, before=lambda request: check(asked_of(request), bind(), accepts)))
 
 
-def _place(request: web.Request) -> str:
-    return f"{request.method} {request.path}"
-
-
-def _told(status: int, fields: tuple[str, str, str, str], headers: Mapping[str, str]) -> web.Response:
-    return web.json_response(dict(zip(SHAPE, fields, strict=True)), status=status, headers=dict(headers))
+def _refused(error: AssayError, request: web.Request, headers: Mapping[str, str]) -> web.Response:
+    return refused(STATUS.get(error.reason, 503 if isinstance(error, Retry) else 500), told(error, request), headers)
 
 
 def _host_of(request: web.Request) -> str:
@@ -114,12 +104,3 @@ def _host_of(request: web.Request) -> str:
         return URL(f"http://{given}").host or given
     except ValueError:
         return given
-
-
-def _as_ours(error: web.HTTPException, request: web.Request) -> tuple[Quarantine, Mapping[str, str]]:
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        what = f"{request.path} does not take {request.method}"
-        return Quarantine(Reason.METHOD_NOT_ALLOWED, what, remedy=f"It takes {allowed}."), {"Allow": allowed}
-    remedy = "Pages are /healthz, /metrics, /table/ and /table/<name>/<key>."
-    return Quarantine(Reason.PATH_UNKNOWN, f"there is nothing at {request.path}", remedy=remedy), {}

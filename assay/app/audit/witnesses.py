@@ -35,7 +35,7 @@ AUDIT_LAG_S = 3.0
 #: lines for one fetch: a chain of another run would have one for every record
 LINES_MAX = 100
 DECISION_ID = "decision.decision_id"
-_OUT_OF_REACH = frozenset({Reason.BROKER_UNREACHABLE, Reason.TOPIC_UNKNOWN, Reason.JOURNAL_OUT_OF_REACH})
+_OUT_OF_REACH = frozenset({Reason.BROKER_UNREACHABLE, Reason.BUS_USER_REFUSED, Reason.TOPIC_UNKNOWN, Reason.JOURNAL_OUT_OF_REACH})
 _DECISION_ID = frozenset({"decision_id"})
 
 

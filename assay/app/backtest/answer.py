@@ -52,9 +52,10 @@ class ReasonChange:
 
 @dataclass(frozen=True)
 class ChangedPayment:
-    """A payment whose outcome changed. Scores are None where it was refused."""
+    """A payment whose outcome changed. Scores are None where it was refused. `source_id` is its id in the file of the run's world."""
 
     event_id: str
+    source_id: str | None
     ts_us: int
     amount_minor: int
     currency: str

@@ -59,7 +59,7 @@ def backtest(
         on_changed(changed)
 
     seen = Seen(policy.feature_plan.entities)
-    tally = Tally(truth, note_changed, together)
+    tally = Tally(truth, world, note_changed, together)
     for _ in _compared(run, policy, sources, missing, seen, tally):
         progress(seen.payments, survey.payments)
     exponents = {code: exponent for code, exponent in exponents_of(world).items() if code in tally.currencies}

@@ -14,7 +14,8 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 COLUMNS = (
-    "event_id", "ts_utc", "amount_minor", "currency", "fraud", "from", "to", "score_before", "score_after", "reasons_gone", "reasons_new",
+    "event_id", "source_id", "ts_utc", "amount_minor", "currency", "fraud", "from", "to", "score_before", "score_after", "reasons_gone",
+    "reasons_new",
 )  # fmt: skip
 
 

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from typing import Protocol
 
-from assay.agents.specs import Role, journal_topic
 from assay.agents.step import Chunk
-from assay.agents.topology import TOPOLOGY
 from assay.app.bus.offsets import bounds_of
 from assay.app.bus.topic_reader import reader_of
-from assay.app.replay.verify import read_journal
+from assay.app.replay.verify import read_journal, whole_journal
 from assay.app.run.directory import Run
-from assay.contracts.errors import Stop
-from assay.contracts.reasons import Reason
 
 
 class Sources(Protocol):
@@ -37,11 +33,7 @@ class BusSources:
 
     def __init__(self, run: Run, properties: Mapping[str, str] | None = None) -> None:
         self._run, self._properties = run, properties
-        handle = journal_topic(TOPOLOGY.with_role(Role.DECIDE))
-        self._journal = bounds_of(run.bootstrap, handle, run.namespace, properties)
-        for first, end in self._journal.values():
-            if first > 0:
-                raise head_is_gone(handle, first, end)
+        self._journal = whole_journal(run, properties)
 
     def journal(self) -> Iterator[bytes]:
         return read_journal(self._run, self._properties, self._journal)
@@ -54,13 +46,3 @@ class BusSources:
         run = self._run
         bounds = {partition: bounds_of(run.bootstrap, handle, run.namespace, self._properties)[partition]}
         return reader_of(run.bootstrap, handle, run.namespace, self._properties).chunks(bounds)
-
-
-def head_is_gone(topic: str, first: int, end: int) -> Stop:
-    """A journal whose head was truncated: no state of the other policy exists from which it could go on."""
-    return Stop(
-        Reason.JOURNAL_OUT_OF_REACH,
-        f"the journal holds offsets {first} to {end}: the payments before are gone, and features of another policy need them all",
-        where=topic,
-        remedy="Snapshots hold the state of the run's own policy only. Backtest a run whose journal is whole.",
-    )

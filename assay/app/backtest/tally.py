@@ -12,6 +12,8 @@ import polars as pl
 from assay.app.backtest.answer import REFUSED, Cell, ChangedPayment, ReasonChange
 from assay.app.backtest.folding import Both
 from assay.app.backtest.truth import Truth
+from assay.app.oracle.file_rows import FileRows
+from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.report.avro_frame import AvroFrame
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Columns, Strings
@@ -35,18 +37,20 @@ _ONLY = frozenset(field for field, _ in _FIELDS.values())
 _FRAME = AvroFrame({name: kind for name, (_, kind) in _FIELDS.items()})
 #: the record of a payment: both sides decide about it
 _PLACE = ("partition", "offset")
+SOURCE_ID = "source_id"
 _ORDER = {name: number for number, name in enumerate((*OUTCOMES, REFUSED))}
 
 
 class Tally:
     """Takes what two policies decided, record by record.
 
-    `on_changed` gets every payment whose outcome changed, in order.
+    `on_changed` gets every payment whose outcome changed, in order; `world` knows the ids that they have in their file.
     """
 
     def __init__(
         self,
         truth: Truth,
+        world: SealedWorld | None,
         on_changed: Callable[[ChangedPayment], None],
         together: int = TOGETHER,
     ) -> None:
@@ -55,6 +59,7 @@ class Tally:
         self.currencies: set[str] = set()
         self.digests = {"from": DecisionDigest(), "to": DecisionDigest()}
         self._truth, self._on_changed, self._together = truth, on_changed, together
+        self._of_file = None if world is None else FileRows(world, [SOURCE_ID])
         self._cells: Counter[tuple[str, str, str, str]] = Counter()
         self._reasons: Counter[tuple[str, str]] = Counter()
         self._waiting: tuple[list[pl.DataFrame], list[pl.DataFrame], list[pl.DataFrame]] = ([], [], [])
@@ -108,7 +113,8 @@ class Tally:
         self.rescored += together.filter(rescored).height
         changed = together.filter(other)
         self.changed += len(changed)
-        for row in changed.iter_rows(named=True):
+        file_ids = pl.lit(None, pl.String) if self._of_file is None else self._of_file.of(changed)[SOURCE_ID]
+        for row in changed.with_columns(file_ids.alias(SOURCE_ID)).iter_rows(named=True):
             self._on_changed(_changed(row, known=self._truth.known))
         for code, *numbers in _reasons(together).iter_rows():
             for name, number in zip(_REASON_COUNTS, numbers, strict=True):
@@ -165,6 +171,7 @@ def _changed(row: dict[str, Any], *, known: bool) -> ChangedPayment:
     before, after = row["reasons"] or [], row["reasons_after"] or []
     return ChangedPayment(
         event_id=row["event_id"],
+        source_id=row[SOURCE_ID],
         ts_us=row["ts_us"],
         amount_minor=row["amount_minor"],
         currency=row["currency"],

@@ -12,6 +12,7 @@ from assay.app.backtest.answer import REFUSED, Answer, Cell, ChangedPayment, Rea
 from assay.app.report.amounts import major, unit
 from assay.app.report.fitted_table import fitted
 from assay.contracts.outcomes import OUTCOMES
+from assay.contracts.visible import one_line
 
 REASONS_SHOWN = 15
 
@@ -86,7 +87,7 @@ def _reasons(reasons: Sequence[ReasonChange], width: int) -> object:
 
 
 def _changed(one: ChangedPayment, exponents: Mapping[str, int]) -> Iterator[str]:
-    yield f"  {one.event_id}"
+    yield f"  {one.event_id}" if one.source_id is None else f"  {one_line(one.source_id)} in the file"
     scores = " → ".join("none" if score is None else str(score) for score in (one.score_before, one.score_after))
     fired = [*(f"-{code}" for code in one.reasons_gone), *(f"+{code}" for code in one.reasons_new)]
     said = (

@@ -1,7 +1,8 @@
 """`assay bench ingest`: HTTP batches into a real gate, until each is admitted with its receipt durable.
 
-The gate is a process of its own over real Kafka and PostgreSQL; the client posts bodies framed beforehand, over a few kept-alive
-connections, from this process. Counted is what the gate answered ADMIT, checked against the bus at the end of every round.
+The gate is a process of its own over real Kafka, as the user that it has there, and PostgreSQL; the client posts bodies framed
+beforehand, over a few kept-alive connections, from this process. Counted is what the gate answered ADMIT, checked against the bus
+at the end of every round.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ import psutil
 
 from assay.app.bench.contestants import family_cpu_s
 from assay.app.bus.offsets import bounds_of
+from assay.app.bus.rights import grant
 from assay.app.bus.topics import create_topics
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.policy.documents import document
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import load_settings
@@ -46,7 +49,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
     with ExitStack() as stack:
         room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
         stack.callback(shutil.rmtree, room, ignore_errors=True)
-        kafka = kafka_at(room / "kafka", settings)
+        kafka = kafka_at(room / "kafka", settings, secured=True)
         stack.callback(kafka.stop)
         postgres = postgres_at(room / "postgres", settings)
         stack.callback(postgres.stop)
@@ -76,7 +79,8 @@ def _arguments(arguments: list[str]) -> Namespace:
 
 def _round(given: Namespace, directory: Path, servers: dict[str, Server], number: int) -> dict[str, Any]:
     bench = _bench_run(directory, servers, number)
-    create_topics(bench.bootstrap, bench.namespace)
+    create_topics(bench.bootstrap, bench.namespace, properties=properties_of(bench, BusUser.ADMIN))
+    grant(bench)
     bodies = list(_bodies(bench, given.items, given.batch))
     with gate_of(bench) as (process, url):
         watched = {"gate": psutil.Process(process.pid), "client": psutil.Process(), **_processes(servers)}
@@ -109,6 +113,7 @@ def _bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
         config=config,
         namespace=f"bench{number}.",
         bootstrap=servers["kafka"].address,
+        bus_users=servers["kafka"].users,
         dsn=servers["postgres"].address,
         api_key=KEY,
     )
@@ -182,4 +187,5 @@ def _processes(servers: dict[str, Server]) -> dict[str, psutil.Process]:
 
 
 def _records_on_bus(bench: Run) -> int:
-    return sum(end for _, end in bounds_of(bench.bootstrap, TRAFFIC, bench.namespace).values())
+    bounds = bounds_of(bench.bootstrap, TRAFFIC, bench.namespace, properties_of(bench, BusUser.READER))
+    return sum(end for _, end in bounds.values())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
@@ -11,13 +11,16 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 from confluent_kafka import Consumer, IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclBindingFilter, AclOperation, AclPermissionType
 from confluent_kafka.admin._config import AlterConfigOpType, ConfigEntry, ConfigResource
 from confluent_kafka.admin._listoffsets import OffsetSpec
-from confluent_kafka.admin._resource import ResourceType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from confluent_kafka.cimpl import NewTopic
 
 from assay.app.bus.client import librdkafka_settings
+from assay.app.bus.denials import Denials
 from assay.app.bus.errors import topic_unknown, unreachable
+from assay.contracts.errors import AssayError
 
 T = TypeVar("T")
 
@@ -34,8 +37,15 @@ BETWEEN_LEADERS: Final = (
     KafkaError._NOENT,  # noqa: SLF001 - the client's own: it found no leader
 )
 POLL_S: Final = 0.02
+#: after so long without an answer, see whether the user is refused
+FIRST_LOOK_S: Final = 1.0
 EARLIEST: Final = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
 LATEST: Final = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+
+#: a filter that every right passes: the stubs do not know that None is any name
+ANY_RIGHT: Final = AclBindingFilter(
+    ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY  # type: ignore[arg-type]
+)  # fmt: skip
 
 #: partition → (first offset, offset after the last)
 Bounds = Mapping[int, tuple[int, int]]
@@ -49,17 +59,28 @@ class TopicShape(NamedTuple):
     config: Mapping[str, str] = {}
 
 
+class Right(NamedTuple):
+    """A user may do an operation with the topic or group of this name."""
+
+    user: str
+    operation: str
+    kind: str
+    name: str
+
+
 class KafkaAdmin:
     """One connection for many questions. `properties` are librdkafka's (TLS, SASL).
 
-    Every method raises Retry(BROKER_UNREACHABLE) when the cluster does not answer within `timeout_s` or refuses.
+    Every method raises Stop(BUS_USER_REFUSED) when the cluster does not know the user or denies it the right, and
+    Retry(BROKER_UNREACHABLE) when it does not answer within `timeout_s` or refuses for another reason.
     """
 
     def __init__(self, bootstrap: str, properties: Mapping[str, Any] | None = None, timeout_s: float | None = None) -> None:
         self.bootstrap = bootstrap
         self._timeout_s = TIMEOUT_S if timeout_s is None else timeout_s
-        patience = {"socket.timeout.ms": int(self._timeout_s * 1_000)}
-        self._settings = librdkafka_settings(bootstrap, properties, patience)
+        self._denials = Denials(properties)
+        own = {"socket.timeout.ms": int(self._timeout_s * 1_000), "error_cb": self._denials.notice}
+        self._settings = librdkafka_settings(bootstrap, properties, own)
         self._client = AdminClient(self._settings)
 
     # -- cluster and topics
@@ -94,7 +115,7 @@ class KafkaAdmin:
                 created.append(name)
             except KafkaException as error:
                 if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                    raise unreachable(error.args[0].str(), self.bootstrap) from None
+                    raise self._refusal(error.args[0]) from None
         return created
 
     def delete(self, names: Iterable[str]) -> None:
@@ -116,6 +137,33 @@ class KafkaAdmin:
         for future in self._client.incremental_alter_configs([resource]).values():
             self._result(future)
 
+    # -- rights
+
+    def rights(self, users: Collection[str]) -> frozenset[Right]:
+        """What the broker allows these users beside what everybody may."""
+        found = self._result(self._client.describe_acls(ANY_RIGHT, request_timeout=self._timeout_s))
+        rights = (Right(one.principal.removeprefix("User:"), one.operation.name, one.restype.name, one.name) for one in found)
+        return frozenset(right for right in rights if right.user in users)
+
+    def give(self, rights: Collection[Right]) -> None:
+        """Allow what was not allowed."""
+        given = [_binding(right) for right in rights]
+        for future in self._client.create_acls(given, request_timeout=self._timeout_s).values() if given else ():
+            self._result(future)
+
+    def set_rights(self, users: Collection[str], wanted: Collection[Right]) -> None:
+        """Allow these users what is wanted, and take from them what else they were allowed; return when the broker goes by it."""
+        held = self.rights(users)
+        self.give([right for right in wanted if right not in held])
+        taken = [_filter(right) for right in held if right not in wanted]
+        for future in self._client.delete_acls(taken, request_timeout=self._timeout_s).values() if taken else ():
+            self._result(future)
+        deadline = time.monotonic() + self._timeout_s
+        while self.rights(users) != frozenset(wanted):  # the controller has them, the broker hears of them a little later
+            if time.monotonic() > deadline:
+                raise unreachable(f"rights given are not there after {self._timeout_s:g} s", self.bootstrap)
+            time.sleep(POLL_S)
+
     # -- offsets
 
     def bounds(self, name: str) -> Bounds:
@@ -125,7 +173,7 @@ class KafkaAdmin:
         """
         found = self._metadata(name).topics[name]
         if found.error is not None and found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise unreachable(found.error.str(), self.bootstrap)
+            raise self._refusal(found.error, f"{name} on {self.bootstrap}")
         if not found.partitions:
             raise topic_unknown(f"the broker has no topic {name}", self.bootstrap)
         first, end = (self._patiently(partial(self._listed, name, found.partitions, spec)) for spec in (EARLIEST, LATEST))
@@ -136,7 +184,7 @@ class KafkaAdmin:
         try:
             return self._listed(name, (partition,), LATEST)[partition]
         except KafkaException as error:
-            raise unreachable(error.args[0].str(), self.bootstrap) from None
+            raise self._refusal(error.args[0]) from None
 
     def _listed(self, name: str, partitions: Iterable[int], spec: OffsetSpec) -> dict[int, int]:
         asked = {TopicPartition(name, number): spec for number in partitions}
@@ -162,6 +210,26 @@ class KafkaAdmin:
         finally:
             consumer.close()
 
+    def groups(self, prefix: str) -> list[str]:
+        """Names of the consumer groups that begin so."""
+        listed = self._result(self._client.list_consumer_groups(request_timeout=self._timeout_s)).valid
+        return sorted(one.group_id for one in listed if one.group_id.startswith(prefix))
+
+    def delete_groups(self, names: Iterable[str]) -> list[str]:
+        """Delete groups with the offsets that they committed; those that stay, because somebody is a member."""
+        asked, busy = list(names), []
+        for name, future in (self._client.delete_consumer_groups(asked, request_timeout=self._timeout_s) if asked else {}).items():
+            try:
+                future.result(self._timeout_s)
+            except KafkaException as error:
+                if error.args[0].code() == KafkaError.NON_EMPTY_GROUP:
+                    busy.append(name)
+                elif error.args[0].code() != KafkaError.GROUP_ID_NOT_FOUND:
+                    raise unreachable(error.args[0].str(), self.bootstrap) from None
+            except FutureTimeoutError:
+                raise unreachable(f"no answer within {self._timeout_s:g} s", self.bootstrap) from None
+        return busy
+
     def _committed(self, consumer: Consumer, asked: list[TopicPartition]) -> dict[tuple[str, int], int]:
         found = consumer.committed(asked, timeout=self._timeout_s) if asked else []
         for at in found:
@@ -177,21 +245,56 @@ class KafkaAdmin:
                 return ask()
             except KafkaException as error:
                 if error.args[0].code() not in BETWEEN_LEADERS or time.monotonic() > deadline:
-                    raise unreachable(error.args[0].str(), self.bootstrap) from None
+                    raise self._refusal(error.args[0]) from None
             except FutureTimeoutError:
-                raise unreachable(f"no answer within {self._timeout_s:g} s", self.bootstrap) from None
+                raise self._refusal() from None
             time.sleep(POLL_S)
 
     def _metadata(self, name: str | None = None) -> Any:
+        """Asked twice where the first answer takes long: a wrong password is told of soon, and the client tries on to the end."""
+        began = time.monotonic()
         try:
-            return self._client.list_topics(name, timeout=self._timeout_s) if name else self._client.list_topics(timeout=self._timeout_s)
+            return self._asked(name, min(FIRST_LOOK_S, self._timeout_s))
         except KafkaException as error:
-            raise unreachable(error.args[0].str(), self.bootstrap) from None
+            left_s = began + self._timeout_s - time.monotonic()
+            if time.monotonic() - began < FIRST_LOOK_S or self._is_denied() or left_s <= 0:
+                raise self._refusal(error.args[0]) from None
+        try:
+            return self._asked(name, left_s)
+        except KafkaException as error:
+            raise self._refusal(error.args[0]) from None
+
+    def _asked(self, name: str | None, wait_s: float) -> Any:
+        return self._client.list_topics(name, timeout=wait_s) if name else self._client.list_topics(timeout=wait_s)
 
     def _result(self, future: Future[Any]) -> Any:
-        try:
-            return future.result(self._timeout_s)
-        except KafkaException as error:
-            raise unreachable(error.args[0].str(), self.bootstrap) from None
-        except FutureTimeoutError:
-            raise unreachable(f"no answer within {self._timeout_s:g} s", self.bootstrap) from None
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            try:
+                return future.result(min(FIRST_LOOK_S, self._timeout_s))
+            except KafkaException as error:
+                raise self._refusal(error.args[0]) from None
+            except FutureTimeoutError:
+                if self._is_denied() or time.monotonic() >= deadline:
+                    raise self._refusal() from None
+
+    def _is_denied(self) -> bool:
+        """Whether the client has told, beside its errors, of a refusal of its user."""
+        self._client.poll(0)
+        return self._denials.refusal(self.bootstrap) is not None
+
+    def _refusal(self, error: KafkaError | None = None, where: str = "") -> AssayError:
+        """What to raise for an error, or for no answer in time."""
+        self._client.poll(0)
+        cause = error.str() if error else f"no answer within {self._timeout_s:g} s"
+        return self._denials.refusal(where or self.bootstrap, error) or unreachable(cause, self.bootstrap)
+
+
+def _binding(right: Right) -> AclBinding:
+    kind, operation = ResourceType[right.kind], AclOperation[right.operation]
+    return AclBinding(kind, right.name, ResourcePatternType.LITERAL, f"User:{right.user}", "*", operation, AclPermissionType.ALLOW)
+
+
+def _filter(right: Right) -> AclBindingFilter:
+    kind, operation = ResourceType[right.kind], AclOperation[right.operation]
+    return AclBindingFilter(kind, right.name, ResourcePatternType.LITERAL, f"User:{right.user}", "*", operation, AclPermissionType.ALLOW)

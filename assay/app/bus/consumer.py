@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from assay.app.bus.client import aiokafka_settings
-from assay.app.bus.errors import Unreachable, cause_of
+from assay.app.bus.errors import DENIED, Unreachable, cause_of, user_refused
 
 #: a broker that gives nothing of the records it has for this long is away
 SILENCE_MAX_S = 30.0
@@ -21,12 +21,14 @@ SILENCE_MAX_S = 30.0
 async def consuming(
     bootstrap: str, properties: Mapping[str, str] | None, away: Unreachable, where: str, *topics: str, **options: Any
 ) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started consumer. Raises `away(cause, where)` for everything that the broker does not answer in time."""
+    """A started consumer. Raises `away(cause, where)` for everything that the broker does not answer in time, Stop(BUS_USER_REFUSED)."""
     settings = aiokafka_settings(bootstrap, properties, **options)
     consumer = AIOKafkaConsumer(*topics, **settings, enable_auto_commit=False, request_timeout_ms=int(SILENCE_MAX_S * 1_000))
     try:
         await consumer.start()
         yield consumer
+    except DENIED as error:
+        raise user_refused(settings.get("sasl_plain_username", ""), cause_of(error), where) from error
     except (KafkaError, OSError) as error:
         raise away(cause_of(error), where) from error
     finally:

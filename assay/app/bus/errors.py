@@ -4,23 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from aiokafka.errors import InvalidTimestampError
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    InvalidTimestampError,
+    SaslAuthenticationFailed,
+    TopicAuthorizationFailedError,
+    UnsupportedSaslMechanismError,
+)
 
 from assay.contracts.errors import AssayError, Retry, Stop
 from assay.contracts.limits import SERVER_PORTS
 from assay.contracts.reasons import Reason
 
+#: answers of a broker, by aiokafka's names, to a user that it does not know, or who has not the right
+DENIED = (
+    AuthenticationFailedError, SaslAuthenticationFailed, UnsupportedSaslMechanismError,
+    ClusterAuthorizationFailedError, GroupAuthorizationFailedError, TopicAuthorizationFailedError,
+)  # fmt: skip
 #: (cause, place) → refusal, for readers that serve both a command and a lane
 Unreachable = Callable[[str, str], AssayError]
 
 _CHECK = "Check the address, and that the broker runs and may be reached from here."
-_START_SERVERS = "The broker of a run that assay started is started again by `assay substrate up --dir RUN`."
+_START_SERVERS = "The broker of a run that assay started is started again by `assay substrate up --dir RUN`; --run RUN finds its password."
 
 
 def unreachable(cause: str, where: str) -> Retry:
     """A broker does not answer a command."""
     return Retry(
         Reason.BROKER_UNREACHABLE, f"Kafka does not answer: {cause}", where=where, remedy=_START_SERVERS if _is_ours(where) else _CHECK
+    )
+
+
+def user_refused(user: str, cause: str, where: str) -> Stop:
+    """A broker does not know the name or password of a client (empty: it gives none), or its user has not the right."""
+    return Stop(
+        Reason.BUS_USER_REFUSED,
+        f"Kafka refuses {f'the user {user!r}' if user else 'this client'}: {cause}",
+        where=where,
+        remedy="Passwords of a run that assay started are in its servers/kafka/users and go with --run; if another Kafka has its port, "
+        "`assay substrate up --dir RUN`. For your own Kafka, correct the file of ASSAY_BUS_PROPERTIES, or the rights of its user.",
     )
 
 
@@ -67,6 +91,8 @@ def lane_not_written(error: BaseException, where: str) -> Stop:
     """The broker has not acknowledged a record of a lane."""
     if isinstance(error, InvalidTimestampError):
         return clock_ahead(where)
+    if isinstance(error, DENIED):
+        return user_refused("", cause_of(error), where)
     return Stop(
         Reason.PRODUCE_FAILED,
         f"a record may not be written: {cause_of(error)}",

@@ -9,7 +9,9 @@ from typing import Any
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from assay.app.bus.client import librdkafka_settings
+from assay.app.bus.denials import Denials
 from assay.app.bus.errors import not_written, unreachable
+from assay.contracts.errors import Stop
 
 #: (error or None, record with its partition and offset)
 Delivered = Callable[[KafkaError | None, Message], None]
@@ -25,6 +27,7 @@ class RecordProducer:
 
     def __init__(self, bootstrap: str, properties: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None) -> None:
         self.bootstrap = bootstrap
+        self._denials = Denials(properties)
         own = {"acks": "all", "enable.idempotence": True, "error_cb": self._noticed, **(options or {})}
         self._settings = librdkafka_settings(bootstrap, properties, own)
         self._fatal = threading.Event()
@@ -56,15 +59,28 @@ class RecordProducer:
         self._producer.poll(wait_s)
 
     def flush(self, wait_s: float) -> int:
-        """Wait until every record has its report; how many have none when the time is up."""
-        return int(self._producer.flush(wait_s))
+        """Wait until every record has its report; how many have none when the time is up.
+
+        Raises Stop(PRODUCE_FAILED) after a fatal error.
+        """
+        try:
+            return int(self._producer.flush(wait_s))
+        except KafkaException as error:
+            raise not_written(error.args[0].str(), self.bootstrap) from None
 
     def partitions(self, timeout_s: float) -> dict[str, int]:
-        """Partitions of every topic, by its real name. Raises Retry(BROKER_UNREACHABLE)."""
+        """Partitions of every topic, by its real name. Raises Retry(BROKER_UNREACHABLE), Stop(BUS_USER_REFUSED)."""
         try:
-            return {name: len(found.partitions) for name, found in self._producer.list_topics(timeout=timeout_s).topics.items()}
+            answered = self._producer.list_topics(timeout=timeout_s).topics
         except KafkaException as error:
-            raise unreachable(error.args[0].str(), self.bootstrap) from None
+            raise self.refusal(self.bootstrap, error.args[0]) or unreachable(error.args[0].str(), self.bootstrap) from None
+        self._denials.forget()
+        return {name: len(found.partitions) for name, found in answered.items()}
+
+    def refusal(self, where: str, error: KafkaError | None = None) -> Stop | None:
+        """The refusal of this client's user, where an error is one, or where Kafka told of one beside errors."""
+        self._producer.poll(0)
+        return self._denials.refusal(where, error)
 
     @property
     def failed(self) -> bool:
@@ -77,5 +93,6 @@ class RecordProducer:
         self._producer = Producer(self._settings)
 
     def _noticed(self, error: KafkaError) -> None:
+        self._denials.notice(error)
         if error.fatal():
             self._fatal.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -16,6 +17,8 @@ from assay.contracts.topics import topic
 DELIVERY_TIMEOUT_MS = 120_000
 #: how long a full queue is waited for before a record is offered again
 FULL_POLL_S = 0.1
+#: how often a wait for answers looks whether the user is refused
+LOOK_EVERY_S = 1.0
 
 
 class OutboundRecord(NamedTuple):
@@ -47,7 +50,7 @@ class KafkaPublisher:
         self._producer = RecordProducer(bootstrap, properties, {"linger.ms": 0, "delivery.timeout.ms": delivery_timeout_ms})
 
     def publish(self, handle: str, records: Sequence[OutboundRecord]) -> None:
-        """As `Publisher.publish`. Raises Stop(PRODUCE_FAILED) naming the topic and Kafka's error."""
+        """As `Publisher.publish`. Raises Stop(PRODUCE_FAILED, BUS_USER_REFUSED) naming the topic and Kafka's error."""
         name = topic(handle).name(self._namespace)
         failures: list[KafkaError] = []
 
@@ -59,7 +62,18 @@ class KafkaPublisher:
             headers = value_headers(record.value) if has_headers(handle) else None
             while not self._producer.offer(name, record.key, record.value, record.partition, delivered, headers):
                 self._producer.poll(FULL_POLL_S)
-        unsent = self._producer.flush(self._timeout_ms / 1_000 + 5)
+        unsent = self._flushed(name)
         if failures or unsent:
+            refused = self._producer.refusal(name, failures[0] if failures else None)
+            if refused:
+                raise refused
             cause = str(failures[0]) if failures else f"{unsent} records without an answer"
             raise not_written(cause, name, time_refused=any(error.code() == KafkaError.INVALID_TIMESTAMP for error in failures))
+
+    def _flushed(self, name: str) -> int:
+        """Wait for every answer, but not after the broker has refused the user; how many have none."""
+        deadline = time.monotonic() + self._timeout_ms / 1_000 + 5
+        while (unsent := self._producer.flush(LOOK_EVERY_S)) and time.monotonic() < deadline:
+            if self._producer.refusal(name):
+                break
+        return unsent

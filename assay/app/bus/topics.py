@@ -61,6 +61,16 @@ def delete_topics(bootstrap: str, names: Iterable[str], properties: Mapping[str,
     KafkaAdmin(bootstrap, properties).delete(names)
 
 
+def groups_there(bootstrap: str, prefix: str, properties: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+    """Names of the consumer groups that begin so. Raises Retry(BROKER_UNREACHABLE)."""
+    return tuple(KafkaAdmin(bootstrap, properties, ANSWER_MAX_S).groups(prefix))
+
+
+def delete_groups(bootstrap: str, names: Iterable[str], properties: Mapping[str, Any] | None = None) -> list[str]:
+    """Delete consumer groups; those that stay, because somebody is a member. Raises Retry(BROKER_UNREACHABLE)."""
+    return KafkaAdmin(bootstrap, properties).delete_groups(names)
+
+
 def _visible(cluster: KafkaAdmin, names: set[str]) -> dict[str, int]:
     """Partitions of all topics once these are among them: a broker answers before its own view of a new topic is there."""
     deadline = time.monotonic() + admin.TIMEOUT_S

@@ -10,7 +10,7 @@ import typer
 
 from assay.app.audit.verify import verify_chain
 from assay.app.audit.witnesses import witnesses_of
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
@@ -48,7 +48,7 @@ def verify(
     Example: assay audit verify --run runs/live
     """
     wired, console = Run.load(run), Screen(stderr=as_json)
-    witnesses = witnesses_of(wired, read_bus_properties(load_settings().bus_properties))
+    witnesses = witnesses_of(wired, properties_of(wired, BusUser.READER))
     with ProgressLine("audit segments", _expected(wired), console, time.monotonic, pace=pace_of(load_settings())) as line:
 
         def show(records: int, segments: int, size: int) -> None:

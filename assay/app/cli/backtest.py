@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.pace import pace_of
 from assay.app.policy.documents import load_policy
@@ -54,7 +54,7 @@ def backtest(
             write = stack.enter_context(ids_file(ids))
         except OSError as error:
             raise typer.BadParameter(f"--ids {ids} cannot be written: {error.strerror}") from None
-        sources = BusSources(wired, read_bus_properties(load_settings().bus_properties))
+        sources = BusSources(wired, properties_of(wired, BusUser.READER))
         with ProgressLine("decided again", 0, console, time.monotonic, pace=pace_of(load_settings())) as line:
             answer = answer_of(wired, loaded, sources, limit, write, lambda done, total: line.show(done, total=total))
     if as_json:

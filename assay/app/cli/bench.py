@@ -16,9 +16,8 @@ from assay.app.cli.paths import refuse_unwritable
 from assay.app.screen import Screen, say
 
 #: what can be measured → module with `run(arguments) -> figures`
-BENCHES = {
-    name: f"assay.app.bench.{name}" for name in ("lane", "latency", "ingest", "recovery", "replay", "scale", "small", "sort", "takeover")
-}
+NAMES = ("lane", "latency", "ingest", "recovery", "replay", "scale", "small", "sort", "takeover", "world")
+BENCHES = {name: f"assay.app.bench.{name}" for name in NAMES}
 
 
 def main(arguments: list[str]) -> int:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.decision_search import find, on_bus
 from assay.app.report.decision_view import as_values, explain
@@ -16,7 +16,6 @@ from assay.app.report.decision_view import show as show_decision
 from assay.app.report.paid import paid_of
 from assay.app.run.directory import Run
 from assay.app.screen import Screen, say_json
-from assay.app.settings import load_settings
 
 app = plain_app("Show one decision.", no_args_is_help=True)
 
@@ -45,7 +44,7 @@ def show(
     Example: assay decision show P063 --run runs/live
     """
     wired = Run.load(run)
-    properties = read_bus_properties(load_settings().bus_properties)
+    properties = properties_of(wired, BusUser.READER)
     found = find(wired, wanted, partial(on_bus, properties=properties))
     paid = paid_of(wired, found.decision, properties)
     why = explain(found.decision, wired.config, paid)

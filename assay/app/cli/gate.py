@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.gate.connections import connections_for, raise_file_limit
 from assay.app.gate.process import build, serve
@@ -37,8 +37,8 @@ def serve_gate(
     host = settings.gate_host if host is None else host
     wired = Run.load(run)
     connections_max = connections_for(raise_file_limit(), settings.gate_connections_max)
-    properties = read_bus_properties(settings.bus_properties)
-    gate = build(wired, properties, body_timeout_s=settings.gate_body_timeout_s, connections_max=connections_max)
+    properties = properties_of(wired, BusUser.GATE, settings)
+    gate = build(wired, properties, body_timeout_s=settings.gate_body_timeout_s, connections_max=connections_max, bind=host)
 
     def listening(bound: int) -> None:
         say(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}")

@@ -13,7 +13,7 @@ from rich.console import Console
 from assay.agents.specs import Role
 from assay.agents.step import LaneId
 from assay.agents.topology import TOPOLOGY
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.journal import maintenance
 from assay.app.journal.reading import LANES, LaneJournal
@@ -103,7 +103,7 @@ def truncate(run: RunOption, lane: LaneOption = DECIDE, as_json: JsonOption = Fa
     Example: assay journal truncate --run runs/live
     """
     journal, console = _opened(run, lane), Screen(stderr=as_json)
-    properties = read_bus_properties(load_settings().bus_properties)
+    properties = properties_of(journal.run, BusUser.ADMIN)
     with ProgressLine("journal records", journal.end - journal.first, console, time.monotonic, pace=pace_of(load_settings())) as line:
         target, verified = maintenance.truncate(journal, properties, line.show)
     if as_json:
@@ -185,7 +185,8 @@ def _opened(directory: Path, lane: str) -> LaneJournal:
         raise typer.BadParameter(str(error)) from None
     if wanted not in LANES:
         raise typer.BadParameter(f"there is no lane '{wanted}' with a journal topic; those with one: {', '.join(map(str, LANES))}")
-    return LaneJournal(Run.load(directory), wanted, read_bus_properties(load_settings().bus_properties))
+    loaded = Run.load(directory)
+    return LaneJournal(loaded, wanted, properties_of(loaded, BusUser.READER))
 
 
 def _say(console: Console, text: str) -> None:

@@ -11,6 +11,7 @@ import yaml
 
 from assay.app.oracle.guess.document import document
 from assay.app.oracle.guess.guessing import guess
+from assay.app.oracle.guess.headers import HEADER
 from assay.app.oracle.guess.leaves import Guess, said
 from assay.app.oracle.guess.reading import read_sample
 from assay.app.oracle.mapping import TODO, parse_mapping
@@ -33,9 +34,12 @@ def guess_file(
 
     Example: assay oracle guess payments.csv --out mine.yaml --set time.zone=UTC
     """
-    sample = read_sample(file)
+    names, others = _header(answers or [])
+    sample = read_sample(file, header=names)
+    if names and not any(line.place == HEADER for line in sample.form):
+        raise typer.BadParameter(f"--set {HEADER}: only a CSV may lack a header")
     found = guess(sample, file.name.split(".")[0])
-    found = Guess(said(found.leaves, _answers(answers or [], found)), found.notes)
+    found = Guess(said(found.leaves, _answers(others, found)), found.notes)
     heading = f"Guessed by `assay oracle guess` from {sample.read} of {file.name}. The reason of each line stands above it."
     text = document(found, heading)
     if not found.open:
@@ -50,6 +54,15 @@ def guess_file(
     return 0
 
 
+def _header(given: list[str]) -> tuple[list[str], list[str]]:
+    """The names of the columns of a file without a header, and the other answers."""
+    named = [one for one in given if one.startswith(f"{HEADER}=[")]
+    read = _value(named[-1].partition("=")[2]) if named else []
+    if not isinstance(read, list):
+        raise typer.BadParameter(f"--set {named[-1]}: expected a list of names, as in [id, time, amount]")
+    return [str(name) for name in read], [one for one in given if one not in named]
+
+
 def _answers(given: list[str], found: Guess) -> dict[str, Any]:
     """Place → value. A value is written as in the mapping."""
     places = [leaf.place for leaf in found.open]
@@ -59,7 +72,9 @@ def _answers(given: list[str], found: Guess) -> dict[str, Any]:
         if not equals or place not in places:
             known = f"it asks for {', '.join(dict.fromkeys(places))}" if places else "it leaves nothing open"
             raise typer.BadParameter(f"--set {one}: the guess has no question of this name; {known}")
-        answers[place] = _value(value)
+        if place == HEADER and value != "false":
+            raise typer.BadParameter(f"--set {one}: expected the names in brackets, as in [id, time, amount], or false")
+        answers[place] = False if place == HEADER else _value(value)
     return answers
 
 

@@ -67,7 +67,8 @@ def _describe(report: PackReport, console: Console, *, written: bool) -> None:
     opened = sum(status == "PASS" for status, _ in report.gates.values())
     say(f"{_mark(good=opened == len(report.gates) > 0)} {opened} of {len(report.gates)} gates pass")
     for one in report.outputs:
-        told = f"{one.files:,} files, {one.rows:,} rows" if one.passes else ", ".join(code.value for code in one.codes)
+        counted = f"{one.files:,} file{'s' * (one.files != 1)}, {one.rows:,} rows"
+        told = counted if one.passes else ", ".join(code.value for code in one.codes)
         say(f"{_mark(good=one.passes)} {one.output_id:<32} {told}")
     for issue in report.issues:
         say(f"{'error' if issue.severity == 'ERROR' else 'warning'} {issue}")

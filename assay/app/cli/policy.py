@@ -52,6 +52,10 @@ def new(
     console = Screen()
     _show(console, load_policy(_as_path(folder)))
     given = f" --mapping {mapping}" if mapping else ""
+    if not start.currencies:
+        place = f"in {mapping}, or " if mapping else ""
+        note = f"note: nobody has said which currencies the amounts have: write them {place}in features.yaml, as in currencies: [EUR]"
+        console.print(note, highlight=False, soft_wrap=True, markup=False)
     console.print(f"next: assay demo --input FILE{given} --policy {_as_path(folder)}", highlight=False, soft_wrap=True)
     return 0
 
@@ -133,7 +137,7 @@ def _meaning(document: FeatureDocument) -> str:
     """What `currencies` means for a run, a live one above all."""
     codes = document.currencies
     if codes is None:
-        adds = "adds whatever it is sent, JPY to EUR" if document.adds_amounts else "takes any"
+        adds = "takes that of its first payment and refuses others" if document.adds_amounts else "takes any"
         return f"one, whichever it is: a live run {adds}; name yours, as in currencies: [EUR]"
     if not codes:
         return "any: amounts of all currencies are added as they are"

@@ -9,14 +9,14 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.decision_search import on_bus
 from assay.app.report.gate_lines import Refused, refused_items
-from assay.app.report.lane_letters import LaneLetter, lane_letter
+from assay.app.report.paid import event_id_of
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
-from assay.app.settings import load_settings
+from assay.codecs.quarantine import LaneLetter, lane_letter
 from assay.contracts.errors import Stop
 from assay.contracts.handles import QUARANTINE
 from assay.contracts.reasons import Reason
@@ -81,13 +81,19 @@ def list_(
 
 @app.command(short_help="show a refused item as it came, with the reason")
 def show(
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="quarantine_id or event_id")], run: RunOption, *, as_json: JsonOption = False
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID", help="quarantine_id, event_id or the payment's id in the file, also as a label names it")
+    ],
+    run: RunOption,
+    *,
+    as_json: JsonOption = False,
 ) -> None:
     """Show every refused item of this id: the reason, the place in the item, the remedy, and the item as it came.
 
     Example: assay quarantine show pay-17 --run runs/live
     """
-    found = [item for item in refused_items(Run.load(run)) if item.is_called(wanted)]
+    wired = Run.load(run)
+    found = _called(wired, wanted) or _called(wired, event_id_of(wired, wanted))
     if not found:
         remedy = "`assay quarantine list` has the ids; what the lanes set aside is listed with --bus."
         raise Stop(Reason.RECEIPT_NOT_FOUND, f"the gate refused nothing with the id {wanted!r}", where=str(run), remedy=remedy)
@@ -100,10 +106,15 @@ def show(
         say_json(_as_it_came(item.whole))
 
 
+def _called(run: Run, wanted: str) -> list[Refused]:
+    """Refused items of this id, and labels of a payment of this id."""
+    return [item for item in refused_items(run) if item.is_called(wanted) or item.subject == wanted]
+
+
 def _entries(run: Run, *, bus: bool) -> Iterator[Listed]:
     yield from (_of_gate(item) for item in refused_items(run))
     if bus:
-        values = on_bus(run, QUARANTINE, read_bus_properties(load_settings().bus_properties))
+        values = on_bus(run, QUARANTINE, properties_of(run, BusUser.READER))
         yield from (_of_lane(lane_letter(value)) for value in values if value is not None)
 
 

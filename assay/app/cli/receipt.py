@@ -9,6 +9,7 @@ import typer
 
 from assay.app.cli.plain_app import plain_app
 from assay.app.report.gate_lines import receipts_named
+from assay.app.report.paid import event_id_of
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
 from assay.contracts.errors import Stop
@@ -30,7 +31,9 @@ def receipt() -> None:
 
 @app.command(short_help="show every receipt of an id")
 def show(
-    wanted: Annotated[str, typer.Argument(metavar="ID", help="receipt_id, or the event_id of a payment, label or fact")],
+    wanted: Annotated[
+        str, typer.Argument(metavar="ID", help="receipt_id, the event_id of a payment, label or fact, or a payment's id in the file")
+    ],
     run: Annotated[Path, typer.Option(help="directory of the run")],
     *,
     as_json: Annotated[bool, typer.Option("--json", help="the receipts as JSON")] = False,
@@ -39,9 +42,13 @@ def show(
 
     Example: assay receipt show pay-1 --run runs/live
     """
-    found = list(receipts_named(Run.load(run), wanted))
+    wired = Run.load(run)
+    found = list(receipts_named(wired, wanted)) or list(receipts_named(wired, event_id_of(wired, wanted)))
     if not found:
-        what, remedy = f"the gate has no receipt with the id {wanted!r}", "Take an event_id that was posted, or a receipt_id of an answer."
+        what, remedy = (
+            f"the gate has no receipt with the id {wanted!r}",
+            "Take an event_id that was posted, an id of the payments' file, or a receipt_id.",
+        )
         raise Stop(Reason.RECEIPT_NOT_FOUND, what, where=str(run), remedy=remedy)
     if as_json:
         say_json(found)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
 from assay.app.pace import pace_of
@@ -50,7 +50,7 @@ def replay(
 
     selection = selection_of(first, last, anchors)
     wired, console = Run.load(run), Screen(stderr=as_json)
-    properties = read_bus_properties(load_settings().bus_properties)
+    properties = properties_of(wired, BusUser.READER)
     with ProgressLine("recomputed", _expected(wired), console, time.monotonic, pace=pace_of(load_settings())) as line:
         evidence = verify_run(wired, line.show, properties, selection)
     if selection is not None and not evidence.compared:

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.publisher import KafkaPublisher
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
@@ -38,7 +38,7 @@ def publish_ready(
     """
     wired = Run.load(run)
     console = Screen(stderr=as_json)
-    publisher = KafkaPublisher(wired.bootstrap, wired.namespace, read_bus_properties(load_settings().bus_properties))
+    publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties_of(wired, BusUser.RUNNER))
     with ProgressLine("checked parts", 0, console, time.monotonic, pace=pace_of(load_settings())) as line:
         ready = run_scenario(
             wired.config, wired.store, publisher, time.time_ns() // 1_000, lambda done, total: line.show(done, total=total)

@@ -58,9 +58,9 @@ def remove_(
     runs: Annotated[list[Path], typer.Argument(metavar="DIR...", help="directories of runs")],
     *,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
-    local: Annotated[bool, typer.Option("--local", help="the directory only; topics and rows on other servers stay")] = False,
+    local: Annotated[bool, typer.Option("--local", help="the directory only; what is on other servers stays")] = False,
 ) -> int:
-    """Remove runs: each directory, and the topics and PostgreSQL rows of the run where its servers are not its own.
+    """Remove runs: each directory, and the topics, consumer groups and PostgreSQL rows of the run where its servers are not its own.
 
     A run that somebody works on is refused. It asks first; nothing can be brought back.
 
@@ -90,5 +90,6 @@ def _explain(one: RunFound) -> None:
 def _in_words(plan: Removal) -> str:
     parts = [one_line(str(plan.directory))]
     parts += [f"{len(plan.topics)} topics"] if plan.topics else []
+    parts += [f"{len(plan.groups)} consumer groups"] if plan.groups else []
     parts += ["its rows in PostgreSQL"] if plan.rows else []
     return f"{', '.join(parts[:-1])} and {parts[-1]}" if parts[1:] else parts[0]

@@ -13,8 +13,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topic_reader import TopicRecord, read_records
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
 from assay.app.pace import pace_of
@@ -51,7 +51,7 @@ def stream(
 ) -> None:
     """Stream the run's world. SIGINT finishes the calls on their way; the same command resumes."""
     wired = Run.load(run)
-    properties = read_bus_properties(load_settings().bus_properties)
+    properties = properties_of(wired, BusUser.STREAMER)
 
     def control(first: int) -> Iterator[TopicRecord]:
         return read_records(wired.bootstrap, CONTROL, wired.namespace, properties, first=first)

@@ -10,6 +10,7 @@ from typing import Annotated
 import psutil
 import typer
 
+from assay.app.bus.users import BusUser, properties_file
 from assay.app.cli.plain_app import plain_app
 from assay.app.screen import say, say_json
 from assay.app.settings import load_settings
@@ -46,6 +47,8 @@ def up(directory: Directory = None, as_json: JsonOption = False) -> int:
     for name, server in zip(("ASSAY_SQL", "ASSAY_BUS"), servers, strict=True):
         if server.pid:  # one that was given by its address is in the settings already
             say(f"export {name}='{server.address}'")
+        if server.users:
+            say(f"export ASSAY_BUS_PROPERTIES='{properties_file(Path(server.users), BusUser.ADMIN)}'")
     return 0
 
 

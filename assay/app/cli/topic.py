@@ -12,6 +12,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.record_view import shown
 from assay.app.bus.topic_reader import TopicRecord, read_records
 from assay.app.bus.topics import create_topics
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
@@ -41,7 +42,7 @@ def cat(
     namespace: NamespaceOption = "",
 ) -> None:
     """Print the records of a topic, one a line: partition@offset, key, record name, fields."""
-    address, prefix, properties = _wiring(run, bootstrap, namespace)
+    address, prefix, properties = _wiring(run, bootstrap, namespace, BusUser.READER)
     handle = topic_named(name, prefix).handle
     for record in read_records(address, handle, prefix, properties, partition=partition, first=first, last=last, limit=limit):
         say(line(record, as_json=as_json))
@@ -57,7 +58,7 @@ def create(
     as_json: Annotated[bool, typer.Option("--json", help="names of the created topics as JSON")] = False,
 ) -> None:
     """Create every topic that is not there; refuse one that is there in another shape."""
-    address, prefix, properties = _wiring(run, bootstrap, namespace)
+    address, prefix, properties = _wiring(run, bootstrap, namespace, BusUser.ADMIN)
     created = create_topics(address, prefix, partitions, properties)
     if as_json:
         say_json({"created": created})
@@ -80,13 +81,13 @@ def main(arguments: list[str]) -> int:
     return app(arguments, prog_name="assay topic", standalone_mode=False) or 0
 
 
-def _wiring(run: Path | None, bootstrap: str, namespace: str) -> tuple[str, str, dict[str, str]]:
+def _wiring(run: Path | None, bootstrap: str, namespace: str, user: BusUser) -> tuple[str, str, dict[str, str]]:
     """(bootstrap, namespace, client properties): an option wins over the run, the run over the settings."""
     settings = load_settings()
-    properties = read_bus_properties(settings.bus_properties)
     if run is not None:
         loaded = Run.load(run)
+        properties = read_bus_properties(settings.bus_properties) if bootstrap else properties_of(loaded, user, settings)
         return bootstrap or loaded.bootstrap, namespace or loaded.namespace, properties
     if not (bootstrap or settings.bus):
         raise typer.BadParameter("give --run DIRECTORY or --bootstrap HOST:PORT, or set ASSAY_BUS")
-    return bootstrap or settings.bus, namespace or settings.namespace, properties
+    return bootstrap or settings.bus, namespace or settings.namespace, read_bus_properties(settings.bus_properties)

@@ -17,13 +17,13 @@ from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.publisher import KafkaPublisher
-from assay.app.bus.topics import create_topics
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.demo import processes
 from assay.app.demo.compiled import compile_kernels
 from assay.app.demo.finalisation import reopen, utc_now
 from assay.app.demo.live_run import LiveRun, conclude, serve
-from assay.app.demo.new_run import claim_topics, live_config, refuse_other_policy, run_id_at, wire
+from assay.app.demo.new_run import claim_topics, live_config, open_topics, refuse_other_policy, run_id_at, wire
 from assay.app.demo.stages import Stages
 from assay.app.demo.watch import audited
 from assay.app.pace import pace_of
@@ -56,7 +56,7 @@ def up(
 ) -> int:
     """Start everything and decide what is posted, until SIGINT or SIGTERM; then prove it. A second signal leaves out the proof."""
     settings, console = load_settings(), Screen()
-    properties = read_bus_properties(settings.bus_properties)
+    read_bus_properties(settings.bus_properties)  # one that cannot be read is refused before anything is started
     directory, loaded = run or settings.runs / "live", load_policy(policy or "handbook")
     if policy:
         refuse_other_policy(directory, loaded)
@@ -71,8 +71,8 @@ def up(
         fresh = not (directory / "run.json").is_file()
         wired = _wired(directory, loaded, settings, servers)
         with stages.stage("start gate and worker", starts=True):
-            create_topics(wired.bootstrap, wired.namespace, wired.partitions, properties)
-            publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties)
+            open_topics(wired, settings)
+            publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties_of(wired, BusUser.RUNNER, settings))
             announce(wired.config, publisher, time.time_ns() // 1_000)
             reopen(wired)
             audited_before = audited(wired)
@@ -97,7 +97,7 @@ def _wired(directory: Path, policy: Policy, settings: Settings, servers: Substra
     config = known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy)
     claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users)
 
 
 def _explain(console: Console, run: Run, *, fresh: bool) -> None:

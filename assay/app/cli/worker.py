@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.topics import partitions_of
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.run.directory import Run
 from assay.app.screen import say
@@ -39,7 +39,7 @@ def run_worker(
     worker_app = build_worker(settings)
     known = Run.load(settings.run or Path())
     partitions_of(
-        known.bootstrap, known.namespace, read_bus_properties(settings.bus_properties)
+        known.bootstrap, known.namespace, properties_of(known, BusUser.WORKER, settings)
     )  # refuses where Faust would show a traceback
     say(f"worker of {worker_app.conf.id}: web view http://{worker_app.conf.web_host}:{worker_app.conf.web_port}")
     load(known.config)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.demo.admitted import entry_of
 from assay.app.demo.finalisation import assay, observe, prove, write_evidence
 from assay.app.demo.processes import Kept
@@ -55,7 +55,7 @@ def conclude(live: LiveRun) -> bool:
 
     Evidence comes last: until then nothing is said of how many payments there were.
     """
-    run, stages, properties = live.run, live.stages, read_bus_properties(live.settings.bus_properties)
+    run, stages, properties = live.run, live.stages, properties_of(live.run, BusUser.READER, live.settings)
     calls = refused_calls(run)
     live.gate.stop()
     with stages.stage("count what was admitted"):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
 
-from assay.app.bus.topics import claim_namespace
+from assay.app.bus.rights import grant
+from assay.app.bus.topics import claim_namespace, create_topics
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.oracle import mapping
 from assay.app.oracle.sealed_world import SealedWorld, WorldManifest
 from assay.app.oracle.unnamed import rows_without
@@ -65,6 +68,12 @@ def claim_topics(directory: Path, config: RunConfig, settings: Settings, bootstr
             where=bootstrap,
             remedy="Begin the run again; without --run it gets another id.",
         )
+
+
+def open_topics(run: Run, settings: Settings) -> None:
+    """Make what topics of the run are missing, and give the users of its Kafka their rights. Raises Stop(TOPIC_MISMATCH)."""
+    create_topics(run.bootstrap, run.namespace, run.partitions, properties_of(run, BusUser.ADMIN, settings))
+    grant(run)
 
 
 def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, label_delay_us: int | None = None) -> RunConfig:
@@ -145,6 +154,7 @@ def wire(
     gate_port: int,
     web_port: int,
     reader_dsn: str = "",
+    bus_users: str = "",
 ) -> Run:
     """Wiring of a run, kept across restarts but for addresses that changed."""
     known = Run.load(directory) if (directory / "run.json").is_file() else None
@@ -156,6 +166,7 @@ def wire(
         bootstrap=bootstrap,
         dsn=dsn,
         reader_dsn=reader_dsn,
+        bus_users=os.path.relpath(bus_users, directory.resolve()) if bus_users else "",  # a directory may be moved
         gate_url=f"http://{settings.gate_host}:{gate_port}",
         worker_url=f"http://{settings.web_host}:{web_port}",
         api_key=known.api_key if known else settings.api_key or new_key(),

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.text import Text
 
 from assay.app.bus.properties import read_bus_properties
-from assay.app.bus.topics import create_topics
+from assay.app.bus.users import BusUser, properties_of
 from assay.app.demo import processes
 from assay.app.demo.admitted import entry_of
 from assay.app.demo.compiled import compile_kernels
@@ -26,7 +26,7 @@ from assay.app.demo.finalisation import (
     verdict_of,
     write_evidence,
 )
-from assay.app.demo.new_run import claim_topics, refuse_other_config, refuse_unnamed, wire, world_config
+from assay.app.demo.new_run import claim_topics, open_topics, refuse_other_config, refuse_unnamed, wire, world_config
 from assay.app.demo.stages import Stages, table
 from assay.app.demo.watch import audited, refused_calls, until_done
 from assay.app.gate.receipts import QUARANTINE
@@ -38,6 +38,7 @@ from assay.app.pace import Pace, pace_of
 from assay.app.policy.documents import Policy
 from assay.app.progress import ProgressLine
 from assay.app.report.evidence import read_decisions
+from assay.app.report.paid import short_id
 from assay.app.run.directory import Run, RunConfig
 from assay.app.run.own_command import own_command
 from assay.app.settings import Settings
@@ -74,15 +75,14 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     config = world_config(wanted.platform_run_id, world.manifest, wanted.policy)
     unnamed = refuse_unnamed(world, wanted.policy, go_on=wanted.let_gate_refuse)
     refuse_other_config(wanted.directory, config)  # before anything is started
-    properties = read_bus_properties(settings.bus_properties)
+    read_bus_properties(settings.bus_properties)  # one that cannot be read is refused, too
     compile_kernels(stages)
     with ExitStack() as stack:
         with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(wanted.directory, settings))
-        claim_topics(wanted.directory, config, settings, servers.bootstrap, properties)
-        run = _wired(wanted.directory, config, settings, servers)
+        run, properties = _wired(wanted.directory, config, settings, servers)
         with stages.stage("start gate and worker", starts=True):
-            create_topics(run.bootstrap, run.namespace, run.partitions, properties)
+            open_topics(run, settings)
             running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
             if assay(run, "run", quiet=True):
                 raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
@@ -119,9 +119,12 @@ def _seal(wanted: Wanted, stages: Stages) -> SealedWorld:
     return world
 
 
-def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> Run:
+def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> tuple[Run, dict[str, str]]:
+    """The run, and how who reads it reaches Kafka."""
+    claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn)
+    run = wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users)
+    return run, properties_of(run, BusUser.READER, settings)
 
 
 def _stream(run: Run, rows: int, unnamed: int, speedup: float, kept: processes.Kept, console: Console, pace: Pace) -> int:
@@ -141,7 +144,8 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
     """How to look further, what was proven, and where it stands."""
     command, directory = own_command(), shlex.quote(str(run.directory))
     decisions = read_decisions(run.store)
-    some = "" if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True)["event_id"][0]
+    most = None if decisions is None or decisions.is_empty() else decisions.sort("score", descending=True).row(0, named=True)
+    some = "" if most is None else shlex.quote(short_id(run, most["ts_us"], most["event_id"]))
     ours = (run.directory / "servers" / "kafka").is_dir()
     shown = (f"  {command} decision show {some} --run {directory}",) if some else ()
     lines = (

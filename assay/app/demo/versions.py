@@ -5,14 +5,15 @@ from __future__ import annotations
 import psycopg
 
 from assay.app.bus.admin import KafkaAdmin
-from assay.app.bus.properties import read_bus_properties
+from assay.app.bus.users import BusUser, properties_of
+from assay.app.run.directory import Run
 from assay.app.settings import Settings
 from assay.app.substrate.jars import listed
 
 
-def kafka(bootstrap: str, settings: Settings) -> str:
+def kafka(run: Run, settings: Settings) -> str:
     """The version of the Kafka we started, and its brokers; for one by address its cluster, as the protocol tells no version."""
-    cluster = KafkaAdmin(bootstrap, read_bus_properties(settings.bus_properties))
+    cluster = KafkaAdmin(run.bootstrap, properties_of(run, BusUser.READER, settings))
     count = cluster.brokers()
     brokers = f"{count} broker{'s' if count > 1 else ''}"
     if settings.bus or settings.servers != "packages":

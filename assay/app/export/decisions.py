@@ -12,6 +12,7 @@ from assay.agents.lane import LaneMachine
 from assay.agents.step import LaneOutput
 from assay.app.export.folder import ExportFolder
 from assay.app.export.frames import DecisionFrames, label_frame, no_labels
+from assay.app.export.payments import Payments, with_payments
 from assay.app.journal.reading import HeldJournal
 from assay.app.progress import unseen
 from assay.app.snapshots.starting import restore
@@ -23,6 +24,9 @@ from assay.tables.feature_plan import FeaturePlan
 
 #: a part is closed at this many rows, so memory holds no more of them
 PART_ROWS = 100_000
+
+
+_FROM_KEPT = "The journal was truncated. --from-kept exports the decisions behind its oldest snapshot, into a folder of their own."
 
 
 class Exported(NamedTuple):
@@ -55,24 +59,39 @@ class _Part:
 
 
 def export(
-    journal: HeldJournal, plan: FeaturePlan, folder: ExportFolder, part_rows: int = PART_ROWS, progress: Callable[[int], None] = unseen
+    journal: HeldJournal,
+    plan: FeaturePlan,
+    folder: ExportFolder,
+    payments: Payments,
+    part_rows: int = PART_ROWS,
+    progress: Callable[[int], None] = unseen,
+    *,
+    from_kept: bool = False,
 ) -> Exported:
-    """Add all that the journal holds beyond the folder's watermark. `progress` gets the number of decisions so far.
+    """Add all that the journal holds beyond the folder's watermark. `payments` gives what decisions do not hold of their payments,
+    `progress` gets the number of decisions so far. `from_kept`: a new folder begins where the fold of a truncated journal can begin.
 
     Labels are told apart by their own ids: one that was sent again is exported once. Raises Stop(EXPORT_UNFIT, JOURNAL_OUT_OF_REACH,
     RUN_CONFIG_MISMATCH) and what folding a journal raises.
     """
-    watermark = folder.open()
+    watermark = folder.open(lambda: _kept_from(journal) if from_kept else 0)
     if watermark > journal.end:
         raise out_of_reach(journal.topic, watermark, journal.first, journal.end)
-    return _Export(journal, plan, folder, part_rows, progress).run(watermark)
+    return _Export(journal, plan, folder, payments, part_rows, progress).run(watermark)
 
 
 class _Export:
     def __init__(
-        self, journal: HeldJournal, plan: FeaturePlan, folder: ExportFolder, part_rows: int, progress: Callable[[int], None]
+        self,
+        journal: HeldJournal,
+        plan: FeaturePlan,
+        folder: ExportFolder,
+        payments: Payments,
+        part_rows: int,
+        progress: Callable[[int], None],
     ) -> None:
         self._journal, self._folder, self._part_rows, self._progress = journal, folder, part_rows, progress
+        self._payments = payments
         self._frames = DecisionFrames(plan)
         self._known_labels = folder.known_labels()
         self._decisions = self._labels = self._other_code = 0
@@ -99,7 +118,7 @@ class _Export:
         return Exported(self._decisions, self._labels, watermark, committed, self._other_code)
 
     def _commit(self, part: _Part) -> int:
-        decisions = self._frames.of(joined(part.decisions))
+        decisions = with_payments(self._frames.of(joined(part.decisions)), self._payments)
         told = pl.concat([no_labels(), *part.labels]).unique("label_event_id", keep="first", maintain_order=True)
         labels = told.join(self._known_labels, on="label_event_id", how="anti", maintain_order="left")
         self._known_labels = pl.concat([self._known_labels, labels.select("label_event_id")])
@@ -127,5 +146,11 @@ def _start(journal: HeldJournal, lane: LaneMachine, watermark: int) -> int:
                 continue
             return manifest.next_offset
     if journal.first:
-        raise out_of_reach(journal.topic, watermark, journal.first, journal.end)
+        raise out_of_reach(journal.topic, watermark, journal.first, journal.end, _FROM_KEPT)
     return 0
+
+
+def _kept_from(journal: HeldJournal) -> int:
+    """The first offset whose decisions can still be computed: behind the oldest snapshot of a truncated journal."""
+    oldest = journal.oldest_start(journal.new_lane())
+    return 0 if oldest is None else oldest.next_offset

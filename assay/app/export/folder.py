@@ -20,6 +20,8 @@ from assay.contracts.reasons import Reason
 
 DECISIONS, LABELS = "decisions", "labels"
 IDENTITY: Final = "export.json"
+#: the journal offset that a folder begins at, and the version of its columns: all files of a folder have the same
+FIRST, COLUMNS = "first", "2"
 _PART = re.compile(r"(\d{20})-(\d{20})\.parquet")
 
 #: puts a whole file in its place and flushes it
@@ -33,22 +35,26 @@ class ExportFolder:
     """
 
     def __init__(self, directory: Path, identity: dict[str, str], write: Write = replace_file) -> None:
-        self._directory, self._identity, self._write = directory, identity, write
+        self._directory, self._identity, self._write = directory, {**identity, "columns": COLUMNS}, write
 
-    def open(self) -> int:
-        """Make the folder ready and take away what an interrupted export left; the journal offset to go on from."""
+    def open(self, begin: Callable[[], int] = int) -> int:
+        """Make the folder ready and take away what an interrupted export left; the journal offset to go on from. `begin` gives the
+        offset of a new folder.
+        """
         path = self._directory / IDENTITY
         if path.exists():
-            self._refuse_others(path)
+            first = self._first(path)
         elif any(self._parts(DECISIONS)):
             self._unfit(f"it holds decisions and no {IDENTITY}")
+        else:
+            first = begin()
         for name in (DECISIONS, LABELS):
             make_directory(self._directory / name, self._directory)
         if not path.exists():
-            self._write(path, json.dumps(self._identity, indent=1).encode() + b"\n")
+            self._write(path, json.dumps({**self._identity, FIRST: first}, indent=1).encode() + b"\n")
         for draft in self._directory.rglob(".*.parquet.*"):
             draft.unlink()
-        end = self._watermark()
+        end = self._watermark(first)
         for half in [path for (first, _), path in self._parts(LABELS).items() if first >= end]:
             half.unlink()
         return end
@@ -70,8 +76,8 @@ class ExportFolder:
         matches = ((_PART.fullmatch(path.name), path) for path in sorted((self._directory / name).glob("*.parquet")))
         return {(int(found[1]), int(found[2])): path for found, path in matches if found}
 
-    def _watermark(self) -> int:
-        labels, end = self._parts(LABELS), 0
+    def _watermark(self, begin: int) -> int:
+        labels, end = self._parts(LABELS), begin
         for first, following in self._parts(DECISIONS):
             if first != end:
                 self._unfit(f"offsets {end} to {first} of the journal are not covered by {DECISIONS}/")
@@ -80,13 +86,18 @@ class ExportFolder:
             end = following
         return end
 
-    def _refuse_others(self, path: Path) -> None:
+    def _first(self, path: Path) -> int:
+        """The journal offset that the folder begins at. Refuses the folder of another run or with other columns."""
         try:
             held = json.loads(path.read_bytes())
-        except ValueError:
+            begin = int(held.pop(FIRST, 0))
+        except (ValueError, TypeError, AttributeError):
             self._unfit(f"{IDENTITY} cannot be read")
         if held != self._identity:
-            self._unfit(f"it is the export of {held.get('run') if isinstance(held, dict) else held}, this run is {self._identity['run']}")
+            same_run = {**held, "columns": COLUMNS} == self._identity
+            other = f"it is the export of {held.get('run')}, this run is {self._identity['run']}"
+            self._unfit("another version of assay wrote it, with other columns" if same_run else other)
+        return begin
 
     def _unfit(self, what: str) -> NoReturn:
         remedy = "Restore the file, or export into another folder."

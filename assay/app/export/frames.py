@@ -62,7 +62,7 @@ class DecisionFrames:
         longs = {f"feature_{name}": "long" for name in plan.long_names}
         doubles = {f"feature_{name}": "double" for name in plan.double_names}
         plain = {name: kind for name, (_, kind) in _PLAIN.items()}
-        self._columns = (*plain, *named, *(f"feature_{feature.name}" for feature in plan.document.features))
+        self.columns = (*plain, *named, *(f"feature_{feature.name}" for feature in plan.document.features))
         self._frame = AvroFrame({**plain, **named, **longs, **doubles})
 
     def of(self, values: Strings) -> pl.DataFrame:
@@ -75,7 +75,7 @@ class DecisionFrames:
             assert isinstance(listed, Ragged)
             matrix = np.asarray(listed.children["item"]).reshape(n, len(names))
             columns |= {f"feature_{name}": matrix[:, number] for number, name in enumerate(names)}
-        return self._frame.of(columns).select(self._columns).with_columns(
+        return self._frame.of(columns).select(self.columns).with_columns(
             pl.col("ts_utc", "decided_at_utc").cast(_TIME), pl.col("decision_id", "policy_digest").bin.encode("hex")
         )  # fmt: skip
 

@@ -7,9 +7,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-#: what the gate answers when it is at fault itself; every other code is a `Reason`
-INTERNAL = "INTERNAL"
-
 
 class Place(msgspec.Struct, frozen=True):
     """Where an event lies on the bus."""

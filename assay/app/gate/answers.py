@@ -1,4 +1,4 @@
-"""How an answer reads: its status, and one shape for every refusal, aiohttp's own included."""
+"""How an answer of the gate reads: its status, and the headers of a refusal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any, Final
 import msgspec
 from aiohttp import HttpVersion10, HttpVersion11, web
 
-from assay.app.gate.answer_types import INTERNAL
-from assay.app.gate.calls import refusal
+from assay.agents.faust_shell import web_refusals
+from assay.agents.faust_shell.web_refusals import told
 from assay.app.metrics import GATE_REFUSED_CALLS
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.reasons import Reason
@@ -27,6 +27,7 @@ STATUS: Final = {
     Reason.BODY_OVER_LIMIT: 413,
     Reason.CODING_UNSUPPORTED: 415,
     Reason.EXPECTATION_UNSUPPORTED: 417,
+    Reason.HOST_UNKNOWN: 421,
     Reason.GATE_OVERLOADED: 429,
     Reason.HTTP_UNSUPPORTED: 501,
 }
@@ -68,47 +69,20 @@ def status_of(reason: Reason) -> int:
 
 
 def refused(error: AssayError, request: web.Request, headers: Mapping[str, str] | None = None) -> web.Response:
-    """The answer to a call that is refused as a whole. A fault without a place of its own has that of the call.
+    """The answer to a call that is refused as a whole.
 
     What is left of a body that is not read would be taken for the next call: the connection is closed then.
     """
     sent_again = again(retryable=isinstance(error, Retry))
-    answer = json_answer(status_of(error.reason), told(error, request), {**(headers or {}), **sent_again})
+    answer = web_refusals.refused(status_of(error.reason), told(error, request), {**(headers or {}), **sent_again})
     if error.reason in (Reason.BODY_TOO_SLOW, Reason.HTTP_UNSUPPORTED, Reason.EXPECTATION_UNSUPPORTED):
         answer.force_close()
     return answer
 
 
-def told(error: AssayError, request: web.Request) -> dict[str, str]:
-    """The fields of a refusal."""
-    return refusal(error.reason, error.what, error.where or place_of(request), error.remedy)
-
-
 def again(*, retryable: bool) -> dict[str, str]:
     """The header that says when to send a call again, if that helps."""
     return {"Retry-After": str(RETRY_AFTER_S)} if retryable else {}
-
-
-def place_of(request: web.Request) -> str:
-    """The call itself, as the place of a fault."""
-    return f"{request.method} {request.path}"
-
-
-def failed(request: web.Request) -> web.Response:
-    """The answer when the gate itself is at fault."""
-    fields = {"detail": "the gate failed in a way that was not foreseen", "where": place_of(request), "remedy": "See the gate's log."}
-    return json_answer(500, {"error": INTERNAL, **fields})
-
-
-def as_ours(error: web.HTTPException, request: web.Request) -> tuple[Quarantine, dict[str, str]]:
-    """A refusal of aiohttp in our words, and the headers it needs."""
-    if isinstance(error, web.HTTPMethodNotAllowed):
-        allowed = ", ".join(sorted(error.allowed_methods))
-        what = f"{request.path} does not take {request.method}"
-        return Quarantine(Reason.METHOD_NOT_ALLOWED, what, remedy=f"It takes {allowed}."), {"Allow": allowed}
-    if isinstance(error, web.HTTPNotFound):
-        return Quarantine(Reason.PATH_UNKNOWN, f"there is nothing at {request.path}", remedy=f"Calls go to {', '.join(PATHS)}."), {}
-    return Quarantine(Reason.HTTP_UNSUPPORTED, error.reason, remedy="Send a plain HTTP/1.1 call."), {}
 
 
 async def answer_expectation(request: web.Request) -> web.StreamResponse | None:

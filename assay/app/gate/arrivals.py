@@ -13,7 +13,7 @@ from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks, check_mark
 from assay.app.gate.policy import LABEL, TRAFFIC
 from assay.app.gate.run_names import RunNames
-from assay.app.gate.short_forms import Item, Short
+from assay.app.gate.short_forms import LABEL_TYPE, Item, Short
 from assay.contracts import instants
 from assay.contracts.errors import Quarantine
 from assay.contracts.ids import dedupe_key
@@ -129,8 +129,8 @@ def _unknown(given: Short, payment: str) -> RefusedEvent:
         f"no payment with the event_id {payment!r} was admitted in this run",
         "$.payment",
         "Post the payment first, or correct the id. A payment of a run begun by an older version needs its payment_ts_utc.",
-        None,
-        "label_assertion",
+        given.event_id,
+        LABEL_TYPE,
         LABEL,
     )
 

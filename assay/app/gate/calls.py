@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 
 from assay.app.gate.short_forms import Item
 from assay.contracts.errors import AssayError
-from assay.contracts.reasons import Reason
 
 
 def _running() -> Future[Any]:
@@ -21,14 +20,9 @@ def _running() -> Future[Any]:
 
 
 #: what a caller is told about one item: event_id, admission, reason_codes and, where they exist, receipt_id, event_class, eb_ref, and the
-#: fields of `refusal`
+#: fields of `refusal_fields`
 ItemAnswer: TypeAlias = dict[str, Any]
 RETRY = "RETRY"
-
-
-def refusal(reason: Reason, detail: str, where: str, remedy: str) -> dict[str, str]:
-    """The one shape in which a caller is told of a fault, of a call or of an item."""
-    return {"error": reason.value, "detail": detail, "where": where, "remedy": remedy}
 
 
 @dataclass(slots=True)

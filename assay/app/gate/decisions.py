@@ -1,6 +1,7 @@
 """The decision on a payment, for whoever posted it: from the worker while it is new, from the audit segments afterwards.
 
-A payment that has none is told apart by the gate's own index and its quarantine: not decided yet, refused, or never seen.
+A payment that has none is told apart by the gate's own index, its quarantine and the lanes' dead letters: not decided yet, refused at
+the gate or by a lane, or never seen.
 """
 
 from __future__ import annotations
@@ -13,17 +14,21 @@ from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
+from yarl import URL
 
+from assay.app.bus.topic_reader import reader_of
 from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.lane_letters import LaneLetters
 from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.receipts import QUARANTINE, spool_of
 from assay.app.run.directory import Run
 from assay.codecs.audit_segment import SEGMENTS, read_segment
+from assay.codecs.quarantine import LaneLetter
 from assay.codecs.single_object import unpack, writer_of
 from assay.codecs.varint import text as avro_text
 from assay.contracts import handles, instants
 from assay.contracts.api_key import KEY_HEADER
-from assay.contracts.errors import Quarantine, Retry
+from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 from assay.tables.decisions import decision_json
@@ -33,6 +38,9 @@ from assay.tables.feature_document import parse_document
 DOTS: Final = (".", "..")
 #: the decision on a payment that was admitted within these seconds is in the worker, or there is none yet
 NEW_S: Final = 10.0
+#: a payment that has waited for longer may have been set aside by a lane
+WAITS_S: Final = 1.0
+_BUS_WITHIN_S: Final = 3.0
 _WORKER_WITHIN_S: Final = 5.0
 _OK, _NOT_FOUND = 200, 404
 #: fields of the payment that a decision carries since it carries any
@@ -40,10 +48,12 @@ _OF_THE_PAYMENT: Final = ("amount_minor", "currency", "entities")
 
 
 class Decisions:
-    """Decisions of one run. `index` is used by one thread of its own, and files are read by another, one ask at a time."""
+    """Decisions of one run. Index, files and bus have a thread each, which serves one ask at a time."""
 
-    def __init__(self, run: Run, index: AdmissionIndex) -> None:
+    def __init__(self, run: Run, index: AdmissionIndex, bus_properties: Mapping[str, str] | None = None) -> None:
         self._run, self._index = run, index
+        self._letters = LaneLetters(reader_of(run.bootstrap, handles.QUARANTINE, run.namespace, bus_properties))
+        self._looking = ThreadPoolExecutor(1, thread_name_prefix="gate-letters")
         self._asking = ThreadPoolExecutor(1, thread_name_prefix="gate-decisions")
         self._reading = ThreadPoolExecutor(1, thread_name_prefix="gate-decided")
         self._session: aiohttp.ClientSession | None = None
@@ -54,6 +64,7 @@ class Decisions:
             await self._session.close()
         self._asking.shutdown()
         self._reading.shutdown()
+        self._looking.shutdown(cancel_futures=True)
         self._index.close()
 
     async def of(self, event_id: str, key: str) -> dict[str, Any]:
@@ -70,18 +81,31 @@ class Decisions:
             row = await loop.run_in_executor(self._reading, self._audited, event_id)
         if row is not None:
             return readable(row)
-        raise fault or _pending(event_id)
+        why = await self._why_late(event_id) if admitted_s > WAITS_S else _pending(event_id)
+        raise fault if fault is not None and isinstance(why, Retry) else why
+
+    async def _why_late(self, event_id: str) -> AssayError:
+        """Of a payment that was admitted and has no decision yet."""
+        looking = asyncio.get_running_loop().run_in_executor(self._looking, self._letters.of, event_id)
+        try:
+            letter = await asyncio.wait_for(looking, _BUS_WITHIN_S)
+        except TimeoutError:
+            return _pending(event_id, f"Kafka has not answered within {_BUS_WITHIN_S:g} s")
+        except AssayError as error:
+            return _pending(event_id, error.what)
+        return _pending(event_id) if letter is None else _set_aside(letter)
 
     def _admitted_since_s(self, event_id: str) -> float | None:
         return self._index.admitted_since_s(dedupe_key(self._run.platform_run_id, TRAFFIC, event_id))
 
     async def _from_worker(self, event_id: str, key: str) -> tuple[dict[str, Any] | None, Retry | None]:
         """The row of the worker's table, or why it could not be asked."""
-        if not self._run.worker_url or event_id in DOTS:
+        if not self._run.worker_url:
             return None, None
         if self._session is None:
             self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=_WORKER_WITHIN_S))
-        url = f"{self._run.worker_url}/table/decisions/{quote(event_id, safe='')}"
+        path = f"/table/decisions/{quote(event_id, safe='')}"
+        url = URL(self._run.worker_url.rstrip("/") + path, encoded=True)  # as it stands: `..` is an id and no folder
         try:
             async with self._session.get(url, headers={KEY_HEADER: key}) as answer:
                 if answer.status == _OK:
@@ -149,7 +173,15 @@ def readable(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _pending(event_id: str) -> Retry:
-    what = f"payment {event_id!r} is admitted and not decided yet"
-    remedy = f"Ask again in a moment. What a lane could not decide is a dead letter: assay topic cat {handles.QUARANTINE} --run DIR."
+def _pending(event_id: str, unsearched: str = "") -> Retry:
+    """`unsearched` says why nobody knows whether a lane has set it aside."""
+    what, remedy = f"payment {event_id!r} is admitted and not decided yet", "Ask again in a moment; a worker has to run."
+    if unsearched:
+        what, remedy = f"payment {event_id!r} is admitted, and nothing tells whether it is decided: {unsearched}", "Ask again in a moment."
     return Retry(Reason.DECISION_PENDING, what, where="event_id", remedy=remedy)
+
+
+def _set_aside(letter: LaneLetter) -> Quarantine:
+    what = f"a lane refused the payment and set it aside, so there is no decision: {letter.reason}: {letter.detail}"
+    remedy = "Correct the payment, and post it under an id of its own. `assay quarantine list --bus --run DIR` lists what lanes set aside."
+    return Quarantine(Reason.EVENT_QUARANTINED, what, where=letter.place, remedy=remedy)

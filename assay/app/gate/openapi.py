@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from assay.app.gate.answer_types import INTERNAL, Decision, HealthState, Marked, Outcome, Outcomes, Refusal
+from assay.agents.faust_shell.web_refusals import INTERNAL
+from assay.app.gate.answer_types import Decision, HealthState, Marked, Outcome, Outcomes, Refusal
 from assay.app.gate.answers import status_of
 from assay.app.gate.border import ContextPayload, Envelope, LabelPayload, PaymentPayload
 from assay.app.gate.operations import ANYWHERE, OF_ITEMS, OPERATIONS, Answered, Operation

@@ -100,22 +100,23 @@ _MANY: Final = Answered(Outcomes, "an array: how each item ended")
 _FOUND: Final = {200: Answered(Decision, "the decision")}
 _NONE: Final = (*_KEYED, Reason.DECISION_NOT_FOUND, Reason.DECISION_PENDING, Reason.EVENT_QUARANTINED, Reason.WORKER_UNAVAILABLE)
 
+#: in an order to try them in: the first example of each works behind those above it
 OPERATIONS: Final = (
     Operation(
         "POST", "/v1/payments", "postPayments", "Post a payment, or an array of up to 5,000",
         {202: Answered(Outcome, "the payment is admitted, and will be decided"),
          200: Answered((Outcome, Outcomes), "a duplicate; of an array: how each item ended"), 422: _REFUSED},
-        _POSTED, PaymentBody, PaymentBody, _EXCEPTIONS, ("payment", "payment with all fields", "payments"),
+        _POSTED, PaymentBody, PaymentBody, _EXCEPTIONS, ("payment with all fields", "payment", "payments"),
+    ),
+    Operation(
+        "GET", "/v1/decisions/{event_id}", "getDecision", "Ask for the decision on a payment",
+        _FOUND, (*_NONE, Reason.INDEX_UNAVAILABLE),
     ),
     Operation(
         "POST", "/v1/labels", "postLabels", "Tell what became known of a payment; one label, or an array of up to 5,000",
         {201: Answered(Outcome, "the label is admitted"),
          200: Answered((Outcome, Outcomes), "a duplicate; of an array: how each item ended"), 422: _REFUSED},
         _POSTED, LabelBody, LabelBody, _EXCEPTIONS, ("label", "labels"),
-    ),
-    Operation(
-        "GET", "/v1/decisions/{event_id}", "getDecision", "Ask for the decision on a payment",
-        _FOUND, (*_NONE, Reason.INDEX_UNAVAILABLE),
     ),
     Operation(
         "GET", "/v1/decisions", "findDecision", "The same for an id that is no part of a path, such as `..`",
@@ -141,7 +142,10 @@ OPERATIONS: Final = (
         "GET", "/healthz", "health", "Whether the gate can admit",
         {200: Answered(HealthState, "it can"), 503: Answered(HealthState, "it cannot now")}, keyed=False,
     ),
-    Operation("GET", "/metrics", "metrics", "Figures for Prometheus", {200: Answered(None, "text of Prometheus")}, keyed=False),
+    Operation(
+        "GET", "/metrics", "metrics", "Figures for Prometheus; where the gate listens beyond its machine, with the key",
+        {200: Answered(None, "text of Prometheus")}, (Reason.UNAUTHORISED, Reason.HOST_UNKNOWN), keyed=False,
+    ),
     Operation("GET", "/openapi.json", "specification", "This document", {200: Answered(dict, "OpenAPI 3.1")}, keyed=False),
     Operation("GET", "/docs", "page", "A page from which every call can be tried", {200: Answered(None, "HTML")}, keyed=False),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from functools import partial
 from aiohttp import web
 
 from assay import __version__
+from assay.agents.faust_shell.web_guard import LOOPBACK
 from assay.app.gate.admission import Examiner
 from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.decisions import Decisions
@@ -99,8 +100,9 @@ def build(
     clock: Callable[[], int] = wall_clock_us,
     body_timeout_s: float = BODY_TIMEOUT_S,
     connections_max: int = GATE_CONNECTIONS_MAX,
+    bind: str = LOOPBACK,
 ) -> Gate:
-    """Wire a gate for a run. Nothing is connected yet."""
+    """Wire a gate for a run that will listen on `bind`. Nothing is connected yet."""
     policy = policy or shipped_admission_policy()
     pins = run.config.pins
     scope = {**pins.as_json(), "run_id": run.config.run_id}
@@ -128,9 +130,8 @@ def build(
     )
     examples = examples_of(scope, known.policy_entities, next(iter(known.policy_currencies), "EUR"), clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
-    decisions, described = Decisions(run, AdmissionIndex(run.dsn)), specification(__version__, examples)
-    keys = RunKeys(run)
-    server = GateServer(pipeline, health, scope, keys.accepts, clock, body_timeout_s, decisions, described, connections_max)
+    decisions, described = Decisions(run, AdmissionIndex(run.dsn), bus_properties), specification(__version__, examples)
+    server = GateServer(pipeline, health, scope, RunKeys(run).accepts, clock, body_timeout_s, decisions, described, connections_max, bind)
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted, ready)
 
 

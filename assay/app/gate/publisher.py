@@ -14,7 +14,7 @@ from assay.app.gate.admission import RecordMetadata
 from assay.app.gate.publication import Publication
 from assay.app.gate.records import BusRecords
 from assay.codecs.record_headers import has_headers, headers_of
-from assay.contracts.errors import Retry, Stop
+from assay.contracts.errors import AssayError, Retry, Stop
 from assay.contracts.reasons import Reason
 
 #: the producer gives a record up after this long, so a waiting call is answered before its client gives up
@@ -63,12 +63,14 @@ class BusPublisher:
         """Ask the broker for the gate's topics. Raises Retry(BUS_UNAVAILABLE)."""
         try:
             found = self._producer.partitions(_PROBE_S)
-        except Retry as away:
+        except AssayError as away:
             raise Retry(
                 Reason.BUS_UNAVAILABLE,
                 away.what,
                 where=away.where,
-                remedy="The gate resumes by itself when the broker is back; send the same call again.",
+                remedy=away.remedy
+                if isinstance(away, Stop)
+                else "The gate resumes by itself when the broker is back; send the same call again.",
             ) from None
         counts = {handle: found[name] for handle, name in self.names.items() if name in found}
         self._partitions = {handle: count for handle, count in counts.items() if count}

@@ -5,28 +5,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
-from typing import Any, TypeAlias, TypeVar
-from urllib.parse import quote
+from typing import Any, TypeVar
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from assay.app.gate.answers import again, answer_expectation, as_ours, check_http, failed, json_answer, refused, told
+from assay.agents.faust_shell.web_guard import LOOPBACK, asked_of, check, check_key
+from assay.agents.faust_shell.web_refusals import Handler, Refusing, refusing
+from assay.app.gate.answers import PATHS, answer_expectation, check_http, json_answer, refused
+from assay.app.gate.aside import BYTES_HERE_MAX, RESULTS_HERE_MAX, Aside
 from assay.app.gate.border import items_of, one_item
-from assay.app.gate.calls import Answer, IngestCall, ItemAnswer
+from assay.app.gate.calls import Answer, IngestCall
 from assay.app.gate.coding import unpacked
 from assay.app.gate.connections import Connections, CountedRunner
-from assay.app.gate.decisions import DOTS, Decisions
+from assay.app.gate.decisions import Decisions
 from assay.app.gate.health import GateState, Health
+from assay.app.gate.item_answers import many, single
 from assay.app.gate.openapi import ITEMS_MAX, page
 from assay.app.gate.pipeline import Pipeline
-from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.requests import mark_of
 from assay.app.gate.short_forms import Reader, label_of, payment_of, short_items
 from assay.app.metrics import CONTENT_TYPE, GATE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
-from assay.contracts.api_key import KEY_HEADER, key_of
+from assay.contracts.api_key import key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
 from assay.contracts.reasons import Reason
@@ -39,11 +41,8 @@ PAGE_HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 ANSWER_WITHIN_S = 30
-#: the field of an admitted payment's answer that says where its decision can be asked for
-DECISION_URL = "decision_url"
 #: a part of a path, and the same for aiohttp, which would leave out braces
 _ID, _ANY_ID = "{event_id}", "{event_id:[^/]+}"
-Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 T = TypeVar("T")
 log = logging.getLogger("assay.gate")
 
@@ -68,7 +67,7 @@ _http_log.addFilter(_NoHttp())
 class GateServer:
     """Routes of one gate. `pins` are the run's six and its `run_id`; `decisions` knows what became of payments.
 
-    `accepts_key` says whether a key is valid now.
+    `accepts_key` says whether a key is valid now, `bind` is the address that it listens on.
     """
 
     def __init__(
@@ -82,20 +81,24 @@ class GateServer:
         decisions: Decisions | None = None,
         specification: Mapping[str, Any] | None = None,
         connections_max: int = GATE_CONNECTIONS_MAX,
+        bind: str = LOOPBACK,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
         self._pins = pins
         self._accepts_key = accepts_key
+        self._bind = bind
         self._clock = clock
         self._body_timeout_s = body_timeout_s
         self._decisions = decisions
         self._specification = specification or {}
         self._connections = Connections(connections_max)
+        self._aside = Aside()
 
     def application(self) -> web.Application:
         """The aiohttp application."""
-        made = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[self._answer_refusals])
+        refusals = refusing(Refusing("gate", f"Calls go to {', '.join(PATHS)}.", log, _refused, before=check_http, after=self._rests))
+        made = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[refusals])
         for (method, path), handler in self._handlers().items():
             route = web.get if method == "GET" else web.post
             made.add_routes([route(path.replace(_ID, _ANY_ID), handler, expect_handler=answer_expectation)])
@@ -119,6 +122,7 @@ class GateServer:
         }
 
     async def _close(self, _: web.Application) -> None:
+        self._aside.close()
         if self._decisions is not None:
             await self._decisions.close()
 
@@ -131,8 +135,8 @@ class GateServer:
     async def batch(self, request: web.Request) -> web.Response:
         """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
         began_s = time.perf_counter()
-        items = items_of(await self._body(request), ITEMS_MAX)
-        return self._many(await self._admit(IngestCall(items, _exceptions_only(request)), began_s), request)
+        items = await self._read(request, lambda body: items_of(body, ITEMS_MAX))
+        return await self._many(await self._admit(IngestCall(items, _exceptions_only(request)), began_s), request)
 
     async def decision(self, request: web.Request) -> web.Response:
         """The decision on one payment, whose id stands in the path or in the query."""
@@ -143,18 +147,11 @@ class GateServer:
             raise Quarantine(Reason.DECISION_NOT_FOUND, what, where="event_id", remedy="Ask for /v1/decisions/EVENT_ID.")
         return json_answer(200, await self._decisions.of(event_id, key))
 
-    def _many(self, answer: Answer, request: web.Request) -> web.Response:
-        """The counts of a call, and what its items were told."""
-        body: dict[str, Any] = {"counts": answer.counts, "results": [_with_place(outcome, request) for outcome in answer.results]}
-        if answer.retry is None:
-            return json_answer(200, body)
-        return json_answer(503, {**told(answer.retry, request), **body}, again(retryable=True))
-
     async def push(self, request: web.Request) -> web.Response:
         """One envelope."""
         began_s = time.perf_counter()
-        call = IngestCall([one_item(await self._body(request))], exceptions_only=False)
-        return _single(await self._admit(call, began_s), request)
+        call = IngestCall([await self._read(request, one_item)], exceptions_only=False)
+        return single(await self._admit(call, began_s), request)
 
     async def payments(self, request: web.Request) -> web.Response:
         """One payment in the short form, or an array of them."""
@@ -166,7 +163,7 @@ class GateServer:
 
     async def marks(self, request: web.Request) -> web.Response:
         """A watermark; see `requests.MarkBody`."""
-        call = mark_of(await self._body(request), self._pins)
+        call = await self._read(request, lambda body: mark_of(body, self._pins))
         self._pipeline.submit(call)
         return json_answer(200, await _answered(call.answer))
 
@@ -184,15 +181,24 @@ class GateServer:
         return json_answer(503 if state is GateState.RED else 200, {"state": state, "reasons": self._health.reasons()})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Prometheus."""
+        """Prometheus. Beyond this machine it sends a key of the run."""
+        check(asked_of(request), self._bind, self._accepts_key)
         GATE_RED.set(self._health.state is GateState.RED)
         return web.Response(body=exposition(GATE), headers={"Content-Type": CONTENT_TYPE})
 
     async def _short(self, request: web.Request, read: Reader) -> web.Response:
         began_s = time.perf_counter()
-        items, many = short_items(await self._body(request), read, self._pins, self._clock(), ITEMS_MAX)
-        answer = await self._admit(IngestCall(items, many and _exceptions_only(request), short=True), began_s)
-        return self._many(answer, request) if many else _single(answer, request)
+        items, is_array = await self._read(request, lambda body: short_items(body, read, self._pins, self._clock(), ITEMS_MAX))
+        answer = await self._admit(IngestCall(items, is_array and _exceptions_only(request), short=True), began_s)
+        return await self._many(answer, request) if is_array else single(answer, request)
+
+    async def _many(self, answer: Answer, request: web.Request) -> web.Response:
+        return await self._aside.do(lambda: many(answer, request), heavy=len(answer.results) > RESULTS_HERE_MAX)
+
+    async def _read(self, request: web.Request, reading: Callable[[bytes], T]) -> T:
+        """What a body says. A large or packed one is read aside."""
+        body, coding = await self._body(request), request.headers.get("Content-Encoding", "")
+        return await self._aside.do(lambda: reading(unpacked(body, coding)), heavy=bool(coding) or len(body) > BYTES_HERE_MAX)
 
     async def _admit(self, call: IngestCall, began_s: float) -> Answer:
         try:
@@ -203,24 +209,18 @@ class GateServer:
 
     def _check_key(self, request: web.Request) -> str:
         """The key of somebody who may call. Raises Quarantine(UNAUTHORISED)."""
-        if not self._accepts_key(key_of(request.headers)):
-            raise Quarantine(
-                Reason.UNAUTHORISED,
-                f"header {KEY_HEADER} is missing or wrong",
-                where=KEY_HEADER,
-                remedy="`assay key show --run DIR` prints the key of a run.",
-            )
+        check_key(key_of(request.headers), self._accepts_key)
         self._connections.known(request.protocol)
         return key_of(request.headers).decode("utf-8", "surrogateescape")
 
     async def _body(self, request: web.Request) -> bytes:
-        """The body of somebody who may post, while the gate can take it."""
+        """The body of somebody who may post, as it came, while the gate can take it."""
         self._check_key(request)
         if self._health.state is GateState.RED:
             raise self._health.first_fault()
         try:
             async with asyncio.timeout(self._body_timeout_s):
-                return unpacked(await request.read(), request.headers.get("Content-Encoding", ""))
+                return await request.read()
         except TimeoutError:
             what = f"the body did not arrive within {self._body_timeout_s:g} s"
             raise Retry(Reason.BODY_TOO_SLOW, what, remedy="Nothing was taken; send the same call again, or a smaller one.") from None
@@ -232,51 +232,13 @@ class GateServer:
         except ConnectionError:
             raise Quarantine(Reason.BODY_INVALID, "the caller hung up before the end of the body", remedy="Send the call again.") from None
 
-    @web.middleware
-    async def _answer_refusals(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        headers: dict[str, str] = {}
-        try:
-            check_http(request)
-            return await handler(request)
-        except AssayError as error:
-            refusal = error
-        except web.HTTPException as error:
-            refusal, headers = as_ours(error, request)
-        except Exception:
-            log.exception("a call to %s failed in a way that was not foreseen", request.path)
-            return failed(request)
-        finally:
-            self._connections.rests(request.protocol)
-        GATE_REFUSED_CALLS.add({refusal.reason.value: 1})
-        return refused(refusal, request, headers)
+    def _rests(self, request: web.Request) -> None:
+        self._connections.rests(request.protocol)
 
 
-def _single(answer: Answer, request: web.Request) -> web.Response:
-    """An item by itself has a status of its own, and the place of its decision in a header too."""
-    outcome = _with_place(answer.results[0], request)
-    if answer.retry is not None:
-        return json_answer(503, outcome, again(retryable=True))
-    headers = {"Location": outcome[DECISION_URL]} if DECISION_URL in outcome else {}
-    created = 202 if outcome.get("event_class") == TRAFFIC else 201  # a decision is still to come, and of nothing else
-    return json_answer({"ADMIT": created, "DUPLICATE": 200}.get(outcome["admission"], 422), outcome, headers)
-
-
-def _with_place(outcome: ItemAnswer, request: web.Request) -> ItemAnswer:
-    """An admitted payment is told where its decision can be asked for: here, at the address that its poster knows."""
-    if outcome.get("event_class") != TRAFFIC:
-        return outcome
-    named = quote(outcome["event_id"], safe="")
-    path = f"/v1/decisions?event_id={named}" if named in DOTS else f"/v1/decisions/{named}"
-    return {**outcome, DECISION_URL: f"{request.scheme}://{_host(request)}{path}"}
-
-
-def _host(request: web.Request) -> str:
-    """Host and port as the caller names them; where it names none, as HTTP/1.0 may, those that it reached."""
-    named = request.headers.get("Host")
-    if named or request.transport is None:
-        return named or request.host
-    address, port = request.transport.get_extra_info("sockname")[:2]
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+def _refused(error: AssayError, request: web.Request, headers: Mapping[str, str]) -> web.Response:
+    GATE_REFUSED_CALLS.add({error.reason.value: 1})
+    return refused(error, request, headers)
 
 
 def _exceptions_only(request: web.Request) -> bool:

@@ -11,14 +11,14 @@ import msgspec
 
 from assay.app.gate.admission import Admissible, RefusedEvent, Verdict
 from assay.app.gate.border import LabelPayload
-from assay.app.gate.calls import RETRY, Answer, IngestCall, ItemAnswer, refusal
+from assay.app.gate.calls import RETRY, Answer, IngestCall, ItemAnswer
 from assay.app.gate.group import PUBLISHED, Group
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.receipts import ReceiptWriter, mismatch
 from assay.app.gate.segments import SegmentLog
 from assay.contracts import instants
-from assay.contracts.errors import AssayError, Retry
+from assay.contracts.errors import AssayError, Retry, refusal_fields
 from assay.contracts.reasons import Reason
 
 #: what a label of each value does
@@ -86,7 +86,7 @@ class _Outcomes:
             elif place is None or verdict is None:
                 retry = _ambiguous(item)
                 outcome = {"event_id": item.envelope.event_id, "admission": RETRY, "reason_codes": [retry.reason.value]}
-                outcome |= refusal(retry.reason, retry.what, retry.where, retry.remedy)
+                outcome |= refusal_fields(retry.reason.value, retry.what, retry.where, retry.remedy)
             else:
                 receipt, line = self._writer.admitted(item, verdict, place, self._at)
                 self.receipts.append(line)
@@ -113,7 +113,7 @@ class _Outcomes:
         self.receipts.append(line)
         self.quarantine.append(record)
         outcome = {"event_id": refused.event_id, "admission": "QUARANTINE", "reason_codes": [refused.reason.value], "receipt_id": receipt}
-        return {**outcome, **refusal(refused.reason, refused.detail, refused.where, refused.remedy)}
+        return {**outcome, **refusal_fields(refused.reason.value, refused.detail, refused.where, refused.remedy)}
 
 
 def in_short(item: Admissible) -> ItemAnswer:

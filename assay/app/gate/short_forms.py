@@ -11,15 +11,17 @@ from msgspec import UNSET, Meta, UnsetType
 
 from assay.app.gate.admission import RefusedEvent
 from assay.app.gate.border import UNREADABLE, Attributes, Entities, Id, ShortText, items_of
-from assay.app.gate.checks import unread
+from assay.app.gate.checks import named, unread
 from assay.app.gate.exact import check_exact
+from assay.app.gate.policy import LABEL, TRAFFIC
 from assay.contracts import instants
 from assay.contracts.canonical import hex64
 from assay.contracts.errors import Quarantine
-from assay.contracts.limits import AMOUNT_MINOR_END
+from assay.contracts.limits import AMOUNT_MINOR_END, ID_CHARS_MAX
 from assay.contracts.reasons import Reason
 
 PAYMENTS, LABELS = "payments_endpoint", "labels_endpoint"
+PAYMENT_TYPE, LABEL_TYPE = "AUTH_REQUEST", "label_assertion"
 _BRACKET: Final = b"["
 _BLANKS: Final = b" \t\r\n"
 
@@ -60,13 +62,14 @@ class LabelBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Short:
     """An item that was posted in a short form: as it came, and the envelope it becomes.
 
-    `subject` is the payment that a label speaks of. `envelope` needs the time of that payment, in microseconds, unless the label tells it
-    (`timed`). `places` gives the names that fields of the envelope have in the short form.
+    `event_id` is that of a label, and `subject` the payment that it speaks of. `envelope` needs the time of that payment, in
+    microseconds, unless the label tells it (`timed`). `places` gives the names that fields of the envelope have in the short form.
     """
 
     raw: bytes
     envelope: Callable[[int], bytes]
     places: Mapping[str, str]
+    event_id: str | None = None
     subject: str | None = None
     timed: bool = False
 
@@ -108,7 +111,19 @@ def _one(raw: bytes, read: Reader, pins: Mapping[str, str | int], now_us: int, n
         return read(raw, pins, now_us, number)
     except Quarantine as refusal:
         reason = Reason.SCHEMA_FAIL if refusal.reason is Reason.BODY_INVALID else refusal.reason
-        return RefusedEvent(raw, reason, refusal.what, refusal.where, refusal.remedy)
+        event_type, event_class = _KINDS[read]
+        event_id = _readable_id(raw, refusal) if event_class == TRAFFIC else None
+        return RefusedEvent(raw, reason, refusal.what, refusal.where, refusal.remedy, event_id, event_type, event_class)
+
+
+def _readable_id(raw: bytes, refusal: Quarantine) -> str | None:
+    """The event id of a payment that cannot be read as a whole; one that is there twice is nobody's."""
+    try:
+        event_id = named(msgspec.json.decode(raw)).get("event_id")
+    except UNREADABLE:
+        return None
+    twice = refusal.reason is Reason.KEY_DUPLICATE and refusal.where == "$.event_id"
+    return event_id if isinstance(event_id, str) and 0 < len(event_id) <= ID_CHARS_MAX and not twice else None
 
 
 def payment_of(raw: bytes, pins: Mapping[str, str | int], now_us: int, number: int) -> Short:
@@ -125,7 +140,7 @@ def payment_of(raw: bytes, pins: Mapping[str, str | int], now_us: int, number: i
         "attributes": {} if given.attributes is UNSET else given.attributes,
     }
     ts_us = now_us if given.ts_utc is UNSET else _instant(given.ts_utc, "ts_utc")
-    head = {"event_type": "AUTH_REQUEST", "schema_version": "v1", "ts_utc": instants.text(ts_us), "producer": PAYMENTS, **pins}
+    head = {"event_type": PAYMENT_TYPE, "schema_version": "v1", "ts_utc": instants.text(ts_us), "producer": PAYMENTS, **pins}
     posted = {**head, "payload": payload, "posted_us": now_us, "item": number}
     event_id = given.event_id if given.event_id is not UNSET else hex64(posted)
     envelope = msgspec.json.encode({"event_id": event_id, **head, "payload": payload})
@@ -141,14 +156,18 @@ def label_of(raw: bytes, pins: Mapping[str, str | int], now_us: int, number: int
     known_us = now_us if given.known_at is UNSET else _instant(given.known_at, "known_at")
     told_us = None if given.payment_ts_utc is UNSET else _instant(given.payment_ts_utc, "payment_ts_utc")
     says = {"label": given.label, "source": given.source, "subject_event_id": given.payment}
-    head = {"event_type": "label_assertion", "schema_version": "v1", "ts_utc": instants.text(known_us), "producer": LABELS, **pins}
+    head = {"event_type": LABEL_TYPE, "schema_version": "v1", "ts_utc": instants.text(known_us), "producer": LABELS, **pins}
     event_id = hex64({**head, "payload": says})
 
     def envelope(subject_us: int) -> bytes:
         at = subject_us if told_us is None else told_us
         return msgspec.json.encode({"event_id": event_id, **head, "payload": {**says, "subject_ts_utc": instants.text(at)}})
 
-    return Short(raw, envelope, _LABEL_PLACES, given.payment, told_us is not None)
+    return Short(raw, envelope, _LABEL_PLACES, event_id, given.payment, told_us is not None)
+
+
+#: event type and class of what a reader reads
+_KINDS: Final[Mapping[Reader, tuple[str, str]]] = {payment_of: (PAYMENT_TYPE, TRAFFIC), label_of: (LABEL_TYPE, LABEL)}
 
 
 def _read(decoder: msgspec.json.Decoder[Any], raw: bytes, what: str, fields: str) -> Any:

@@ -1,4 +1,4 @@
-"""A run is removed: its topics and its rows on servers that others use, too, then its directory. Servers of its own go with it."""
+"""A run is removed: its topics, groups and rows on servers that others use, too, then its directory. Servers of its own go with it."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from assay.app.bus.topics import delete_topics, topics_there
+from assay.app.bus.topics import delete_groups, delete_topics, groups_there, topics_there
 from assay.app.gate.forgetting import forget_run
 from assay.app.housekeeping.listing import is_run, processes, user_of
 from assay.app.report.gate_lines import receipts_of
 from assay.app.run.directory import Run
 from assay.app.stores.file_lock import held
+from assay.contracts.consumer_groups import groups_of
 from assay.contracts.errors import Stop
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 
 
 class Removal(NamedTuple):
-    """What goes with a run. `topics` on `bootstrap` and rows at `dsn` are those on servers that others use; empty where there are none.
+    """What goes with a run. `topics` and `groups` on `bootstrap` and rows at `dsn` are those on servers that others use, if there are any.
 
     `kept` says what stays there, and why.
     """
@@ -27,6 +28,7 @@ class Removal(NamedTuple):
     directory: Path
     run: Run | None
     topics: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     rows: bool = False
     kept: str = ""
 
@@ -46,13 +48,14 @@ def planned(directory: Path, properties: Mapping[str, str] | None = None, *, loc
         return Removal(directory, None)
     run = Run.load(directory)
     own_kafka, own_postgres = ((directory / "servers" / name).is_dir() for name in ("kafka", "postgres"))
-    topics: tuple[str, ...] = ()
+    topics, groups = tuple[str, ...](), tuple[str, ...]()
     kept = ""
     if not own_kafka and run.namespace == f"{run.platform_run_id}.":
         topics = topics_there(run.bootstrap, run.namespace, properties)
+        groups = groups_there(run.bootstrap, groups_of(run.namespace, run.platform_run_id), properties)
     elif not own_kafka:
-        kept = f"topics on {run.bootstrap} stay: their namespace {run.namespace!r} may be that of other runs"
-    return Removal(directory, run, topics, not own_postgres, kept)
+        kept = f"topics and consumer groups on {run.bootstrap} stay: their namespace {run.namespace!r} may be that of other runs"
+    return Removal(directory, run, topics, groups, not own_postgres, kept)
 
 
 def remove(plan: Removal, properties: Mapping[str, str] | None = None) -> int:
@@ -62,6 +65,8 @@ def remove(plan: Removal, properties: Mapping[str, str] | None = None) -> int:
     """
     with held(plan.directory, "assay runs remove"):
         gone = 0
+        if plan.run is not None and plan.groups:
+            _refuse_members(plan, delete_groups(plan.run.bootstrap, plan.groups, properties))
         if plan.run is not None and plan.topics:
             delete_topics(plan.run.bootstrap, plan.topics, properties)
         if plan.run is not None and plan.rows:
@@ -70,3 +75,13 @@ def remove(plan: Removal, properties: Mapping[str, str] | None = None) -> int:
             gone = forget_run(plan.run.dsn, name, keys)
         shutil.rmtree(plan.directory)
     return gone
+
+
+def _refuse_members(plan: Removal, busy: list[str]) -> None:
+    if busy:
+        raise Stop(
+            Reason.DIRECTORY_BUSY,
+            f"a worker is a member of {', '.join(busy)}",
+            where=str(plan.directory),
+            remedy="Stop the run's workers wherever they run; one that was killed counts as a member for some seconds more.",
+        )

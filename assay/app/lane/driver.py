@@ -292,9 +292,9 @@ class LaneDriver:
             flight = await self._send(entry)
             await self._confirm(flight)
             answered = await self._apply(entry)
-            output, sequence = LaneOutput([*output.emissions, *answered.emissions]), entry.sequence
+            output, sequence = answered._replace(emissions=[*output.emissions, *answered.emissions]), entry.sequence
         if output.emissions:
-            await self._outputs.publish(output.emissions, self._wall_us() // 1_000)
+            await self._outputs.publish(output.emissions, output.published_ms(self._wall_us()))
         await self._failpoints.reach("after_produce_before_commit")
         self.machine.emitted(sequence)
         return output

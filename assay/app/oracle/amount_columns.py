@@ -69,15 +69,19 @@ def amount(frame: pl.DataFrame, spec: AmountColumn, currencies: pl.Series, decla
     else:
         major, step = _one_of_two(frame, spec, form)
     major = _unsigned(known, major)
-    scale = known.exponents.replace_strict({exponent: 10.0**exponent for exponent in known.exponents.unique()}, return_dtype=pl.Float64)
-    minor = major * scale
+    minor = major if spec.unit == "minor" else major * _scale(known.exponents)
     large = minor.round() >= AMOUNT_MINOR_END
-    remedy = f"Amounts are from 0 to less than {AMOUNT_MINOR_END} minor units; check the minor unit declared in the mapping."
+    remedy = f"Amounts are from 0 to less than {AMOUNT_MINOR_END} minor units; check the unit and the minor unit declared in the mapping."
     refuse_row(frame, large, Reason.AMOUNT_OUT_OF_RANGE, spec.name, "an amount out of range", remedy)
     _refuse_broken(known, minor, step)
     for column in spec.names:
         _refuse_groups(known, column, form)
     return minor.round().cast(pl.Int64)
+
+
+def _scale(exponents: pl.Series) -> pl.Series:
+    """Minor units of one unit of each row's currency."""
+    return exponents.replace_strict({exponent: 10.0**exponent for exponent in exponents.unique()}, return_dtype=pl.Float64)
 
 
 class _Amounts(NamedTuple):
@@ -220,4 +224,7 @@ def _refuse_broken(known: _Amounts, minor: pl.Series, step: float) -> None:
         if single:
             remedy += " The column is Float32 (about seven digits) or Float16 (three); Float64, decimal or text hold all."
         what = f"an amount that is not a whole number of 10**-{exponent}"
+        if known.spec.unit == "minor":
+            what = "a fraction of a minor unit"
+            remedy = f"The mapping says that numbers count minor units (amount.unit). If they count {code}, take it out."
         refuse_row(frame, broken, Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT, name, what, remedy)

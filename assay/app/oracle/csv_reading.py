@@ -37,13 +37,18 @@ class CsvFile:
             self.columns = self._header(text.partition(b"\n")[0].decode())
             if self.hint():
                 raise unreadable(path, f"the header has one field{self.hint()}", _SEPARATOR_REMEDY)
-            place = f"row {found.row}" if found.row else "the header"
-            raise unreadable(f"{path}, {place}", found.what, found.remedy)
+            row = found.row + (form.header is not None)
+            raise unreadable(f"{path}, {f'row {row}' if row else 'the header'}", found.what, found.remedy)
         if not text.strip():
             raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
-        self.rows = found.rows
-        self.columns = self._header(text[: found.header_end].decode())
-        self._text = BOM + text[found.header_end + 1 :]  # the parser takes this one away, and not U+FEFF of the first row
+        first = self._header(text[: found.header_end].decode())
+        names = form.names_of(first)
+        self.rows, self.columns = found.rows + (names is not None), first if names is None else names
+        if len(self.columns) != len(first):
+            what = f"csv.header names {len(self.columns)} columns, the rows have {len(first)} fields"
+            raise unreadable(path, what, "Name every column of the file, in its order.")
+        # the parser takes this mark away, and not U+FEFF of the first row
+        self._text = BOM + (text[found.header_end + 1 :] if names is None else text)
 
     def frame(self, columns: Sequence[str]) -> pl.DataFrame:
         """Columns of the header as text; an empty field is null. Raises Quarantine(INPUT_FILE_UNREADABLE)."""

@@ -18,8 +18,7 @@ def label_columns(frame: pl.DataFrame, truth: Truth, ts_us: pl.Series, now_us: i
     Raises Quarantine: INPUT_COLUMN_TYPE, LABEL_NOT_AFTER_PAYMENT, TIME_IN_FUTURE, INPUT_VALUE_MISSING, INPUT_VALUE_INVALID for a
     `positive` that no row has and for a value of neither list, and what `instant` raises.
     """
-    values = _told(frame, truth)
-    label = pl.select(pl.when(values.is_not_null()).then(values.is_in(meanings(truth.positive)).cast(pl.Int8))).to_series()
+    label = _labels(frame, truth)
     observed = instant(frame, truth.time, required=False) if truth.time else pl.Series([None], dtype=pl.Int64).new_from_index(0, len(frame))
     if truth.time:
         timed = label == 1 if truth.emit == "positive" else label.is_not_null()
@@ -30,10 +29,12 @@ def label_columns(frame: pl.DataFrame, truth: Truth, ts_us: pl.Series, now_us: i
     return labels.select(pl.when(pl.col("truth.label").is_not_null()).then(pl.all()))
 
 
-def _told(frame: pl.DataFrame, truth: Truth) -> pl.Series:
-    """The truth column with one spelling per value; null where nobody knows. Every value has to be known."""
+def _labels(frame: pl.DataFrame, truth: Truth) -> pl.Series:
+    """1 for fraud, 0 for none, null where nobody knows. Every value has to be known."""
     text = told(frame, truth.column)
-    refuse_look_alikes(frame, text, truth.column, values=[*map(str, truth.positive), *map(str, truth.negative or ())])
+    refuse_look_alikes(frame, text, truth.column, values=[*map(str, truth.listed)])
+    if isinstance(truth.positive, str):
+        return text.is_not_null().cast(pl.Int8)
     values = one_spelling(text)
     if truth.negative is None:
         remedy = "Correct truth.positive; if the file has none of them, list the other values in truth.negative."
@@ -43,7 +44,7 @@ def _told(frame: pl.DataFrame, truth: Truth) -> pl.Series:
         what = "a value that is neither in truth.positive nor in truth.negative"
         remedy = "Add the value to truth.positive or truth.negative; csv.nulls lists words that mean that nobody knows."
         refuse_row(frame, foreign, Reason.INPUT_VALUE_INVALID, truth.column, what, remedy)
-    return values
+    return pl.select(pl.when(values.is_not_null()).then(values.is_in(meanings(truth.positive)).cast(pl.Int8))).to_series()
 
 
 def _refuse_untimed(frame: pl.DataFrame, column: str, untimed: pl.Series) -> None:

@@ -137,6 +137,8 @@ class Mapping(Closed):
         document.pop("csv", None)
         if isinstance(self.currencies, tuple):  # these have the exponents of ISO 4217
             del document["currencies"]
+        if self.amount.unit == "major":  # as without it
+            del document["amount"]["unit"]
         truth = document["truth"] or {}
         truth.pop("negative", None)
         for time in (document["time"], truth.get("time") or {}):

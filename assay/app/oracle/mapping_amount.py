@@ -15,14 +15,16 @@ class AmountColumn(Closed):
 
     It stands in `column`, or in `debit` and `credit`, of which each row has one; a credit counts as negative. `sign` says how payments
     are written: `positive` (which holds without it), `negative`, or `any`, which takes the sign away. `symbol` is text at either end.
+    `unit` is `minor` where numbers count cents and their like, `major` (which holds without it) where they count euros.
     """
 
-    later = frozenset({"column", "debit", "credit", "sign", "symbol", "minor_unit_exponent"})
+    later = frozenset({"column", "debit", "credit", "sign", "symbol", "unit", "minor_unit_exponent"})
     column: Column | None = None
     debit: Column | None = None
     credit: Column | None = None
     sign: Literal["positive", "negative", "any"] | None = None
     symbol: Annotated[str, Field(min_length=1, pattern=r"^[^0-9+.,-]+$")] | None = None
+    unit: Literal["major", "minor"] | None = None
     minor_unit_exponent: Annotated[int, Field(ge=0, le=EXPONENT_MAX)] | None = None
 
     @model_validator(mode="after")

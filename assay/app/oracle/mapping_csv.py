@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from assay.app.oracle.mapping_parts import Closed
+from assay.app.oracle.mapping_parts import Closed, Column
 
 #: what YAML reads as null; whoever writes `nulls: [NULL]` means the word
 _YAML_NULLS = ("NULL", "Null", "null", "~")
@@ -32,10 +33,14 @@ class CsvForm(Closed):
 
     `quote`: a character, or `none` where marks are plain text. `escape`: the character that stands before a quotation mark within a
     quoted field; equal to `quote` where marks are doubled. `multiline`: a quoted field may hold line breaks. `preamble`: lines before
-    the header. `nulls`: words that mean nothing is known, in text columns of every kind of file. `trim`: blanks around values go.
+    the header. `header`: `false` where the first line is a row, with the columns `column_1`, `column_2` and so on; or the names of the
+    columns of such a file. `nulls`: words that mean nothing is known, in text columns of every kind of file. `trim`: blanks around
+    values go.
     """
 
-    later = frozenset({"separator", "decimal", "thousands", "quote", "escape", "encoding", "preamble", "multiline", "nulls", "trim"})
+    later = frozenset({
+        "separator", "decimal", "thousands", "quote", "escape", "encoding", "preamble", "multiline", "header", "nulls", "trim",
+    })  # fmt: skip
     separator: Character | None = None
     decimal: Literal[".", ","] | None = None
     thousands: Character | None = None
@@ -44,6 +49,7 @@ class CsvForm(Closed):
     encoding: str | None = None
     preamble: Annotated[int, Field(ge=0)] | None = None
     multiline: bool | None = None
+    header: Literal[False] | Annotated[tuple[Column, ...], Field(min_length=1, strict=False)] | None = None
     nulls: Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_null_words)] | None = None
     trim: bool | None = None
 
@@ -69,6 +75,18 @@ class CsvForm(Closed):
             except LookupError:
                 raise ValueError(f"'{self.encoding}' is not an encoding that Python knows") from None
         return self
+
+    @model_validator(mode="after")
+    def _columns_differ(self) -> CsvForm:
+        if self.header and len(set(self.header)) < len(self.header):
+            raise ValueError("'header' names a column twice")
+        return self
+
+    def names_of(self, first: Sequence[str]) -> list[str] | None:
+        """The columns of a file whose first line, which has these fields, is a row; None where it is the header."""
+        if self.header is None:
+            return None
+        return list(self.header) if self.header else [f"column_{number}" for number in range(1, len(first) + 1)]
 
     @property
     def quote_mark(self) -> str | None:

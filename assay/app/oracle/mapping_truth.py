@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,6 +10,8 @@ from assay.app.oracle.mapping_parts import Closed, Column, ShortText, Values
 from assay.app.oracle.mapping_time import TimeColumn
 from assay.contracts import instants
 
+#: in place of the values that mean fraud: any value does
+NOT_NULL: Final = "not null"
 #: names that a world's truth has for itself
 _TRUTH_ITSELF = {"label", "observed_ts_us"}
 
@@ -18,13 +20,14 @@ class Truth(Closed):
     """Where truth stands and when somebody knows it: at `time` (a column of its own), or a delay after the payment.
 
     `column` equal to one of `positive` means FRAUD, null means that nobody knows, anything else LEGIT; with `negative`, a value
-    of neither list is refused. `emit` says which labels become label assertions. `also` names further truth columns: they are
-    kept beside the labels and refused wherever a live row would carry them.
+    of neither list is refused. `positive: not null`: any value means FRAUD, none LEGIT, as in a column with the days of disputes.
+    `emit` says which labels become label assertions. `also` names further truth columns: they are kept beside the labels and refused
+    wherever a live row would carry them.
     """
 
     later = frozenset({"negative"})
     column: Column
-    positive: Values
+    positive: Values | Literal["not null"]
     negative: Values | None = None
     time: TimeColumn | None = None
     delay: str | None = None
@@ -36,11 +39,18 @@ class Truth(Closed):
     def _known_later(self) -> Truth:
         if (self.time is None) == (self.delay is None):
             raise ValueError("give either 'time' (a column) or 'delay' (for example 7d)")
+        if self.positive == NOT_NULL and self.negative is not None:
+            raise ValueError("'negative' says nothing beside 'positive: not null'")
         if len({*self.also, *_TRUTH_ITSELF}) != len(self.also) + len(_TRUTH_ITSELF):
             raise ValueError(f"'also' names a column twice, or one called {' or '.join(sorted(_TRUTH_ITSELF))}: rename it in the file")
         if self.delay is not None and instants.duration_us(self.delay) <= 0:
             raise ValueError("'delay' must be more than nothing: truth is known after the payment")
         return self
+
+    @property
+    def listed(self) -> tuple[str | int | bool, ...]:
+        """The values of both lists."""
+        return (*(() if isinstance(self.positive, str) else self.positive), *(self.negative or ()))
 
     @property
     def delay_us(self) -> int | None:

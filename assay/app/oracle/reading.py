@@ -7,6 +7,7 @@ Files are CSV, Parquet, JSON lines (text also packed by gzip or zstd), or a fold
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -44,6 +45,8 @@ class InputFile(Protocol):
         """What may be wrong when a column is not there, as the end of a sentence."""
 
 
+#: a name that only a row has as its value
+_NUMBER = re.compile(r"[+-]?[0-9]*\.[0-9]+|0|1")
 _PACKED = (".gz", ".zst")
 _KINDS: dict[str, Callable[[Path, CsvForm], InputFile]] = {
     ".parquet": ParquetFile,
@@ -153,6 +156,8 @@ def _remedy(column: str, columns: Sequence[str]) -> str:
     outer = column.partition(".")[0]
     if outer != column and outer in columns:
         return f"'{outer}' may hold objects: their fields are no columns. {NESTED_REMEDY}"
+    if any(_NUMBER.fullmatch(name) for name in columns):
+        return "If the first line is a row, declare csv.header: its columns' names in order, or false (column_1, column_2, …)."
     near = difflib.get_close_matches(column, columns, n=1) or [name for name in columns if plain_name(name) == plain_name(column)]
     return f"Did you mean '{near[0]}'?" if near else "Correct the mapping or choose the one made for this file."
 

@@ -43,7 +43,7 @@ revision: "1"
 entities: [{entities}]
 """
 _ONE_CURRENCY = """\
-# Nobody has said which currency the amounts are in. A live run adds all that it is sent, JPY to EUR. Name yours: others are refused then.
+# Nobody has said which currency the amounts are in. The first payment of a live run says it, and any other is refused. Better name yours.
 # currencies: [EUR]
 """
 _LISTED = "# Live payments in another currency are refused.\n"

@@ -34,7 +34,10 @@ otherwise.
 
 A call without a key must name the worker by address or as `localhost` in its header `Host`. A page that gave its own name the address
 `127.0.0.1` is refused (`HOST_UNKNOWN`, 421). Refusals have the four fields of the gate's refusals: `UNAUTHORISED` (401), `PATH_UNKNOWN`,
-`ROW_NOT_FOUND` and `LANE_NOT_ACTIVE` (404; the lane runs in another worker), `METHOD_NOT_ALLOWED` (405). Prometheus sends the key with:
+`ROW_NOT_FOUND` and `LANE_NOT_ACTIVE` (404; the lane runs in another worker), `METHOD_NOT_ALLOWED` (405).
+
+`GET /metrics` of the gate follows the same rule: where `ASSAY_GATE_HOST` is another address, it asks for the key. Prometheus sends the key
+with:
 
 ```yaml
 scrape_configs:
@@ -42,7 +45,7 @@ scrape_configs:
     authorization:
       credentials_file: /run/secrets/assay-key   # written by: assay key show --run DIR
     static_configs:
-      - targets: ["worker:6066"]
+      - targets: ["worker:6066", "gate:8080"]
 ```
 
 ## PostgreSQL
@@ -53,6 +56,30 @@ two at start; nothing else uses it. A directory that an earlier version began ke
 
 For your own PostgreSQL, give `ASSAY_SQL` a role that owns one database or schema. The gate needs no other right. Workers do not use
 PostgreSQL.
+
+## Kafka
+
+A Kafka that assay starts for a run, or by `assay substrate up`, listens on 127.0.0.1 only and has a user per component. Nobody is answered
+without a password. Each user has a file of client properties in `servers/kafka/users`, readable by its owner only.
+
+| user | is | may write | may read |
+|---|---|---|---|
+| `gate` | `assay gate` | traffic, context, labels | dead letters |
+| `worker` | `assay worker` | what its lanes emit, their journals, dead letters | what its lanes read; its consumer groups |
+| `runner` | `assay run`, the start of `assay up` | control, posture, names of features | |
+| `streamer` | `assay stream` | | control |
+| `reader` | reports, proofs, `assay topic cat` and all that shows a run | | every topic; the consumer group `reader` |
+| `admin` | the broker itself, `assay topic create`, `assay journal truncate` | everything | everything |
+
+The rights come from the [topology](topology.md): who is no declared producer of a topic cannot write there. They are set at each start of
+`assay demo` and `assay up`. To change a password, stop the servers and delete its file: the next start makes another. A directory
+that an earlier version began goes on without users. So do a Kafka in a container, those of `assay.testing` and of benches of lanes.
+
+A name or password that Kafka does not know, and a right that it does not give, end a command with `BUS_USER_REFUSED`. Kafka does not tell
+a client without a password why it closes the connection: such a command ends with `BROKER_UNREACHABLE`.
+
+For your own Kafka, `ASSAY_BUS_PROPERTIES` names one file of properties. Each process reads its own environment: give gate and worker a file
+each. `assay substrate up` prints that of the administrator: with it, every process of a run on these servers is the administrator.
 
 ## Keys
 

@@ -146,8 +146,11 @@ def whole_journal(run: Run, properties: Mapping[str, str] | None = None) -> Boun
     bounds = bounds_of(run.bootstrap, _journal_handle(), run.namespace, properties)
     for first, end in bounds.values():
         if first > 0:  # a part of the decisions could be compared, which would be read as all of them
-            raise out_of_reach(_journal_handle(), 0, first, end)
+            raise out_of_reach(_journal_handle(), 0, first, end, _WHOLE)
     return bounds
+
+
+_WHOLE = "The journal was truncated, and this needs all of it: take a run whose journal is whole, or restore the topic."
 
 
 def read_journal(run: Run, properties: Mapping[str, str] | None = None, bounds: Bounds | None = None) -> Iterator[bytes]:

@@ -53,7 +53,7 @@ def _pages(run: Run, cases: list[Case], report: str) -> Iterator[tuple[Case, str
             for found in in_segment(run, key, list(here)):
                 case = here[found.decision["decision_id"].hex()]
                 console = Screen(file=io.StringIO(), width=WIDTH, color_system=None)
-                paid = told_by(found.decision)._replace(source_id=case.source_id or "")
+                paid = told_by(found.decision)._replace(source_id=case.source_id or "", kind=case.kind)
                 show(found, explain(found.decision, run.config, paid), paid, console)
                 assert isinstance(console.file, io.StringIO)
                 yield case, render("decision.html.jinja", case=case, shown=console.file.getvalue(), report=report)

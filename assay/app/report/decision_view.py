@@ -149,7 +149,7 @@ def _features(why: Explanation, paid: Paid, width: int) -> Table:
 
     texts = {name: text(name, value) for name, value in why.features.items()}
     rows = [(f"{name} *" if name in used else name, text) for name, text in texts.items()]
-    return fitted(("feature (* a rule looked at it)", "value"), rows, width)
+    return fitted(("feature (* in a rule that fired)", "value"), rows, width)
 
 
 def facts(found: Found) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, spool_of
+from assay.app.gate.short_forms import LABEL_TYPE
 from assay.app.report.receipted import LINES, Receipt
 from assay.app.run.directory import Run
 from assay.contracts.visible import one_line
@@ -30,6 +31,16 @@ class Refused(NamedTuple):
     def is_called(self, wanted: str) -> bool:
         """Whether a person means this item: its quarantine id, or its event id, also as a terminal shows it."""
         return wanted in (self.quarantine_id, self.event_id, one_line(self.event_id))
+
+    @property
+    def subject(self) -> str:
+        """The payment that a label names, empty for anything else."""
+        envelope = self.whole.get("envelope")
+        if self.event_type != LABEL_TYPE or envelope is None:
+            return ""
+        payload = envelope.get("payload", {"subject_event_id": envelope.get("payment")})  # the short form has none
+        told = payload.get("subject_event_id") if isinstance(payload, dict) else None
+        return told if isinstance(told, str) else ""
 
 
 def refused_items(run: Run) -> Iterator[Refused]:

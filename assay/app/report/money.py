@@ -48,7 +48,9 @@ class Money:
 
 @dataclass(frozen=True)
 class Case:
-    """One payment that was decided wrongly. `segment` is the audit segment that holds its decision, "" for none."""
+    """One payment that was decided wrongly. `kind` is "" where nobody tells it; `segment` is the audit segment that holds its decision,
+    "" for none.
+    """
 
     event_id: str
     source_id: str | None
@@ -59,6 +61,7 @@ class Case:
     reasons: tuple[str, ...]
     amount_minor: int
     entities: Mapping[str, str]
+    kind: str = ""
     segment: str = ""
 
 
@@ -123,6 +126,7 @@ def _cases(frame: pl.DataFrame) -> tuple[Case, ...]:
             tuple(row["reasons"]),
             row["amount_minor"],
             {name: row[f"{ENTITY}{name}"] for name in entities if row[f"{ENTITY}{name}"] is not None},
+            row["kind"] or "",
         )
         for row in frame[first["at"].head(CASES_SHOWN)].iter_rows(named=True)
     )

@@ -42,6 +42,7 @@ def page(summary: RunSummary, pages: Mapping[str, str] | None = None) -> str:
         began=instants.text(series.start_us)[11:19] if series else "",
         quarantined=[OutcomeRow(reason, count, None) for reason, count in quarantined],
         refused_calls=[OutcomeRow(reason, count, None) for reason, count in calls],
+        aside=[OutcomeRow(reason, count, None) for reason, count in sorted(summary.aside.items(), key=lambda item: (-item[1], item[0]))],
         identity={**summary.identity, **_proofs(summary)},
         pages=pages or {},
         rules_shown=RULES_SHOWN,
@@ -74,8 +75,9 @@ def _tiles(summary: RunSummary) -> list[tuple[str, int | None]]:
         ("eligible", summary.eligible),
         ("decisions", summary.decisions),
         ("audits", summary.audits),
-        ("records in quarantine", sum(run.quarantined.values()) if run else None),
+        ("records in quarantine of gate and worker", sum(run.quarantined.values()) if run else None),
     ]
+    tiles[:0] = [("rows set aside at import", sum(summary.aside.values()))] if summary.aside else []
     tiles += [] if run is None or run.refused_calls is None else [("refused calls", sum(run.refused_calls.values()))]
     return tiles if run is None or run.duplicates is None else [*tiles, ("duplicates dropped", run.duplicates)]
 

@@ -15,6 +15,7 @@ from assay.codecs.single_object import unpack
 from assay.contracts.currencies import amount_text
 from assay.contracts.errors import AssayError
 from assay.contracts.topics import topic_named
+from assay.contracts.visible import one_line
 
 _ENTITY = "entity."
 
@@ -72,6 +73,21 @@ def row_at(world: SealedWorld, ts_us: int, event_id: str) -> dict[str, Any] | No
 def row_named(world: SealedWorld, wanted: str) -> dict[str, Any] | None:
     """The row that has this event id, or this id in the file; all parts are read."""
     return next(_rows(world, world.manifest.stream_view, (pl.col("event_id") == wanted) | (pl.col("source_id") == wanted)), None)
+
+
+def short_id(run: Run, ts_us: int, event_id: str) -> str:
+    """What a person calls a payment on a command line: its id in the file, else (also where that could not be typed) its event id."""
+    world = find_world(run.store, run.config.manifest_fingerprint)
+    row = None if world is None else row_at(world, ts_us, event_id)
+    source_id = "" if row is None else str(row["source_id"])
+    return source_id if source_id and source_id == one_line(source_id) and not source_id.startswith("-") else event_id
+
+
+def event_id_of(run: Run, wanted: str) -> str:
+    """The event id of the payment that has this id in the file of the run's world; `wanted` itself where none has, or no world is there."""
+    world = find_world(run.store, run.config.manifest_fingerprint)
+    row = None if world is None else row_named(world, wanted)
+    return wanted if row is None else str(row["event_id"])
 
 
 def _rows(world: SealedWorld, parts: Iterator[WorldPart] | list[WorldPart], which: pl.Expr) -> Iterator[dict[str, Any]]:

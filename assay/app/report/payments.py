@@ -13,7 +13,7 @@ from assay.contracts.currencies import ISO_4217
 
 ENTITY: Final = "entity."
 #: columns of a payment in a sealed world, and those that decisions have of their payments
-_PAYMENT: Final = {"source_id": pl.String, "amount_minor": pl.Int64, "currency": pl.String}
+_PAYMENT: Final = {"source_id": pl.String, "kind": pl.String, "amount_minor": pl.Int64, "currency": pl.String}
 _OWN: Final = {
     "amount_minor": pl.Int64(),
     "currency": pl.String(),
@@ -36,9 +36,9 @@ class Labels:
 
 
 def judged(decisions: pl.DataFrame, world: SealedWorld | None, posted: pl.DataFrame | None) -> tuple[pl.DataFrame, Labels]:
-    """Decisions with columns `fraud`, source_id, amount_minor, currency and entity.<name>, in their order.
+    """Decisions with columns `fraud`, source_id, kind, amount_minor, currency and entity.<name>, in their order.
 
-    What is known of payments is from the sealed world; of a run without one, from the decisions themselves.
+    What is known of payments is from the sealed world; of a run without one, from the decisions themselves, which have no kind.
     """
     truth, source = _labels(world, posted)
     frame = _of_decisions(decisions) if world is None else _of_world(decisions, world)
@@ -62,7 +62,9 @@ def _of_decisions(decisions: pl.DataFrame) -> pl.DataFrame:
     named = frame.select(pl.int_range(pl.len()).alias("at"), "entity_names", "entity_ids").explode("entity_names", "entity_ids")
     named = named.drop_nulls("entity_names")
     frame = frame.with_columns(
-        amount_minor=pl.when(pl.col("currency").is_not_null()).then("amount_minor"), source_id=pl.lit(None, pl.String)
+        amount_minor=pl.when(pl.col("currency").is_not_null()).then("amount_minor"),
+        source_id=pl.lit(None, pl.String),
+        kind=pl.lit(None, pl.String),
     )
     frame = frame.with_row_index("at").with_columns(pl.col("at").cast(pl.Int64))
     for name in named["entity_names"].unique().sort():

@@ -19,13 +19,17 @@ TRAIN_DAYS, DELAY_DAYS, TEST_DAYS = 7, 7, 7
 
 
 class Quality(NamedTuple):
-    """Metrics over the rows a split leaves. A metric is None without the classes that it needs."""
+    """Metrics over the rows a split leaves. A metric is None without the classes that it needs.
+
+    `card_precision_most` is what card precision cannot exceed, because a day has no more customers.
+    """
 
     rows: int
     frauds: int
     auc: float | None
     average_precision: float | None
     card_precision: float | None
+    card_precision_most: float = 1.0
 
 
 def auc_roc(fraud: NDArray[np.bool_], score: NDArray[np.generic]) -> float | None:
@@ -70,6 +74,13 @@ def card_precision(day: I64, customer: I64, fraud: NDArray[np.bool_], score: NDA
     return float(np.mean(shares))
 
 
+def card_precision_most(day: I64, customer: I64, top: int = 100) -> float:
+    """Mean over days of the day's customers, `top` at most, divided by `top`."""
+    days = np.unique(np.stack([day, customer]), axis=1)[0]
+    counts = np.unique(days, return_counts=True)[1]
+    return float(np.minimum(counts, top).mean() / top) if len(counts) else 1.0
+
+
 def rows_of_test_week(day: I64, customer: I64, fraud: NDArray[np.bool_], train_start: int) -> NDArray[np.bool_]:
     """Rows of the Handbook's test days, without customers already known to be compromised.
 
@@ -88,5 +99,10 @@ def rows_of_test_week(day: I64, customer: I64, fraud: NDArray[np.bool_], train_s
 def measure(day: I64, customer: I64, fraud: NDArray[np.bool_], score: NDArray[np.generic], top: int = 100) -> Quality:
     """All metrics over the given rows."""
     return Quality(
-        len(day), int(fraud.sum()), auc_roc(fraud, score), average_precision(fraud, score), card_precision(day, customer, fraud, score, top)
+        len(day),
+        int(fraud.sum()),
+        auc_roc(fraud, score),
+        average_precision(fraud, score),
+        card_precision(day, customer, fraud, score, top),
+        card_precision_most(day, customer, top),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import numpy as np
@@ -19,7 +19,7 @@ from assay.app.report.quality import DAY_US, DELAY_DAYS, TEST_DAYS, TRAIN_DAYS, 
 from assay.app.report.receipted import count_receipts
 from assay.app.report.recheck import Held, recheck
 from assay.app.report.share import Share, share
-from assay.app.report.verdicts import Shown, came_in, checked_again
+from assay.app.report.verdicts import Shown, came_in, checked_again, nothing_decided
 from assay.app.run.directory import Run
 from assay.contracts.outcomes import OUTCOMES
 
@@ -68,7 +68,10 @@ class QualityRow:
 
 @dataclass(frozen=True)
 class RunSummary:
-    """Everything the terminal and the page show. Optional fields are None where evidence is missing."""
+    """Everything the terminal and the page show. Optional fields are None where evidence is missing.
+
+    `aside`: reason → rows of the file that the import set aside; they are in no other count.
+    """
 
     run_id: str
     world: str
@@ -88,7 +91,7 @@ class RunSummary:
     held: Held
     identity: Mapping[str, str]
     findings: Findings = NOTHING
-    aside_text: str = ""
+    aside: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def complete(self) -> bool | None:
@@ -96,7 +99,7 @@ class RunSummary:
 
         Without a denominator nothing is refuted: a live run that goes on was replayed at one moment and verified at another.
         """
-        if self.nothing_admitted:
+        if self.nothing_eligible:
             return None
         figures = {self.eligible, self.decisions, self.audits}
         if self.eligible is not None and len(figures - {None}) > 1:
@@ -104,16 +107,9 @@ class RunSummary:
         return None if None in figures else True
 
     @property
-    def nothing_admitted(self) -> bool:
+    def nothing_eligible(self) -> bool:
         """Whether no payment was left to be decided, and none was: there is nothing to prove."""
         return self.eligible == 0 and not self.decisions and not self.audits
-
-    @property
-    def nothing_text(self) -> str:
-        """Why nothing was admitted, in figures."""
-        reasons = " · ".join(f"{reason} {count:,}" for reason, count in sorted(self.run.quarantined.items())) if self.run else ""
-        refused = self.sealed_rows or (sum(self.run.quarantined.values()) if self.run else 0)
-        return f"nothing was admitted: all {refused:,} that were posted were refused ({reasons})" if refused else "nothing was posted"
 
     @property
     def latency_what(self) -> str:
@@ -163,15 +159,15 @@ class RunSummary:
     def verdicts(self) -> Sequence[Shown]:
         """(what, proven or refuted or None, in figures)."""
         counted = f"{_n(self.eligible)} eligible · {_n(self.decisions)} decided · {_n(self.audits)} audited"
-        if self.nothing_admitted:
-            counted = self.nothing_text
+        if self.nothing_eligible:
+            counted = nothing_decided(self.run, self.sealed_rows)
         elif self.complete:
             counted = f"{self._eligible_text}, all decided, all audited"
-        counted += f"; {self.aside_text}" if self.aside_text else ""
+        counted += f"; {set_aside_text(self.aside)}" if self.aside else ""
         lost = self.run.refused_labels if self.run else 0
         counted += f"; {lost:,} label{'s' if lost != 1 else ''} refused by the lanes" if lost else ""
         entry = self.run.entry if self.run else None
-        checked = checked_again(self.replay, self.audit, self.held, nothing=self.nothing_admitted)
+        checked = checked_again(self.replay, self.audit, self.held, nothing=self.nothing_eligible)
         every = "Every eligible payment" if self._refused else "Every payment"
         return ((f"{every} decided and audited", self.complete, counted), came_in(entry, self.held), *checked)
 
@@ -205,7 +201,7 @@ def summarize(run: Run) -> RunSummary:
         held=held,
         identity=_identity(run, evidence),
         findings=NOTHING if frame is None else placed(findings_of(frame, labels, run.config.policy, exponents_of(world)), places),
-        aside_text=set_aside_text(world.manifest.aside) if world else "",
+        aside=world.manifest.aside if world else {},
     )
 
 

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assay.app.oracle.set_aside import set_aside_text
 from assay.app.report.amounts import major, two_digits, unit
 from assay.app.report.evidence import RunEvidence
 from assay.app.report.fitted_table import Bars, fitted
@@ -38,6 +39,7 @@ def show(summary: RunSummary, console: Console) -> None:
         _apart(console, _money(summary.findings.money, width))
     if summary.quality:
         _apart(console, _quality(summary, width))
+        _most(summary, console)
     elif summary.decisions:
         console.print()
         _say(console, Text(NO_LABELS, "yellow"))
@@ -105,6 +107,17 @@ def _quality(summary: RunSummary, width: int) -> Table:
     return fitted(("quality against delayed truth", "payments", "frauds", "AUC", "AP", "CP@100"), lines, width, may_go=(2, 1))
 
 
+def _most(summary: RunSummary, console: Console) -> None:
+    """What card precision cannot exceed, where days have fewer ids than it looks at."""
+    most = min(row.quality.card_precision_most for row in summary.quality)
+    if most < 1:
+        entity = summary.quality[0].entity
+        _say(
+            console,
+            Text(f"CP@100 can be {most:.3f} at most: days have fewer than 100 {f'ids of {entity}' if entity else 'payments'}", "dim"),
+        )
+
+
 def _stages(run: RunEvidence, width: int) -> Table:
     lines = []
     for stage in run.stages:
@@ -137,4 +150,5 @@ def _quarantine(summary: RunSummary) -> Text:
     counts = " · ".join(f"{reason} {count:,}" for reason, count in sorted(summary.run.quarantined.items()))
     calls = " · ".join(f"{reason} {count:,}" for reason, count in sorted((summary.run.refused_calls or {}).items()))
     refused = f"\nrefused calls: {calls}" if calls else ""
-    return Text(f"quarantine: {counts or 'nothing of gate and worker'}{refused}", style="dim")
+    aside = f"\n{set_aside_text(summary.aside)}, before the run began" if summary.aside else ""
+    return Text(f"quarantine of gate and worker: {counts or 'nothing'}{refused}{aside}", style="dim")

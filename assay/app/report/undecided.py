@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from assay.app.report.gate_lines import Refused, receipts_named, refused_items
-from assay.app.report.lane_letters import lane_letter
 from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
 from assay.codecs.audit_segment import SEGMENTS
+from assay.codecs.quarantine import lane_letter
 from assay.contracts.errors import AssayError, Retry, Stop
 from assay.contracts.handles import QUARANTINE, RTDL
 from assay.contracts.reasons import Reason
@@ -37,7 +37,7 @@ def refuse_set_aside(letters: Iterable[bytes | None], event_id: str) -> None:
     for value in letters:
         if value is not None and needle in value:
             letter = lane_letter(value)
-            if letter.event_id == event_id:
+            if letter.is_of(event_id):
                 what = f"{event_id!r} is not decided: quarantined by a lane, because {letter.reason}: {letter.detail}"
                 raise Stop(
                     Reason.EVENT_QUARANTINED, what, where=letter.place, remedy="Correct the payment, and send it under an id of its own."

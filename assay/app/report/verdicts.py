@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from assay.app.report.evidence import AuditEvidence, Entry, ReplayEvidence
+from assay.app.report.evidence import AuditEvidence, Entry, ReplayEvidence, RunEvidence
 from assay.app.report.recheck import Held
 from assay.app.screen import counted
 
@@ -12,6 +12,29 @@ CAME_IN = "Every payment came through the gate"
 REPLAYED, WHOLE, GIVEN = "Replay gives the same decisions", "Audit chain is whole", "Audit holds the decisions of the journal"
 #: (what, proven or refuted or None, in figures)
 Shown = tuple[str, bool | None, str]
+
+
+def nothing_decided(run: RunEvidence | None, sealed_rows: int | None) -> str:
+    """Why no payment was left to be decided, in figures, and what helps."""
+    if run is None:
+        return "nothing was posted"
+    admitted = run.admitted_triggers or 0 if run.entry is None else run.entry.admitted
+    if admitted:
+        why = _reasons(run.quarantined)
+        return f"the lanes refused all of {counted(admitted, 'admitted payment')} ({why}): `assay quarantine list --bus` says why"
+    found, calls = [], run.refused_calls or {}
+    if run.quarantined:
+        items = f"all {sealed_rows or sum(run.quarantined.values()):,} that were posted were refused ({_reasons(run.quarantined)})"
+        found.append(f"{items}: `assay quarantine list` says why, `assay quarantine show` what helps")
+    if calls:
+        found.append(
+            f"{counted(sum(calls.values()), 'call')} refused as a whole ({_reasons(calls)}), and each was answered with what helps"
+        )
+    return f"nothing was admitted: {'; '.join(found)}" if found else "nothing was posted"
+
+
+def _reasons(counts: Mapping[str, int]) -> str:
+    return " · ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()))
 
 
 def came_in(entry: Entry | None, held: Held) -> Shown:

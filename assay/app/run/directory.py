@@ -98,6 +98,8 @@ class Run(BaseModel):
     dsn: str
     #: PostgreSQL for who only reads, empty for `dsn`
     reader_dsn: str = ""
+    #: the folder with Kafka's client properties of each user, seen from `directory`; empty for those of the settings
+    bus_users: str = ""
     gate_url: str = ""
     worker_url: str = ""
     api_key: str = Field(repr=False, default="")

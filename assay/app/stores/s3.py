@@ -147,7 +147,7 @@ class S3Store:
             except _Disturbed:
                 continue
             except (_Refuted, FileNotFoundError) as refuted:
-                return isinstance(refuted, _Refuted) and refuted.repeated and self._is_ours(key, mark)
+                return isinstance(refuted, _Refuted) and self._is_ours(key, mark)
             return True
         raise _silent("other writers disturbed every try", self._name(key))
 
@@ -191,10 +191,7 @@ class S3Store:
 
 
 class _Refuted(Exception):
-    """The condition of a write does not hold. `repeated`: the client had sent the write more than once."""
-
-    def __init__(self, *, repeated: bool) -> None:
-        self.repeated = repeated
+    """The condition of a write does not hold."""
 
 
 class _Disturbed(Exception):
@@ -220,7 +217,7 @@ def _told(error: ClientError, where: str) -> Exception:
     if "NoSuchBucket" in codes:
         return Stop(Reason.FILE_REFUSED, "there is no such bucket", where=where, remedy="Correct its name, or make it.")
     if codes & _REFUTED:
-        return _Refuted(repeated=bool(answer.get("RetryAttempts")))
+        return _Refuted()
     if codes & _AT_ONCE:
         return _Disturbed()
     if codes & _DENIED:

@@ -10,10 +10,11 @@ from pathlib import Path
 from assay.app.bus.admin import KafkaAdmin
 from assay.app.bus.properties import read_bus_properties
 from assay.app.settings import Settings
-from assay.app.substrate import ports
+from assay.app.substrate import kafka_users, ports
 from assay.app.substrate.jars import class_path
 from assay.app.substrate.java import find_java
 from assay.app.substrate.processes import Launch, Server, run_to_end
+from assay.app.substrate.roles import write_private
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -29,9 +30,9 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller}
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://{host}:{broker},CONTROLLER://{host}:{controller}
-advertised.listeners=PLAINTEXT://{host}:{broker}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners={protocol}://{host}:{broker},CONTROLLER://{host}:{controller}
+advertised.listeners={protocol}://{host}:{broker}
+listener.security.protocol.map={protocol}:{protocol},CONTROLLER:{protocol}
 log.dirs={data}
 auto.create.topics.enable=false
 num.partitions=1
@@ -67,15 +68,19 @@ appender.stdout.layout.pattern=%d{yyyy-MM-dd'T'HH:mm:ss,SSS} %p %m (%c{1})%n%thr
 """
 
 
-def start_kafka(directory: Path, settings: Settings, *, log: Path | None = None, file_size_limit_bytes: int | None = None) -> Server:
+def start_kafka(
+    directory: Path, settings: Settings, *, log: Path | None = None, file_size_limit_bytes: int | None = None, secured: bool = False
+) -> Server:
     """Start a broker with its data under `directory`, formatted at the first start; returns when it answers.
 
-    It listens on the ports it had before if they are free. Raises Stop(JAVA_MISSING), Stop(JAR_…), Stop(SERVER_DIED | SERVER_SILENT).
+    It listens on the ports it had before if they are free. `secured`: one that has no data yet gets a user per component, see `users`
+    of the server; one with data stays as it was begun. Raises Stop(JAVA_MISSING), Stop(JAR_…), Stop(SERVER_DIED | SERVER_SILENT).
     """
     home = directory.resolve()
+    users = kafka_users.users_of(home, begin=secured)
     java, jars = find_java(), class_path(settings)
     for attempt in range(PORT_TRIES):
-        server = _server(home, java, jars, settings, log or home / "kafka.log")
+        server = _server(home, java, jars, settings, log or home / "kafka.log", users)
         try:
             return server.start(file_size_limit_bytes=file_size_limit_bytes)
         except Stop as stop:  # another program took a port between the look and the bind
@@ -85,13 +90,14 @@ def start_kafka(directory: Path, settings: Settings, *, log: Path | None = None,
     raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _server(home: Path, java: Path, jars: list[Path], settings: Settings, log: Path) -> Server:
+def _server(home: Path, java: Path, jars: list[Path], settings: Settings, log: Path, users: Path | None) -> Server:
     data, scratch = home / "data", home / "tmp"
     for room in (data, scratch):
         room.mkdir(parents=True, exist_ok=True)
     numbers = ports.claim(home / "ports.json", ["broker", "controller"])
-    properties, logging = home / "server.properties", home / "log4j2.properties"
-    properties.write_text(PROPERTIES.format(host=ports.HOST, data=data, **numbers))
+    properties, logging = home / kafka_users.SERVER_PROPERTIES, home / "log4j2.properties"
+    protocol, secret = ("PLAINTEXT", "") if users is None else (kafka_users.PROTOCOL, kafka_users.broker_properties(users))
+    write_private(properties, PROPERTIES.format(host=ports.HOST, data=data, protocol=protocol, **numbers) + secret)
     logging.write_text(LOGGING)
     command = [
         str(java),
@@ -109,7 +115,10 @@ def _server(home: Path, java: Path, jars: list[Path], settings: Settings, log: P
         _format(command, properties, log)
     address = f"{ports.HOST}:{numbers['broker']}"
     launch = Launch([*command, "kafka.Kafka", str(properties)], home, log.resolve(), signal.SIGTERM, STOP_GRACE_S)
-    return Server("kafka", numbers["broker"], address, log=log, data=data, launch=launch, answers=lambda: ask(address))
+    admin = kafka_users.admin_properties(users)
+    server = Server("kafka", numbers["broker"], address, log=log, data=data, launch=launch, answers=lambda: ask(address, admin))
+    server.users = str(users or "")
+    return server
 
 
 def _format(command: list[str], properties: Path, log: Path) -> None:

@@ -138,6 +138,8 @@ class Server:
     pid: int = 0
     #: the address of a role that may only read, where the server has one
     reader: str = ""
+    #: the folder with the client properties of each user, where the server has users of ours
+    users: str = ""
     _supervisor: psutil.Process | None = field(default=None, repr=False)
     _child: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 

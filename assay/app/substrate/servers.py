@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -14,13 +15,16 @@ from assay.app.substrate.postgres import given_postgres, start_postgres
 from assay.app.substrate.processes import Server
 
 
-def kafka_at(directory: Path, settings: Settings, *, log: Path | None = None) -> Server:
-    """The Kafka of the settings (`bus`), else one started with its data under `directory`, or in a container if the settings say so."""
+def kafka_at(directory: Path, settings: Settings, *, log: Path | None = None, secured: bool = False) -> Server:
+    """The Kafka of the settings (`bus`), else one started with its data under `directory`, or in a container if the settings say so.
+
+    `secured`: one that is begun here has a user per component.
+    """
     if settings.bus:
         return given_kafka(settings)
     if settings.servers == "container":
         return kafka_container()
-    return start_kafka(directory, settings, log=log)
+    return start_kafka(directory, settings, log=log, secured=secured)
 
 
 def postgres_at(directory: Path, settings: Settings, *, log: Path | None = None) -> Server:
@@ -48,7 +52,7 @@ class Substrate:
     def __enter__(self) -> Self:
         data, logs = self.directory / "servers", self.directory / "logs"
         with ExitStack() as stack:
-            for name, start in (("postgres", postgres_at), ("kafka", kafka_at)):
+            for name, start in (("postgres", postgres_at), ("kafka", partial(kafka_at, secured=True))):
                 server = start(data / name, self.settings, log=logs / f"{name}.log")
                 stack.callback(server.stop)
                 self.servers.append(server)
@@ -82,3 +86,8 @@ class Substrate:
     def reader_dsn(self) -> str:
         """The same for who only reads, empty where the server is not ours."""
         return self["postgres"].reader
+
+    @property
+    def bus_users(self) -> str:
+        """The folder of the users of Kafka, empty where it is not ours."""
+        return self["kafka"].users

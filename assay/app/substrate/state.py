@@ -28,17 +28,21 @@ class ServerRecord:
     pid: int
     supervisor: int
     supervisor_started: float
+    #: the folder of Kafka's users
+    users: str = ""
 
 
 def record(server: Server) -> ServerRecord:
     """The server's entry for the file."""
     pid, started = server.supervisor_identity()
-    return ServerRecord(server.name, server.port, server.address, str(server.log or ""), str(server.data or ""), server.pid, pid, started)
+    return ServerRecord(
+        server.name, server.port, server.address, str(server.log or ""), str(server.data or ""), server.pid, pid, started, server.users
+    )
 
 
 def server(entry: ServerRecord) -> Server:
     """A handle that can stop and show the server; a pid that belongs to another process by now counts as ended."""
-    handle = Server(entry.name, entry.port, entry.address, Path(entry.log), Path(entry.data), pid=entry.pid)
+    handle = Server(entry.name, entry.port, entry.address, Path(entry.log), Path(entry.data), pid=entry.pid, users=entry.users)
     if entry.supervisor and psutil.pid_exists(entry.supervisor):
         process = psutil.Process(entry.supervisor)
         if abs(process.create_time() - entry.supervisor_started) < 1.0:

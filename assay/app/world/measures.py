@@ -11,9 +11,12 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.app.world.publication import Publication
+from assay.engine.behaviour.campaign_statistics import FIGURES, campaign_statistics
 from assay.engine.parameters import Document, Parameters
 
 F64 = NDArray[np.float64]
+#: what is detected within a minute was so at authorisation
+_AUTHORISED_US = 60_000_000
 #: flows that are measured at most: the first parts of a large world
 FLOWS_MAX = 2_000_000
 NIGHT_TO, WEEKEND_FROM = 6, 6
@@ -75,6 +78,15 @@ def measured(view: Publication) -> Measured:
     sessions = pl.concat([view.read("s1_session_index_6B", part, ("arrival_count",)) for part in parts])
     openings = pl.concat([view.read("s4_case_openings_6B", part, None) for part in parts])
     return Measured(flows, sessions, openings, len(parts) == len(view.parts("s3_flow_anchor_with_fraud_6B")))
+
+
+def campaign_figures(view: Publication) -> pl.DataFrame:
+    """What the campaigns of each template did, and what the template aims at: campaign_label, flows, and each figure with its target."""
+    catalogue = view.read("s3_campaign_catalogue_6B", None, None)
+    labels = catalogue.select("campaign_id", pl.col("campaign_label").cast(pl.String))
+    plan = view.read("s3_campaign_plan_6B", None, None).join(labels, on="campaign_id", how="left")
+    aims = catalogue.group_by(pl.col("campaign_label").cast(pl.String)).agg(pl.col(f"target_{name}").first() for name in FIGURES)
+    return campaign_statistics(plan).with_columns(pl.col("campaign_label").cast(pl.String)).join(aims, on="campaign_label", how="left")
 
 
 def taken(rows: Measured, parameters: Parameters) -> Iterator[Measure]:
@@ -160,7 +172,12 @@ def _bank(rows: Measured) -> dict[str, float]:
     truth, seen = rows.flows["is_fraud_truth"].to_numpy(), rows.flows["is_fraud_bank_view"].to_numpy()
     both = float((truth & seen).sum())
     opened = rows.openings.join(rows.flows.select("flow_id", "ts_us"), on="flow_id", how="left")
-    late = opened.filter(pl.col("detected_us") > pl.col("ts_us")).select(pl.col("detected_us") - pl.col("ts_us")).to_series().to_numpy()
+    late = (
+        opened.filter(pl.col("detected_us") > pl.col("ts_us") + _AUTHORISED_US)
+        .select(pl.col("detected_us") - pl.col("ts_us"))
+        .to_series()
+        .to_numpy()
+    )
     disputes = opened.filter(pl.col("disputed_us") >= 0).select(pl.col("disputed_us") - pl.col("ts_us")).to_series().to_numpy()
     return {
         "precision": both / max(float(seen.sum()), 1.0),

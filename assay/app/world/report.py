@@ -7,7 +7,7 @@ from pathlib import Path
 from assay.app.stores.durable import replace_file
 from assay.app.stores.objects import ObjectStore
 from assay.app.world.difficulty import difficulty, is_measurable
-from assay.app.world.measures import Measure, measured, taken
+from assay.app.world.measures import Measure, campaign_figures, measured, taken
 from assay.app.world.pack import identity_in
 from assay.app.world.payments import payments_of, sealed_view
 from assay.app.world.world_page import world_page
@@ -37,5 +37,5 @@ def report_world(store: ObjectStore, page: Path) -> list[Measure]:
     if is_measurable():
         measures += difficulty(payments_of(view, PAYMENTS_MAX), parameters)
     counts = {name: sum(part.rows for part in view.parts(output)) for name, output in _COUNTED.items()}
-    replace_file(page, world_page(identity, scale, rows, measures, counts).encode())
+    replace_file(page, world_page(identity, scale, rows, measures, counts, campaign_figures(view)).encode())
     return measures

@@ -6,26 +6,30 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assay.app.world import pictures
 from assay.app.world.measures import Measure, Measured
+from assay.engine.behaviour.campaign_statistics import FIGURES
 from assay.engine.identity import WorldIdentity
 
 _HERE = Path(__file__).parent
 _STYLE = _HERE.parent / "report" / "style.css"
+_TILES = ("fraud_share", "singleton_sessions", "precision", "recall")
+_DEGREES = (
+    ("Flows of a party", "party_id"),
+    ("Flows of a merchant", "merchant_id"),
+    ("Flows of a device", "device_id"),
+    ("Flows of an address", "ip_id"),
+)
 
 
-def world_page(identity: WorldIdentity, scale: str, rows: Measured, measures: Sequence[Measure], counts: dict[str, int]) -> str:
-    """The document. `counts`: what there is of everything → how many."""
-    flows = rows.flows
-    shown, span = pictures.amounts(flows)
-    degrees = [
-        ("Flows of a party", "party_id"),
-        ("Flows of a merchant", "merchant_id"),
-        ("Flows of a device", "device_id"),
-        ("Flows of an address", "ip_id"),
-    ]
+def world_page(
+    identity: WorldIdentity, scale: str, rows: Measured, measures: Sequence[Measure], counts: dict[str, int], figures: pl.DataFrame
+) -> str:
+    """The document. `counts`: what there is of everything → how many. `figures`: those of `campaign_figures`."""
+    tiles = [(m.name.replace("_", " "), _short(m.value)) for m in measures if m.name in _TILES]
     return (
         _environment()
         .get_template("world_page.html.jinja")
@@ -35,27 +39,31 @@ def world_page(identity: WorldIdentity, scale: str, rows: Measured, measures: Se
             scale=scale,
             size=" · ".join(f"{count:,} {name}" for name, count in counts.items()),
             whole=rows.whole,
-            rows=f"{len(flows):,}",
-            tiles=[
-                (m.name.replace("_", " "), _short(m.value))
-                for m in measures
-                if m.name in ("fraud_share", "singleton_sessions", "precision", "recall")
-            ],
+            rows=f"{len(rows.flows):,}",
+            tiles=tiles,
             measures=measures,
             held=sum(one.holds for one in measures),
             hard=any(one.group == "difficulty" for one in measures),
-            week=pictures.week(flows),
-            days=pictures.days(flows),
-            amounts=shown,
-            amount_range=span,
-            ranks=[
-                (title, "count by rank, both logarithmic", pictures.ranks(flows.group_by(name).len()["len"].to_numpy()))
-                for title, name in degrees
-            ],
-            campaigns=pictures.campaigns(flows),
-            delays=pictures.delays(rows.openings),
+            figures=list(figures.iter_rows(named=True)),
+            names=FIGURES,
+            **_pictures(rows),
         )
     )
+
+
+def _pictures(rows: Measured) -> dict[str, Any]:
+    flows = rows.flows
+    shown, span = pictures.amounts(flows)
+    ranks = [(title, pictures.ranks(flows.group_by(name).len()["len"].to_numpy())) for title, name in _DEGREES]
+    return {
+        "week": pictures.week(flows),
+        "days": pictures.days(flows),
+        "amounts": shown,
+        "amount_range": span,
+        "ranks": [(title, "count by rank, both logarithmic", path) for title, path in ranks],
+        "campaigns": pictures.campaigns(flows),
+        "delays": pictures.delays(rows.openings),
+    }
 
 
 def _environment() -> Environment:

@@ -161,7 +161,7 @@ def _attach(
         _arrays(known.devices),
         _arrays(known.ips),
         known.account,
-        np.array([habits.instrument, habits.device, habits.ip, behaviour.hybrid_ecom_share]),
+        np.array([habits.instrument, habits.device, habits.ip, behaviour.hybrid_ecom_share, habits.strange_device, habits.strange_ip]),
         out,
         index,
     )

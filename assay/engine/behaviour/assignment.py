@@ -41,17 +41,21 @@ def assign(
 ) -> None:
     """Fill place and seq, -1 where the day has no arrival left.
 
-    law: of each flow. ends: by law, day and merchant, running sums of weights. first_seq: by merchant and day. share: of a merchant's day.
-    used: by merchant and day, 0. flow: rows of the flows; cash becomes a multiple of `step`, and only transfers keep a counterparty.
+    The draw in `merchant` names the same merchant on every day; where that one has no room, another one of the day is drawn.
+
+    law: of each flow. ends: by law, day and merchant, and by law for all days, running sums of weights. first_seq: by merchant and day.
+    share: of a merchant's day. used: by merchant and day, 0. flow: rows of the flows; cash becomes a multiple of `step`, and only
+    transfers keep a counterparty.
     """
     merchants, days = first_seq.shape[0], first_seq.shape[1] - 1
     for i in range(len(day)):
         place[i], seq[i] = -1, -1
-        block = (law[i] * days + day[i]) * merchants
-        if ends[block + merchants - 1] <= 0:
+        today = (law[i] * (days + 1) + day[i]) * merchants
+        if ends[today + merchants - 1] <= 0:
             continue
         for again in range(_TRIES):
             u = one(key, i, again) if again else merchant[i]
+            block = today if again else (law[i] * (days + 1) + days) * merchants
             m = chosen(u, ends, block, block + merchants) - block
             arrivals = first_seq[m, day[i] + 1] - first_seq[m, day[i]]
             most = np.int64(share * np.float64(arrivals)) if again < _WITHIN else arrivals

@@ -149,6 +149,11 @@ class Motif(Part):
         return {}
 
     @property
+    def merchant_scope(self) -> Literal["EPISODE", "WINDOW"]:
+        """Each flow has a merchant of its own."""
+        return "EPISODE"
+
+    @property
     def edge(self) -> tuple[Kind, Kind]:
         """Money goes from account to account."""
         return "ACCOUNT", "ACCOUNT"
@@ -172,3 +177,9 @@ class Campaigns(Document):
     risky_devices: tuple[str, ...]
     templates: dict[str, Template]
     motifs: dict[str, Motif]
+
+    @property
+    def laws(self) -> dict[str, Template | Motif]:
+        """All kinds by label, in order."""
+        found: dict[str, Template | Motif] = {**self.templates, **self.motifs}
+        return dict(sorted(found.items()))

@@ -33,11 +33,10 @@ class Campaign:
 def campaigns_of(scene: Scene, flows: int) -> list[Campaign]:
     """All campaigns of a world of so many flows, in order of their labels and instances. Each has flows for an episode or more."""
     document, scenario = scene.parameters.of(Campaigns), scene.parameters.of(Scenario)
-    laws: Mapping[str, Template | Motif] = {**document.templates, **document.motifs}
     found = []
-    for label, law in sorted(laws.items()):
+    for label, law in document.laws.items():
         key, days = scene.key(label), min(law.windows.days, scenario.days)
-        instances = max(1, min(_drawn(key, law.instances), int(law.share * flows / law.target.burst_flows)))
+        instances = _instances(_drawn(key, law.instances), law.share * flows / law.target.burst_flows)
         ends = [0, *(round(law.share * flows * (number + 1) / instances) for number in range(instances))]
         for number in range(instances):
             starts = np.zeros(law.windows.count, np.int64)
@@ -53,6 +52,11 @@ def campaign_id(identity: WorldIdentity, label: str, instance: int) -> str:
     """64 hex digits of sha256 over manifest, parameters, seed, scenario, template and instance."""
     named = (identity.manifest_fingerprint, identity.parameter_hash, str(identity.seed), identity.scenario_id, label, str(instance))
     return hashlib.sha256(":".join(named).encode()).hexdigest()
+
+
+def _instances(drawn: int, episodes: float) -> int:
+    """As many as drawn, with an episode for each; two at least where one episode is wanted, so that a kind is seen twice."""
+    return max(2 if episodes >= 1 else 1, min(drawn, int(episodes)))
 
 
 def _drawn(key: np.uint64, weights: Mapping[int, float]) -> int:

@@ -93,8 +93,10 @@ def _assigned(
     refuse_outside(PLAN.output_id, flows[TS], scenario.start_us, scenario.end_us)
     labels = sorted({campaign.label for campaign in campaigns})
     of_campaign = np.array([labels.index(campaign.label) for campaign in campaigns] or [0], np.int64)
-    weights = _merchant_weights(scene, known, {campaign.label: campaign for campaign in campaigns}, labels)
-    ends = np.cumsum(days.counts.T[None, :, :] * weights[:, None, :], axis=2)
+    by_label = {campaign.label: campaign for campaign in campaigns}
+    weights = _merchant_weights(scene, known, by_label, labels)
+    whole = np.array([by_label[label].law.merchant_scope == "WINDOW" for label in labels] or [False])
+    ends = np.cumsum(_daily(days.counts, weights, whole), axis=2)
     place, seq = np.zeros(len(number), np.int64), np.zeros(len(number), np.int64)
     assign(
         scene.key("assignment"),
@@ -113,6 +115,16 @@ def _assigned(
         seq,
     )
     return place, seq
+
+
+def _daily(counts: NDArray[np.int64], weights: NDArray[np.float64], whole: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Weights by label, day and merchant, and at the end those of all days.
+
+    whole: labels whose merchants are used for a window. These are drawn by the square of their arrivals, for they need many of them.
+    """
+    total = counts.sum(axis=1).astype(np.float64)
+    of_all = np.where(whole[:, None], total * total, total)
+    return np.concatenate([counts.T[None, :, :] * weights[:, None, :], (of_all * weights)[:, None, :]], axis=1)
 
 
 def _merchant_weights(

@@ -23,16 +23,15 @@ def possible(scene: Scene) -> Mapping[str, Template | Motif]:
     )
     busy = came.filter(pl.col("count") >= document.channel_least * pl.col("count").sum())
     channels = {*busy["channel"].cast(pl.String).to_list()}
-    return {label: law for label, law in sorted({**document.templates, **document.motifs}.items()) if channels & {*law.channels}}
+    return {label: law for label, law in document.laws.items() if channels & {*law.channels}}
 
 
 def prevalence(scene: Scene) -> Verdict:
     """Flows of each subtype, over all flows, lie in their corridors."""
-    rows = scene.table(CATALOGUE.output_id, columns=["subtype", "fraud_rate"])
-    rates = dict(rows.group_by("subtype").agg(pl.col("fraud_rate").sum()).iter_rows())
+    rates = _rates(scene, "subtype")
     subtypes = {law.subtype for law in possible(scene).values()}
     corridors = {name: pair for name, pair in sorted(scene.parameters.of(Campaigns).corridors.items()) if name in subtypes}
-    measured = {name: float(rates.get(name, 0.0)) for name in corridors}
+    measured = {name: rates.get(name, 0.0) for name in corridors}
     passed = all(low <= measured[name] <= high for name, (low, high) in corridors.items())
     bounds = {f"{name} {edge}": value for name, pair in corridors.items() for edge, value in zip(("least", "most"), pair, strict=True)}
     return Verdict(passed, measured, bounds)
@@ -41,8 +40,8 @@ def prevalence(scene: Scene) -> Verdict:
 def placed(scene: Scene) -> Verdict:
     """Campaigns found arrivals: of each label there is at least `placed_least` of its share of flows."""
     least = scene.parameters.of(Campaigns).placed_least
-    rates = dict(scene.table(CATALOGUE.output_id, columns=["campaign_label", "fraud_rate"]).group_by("campaign_label").sum().iter_rows())
-    measured = {label: float(rates.get(label, 0.0)) / law.share for label, law in possible(scene).items() if law.share}
+    rates = _rates(scene, "campaign_label")
+    measured = {label: rates.get(label, 0.0) / law.share for label, law in possible(scene).items() if law.share}
     return Verdict(all(share >= least for share in measured.values()), measured, {"least": least})
 
 
@@ -51,6 +50,13 @@ def singletons(scene: Scene) -> Verdict:
     most = scene.parameters.of(Behaviour).trips.singletons_most
     share = float((scene.table(SESSION_INDEX.output_id, 0, ["arrival_count"])["arrival_count"] == 1).to_numpy().mean())
     return Verdict(share <= most, {"share": share}, {"most": most})
+
+
+def _rates(scene: Scene, column: str) -> Mapping[str, float]:
+    """Campaign flows over all flows; of whole numbers, so that no order of adding shows."""
+    flows = scene.table(CATALOGUE.output_id, columns=[column, "flows"]).group_by(column).agg(pl.col("flows").sum())
+    total = int(scene.table(COUNTS, columns=["count"])["count"].sum())
+    return {name: count / total for name, count in sorted(flows.iter_rows())}
 
 
 CHECKS = (

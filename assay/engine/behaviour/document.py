@@ -54,6 +54,8 @@ class Habits(Part):
     instrument: Share
     device: Share
     ip: Share
+    strange_device: Share
+    strange_ip: Share
 
 
 class Purchases(Part):

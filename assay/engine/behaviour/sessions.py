@@ -44,8 +44,8 @@ def attach(
     """Fill entities and the session index; a session has one device and one address.
 
     keys: of arrivals, of habits, of channels, of session ids. instruments, devices, ips: (first, item, usual). shares: the preferred
-    instrument, device, address, and the web's share of HYBRID. out: rows account, instrument, device, ip, session id. index: rows
-    session id, arrivals, row of the first, row of the last.
+    instrument, device, address, the web's share of HYBRID, and shares of strange devices and addresses. out: rows account, instrument,
+    device, ip, session id. index: rows session id, arrivals, row of the first, row of the last.
     """
     device, ip, name = 0, 0, 0
     for i in range(len(order)):
@@ -56,7 +56,9 @@ def attach(
         if i == 0 or session[row] != session[order[i - 1]]:
             name = mixed(number, keys[3])
             device = devices[1][_usual(devices, who, v, shares[1], bit, keys[0], number, 0)]
-            ip = ips[1][_usual(ips, device, one(keys[1], -device, 1), shares[2], bit, keys[0], number, 8)]
+            device = _strange(devices[1], device, shares[4], keys[0], number, 24)
+            ip = ips[1][_usual(ips, device, one(keys[1], device, 1), shares[2], bit, keys[0], number, 8)]
+            ip = _strange(ips[1], ip, shares[5], keys[0], number, 25)
             index[0][session[row]] = name
             index[1][session[row]] = 0
             index[2][session[row]] = row
@@ -68,6 +70,13 @@ def attach(
         out[4][row] = name
         index[1][session[row]] += 1
         index[3][session[row]] = row
+
+
+@part
+def _strange(item: Any, own: Int, share: Any, key: Any, number: Int, draw: Int) -> Int:
+    """Another's item with a share: a borrowed or a new device, a network on the way."""
+    u, v = two(key, number, draw)
+    return item[below(v, len(item))] if u < share else own
 
 
 @part

@@ -46,6 +46,12 @@ def within(measured: Mapping[str, float], corridors: Mapping[Any, Corridor]) -> 
     return Verdict(all(corridors[name][0] <= value <= corridors[name][1] for name, value in measured.items()), measured, bounds)
 
 
+def widened(corridor: Corridor, rows: int) -> Corridor:
+    """A corridor of a share, wider by four standard deviations of the share of so many rows: a small world is not at fault for its size."""
+    least, most = corridor
+    return least - 4 * np.sqrt(least * (1 - least) / rows), most + 4 * np.sqrt(most * (1 - most) / rows)
+
+
 def party_types(scene: Scene) -> Verdict:
     """Shares of parties by type."""
     rows = scene.table(PARTY_SUMMARY.output_id, 0, ["party_type", "party_count"])
@@ -92,7 +98,8 @@ def address_degree(scene: Scene) -> Verdict:
         "p99 of devices of an address": int(counts[-(-99 * len(counts) // 100) - 1]),
         "residential share": int((addresses["ip_type"] == "RESIDENTIAL").sum()) / len(addresses),
     }
-    corridors = ((1, document.devices_per_address_max), (1, document.devices_per_address_p99_max), document.residential_share)
+    residential = widened(document.residential_share, len(addresses))
+    corridors = ((1, document.devices_per_address_max), (1, document.devices_per_address_p99_max), residential)
     return within(measured, dict(zip(measured, corridors, strict=True)))
 
 

@@ -10,6 +10,7 @@ from assay.codecs.kernel import inlined, kernel, part
 from assay.engine.philox import one, two
 from assay.engine.quantiles import interpolated
 from assay.engine.truth.document import (
+    AUTHORISATION_US,
     CAP,
     DECISION_MIN_US,
     DECISION_SECOND,
@@ -88,7 +89,7 @@ def bank_views(
             rate = _capped(rates[subtype, 0] * by_class[kind, 0], singles)
         if u_detect < rate:
             at_auth = truth != LEGIT and u_auth < rates[subtype, 1]
-            found = ts if at_auth else ts + _detection_us(u_delay, singles, detection)
+            found = ts + np.int64(singles[AUTHORISATION_US]) if at_auth else ts + _detection_us(u_delay, singles, detection)
         if at_auth and subtype == _CARD_TESTING:
             authorised = np.int64(DECLINE)
         else:

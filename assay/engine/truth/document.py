@@ -41,8 +41,9 @@ class FalsePositives(_Part):
 
 
 class Detection(_Part):
-    """Seconds from a payment to its detection behind authorisation."""
+    """Seconds from a payment to its detection: at authorisation, and behind it."""
 
+    authorisation_s: Annotated[int, Field(ge=1)]
     quick_share: Share
     quick_s: Annotated[int, Field(ge=1)]
     mu: str
@@ -138,7 +139,7 @@ class BankArrays(NamedTuple):
 
 #: places in `singles`
 CAP, FP_RATE, FP_REFERENCE, FP_MIN, FP_MAX, PRONE, PRONE_ABOVE, PRONE_RATE, QUICK, QUICK_US, ERLANG, ERLANG_US, ERLANG_SECOND = range(13)
-DECISION_US, DECISION_SECOND, DECISION_MIN_US = 13, 14, 15
+DECISION_US, DECISION_SECOND, DECISION_MIN_US, AUTHORISATION_US = 13, 14, 15, 16
 
 
 def arrays_of(document: BankView, classes: tuple[str, ...], minor: int) -> BankArrays:
@@ -148,6 +149,7 @@ def arrays_of(document: BankView, classes: tuple[str, ...], minor: int) -> BankA
     singles += [friendly.prone_share, friendly.above * minor, friendly.rate, delays.detection.quick_share, delays.detection.quick_s * US]
     singles += [delays.chargeback.erlang_share, delays.chargeback.term_s * US, delays.chargeback.second]
     singles += [delays.decision.term_s * US, delays.decision.second, delays.decision.min_s * US]
+    singles += [delays.detection.authorisation_s * US]
     detection, dispute, late = delays.detection, delays.dispute, delays.chargeback
     return BankArrays(
         frozen(np.array([document.rates[name] for name in SUBTYPES]), np.float64),

@@ -78,7 +78,10 @@ def assert_same_as_simulations(answer: Answer, before: Ran, policy: Policy, list
     assert {one.event_id for one in listed} == events
     assert len(listed) == answer.changed == len(events) > 0, "a policy that changes nothing proves nothing"
     assert answer.payments == len(payments)
+    parts = [before.world.stream_part(part).select("event_id", "source_id") for part in before.world.manifest.stream_view]
+    of_file = {event: str(source) for part in parts for event, source in part.iter_rows()}
     for one in listed:
+        assert one.source_id == of_file[one.event_id]
         assert (one.amount_minor, one.currency, one.fraud) == payments[one.event_id]
 
 

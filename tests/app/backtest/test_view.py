@@ -16,7 +16,7 @@ from assay.app.backtest.ids_file import COLUMNS, ids_file
 from assay.app.backtest.view import money, show
 
 CHANGED = ChangedPayment(
-    "pay-7", 1_767_225_600_000_000, 123_456, "EUR", True, "ALLOW", "DECLINE", 10, 95, ("SMALL",), ("BURST", "FAR_ABOVE_THE_MONTH")
+    "pay-7", None, 1_767_225_600_000_000, 123_456, "EUR", True, "ALLOW", "DECLINE", 10, 95, ("SMALL",), ("BURST", "FAR_ABOVE_THE_MONTH")
 )
 ANSWER = Answer(
     run_id="platform_20260101T000000Z",
@@ -74,6 +74,12 @@ def test_a_changed_payment_says_its_scores_its_amount_and_the_reasons_that_came_
     text = shown(ANSWER, 200)
     assert "pay-7" in text
     assert "ALLOW → DECLINE · score 10 → 95 · 1,234.56 EUR · fraud · -SMALL · +BURST · +FAR_ABOVE_THE_MONTH" in text
+
+
+def test_a_changed_payment_of_a_file_is_called_by_its_id_there() -> None:
+    text = shown(replace(ANSWER, first=(replace(CHANGED, source_id="P\n063"),)), 200)
+    assert "  P\\u000a063 in the file\n" in text
+    assert "pay-7" not in text
 
 
 def test_frauds_that_nobody_told_are_a_question_mark_and_null() -> None:

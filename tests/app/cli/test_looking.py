@@ -8,14 +8,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from gate_events import event, paid
+from gate_events import LABEL, NOW_US, SCOPE, event, examined, paid
 from rich.text import Text
-from shown_runs import HOSTILE, decision_on, gate_wrote, shown_run
+from shown_runs import AT, HOSTILE, WRITER, decision_on, gate_wrote, shown_run
 
 from assay.app.bus.topic_reader import TopicRecord
 from assay.app.cli import main
 from assay.app.cli.topic import line
+from assay.app.gate.admission import RefusedEvent
+from assay.app.gate.arrivals import _unknown
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS
+from assay.app.gate.short_forms import Short, label_of, short_items
 from assay.app.report.decision_search import Found
 from assay.app.report.decision_view import as_values, explain
 from assay.app.report.decision_view import show as show_decision
@@ -71,6 +74,29 @@ def test_a_run_without_refusals_says_so(run: Run, capsys: pytest.CaptureFixture[
     assert called(capsys, "quarantine", "list", "--run", run.directory)[1].startswith("the gate refused nothing")
 
 
+SHORT_LABEL = short_items(b'{"payment":"pay-9","label":"FRAUD"}', label_of, SCOPE, NOW_US, 1)[0][0]
+LATE_LABEL = examined(event("l-1", "label_assertion", {**LABEL, "subject_event_id": "pay-9"}, ts_utc="2099-01-01T00:00:00.000000Z"))
+BAD_LABEL = short_items(b'[{"payment":"pay-9","label":"fraud"}]', label_of, SCOPE, NOW_US, 1)[0][0]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        pytest.param(_unknown(SHORT_LABEL, "pay-9") if isinstance(SHORT_LABEL, Short) else None, id="of an unknown payment"),
+        pytest.param(LATE_LABEL, id="in an envelope"),
+        pytest.param(BAD_LABEL, id="that cannot be read"),
+    ],
+)
+def test_a_refused_label_is_shown_as_a_label_and_found_by_its_payment(run: Run, capsys: pytest.CaptureFixture[str], item: object) -> None:
+    assert isinstance(item, RefusedEvent)
+    line = WRITER.quarantined(item, AT)[2]
+    run.store.create(f"{QUARANTINE}/seg-000000000000-000001.ndjson", f"{line}\n".encode())
+    code, out, _ = called(capsys, "quarantine", "show", "pay-9", "--run", run.directory)
+    assert (code, out.splitlines()[1]) == (0, f"{item.reason.value} · label_assertion {item.event_id or 'unknown'}")
+    assert called(capsys, "quarantine", "show", "pay-8", "--run", run.directory)[0] == 66
+    assert "DECISION_NOT_FOUND" in called(capsys, "decision", "show", "pay-9", "--run", run.directory)[2], "its payment was not refused"
+
+
 def test_show_prints_the_item_as_it_came_with_remedy(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     gate_wrote(run, refused=refused(1))
     code, out, _ = called(capsys, "quarantine", "show", "pay-0", "--run", run.directory)
@@ -89,6 +115,15 @@ def test_a_receipt_says_where_its_event_lies(run: Run, capsys: pytest.CaptureFix
     both = json.loads(called(capsys, "receipt", "show", "pay-0", "--run", run.directory, "--json")[1])
     assert [one["decision"] for one in both] == ["ADMIT", "QUARANTINE"]
     assert json.loads(called(capsys, "receipt", "show", both[1]["receipt_id"], "--run", run.directory, "--json")[1]) == both[1:]
+
+
+@pytest.mark.parametrize("command", ["receipt", "quarantine"])
+def test_a_payment_is_found_by_its_id_in_the_file(run: Run, capsys: pytest.CaptureFixture[str], command: str) -> None:
+    event_id = decision_on(run, "p1")["source_event"]["event_id"]
+    gate_wrote(run, admitted=[event_id], refused=[event(event_id, payload=paid(amount_minor=-1))])
+    by_file = called(capsys, command, "show", "p1", "--run", run.directory)
+    assert by_file == called(capsys, command, "show", event_id, "--run", run.directory)
+    assert by_file[0] == 0 and event_id in by_file[1]
 
 
 @pytest.mark.parametrize("command", ["receipt", "quarantine"])

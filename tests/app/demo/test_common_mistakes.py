@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import polars as pl
 import pytest
 import yaml
-from assay_command import Ended, assay
+from assay_command import assay
 from gated_worlds import config_over, generated_world
+from mistakes import MAPPING, NOWHERE, Mistake, assert_clear, ended_of, mapping_in
 from small_worlds import ROWS, write
 
-from assay.app.cli import main
 from assay.app.oracle.generator import generate
 from assay.app.policy.documents import document
 from assay.app.run.directory import Run
 
 RUN = "platform_20260101T000000Z"
-#: nothing listens here: a port below 1024 that no test opens
-NOWHERE = {"ASSAY_BUS": "127.0.0.1:9", "ASSAY_SQL": "postgresql://nobody@127.0.0.1:9/none"}
-MAPPING = """\
-mapping: small
-revision: "1"
-output_id: payments
-id: id
-time: {column: at}
-amount: {column: amount, minor_unit_exponent: 2}
-currency: {constant: EUR}
-entities: {customer: who, merchant: shop}
-kind: {column: kind}
-"""
-
-
-class Mistake(NamedTuple):
-    """A command and what has to come of it. `make` prepares a folder and gives the arguments."""
-
-    make: Callable[[Path], list[str | Path]]
-    code: int
-    reason: str
-    says: str
 
 
 def imported(folder: Path, mapping: str = MAPPING, **columns: list[object]) -> list[str | Path]:
     """Import the small file with some columns replaced."""
-    (folder / "mapping.yaml").write_text(mapping)
     file = write(folder / "in.parquet", pl.DataFrame({**ROWS, **columns}))
-    return ["oracle", "import", file, "--mapping", folder / "mapping.yaml", "--out", folder / "store"]
+    return ["oracle", "import", file, "--mapping", mapping_in(folder, mapping), "--out", folder / "store"]
 
 
 def missing_file(folder: Path) -> list[str | Path]:
@@ -78,13 +52,11 @@ def unknown_policy(folder: Path) -> list[str | Path]:
 
 
 def own_mapping_without_a_policy(folder: Path) -> list[str | Path]:
-    (folder / "mapping.yaml").write_text(MAPPING)
-    return ["demo", "--input", write(folder / "in.parquet", pl.DataFrame(ROWS)), "--mapping", folder / "mapping.yaml"]
+    return ["demo", "--input", write(folder / "in.parquet", pl.DataFrame(ROWS)), "--mapping", mapping_in(folder)]
 
 
 def mapping_for_a_policy(folder: Path) -> list[str | Path]:
-    (folder / "mapping.yaml").write_text(MAPPING)
-    return ["demo", "--rows", "50", "--policy", folder / "mapping.yaml"]
+    return ["demo", "--rows", "50", "--policy", mapping_in(folder)]
 
 
 def policy_over_a_file(folder: Path) -> list[str | Path]:
@@ -248,15 +220,7 @@ WAITING = [
 def test_a_mistake_is_answered_with_one_clear_line(
     mistake: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = mistake.make(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name, value in (NOWHERE if arguments[0] == "demo" else {}).items():
-        monkeypatch.setenv(name, value)
-    capfd.readouterr()
-    with pytest.raises(SystemExit) as end:
-        main([str(argument) for argument in arguments])
-    assert isinstance(end.value.code, int)
-    assert_clear(Ended(end.value.code, *capfd.readouterr()), mistake)
+    assert_clear(ended_of(mistake.make(tmp_path), tmp_path, monkeypatch, capfd), mistake)
 
 
 @pytest.mark.tier2
@@ -269,12 +233,3 @@ def test_a_process_ends_with_the_code_of_its_refusal_and_nothing_else_on_standar
     ended = assay("oracle", "import", tmp_path / "none.parquet", "--mapping", "handbook", "--out", tmp_path)
     assert_clear(ended, MISTAKES[0])
     assert len(ended.err.splitlines()) == 1
-
-
-def assert_clear(ended: Ended, mistake: Mistake) -> None:
-    """No traceback; the last thing on standard error is the refusal, and it names the reason and the thing."""
-    assert "Traceback" not in ended.text, ended.text
-    assert ended.code == mistake.code, ended.text
-    line = ended.err.strip()
-    assert re.match(rf"assay ?\w*: .*{mistake.reason}", line.splitlines()[0]), line
-    assert mistake.says in line, line

@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from mistakes import Arguments, Mistake, assert_clear, ended_of, mapping_in
 from small_worlds import ROWS, write
-
-from assay.app.cli import main
-
-#: nothing listens here: a port below 1024 that no test opens
-NOWHERE = {"ASSAY_BUS": "127.0.0.1:9", "ASSAY_SQL": "postgresql://nobody@127.0.0.1:9/none"}
-MAPPING = """\
-mapping: small
-revision: "1"
-output_id: payments
-id: id
-time: {column: at}
-amount: {column: amount, minor_unit_exponent: 2}
-currency: {constant: EUR}
-entities: {customer: who, terminal: shop}
-kind: {column: kind}
-"""
-Arguments = list[str | Path]
 
 
 def a_sample_that_is_mistyped(folder: Path) -> Arguments:
-    return ["--sample", "paysin"]
+    return ["demo", "--sample", "paysin"]
 
 
 def a_sample_with_another_mapping(folder: Path) -> Arguments:
-    return ["--sample", "paysim", "--mapping", "banksim"]
+    return ["demo", "--sample", "paysim", "--mapping", "banksim"]
 
 
 def a_mapping_that_nothing_generates_for(folder: Path) -> Arguments:
-    (folder / "mapping.yaml").write_text(MAPPING)
-    return ["--mapping", folder / "mapping.yaml", "--policy", "handbook"]
+    return ["demo", "--mapping", mapping_in(folder), "--policy", "handbook"]
 
 
 def a_payment_without_an_entity(folder: Path) -> Arguments:
-    (folder / "mapping.yaml").write_text(MAPPING)
     file = write(folder / "in.parquet", {**ROWS, "who": [None, "7", "8", "9"]})
-    return ["--input", file, "--mapping", folder / "mapping.yaml", "--policy", "handbook"]
+    return ["demo", "--input", file, "--mapping", mapping_in(folder), "--policy", "handbook"]
 
 
 def a_payment_without_an_entity_that_somebody_knows_of(folder: Path) -> Arguments:
@@ -50,9 +31,8 @@ def a_payment_without_an_entity_that_somebody_knows_of(folder: Path) -> Argument
 
 
 def rows_at_fault(folder: Path) -> Arguments:
-    (folder / "mapping.yaml").write_text(MAPPING)
     file = write(folder / "in.parquet", {**ROWS, "amount": ["1", "abc", "2", "-3"]})
-    return ["--input", file, "--mapping", folder / "mapping.yaml", "--policy", "handbook"]
+    return ["demo", "--input", file, "--mapping", mapping_in(folder), "--policy", "handbook"]
 
 
 def rows_at_fault_that_are_set_aside(folder: Path) -> Arguments:
@@ -63,48 +43,32 @@ def a_file_for_rows_that_is_no_json_lines(folder: Path) -> Arguments:
     return [*rows_at_fault(folder), "--quarantine-rows", folder / "bad.csv"]
 
 
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (a_sample_that_is_mistyped, "GENERATOR_REQUEST_INVALID: there is no sample 'paysin'. Did you mean 'paysim'?"),
-        (a_sample_with_another_mapping, "leave --input and --mapping out"),
-        (a_mapping_that_nothing_generates_for, "Give the file with --input"),
-        (a_payment_without_an_entity, "ENTITY_MISSING: 1 of 4 payments name no customer and no terminal: the gate refuses them"),
-        (a_payment_without_an_entity_that_somebody_knows_of, "SERVER_SILENT"),
-        (rows_at_fault, "also AMOUNT_OUT_OF_RANGE"),
-        (rows_at_fault_that_are_set_aside, "SERVER_SILENT"),
-        (a_file_for_rows_that_is_no_json_lines, "ASIDE_FILE_REFUSED"),
-    ],
-)
+UNNAMED = "1 of 4 payments name no customer and no terminal: the gate refuses them"
+WRONG = [
+    Mistake(a_sample_that_is_mistyped, 2, "GENERATOR_REQUEST_INVALID", "there is no sample 'paysin'. Did you mean 'paysim'?"),
+    Mistake(a_sample_with_another_mapping, 2, "", "leave --input and --mapping out"),
+    Mistake(a_mapping_that_nothing_generates_for, 2, "", "Give the file with --input"),
+    Mistake(a_payment_without_an_entity, 70, "ENTITY_MISSING", UNNAMED),
+    Mistake(a_payment_without_an_entity_that_somebody_knows_of, 75, "SERVER_SILENT", ""),
+    Mistake(rows_at_fault, 65, "INPUT_VALUE_INVALID", "also AMOUNT_OUT_OF_RANGE"),
+    Mistake(rows_at_fault_that_are_set_aside, 75, "SERVER_SILENT", ""),
+    Mistake(a_file_for_rows_that_is_no_json_lines, 70, "ASIDE_FILE_REFUSED", ""),
+]
+
+
+@pytest.mark.parametrize("mistake", WRONG, ids=lambda mistake: mistake.make.__name__)
 def test_a_wrong_input_is_refused_before_a_server_starts(
-    make: Callable[[Path], Arguments],
-    said: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    mistake: Mistake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = make(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name, value in NOWHERE.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit) as ended:
-        main(["demo", *map(str, arguments)])
-    assert ended.value.code != 0
-    error = capsys.readouterr().err
-    assert said in error
-    assert "Traceback" not in error
+    arguments = mistake.make(tmp_path)
+    assert_clear(ended_of(arguments, tmp_path, monkeypatch, capfd), mistake)
     if "--input" not in arguments:
         assert not (tmp_path / "runs").exists()
 
 
 def test_rows_set_aside_by_a_demo_are_counted_and_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = rows_at_fault_that_are_set_aside(tmp_path)
-    monkeypatch.chdir(tmp_path)
-    for name, value in NOWHERE.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(SystemExit):
-        main(["demo", *map(str, arguments)])
-    assert "2 rows set aside at import (AMOUNT_OUT_OF_RANGE 1, INPUT_VALUE_INVALID 1)" in capsys.readouterr().out
+    ended = ended_of(rows_at_fault_that_are_set_aside(tmp_path), tmp_path, monkeypatch, capfd)
+    assert "2 rows set aside at import (AMOUNT_OUT_OF_RANGE 1, INPUT_VALUE_INVALID 1)" in ended.out
     assert len((tmp_path / "bad.jsonl").read_text().splitlines()) == 2

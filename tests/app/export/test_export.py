@@ -123,6 +123,30 @@ def test_a_journal_that_was_truncated_beyond_the_export_is_refused(tmp_path: Pat
         exported(tmp_path / "out", KeptJournal(small_journal("rtdl"), tmp_path / "none"), 1)
 
 
+def test_a_new_folder_begins_where_a_truncated_journal_can_still_be_folded_if_asked(tmp_path: Path) -> None:
+    journal, out = small_journal("rtdl"), tmp_path / "out"
+    exported(tmp_path / "whole", KeptJournal(journal, tmp_path / "none"), 1)
+    for count in (9, 13):
+        snapshot(tmp_path, "rtdl", count)
+    with pytest.raises(Stop, match="JOURNAL_OUT_OF_REACH") as refused:
+        exported(tmp_path / "other", KeptJournal(journal, tmp_path, first=9), 1)
+    assert "--from-kept" in refused.value.remedy
+    held = KeptJournal(journal, tmp_path, 15, first=9)
+    told = exported(out, held, 1, from_kept=True)
+    assert (told.first, held.read_from) == (9, [9])
+    exported(out, KeptJournal(journal, tmp_path, first=9), 1, from_kept=True)
+    whole = rows(tmp_path / "whole")
+    expected = whole.filter(pl.col("journal_sequence") >= rows(out)["journal_sequence"][0])
+    assert_frame_equal(rows(out), expected)
+    assert 0 < expected.height < whole.height
+
+
+def test_a_journal_without_a_usable_snapshot_is_not_begun_in_its_middle(tmp_path: Path) -> None:
+    with pytest.raises(Stop, match="JOURNAL_OUT_OF_REACH"):
+        exported(tmp_path / "out", KeptJournal(small_journal("rtdl"), tmp_path, first=9), 1, from_kept=True)
+    assert not (tmp_path / "out" / "export.json").exists()
+
+
 def test_records_of_another_policy_are_refused_and_those_of_other_code_are_counted(tmp_path: Path) -> None:
     records = [JournalRecord.from_bytes(value) for value in values()]
     of_other_code = [replace(record, code_digest=b"\1" * 32) for record in records[:5]]

@@ -56,6 +56,10 @@ def _of_another_run(out: Path) -> None:
     (out / "export.json").write_text('{"run": "two", "config": "c"}')
 
 
+def _of_another_version(out: Path) -> None:
+    (out / "export.json").write_text('{"run": "one", "config": "c"}')
+
+
 def _unreadable(out: Path) -> None:
     (out / "export.json").write_text("{")
 
@@ -74,6 +78,7 @@ def _labels_are_gone(out: Path) -> None:
 
 UNFIT = {
     "the export of two, this run is one": _of_another_run,
+    "another version of assay wrote it, with other columns": _of_another_version,
     "export.json cannot be read": _unreadable,
     "it holds decisions and no export.json": _no_identity,
     "are not covered by decisions/": _a_part_is_gone,

@@ -22,8 +22,8 @@ from assay.app.gate.answers import refused
 from assay.app.gate.calls import Answer
 from assay.app.gate.coding import unpacked
 from assay.app.gate.decisions import _pending
+from assay.app.gate.item_answers import single
 from assay.app.gate.process import Gate, bound_port, build
-from assay.app.gate.server import _single
 from assay.contracts.errors import Quarantine, Retry
 from assay.contracts.reasons import Reason
 
@@ -168,7 +168,7 @@ PLACED = {"event_id": "a/b ü", "admission": "ADMIT", "reason_codes": [], "recei
     ],
 )
 def test_a_payment_is_told_where_its_decision_is_at_the_address_it_was_posted_to(event_id: str, path: str) -> None:
-    response = _single(Answer(Counter(), [{**PLACED, "event_id": event_id}]), POSTED)
+    response = single(Answer(Counter(), [{**PLACED, "event_id": event_id}]), POSTED)
     assert response.headers["Location"] == f"http://gate:1{path}"
 
 
@@ -178,7 +178,7 @@ def test_somebody_who_names_no_host_is_told_the_address_and_the_port_that_he_rea
     reached: tuple[Any, ...], host: str, headers: dict[str, str]
 ) -> None:
     posted = make_mocked_request("POST", "/v1/payments", headers=headers, transport=asyncio.Transport({"sockname": reached}))
-    assert _single(Answer(Counter(), [PLACED]), posted).headers["Location"] == f"http://{host}/v1/decisions/a%2Fb%20%C3%BC"
+    assert single(Answer(Counter(), [PLACED]), posted).headers["Location"] == f"http://{host}/v1/decisions/a%2Fb%20%C3%BC"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_somebody_who_names_no_host_is_told_the_address_and_the_port_that_he_rea
     ],
 )
 def test_an_item_by_itself_has_the_status_of_its_end(outcome: dict[str, Any], status: int) -> None:
-    response = _single(Answer(Counter(), [outcome]), POSTED)
+    response = single(Answer(Counter(), [outcome]), POSTED)
     assert response.status == status
     placed = "http://gate:1/v1/decisions/a%2Fb%20%C3%BC" if outcome.get("event_class") == "traffic" else None
     assert response.headers.get("Location") == placed
@@ -202,7 +202,7 @@ def test_an_item_by_itself_has_the_status_of_its_end(outcome: dict[str, Any], st
 
 def test_an_item_that_has_to_be_sent_again_is_told_so() -> None:
     retry = Retry(Reason.PUBLISH_AMBIGUOUS, "what")
-    response = _single(Answer(Counter(), [{"event_id": "e-1", "admission": "RETRY"}], retry), POSTED)
+    response = single(Answer(Counter(), [{"event_id": "e-1", "admission": "RETRY"}], retry), POSTED)
     assert (response.status, response.headers["Retry-After"]) == (503, "1")
 
 

@@ -124,6 +124,19 @@ def test_every_example_is_of_its_schema_and_is_taken(name: str, body: Any) -> No
     assert {type(item) for item in examined_items} == {Admissible}, examined_items
 
 
+def test_the_first_examples_work_from_top_to_bottom() -> None:
+    """Post a payment, ask for the decision on this payment, label it; then the rest."""
+    first: list[tuple[str, Any]] = []
+    for _, path, call in calls():
+        body = call.get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {})
+        named = [one["example"] for one in call.get("parameters", []) if one["name"] == "event_id"]
+        first += [(path, next(iter(body.values()))["value"] if body else named[0])] if body or named else []
+    (_, payment), (_, decided), (_, label), (_, found) = first[:4]
+    assert [path for path, _ in first[:4]] == ["/v1/payments", "/v1/decisions/{event_id}", "/v1/labels", "/v1/decisions"]
+    assert payment["event_id"] == decided == label["payment"] == found
+    assert first[-1][0] == "/v1/ingest/marks", "a mark is a promise about what comes after it"
+
+
 def test_the_page_loads_nothing_and_holds_no_key() -> None:
     text = page().decode()
     assert not re.search(r"https?://|@import|url\(|<link|<img|src=", text)

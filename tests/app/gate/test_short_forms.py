@@ -109,6 +109,24 @@ def test_what_is_no_short_form_is_refused_with_its_place(reader: Reader, body: A
     (item,), many = short_items(raw([body]), reader, SCOPE, NOW_US, 5)
     assert isinstance(item, RefusedEvent)
     assert (many, item.reason, item.where, item.raw) == (True, Reason.SCHEMA_FAIL, where, raw(body))
+    assert (item.event_type, item.event_id) == ("AUTH_REQUEST" if reader is payment_of else "label_assertion", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "event_id"),
+    [
+        (b'{"event_id":"mine","amount_minor":"x"}', "mine"),
+        (b'{"event_id":"mine","event_id":"mine","amount_minor":1,"currency":"EUR","entities":{}}', None),
+        (b'{"event_id":7}', None),
+        (b'{"event_id":"' + b"x" * 257 + b'"}', None),
+        (b"7", None),
+        (b'{"event_id":""}', None),
+    ],
+)
+def test_a_payment_that_cannot_be_read_keeps_its_id_where_that_is_one(body: bytes, event_id: str | None) -> None:
+    (item,), _ = short_items(b"[" + body + b"]", payment_of, SCOPE, NOW_US, 5)
+    assert isinstance(item, RefusedEvent)
+    assert (item.event_id, item.event_class) == (event_id, "traffic")
 
 
 def test_text_that_goes_wrong_behind_a_fault_is_told_of_the_fault() -> None:

@@ -146,3 +146,25 @@ def test_a_point_with_one_meaning_is_read(tmp_path: Path, code: str, amounts: li
 
 def test_a_number_that_is_no_text_has_a_decimal_point(tmp_path: Path) -> None:
     assert world_of(tmp_path, ["EUR"] * 4, pl.Series(["1.000"] * 4).cast(pl.Decimal(9, 3)))[0] == ("EUR", 100)  # type: ignore[arg-type]  # a series
+
+
+@pytest.mark.parametrize("amounts", [["125", "7", "0", "99"], [125, 7, 0, 99], [125.0, 7.0, 0.0, 99.0]])
+def test_amounts_may_count_minor_units(tmp_path: Path, amounts: list[Any]) -> None:
+    minor = {"column": "amount", "unit": "minor"}
+    found = world_of(tmp_path, ["EUR", "JPY", "EUR", "KWD"], amounts, amount=minor, currencies=["EUR", "JPY", "KWD"])
+    assert [value for _, value in found] == [125, 7, 0, 99]
+
+
+def test_a_fraction_of_a_minor_unit_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Quarantine) as refusal:
+        world_of(tmp_path, ["EUR"] * 4, ["1", "2.5", "3", "4"], amount={"column": "amount", "unit": "minor"})
+    assert refusal.value.reason is Reason.AMOUNT_NOT_WHOLE_MINOR_UNIT
+    assert "a fraction of a minor unit: '2.5'" in refusal.value.what
+
+
+def test_the_usual_unit_may_be_written_and_is_the_same_world(tmp_path: Path) -> None:
+    worlds = [
+        small_world(tmp_path / str(at), ROWS, amount={"column": "amount", **unit}).manifest.manifest_fingerprint
+        for at, unit in enumerate([{}, {"unit": "major"}])
+    ]
+    assert worlds[0] == worlds[1]

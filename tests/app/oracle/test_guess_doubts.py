@@ -69,9 +69,6 @@ def test_a_currency_is_that_of_the_amount_or_asked_for(changes: dict[str, list[A
         ({"credit_limit_usd": [f"{n}00.10" for n in range(12)], "spend": MONEY}, TODO),
         ({"credit_limit_amount": MONEY}, TODO),
         ({"discount_amount": MONEY}, TODO),
-        ({"amount_cents": [str(n * 105) for n in range(12)]}, TODO),
-        ({"amount_minor_eur": [n * 105 for n in range(12)]}, TODO),
-        ({"amountcents": [n * 105 for n in range(12)]}, TODO),
         ({"betrag_teur": MONEY}, TODO),
         ({"amount_in_thousands": MONEY}, TODO),
         ({"amount_cents": [n * 105 for n in range(12)], "price": MONEY}, "price"),
@@ -81,6 +78,63 @@ def test_a_column_whose_name_leaves_open_whether_it_is_the_amount_is_asked_for(c
     found = guess_of(*({"amount"} - set(changes)), **changes)
     assert mapping_of(found)["amount"]["column"] == column
     assert ("amount.column" in open_of(found)) == (column == TODO)
+
+
+LARGE = [str(1_000 + n * 105) for n in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "unit"),
+    [
+        ({"amount_cents": [str(n * 105) for n in range(12)]}, "minor"),
+        ({"amount_minor_eur": [n * 105 for n in range(12)]}, "minor"),
+        ({"amountcents": [float(n * 105) for n in range(12)]}, "minor"),
+        ({"amount_cents": [f"{n}.50" for n in range(12)]}, TODO),
+        ({"amount_sen": LARGE}, TODO),
+        ({"amount": LARGE}, TODO),
+        ({"amount": [float(one) for one in LARGE]}, TODO),
+        ({"amount": [f"-{one}" for one in LARGE]}, TODO),
+        ({"amount_eur": LARGE}, TODO),
+        ({"amount_jpy": LARGE}, None),
+        ({"amount": LARGE, "currency": ["JPY"] * 12}, None),
+        ({"amount": LARGE, "currency": ["JPY", "EUR"] * 6}, TODO),
+        ({"amount": [str(n) for n in range(12)]}, None),
+        ({"amount": [*LARGE[:11], "7.25"]}, None),
+        ({"amount": [f"{one}.00" for one in LARGE]}, None),
+        ({"amount": [f"{one}.0" for one in LARGE]}, TODO),
+    ],
+)
+def test_the_unit_of_whole_amounts_is_that_of_their_name_or_asked_for(changes: dict[str, list[Any]], unit: str | None) -> None:
+    found = guess_of(*({"amount"} - set(changes)), **changes)
+    assert mapping_of(found)["amount"].get("unit") == unit
+    assert mapping_of(found)["amount"]["column"] == next(iter(changes))
+    assert ("amount.unit" in open_of(found)) == (unit == TODO)
+
+
+@pytest.mark.parametrize(
+    ("columns", "accounts"),
+    [
+        (["Auftraggeber", "Empfänger", "IBAN"], {"payer": "Auftraggeber", "payee": "Empfänger", "account": TODO}),
+        (["sender_name", "account_number"], {"payer": "sender_name", "account": TODO}),
+        (["recipient_iban", "sender_iban"], {"payer": "sender_iban", "payee": "recipient_iban"}),
+        (["account", "beneficiary"], {"account": "account", "payee": "beneficiary"}),
+    ],
+)
+def test_an_account_beside_a_sender_is_asked_for(columns: list[str], accounts: dict[str, str]) -> None:
+    found = guess_of("customer", **{name: [f"{name[0]}{n % 5}" for n in range(12)] for name in columns})
+    assert {name: column for name, column in mapping_of(found)["entities"].items() if name in accounts} == accounts
+    assert ("entities.account" in open_of(found)) == (accounts.get("account") == TODO)
+    assert not set(columns) & set(mapping_of(found).get("attributes", []))
+
+
+def test_a_column_of_times_that_frauds_alone_have_is_the_truth_and_its_time() -> None:
+    disputed = [f"2024-03-{n + 1:02} 09:00:00" if n in (2, 7) else None for n in range(12)]
+    truth = mapping_of(guess_of("is_fraud", dispute_date=disputed))["truth"]
+    assert truth == {"column": "dispute_date", "positive": "not null", "time": {"column": "dispute_date", "zone": TODO}}
+    flagged = mapping_of(guess_of(dispute_date=disputed, is_fraud=[str(int(one is not None)) for one in disputed]))["truth"]
+    assert (flagged["column"], flagged["positive"]) == ("is_fraud", [1]), "a flag says more"
+    everywhere = [f"2024-03-{n + 1:02} 09:00:00" for n in range(12)]
+    assert mapping_of(guess_of("is_fraud", dispute_date=everywhere)).get("truth", {}).get("positive") != "not null"
 
 
 @pytest.mark.parametrize(

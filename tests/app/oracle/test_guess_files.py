@@ -59,7 +59,8 @@ CSV = "payment_id,paid_at,amount,customer,is_fraud\np1,2024-02-01 10:00:00,1.50,
         ("a.csv", CSV.replace(",", ";").replace("1.50", "1,50").replace("1234.50", "1.234,50").encode(),
          {"separator": ";", "decimal": ",", "thousands": "."}),
         ("a.csv", CSV.replace("1.50", '"1.50"').replace("1234.50", '"1,234.50"').encode(), {"decimal": ".", "thousands": ","}),
-        ("a.csv", CSV.encode("cp1252"), {"encoding": "latin-1"}),
+        ("a.csv", CSV.encode("cp1252"), {"encoding": "cp1252"}),
+        ("a.csv", CSV.replace("Müller", "M\x81Ü").encode("latin-1"), {"encoding": "latin-1"}),
         ("a.csv", CSV.replace("Müller", "M\u2019Ü").encode("cp1252"), {"encoding": "cp1252"}),
         ("a.csv", CSV.encode("utf-16"), {"encoding": "utf-16"}),
         ("a.csv", b"Account statement\n\nfrom;to\n" + CSV.encode(), {"preamble": 3}),
@@ -74,7 +75,10 @@ CSV = "payment_id,paid_at,amount,customer,is_fraud\np1,2024-02-01 10:00:00,1.50,
 def test_the_form_of_a_text_file_is_found(tmp_path: Path, name: str, content: bytes, form: dict[str, Any] | None) -> None:
     file = tmp_path / name
     file.write_bytes(content)
-    if form == {"multiline": True}:  # the import refuses a line break in an id, the form is right all the same
+    if form in (
+        {"multiline": True},
+        {"encoding": "latin-1"},
+    ):  # the import refuses these characters in an id, the form is right all the same
         assert mapping_of(guess(read_sample(file), "a")).get("csv") == form
         return
     mapping, rows = imported_rows(tmp_path, file)
@@ -160,6 +164,18 @@ def test_a_column_of_durations_is_left_out_and_said(tmp_path: Path) -> None:
     assert len(rows) == len(frame)
     assert "attributes" not in mapping
     assert "took: durations are not read; write them as numbers, such as seconds" in guess(read_sample(tmp_path / "a.parquet"), "a").notes
+
+
+@pytest.mark.parametrize("nothing", [None, "0.00"])
+def test_payments_alone_are_taken_where_the_answer_is_that_credits_are_none(tmp_path: Path, nothing: str | None) -> None:
+    columns = {name: ROWS[name] for name in ("payment_id", "paid_at", "customer")}
+    pl.DataFrame({**columns, "Debit": ["5.00", nothing] * 6, "Credit": [nothing, "7.00"] * 6}).write_csv(tmp_path / "a.csv")
+    pl.DataFrame({**columns, "amount": ["5.00", "7.00"] * 6, "dr_cr": ["DR", "CR"] * 6}).write_csv(tmp_path / "b.csv")
+    for name in ("a.csv", "b.csv"):
+        found = guess(read_sample(tmp_path / name), "a")
+        text = document(Guess(said(found.leaves, {**ANSWERS, "amount.sign": "positive"}), found.notes), "guessed")
+        world = import_world(tmp_path / name, parse_mapping(text, name), DirectoryStore(tmp_path / "store"), NOW_US)
+        assert world.stream_part(world.manifest.stream_view[0])["amount_minor"].to_list() == [500] * 6
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ def test_a_day_and_a_time_of_day_in_two_columns_are_one_time() -> None:
         ({"amount": [f"{n}.125" for n in range(12)]}, "currencies", {TODO: 3}),
         ({"ccy": ["EUR", "USD"] * 6}, "currency", {"column": "ccy"}),
         ({"ccy": ["EUR", "USD"] * 6}, "currencies", ["EUR", "USD"]),
+        ({"ccy": ["EUR"] * 12}, "currencies", ["EUR"]),
         ({"is_fraud": ["no", "YES"] + ["no"] * 10}, "truth", {"column": "is_fraud", "positive": ["YES"], "delay": TODO}),
         ({"is_fraud": ["0"] * 12}, "truth", {"column": "is_fraud", "positive": [1], "delay": TODO}),
         ({"is_fraud": ["1"] * 11 + ["0"]}, "truth", {"column": "is_fraud", "positive": TODO, "delay": TODO}),

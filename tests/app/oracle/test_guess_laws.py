@@ -80,6 +80,8 @@ ANSWERS = {
     "amount.column": "the amount",
     "time.columns": ["date", "time"],
     "amount.sign": "any",
+    "amount.unit": "minor",
+    "entities.account": "the account",
     "amount.symbol": "k",
     "currency.constant": "EUR",
     "currencies": "EUR",

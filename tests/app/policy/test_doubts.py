@@ -167,7 +167,7 @@ def test_the_check_prints_doubts_and_fails_for_them_when_it_is_asked_to(tmp_path
 @pytest.mark.parametrize(
     ("currencies", "said"),
     [
-        ({}, "a live run adds whatever it is sent"),
+        ({}, "a live run takes that of its first payment and refuses others"),
         ({"currencies": ["EUR"]}, "EUR; a live run refuses payments in others"),
         ({"currencies": ["EUR", "USD"]}, "EUR, USD: added as they are, no rate is applied; a live run refuses"),
         ({"currencies": "any"}, "amounts of all currencies are added as they are"),

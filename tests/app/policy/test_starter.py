@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -124,3 +125,20 @@ def test_an_entity_that_the_mapping_does_not_name_is_refused_and_nothing_is_writ
     shown = capsys.readouterr().err
     assert ("POLICY_ENTITY_ABSENT" in shown, said in shown, "under `entities`" in shown) == (True, True, True), shown
     assert list(tmp_path.iterdir()) == [mapping]
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_policy_of_a_mapping_lists_its_currencies_or_asks_for_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], *, told: bool
+) -> None:
+    document = load_mapping("transfers").document()
+    document = {name: part for name, part in document.items() if name != "currencies"} | {"currency": {"column": "ccy"}}
+    document |= {"currencies": ["EUR"]} if told else {}
+    mapping = tmp_path / "m.yaml"
+    mapping.write_text(json.dumps(document))
+    with pytest.raises(SystemExit) as end:
+        main(["policy", "new", str(tmp_path / "new"), "--mapping", str(mapping)])
+    out = capsys.readouterr().out
+    assert end.value.code == 0
+    assert ("nobody has said which currencies" in out) != told
+    assert load_policy(f"{tmp_path}/new").feature_plan.document.currencies == (("EUR",) if told else None)

@@ -8,22 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sample_audits import outcome_of
+from sample_audits import write_chain
 from sample_decisions import FEATURES
+from shown_runs import decided_by, run_at
 
-from assay.agents.rule_plan import compile_rules
 from assay.app.cli.decision import main
 from assay.app.report.decision_search import find
 from assay.app.report.decision_view import facts
-from assay.app.run.directory import Run, RunConfig
+from assay.app.run.directory import Run
 from assay.app.stores.segment_journal import HEAD, segment_key
-from assay.codecs.audit_segment import GENESIS, read_segment, write_segment
-from assay.codecs.columns import Strings
+from assay.codecs.audit_segment import GENESIS
 from assay.codecs.single_object import pack
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
-from assay.tables.feature_document import parse_document
 
 POLICY: dict[str, Any] = {
     "policy_id": "p",
@@ -40,30 +38,10 @@ DECISION_ID = "04" * 16
 @pytest.fixture
 def run(tmp_path: Path, decision_record: dict[str, Any]) -> Run:
     """A run with one audited decision in segment 1, held by the head."""
-    config = RunConfig(
-        platform_run_id="platform_20260101T000000Z",
-        scenario_run_id="0" * 32,
-        manifest_fingerprint="1" * 64,
-        parameter_hash="2" * 64,
-        scenario_id="sample",
-        seed=7,
-        run_id="3" * 32,
-        features=FEATURES,
-        policy=POLICY,
-    )
-    found = Run(directory=tmp_path, config=config, bootstrap="localhost:1", dsn="")
-    found.save()
-    digest = compile_rules(POLICY, parse_document(FEATURES)).policy.digest
-    decision = {**decision_record, "policy": {"policy_id": "p", "revision": "1", "content_digest": digest}}
+    found = run_at(tmp_path, POLICY)
+    decision = decided_by(POLICY, decision_record)
     other = {**decision, "decision_id": b"\x11" * 16, "source_event": {**decision["source_event"], "event_id": "pay-10"}}
-    record = {"audit_id": b"\x12" * 32, "sequence": 1, "recorded_at_utc": 10, "outcome": outcome_of(decision)}
-    previous = GENESIS
-    for sequence, held in enumerate((other, decision)):
-        values = Strings.of([pack("audit_record", {**record, "decision": held})])
-        data, _ = write_segment({"sequence": sequence, "previous": previous}, values)
-        found.store.create(segment_key(sequence), data)
-        previous = read_segment(data).digest
-    found.store.replace(HEAD, canonical({"sequence": 1, "sha256": previous}))
+    write_chain(found.store, [other, decision])
     return found
 
 

@@ -20,7 +20,7 @@ def test_refused_payments_stand_beside_those_that_were_decided(proven: Run) -> N
 
 
 def test_rows_set_aside_at_import_stand_beside_the_number_of_payments(proven: Run) -> None:
-    some = replace(summarize(proven), aside_text="3 rows set aside at import (INPUT_VALUE_INVALID 3)")
+    some = replace(summarize(proven), aside={"INPUT_VALUE_INVALID": 3})
     assert some.verdicts[0][2].endswith("all audited; 3 rows set aside at import (INPUT_VALUE_INVALID 3)")
 
 

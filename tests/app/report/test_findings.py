@@ -44,7 +44,7 @@ def rows_of(seed: int, n: int = 600) -> list[Row]:
         clamped = outcome_of(score) == "ALLOW" and draw.random() < 0.05
         bare = draw.random() < 0.03
         rows.append({
-            "event_id": f"e{draw.randrange(10**9):09}{at}", "source_id": f"P{at}", "decision_id": f"{at:032x}",
+            "event_id": f"e{draw.randrange(10**9):09}{at}", "source_id": f"P{at}", "kind": "card", "decision_id": f"{at:032x}",
             "ts_us": 1_767_225_600_000_000 + draw.randrange(20 * 86_400_000_000), "score": score,
             "outcome": "STEP_UP" if clamped else outcome_of(score), "reasons": [*reasons, *([CLAMPED] if clamped else [])],
             "fraud": draw.random() < 0.05 + 0.5 * (score >= 45), "amount_minor": None if bare else draw.randrange(1, 50_000),

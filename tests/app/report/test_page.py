@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from typing import Any
@@ -29,7 +30,7 @@ PAGE = "x_decisions/04.html"
 
 def findings_with(text: str) -> Findings:
     """Findings in which every text that may come from outside is `text`."""
-    case = Case(f"{text}e", text, "04", 1_767_261_600_000_000, "ALLOW", 5, (text,), 123_456, {text: text})
+    case = Case(f"{text}e", text, "04", 1_767_261_600_000_000, "ALLOW", 5, (text,), 123_456, {text: text}, kind=text)
     money = RuleMoney("EUR", 2, 5_000, 1_000, 250)
     rules = tuple(
         RuleRow(f"{text}{number}", None if number else 40, 10, 8, 3, 2, 6, 1, share(6, 8), (money,) if number < 3 else ())
@@ -150,15 +151,15 @@ def test_figures_stand_in_their_places() -> None:
         "Throughput decisions over wall time, 100 per second",
         "10:00:00 1.5 s",
         "plain 2.0 5,000 2,500 plain 0.0 Latency",
-        "Quarantine 5 records set aside",
-        "5 records in quarantine",
+        "Quarantine 5 records that gate or worker did not take",
+        "5 records in quarantine of gate and worker",
         "4 refused calls",
         "400.00 fraud stopped: declined 400.00, the rest",
         "20.50 fraud missed",
         "100.01 good payments declined",
         "0.00 good payments asked for more or reviewed",
         "6 of 8 frauds were not allowed: 75.0%* 41–93 .",
-        "plain 2026-01-01 10:00:00 · plain plain plain 1,234.56 ALLOW 5",
+        "plain 2026-01-01 10:00:00 · plain · plain plain plain 1,234.56 ALLOW 5",
         "The 1 costliest of 2 frauds that were allowed.",
         "The 1 costliest of 244 good payments that were not allowed.",
         "plain0 +40 8 6 75.0%* 41–93 50.00 10.00 2.50 3 2",
@@ -171,6 +172,28 @@ def test_figures_stand_in_their_places() -> None:
         "plain payments alerts fraud precision plain 20 10 6 60.0%* 31–83",
     ):
         assert shown in text
+
+
+def test_rows_set_aside_at_import_are_told_apart_from_records_in_quarantine() -> None:
+    text = Reading(page(replace(summary_of("plain"), aside={"INPUT_VALUE_INVALID": 5, "INPUT_ID_DUPLICATE": 2}))).text
+    assert "7 rows set aside at import 1,000 sealed payments" in text
+    assert "Set aside at import 7 rows of the file, before the run began; in no other number of this page" in text
+    assert text.index("INPUT_ VALUE_ INVALID 5 71.43%") < text.index("INPUT_ ID_ DUPLICATE 2 28.57%")
+    assert "at import" not in Reading(page(summary_of("plain"))).text.replace("set aside at import a row of the file", "")
+
+
+def test_no_column_of_a_table_is_hidden_on_a_small_screen() -> None:
+    html = page(summary_of("plain"))
+    hidden = [rule for rule in html[: html.index("</style>")].split("}") if re.search(r"display: *none", rule)]
+    assert [rule.partition("{")[0].strip() for rule in hidden] == ["td.name wbr"]
+    assert html.count("<table") == html.count('<div class="scroll"><table')
+
+
+def test_the_page_says_the_most_that_card_precision_can_be() -> None:
+    summary = summary_of("plain")
+    few = replace(summary, quality=(QualityRow("all", "card", Quality(900, 7, 0.875, 0.5, 0.02, 0.05)),))
+    assert "CP@100 can be 0.050 at most: days have fewer than 100 card ids." in Reading(page(few)).text
+    assert "at most" not in Reading(page(summary)).text
 
 
 def test_the_curve_is_as_high_as_its_counts() -> None:
@@ -213,7 +236,9 @@ def test_one_is_counted_as_one() -> None:
     run = summary.run.model_copy(update={"quarantined": {"A_A": 1}})
     found = replace(summary.findings, money=(Money("EUR", 2, 1, ()),))
     text = Reading(page(replace(summary, run=run, findings=found, decisions=1))).text
-    assert [said for said in ("EUR, 1 payment", "1 record set aside", "of 1 decision") if f"{said} " not in text] == []
+    assert [
+        said for said in ("EUR, 1 payment", "1 record that gate or worker did not take", "of 1 decision") if f"{said} " not in text
+    ] == []
     assert came_in(Entry(admitted=1, receipts=1, without_receipt=0), Held(1, "", "", 1))[2].startswith("1 payment · 1 receipt · ")
     assert counted(1_000, "payment") == "1,000 payments"
 
@@ -232,7 +257,17 @@ def test_a_run_without_labels_says_how_to_post_them_and_shows_no_share_of_fraud(
 
 def test_words_are_explained_on_the_page() -> None:
     text = Reading(page(summary_of("plain"))).text
-    for word in ("eligible", "refused", "set aside", "receipt", "audit", "journal", "claim level", "proven, refuted, not proven"):
+    for word in (
+        "eligible",
+        "refused",
+        "in quarantine",
+        "set aside at import",
+        "receipt",
+        "audit",
+        "journal",
+        "claim level",
+        "proven, refuted, not proven",
+    ):
         assert f" {word} " in text[text.index("What these words mean") :]
 
 

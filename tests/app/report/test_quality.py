@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assay.app.report.quality import auc_roc, average_precision, card_precision, measure, rows_of_test_week
+from assay.app.report.quality import auc_roc, average_precision, card_precision, card_precision_most, measure, rows_of_test_week
 
 PAIRS = st.lists(st.tuples(st.booleans(), st.integers(0, 6)), max_size=25)
 
@@ -36,7 +36,7 @@ def test_average_precision_takes_one_distinct_score_at_a_time(pairs: list[tuple[
 def test_a_perfect_ranking_scores_one_everywhere() -> None:
     fraud = np.array([True, False, False])
     quality = measure(np.zeros(3, np.int64), np.arange(3), fraud, np.array([9, 1, 0]), top=1)
-    assert quality == (3, 1, 1.0, 1.0, 1.0)
+    assert quality == (3, 1, 1.0, 1.0, 1.0, 1.0)
 
 
 def test_one_constant_score_ranks_like_chance() -> None:
@@ -61,12 +61,12 @@ def test_a_customer_found_on_one_day_leaves_the_ranking_of_later_days() -> None:
 
 def test_without_rows_there_is_no_metric() -> None:
     nothing = np.zeros(0, np.int64)
-    assert measure(nothing, nothing, nothing.astype(np.bool_), nothing) == (0, 0, None, None, None)
+    assert measure(nothing, nothing, nothing.astype(np.bool_), nothing) == (0, 0, None, None, None, 1.0)
 
 
 def test_without_a_fraud_nothing_is_ranked_rightly_or_wrongly() -> None:
     days = np.arange(2)
-    assert measure(days, days, np.zeros(2, np.bool_), days) == (2, 0, None, None, None)
+    assert measure(days, days, np.zeros(2, np.bool_), days) == (2, 0, None, None, None, 0.01)
 
 
 def test_customers_known_to_be_compromised_are_not_tested() -> None:
@@ -77,3 +77,12 @@ def test_customers_known_to_be_compromised_are_not_tested() -> None:
     kept = rows_of_test_week(day, customer, fraud, 0)
     # customer 1: found in training. 2: the fraud of day 7 is known on test day 15. 4: the fraud of day 13 is never known in time
     assert np.flatnonzero(kept).tolist() == [3, 5, 7]
+
+
+def test_card_precision_cannot_exceed_the_customers_of_a_day() -> None:
+    day, customer = np.array([1, 1, 1, 2, 2]), np.array([7, 7, 8, 7, 9])
+    assert card_precision_most(day, customer, top=4) == 0.5
+    assert card_precision_most(day, customer, top=2) == card_precision_most(day[:0], customer[:0]) == 1.0
+    perfect = measure(day, customer, np.ones(5, np.bool_), np.arange(5), top=4)
+    assert perfect.card_precision is not None
+    assert perfect.card_precision <= perfect.card_precision_most == 0.5

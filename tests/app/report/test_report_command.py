@@ -62,12 +62,13 @@ def test_the_costliest_payments_have_pages_that_say_what_decision_show_says(expl
     links = re.findall(r'<a href="(r_decisions/[0-9a-f]{32}\.html)"><bdi>(\d+)</bdi>', report.read_text())
     misses = summarize(explained).findings.costliest[0].misses
     assert len(links) == len({address for address, _ in links}) <= 2 * CASES_SHOWN
+    assert {case.kind for case in misses} == {"card_payment"}
     assert [name for _, name in links][: len(misses)] == [case.source_id for case in misses] != []
     for (address, name), case in zip(links, misses, strict=False):
         html = (tmp_path / address).read_text()
         assert f"<h1><bdi>{name}</bdi></h1>" in html
         assert case.event_id in html
-        assert f"· {name} in the file" in html
+        assert f"\ncard_payment {case.event_id} · {name} in the file\n" in html, "its kind, and not the type of its event"
         assert 'href="../r.html"' in html
     assert not stale.exists()
     assert foreign.exists()

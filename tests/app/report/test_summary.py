@@ -6,6 +6,7 @@ import io
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -126,20 +127,33 @@ NOTHING = {"started_utc": "s", "finished_utc": "f", "machine": "m", "stages": ()
 
 
 @pytest.mark.parametrize(
-    ("quarantined", "said"),
+    ("evidence", "said"),
     [
-        ({"TRUTH_COLUMN_IN_LIVE_ROW": 2}, "nothing was admitted: all 2 that were posted were refused (TRUTH_COLUMN_IN_LIVE_ROW 2)"),
         ({}, "nothing was posted"),
+        (
+            {"quarantined": {"TRUTH_COLUMN_IN_LIVE_ROW": 2, "ENTITY_MISSING": 1}},
+            "nothing was admitted: all 3 that were posted were refused (ENTITY_MISSING 1 · TRUTH_COLUMN_IN_LIVE_ROW 2): `assay q",
+        ),
+        (
+            {"refused_calls": {"UNAUTHORISED": 2}},
+            "nothing was admitted: 2 calls refused as a whole (UNAUTHORISED 2), and each was answered with what helps",
+        ),
+        (
+            {"admitted_triggers": 1, "refused_triggers": 1, "quarantined": {"LATE_BEYOND_WATERMARK": 1}},
+            "the lanes refused all of 1 admitted payment (LATE_BEYOND_WATERMARK 1): `assay quarantine list --bus` says why",
+        ),
     ],
 )
-def test_a_run_of_which_nothing_was_admitted_says_so_and_nothing_is_refuted(tmp_path: Path, quarantined: dict[str, int], said: str) -> None:
+def test_a_run_of_which_nothing_is_left_says_why_and_what_helps_and_nothing_is_refuted(
+    tmp_path: Path, evidence: dict[str, Any], said: str
+) -> None:
     run = make_run(tmp_path)
-    RunEvidence.model_validate({**NOTHING, "admitted_triggers": 0, "quarantined": quarantined}).write(run.store)
+    RunEvidence.model_validate({**NOTHING, "admitted_triggers": 0, **evidence}).write(run.store)
     verify_chain(run.store, run.config.pins)
     write_decisions(run.store, [decision_frame(Strings.of([]))])
     summary = summarize(run)
     assert [given for _, given, _ in summary.verdicts] == [None] * 5
-    assert said in shown(summary)
+    assert said in " ".join(shown(summary).split())
     assert "nothing was audited" in shown(summary)
     assert main(["--run", str(tmp_path)]) == 0
 

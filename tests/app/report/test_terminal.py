@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -110,3 +111,21 @@ def test_columns_go_one_after_another(width: int, lines: list[str]) -> None:
     console.print(fitted(("name", "n", "share"), [("A_LONG_NAME", "12,345", "10.0%"), ("B", "6", "0.1%")], width, may_go=(2,), bars=bars))
     assert isinstance(console.file, io.StringIO)
     assert [" ".join(line.split()) for line in console.file.getvalue().splitlines()] == lines
+
+
+def test_the_most_that_card_precision_can_be_is_said_where_days_have_few_ids() -> None:
+    console = Console(file=io.StringIO(), width=80, color_system=None)
+    few = QualityRow("all", "device_os", Quality(900, 7, 0.875, 0.5, 0.02, 0.05))
+    show(replace(summary(), quality=(few,)), console)
+    assert isinstance(console.file, io.StringIO)
+    assert "\nCP@100 can be 0.050 at most: days have fewer than 100 ids of device_os\n" in console.file.getvalue()
+    assert "CP@100 can be" not in printed(80)
+
+
+def test_rows_set_aside_at_import_stand_apart_from_the_quarantine_of_the_run() -> None:
+    console = Console(file=io.StringIO(), width=100, color_system=None)
+    show(replace(summary(), aside={"INPUT_VALUE_INVALID": 5}), console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "quarantine of gate and worker: LATE_BEYOND_WATERMARK 12,345" in text
+    assert "\n5 rows set aside at import (INPUT_VALUE_INVALID 5), before the run began\n" in text

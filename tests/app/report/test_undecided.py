@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 from gate_events import event, paid
+from records import label
 from shown_runs import decision_on, gate_wrote, shown_run
 from small_worlds import NOW_US, ROWS, mapping, write
 
 from assay.app.cli import main
 from assay.app.oracle.importer import import_world
 from assay.app.report.decision_search import find
-from assay.app.report.paid import Paid, paid_of, told_by
+from assay.app.report.paid import Paid, paid_of, short_id, told_by
 from assay.app.run.directory import Run
 from assay.codecs.quarantine import quarantine_value
 from assay.codecs.single_object import pack
@@ -46,11 +47,12 @@ def silent(*_: object) -> list[bytes | None]:
 
 
 def set_aside(run: Run, handle: str) -> list[bytes | None]:
-    """A lane refused payment pay-3; another letter cannot be read and names the id, too."""
+    """A lane refused payment pay-3; another letter cannot be read and names the id, too. A label has the id of payment pay-1."""
     if handle != QUARANTINE:
         return []
     raw = pack("payment", {**PAYMENT, "pins": decision_on(run, "p1")["pins"]})
     letters = [(b"pay-3, not Avro", Reason.BYTES_GARBAGE), (raw, Reason.CURRENCY_NOT_OF_POLICY)]
+    letters.append((label("pay-1", 6, "pay-3", 5), Reason.LABEL_SUBJECT_UNKNOWN))
     return [None, *(quarantine_value(TRAFFIC, 1, at, reason, "in words", 5, data) for at, (data, reason) in enumerate(letters))]
 
 
@@ -60,6 +62,7 @@ def set_aside(run: Run, handle: str) -> list[bytes | None]:
         ("pay-2", silent, Stop, Reason.EVENT_QUARANTINED, 1, "quarantined, because AMOUNT_OUT_OF_RANGE"),
         ("pay-1", nothing, Retry, Reason.DECISION_PENDING, 75, "admitted, and not decided yet"),
         ("pay-1", silent, Retry, Reason.DECISION_PENDING, 75, "FP_BUS_RTDL_V1 and FP_BUS_QUARANTINE_V1 were not searched: nothing answers"),
+        ("pay-1", set_aside, Retry, Reason.DECISION_PENDING, 75, "admitted, and not decided yet"),
         ("pay-3", silent, Retry, Reason.DECISION_PENDING, 75, "a lane may have decided or refused it since"),
         ("pay-3", set_aside, Stop, Reason.EVENT_QUARANTINED, 1, "quarantined by a lane, because CURRENCY_NOT_OF_POLICY: in words"),
         ("p3", nothing, Stop, Reason.DECISION_NOT_FOUND, 66, "the gate has not seen it"),
@@ -166,6 +169,14 @@ def test_json_rounds_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> No
     assert told["payment"] == payment
     assert told["features"] == {"count_1d": 4, "mean_1d": 3714.285714285714, "is_night": 1}
     assert [(reason["code"], reason["points"]) for reason in told["reasons"]] == [("MANY", 30), ("DEAR", 5)]
+
+
+@pytest.mark.parametrize(("first", "typed"), [("p1", True), ("p 1ü", True), ("-p1", False), ("p\u202e1", False)])
+def test_a_payment_is_called_by_its_id_in_the_file_where_a_person_can_type_it(tmp_path: Path, first: str, *, typed: bool) -> None:
+    made = shown_run(tmp_path, id=[first, "p2", "p3", "p4"], wanted=first)
+    source = decision_on(made, first)["source_event"]
+    assert short_id(made, source["ts_utc"], source["event_id"]) == (first if typed else source["event_id"])
+    assert short_id(made, source["ts_utc"], "live") == "live"
 
 
 def test_what_the_decision_says_goes_before_the_world_and_suffices_without_one(run: Run) -> None:

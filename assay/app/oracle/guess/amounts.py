@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-import polars as pl
-
 from assay.app.oracle.guess.columns import SampleColumn
 from assay.app.oracle.guess.currencies import code_of, further_words, is_code, is_symbol, names_currency, told_by
 from assay.app.oracle.guess.directions import Direction, direction_of
 from assay.app.oracle.guess.leaves import Leaf, Part, leaf, listed, todo
 from assay.app.oracle.guess.money import Money, money_of
 from assay.app.oracle.guess.sample import Sample
+from assay.app.oracle.guess.units import speaks_of_minor
 
 _AMOUNT: Final = {
     "amount": 10, "amt": 10, "betrag": 10, "umsatz": 9, "montant": 10, "importe": 10, "importo": 10, "bedrag": 10, "valor": 8, "paid": 5,
@@ -25,14 +24,13 @@ _NOT_AMOUNT: Final = frozenset({
     "yearly", "annual", "lifetime", "refund", "refunded", "chargeback", "exchange", "fx", "estimated", "expected", "predicted", "score",
     "threshold", "ratio", "pct", "percent", "percentage", "interest", "commission", "shipping",
 })  # fmt: skip
-#: words of a column that counts parts of a currency's unit, or many of it
+#: words of a column that counts other parts of a currency's unit than the minor unit, or many of it
 _SCALED: Final = frozenset({
-    "cents", "cent", "minor", "pence", "penny", "pennies", "ct", "cts", "kopeks", "kopecks", "paise", "paisa", "satoshi", "satoshis",
-    "sats", "ore", "rappen", "centimes", "centimos", "centesimi", "grosz", "groszy", "fen", "sen", "agorot", "halalas", "fils", "subunit",
-    "subunits", "micros", "millis", "hundreds", "thousand", "thousands", "k", "tsd", "teur", "tusd", "keur", "kusd", "million", "millions",
+    "satoshi", "satoshis", "sats", "micros", "millis", "hundreds",
+    "thousand", "thousands", "k", "tsd", "teur", "tusd", "keur", "kusd", "million", "millions",
     "mio", "mn", "mln", "bn", "billion", "billions", "lakh", "lakhs", "crore", "crores", "1000", "1000s", "000",
 })  # fmt: skip
-_SCALED_PARTS: Final = ("cents", "minorunit", "pence", "thousand", "million")
+_SCALED_PARTS: Final = ("thousand", "million")
 _DEBIT: Final = ("debit", "debits", "soll", "withdrawal", "withdrawals", "out", "belastung")
 _CREDIT: Final = ("credit", "credits", "haben", "deposit", "deposits", "in", "gutschrift")
 #: no amount
@@ -61,13 +59,12 @@ def amount_of(sample: Sample, used: set[str]) -> tuple[Part, str | None, int]:
         numbers = [column.name for column in columns if money_of(column) is not None]
         why = "no column of numbers has the name of an amount" + (f"; columns of numbers: {listed(numbers)}" if numbers else "")
         return Part([todo("amount.column", why, "the column with the amount")], notes=notes), None, 0
-    plain = [one for one in fitting if not _scaled(one[1])]
+    plain = [one for one in fitting if not (_scaled(one[1]) or speaks_of_minor(one[1]))]
     score, column, money = max(plain or fitting, key=_plainness)
     equal = [other for one in fitting if _plainness(one) == _plainness((score, column, money)) and (other := one[1]) is not column]
     others = [other.name for _, other, _ in fitting if other is not column and other not in equal]
     if others:
         notes += (f"amounts in {listed(others)}, too; '{column.name}' has the plainest name",)
-    notes += _whole_amounts(column, money)
     doubt = _doubt(score, column, [other for other in equal if not other.every.equals(column.every)])
     direction = direction_of([one for one in columns if one is not column])
     leaves = [doubt or _seen(column, money), *_symbol(money), *_sign(money, direction), *_marks(money)]
@@ -89,10 +86,9 @@ def _doubt(score: int, column: SampleColumn, equal: list[SampleColumn]) -> Leaf 
     """The question of the column, where its name does not tell that it is the amount."""
     place, name = "amount.column", column.name
     if _scaled(column):
-        why = f"'{name}' speaks of cents, thousands or their like, and the import reads whole units of the currency, such as euros"
-        return todo(
-            place, why, f"{name}, if it counts whole units; otherwise the name of a column with such numbers, written before the import"
-        )
+        why = f"'{name}' speaks of thousands or their like, and the import reads units of the currency, such as euros, or minor ones"
+        ask = f"{name}, if it counts such units; otherwise the name of a column with such numbers, written before the import"
+        return todo(place, why, ask)
     if score < _SURE:
         return todo(
             place, f"'{name}' fits best, but its name speaks of something else than the amount of a payment", f"{name}, or another column"
@@ -104,7 +100,7 @@ def _doubt(score: int, column: SampleColumn, equal: list[SampleColumn]) -> Leaf 
 
 
 def _scaled(column: SampleColumn) -> bool:
-    """Whether a name says that the numbers are cents, thousands or their like."""
+    """Whether a name says that the numbers are thousands or their like."""
     return column.has(*_SCALED) or any(part in "".join(column.words) for part in _SCALED_PARTS)
 
 
@@ -128,16 +124,24 @@ def _pair(columns: list[SampleColumn]) -> Part | None:
             leaves = [
                 leaf("amount.debit", debit.name, f"each row has a number here or in '{credit.name}'"),
                 leaf("amount.credit", credit.name, f"the other one; {credit.known:,} rows have a number here"),
-                todo("amount.sign", "a credit counts as negative, and a payment is not negative", _credits_ask(debit)),
+                _credits_asked(debit),
                 *_marks(first),
             ]
             return Part(leaves, (debit.name, credit.name))
     return None
 
 
-def _credits_ask(debit: SampleColumn) -> str:
-    nothing = "null" if debit.known < debit.rows else "0"
-    return f"any, if credits are payments, too; otherwise positive, with filter: [{{column: {debit.name}, drop: [{nothing}]}}]"
+def _credits_asked(debit: SampleColumn) -> Leaf:
+    """The sign of debits and credits; of the answer `positive`, a filter that takes credits out."""
+    credit = None if debit.known < debit.rows else "0"
+    shown = "null" if credit is None else credit
+    ask = f"any, if credits are payments, too; otherwise positive, with filter: [{{column: {debit.name}, drop: [{shown}]}}]"
+    question = todo("amount.sign", "a credit counts as negative, and a payment is not negative", ask)
+    return question._replace(implied={"positive": _without(debit.name, [credit])})
+
+
+def _without(column: str, values: list[str | None]) -> Leaf:
+    return leaf("filter", [{"column": column, "drop": values}], "rows with these values are credits")
 
 
 def _one_each(debit: SampleColumn, credit: SampleColumn) -> bool:
@@ -164,8 +168,10 @@ def _sign(money: Money, direction: Direction | None) -> list[Leaf]:
     if direction is not None:
         name, credits_ = direction.column.name, listed(direction.credits) or "the value of credits"
         why = f"'{name}' ({direction.column.shown()}) seems to say which amounts are credits; a payment is a debit"
-        ask = f"any, if credits are payments, too; otherwise {'negative' if negative else 'positive'}, with filter:"
-        return [todo("amount.sign", why, f"{ask} [{{column: {name}, drop: [{credits_}]}}]")]
+        sign = "negative" if negative else "positive"
+        ask = f"any, if credits are payments, too; otherwise {sign}, with filter: [{{column: {name}, drop: [{credits_}]}}]"
+        further = {sign: _without(name, [*direction.credits])} if direction.credits else {}
+        return [todo("amount.sign", why, ask)._replace(implied=further)]
     return [leaf("amount.sign", "negative", "no number of the rows read is above zero")] if negative else []
 
 
@@ -182,9 +188,3 @@ def _marks(money: Money) -> list[Leaf]:
     if thousands is not None:
         leaves.append(leaf("csv.thousands", thousands, "the mark between the thousands of the amounts"))
     return leaves
-
-
-def _whole_amounts(column: SampleColumn, money: Money) -> tuple[str, ...]:
-    if money.decimals == 0 and column.dtype != pl.Float64 and len(money.numbers) > 1:
-        return (f"all amounts of '{column.name}' are whole numbers: if they count cents, divide them before the import",)
-    return ()

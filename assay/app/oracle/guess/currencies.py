@@ -112,8 +112,10 @@ def currency_of(sample: Sample, used: set[str], amount: Part, told: str | None, 
 def _by_column(column: SampleColumn) -> Part:
     codes = _codes(column)
     leaves = [leaf("currency.column", column.name, f"its name, and all values are codes of ISO 4217: {column.shown()}")]
-    if len(codes) > 1:
-        leaves.append(leaf("currencies", sorted(codes), "the codes of the rows read; amounts of several currencies are not added"))
+    why = "the codes of the rows read; amounts of several currencies are not added"
+    if len(codes) == 1:
+        why = "the only code of the rows read; a policy for this mapping adds amounts of this currency, and refuses others"
+    leaves.append(leaf("currencies", sorted(codes), why))
     return Part(leaves, (column.name,))
 
 

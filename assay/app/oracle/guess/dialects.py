@@ -32,6 +32,9 @@ _WHY: Final = {
     "quote": "values stand between these marks",
 }
 
+#: bytes that cp1252 has no letter for
+_NOT_OF_WINDOWS: Final = rb"[\x81\x8d\x8f\x90\x9d]"
+
 
 class Written(NamedTuple):
     """How a CSV is written; the lines of the mapping that say so; the first fault where no form fits."""
@@ -49,9 +52,11 @@ def encoding_of(head: bytes) -> tuple[str | None, str]:
         head.decode()
     except UnicodeDecodeError as error:
         byte = f"byte 0x{head[error.start]:02X} is not UTF-8"
+        if re.search(_NOT_OF_WINDOWS, head):
+            return "latin-1", f"{byte}, and others are not of cp1252. Look at names with accents after the import"
         if re.search(rb"[\x80-\x9f]", head):
             return "cp1252", f"{byte}, and bytes from 0x80 to 0x9F are letters and marks of Windows"
-        return "latin-1", f"{byte}; latin-1 and cp1252 read all bytes of the rows read alike. Look at names with accents after the import"
+        return "cp1252", f"{byte}; latin-1 reads the rows read alike. Look at names with accents after the import"
     return None, ""
 
 

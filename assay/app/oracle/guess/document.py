@@ -54,6 +54,10 @@ def _line(leaf: Leaf, indent: str) -> list[str]:
 
 def _scalar(value: Any, *, flow: bool = False) -> str:
     """A value as YAML writes it, in quotation marks where it would be read as something else."""
+    if value is None:
+        return "null"
+    if isinstance(value, list):
+        return "[" + ", ".join(_scalar(item, flow=True) for item in value) + "]"
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_scalar(key, flow=True)}: {_scalar(item, flow=True)}" for key, item in value.items()) + "}"
     if isinstance(value, str) and (value == "" or not _reads_as(value, flow=flow)):

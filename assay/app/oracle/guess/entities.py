@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from assay.app.oracle.guess.columns import SampleColumn
-from assay.app.oracle.guess.leaves import Leaf, Part, leaf, listed
+from assay.app.oracle.guess.leaves import Leaf, Part, leaf, listed, todo
 from assay.app.oracle.guess.sample import Sample
 from assay.app.oracle.guess.times import reading
 from assay.app.oracle.guess.words import plain_label
@@ -16,7 +16,9 @@ from assay.contracts.truth_names import gate_truth_names, plain_name
 
 #: word of a header → name of the entity; the payer's side comes first
 _ENTITIES: Final = {
-    "kunden": "customer", "karten": "card", "auftraggeber": "payer", "empfanger": "payee",
+    "kunden": "customer", "karten": "card", "auftraggeber": "payer", "empfanger": "payee", "zahler": "payer",
+    "zahlungspflichtiger": "payer",
+    "zahlungsempfanger": "payee", "begunstigter": "payee", "ordering": "payer", "remitter": "payer",
     "customer": "customer", "cust": "customer", "client": "customer", "user": "customer", "cardholder": "customer", "kunde": "customer",
     "account": "account", "acct": "account", "acc": "account", "iban": "account", "konto": "account",
     "card": "card", "cc": "card", "pan": "card", "karte": "card",
@@ -144,6 +146,7 @@ def entities_of(sample: Sample, used: set[str]) -> Part:
     leaves: list[Leaf] = []
     notes: list[str] = []
     taken: list[str] = []
+    taken_columns: list[str] = []
     for name, column in [*named, *keys]:
         label = name if name not in taken else plain_label(column.name, name)
         if (
@@ -158,11 +161,28 @@ def entities_of(sample: Sample, used: set[str]) -> Part:
             notes.append(f"'{column.name}' is no id of its own: its {column.distinct} small numbers repeat under several of '{owner.name}'")
             continue
         taken.append(label)
+        taken_columns.append(column.name)
+        if name == "account" and _whose(column, named) is not None:
+            leaves.append(_asked(column, _whose(column, named) or column))
+            continue
         by = "values with letters and digits" if _entity(column) is None and not column.has(*_KEY) else "the name of the column"
         leaves.append(leaf(f"entities.{label}", column.name, f"{by}; {column.said()}"))
     if not leaves:
         notes.append("no column names a customer, a card or a merchant; a policy needs entities for its features")
-    return Part(leaves, tuple(one.value for one in leaves), tuple(notes))
+    return Part(leaves, tuple(taken_columns), tuple(notes))
+
+
+def _whose(column: SampleColumn, named: list[tuple[str, SampleColumn]]) -> SampleColumn | None:
+    """The column of the sender beside which an account of nobody may be the recipient's, as in a statement of an account."""
+    return next((sender for role, sender in named if role == "payer" and sender is not column), None)
+
+
+def _asked(column: SampleColumn, sender: SampleColumn) -> Leaf:
+    why = (
+        f"'{sender.name}' names the sender; '{column.name}' does not say whose account it is, and in a statement it may be the recipient's"
+    )
+    ask = f"{column.name}, if it is the account of the payer; of the recipient, write the line payee: {column.name} in place of this one"
+    return todo("entities.account", why, ask)
 
 
 def _is_key(column: SampleColumn) -> bool:

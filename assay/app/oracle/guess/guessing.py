@@ -10,10 +10,12 @@ from assay.app.oracle.guess.amounts import amount_of
 from assay.app.oracle.guess.columns import SampleColumn
 from assay.app.oracle.guess.currencies import currency_of
 from assay.app.oracle.guess.entities import entities_of, id_of
+from assay.app.oracle.guess.headers import HEADER
 from assay.app.oracle.guess.leaves import Guess, Leaf, Part, leaf, listed
 from assay.app.oracle.guess.sample import Sample
 from assay.app.oracle.guess.times import time_of
 from assay.app.oracle.guess.truths import tells_truth, truth_of
+from assay.app.oracle.guess.units import unit_of
 from assay.app.oracle.guess.words import plain_label
 from assay.app.oracle.text_columns import SHORTENED
 from assay.contracts.limits import ATTRIBUTE_CHARS_MAX, ATTRIBUTES_MAX, LABEL_CHARS_MAX
@@ -47,11 +49,12 @@ def guess(sample: Sample, name: str) -> Guess:
     amount, told, decimals = amount_of(sample, used)
     take(amount)
     currency = take(currency_of(sample, used, amount, told, decimals))
+    unit = unit_of(sample, amount, currency)
     id_ = take(id_of(sample, used))
     kind = take(_kind(sample, used))
     entities = take(entities_of(sample, used))
     attributes = take(_attributes(sample, used))
-    parts = [id_, time, amount, currency, kind, entities, attributes, truth]
+    parts = [id_, time, amount, unit, currency, kind, entities, attributes, truth]
     text = {*id_.used, *kind.used, *entities.used, *truth.used}
     form = [*sample.form, *_words(sample, text)]
     lines = [*head, *(one for part in parts for one in part.leaves), *form]
@@ -86,7 +89,8 @@ def _kind_score(column: SampleColumn) -> int:
 
 def _attributes(sample: Sample, used: set[str]) -> Part:
     """All other columns that may travel with a payment; many of one name and a number by a pattern."""
-    left = [column for column in sample.without(used) if _may_travel(column)]
+    unnamed = any(line.place == HEADER and line.ask for line in sample.form)  # one of them may be the truth
+    left = [column for column in sample.without(used) if not unnamed and _may_travel(column)]
     names = [column.name for column in left][:ATTRIBUTES_MAX]
     notes = []
     if len(left) > len(names):

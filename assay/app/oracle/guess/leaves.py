@@ -57,15 +57,17 @@ def leaf(place: str, value: Any, why: str) -> Leaf:
 def said(leaves: Iterable[Leaf], answers: dict[str, Any]) -> list[Leaf]:
     """The lines with the reader's answers (place → value) in place of TODO."""
     found: list[Leaf] = []
+    apart: list[Leaf] = []
     for one in leaves:
         if not one.ask or one.place not in answers:
             found.append(one)
             continue
         answer = answers[one.place]
         found.append(one._replace(value=_answered(one.value, answer), why="said by the caller", ask="", implied={}))
-        if str(answer) in one.implied:
-            found.append(one.implied[str(answer)])
-    return found
+        further = one.implied.get(str(answer))
+        if further is not None:
+            (found if further.path[0] == one.path[0] else apart).append(further)
+    return [*found, *apart]
 
 
 def _answered(value: Any, answer: Any) -> Any:

@@ -16,6 +16,7 @@ import polars as pl
 from assay.app.oracle.column_types import of_one_type, plain_types
 from assay.app.oracle.csv_text import BOM, GZIP, ZSTD, from_header
 from assay.app.oracle.guess.dialects import Written, encoding_of, whole_rows, written
+from assay.app.oracle.guess.headers import header_line, named_columns
 from assay.app.oracle.guess.leaves import Leaf, leaf
 from assay.app.oracle.guess.sample import Sample, sample_of
 from assay.app.oracle.mapping_csv import CsvForm
@@ -34,8 +35,11 @@ _NOTHING: Final = b" \t\r\n\v\f\0\xef\xbb\xbf\xff\xfe"
 _ENDS: Final = "the beginning, the middle and the end"
 
 
-def read_sample(path: Path, rows_max: int = ROWS_MAX, window: int = WINDOW_BYTES) -> Sample:
-    """Columns with at most `rows_max` rows. Raises Quarantine as the import does for a file that it cannot read."""
+def read_sample(path: Path, rows_max: int = ROWS_MAX, window: int = WINDOW_BYTES, header: Sequence[str] = ()) -> Sample:
+    """Columns with at most `rows_max` rows. `header` names the columns of a CSV whose first line is a row.
+
+    Raises Quarantine as the import does for a file that it cannot read.
+    """
     try:
         suffix = kind_of(path)
         if suffix in ("", ".parquet"):
@@ -43,7 +47,8 @@ def read_sample(path: Path, rows_max: int = ROWS_MAX, window: int = WINDOW_BYTES
         windows, read = _windows(path, window)
         if not windows[0].strip(_NOTHING):
             raise Quarantine(Reason.INPUT_EMPTY, "the input file is empty", where=str(path), remedy="Give a file with rows.")
-        sample = (_csv if suffix in (".csv", ".tsv") else _json_lines)(path, windows, rows_max, read)
+        text = suffix in (".csv", ".tsv")
+        sample = _csv(path, windows, rows_max, read, header) if text else _json_lines(path, windows, rows_max, read)
     except (*READ_ERRORS, EOFError, zlib.error, UnicodeError, csv.Error) as error:
         raise damaged(path, error) from None
     if not sample.rows:
@@ -83,8 +88,8 @@ def _whole_lines(text: bytes) -> bytes:
     return text[: text.rfind(b"\n") + 1]
 
 
-def _csv(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Sample:
-    encoding, why = encoding_of(windows[0])
+def _csv(path: Path, windows: Sequence[bytes], rows_max: int, read: str, names: Sequence[str]) -> Sample:
+    encoding, why = encoding_of(b"".join(windows))
     texts = [
         window.decode(encoding or "utf-8", errors="strict" if number == 0 else "replace").encode() for number, window in enumerate(windows)
     ]
@@ -94,6 +99,9 @@ def _csv(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Samp
         place = f"row {found.fault.row}" if found.fault.row else "the header"
         raise unreadable(f"{path}, {place}", found.fault.what, found.fault.remedy)
     header, *first = _fields(from_header(texts[0].removeprefix(BOM), found.form), found.form)
+    line = header_line(header, first, names)
+    if line is not None:
+        header, first = named_columns(path, header, names), [header, *first]
     parts = [first]
     for text in texts[1:]:
         rows = _fields(_plain_marks(text, found), found.form)
@@ -103,6 +111,7 @@ def _csv(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Samp
             read = "the beginning of the file"
     taken, read = _some(parts, rows_max, read)
     form = [leaf("csv.encoding", encoding, why)] if encoding else []
+    form += [] if line is None else [line]
     return sample_of(_frame(header, taken), _said(len(taken), read), [*form, *found.leaves])
 
 
@@ -145,7 +154,7 @@ def _said(rows: int, read: str) -> str:
 
 
 def _json_lines(path: Path, windows: Sequence[bytes], rows_max: int, read: str) -> Sample:
-    encoding, why = encoding_of(windows[0])
+    encoding, why = encoding_of(b"".join(windows))
     texts = [window.decode(encoding or "utf-8", errors="replace") for window in windows]
     lines = [[line for line in text.split("\n") if line.strip()] for text in texts]  # a text may hold other marks that end lines
     taken, read = _some(lines, rows_max, read)

@@ -9,7 +9,8 @@ import polars as pl
 from assay.app.oracle.guess.columns import SampleColumn
 from assay.app.oracle.guess.leaves import Leaf, Part, leaf, listed, todo
 from assay.app.oracle.guess.sample import Sample
-from assay.app.oracle.guess.times import looks_told, told_time_of
+from assay.app.oracle.guess.times import looks_told, reading, told_time_of
+from assay.app.oracle.mapping_truth import NOT_NULL
 from assay.contracts.truth_names import gate_truth_names, plain_name
 
 _STRONG: Final = ("fraud", "fraudulent", "fraude", "betrug", "chargeback", "scam", "investigation", "dispute", "disputed")
@@ -38,6 +39,8 @@ _LEGIT_VALUES: Final = (
     "non-fraud", "clean", "valid", "benign",
 )  # fmt: skip
 _VALUES_MAX: Final = 20
+#: points of a column with the times of frauds: a flag says more
+_DATED: Final = 5
 #: words, and parts of names, with which a flag of 1 may mean a good payment, or something else than fraud
 _TURNED: Final = (
     "not", "no", "non", "un", "isnt", "without", "free", "good", "ok", "okay", "normal", "clean", "cleared", "safe", "benign", "valid",
@@ -58,7 +61,9 @@ def truth_of(sample: Sample, used: set[str]) -> Part:
     candidates = [(score, column) for column in sample.without(used) if (score := _score(column)) > 0]
     if not candidates:
         return Part([], notes=("no column tells which payments are fraud; add 'truth' if one does",))
-    _, column = max(candidates, key=lambda one: one[0])
+    score, column = max(candidates, key=lambda one: one[0])
+    if score == _DATED and (dated := _dated(column)) is not None:
+        return _with_also(sample, used, [*dated.leaves], {column.name}, column.every.is_not_null())
     positive, fraud = _positive(column)
     leaves = [
         leaf("truth.column", column.name, f"the name of the column, and its {column.distinct} values: {column.shown()}"),
@@ -70,11 +75,17 @@ def truth_of(sample: Sample, used: set[str]) -> Part:
         leaves += time.leaves
     else:
         leaves.append(todo("truth.delay", "the file does not say when a fraud is known", _DELAY_ASK))
-    taken = {*used, column.name, *(time.used if time else ())}
+    own = {column.name, *(time.used if time else ())}
+    return _with_also(sample, used, leaves, own, None if fraud is None else column.every.str.to_lowercase() == fraud)
+
+
+def _with_also(sample: Sample, used: set[str], leaves: list[Leaf], own: set[str], fraud: pl.Series | None) -> Part:
+    """The lines and those of further columns that tell the truth; `own` are the columns of the lines, `fraud` is known of rows."""
+    taken = used | own
     weak = [one.name for one in sample.without(taken) if one.has(*_WEAK) and one.distinct <= _VALUES_MAX and not tells_truth(one)]
     doubts = (f"{listed(weak)}: take it out of the payments if it is not known before they are decided",) if weak else ()
-    also, notes = _also(sample, taken, None if fraud is None else column.every.str.to_lowercase() == fraud)
-    return Part([*leaves, *also], (*taken - used, *(also[0].value if also else ())), (*notes, *doubts))
+    also, notes = _also(sample, taken, fraud)
+    return Part([*leaves, *also], (*own, *(also[0].value if also else ())), (*notes, *doubts))
 
 
 def tells_truth(column: SampleColumn) -> bool:
@@ -83,7 +94,19 @@ def tells_truth(column: SampleColumn) -> bool:
     return plain in gate_truth_names() or any(word in plain for word in _PARTS) or column.has(*_STRONG)
 
 
+def _dated(column: SampleColumn) -> Part | None:
+    """The lines of a column with the times of frauds, which no other payment has."""
+    time = reading(column, "truth.time")
+    if time is None or not 0 < column.known < column.rows:
+        return None
+    why = f"{column.known:,} of {column.rows:,} rows have a time here, such as {column.text[0]}, and the name of the column"
+    fraud = leaf("truth.positive", NOT_NULL, "a row with a time is a fraud, one without is none; is it so in your file?")
+    return Part([leaf("truth.column", column.name, why), fraud, *time.leaves], (column.name,))
+
+
 def _score(column: SampleColumn) -> int:
+    if column.plain and tells_truth(column) and _dated(column) is not None:
+        return _DATED
     if not column.plain or not 0 < column.distinct <= _VALUES_MAX:
         return 0
     values = {value.lower() for value, _ in column.counts}

@@ -1,0 +1,85 @@
+"""The tiny world behaves: every figure lies in its corridor, and the figures themselves tell what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from assay.app.stores.objects import DirectoryStore
+from assay.app.world.difficulty import boosted_lift, merchant_lift, stump_recall
+from assay.app.world.generation import generate_world
+from assay.app.world.measures import Corridors, Measure, cramers_v, gini
+from assay.app.world.report import report_world
+from assay.engine.parameters import shipped
+
+NOW_US = 1_790_000_000_000_000
+CORRIDORS = shipped("tiny").of(Corridors)
+#: every measure of the report
+NAMES = [(group, name) for group in ("prevalence", "shape", "bank", "difficulty") for name in dict(CORRIDORS)[group]]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the tiny world."""
+    return tmp_path_factory.mktemp("world") / "report.html"
+
+
+@pytest.fixture(scope="module")
+def measures(page: Path) -> dict[tuple[str, str], Measure]:
+    """The measures of the tiny world of seed 1, as `assay world report` takes them."""
+    store = DirectoryStore(page.parent / "pack")
+    generate_world(store, "tiny", 1, 2, NOW_US)
+    return {(one.group, one.name): one for one in report_world(store, page)}
+
+
+@pytest.mark.parametrize(("group", "name"), NAMES)
+def test_a_figure_of_the_tiny_world_lies_in_its_corridor(measures: dict[tuple[str, str], Measure], group: str, name: str) -> None:
+    found = measures[group, name]
+    assert found.holds, f"{found.value:g} is outside {found.least:g} to {found.most:g}"
+
+
+def test_the_page_stands_alone_and_shows_every_figure(measures: dict[tuple[str, str], Measure], page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    assert text.count("✓ within") == len(measures)
+    assert [mark for mark in ("<script", "http:", "https:", "@import", "url(") if mark in text] == []
+    assert text.count("<svg") > 40
+
+
+@pytest.mark.parametrize(("counts", "expected"), [([5, 5, 5, 5], 0.0), ([0, 0, 0, 12], 0.75), ([1, 3], 0.25)])
+def test_gini_is_that_of_the_textbook(counts: list[int], expected: float) -> None:
+    assert gini(np.array(counts)) == pytest.approx(expected)
+
+
+def test_cramers_v_is_one_where_the_code_tells_the_truth_and_nothing_where_it_does_not() -> None:
+    truth = np.arange(1000) % 4 == 0
+    assert cramers_v(truth, truth.astype(np.int64)) == pytest.approx(1.0)
+    assert cramers_v(truth, np.arange(1000) // 4 % 2) == pytest.approx(0.0, abs=1e-9)
+
+
+def planted(rows: int = 20_000) -> tuple[pl.DataFrame, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Numbers of which one tells every fraud, and the truth."""
+    draws = np.random.Generator(np.random.PCG64(1))
+    truth = draws.random(rows) < 0.02
+    told = np.where(truth, 7.0, draws.integers(0, 7, rows))
+    return pl.DataFrame({"told": told, "noise": draws.random(rows)}), truth
+
+
+def test_a_column_that_tells_every_fraud_is_found() -> None:
+    columns, truth = planted()
+    assert stump_recall(columns.to_numpy(), truth) == pytest.approx(1.0)
+    assert stump_recall(columns.select("noise").to_numpy(), truth) < 0.3
+    later = np.arange(len(truth)) >= 12_000
+    assert boosted_lift(columns.to_numpy(), truth, later) > 40
+    assert boosted_lift(columns.select("noise").to_numpy(), truth, later) < 2
+
+
+def test_merchants_that_have_the_fraud_are_found() -> None:
+    rows = 20_000
+    bad = [f"m{i % 50}" for i in range(rows)]
+    truth = np.array([i % 50 == 7 and i % 3 == 0 for i in range(rows)])
+    later = np.arange(rows) >= 12_000
+    assert merchant_lift(bad, truth, later) > 10
+    assert merchant_lift(bad, np.arange(rows) % 37 == 0, later) < 2
