@@ -20,7 +20,7 @@ from assay.app.stream_view.sorting import Room
 from assay.app.stream_view.view import SortedView, ViewSorter, sortable
 
 #: what Python and its libraries take of the memory before there is a row
-OWN_MIB = 256
+OWN_MIB = 320
 #: a part of a view is written as a whole
 MEMORY_MIB_MIN = 768
 
