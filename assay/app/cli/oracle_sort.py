@@ -21,7 +21,7 @@ from assay.app.stream_view.view import SortedView, ViewSorter, sortable
 
 #: what Python and its libraries take of the memory before there is a row
 OWN_MIB = 320
-#: a part of a view is written as a whole
+#: parts of a view are written as wholes: a few of them have to fit
 MEMORY_MIB_MIN = 768
 
 
