@@ -40,7 +40,7 @@ def sorted_parts(
     pack = SealedPack(store, NOWHERE, Interface({}, {}))
     room = Room(memory, root / "spill", workers)
     with pool_of(room) as pool:
-        view = ViewParts(store, "view", keys, pool=pool, window=workers, part_rows=part_rows, told=lambda _: None)
+        view = ViewParts(store, "view", keys, pool=pool, window=workers, memory=memory, part_rows=part_rows, told=lambda _: None)
         done = RowSorter(pack, parts, frames[0].columns, keys, room, pool).sort(view.add, lambda _: None)
         found = view.end()
     return [store.read(part.path) for part in view.parts], done, found

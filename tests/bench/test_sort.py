@@ -17,7 +17,7 @@ from assay.contracts.reasons import Reason
 
 
 def test_figures_are_those_of_the_command(tmp_path: Path) -> None:
-    figures = run(["--rows", "4000", "--rounds", "1", "--no-rival", "--folder", str(tmp_path), "--memory-mib", "512"])
+    figures = run(["--rows", "4000", "--rounds", "1", "--no-rival", "--folder", str(tmp_path), "--memory-mib", "800"])
     assert figures["rounds"][0].keys() >= {"wall_s", "cpu_s", "rss_mib", "rows_per_s", "steps_s", "spilled_mib"}
     assert figures["rounds"][0]["steps_s"].keys() >= {"survey", "decode", "raw statistics", "order", "encode", "sorted statistics"}
     assert "4,000 events" in figures["measured"] and list(tmp_path.iterdir()) == []

@@ -21,7 +21,8 @@ from assay.app.stream_view.view import SortedView, ViewSorter, sortable
 
 #: what Python and its libraries take of the memory before there is a row
 OWN_MIB = 256
-MEMORY_MIB_MIN = OWN_MIB + 64
+#: a part of a view is written as a whole
+MEMORY_MIB_MIN = 768
 
 
 def sort_outputs(

@@ -30,10 +30,9 @@ from assay.contracts.reasons import Reason
 _TEXT_BYTES = 32
 #: columns of so many rows fit into a processor's own cache, where rows are put in order some three times as fast
 BUCKET_ROWS = 262_144
-#: of the memory for rows: a bucket that is sorted, a stretch of a part that is read
-BUCKET_SHARE, STRETCH_SHARE = 12, 12
-#: the other rows in memory are being read, sorted and written
-HELD_SHARE = 2
+#: of the memory for rows, one part in so many: a bucket that is ordered, a stretch that is read (some of each at once, each held twice
+#: for a while), all parts that are published, all rows that wait
+BUCKET_SHARE, STRETCH_SHARE, PUBLISH_SHARE, HELD_SHARE = 48, 24, 4, 3
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from assay.app.pack.interface import CatalogueOutput
 from assay.app.pack.sealed_pack import PackPart, SealedPack
 from assay.app.stores.objects import LargeObjects, ObjectExists
 from assay.app.stream_view.pinned_keys import SORT_KEYS, TIES, dropped_columns
-from assay.app.stream_view.sorting import Room, RowSorter, Sorted, pool_of
+from assay.app.stream_view.sorting import PUBLISH_SHARE, Room, RowSorter, Sorted, pool_of
 from assay.app.stream_view.statistics import Statistics
 from assay.app.stream_view.view_parts import PART_ROWS, ViewPart, ViewParts, encoded
 from assay.contracts import instants
@@ -83,6 +83,7 @@ class ViewSorter:
         started_us = self._now_us()
         with pool_of(self._room) as pool:
             sizes: dict[str, Any] = {"pool": pool, "window": self._room.workers, "part_rows": self._part_rows, "steps": self._room.steps}
+            sizes["memory"] = self._room.memory // PUBLISH_SHARE
             view = ViewParts(self._store, root, keys, **sizes, encode=self._encode, told=self._told)
             done = RowSorter(self._pack, parts, columns, keys, self._room, pool).sort(view.add, self._told)
             found = view.end()

@@ -20,6 +20,8 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 PART_ROWS, ROW_GROUP, ZSTD_LEVEL = 1_048_576, 262_144, 1
+#: a part that is published stands in memory as pieces, as a whole, as bytes, and as it was read back; not all at once
+COPIES = 3
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,10 @@ def encoded(rows: pl.DataFrame) -> bytes:
 
 
 class ViewParts:
-    """Cuts sorted rows into parts and publishes up to `window` of them at once. `told` is called with the rows of each published part."""
+    """Cuts sorted rows into parts and publishes up to `window` of them at once, fewer where they would take more than `memory` bytes.
+
+    `told` is called with the rows of each published part.
+    """
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class ViewParts:
         *,
         pool: Executor,
         window: int,
+        memory: int,
         part_rows: int = PART_ROWS,
         encode: Callable[[pl.DataFrame], bytes] = encoded,
         told: Callable[[int], object],
@@ -63,7 +69,7 @@ class ViewParts:
     ) -> None:
         self._store, self._root, self._keys, self._part_rows, self._encode, self._told = store, root, keys, part_rows, encode, told
         self._steps = steps or Steps()
-        self._pool, self._window = pool, window
+        self._pool, self._window, self._memory = pool, window, memory
         self._jobs: deque[Future[ViewPart]] = deque()
         self._waiting: list[pl.DataFrame] = []
         self._rows = self._begun = 0
@@ -97,7 +103,8 @@ class ViewParts:
                 self._waiting.insert(0, piece[rows - taken :])
             taken += len(pieces[-1])
         self._rows -= rows
-        if len(self._jobs) >= self._window:
+        size = sum(int(piece.estimated_size()) for piece in pieces)
+        while len(self._jobs) >= max(1, min(self._window, self._memory // (size * COPIES + 1))):
             self._finish()
         self._jobs.append(self._pool.submit(self._publish, self._begun, pieces))
         self._begun += 1
@@ -112,7 +119,9 @@ class ViewParts:
     def _publish(self, number: int, pieces: list[pl.DataFrame]) -> ViewPart:
         path = f"{self._root}/part-{number:06d}.parquet"
         with self._steps.of("encode"):
-            data = self._encode(pl.concat(pieces, rechunk=True))
+            rows = pl.concat(pieces, rechunk=True)
+            pieces.clear()
+            data = self._encode(rows)
         with self._steps.of("read back"):
             rows = pl.read_parquet(io.BytesIO(data))
         keys = [rows[key].to_physical().to_numpy() for key in self._keys]
