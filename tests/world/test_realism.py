@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from assay.app.stores.objects import DirectoryStore
+from assay.app.world.card import CARD
 from assay.app.world.difficulty import boosted_lift, merchant_lift, stump_recall
 from assay.app.world.generation import generate_world
 from assay.app.world.measures import Corridors, Measure, cramers_v, gini
@@ -39,6 +40,14 @@ def measures(page: Path) -> dict[tuple[str, str], Measure]:
 def test_a_figure_of_the_tiny_world_lies_in_its_corridor(measures: dict[tuple[str, str], Measure], group: str, name: str) -> None:
     found = measures[group, name]
     assert found.holds, f"{found.value:g} is outside {found.least:g} to {found.most:g}"
+
+
+def test_the_card_says_what_the_world_is_and_what_it_is_not_for(measures: dict[tuple[str, str], Measure], page: Path) -> None:
+    card = (page.parent / "pack" / CARD).read_text(encoding="utf-8")
+    assert card.startswith("# A synthetic bank of scale tiny, seed 1\n")
+    assert "| parties | 2,632 |" in card
+    assert "| T_CARD_TESTING_BURST | CARD_TESTING | " in card
+    assert [title for title in ("## Use it for", "## Do not use it for", "## How it drifts") if title not in card] == []
 
 
 def test_the_page_stands_alone_and_shows_every_figure(measures: dict[tuple[str, str], Measure], page: Path) -> None:

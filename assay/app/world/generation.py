@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.app.progress import unseen
 from assay.app.stores.objects import ObjectStore
+from assay.app.world.card import write_card
 from assay.app.world.making import StateTime, WorldMaker
 from assay.app.world.pack import seal, write_receipt
 from assay.app.world.scales import SCALES
@@ -51,5 +52,7 @@ def generate_world(
     parameters = shipped(scale)
     identity = identity_of(seed, parameters.of(Scenario).scenario_id, parameters.hash, sealed_digests())
     write_receipt(store, identity, scale, now_us)
-    times = WorldMaker(store, identity, parameters, segments, workers=workers, told=told).make()
+    maker = WorldMaker(store, identity, parameters, segments, workers=workers, told=told)
+    times = maker.make()
+    write_card(store, maker.published, identity, parameters, scale)
     return MadeWorld(identity, seal(store, segments, identity, now_us), scale, times)
