@@ -24,7 +24,9 @@ def main(arguments: list[str]) -> int:
     """Run `assay bench`."""
     name = arguments[0] if arguments else ""
     parser = ArgumentParser(prog="assay bench", description=__doc__, add_help=name not in BENCHES)
-    parser.add_argument("what", choices=BENCHES, help="`assay bench WHAT --help` lists its options")
+    parser.add_argument(
+        "what", choices=BENCHES, metavar="WHAT", help=f"one of {', '.join(NAMES)}; `assay bench WHAT --help` lists its options"
+    )
     parser.add_argument("--json", type=Path, help="file to write all figures to; - prints them")
     given, rest = parser.parse_known_args(arguments)
     to_file = given.json is not None and str(given.json) != "-"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from assay.app.demo.sources import WORLD
 from assay.app.oracle.generator import SHAPES
 from assay.app.oracle.mapping import Mapping, load_mapping, parse_mapping, shipped_mappings
 from assay.app.oracle.samples.shelf import SAMPLES
@@ -29,7 +30,7 @@ DOCUMENT: dict[str, Any] = {
 
 
 def test_every_generated_shape_has_a_shipped_mapping() -> None:
-    assert shipped_mappings() == sorted([*SHAPES, *SAMPLES])
+    assert shipped_mappings() == sorted([*SHAPES, *SAMPLES, WORLD])
     for name in shipped_mappings():
         assert load_mapping(name).mapping == name
 

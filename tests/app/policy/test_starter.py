@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
 from pathlib import Path
 
@@ -80,7 +81,7 @@ def test_the_command_writes_one_that_fits_a_mapping_and_checks_it(
     assert f"--mapping {name} --policy ./my-shop" in said
     assert policy.feature_plan.feature_set == "my_shop"
     assert policy.feature_plan.entities == tuple(mapping.entities)
-    assert said.count(", ".join(mapping.entities)) >= 2
+    assert re.sub(r"[│\s]+", " ", said).count(", ".join(mapping.entities)) >= 2  # a long list goes over two lines of the table
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
