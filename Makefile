@@ -36,7 +36,7 @@ setup-site:
 	@$(SETUP) packages docs
 
 setup-kernels:
-	@$(SETUP) packages kernels engine
+	@$(SETUP) packages kernels
 
 demo: setup ## payments of a synthetic bank through Kafka to audited decisions, replayed and reported
 	@$(BIN)/assay demo $(or $(ARGS),--world tiny)
