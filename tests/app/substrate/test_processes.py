@@ -121,7 +121,7 @@ def test_a_server_answers_when_start_returns_and_stop_leaves_nothing(room: Path)
     members = family_of(server.pid)
     assert ask(server.port) == server.pid
     server.stop()
-    until(lambda: gone(members))  # the system takes a moment to end a process that it was told to kill
+    assert gone(members)
     assert not server.alive
 
 
@@ -179,7 +179,7 @@ def test_a_detached_server_outlives_its_owner_and_is_stopped_from_elsewhere(room
     members = family_of(server.pid)
     assert server.alive
     server.stop()
-    until(lambda: gone(members))  # the system takes a moment to end a process that it was told to kill
+    assert gone(members)
     assert not state.read(room)[0].alive
 
 
