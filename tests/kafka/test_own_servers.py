@@ -43,6 +43,7 @@ def test_a_kafka_that_was_begun_before_there_were_users_goes_on_without(tmp_path
         assert "kept" in KafkaAdmin(now.address).partitions()
 
 
+@pytest.mark.long
 def test_a_run_on_servers_of_its_own_is_proven_and_looked_into_and_shows_no_password(tmp_path: Path) -> None:
     world = seal(tmp_path, seed=52, rows=ROWS)
     demo = Demo(tmp_path, world, "", "")
@@ -99,6 +100,7 @@ def label(run: Run, payment: str) -> int:
         return int(answer.status)
 
 
+@pytest.mark.long
 def test_a_live_run_on_servers_of_its_own_takes_payments_and_labels_and_is_read_with_the_password_of_the_reader(tmp_path: Path) -> None:
     up = Up(tmp_path / "live", "", "")
     try:
