@@ -8,11 +8,14 @@ import numpy as np
 import polars as pl
 import pytest
 
+from assay.app.oracle.importer import import_world
+from assay.app.oracle.mapping import load_mapping
 from assay.app.stores.objects import DirectoryStore
 from assay.app.world.card import CARD
 from assay.app.world.difficulty import boosted_lift, merchant_lift, stump_recall
-from assay.app.world.generation import generate_world
+from assay.app.world.generation import SEGMENTS, generate_world
 from assay.app.world.measures import Corridors, Measure, cramers_v, gini
+from assay.app.world.payments import write_payments
 from assay.app.world.report import report_world
 from assay.engine.parameters import shipped
 
@@ -48,6 +51,18 @@ def test_the_card_says_what_the_world_is_and_what_it_is_not_for(measures: dict[t
     assert "| parties | 2,632 |" in card
     assert "| T_CARD_TESTING_BURST | CARD_TESTING | " in card
     assert [title for title in ("## Use it for", "## Do not use it for", "## How it drifts") if title not in card] == []
+
+
+def test_the_payments_of_the_world_are_sealed_under_its_shipped_mapping(measures: dict[tuple[str, str], Measure], page: Path) -> None:
+    """The importer refuses a label that is not later than its payment, and truth on a live row."""
+    file = page.parent / "payments.parquet"
+    written = write_payments(DirectoryStore(page.parent / "pack"), SEGMENTS, file)
+    world = import_world(file, load_mapping("world"), DirectoryStore(page.parent / "store"), NOW_US, lambda *_: None)
+    told = world.manifest.truth_summary
+    assert told is not None
+    assert world.manifest.rows == len(written)
+    assert told.emitted == written["bank_label"].is_in(["BANK_CONFIRMED_FRAUD", "CHARGEBACK_WRITTEN_OFF"]).sum() > 300
+    assert written["bank_label"].null_count() > 0  # nobody opened a case
 
 
 def test_the_page_stands_alone_and_shows_every_figure(measures: dict[tuple[str, str], Measure], page: Path) -> None:

@@ -11,6 +11,7 @@ from assay.engine.parameters import Parameters
 from assay.engine.scenario import Scenario
 
 CARD = "WORLD_CARD.md"
+#: what a world is counted by → its output
 _COUNTED = {
     "parties": "s1_party_base_6A",
     "accounts": "s2_account_base_6A",
@@ -48,7 +49,7 @@ def write_card(store: ObjectStore, view: Publication, identity: WorldIdentity, p
 def world_card(view: Publication, identity: WorldIdentity, parameters: Parameters, scale: str) -> str:
     """The page. The same world has the same card."""
     scenario = parameters.of(Scenario)
-    counts = [f"| {name} | {sum(part.rows for part in view.parts(output)):,} |" for name, output in _COUNTED.items()]
+    counts = [f"| {name} | {count:,} |" for name, count in counts_of(view).items()]
     facts = {**identity.tokens(), "release": RELEASE, "begins": scenario.start_utc.isoformat(), "days": str(scenario.days)}
     return "\n".join([
         f"# A synthetic bank of scale {scale}, seed {identity.seed}\n",
@@ -60,6 +61,11 @@ def world_card(view: Publication, identity: WorldIdentity, parameters: Parameter
         "",
         _USES,
     ])  # fmt: skip
+
+
+def counts_of(view: Publication) -> dict[str, int]:
+    """How many parties, accounts and so on a world has."""
+    return {name: sum(part.rows for part in view.parts(output)) for name, output in _COUNTED.items()}
 
 
 def _campaigns(view: Publication) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from assay.app.stores.durable import replace_file
 from assay.app.stores.objects import ObjectStore
+from assay.app.world.card import counts_of
 from assay.app.world.difficulty import difficulty, is_measurable
 from assay.app.world.measures import Measure, campaign_figures, measured, taken
 from assay.app.world.pack import identity_in
@@ -16,15 +17,6 @@ from assay.engine.parameters import shipped
 
 #: more payments than this are not asked how hard their fraud is to find
 PAYMENTS_MAX = 300_000
-_COUNTED = {
-    "parties": "s1_party_base_6A",
-    "accounts": "s2_account_base_6A",
-    "instruments": "s3_instrument_base_6A",
-    "devices": "s4_device_base_6A",
-    "addresses": "s4_ip_base_6A",
-    "flows": "s3_flow_anchor_with_fraud_6B",
-    "campaigns": "s3_campaign_catalogue_6B",
-}
 
 
 def report_world(store: ObjectStore, page: Path) -> list[Measure]:
@@ -36,6 +28,5 @@ def report_world(store: ObjectStore, page: Path) -> list[Measure]:
     measures = list(taken(rows, parameters))
     if is_measurable():
         measures += difficulty(payments_of(view, PAYMENTS_MAX), parameters)
-    counts = {name: sum(part.rows for part in view.parts(output)) for name, output in _COUNTED.items()}
-    replace_file(page, world_page(identity, scale, rows, measures, counts, campaign_figures(view)).encode())
+    replace_file(page, world_page(identity, scale, rows, measures, counts_of(view), campaign_figures(view)).encode())
     return measures
