@@ -12,6 +12,8 @@ from assay.app.pack.checking import check_pack
 from assay.app.pack.interface import TRUTH_ROLE
 from assay.app.pack.sealed_pack import open_pack
 from assay.app.stores.objects import DirectoryStore
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
 
 
 def test_an_imported_world_is_a_pack_that_the_check_of_packs_passes(tmp_path: Path) -> None:
@@ -34,3 +36,15 @@ def test_the_catalogue_lists_the_columns_of_the_files(tmp_path: Path, number: in
     output = list(pack.interface.outputs.values())[number]
     frame = pl.read_parquet(pack.read(pack.parts(output)[0]))
     assert set(output.columns) == set(frame.columns)
+
+
+@pytest.mark.parametrize(
+    ("held", "reason"),
+    [(b"{", Reason.PACK_MANIFEST_INVALID), (b'{"seal_status": "SEALED_FAILED"}', Reason.PACK_SEALED_FAILED)],
+)
+def test_a_seal_that_failed_or_is_damaged_is_never_written_over(tmp_path: Path, held: bytes, reason: Reason) -> None:
+    world = small_world(tmp_path)
+    world.store.replace(f"{world.root}/_SEALED.json", held)
+    with pytest.raises(Stop) as refused:
+        small_world(tmp_path)
+    assert refused.value.reason is reason

@@ -16,7 +16,7 @@ from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import open_world
 from assay.app.stores.objects import DirectoryStore
-from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.errors import Quarantine
 from assay.contracts.ids import world_event_id
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
@@ -247,18 +247,6 @@ def test_a_column_may_have_any_name(tmp_path: Path) -> None:
     rows = pl.DataFrame({**ROWS, "__row": ["a", "b", "c", "d"]})
     world = small_world(tmp_path, rows, attributes=["__row"])
     assert world.stream_part(world.manifest.stream_view[0])["attribute.__row"].null_count() == 0
-
-
-@pytest.mark.parametrize(
-    ("held", "reason"),
-    [(b"{", Reason.PACK_MANIFEST_INVALID), (b'{"seal_status": "SEALED_FAILED"}', Reason.PACK_SEALED_FAILED)],
-)
-def test_a_seal_that_failed_or_is_damaged_is_never_written_over(tmp_path: Path, held: bytes, reason: Reason) -> None:
-    world = small_world(tmp_path)
-    world.store.replace(f"{world.root}/_SEALED.json", held)
-    with pytest.raises(Stop) as refused:
-        small_world(tmp_path)
-    assert refused.value.reason is reason
 
 
 def test_integers_and_whole_floats_are_ids_as_written(tmp_path: Path) -> None:
