@@ -51,6 +51,7 @@ BY_REASON: Final[dict[Reason, int]] = {
     **dict.fromkeys((Reason.TOPIC_UNKNOWN, Reason.DECISION_NOT_FOUND, Reason.RECEIPT_NOT_FOUND), MISSING),
     **dict.fromkeys((Reason.JAVA_MISSING, Reason.POSTGRES_MISSING), MISSING),
     **dict.fromkeys((Reason.OUTPUT_UNKNOWN, Reason.OUTPUT_MISSING), MISSING),
+    Reason.TRAFFIC_MODES_MIXED: USAGE,
     **dict.fromkeys((Reason.FILE_REFUSED, Reason.ACCESS_DENIED), FILE),
     **dict.fromkeys((Reason.BROKER_UNREACHABLE, Reason.SERVER_SILENT, Reason.DOCKER_SILENT, Reason.JAR_UNREACHABLE), AGAIN),
     Reason.DIRECTORY_BUSY: AGAIN,

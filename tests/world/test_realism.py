@@ -17,6 +17,7 @@ from assay.app.world.generation import SEGMENTS, generate_world
 from assay.app.world.measures import Corridors, Measure, cramers_v, gini
 from assay.app.world.payments import write_payments
 from assay.app.world.report import report_world
+from assay.contracts.traffic_modes import BASELINE
 from assay.engine.parameters import shipped
 
 NOW_US = 1_790_000_000_000_000
@@ -63,6 +64,21 @@ def test_the_payments_of_the_world_are_sealed_under_its_shipped_mapping(measures
     assert world.manifest.rows == len(written)
     assert told.emitted == written["bank_label"].is_in(["BANK_CONFIRMED_FRAUD", "CHARGEBACK_WRITTEN_OFF"]).sum() > 300
     assert written["bank_label"].null_count() > 0  # nobody opened a case
+
+
+def test_the_payments_without_fraud_are_the_same_flows_and_nobody_doubts_them(measures: dict[tuple[str, str], Measure], page: Path) -> None:
+    store = DirectoryStore(page.parent / "pack")
+    with_fraud = write_payments(store, SEGMENTS, page.parent / "fraud.parquet")
+    without = write_payments(store, SEGMENTS, page.parent / "baseline.parquet", BASELINE)
+    assert without.columns == with_fraud.columns
+    assert without.schema == with_fraud.schema
+    assert set(without["flow_id"]) == set(with_fraud["flow_id"])
+    assert without["fraud_label"].unique().to_list() == ["LEGIT"]
+    assert without.select(pl.col("bank_label", "known_us", "campaign_label").null_count()).row(0) == (len(without),) * 3
+    both = without.join(with_fraud, on="flow_id", suffix="_fraud")
+    moved = both.filter(pl.col("device_id") != pl.col("device_id_fraud"))
+    assert len(moved) > 300
+    assert moved["campaign_label_fraud"].null_count() == 0, "only campaigns change the devices of flows"
 
 
 def test_the_page_stands_alone_and_shows_every_figure(measures: dict[tuple[str, str], Measure], page: Path) -> None:

@@ -19,6 +19,7 @@ from assay.app.world.payments import write_payments
 from assay.app.world.proof import proofs
 from assay.app.world.report import report_world
 from assay.contracts.exit_codes import DONE, REFUTED
+from assay.contracts.traffic_modes import MODES, TrafficName
 
 JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
 
@@ -116,14 +117,17 @@ def report(
 def payments(
     place: Annotated[str, typer.Argument(help="the folder or s3://bucket/prefix of a made world")],
     out: Annotated[Path, typer.Option(help="the .parquet file to write")],
+    mode: Annotated[TrafficName, typer.Option(help="traffic with fraud, or without")] = TrafficName.FRAUD,
     *,
     as_json: JsonOption = False,
 ) -> None:
     """Write the payments of a made world as one file; import it with the mapping `world`. Labels are what the bank saw, when it knew.
 
+    The two traffics of a world are never mixed: a payment of one has its twin in the other.
+
     Example: assay world payments world --out payments.parquet
     """
-    rows = write_payments(store_of(place), SEGMENTS, out)
+    rows = write_payments(store_of(place), SEGMENTS, out, MODES[mode])
     if as_json:
         say_json({"file": str(out), "rows": len(rows), "mapping": "world"})
         return
