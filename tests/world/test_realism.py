@@ -12,15 +12,15 @@ from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.stores.objects import DirectoryStore
 from assay.app.world.card import CARD
+from assay.app.world.corridors import Measure, shipped_corridors
 from assay.app.world.difficulty import boosted_lift, merchant_lift, stump_recall
 from assay.app.world.generation import SEGMENTS, generate_world
-from assay.app.world.measures import Corridors, Measure, cramers_v, gini
+from assay.app.world.measures import cramers_v, gini
 from assay.app.world.payments import write_payments
 from assay.app.world.report import report_world
-from assay.engine.parameters import shipped
 
 NOW_US = 1_790_000_000_000_000
-CORRIDORS = shipped("tiny").of(Corridors)
+CORRIDORS = shipped_corridors()
 #: every measure of the report
 NAMES = [(group, name) for group in ("prevalence", "shape", "bank", "difficulty") for name in dict(CORRIDORS)[group]]
 

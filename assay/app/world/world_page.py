@@ -10,7 +10,8 @@ import polars as pl
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from assay.app.world import pictures
-from assay.app.world.measures import Measure, Measured
+from assay.app.world.corridors import Measure
+from assay.app.world.measures import Measured
 from assay.engine.behaviour.campaign_statistics import FIGURES
 from assay.engine.identity import WorldIdentity
 
