@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from assay.app.world.corridors import Corridors, Measure
 from assay.app.world.publication import Publication
-from assay.engine.behaviour.campaign_statistics import FIGURES, campaign_statistics
 
 F64 = NDArray[np.float64]
 #: what is detected within a minute was so at authorisation
@@ -46,15 +45,6 @@ def measured(view: Publication) -> Measured:
     sessions = pl.concat([view.read("s1_session_index_6B", part, ("arrival_count",)) for part in parts])
     openings = pl.concat([view.read("s4_case_openings_6B", part, None) for part in parts])
     return Measured(flows, sessions, openings, len(parts) == len(view.parts("s3_flow_anchor_with_fraud_6B")))
-
-
-def campaign_figures(view: Publication) -> pl.DataFrame:
-    """What the campaigns of each template did, and what the template aims at: campaign_label, flows, and each figure with its target."""
-    catalogue = view.read("s3_campaign_catalogue_6B", None, None)
-    labels = catalogue.select("campaign_id", pl.col("campaign_label").cast(pl.String))
-    plan = view.read("s3_campaign_plan_6B", None, None).join(labels, on="campaign_id", how="left")
-    aims = catalogue.group_by(pl.col("campaign_label").cast(pl.String)).agg(pl.col(f"target_{name}").first() for name in FIGURES)
-    return campaign_statistics(plan).with_columns(pl.col("campaign_label").cast(pl.String)).join(aims, on="campaign_label", how="left")
 
 
 def taken(rows: Measured, corridors: Corridors) -> Iterator[Measure]:
