@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from reported_worlds import NAMES, Measures, reported
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
 
 @pytest.fixture(scope="module")
