@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any, cast
 
@@ -85,6 +86,17 @@ class EngineWorld:
         """What a state of a segment sees, with every output as an input."""
         every = tuple(output.output_id for one in self.segments for output in one.outputs)
         return Scene(self.identity, self.parameters, segment, place, every, self.maker.published.read)
+
+    def made_otherwise(self, segment: Segment) -> Iterator[tuple[str, str, int]]:
+        """Outputs and parts whose rows are others when a segment's parts are made again, the last first, by state."""
+        for state in segment.states:
+            scene = self.scene(segment, state.name)
+            scene = replace(scene, prepared=None if state.prepare is None else state.prepare(scene))
+            for part in reversed(range(state.parts(self.parameters))):
+                made = state.make(scene, part)
+                for output in state.outputs:
+                    if not output.conformed(made[output.output_id], self.identity).equals(self.table(output.output_id, part)):
+                        yield state.name, output.output_id, part
 
     def digests(self) -> dict[str, str]:
         """Path → digest of every part."""

@@ -136,8 +136,8 @@ def what_is_removed_is_gone_and_can_be_made_again(open_store: Maker) -> None:
     assert store.read("c") == b"2"
 
 
-def at_once(open_store: Maker, write: Write) -> list[bool]:
-    """Whether each writer's write was done, of writers that begin at once."""
+def at_once(open_store: Maker, write: Write, size: int = 1_000) -> list[bool]:
+    """Whether each writer's write was done, of writers that begin at once; each writes so many bytes, all its own."""
     met: list[bool | BaseException] = []
     ready = threading.Barrier(WRITERS)
 
@@ -145,7 +145,7 @@ def at_once(open_store: Maker, write: Write) -> list[bool]:
         store = open_store()
         ready.wait(30)
         try:
-            write(store, bytes([number]) * 1_000)
+            write(store, bytes([number]) * size)
             met.append(True)
         except (ObjectExists, ObjectChanged):
             met.append(False)

@@ -10,7 +10,7 @@ from assay.contracts.ids import engine_run_id
 #: order of the tokens in every path where several appear
 TOKENS = ("seed", "parameter_hash", "manifest_fingerprint", "scenario_id", "run_id", "utc_day")
 #: changes when the rows of any output change for equal parameters
-RELEASE = "assay-engine-v1"
+RELEASE = "assay-engine-v2"
 SEED_MAX = 2**63 - 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,35 @@ def test_commands_take_a_bucket(s3: str, monkeypatch: pytest.MonkeyPatch) -> Non
     ended = assay("world", "check", f"s3://{s3}/nothing")
     assert (ended.code, "ACCESS_DENIED" in ended.err) == (73, True), ended.text
     assert "hidden" not in ended.text
+
+
+def test_packs_of_a_bucket_are_pruned_by_seed(s3: str, tmp_path: Path) -> None:
+    root = f"s3://{s3}/worlds"
+    made(store_of(f"{root}/mine"))
+    fingerprint = IDENTITY.manifest_fingerprint
+    for seed in (8, 9):
+        store = store_of(f"{root}/{seed}")
+        store.create("run_receipt.json", json.dumps({"manifest_fingerprint": fingerprint, "seed": seed}).encode())
+        store.create("data/part-000000.parquet", b"rows")
+    store_of(root).create("notes/mine.txt", b"no pack")
+    kept = ("--keep", f"{fingerprint}:{IDENTITY.seed}", "--runs", tmp_path / "runs", "--yes", "--json")
+    begin_run(tmp_path / "runs" / "r", fingerprint, 9)
+    before = list(store_of(root).keys(""))
+    ended = assay("world", "prune", root, *kept)
+    assert (ended.code, "PACK_IN_USE" in ended.err, f"--keep {fingerprint}:9" in ended.err) == (70, True, True), ended.text
+    assert list(store_of(root).keys("")) == before
+    ended = assay("world", "prune", root, "--keep", f"{fingerprint}:9", *kept)
+    found = json.loads(ended.out)
+    assert ([one["folder"] for one in found["removed"]], [one["folder"] for one in found["kept"]]) == (["8"], ["9", "mine"])
+    assert (found["removed"][0]["objects"], found["freed_bytes"]) == (2, found["removed"][0]["size_bytes"])
+    assert list(store_of(root).keys("")) == [key for key in before if not key.startswith("8/")]
+
+
+def begin_run(directory: Path, fingerprint: str, seed: int) -> None:
+    """A run that refers to a world."""
+    directory.mkdir(parents=True)
+    config = {"manifest_fingerprint": fingerprint, "seed": seed}
+    (directory / "run.json").write_text(json.dumps({"layout": 1, "config": config}))
 
 
 def test_a_pack_is_copied_between_folders_and_buckets_and_checked_there(s3: str, tmp_path: Path) -> None:

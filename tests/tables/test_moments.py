@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-import os
 import random
-import subprocess
-import sys
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +13,7 @@ from feature_worlds import SECOND, assertion, pay
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from lane_tables import LaneTables, fold_in_batches, values_of
+from plain_python import printed
 
 from assay.contracts.limits import AMOUNT_MINOR_END
 from assay.tables.entity_windows import LIMB_BITS, SUM_MAX
@@ -119,10 +116,7 @@ def test_a_constant_history_has_no_spread_however_large_its_amounts_are() -> Non
 
 
 def test_plain_python_gives_the_same_bytes() -> None:
-    text = "import test_moments as t, sys; sys.stdout.write(t.scores())"
-    given = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    plain = subprocess.run([sys.executable, "-c", text], env=given, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
-    assert plain.stdout == scores()
+    assert printed("from tables.test_moments import scores; print(scores())") == scores().strip()
 
 
 def scores() -> str:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_python import printed
 
 from assay.codecs.kernel import kernel
 from assay.engine import quantiles
@@ -28,11 +25,6 @@ KNOWN = [
         (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
     ),
 ]
-PROGRAM = """
-import hashlib, numpy as np
-import test_draws
-print(test_draws.digest())
-"""
 
 
 @kernel
@@ -84,9 +76,7 @@ def test_draws_have_the_facts_of_their_distributions() -> None:
 
 
 def test_equal_bits_come_out_without_machine_code() -> None:
-    given_ = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    plain = subprocess.run([sys.executable, "-c", PROGRAM], env=given_, capture_output=True, text=True, check=True)
-    assert plain.stdout.strip() == digest()
+    assert printed("from world.test_draws import digest; print(digest())") == digest()
 
 
 def test_names_of_a_stream_do_not_run_together() -> None:

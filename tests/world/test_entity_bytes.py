@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 from entity_worlds import identity, made_in_memory, maker, parameters_of
+from plain_python import printed
 from small_graph import files
 
 from assay.app.stores.objects import DirectoryStore
@@ -21,10 +19,6 @@ from assay.engine.entities.segment import SEGMENT_6A
 
 SMALL = parameters_of(3_000, part_parties=700)
 TINY = 80
-PROGRAM = """
-import test_entity_bytes
-print(test_entity_bytes.digest())
-"""
 
 
 def rows_of(part_parties: int, *, backwards: bool = False) -> dict[str, pl.DataFrame]:
@@ -71,9 +65,7 @@ def test_another_seed_gives_other_rows() -> None:
 
 
 def test_machine_code_and_plain_python_agree() -> None:
-    given = {**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent), *sys.path])}
-    plain = subprocess.run([sys.executable, "-c", PROGRAM], env=given, capture_output=True, text=True, check=True, timeout=120)
-    assert plain.stdout.strip() == digest()
+    assert printed("from world.test_entity_bytes import digest; print(digest())") == digest()
 
 
 def test_the_index_of_the_bundle_counts_files_in_its_own_order(store: DirectoryStore, tmp_path: Path) -> None:

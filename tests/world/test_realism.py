@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from reported_worlds import NAMES, NOW_US, Measures, reported
 
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.stores.objects import DirectoryStore
+from assay.app.world import pictures
 from assay.app.world.card import CARD
 from assay.app.world.difficulty import boosted_lift, merchant_lift, stump_recall
-from assay.app.world.generation import SEGMENTS, generate_world
-from assay.app.world.measures import Corridors, Measure, cramers_v, gini
+from assay.app.world.generation import SEGMENTS
+from assay.app.world.measures import cramers_v, gini
 from assay.app.world.payments import write_payments
-from assay.app.world.report import report_world
+from assay.app.world.words import words_of
 from assay.contracts.traffic_modes import BASELINE
-from assay.engine.parameters import shipped
-
-NOW_US = 1_790_000_000_000_000
-CORRIDORS = shipped("tiny").of(Corridors)
-#: every measure of the report
-NAMES = [(group, name) for group in ("prevalence", "shape", "bank", "difficulty") for name in dict(CORRIDORS)[group]]
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +31,18 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def measures(page: Path) -> dict[tuple[str, str], Measure]:
+def measures(page: Path) -> Measures:
     """The measures of the tiny world of seed 1, as `assay world report` takes them."""
-    store = DirectoryStore(page.parent / "pack")
-    generate_world(store, "tiny", 1, 2, NOW_US)
-    return {(one.group, one.name): one for one in report_world(store, page)}
+    return reported(page.parent, "tiny", 1)
 
 
 @pytest.mark.parametrize(("group", "name"), NAMES)
-def test_a_figure_of_the_tiny_world_lies_in_its_corridor(measures: dict[tuple[str, str], Measure], group: str, name: str) -> None:
+def test_a_figure_of_the_tiny_world_lies_in_its_corridor(measures: Measures, group: str, name: str) -> None:
     found = measures[group, name]
     assert found.holds, f"{found.value:g} is outside {found.least:g} to {found.most:g}"
 
 
-def test_the_card_says_what_the_world_is_and_what_it_is_not_for(measures: dict[tuple[str, str], Measure], page: Path) -> None:
+def test_the_card_says_what_the_world_is_and_what_it_is_not_for(measures: Measures, page: Path) -> None:
     card = (page.parent / "pack" / CARD).read_text(encoding="utf-8")
     assert card.startswith("# A synthetic bank of scale tiny, seed 1\n")
     assert "| parties | 2,632 |" in card
@@ -54,7 +50,7 @@ def test_the_card_says_what_the_world_is_and_what_it_is_not_for(measures: dict[t
     assert [title for title in ("## Use it for", "## Do not use it for", "## How it drifts") if title not in card] == []
 
 
-def test_the_payments_of_the_world_are_sealed_under_its_shipped_mapping(measures: dict[tuple[str, str], Measure], page: Path) -> None:
+def test_the_payments_of_the_world_are_sealed_under_its_shipped_mapping(measures: Measures, page: Path) -> None:
     """The importer refuses a label that is not later than its payment, and truth on a live row."""
     file = page.parent / "payments.parquet"
     written = write_payments(DirectoryStore(page.parent / "pack"), SEGMENTS, file)
@@ -66,7 +62,7 @@ def test_the_payments_of_the_world_are_sealed_under_its_shipped_mapping(measures
     assert written["bank_label"].null_count() > 0  # nobody opened a case
 
 
-def test_the_payments_without_fraud_are_the_same_flows_and_nobody_doubts_them(measures: dict[tuple[str, str], Measure], page: Path) -> None:
+def test_the_payments_without_fraud_are_the_same_flows_and_nobody_doubts_them(measures: Measures, page: Path) -> None:
     store = DirectoryStore(page.parent / "pack")
     with_fraud = write_payments(store, SEGMENTS, page.parent / "fraud.parquet")
     without = write_payments(store, SEGMENTS, page.parent / "baseline.parquet", BASELINE)
@@ -81,11 +77,20 @@ def test_the_payments_without_fraud_are_the_same_flows_and_nobody_doubts_them(me
     assert moved["campaign_label_fraud"].null_count() == 0, "only campaigns change the devices of flows"
 
 
-def test_the_page_stands_alone_and_shows_every_figure(measures: dict[tuple[str, str], Measure], page: Path) -> None:
+def test_the_page_stands_alone_and_shows_every_figure(measures: Measures, page: Path) -> None:
     text = page.read_text(encoding="utf-8")
-    assert text.count("✓ within") == len(measures)
+    assert text.count("✓ within") == len(measures) == len(NAMES)
     assert [mark for mark in ("<script", "http:", "https:", "@import", "url(") if mark in text] == []
     assert text.count("<svg") > 40
+    assert [words for words in map(words_of, measures.values()) if words.text not in unescape(text)] == []
+
+
+def test_the_page_says_what_a_code_means(page: Path, measures: Measures) -> None:
+    text = page.read_text(encoding="utf-8")
+    shown = re.sub(r"<style>.*?</style>|<[^>]*>", " ", text, flags=re.DOTALL)
+    assert [code for code in ("ATO", "T_", "MULE", "gini", "stump", "_share", "party", "flows") if code in shown] == []
+    assert "account takeover" in shown
+    assert "distance between two seeds" in shown
 
 
 @pytest.mark.parametrize(("counts", "expected"), [([5, 5, 5, 5], 0.0), ([0, 0, 0, 12], 0.75), ([1, 3], 0.25)])
@@ -123,3 +128,14 @@ def test_merchants_that_have_the_fraud_are_found() -> None:
     later = np.arange(rows) >= 12_000
     assert merchant_lift(bad, truth, later) > 10
     assert merchant_lift(bad, np.arange(rows) % 37 == 0, later) < 2
+
+
+def test_the_scale_of_amounts_begins_where_amounts_are_and_counts_every_one() -> None:
+    draws = np.random.Generator(np.random.PCG64(1))
+    amounts = np.concatenate([draws.uniform(3, 400, 9_990), np.full(5, 0.01), np.full(5, 90_000.0)])
+    truth = np.arange(len(amounts)) % 100 == 0
+    cells, (low, high) = pictures.amounts(pl.DataFrame({"amount": amounts, "is_fraud_truth": truth}))
+    assert (low, high) == (2.0, pytest.approx(np.quantile(amounts, 0.999)))
+    counted = [(cell.colour, int(cell.title.rpartition(": ")[2].replace(",", ""))) for cell in cells]
+    assert sum(count for colour, count in counted if colour == "bar") == len(amounts)
+    assert sum(count for colour, count in counted if colour == "fraud") == truth.sum()

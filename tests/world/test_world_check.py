@@ -11,8 +11,9 @@ import pytest
 from planted_worlds import NOW_US, Frames, made
 from small_graph import IDENTITY
 
+from assay.app.pack.sealed_pack import MANIFEST, RECEIPT, SEAL, sealed_as
 from assay.app.stores.objects import DirectoryStore
-from assay.app.world.pack import MANIFEST, RECEIPT, SEAL, identity_in, seal, sealed_pack, write_receipt
+from assay.app.world.pack import identity_in, seal, write_receipt
 from assay.app.world.proof import Proof, proofs
 from assay.contracts.errors import Stop
 from assay.contracts.gates import FLAG
@@ -128,7 +129,7 @@ def test_a_folder_without_a_world_is_refused(store: DirectoryStore) -> None:
 
 def test_root_documents_are_the_same_but_for_their_times(store: DirectoryStore) -> None:
     segments = made(store)
-    pack_id = sealed_pack(store)
+    pack_id = sealed_as(store)
     write_receipt(store, IDENTITY, "tiny", NOW_US + 5)
     assert seal(store, segments, IDENTITY, NOW_US + 5) == pack_id
     assert identity_in(store) == (IDENTITY, "tiny")

@@ -13,6 +13,7 @@ from assay.app.cli.world_prune import prune
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
 from assay.app.stores.places import S3, store_of
+from assay.app.world.campaigns import SEEDS_LEAST
 from assay.app.world.generation import SCALES, SEGMENTS, generate_world
 from assay.app.world.pack import identity_in
 from assay.app.world.payments import write_payments
@@ -21,6 +22,7 @@ from assay.app.world.report import report_world
 from assay.contracts.exit_codes import DONE, REFUTED
 from assay.contracts.traffic_modes import MODES, TrafficName
 
+_SEEDS = "other seeds whose campaigns are a yardstick for this world's; 8 for tiny and small, else 0, if left out"
 JsonOption = Annotated[bool, typer.Option("--json", help="as JSON")]
 
 app = plain_app("Make a synthetic bank, and prove what it is.", no_args_is_help=True)
@@ -90,6 +92,7 @@ def check(
 def report(
     place: Annotated[str, typer.Argument(help="the folder or s3://bucket/prefix of a made world")],
     output: Annotated[Path | None, typer.Option(help="the HTML file; report.html in the folder, or here for a bucket, if left out")] = None,
+    seeds: Annotated[int | None, typer.Option(min=0, help=_SEEDS)] = None,
     *,
     as_json: JsonOption = False,
 ) -> int:
@@ -99,7 +102,14 @@ def report(
     """
     console = Screen(stderr=as_json)
     page = output or (Path() if place.startswith(S3) else Path(place)) / "report.html"
-    measures = report_world(store_of(place), page)
+    if seeds is not None and 0 < seeds < SEEDS_LEAST - 1:
+        raise typer.BadParameter(f"at least {SEEDS_LEAST - 1} other seeds make a distance; 0 leaves it out", param_hint="--seeds")
+    with ProgressLine("measuring", 0, console, time.monotonic) as line:
+
+        def told(where: str, done: int, total: int) -> None:
+            line.show(done, where, total)
+
+        measures = report_world(store_of(place), page, seeds, told)
     if as_json:
         say_json(
             [{"group": m.group, "measure": m.name, "value": m.value, "least": m.least, "most": m.most, "holds": m.holds} for m in measures]
@@ -107,7 +117,7 @@ def report(
     else:
         for m in measures:
             console.print(
-                f"  {'✓' if m.holds else '✗'} {m.group:<11} {m.name:<24} {m.value:12.6g}   {m.least:g} to {m.most:g}", highlight=False
+                f"  {'✓' if m.holds else '✗'} {m.group:<11} {m.name:<27} {m.value:12.6g}   {m.least:g} to {m.most:g}", highlight=False
             )
         console.print(f"  page {page}", highlight=False, soft_wrap=True)
     return DONE if all(m.holds for m in measures) else REFUTED

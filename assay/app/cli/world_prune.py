@@ -21,7 +21,10 @@ MB = 1_000_000
 
 def prune(
     root: Annotated[str, typer.Argument(help="folder or s3://bucket/prefix with packs below it")],
-    keep: Annotated[list[str], typer.Option(metavar="FINGERPRINT", help="manifest_fingerprint of a world that stays; may be given again")],
+    keep: Annotated[
+        list[str],
+        typer.Option(metavar="FINGERPRINT[:SEED]", help="a world that stays; without a seed, those of all seeds; may be given again"),
+    ],
     runs: Annotated[Path | None, typer.Option(help="directory that holds the runs, whose worlds stay (default: ASSAY_RUNS)")] = None,
     *,
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
@@ -31,7 +34,7 @@ def prune(
 
     A pack that a run refers to is refused, and then nothing is removed.
 
-    Example: assay world prune worlds --keep 3f6e… --keep 9a01…
+    Example: assay world prune worlds --keep 3f6e… --keep 9a01…:7
     """
     store = store_of(root)
     staying, going = prunable(store, keep, runs or load_settings().runs)

@@ -24,25 +24,35 @@ class PackFound(NamedTuple):
     objects: int
     size_bytes: int
 
+    @property
+    def name(self) -> str:
+        """What names this world and no other: fingerprint and seed."""
+        return f"{self.manifest_fingerprint}:{self.seed}"
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What keeps it: its own name, or the fingerprint, which worlds of other seeds have, too."""
+        return self.name, self.manifest_fingerprint
+
 
 def prunable(store: SizedObjects, keep: Collection[str], runs: Path) -> tuple[list[PackFound], list[PackFound]]:
-    """Packs that stay, and those that would go.
+    """Packs that stay, and those that would go. keep: of `names`; a fingerprint keeps all its seeds.
 
-    Raises Stop(PACK_NOT_FOUND) for a fingerprint to be kept that no pack has, Stop(PACK_IN_USE) for a pack that would go and that a run
+    Raises Stop(PACK_NOT_FOUND) for a name to be kept that no pack has, Stop(PACK_IN_USE) for a pack that would go and that a run
     refers to, Stop(FILE_REFUSED) for a root that is a pack itself, Stop(RUN_RECEIPT_INVALID).
     """
     found = packs_below(store)
-    unknown = {*keep} - {pack.manifest_fingerprint for pack in found}
+    unknown = {*keep} - {name for pack in found for name in pack.names}
     if unknown:
-        remedy = "Correct the fingerprint; nothing was removed."
-        raise Stop(Reason.PACK_NOT_FOUND, f"no pack has the fingerprint {min(unknown)}", where=RECEIPT, remedy=remedy)
-    going = [pack for pack in found if pack.manifest_fingerprint not in keep]
+        remedy = "Name a manifest_fingerprint, or fingerprint:seed for one world; nothing was removed."
+        raise Stop(Reason.PACK_NOT_FOUND, f"no pack is named {min(unknown)}", where=RECEIPT, remedy=remedy)
+    going = [pack for pack in found if {*pack.names}.isdisjoint(keep)]
     worlds = list(worlds_of_runs(runs))
     for pack in going:
         user = _run_around(store, pack) or next((run for run, world in worlds if world in (None, _world(pack))), None)
         if user is not None:
             what = f"the run {user} refers to the pack {pack.folder}, or does not say to which it does"
-            remedy = f"Keep it (--keep {pack.manifest_fingerprint}), or remove the run first: `assay runs remove`. Nothing was removed."
+            remedy = f"Keep it (--keep {pack.name}), or remove the run first: `assay runs remove`. Nothing was removed."
             raise Stop(Reason.PACK_IN_USE, what, where=pack.folder, remedy=remedy)
     return [pack for pack in found if pack not in going], going
 

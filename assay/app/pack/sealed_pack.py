@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ import yaml
 
 from assay.app.pack.interface import CATALOGUE, GATE_MAP, CatalogueOutput, Gate, Interface, interface_of
 from assay.app.stores.objects import ObjectStore
+from assay.app.stores.published import published_bytes
 from assay.contracts.errors import Stop
 from assay.contracts.gates import gate_status, listed
 from assay.contracts.reasons import Reason
 
 RECEIPT, MANIFEST, SEAL, OUTPUTS = "run_receipt.json", "_oracle_pack_manifest.json", "_SEALED.json", "outputs.json"
-_AGAIN = "Make the world again in another folder; a published one is never repaired."
+AGAIN = "Make the world again in another folder; a published one is never repaired."
 
 
 @dataclass(frozen=True)
@@ -66,9 +66,9 @@ class SealedPack:
                 if entry["locator"]["output_id"] == output.output_id
             ]
         except (KeyError, TypeError) as error:
-            raise Stop(Reason.PACK_MANIFEST_INVALID, f"its locators cannot be read: {error}", where=GATE_MAP, remedy=_AGAIN) from None
+            raise Stop(Reason.PACK_MANIFEST_INVALID, f"its locators cannot be read: {error}", where=GATE_MAP, remedy=AGAIN) from None
         if not found:
-            raise Stop(Reason.OUTPUT_MISSING, f"no gate lists a file of {output.output_id}", where=CATALOGUE, remedy=_AGAIN)
+            raise Stop(Reason.OUTPUT_MISSING, f"no gate lists a file of {output.output_id}", where=CATALOGUE, remedy=AGAIN)
         return sorted(found, key=lambda part: part.path)
 
     def listed(self, gate_id: str) -> list[dict[str, Any]]:
@@ -84,13 +84,7 @@ class SealedPack:
 
     def read(self, part: PackPart) -> bytes:
         """The bytes of a file. Raises Stop(OBJECT_MISSING, DIGEST_MISMATCH)."""
-        try:
-            data = self.store.read(part.path)
-        except FileNotFoundError:
-            raise Stop(Reason.OBJECT_MISSING, "a part of the world is missing", where=part.path, remedy=_AGAIN) from None
-        if hashlib.sha256(data).hexdigest() != part.sha256:
-            raise Stop(Reason.DIGEST_MISMATCH, "the part is not the published one", where=part.path, remedy=_AGAIN)
-        return data
+        return published_bytes(self.store, part.path, part.sha256, "a part of the world", AGAIN)
 
     def _verified(self, gate: Gate) -> list[dict[str, Any]]:
         """What the bundle of a passed gate lists."""
@@ -99,10 +93,10 @@ class SealedPack:
             found = gate_status(gate.method, self.store.read, root)
             if found.status != "PASS":
                 reason = Reason.REQUIRED_GATE_RECEIPT_MISSING if found.status == "missing" else Reason.GATE_EVIDENCE_MISMATCH
-                raise Stop(reason, f"{gate.gate_id} is {found.status}: {found.detail}", where=root, remedy=_AGAIN)
+                raise Stop(reason, f"{gate.gate_id} is {found.status}: {found.detail}", where=root, remedy=AGAIN)
             key = f"{root}/{OUTPUTS}"
             if (key if gate.method.pack_paths else OUTPUTS) not in listed(gate.method, self.store.read(f"{root}/{gate.method.index_name}")):
-                raise Stop(Reason.GATE_EVIDENCE_MISMATCH, f"{gate.gate_id} does not cover its list of outputs", where=root, remedy=_AGAIN)
+                raise Stop(Reason.GATE_EVIDENCE_MISMATCH, f"{gate.gate_id} does not cover its list of outputs", where=root, remedy=AGAIN)
             self._passed[gate.gate_id] = json.loads(self.store.read(key))
         return self._passed[gate.gate_id]
 
@@ -110,19 +104,31 @@ class SealedPack:
 def open_pack(store: ObjectStore) -> SealedPack:
     """Open a pack. Raises Stop(PACK_NOT_FOUND, PACK_NOT_SEALED, PACK_SEALED_FAILED, PACK_MANIFEST_INVALID, DIGEST_MISMATCH)."""
     receipt, manifest = _document(store, RECEIPT, Reason.PACK_NOT_FOUND), _document(store, MANIFEST, Reason.PACK_NOT_SEALED)
-    seal = _document(store, SEAL, Reason.PACK_NOT_SEALED)
-    if seal.get("seal_status") != "SEALED_OK":
-        what = f"the world is sealed as {seal.get('seal_status')}"
-        raise Stop(Reason.PACK_SEALED_FAILED, what, where=SEAL, remedy="A world whose seal failed is never read; make it again elsewhere.")
+    sealed = sealed_as(store)
     try:
         identity = PackIdentity(manifest["oracle_pack_id"], receipt["run_id"], manifest["world_key"])
-        if seal["oracle_pack_id"] != identity.pack_id:
+        if sealed != identity.pack_id:
             raise ValueError("the seal is that of another pack")
-        catalogue = _sealed_bytes(store, CATALOGUE, manifest["catalogue_digest"])
-        return SealedPack(store, identity, interface_of(catalogue, _sealed_bytes(store, GATE_MAP, manifest["gate_map_digest"])))
+        catalogue = published_bytes(store, CATALOGUE, manifest["catalogue_digest"], "an interface document", AGAIN)
+        gate_map = published_bytes(store, GATE_MAP, manifest["gate_map_digest"], "an interface document", AGAIN)
+        return SealedPack(store, identity, interface_of(catalogue, gate_map))
     except (KeyError, TypeError, ValueError, yaml.YAMLError) as error:
         what = f"the pack's documents do not belong together: {error}"
-        raise Stop(Reason.PACK_MANIFEST_INVALID, what, where=MANIFEST, remedy=_AGAIN) from None
+        raise Stop(Reason.PACK_MANIFEST_INVALID, what, where=MANIFEST, remedy=AGAIN) from None
+
+
+def sealed_as(store: ObjectStore) -> str:
+    """The pack id in the seal of a pack. Raises Stop(PACK_NOT_SEALED, PACK_SEALED_FAILED)."""
+    try:
+        found = json.loads(store.read(SEAL))
+        status, pack_id = found["seal_status"], str(found["oracle_pack_id"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        remedy = "Run the same `assay world generate` again; it goes on where it was cut off."
+        raise Stop(Reason.PACK_NOT_SEALED, "the world has no valid seal", where=SEAL, remedy=remedy) from None
+    if status != "SEALED_OK":
+        remedy = "A world whose seal failed is never read; make it again in another folder."
+        raise Stop(Reason.PACK_SEALED_FAILED, f"the world is sealed as {status}", where=SEAL, remedy=remedy)
+    return pack_id
 
 
 def _document(store: ObjectStore, key: str, absent: Reason) -> dict[str, Any]:
@@ -134,15 +140,5 @@ def _document(store: ObjectStore, key: str, absent: Reason) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise Stop(Reason.PACK_MANIFEST_INVALID, "the document cannot be read", where=key, remedy=_AGAIN)
+        raise Stop(Reason.PACK_MANIFEST_INVALID, "the document cannot be read", where=key, remedy=AGAIN)
     return found
-
-
-def _sealed_bytes(store: ObjectStore, key: str, sha256: str) -> bytes:
-    try:
-        data = store.read(key)
-    except FileNotFoundError:
-        raise Stop(Reason.OBJECT_MISSING, "an interface document is missing", where=key, remedy=_AGAIN) from None
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise Stop(Reason.DIGEST_MISMATCH, "the document is not the one that was sealed", where=key, remedy=_AGAIN)
-    return data

@@ -12,7 +12,8 @@ from typing import Any
 
 import polars as pl
 
-from assay.app.stores.objects import ObjectExists, ObjectStore
+from assay.app.stores.objects import ObjectStore
+from assay.app.stores.published import publish
 from assay.app.stream_view.ordering import in_order
 from assay.app.stream_view.statistics import Statistics, statistics_of
 from assay.app.stream_view.steps import Steps
@@ -137,13 +138,10 @@ class ViewParts:
 
 
 def _write_once(store: ObjectStore, path: str, data: bytes) -> None:
-    try:
-        store.create(path, data)
-    except ObjectExists:
-        if store.read(path) != data:
-            what = "the part that is here is not of this view"
-            remedy = "Remove the folder of the view, and sort the output again."
-            raise Stop(Reason.STREAM_VIEW_PARTIAL_EXISTS, what, where=path, remedy=remedy) from None
+    if not publish(store, path, data):
+        what = "the part that is here is not of this view"
+        remedy = "Remove the folder of the view, and sort the output again."
+        raise Stop(Reason.STREAM_VIEW_PARTIAL_EXISTS, what, where=path, remedy=remedy)
 
 
 def _unsorted(path: str, what: str) -> Stop:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from assay.app.pack.sealed_pack import OUTPUTS
 from assay.app.stores.objects import ObjectStore
 from assay.app.world.publication import Publication, Published, write_once
 from assay.contracts.errors import Stop
@@ -14,7 +15,7 @@ from assay.contracts.reasons import Reason
 from assay.engine.identity import WorldIdentity
 from assay.engine.segment import Check, Segment, Verdict
 
-OUTPUTS, REPORT = "outputs.json", "validation_report.json"
+REPORT = "validation_report.json"
 
 
 def write_bundle(

@@ -14,9 +14,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from assay.app.world.corridors import Corridors, Measure
 from assay.app.world.lane_features import lane_features
-from assay.app.world.measures import Corridors, Measure
-from assay.engine.parameters import Parameters
 
 F64 = NDArray[np.float64]
 FALSE_POSITIVES = 0.001
@@ -26,7 +25,7 @@ TRAINED = 0.6
 _DAY_US, _HOUR_US = 86_400_000_000, 3_600_000_000
 
 
-def difficulty(payments: pl.DataFrame, parameters: Parameters) -> Iterator[Measure]:
+def difficulty(payments: pl.DataFrame, corridors: Corridors) -> Iterator[Measure]:
     """The measures of group difficulty in `corridors.yaml`, of rows of `write_payments`. Needs scikit-learn: see `is_measurable`."""
     truth = (payments["fraud_label"] != "LEGIT").to_numpy()
     later = np.arange(len(payments)) >= int(len(payments) * TRAINED)
@@ -40,7 +39,7 @@ def difficulty(payments: pl.DataFrame, parameters: Parameters) -> Iterator[Measu
         "shuffled_lift": shuffled,
     }
     for name, value in found.items():
-        yield Measure("difficulty", name, value, *parameters.of(Corridors).of("difficulty", name))
+        yield Measure("difficulty", name, value, *corridors.of("difficulty", name))
 
 
 def raw_columns(payments: pl.DataFrame) -> F64:

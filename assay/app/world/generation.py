@@ -14,11 +14,11 @@ from assay.app.world.pack import seal, write_receipt
 from assay.app.world.scales import SCALES
 from assay.engine.graph import SEGMENTS
 from assay.engine.identity import WorldIdentity, identity_of
-from assay.engine.parameters import sealed_digests, shipped
+from assay.engine.parameters import Parameters, sealed_digests, shipped
 from assay.engine.scenario import Scenario
 from assay.engine.segment import Segment
 
-__all__ = ["SCALES", "SEGMENTS", "MadeWorld", "generate_world"]
+__all__ = ["SCALES", "SEGMENTS", "MadeWorld", "generate_world", "shipped_identity"]
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,14 @@ def generate_world(
 ) -> MadeWorld:
     """Make, gate and seal a world; a call that was cut off goes on. Raises Stop as `WorldMaker` and `seal` do."""
     parameters = shipped(scale)
-    identity = identity_of(seed, parameters.of(Scenario).scenario_id, parameters.hash, sealed_digests())
+    identity = shipped_identity(parameters, seed)
     write_receipt(store, identity, scale, now_us)
     maker = WorldMaker(store, identity, parameters, segments, workers=workers, told=told)
     times = maker.make()
     write_card(store, maker.published, identity, parameters, scale)
     return MadeWorld(identity, seal(store, segments, identity, now_us), scale, times)
+
+
+def shipped_identity(parameters: Parameters, seed: int) -> WorldIdentity:
+    """The identity of the world of a seed that this release makes of its shipped documents."""
+    return identity_of(seed, parameters.of(Scenario).scenario_id, parameters.hash, sealed_digests())

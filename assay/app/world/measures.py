@@ -10,9 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from assay.app.world.corridors import Corridors, Measure
 from assay.app.world.publication import Publication
-from assay.engine.behaviour.campaign_statistics import FIGURES, campaign_statistics
-from assay.engine.parameters import Document, Parameters
 
 F64 = NDArray[np.float64]
 #: what is detected within a minute was so at authorisation
@@ -22,38 +21,6 @@ FLOWS_MAX = 2_000_000
 NIGHT_TO, WEEKEND_FROM = 6, 6
 AMOUNT_BINS = 10
 HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
-
-
-class Corridors(Document):
-    """`corridors.yaml`: group → measure → [least, most]."""
-
-    document = "corridors"
-    prevalence: dict[str, tuple[float, float]]
-    shape: dict[str, tuple[float, float]]
-    bank: dict[str, tuple[float, float]]
-    difficulty: dict[str, tuple[float, float]]
-    campaigns: dict[str, tuple[float, float]]
-
-    def of(self, group: str, name: str) -> tuple[float, float]:
-        """Least and most of a measure."""
-        corridors: Mapping[str, tuple[float, float]] = dict(self)[group]
-        return corridors[name]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A figure and the corridor that it has to lie in."""
-
-    group: str
-    name: str
-    value: float
-    least: float
-    most: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the figure lies in its corridor."""
-        return bool(self.least <= self.value <= self.most)
 
 
 @dataclass(frozen=True)
@@ -80,18 +47,8 @@ def measured(view: Publication) -> Measured:
     return Measured(flows, sessions, openings, len(parts) == len(view.parts("s3_flow_anchor_with_fraud_6B")))
 
 
-def campaign_figures(view: Publication) -> pl.DataFrame:
-    """What the campaigns of each template did, and what the template aims at: campaign_label, flows, and each figure with its target."""
-    catalogue = view.read("s3_campaign_catalogue_6B", None, None)
-    labels = catalogue.select("campaign_id", pl.col("campaign_label").cast(pl.String))
-    plan = view.read("s3_campaign_plan_6B", None, None).join(labels, on="campaign_id", how="left")
-    aims = catalogue.group_by(pl.col("campaign_label").cast(pl.String)).agg(pl.col(f"target_{name}").first() for name in FIGURES)
-    return campaign_statistics(plan).with_columns(pl.col("campaign_label").cast(pl.String)).join(aims, on="campaign_label", how="left")
-
-
-def taken(rows: Measured, parameters: Parameters) -> Iterator[Measure]:
+def taken(rows: Measured, corridors: Corridors) -> Iterator[Measure]:
     """Every measure that needs no model, in the order of the corridors."""
-    corridors = parameters.of(Corridors)
     for group, found in (("prevalence", _prevalence(rows, corridors.prevalence)), ("shape", _shape(rows)), ("bank", _bank(rows))):
         for name, value in found.items():
             yield Measure(group, name, value, *corridors.of(group, name))

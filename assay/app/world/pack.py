@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from assay.app.pack.sealed_pack import MANIFEST, RECEIPT, SEAL
 from assay.app.stores.objects import ObjectExists, ObjectStore
 from assay.app.world.bundles import json_bytes, passed
 from assay.app.world.publication import write_once
@@ -20,7 +21,6 @@ from assay.engine.identity import RELEASE, WorldIdentity
 from assay.engine.interface import CATALOGUE, GATE_MAP, catalogue, gate_map
 from assay.engine.segment import Segment
 
-RECEIPT, MANIFEST, SEAL = "run_receipt.json", "_oracle_pack_manifest.json", "_SEALED.json"
 VERSION = "v0"
 _TIMES = ("created_utc", "created_at_utc", "sealed_at_utc")
 
@@ -82,20 +82,6 @@ def identity_in(store: ObjectStore) -> tuple[WorldIdentity, str]:
     except (TypeError, KeyError):
         remedy = "Make the world again in another folder; a published one is never repaired."
         raise Stop(Reason.RUN_RECEIPT_INVALID, "the engine's receipt cannot be read", where=RECEIPT, remedy=remedy) from None
-
-
-def sealed_pack(store: ObjectStore) -> str:
-    """The pack id of a sealed world. Raises Stop(PACK_NOT_SEALED, PACK_SEALED_FAILED)."""
-    try:
-        found = json.loads(store.read(SEAL))
-        status, pack_id = found["seal_status"], str(found["oracle_pack_id"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        remedy = "Run the same `assay world generate` again; it goes on where it was cut off."
-        raise Stop(Reason.PACK_NOT_SEALED, "the world has no valid seal", where=SEAL, remedy=remedy) from None
-    if status != "SEALED_OK":
-        remedy = "A world whose seal failed is never read; make it again in another folder."
-        raise Stop(Reason.PACK_SEALED_FAILED, f"the world is sealed as {status}", where=SEAL, remedy=remedy)
-    return pack_id
 
 
 def _create(store: ObjectStore, key: str, document: dict[str, Any], stamp: str, now_us: int) -> None:

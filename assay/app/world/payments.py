@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 
+from assay.app.pack.sealed_pack import sealed_as
 from assay.app.stores.full import naming_full
 from assay.app.stores.objects import ObjectStore
 from assay.app.world.bundles import passed, published_parts
 from assay.app.world.making import outputs_by_id
-from assay.app.world.pack import identity_in, sealed_pack
+from assay.app.world.pack import identity_in
 from assay.app.world.publication import Publication
 from assay.contracts.traffic_modes import FRAUD, TrafficMode
 from assay.engine.segment import Segment
@@ -23,7 +24,7 @@ _CENT = pl.Decimal(18, 2)
 
 def sealed_view(store: ObjectStore, segments: Sequence[Segment]) -> Publication:
     """All parts of a sealed world behind their gates. Raises Stop as the seal and the gates do."""
-    sealed_pack(store)
+    sealed_as(store)
     identity, _ = identity_in(store)
     view = Publication(store, identity, outputs_by_id(segments))
     for segment in segments:

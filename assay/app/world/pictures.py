@@ -9,10 +9,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from assay.app.world.measures import DAY_US
+from assay.app.world.words import kind
 
 WIDTH, HEIGHT = 600.0, 120.0
 HOURS, DAYS = 24, 7
 _BINS, _CAMPAIGN_BINS = 40, 90
+#: share of amounts that the scale of a picture leaves out at either end
+_OUTSIDE = 0.001
 DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 
 
@@ -37,36 +40,29 @@ class Strip(NamedTuple):
 
 
 def week(flows: pl.DataFrame) -> list[Strip]:
-    """Flows by local hour, a row per weekday."""
+    """Payments by local hour, a row per weekday."""
     local = pl.from_epoch("local_us", time_unit="us")
     counts = np.zeros((DAYS, HOURS))
     for day, hour, count in flows.group_by(local.dt.weekday().alias("day"), local.dt.hour().alias("hour")).len().iter_rows():
         counts[day - 1, hour] = count
-    step = WIDTH / HOURS
-    return [
-        Strip(
-            DAY_NAMES[day],
-            f"{int(counts[day].sum()):,}",
-            [
-                Cell(
-                    hour * step, 0, step * 0.96, 9, counts[day, hour] / counts.max(), "bar", f"{hour}:00: {int(counts[day, hour]):,} flows"
-                )
-                for hour in range(HOURS)
-            ],
-        )
-        for day in range(DAYS)
-    ]
+    step, most = WIDTH / HOURS, counts.max()
+
+    def cell(day: int, hour: int) -> Cell:
+        count = int(counts[day, hour])
+        return Cell(hour * step, 0, step * 0.96, 9, count / most, "bar", f"{hour}:00: {count:,} payments")
+
+    return [Strip(DAY_NAMES[day], f"{int(counts[day].sum()):,}", [cell(day, hour) for hour in range(HOURS)]) for day in range(DAYS)]
 
 
 def days(flows: pl.DataFrame) -> list[Cell]:
-    """Flows of each day above a line at three quarters, frauds below it, each on its own scale."""
+    """Payments of each day above a line at three quarters, frauds below it, each on its own scale."""
     day = flows["ts_us"].to_numpy() // DAY_US
     first, count = int(day.min()), int(day.max() - day.min()) + 1
     whole = np.bincount(day - first, minlength=count)
     fraud = np.bincount(day[flows["is_fraud_truth"].to_numpy()] - first, minlength=count)
     step, base = WIDTH / count, HEIGHT * 0.75
     up = [
-        Cell(at * step, base * (1 - n / whole.max()), step * 0.9, base * n / whole.max(), 1, "bar", f"day {at}: {n:,} flows")
+        Cell(at * step, base * (1 - n / whole.max()), step * 0.9, base * n / whole.max(), 1, "bar", f"day {at}: {n:,} payments")
         for at, n in enumerate(whole)
     ]
     most = max(int(fraud.max()), 1)
@@ -78,10 +74,25 @@ def days(flows: pl.DataFrame) -> list[Cell]:
 
 
 def amounts(flows: pl.DataFrame) -> tuple[list[Cell], tuple[float, float]]:
-    """Shares of amounts on a logarithmic scale: all flows above the line, frauds below. Gives the cells, and least and most."""
-    values, truth = np.log10(np.maximum(flows["amount"].to_numpy(), 0.01)), flows["is_fraud_truth"].to_numpy()
-    edges = np.linspace(values.min(), values.max(), _BINS + 1)
-    return _mirrored(values, values[truth], edges, "amount"), (10 ** float(edges[0]), 10 ** float(edges[-1]))
+    """Shares of amounts on a logarithmic scale: all payments above the line, frauds below. Gives the cells, and the ends of the scale.
+
+    The scale leaves out the few least and greatest amounts: they count in its first and last cell.
+    """
+    values, truth = flows["amount"].to_numpy(), flows["is_fraud_truth"].to_numpy()
+    ends = np.quantile(values, (_OUTSIDE, 1 - _OUTSIDE))
+    if truth.any():
+        ends = np.array([min(ends[0], np.quantile(values[truth], 10 * _OUTSIDE)), ends[1]])
+    low = _round_below(max(float(ends[0]), 0.01))
+    high = max(float(ends[1]), 2 * low)
+    logarithms = np.log10(np.clip(values, low, high))
+    edges = np.linspace(np.log10(low), np.log10(high), _BINS + 1)
+    return _mirrored(logarithms, logarithms[truth], edges, "amount"), (low, high)
+
+
+def _round_below(value: float) -> float:
+    """The greatest of 1, 2 and 5 times a power of ten that is not above a value."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(max(step * power for step in (1, 2, 5) if step * power <= value))
 
 
 def delays(openings: pl.DataFrame) -> list[Strip]:
@@ -100,14 +111,14 @@ def delays(openings: pl.DataFrame) -> list[Strip]:
 
 
 def campaigns(flows: pl.DataFrame) -> list[Strip]:
-    """When each campaign ran: a row of days each, as dark as it had flows."""
+    """When each campaign ran: a row of days each, as dark as it had payments."""
     times = flows["ts_us"].to_numpy()
     span = int(times.min()), int(times.max()) + 1
     found = []
     for (subtype, campaign), rows in flows.filter(pl.col("campaign_id").is_not_null()).group_by("subtype", "campaign_id"):
         theirs = rows["ts_us"].to_numpy()
         counts = np.histogram(theirs, bins=_CAMPAIGN_BINS, range=span)[0]
-        strip = Strip(str(subtype), f"{str(campaign)[:8]} · {len(rows):,} flows", _row(counts, "fraud", "part"))
+        strip = Strip(kind(str(subtype)), f"{str(campaign)[:8]} · {len(rows):,} payments", _row(counts, "fraud", "part"))
         found.append((str(subtype), int(theirs.min()), str(campaign), strip))
     return [strip for *_, strip in sorted(found, key=lambda one: one[:3])]
 

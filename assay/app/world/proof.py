@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
+from assay.app.pack.sealed_pack import sealed_as
 from assay.app.progress import unseen
 from assay.app.stores.objects import ObjectStore
 from assay.app.world.bundles import passed, published_parts
 from assay.app.world.making import outputs_by_id
-from assay.app.world.pack import sealed_pack
 from assay.app.world.publication import Publication
 from assay.contracts.errors import Stop
 from assay.engine.identity import WorldIdentity
@@ -75,7 +75,7 @@ def proofs(
 
     Raises Stop as the seal and the gates do: what they do not let in is not looked at.
     """
-    yield Proof("the world is sealed", 0, sealed_pack(store)[:12])
+    yield Proof("the world is sealed", 0, sealed_as(store)[:12])
     for segment in segments:
         passed(store, segment, identity)
     yield Proof("every gate has passed", 0, f"{len(segments)} gates")

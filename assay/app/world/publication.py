@@ -11,7 +11,9 @@ from typing import Any
 
 import polars as pl
 
-from assay.app.stores.objects import ObjectExists, ObjectStore
+from assay.app.pack.sealed_pack import AGAIN
+from assay.app.stores.objects import ObjectStore
+from assay.app.stores.published import publish, published_bytes
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.engine.identity import WorldIdentity
@@ -80,7 +82,8 @@ class Publication:
         if found is None:
             parts = self.parts(output_id)
             if not parts:
-                raise _refusal(Reason.OBJECT_MISSING, f"{output_id} has no part", self._outputs[output_id].path_template)
+                where = self._outputs[output_id].path_template
+                raise Stop(Reason.OBJECT_MISSING, f"{output_id} has no part", where=where, remedy=AGAIN)
             found = pl.concat([self._frame(published, columns) for published in parts], rechunk=True)
             with self._lock:
                 self._whole[output_id, chosen] = found
@@ -96,25 +99,12 @@ class Publication:
 
     def checked(self, published: Published) -> bytes:
         """The bytes of a part. Raises Stop(OBJECT_MISSING, DIGEST_MISMATCH)."""
-        try:
-            data = self._store.read(published.path)
-        except FileNotFoundError:
-            raise _refusal(Reason.OBJECT_MISSING, "a part of the world is missing", published.path) from None
-        if hashlib.sha256(data).hexdigest() != published.sha256:
-            raise _refusal(Reason.DIGEST_MISMATCH, "the part is not the published one", published.path)
-        return data
+        return published_bytes(self._store, published.path, published.sha256, "a part of the world", AGAIN)
 
 
 def write_once(store: ObjectStore, key: str, data: bytes) -> None:
     """Write an object; one of equal bytes may be there already. Raises Stop(ENGINE_OUTPUT_CONFLICT)."""
-    try:
-        store.create(key, data)
-    except ObjectExists:
-        if store.read(key) != data:
-            what = "another object was published here; an output is never overwritten"
-            remedy = "Choose an empty folder. Equal identities give equal bytes, so another release or damage made these."
-            raise Stop(Reason.ENGINE_OUTPUT_CONFLICT, what, where=key, remedy=remedy) from None
-
-
-def _refusal(reason: Reason, what: str, where: str) -> Stop:
-    return Stop(reason, what, where=where, remedy="Make the world again in another folder; a published one is never repaired.")
+    if not publish(store, key, data):
+        what = "another object was published here; an output is never overwritten"
+        remedy = "Choose an empty folder. Equal identities give equal bytes, so another release or damage made these."
+        raise Stop(Reason.ENGINE_OUTPUT_CONFLICT, what, where=key, remedy=remedy)

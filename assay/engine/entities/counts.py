@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from assay.codecs.kernel import Int, frozen, part
+from assay.codecs.kernel import Int, frozen, kernel, part
 from assay.engine.laws import Block, DecimalText
+from assay.engine.philox import one
 
 #: the largest cap of a law
 CAP_MAX = 16
@@ -89,3 +90,14 @@ def drawn_count(u: Any, table: Any, row: Int) -> Any:
     while u >= table[row, count]:
         count += 1
     return count
+
+
+@kernel
+def draw_counts(key: Any, first: Int, laws: Any, table: Any, counts: Any) -> int:
+    """Fill the count of each row, by its law: a row of the table. Returns their sum. `first`: rows of parts before this one."""
+    total = 0
+    for row in range(len(laws)):
+        count = drawn_count(one(key, first + row, 0), table, laws[row])
+        counts[row] = count
+        total += count
+    return total

@@ -10,9 +10,9 @@ import polars as pl
 
 from assay.codecs.kernel import frozen
 from assay.engine.entities import guards
-from assay.engine.entities.counts import Table, table_of
+from assay.engine.entities.counts import Table, draw_counts, table_of
 from assay.engine.entities.device_uses import with_uses
-from assay.engine.entities.devices_kernel import count_devices, draw_device_links, draw_devices
+from assay.engine.entities.devices_kernel import draw_device_links, draw_devices
 from assay.engine.entities.documents import Devices
 from assay.engine.entities.frames import Floats, Ints, by_part, choices, codes, running, starts
 from assay.engine.entities.outputs import ACCOUNT_BASE, DEVICE_BASE, DEVICE_LINKS, INSTRUMENT_BASE, PARTY_BASE, PARTY_SUMMARY
@@ -47,7 +47,7 @@ def prepare_devices(scene: Scene) -> DeviceLaws:
     cells = cells.group_by("country_iso", "party_type").agg(pl.col("party_count").sum()).sort("country_iso", "party_type")
     devices, parties = [], 0
     for rows in by_part(scene, PARTY_BASE.output_id, ["segment_id"]):
-        devices.append(count_devices(scene.key("count"), parties, codes(rows, "segment_id"), table, np.empty(len(rows), np.int64)))
+        devices.append(draw_counts(scene.key("count"), parties, codes(rows, "segment_id"), table, np.empty(len(rows), np.int64)))
         parties += len(rows)
     together = _share_together(document.households)
     return DeviceLaws(
@@ -69,7 +69,7 @@ def make_devices(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     parties = scene.table(PARTY_BASE.output_id, part, ["party_id", "party_type", "segment_id", "region_id", "country_iso"])
     guards.party_meta(parties, first, last, DEVICE_BASE.output_id)
     before, counts = int(laws.devices[part]), np.empty(len(parties), np.int64)
-    total = count_devices(scene.key("count"), first, codes(parties, "segment_id"), laws.table, counts)
+    total = draw_counts(scene.key("count"), first, codes(parties, "segment_id"), laws.table, counts)
     party, types, systems = np.empty(total, np.int64), np.empty(total, np.uint8), np.empty(total, np.uint8)
     draw_devices(
         *(scene.key("device"), first, frozen(counts, np.int64), codes(parties, "party_type"), laws.types, len(DEVICE_TYPES)),

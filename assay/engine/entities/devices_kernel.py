@@ -7,21 +7,9 @@ from typing import Any
 import numpy as np
 
 from assay.codecs.kernel import Int, kernel
-from assay.engine.entities.counts import drawn_count
 from assay.engine.entities.households_kernel import household
 from assay.engine.entities.vocabulary import OPERATOR, PRIMARY_OWNER, SHARED_USER
-from assay.engine.philox import below, chosen, one, two
-
-
-@kernel
-def count_devices(key: Any, first: Int, segments: Any, table: Any, counts: Any) -> int:
-    """Own devices of each party. Returns their sum. `table`: a law for each segment."""
-    total = 0
-    for row in range(len(segments)):
-        count = drawn_count(one(key, first + row, 0), table, segments[row])
-        counts[row] = count
-        total += count
-    return total
+from assay.engine.philox import below, chosen, two
 
 
 @kernel

@@ -10,10 +10,10 @@ import polars as pl
 
 from assay.codecs.kernel import frozen
 from assay.engine.entities import guards
-from assay.engine.entities.counts import Table, table_of
+from assay.engine.entities.counts import Table, draw_counts, table_of
 from assay.engine.entities.documents import Instruments
 from assay.engine.entities.frames import Floats, Ints, by_part, choices, codes, numbers, starts
-from assay.engine.entities.instruments_kernel import count_instruments, draw_instruments
+from assay.engine.entities.instruments_kernel import draw_instruments
 from assay.engine.entities.outputs import ACCOUNT_BASE, INSTRUMENT_BASE, INSTRUMENT_LINKS
 from assay.engine.entities.vocabulary import ACCOUNT_TYPES, DOMESTIC, INSTRUMENT_TYPES, REGIONS, SCHEMES
 from assay.engine.output import worded
@@ -40,7 +40,7 @@ def prepare_instruments(scene: Scene) -> InstrumentLaws:
     instruments: list[int] = []
     for rows in by_part(scene, ACCOUNT_BASE.output_id, ["account_type"]):
         counts = np.empty(len(rows), np.int64)
-        instruments.append(count_instruments(scene.key("count"), sum(accounts), codes(rows, "account_type"), table, counts))
+        instruments.append(draw_counts(scene.key("count"), sum(accounts), codes(rows, "account_type"), table, counts))
         accounts.append(len(rows))
     mixes = [mix for name in ACCOUNT_TYPES for mix in (document.types[name].first, document.types[name].further)]
     rails = [
@@ -57,7 +57,7 @@ def make_instruments(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     accounts = scene.table(ACCOUNT_BASE.output_id, part, ["account_id", "owner_party_id", "account_type", "region_id"])
     first = int(laws.accounts[part])
     kinds, regions, counts = codes(accounts, "account_type"), codes(accounts, "region_id"), np.empty(len(accounts), np.int64)
-    total = count_instruments(scene.key("count"), first, kinds, laws.table, counts)
+    total = draw_counts(scene.key("count"), first, kinds, laws.table, counts)
     document = scene.parameters.of(Instruments)
     guards.owners(accounts, *parties_of(scene.parameters, part), INSTRUMENT_BASE.output_id)
     guards.at_most("instrument cap", "account_id", counts, document.instruments_per_account_max, first + 1, INSTRUMENT_BASE.output_id)

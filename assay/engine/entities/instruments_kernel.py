@@ -7,19 +7,7 @@ from typing import Any
 import numpy as np
 
 from assay.codecs.kernel import Int, kernel
-from assay.engine.entities.counts import drawn_count
-from assay.engine.philox import chosen, one, two
-
-
-@kernel
-def count_instruments(key: Any, first: Int, account_types: Any, table: Any, counts: Any) -> int:
-    """Instruments of each account. Returns their sum. `first`: accounts before these."""
-    total = 0
-    for row in range(len(account_types)):
-        count = drawn_count(one(key, first + row, 0), table, account_types[row])
-        counts[row] = count
-        total += count
-    return total
+from assay.engine.philox import chosen, two
 
 
 @kernel

@@ -53,6 +53,41 @@ def test_packs_that_are_not_kept_go_with_all_their_files_and_nothing_else_does(r
     assert store.read("notes/mine.txt") == b"no pack"
 
 
+def seeds(root: Path) -> DirectoryStore:
+    """Three more packs of one fingerprint, each of another seed."""
+    store = DirectoryStore(root)
+    for seed in (1, 17, 7):
+        store.create(f"seeds/{seed}/{RECEIPT}", json.dumps({"manifest_fingerprint": OTHER, "seed": seed}).encode())
+    return store
+
+
+@pytest.mark.parametrize(
+    ("keep", "stays"),
+    [
+        ([f"{OTHER}:1"], ["seeds/1"]),
+        ([f"{OTHER}:7", f"{OTHER}:17"], ["seeds/17", "seeds/7", "two"]),
+        ([OTHER], ["seeds/1", "seeds/17", "seeds/7", "two"]),
+        ([OTHER, f"{OTHER}:1"], ["seeds/1", "seeds/17", "seeds/7", "two"]),
+    ],
+)
+def test_fingerprint_and_seed_keep_one_world_and_the_fingerprint_alone_all_of_its_seeds(
+    root: Path, tmp_path: Path, keep: list[str], stays: list[str]
+) -> None:
+    staying, going = prunable(seeds(root), keep, tmp_path / "runs")
+    assert [pack.folder for pack in staying] == stays
+    assert len(staying) + len(going) == 6
+
+
+def test_a_pack_of_another_seed_than_that_of_a_run_goes(root: Path, tmp_path: Path) -> None:
+    begun(tmp_path / "runs", "mine", {"manifest_fingerprint": OTHER, "seed": 17})
+    with pytest.raises(Stop) as refused:
+        prunable(seeds(root), [f"{OTHER}:1"], tmp_path / "runs")
+    assert refused.value.reason is Reason.PACK_IN_USE
+    assert f"--keep {OTHER}:17" in refused.value.remedy
+    staying, _ = prunable(DirectoryStore(root), [f"{OTHER}:17"], tmp_path / "runs")
+    assert [pack.folder for pack in staying] == ["seeds/17"]
+
+
 class Order(DirectoryStore):
     """A store that notes what is removed, and ends its process after so many objects."""
 
@@ -102,6 +137,8 @@ REFUSED: list[tuple[Callable[[Path], object], str, Reason]] = [
     (unreadable, IDENTITY.manifest_fingerprint, Reason.PACK_IN_USE),
     (lambda root: begun(root.parent, "worlds/two/x", {}).parent.joinpath("run.json").write_text("{}"), CUT, Reason.PACK_IN_USE),
     (lambda _: None, "c" * 64, Reason.PACK_NOT_FOUND),
+    (lambda _: None, f"{OTHER}:8", Reason.PACK_NOT_FOUND),
+    (lambda _: None, f"{OTHER}:", Reason.PACK_NOT_FOUND),
     (lambda root: (root / "two" / RECEIPT).write_text("{"), IDENTITY.manifest_fingerprint, Reason.RUN_RECEIPT_INVALID),
     (lambda root: (root / RECEIPT).write_text("{}"), IDENTITY.manifest_fingerprint, Reason.FILE_REFUSED),
 ]
