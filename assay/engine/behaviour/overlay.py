@@ -1,4 +1,4 @@
-"""State S3B: the fraud world's flows and events are the baseline's, with the planned arrivals overlaid."""
+"""State S3B: the fraud world's flows, events and arrival entities are the baseline's, with the planned arrivals overlaid."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from assay.engine.behaviour.channels import SEQ_BITS
 from assay.engine.behaviour.flows import events
+from assay.engine.behaviour.fraud_context import arrival_entities
 from assay.engine.behaviour.guards import refuse_twice, refuse_unmatched
 from assay.engine.behaviour.merchants import places
-from assay.engine.behaviour.outputs import BASELINE_EVENTS, BASELINE_FLOWS, FRAUD_EVENTS, FRAUD_FLOWS, PLAN
+from assay.engine.behaviour.outputs import BASELINE_EVENTS, BASELINE_FLOWS, FRAUD_ENTITIES, FRAUD_EVENTS, FRAUD_FLOWS, PLAN
 from assay.engine.scenario import DAY_US, Scenario, days_of, time_parts
 from assay.engine.segment import Scene, State
 
@@ -63,7 +64,11 @@ def make(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     begun = base["ts_utc"].to_physical().to_numpy()
     moved = flows["ts_utc"].to_physical().to_numpy()
     response = np.minimum(response + (moved - begun), scene.parameters.of(Scenario).end_us - 1)
-    return {FRAUD_FLOWS.output_id: flows, FRAUD_EVENTS.output_id: events(flows, response, "fraud_flag", "campaign_id")}
+    return {
+        FRAUD_FLOWS.output_id: flows,
+        FRAUD_EVENTS.output_id: events(flows, response, "fraud_flag", "campaign_id"),
+        FRAUD_ENTITIES.output_id: arrival_entities(scene, flows),
+    }
 
 
 def _rows_of(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -99,7 +104,7 @@ def _replaced(column: pl.Series, at: NDArray[np.int64], values: pl.Series) -> pl
 S3B = State(
     "S3B",
     (BASELINE_FLOWS.output_id, BASELINE_EVENTS.output_id, PLAN.output_id),
-    (FRAUD_FLOWS, FRAUD_EVENTS),
+    (FRAUD_FLOWS, FRAUD_EVENTS, FRAUD_ENTITIES),
     make,
     time_parts,
     prepare,
