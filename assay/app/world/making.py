@@ -88,12 +88,13 @@ class WorldMaker:
         return StateTime(segment.segment_id, state.name, time.perf_counter() - began_s, rows)
 
     def _part(self, scene: Scene, state: State, part: int) -> int:
-        made = state.make(scene, part)
+        made = dict(state.make(scene, part))
         declared = {output.output_id: output for output in state.outputs}
         if made.keys() != declared.keys():
             what = f"state {state.name} gives {', '.join(sorted(made))}, declared are {', '.join(sorted(declared))}"
             raise Stop(Reason.ENGINE_OUTPUT_INVALID, what, where=scene.segment.segment_id, remedy="Correct the state's outputs.")
-        return sum(self.published.publish(declared[name], part, frame).rows for name, frame in made.items())
+        # each is let go of once it is written: the largest state makes three at once
+        return sum(self.published.publish(declared[name], part, made.pop(name)).rows for name in list(made))
 
     def _looked(self, segment: Segment, check: Check) -> Verdict:
         return check.look(self._scene(segment, check.name, check.inputs))

@@ -24,26 +24,33 @@ _CENT = 100.0
 
 @dataclass(frozen=True)
 class Overlay:
-    """The plan in order of merchants and arrivals. merchants: sorted ids; key: of the arrival; day: of the horizon."""
+    """The plan in order of merchants and arrivals. merchants: sorted ids; key: of the arrival; day: of the horizon.
+
+    campaigns: null, then their ids in order; campaign: the place of each row's campaign among them.
+    """
 
     merchants: NDArray[np.uint64]
     plan: pl.DataFrame
     key: NDArray[np.int64]
     day: NDArray[np.int64]
     campaigns: pl.Series
+    campaign: NDArray[np.uint32]
 
 
 def prepare(scene: Scene) -> Overlay:
     """Order the plan. Raises Stop(ENGINE_GUARD_TRIPPED): two campaigns take one arrival."""
-    plan = scene.table(PLAN.output_id, columns=[column.name for column in PLAN.columns])
+    plan = scene.table(PLAN.output_id, columns=["campaign_id", "merchant_id", "arrival_seq", *_ENTITIES, "amount_minor", "ts_utc"])
     merchants = plan["merchant_id"].unique().sort().to_numpy()
     key = arrival_keys(merchants, plan)
     refuse_twice(PLAN.output_id, key)
     order = np.argsort(key, kind="stable")
-    ts = plan["ts_utc"].to_physical().to_numpy()
-    day = (ts - scene.parameters.of(Scenario).start_us) // DAY_US
-    campaigns = plan["campaign_id"].cast(pl.String)
-    return Overlay(merchants, plan[order], key[order], day[order], campaigns.unique().sort())
+    day = (plan["ts_utc"].to_physical().to_numpy() - scene.parameters.of(Scenario).start_us) // DAY_US
+    ids = plan["campaign_id"].cast(pl.String)
+    campaigns = ids.unique().sort()
+    campaign = campaigns.search_sorted(ids).to_numpy().astype(np.uint32)[order] + np.uint32(1)
+    overlaid = plan.select(*_ENTITIES, "amount_minor", "ts_utc")[order]
+    names = pl.concat([pl.Series([None], dtype=pl.String), campaigns])
+    return Overlay(merchants, overlaid, key[order], day[order], names, campaign)
 
 
 def arrival_keys(merchants: NDArray[np.uint64], rows: pl.DataFrame) -> NDArray[np.int64]:
@@ -84,14 +91,13 @@ def _overlaid(base: pl.DataFrame, overlay: Overlay, wanted: NDArray[np.int64], a
     plan = overlay.plan[wanted]
     columns = [_replaced(base[name], at, plan[name]) for name in _ENTITIES]
     campaign = np.zeros(len(base), np.uint32)
-    campaign[at] = overlay.campaigns.search_sorted(plan["campaign_id"].cast(pl.String)).to_numpy() + 1
-    names = pl.concat([pl.Series([None], dtype=pl.String), overlay.campaigns])
+    campaign[at] = overlay.campaign[wanted]
     return base.with_columns(
         *columns,
         _replaced(base["ts_utc"], at, plan["ts_utc"]),
         _replaced(base["amount"], at, pl.Series(plan["amount_minor"].to_numpy() / _CENT)),
         pl.Series("fraud_flag", campaign > 0),
-        names.gather(campaign).alias("campaign_id"),
+        overlay.campaigns.gather(campaign).alias("campaign_id"),
     )
 
 
