@@ -46,7 +46,7 @@ def test_a_disk_with_too_little_room_is_refused_before_anything_is_written(tmp_p
     with pytest.raises(Retry) as refused:
         generate_world(store, "full", 7, 2, NOW_US, free=lambda _: wanted - 1)
     assert (refused.value.reason, refused.value.where) == (Reason.STORE_FULL, str(store.root))
-    assert "needs about 28." in refused.value.what and "--scale" in refused.value.remedy
+    assert "needs about 31." in refused.value.what and "--scale" in refused.value.remedy
     assert not store.root.exists()
 
 

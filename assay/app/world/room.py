@@ -1,6 +1,6 @@
 """Room for a world: about how many bytes it takes, and a refusal before the first of them where the disk has fewer.
 
-The three figures are those of written worlds, compressed; tests hold them against worlds of several sizes.
+The figures are those of written worlds, compressed; tests hold them against worlds of several sizes. Ids of more parties are longer.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from assay.contracts.reasons import Reason
 from assay.engine.parameters import Parameters
 from assay.engine.scenario import Scale, Scenario
 
-#: bytes of a flow with all that is told about it; of a party with what it has; of a merchant in an hour; of bundles and documents
-_FLOW, _PARTY, _MERCHANT_HOUR, _DOCUMENTS = 228, 125, 17, 250_000
+#: bytes of a flow with all that is told about it, and for each bit of a party's id; of a party with what it has; of a merchant in an hour;
+#: of bundles and documents
+_FLOW, _BIT, _PARTY, _MERCHANT_HOUR, _DOCUMENTS = 190, 2.7, 125, 17, 250_000
 _GB = 1e9
 
 
 def estimated_bytes(parameters: Parameters) -> int:
     """About how many bytes the files of a world have; no more than a tenth beside the truth for shipped scales."""
     scale, hours = parameters.of(Scale), parameters.of(Scenario).hours
-    return _FLOW * scale.flows + _PARTY * scale.parties + _MERCHANT_HOUR * scale.merchants * hours + _DOCUMENTS
+    flow = _FLOW + _BIT * scale.parties.bit_length()
+    return int(flow * scale.flows) + _PARTY * scale.parties + _MERCHANT_HOUR * scale.merchants * hours + _DOCUMENTS
 
 
 def free_bytes(folder: Path) -> int:
