@@ -29,10 +29,10 @@ def bytes_below(folder: Path) -> int:
     return total
 
 
-def killed(arguments: list[str | Path], folder: Path, size: int) -> bool:
+def killed(arguments: list[str | Path], folder: Path, size: int, **variables: str) -> bool:
     """Run `assay` and SIGKILL it once the files of a folder have so many bytes; False if it was done before."""
     command = [sys.executable, "-m", "assay", *map(str, arguments)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment({}))
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(variables))
     try:
         until(lambda: bytes_below(folder) >= size or process.poll() is not None, DEADLINE_S)
     finally:
