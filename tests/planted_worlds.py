@@ -15,6 +15,7 @@ from assay.engine.segment import Scene, Segment, State
 
 NOW_US = 1_790_000_000_000_000
 ROWS = 6
+ENTITIES = ("party_id", "account_id", "instrument_id", "device_id", "ip_id")
 KINDS: dict[str, Kind] = {"merchant_id": "id64", "ts_utc": "time"}
 
 Frames = dict[str, pl.DataFrame]
@@ -25,17 +26,20 @@ def sound() -> Frames:
     flow, seq = range(100, 100 + ROWS), range(1, ROWS + 1)
     times = pl.Series(range(1_000, 1_000 + ROWS)).cast(pl.Datetime("us", "UTC"))
     arrivals = pl.DataFrame({"merchant_id": [9] * ROWS, "arrival_seq": seq}, schema_overrides={"merchant_id": pl.UInt64})
-    flows = arrivals.with_columns(flow_id=pl.Series(flow), ts_utc=times)
+    ids = {name: pl.Series(range(number, number + ROWS)) for number, name in enumerate(ENTITIES, 200)}
+    entities = arrivals.with_columns(ts_utc=times, **ids)
+    flows = entities.with_columns(flow_id=pl.Series(flow))
     events = flows.select("flow_id", "ts_utc").join(pl.DataFrame({"event_seq": [0, 1]}), how="cross")
     events = events.with_columns(ts_utc=pl.col("ts_utc") + pl.duration(microseconds=pl.col("event_seq")))
     timeline = pl.DataFrame({"case_id": [7, 7], "case_event_seq": [0, 1], "flow_id": [100, 101], "ts_utc": times[:2]})
     return {
         "arrival_events_5B": arrivals,
-        "s1_arrival_entities_6B": arrivals,
+        "s1_arrival_entities_6B": entities,
         "s2_flow_anchor_baseline_6B": flows,
         "s2_event_stream_baseline_6B": events,
         "s3_flow_anchor_with_fraud_6B": flows,
         "s3_event_stream_with_fraud_6B": events,
+        "s3_arrival_entities_with_fraud_6B": entities,
         "s4_flow_truth_labels_6B": flows.select("flow_id"),
         "s4_flow_bank_view_6B": flows.select("flow_id"),
         "s4_event_labels_6B": events.select("flow_id", "event_seq"),
@@ -45,7 +49,8 @@ def sound() -> Frames:
 
 def segment_of(frames: Frames) -> Segment:
     """One segment that makes these rows, in two parts: the first four payments and the others."""
-    keys = {"arrival_events_5B": ("merchant_id", "arrival_seq"), "s1_arrival_entities_6B": ("merchant_id", "arrival_seq")}
+    arrivals = ("arrival_events_5B", "s1_arrival_entities_6B", "s3_arrival_entities_with_fraud_6B")
+    keys = dict.fromkeys(arrivals, ("merchant_id", "arrival_seq"))
     outputs = []
     for output_id, frame in frames.items():
         columns = tuple(Column(name, KINDS.get(name, "id")) for name in frame.columns)

@@ -40,6 +40,12 @@ CASES: list[tuple[str, Changes, str, str]] = [
         "s2_account_base_6A",
     ),
     ("S1", {"s4_device_links_6A": lambda rows: rows.head(0)}, "party that can pay", "s1_party_base_6A"),
+    (
+        "S1",
+        {"s4_device_links_6A": lambda rows: rows.with_columns(planted("device_id", 1))},
+        "links of a device lie in one part",
+        "s4_device_links_6A",
+    ),
     ("S1", {"s3_instrument_base_6A": lambda rows: rows.with_columns(account_id=pl.lit(0, pl.Int64))}, "entities of an arrival", ENTITIES),
     ("S2", {ENTITIES: lambda rows: rows.with_columns(planted("party_id", 0))}, "entities of an arrival", ENTITIES),
     ("S2", {ENTITIES: lambda rows: rows.reverse()}, "entities of the same arrivals", ENTITIES),

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from small_graph import FIRST, GRAPH, IDENTITY, NUMBERS, SECOND, SQUARES, files, maker, numbers, with_state
+from small_graph import FIRST, GRAPH, IDENTITY, NUMBERS, PARAMETERS, SECOND, SQUARES, files, maker, numbers, with_state
 
 from assay.app.stores.objects import DirectoryStore
 from assay.app.world.bundles import passed, status_of
+from assay.app.world.making import WorldMaker, last_readers
 from assay.contracts.errors import Stop
 from assay.contracts.gates import FLAG
 from assay.contracts.reasons import Reason
+from assay.engine.graph import SEGMENTS
 from assay.engine.segment import Check, Scene, Segment, Verdict
 
 
@@ -87,6 +89,31 @@ def test_progress_counts_the_parts_of_the_whole_world(store: CutStore) -> None:
     store.cut_at = ""
     maker(store, told=lambda *one: told.append(one)).make()  # the first segment's parts are done already
     assert told == [*(("1A S1", done, 8) for done in range(1, 5)), *(("1B S1", done, 8) for done in (5, 5, 6, 7, 8))]
+
+
+def test_a_part_is_dropped_after_its_last_reader_and_not_before(store: CutStore, tmp_path: Path) -> None:
+    seen: list[tuple[str, bool]] = []
+
+    def drop(key: str) -> None:
+        seen.append((key.split("/")[3], any((store.root / SECOND.bundle_root(IDENTITY)).rglob(FLAG))))
+        store.remove(key)
+
+    times = WorldMaker(store, IDENTITY, PARAMETERS, GRAPH, drop=drop).make()
+    assert [one.rows for one in times] == [200, 200]
+    # numbers are read by the second state; squares by a check of the segment, whose flag comes later
+    assert seen == [*[("numbers", False)] * 4, *[("powers", False)] * 4]
+    kept = DirectoryStore(tmp_path / "kept")
+    maker(kept).make()
+    bundles = {key: data for key, data in files(kept).items() if not key.endswith(".parquet")}
+    assert files(store) == bundles
+
+
+def test_the_last_reader_of_an_output_is_a_state_or_a_check_or_its_maker() -> None:
+    assert last_readers(GRAPH) == {"numbers": ("1B", "S1"), "squares": ("1B", "")}
+    assert last_readers((FIRST,)) == {"numbers": ("1A", "S1")}
+    last = last_readers(SEGMENTS)
+    assert (last["arrival_events_5B"], last["s2_flow_anchor_baseline_6B"]) == (("6B", "S2"), ("6B", "S3B"))
+    assert (last["s3_arrival_entities_with_fraud_6B"], last["s1_session_index_6B"]) == (("6B", "S3B"), ("6B", ""))
 
 
 def test_a_changed_byte_of_an_input_is_refused_where_it_is_read(store: CutStore) -> None:

@@ -20,6 +20,7 @@ from assay.contracts.gates import FLAG
 from assay.contracts.reasons import Reason
 
 FLOWS, EVENTS, TRUTH = "s3_flow_anchor_with_fraud_6B", "s3_event_stream_with_fraud_6B", "s4_flow_truth_labels_6B"
+CONTEXT, BASELINE = "s3_arrival_entities_with_fraud_6B", "s1_arrival_entities_6B"
 
 
 @pytest.fixture
@@ -66,6 +67,10 @@ BREACHES: list[tuple[str, Callable[[Frames], Frames], str]] = [
     ("an event number that is too high", changed(EVENTS, event_seq=pl.col("event_seq") + 1), f"{EVENTS}: every flow has events"),
     ("a first event at another time", changed(EVENTS, ts_utc=pl.col("ts_utc") + pl.duration(seconds=1)), f"{EVENTS}: every flow"),
     ("an event without a flow", changed(EVENTS, flow_id=pl.when(FIRST).then(99).otherwise(pl.col("flow_id"))), f"{EVENTS}: every flow has"),
+    ("a context without a row", without(CONTEXT, pl.col("arrival_seq") == 2), "flows and arrival entities of the fraud"),
+    ("a context of another time", changed(CONTEXT, ts_utc=pl.col("ts_utc").reverse()), "flows and arrival entities of the fraud"),
+    ("a context of another device", changed(CONTEXT, device_id=pl.col("device_id") + 9), "flows and arrival entities of the fraud"),
+    ("entities that no flow has", changed(BASELINE, party_id=pl.col("party_id") + 9), "flows and arrival entities of the baseline agree"),
     ("a flow without truth", without(TRUTH, FIRST), "truth labels cover the flows exactly"),
     ("truth of no flow", changed(TRUTH, flow_id=pl.col("flow_id") + 50), "truth labels cover the flows exactly"),
     ("a flow that the bank does not know", without("s4_flow_bank_view_6B", FIRST), "the bank view covers the flows exactly"),

@@ -79,7 +79,7 @@ class SealedPack:
         gate = self.interface.gates.get(gate_id)
         if gate is None:
             what = f"the gate map has no {gate_id}"
-            raise Stop(Reason.REQUIRED_GATE_RECEIPT_MISSING, what, where=GATE_MAP, remedy=_AGAIN)
+            raise Stop(Reason.REQUIRED_GATE_RECEIPT_MISSING, what, where=GATE_MAP, remedy=AGAIN)
         return self._verified(gate)
 
     def read(self, part: PackPart) -> bytes:

@@ -16,6 +16,7 @@ SORT_KEYS: Final[dict[str, tuple[str, ...]]] = {
     "s2_event_stream_baseline_6B": _TIME,
     "s3_flow_anchor_with_fraud_6B": _TIME,
     "s3_event_stream_with_fraud_6B": _TIME,
+    "s3_arrival_entities_with_fraud_6B": _TIME,
     "s4_flow_truth_labels_6B": _FLOW,
     "s4_flow_bank_view_6B": _FLOW,
     "s4_event_labels_6B": ("flow_id", "event_seq"),

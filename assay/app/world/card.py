@@ -30,7 +30,8 @@ have not met.
 
 Limits, prices, decisions about people, or claims about real rates of fraud: nobody in it exists, and no rate in it was measured on
 real customers. Do not train on `fraud_flag`, `campaign_id`, truth or roles: no bank has them when it decides. Do not join arrivals
-and their entities to live rows of the fraud world: they are those of the world without fraud.
+or `s1_arrival_entities_6B` to flows with fraud: they are those of the world without fraud. `s3_arrival_entities_with_fraud_6B`
+is the context of these flows, and `arrival_seq` is a key and no feature.
 
 ## How it drifts
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from assay.app.progress import unseen
@@ -11,6 +12,7 @@ from assay.app.stores.objects import ObjectStore
 from assay.app.world.card import write_card
 from assay.app.world.making import StateTime, WorldMaker
 from assay.app.world.pack import seal, write_receipt
+from assay.app.world.room import free_bytes, refuse_no_room
 from assay.app.world.scales import SCALES
 from assay.engine.graph import SEGMENTS
 from assay.engine.identity import WorldIdentity, identity_of
@@ -47,9 +49,14 @@ def generate_world(
     now_us: int,
     told: Callable[[str, int, int], object] = unseen,
     segments: Sequence[Segment] = SEGMENTS,
+    free: Callable[[Path], int] = free_bytes,
 ) -> MadeWorld:
-    """Make, gate and seal a world; a call that was cut off goes on. Raises Stop as `WorldMaker` and `seal` do."""
+    """Make, gate and seal a world; a call that was cut off goes on. `free`: bytes that the disk of a folder has left.
+
+    Raises Stop as `WorldMaker` and `seal` do, and Retry(STORE_FULL) before anything is written where the disk has too little room.
+    """
     parameters = shipped(scale)
+    refuse_no_room(store, parameters, free)
     identity = shipped_identity(parameters, seed)
     write_receipt(store, identity, scale, now_us)
     maker = WorldMaker(store, identity, parameters, segments, workers=workers, told=told)

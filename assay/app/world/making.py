@@ -31,7 +31,10 @@ class StateTime:
 
 
 class WorldMaker:
-    """Makes a world in a store. `told` is called with (segment and state, parts done, parts) of the whole world after each part."""
+    """Makes a world in a store. `told` is called with (segment and state, parts done, parts) of the whole world after each part.
+
+    `drop` is called with the key of each part that no later state or check reads: for measurements that keep nothing.
+    """
 
     def __init__(
         self,
@@ -42,9 +45,11 @@ class WorldMaker:
         *,
         workers: int = 1,
         told: Callable[[str, int, int], object] = unseen,
+        drop: Callable[[str], object] | None = None,
     ) -> None:
         self._store, self._identity, self._parameters, self._segments = store, identity, parameters, segments
         self._workers, self._told = workers, told
+        self._drop, self._last = drop, last_readers(segments)
         self.published = Publication(store, identity, outputs_by_id(segments))
         self._done, self._parts = 0, sum(state.parts(parameters) for segment in segments for state in segment.states)
 
@@ -61,6 +66,7 @@ class WorldMaker:
                 continue
             times += [self._run(segment, state) for state in segment.states]
             verdicts = [(check, self._looked(segment, check)) for check in segment.checks]
+            self._done_with(segment.segment_id, "")
             _refuse_failed(segment, verdicts)
             write_bundle(self._store, segment, self._identity, receipts, self.published, verdicts)
             self.published.forget()
@@ -85,15 +91,23 @@ class WorldMaker:
                     job.cancel()
                 wait(jobs, return_when=FIRST_EXCEPTION)
                 raise
+        self._done_with(segment.segment_id, state.name)
         return StateTime(segment.segment_id, state.name, time.perf_counter() - began_s, rows)
 
     def _part(self, scene: Scene, state: State, part: int) -> int:
-        made = state.make(scene, part)
+        made = dict(state.make(scene, part))
         declared = {output.output_id: output for output in state.outputs}
         if made.keys() != declared.keys():
             what = f"state {state.name} gives {', '.join(sorted(made))}, declared are {', '.join(sorted(declared))}"
             raise Stop(Reason.ENGINE_OUTPUT_INVALID, what, where=scene.segment.segment_id, remedy="Correct the state's outputs.")
-        return sum(self.published.publish(declared[name], part, frame).rows for name, frame in made.items())
+        # each is let go of once it is written: the largest state makes three at once
+        return sum(self.published.publish(declared[name], part, made.pop(name)).rows for name in list(made))
+
+    def _done_with(self, segment_id: str, place: str) -> None:
+        """Drop what is read here for the last time."""
+        for output_id in [output_id for output_id, last in self._last.items() if last == (segment_id, place)]:
+            for part in self.published.parts(output_id) if self._drop is not None else ():
+                self._drop(part.path)  # type: ignore[misc]  # it does not change
 
     def _looked(self, segment: Segment, check: Check) -> Verdict:
         return check.look(self._scene(segment, check.name, check.inputs))
@@ -105,6 +119,16 @@ class WorldMaker:
 def outputs_by_id(segments: Iterable[Segment]) -> Mapping[str, Output]:
     """All outputs by their ids."""
     return {output.output_id: output for segment in segments for output in segment.outputs}
+
+
+def last_readers(segments: Iterable[Segment]) -> Mapping[str, tuple[str, str]]:
+    """Output → segment and state that read it last, or made it where nobody does; of a check, the segment and no name."""
+    last: dict[str, tuple[str, str]] = {}
+    for segment in segments:
+        for state in segment.states:
+            last |= dict.fromkeys((*state.inputs, *(output.output_id for output in state.outputs)), (segment.segment_id, state.name))
+        last |= {output_id: (segment.segment_id, "") for check in segment.checks for output_id in check.inputs}
+    return last
 
 
 def _refuse_failed(segment: Segment, verdicts: Sequence[tuple[Check, Verdict]]) -> None:

@@ -20,6 +20,7 @@ from assay.engine.output import Output
 from assay.engine.segment import Segment
 
 ARRIVAL, FLOW, EVENT = ("merchant_id", "arrival_seq"), ("flow_id",), ("flow_id", "event_seq")
+CONTEXT = (*ARRIVAL, "ts_utc", "party_id", "account_id", "instrument_id", "device_id", "ip_id")
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,13 @@ PAIRS = (
         "s2_flow_anchor_baseline_6B",
         "s3_flow_anchor_with_fraud_6B",
         (*FLOW, *ARRIVAL),
+    ),
+    Pair("flows and arrival entities of the baseline agree", "s2_flow_anchor_baseline_6B", "s1_arrival_entities_6B", CONTEXT),
+    Pair(
+        "flows and arrival entities of the fraud world agree",
+        "s3_flow_anchor_with_fraud_6B",
+        "s3_arrival_entities_with_fraud_6B",
+        CONTEXT,
     ),
     Pair("truth labels cover the flows exactly", "s3_flow_anchor_with_fraud_6B", "s4_flow_truth_labels_6B", FLOW),
     Pair("the bank view covers the flows exactly", "s3_flow_anchor_with_fraud_6B", "s4_flow_bank_view_6B", FLOW),

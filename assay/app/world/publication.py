@@ -21,6 +21,8 @@ from assay.engine.output import Output
 
 ROW_GROUP = 262_144
 _ZSTD_LEVEL = 1
+#: `read` keeps an output for further readers up to this size; beyond it, memory would grow with the world
+_KEPT_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,9 @@ class Publication:
                 where = self._outputs[output_id].path_template
                 raise Stop(Reason.OBJECT_MISSING, f"{output_id} has no part", where=where, remedy=AGAIN)
             found = pl.concat([self._frame(published, columns) for published in parts], rechunk=True)
-            with self._lock:
-                self._whole[output_id, chosen] = found
+            if found.estimated_size() <= _KEPT_BYTES:
+                with self._lock:
+                    self._whole[output_id, chosen] = found
         return found
 
     def forget(self) -> None:

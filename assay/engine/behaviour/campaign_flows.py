@@ -22,6 +22,7 @@ from assay.engine.behaviour.flows import unit_lognormal
 from assay.engine.behaviour.guards import refuse_incomplete
 from assay.engine.behaviour.motifs import KINDS, UNIT_MAX, Shape, instruments_of, run_motifs
 from assay.engine.behaviour.outputs import PLAN
+from assay.engine.entities.frames import by_part
 from assay.engine.quantiles import Table, tilted
 from assay.engine.scenario import Scenario
 from assay.engine.segment import Scene
@@ -55,10 +56,10 @@ class Bureau:
         """Groups of all parties and of those of some roles, as `a_party` takes them. payable: only those with a current account."""
         found = self._groups.get((roles, payable))
         if found is None:
-            chosen = self.equipped[self.role.is_in(list(roles)).to_numpy()[self.equipped - 1]]
+            chosen = self.equipped[self.role.cast(pl.String).is_in(list(roles)).to_numpy()[self.equipped - 1]]
             if payable:
                 chosen = chosen[self.people.payable[chosen] > 0]
-            everyone, country = self.people.everyone, self.people.country[1:].astype(np.int64)
+            everyone, country = self.people.everyone, self.people.country[1:]
             some = people.members_of(key, chosen.astype(np.int64), country, len(self.people.countries)) if len(chosen) else everyone
             first = np.concatenate([everyone.first[:-1], some.first + len(everyone.party)])
             group = np.concatenate([everyone.home, some.home + len(everyone.home)])
@@ -70,9 +71,10 @@ class Bureau:
 def bureau(scene: Scene, found: people.Population, known: shops.Merchants) -> Bureau:
     """Gather roles, risky devices, anonymising addresses and the offsets of countries."""
     document, countries = scene.parameters.of(Campaigns), len(found.countries)
-    role = scene.table(PARTY_ROLES, columns=["party_id", "fraud_role_party"]).sort("party_id")["fraud_role_party"].cast(pl.String)
-    devices = scene.table(DEVICE_ROLES, columns=["device_id", "fraud_role_device"])
-    risky = devices.filter(pl.col("fraud_role_device").cast(pl.String).is_in(list(document.risky_devices)))["device_id"].sort().to_numpy()
+    role = pl.concat(by_part(scene, PARTY_ROLES, ["party_id", "fraud_role_party"])).sort("party_id")["fraud_role_party"]
+    wanted = pl.col("fraud_role_device").cast(pl.String).is_in(list(document.risky_devices))
+    devices = [rows.filter(wanted)["device_id"] for rows in by_part(scene, DEVICE_ROLES, ["device_id", "fraud_role_device"])]
+    risky = pl.concat(devices).sort().to_numpy()
     reached = np.diff(found.ips.first)
     types = scene.table(people.IP, columns=["ip_id", "ip_type"])
     anonymous = types.filter(pl.col("ip_type").cast(pl.String).is_in(list(document.anonymous_ips)))["ip_id"].sort().to_numpy()

@@ -64,8 +64,26 @@ def days_of_merchants(scene: Scene, known: shops.Merchants) -> Days:
     return Days(frozen(np.cumsum(first_seq, axis=1) + 1, np.int64))
 
 
+@dataclass(frozen=True)
+class Planned:
+    """Flows by column: rows as `run_crews` writes them, number: of the campaign, place of the merchant or -1, number of the arrival."""
+
+    campaigns: Sequence[Campaign]
+    known: shops.Merchants
+    total: int
+    number: NDArray[np.int64]
+    flows: NDArray[np.int64]
+    place: NDArray[np.int64]
+    seq: NDArray[np.int64]
+
+
 def make(scene: Scene, _: int) -> Mapping[str, pl.DataFrame]:
     """Plan all campaigns."""
+    return _frames(scene, _planned(scene))
+
+
+def _planned(scene: Scene) -> Planned:
+    """All flows with their arrivals. The entities are let go of when this returns."""
     found = people.population(scene)
     known = shops.merchants(scene, found.countries)
     days = days_of_merchants(scene, known)
@@ -76,8 +94,9 @@ def make(scene: Scene, _: int) -> Mapping[str, pl.DataFrame]:
     flows = np.concatenate([np.zeros((ROWS, 0), np.int64), *(rows for rows, _ in made)], axis=1)
     number = np.repeat(np.arange(len(campaigns)), [rows.shape[1] for rows, _ in made])
     merchant = np.concatenate([np.zeros(0), *(draws for _, draws in made)])
+    made.clear()
     place, seq = _assigned(scene, office, days, campaigns, number, merchant, flows)
-    return _frames(scene, campaigns, known, total, number, flows, place, seq)
+    return Planned(campaigns, known, total, number, flows, place, seq)
 
 
 def _assigned(
@@ -142,18 +161,11 @@ def _merchant_weights(
     return weights
 
 
-def _frames(
-    scene: Scene,
-    campaigns: Sequence[Campaign],
-    known: shops.Merchants,
-    total: int,
-    number: NDArray[np.int64],
-    flows: NDArray[np.int64],
-    place: NDArray[np.int64],
-    seq: NDArray[np.int64],
-) -> Mapping[str, pl.DataFrame]:
-    kept = np.flatnonzero(whole_units(campaigns, number, flows, place))
-    number, flows, place, seq = number[kept], np.ascontiguousarray(flows[:, kept]), place[kept], seq[kept]
+def _frames(scene: Scene, planned: Planned) -> Mapping[str, pl.DataFrame]:
+    campaigns, known = planned.campaigns, planned.known
+    kept = np.flatnonzero(whole_units(campaigns, planned.number, planned.flows, planned.place))
+    number, place, seq = planned.number[kept], planned.place[kept], planned.seq[kept]
+    flows = np.ascontiguousarray(planned.flows[:, kept])
     numbers, flow_id = np.zeros(len(kept), np.int64), np.zeros(len(kept), np.int64)
     _number_flows(shared(scene, "flow ids"), place, seq, numbers, flow_id)
     refuse_twice(PLAN.output_id, numbers)
@@ -174,7 +186,7 @@ def _frames(
         role=words.gather(first[number] + rows["role"]),
     )
     return {
-        CATALOGUE.output_id: _catalogue(campaigns, number, total),
+        CATALOGUE.output_id: _catalogue(campaigns, number, planned.total),
         TARGETS.output_id: targets(plan),
         PLAN.output_id: plan,
         SUBGRAPH.output_id: graph(plan.with_columns(flow_id=pl.Series(flow_id), number=pl.Series(number)), campaigns),

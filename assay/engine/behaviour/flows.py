@@ -14,7 +14,7 @@ from assay.codecs.kernel import frozen
 from assay.engine.behaviour import merchants as shops
 from assay.engine.behaviour import population as people
 from assay.engine.behaviour.amounts import pay
-from assay.engine.behaviour.arrival_entities import ARRIVALS, SECOND_US, Town, arrivals, prepare
+from assay.engine.behaviour.arrival_entities import ARRIVALS, SECOND_US, arrivals
 from assay.engine.behaviour.channels import shared
 from assay.engine.behaviour.document import Behaviour
 from assay.engine.behaviour.guards import refuse, refuse_incomplete
@@ -79,9 +79,23 @@ def _weighted(weights: Mapping[int, float]) -> tuple[NDArray[np.int64], NDArray[
     return frozen(np.array([value for value, _ in ordered], np.int64), np.int64), frozen(ends, np.float64)
 
 
+@dataclass(frozen=True)
+class Market:
+    """What all parts of S2 read."""
+
+    people: people.Payers
+    shops: shops.Merchants
+
+
+def prepare(scene: Scene) -> Market:
+    """Index merchants and who pays and is paid; instruments and devices are not kept, S1 has chosen them."""
+    found = people.payers(scene)
+    return Market(found, shops.merchants(scene, found.countries))
+
+
 def make(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     """Flows and events of a part, in the order of its arrivals."""
-    town: Town = scene.prepared
+    town: Market = scene.prepared
     came = arrivals(scene, part, town.shops)
     held = scene.table(ARRIVAL_ENTITIES.output_id, part, [column.name for column in ARRIVAL_ENTITIES.columns])
     party, account, seq = (frozen(held[name].to_numpy(), np.int64) for name in ("party_id", "account_id", "arrival_seq"))

@@ -57,6 +57,10 @@ FRAUD_FLOWS = _output("s3_flow_anchor_with_fraud_6B", (*_ANCHOR, FLAG, _campaign
 FRAUD_EVENTS = _output(
     "s3_event_stream_with_fraud_6B", (*_EVENT, FLAG, _campaign(nullable=True)), ("flow_id", "event_seq"), "behavioural_streams"
 )
+#: columns and order as those of the baseline; times, entities and sessions are those of the fraud world
+FRAUD_ENTITIES = _output(
+    "s3_arrival_entities_with_fraud_6B", ARRIVAL_ENTITIES.columns, ("merchant_id", "arrival_seq"), "behavioural_context"
+)
 #: target_*: what the template aims at; realised campaigns are measured against it
 CATALOGUE = _output(
     "s3_campaign_catalogue_6B",

@@ -1,4 +1,4 @@
-"""State S3B: the fraud world's flows and events are the baseline's, with the planned arrivals overlaid."""
+"""State S3B: the fraud world's flows, events and arrival entities are the baseline's, with the planned arrivals overlaid."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from assay.engine.behaviour.channels import SEQ_BITS
 from assay.engine.behaviour.flows import events
+from assay.engine.behaviour.fraud_context import arrival_entities
 from assay.engine.behaviour.guards import refuse_twice, refuse_unmatched
 from assay.engine.behaviour.merchants import places
-from assay.engine.behaviour.outputs import BASELINE_EVENTS, BASELINE_FLOWS, FRAUD_EVENTS, FRAUD_FLOWS, PLAN
+from assay.engine.behaviour.outputs import BASELINE_EVENTS, BASELINE_FLOWS, FRAUD_ENTITIES, FRAUD_EVENTS, FRAUD_FLOWS, PLAN
 from assay.engine.scenario import DAY_US, Scenario, days_of, time_parts
 from assay.engine.segment import Scene, State
 
@@ -23,26 +24,33 @@ _CENT = 100.0
 
 @dataclass(frozen=True)
 class Overlay:
-    """The plan in order of merchants and arrivals. merchants: sorted ids; key: of the arrival; day: of the horizon."""
+    """The plan in order of merchants and arrivals. merchants: sorted ids; key: of the arrival; day: of the horizon.
+
+    campaigns: null, then their ids in order; campaign: the place of each row's campaign among them.
+    """
 
     merchants: NDArray[np.uint64]
     plan: pl.DataFrame
     key: NDArray[np.int64]
     day: NDArray[np.int64]
     campaigns: pl.Series
+    campaign: NDArray[np.uint32]
 
 
 def prepare(scene: Scene) -> Overlay:
     """Order the plan. Raises Stop(ENGINE_GUARD_TRIPPED): two campaigns take one arrival."""
-    plan = scene.table(PLAN.output_id, columns=[column.name for column in PLAN.columns])
+    plan = scene.table(PLAN.output_id, columns=["campaign_id", "merchant_id", "arrival_seq", *_ENTITIES, "amount_minor", "ts_utc"])
     merchants = plan["merchant_id"].unique().sort().to_numpy()
     key = arrival_keys(merchants, plan)
     refuse_twice(PLAN.output_id, key)
     order = np.argsort(key, kind="stable")
-    ts = plan["ts_utc"].to_physical().to_numpy()
-    day = (ts - scene.parameters.of(Scenario).start_us) // DAY_US
-    campaigns = plan["campaign_id"].cast(pl.String)
-    return Overlay(merchants, plan[order], key[order], day[order], campaigns.unique().sort())
+    day = (plan["ts_utc"].to_physical().to_numpy() - scene.parameters.of(Scenario).start_us) // DAY_US
+    ids = plan["campaign_id"].cast(pl.String)
+    campaigns = ids.unique().sort()
+    campaign = campaigns.search_sorted(ids).to_numpy().astype(np.uint32)[order] + np.uint32(1)
+    overlaid = plan.select(*_ENTITIES, "amount_minor", "ts_utc")[order]
+    names = pl.concat([pl.Series([None], dtype=pl.String), campaigns])
+    return Overlay(merchants, overlaid, key[order], day[order], names, campaign)
 
 
 def arrival_keys(merchants: NDArray[np.uint64], rows: pl.DataFrame) -> NDArray[np.int64]:
@@ -63,7 +71,11 @@ def make(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
     begun = base["ts_utc"].to_physical().to_numpy()
     moved = flows["ts_utc"].to_physical().to_numpy()
     response = np.minimum(response + (moved - begun), scene.parameters.of(Scenario).end_us - 1)
-    return {FRAUD_FLOWS.output_id: flows, FRAUD_EVENTS.output_id: events(flows, response, "fraud_flag", "campaign_id")}
+    return {
+        FRAUD_FLOWS.output_id: flows,
+        FRAUD_EVENTS.output_id: events(flows, response, "fraud_flag", "campaign_id"),
+        FRAUD_ENTITIES.output_id: arrival_entities(scene, flows),
+    }
 
 
 def _rows_of(keys: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -79,14 +91,13 @@ def _overlaid(base: pl.DataFrame, overlay: Overlay, wanted: NDArray[np.int64], a
     plan = overlay.plan[wanted]
     columns = [_replaced(base[name], at, plan[name]) for name in _ENTITIES]
     campaign = np.zeros(len(base), np.uint32)
-    campaign[at] = overlay.campaigns.search_sorted(plan["campaign_id"].cast(pl.String)).to_numpy() + 1
-    names = pl.concat([pl.Series([None], dtype=pl.String), overlay.campaigns])
+    campaign[at] = overlay.campaign[wanted]
     return base.with_columns(
         *columns,
         _replaced(base["ts_utc"], at, plan["ts_utc"]),
         _replaced(base["amount"], at, pl.Series(plan["amount_minor"].to_numpy() / _CENT)),
         pl.Series("fraud_flag", campaign > 0),
-        names.gather(campaign).alias("campaign_id"),
+        overlay.campaigns.gather(campaign).alias("campaign_id"),
     )
 
 
@@ -99,7 +110,7 @@ def _replaced(column: pl.Series, at: NDArray[np.int64], values: pl.Series) -> pl
 S3B = State(
     "S3B",
     (BASELINE_FLOWS.output_id, BASELINE_EVENTS.output_id, PLAN.output_id),
-    (FRAUD_FLOWS, FRAUD_EVENTS),
+    (FRAUD_FLOWS, FRAUD_EVENTS, FRAUD_ENTITIES),
     make,
     time_parts,
     prepare,

@@ -17,14 +17,22 @@ _COLUMN = {
     "IP": "ip_id",
     "MERCHANT": "merchant_id",
 }
+#: further columns with entities of a kind
+_FURTHER = {"ACCOUNT": ("counterparty_account_id",)}
 _KIND = pl.Enum(ENTITY_KINDS)
 
 
 def targets(plan: pl.DataFrame) -> pl.DataFrame:
-    """The entities of each campaign, once each, in order."""
-    columns = [*_COLUMN.items(), ("ACCOUNT", "counterparty_account_id")]
-    found = [plan.select("campaign_id", pl.lit(kind, _KIND).alias("entity_kind"), _id(name, "entity_id")) for kind, name in columns]
-    return pl.concat(found).drop_nulls().unique().sort("campaign_id", "entity_kind", "entity_id")
+    """The entities of each campaign, once each, in order. One campaign after the other: a plan of all is large."""
+    columns = {kind: (_COLUMN[kind], *_FURTHER.get(kind, ())) for kind in ENTITY_KINDS}
+    empty = plan.head(0).select("campaign_id", pl.lit("PARTY", _KIND).alias("entity_kind"), _id("party_id", "entity_id"))
+    found = [empty]
+    for name in plan["campaign_id"].unique().sort():
+        of_campaign = plan.filter(pl.col("campaign_id") == name)
+        for kind, names in columns.items():
+            ids = pl.concat([of_campaign.select(_id(column, "entity_id")).to_series() for column in names]).drop_nulls().unique().sort()
+            found.append(ids.to_frame().select(pl.lit(name).alias("campaign_id"), pl.lit(kind, _KIND).alias("entity_kind"), "entity_id"))
+    return pl.concat(found)
 
 
 def graph(plan: pl.DataFrame, campaigns: Sequence[Campaign]) -> pl.DataFrame:

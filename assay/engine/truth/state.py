@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from assay.codecs.kernel import frozen
 from assay.engine.output import Column, Output
@@ -19,6 +21,8 @@ from assay.engine.truth.words import BANK_LABELS, CASE_EVENTS, CONFIRMED_FRAUD, 
 
 IDENTITY = ("seed", "manifest_fingerprint", "parameter_hash", "scenario_id")
 TOKENS = ("seed", "parameter_hash", "manifest_fingerprint", "scenario_id")
+Ints: TypeAlias = NDArray[np.int64]
+Codes: TypeAlias = NDArray[np.uint8]
 #: minor units of a major unit
 MINOR = 100
 FLOWS, CAMPAIGNS, EVENTS = "s3_flow_anchor_with_fraud_6B", "s3_campaign_catalogue_6B", "s3_event_stream_with_fraud_6B"
@@ -106,24 +110,51 @@ def labels(scene: Scene, part: int) -> Mapping[str, pl.DataFrame]:
 
 def timeline(scene: Scene, _: int) -> Mapping[str, pl.DataFrame]:
     """The cases: flows of one owner near in time are one case."""
+    case_ids, flows, kinds, times = _walked(scene)
+    order = np.lexsort((times, case_ids))
+    case_ids = case_ids[order]
+    begins = np.flatnonzero(np.diff(case_ids, prepend=case_ids[:1] - 1))
+    seq = np.arange(len(order)) - np.repeat(begins, np.diff(begins, append=len(order)))
+    return {
+        TIMELINE.output_id: pl.DataFrame(
+            {
+                "case_id": case_ids,
+                "case_event_seq": seq,
+                "flow_id": flows[order],
+                "case_event_type": pl.Series(kinds[order]).cat.to(pl.Enum(CASE_EVENTS)),
+                "ts_utc": pl.Series(times[order]).cast(pl.Datetime("us", "UTC")),
+            }
+        )
+    }
+
+
+def _walked(scene: Scene) -> tuple[Ints, Ints, Codes, Ints]:
+    """The events of all cases as they are made: case, flow, kind, time in µs."""
     rules, close = scene.parameters.of(BankView).cases, scene.parameters.of(BankView).delays.close
-    found = scene.table(OPENINGS.output_id)
-    numbered = found.with_columns(owner=pl.coalesce(_owner(number, name) for number, name in enumerate(rules.keys)))
-    rows = numbered.sort("owner", "opened_us", "flow_id").with_columns(owner=pl.col("owner").rle_id())
-    room = len(rows) * EVENTS_PER_FLOW
-    case_ids, flows, kinds, times = (np.empty(room, np.int64) for _ in range(4))
+    owners, ids, at = _openings(scene, rules.keys)
+    room = len(ids) * EVENTS_PER_FLOW
+    case_ids, flows, times = (np.empty(room, np.int64) for _ in range(3))
+    kinds = np.empty(room, np.uint8)
     bounds = np.array(
         [rules.group_days * DAY_US, rules.reopen_days * DAY_US, close.term_s * US, close.second, close.min_s * US], np.float64
     )
-    at = frozen(np.ascontiguousarray(rows.select(_TIMES).to_numpy()), np.int64)
-    owners, ids = _ints(rows["owner"]), _ints(rows["flow_id"])
     count = walk_cases(scene.key("cases"), owners, ids, at, frozen(bounds, np.float64), exponential(), case_ids, flows, kinds, times)
-    made = pl.DataFrame({"case_id": case_ids[:count], "flow_id": flows[:count], "kind": kinds[:count], "ts_us": times[:count]})
-    ordered = made.with_columns(pl.int_range(pl.len()).alias("made")).sort("case_id", "ts_us", "made")
-    seq = pl.int_range(pl.len()).over("case_id").alias("case_event_seq")
-    kind = _words(ordered["kind"].to_numpy(), CASE_EVENTS)
-    columns = ordered.with_columns(seq, kind.alias("case_event_type"), pl.col("ts_us").cast(pl.Datetime("us", "UTC")).alias("ts_utc"))
-    return {TIMELINE.output_id: columns.select("case_id", "case_event_seq", "flow_id", "case_event_type", "ts_utc")}
+    return case_ids[:count], flows[:count], kinds[:count], times[:count]
+
+
+def _openings(scene: Scene, keys: Sequence[str]) -> tuple[Ints, Ints, Ints]:
+    """Numbers of owners, flows and times (columns) by owner, time and flow. The owner is the first of the keys that a flow has."""
+    found = scene.table(OPENINGS.output_id, columns=["flow_id", *_OWNERS, *_TIMES])
+    kind = pl.coalesce(pl.when(pl.col(name).is_not_null()).then(pl.lit(number, pl.UInt8)) for number, name in enumerate(keys))
+    named = found.select(kind.alias("kind"), pl.coalesce(pl.col(name).cast(pl.UInt64) for name in keys).alias("id")).fill_null(0)
+    kinds, names, opened, ids = (column.to_numpy() for column in (*named.iter_columns(), found["opened_us"], found["flow_id"]))
+    order = np.lexsort((ids, opened, names, kinds))
+    kinds, names = kinds[order], names[order]
+    owners = np.cumsum((np.diff(names, prepend=names[:1]) != 0) | (np.diff(kinds, prepend=kinds[:1]) != 0))
+    at = np.empty((len(order), len(_TIMES)), np.int64)
+    for column, name in enumerate(_TIMES):
+        at[:, column] = found[name].to_numpy()[order]
+    return frozen(owners, np.int64), frozen(ids[order], np.int64), frozen(at, np.int64)
 
 
 LABEL_CODES = frozen(np.array(LABEL_OF), np.int64)
@@ -149,11 +180,6 @@ def _with_codes(scene: Scene, part: int, classes: tuple[str, ...]) -> pl.DataFra
             pl.col("subtype_code").fill_null(0),
         )
     )
-
-
-def _owner(number: int, name: str) -> pl.Expr:
-    """The owner of a case as a text that no other kind of owner has."""
-    return pl.when(pl.col(name).is_not_null()).then(pl.format("{}:{}", pl.lit(number), pl.col(name)))
 
 
 def _codes(words: tuple[str, ...]) -> dict[str, int]:
