@@ -1,4 +1,4 @@
-"""Digests of the rows of a world, whatever the writer of its files does: one per output, over all parts in their order."""
+"""Digests of a world: of its rows, whatever the writer of its files does, and of its files by the version of the writer."""
 
 from __future__ import annotations
 
@@ -20,6 +20,9 @@ from assay.engine.scenario import Scenario
 #: one whose little bank has merchants that transfer money, so that it has laundering
 SEED = 1
 GOLDEN = Path(__file__).parent / "golden" / "world_rows.json"
+#: version of the writer → output id → digest; those of earlier versions stay
+GOLDEN_FILES = Path(__file__).parent / "golden" / "world_files.json"
+WRITER = f"polars {pl.__version__}"
 
 
 def identity() -> WorldIdentity:
@@ -45,6 +48,15 @@ def row_digests(maker: WorldMaker) -> dict[str, str]:
     return found
 
 
+def file_digests(maker: WorldMaker) -> dict[str, str]:
+    """Output id → sha256 hex over paths and bytes of its files."""
+    found = {}
+    for output in (output for segment in SEGMENTS for output in segment.outputs):
+        files = [f"{part.path} {part.sha256}" for part in maker.published.parts(output.output_id)]
+        found[output.output_id] = hashlib.sha256("\n".join(files).encode()).hexdigest()
+    return found
+
+
 def _plain(series: pl.Series) -> pl.Series:
     """The same values as integers or texts; a float as its bits."""
     if series.dtype == pl.Float64:
@@ -60,4 +72,7 @@ if __name__ == "__main__":  # writes the digests again: a change of rows needs a
     from assay.app.stores.objects import DirectoryStore
 
     with tempfile.TemporaryDirectory() as room:
-        GOLDEN.write_text(json.dumps(row_digests(made(DirectoryStore(Path(room)))), indent=1) + "\n")
+        world = made(DirectoryStore(Path(room)))
+        GOLDEN.write_text(json.dumps(row_digests(world), indent=1) + "\n")
+        known = json.loads(GOLDEN_FILES.read_text()) if GOLDEN_FILES.exists() else {}
+        GOLDEN_FILES.write_text(json.dumps({**known, WRITER: file_digests(world)}, indent=1) + "\n")

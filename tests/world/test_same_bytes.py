@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from small_graph import files
-from world_digests import GOLDEN, made, row_digests
+from world_digests import GOLDEN, GOLDEN_FILES, WRITER, file_digests, made, row_digests
 
 from assay.app.stores.objects import DirectoryStore
 
@@ -20,6 +20,12 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> DirectoryStore:
 
 def test_rows_are_those_of_the_repository(first: DirectoryStore) -> None:
     assert row_digests(made(first)) == json.loads(GOLDEN.read_text())
+
+
+def test_files_are_those_of_the_repository_for_this_version_of_the_writer(first: DirectoryStore) -> None:
+    known = json.loads(GOLDEN_FILES.read_text())
+    assert WRITER in known, "another writer of files: check that the rows are the same, then run tests/world_digests.py"
+    assert file_digests(made(first)) == known[WRITER]
 
 
 @pytest.mark.parametrize("workers", [1, 3])

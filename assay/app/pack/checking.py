@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from assay.app.pack.interface import CATALOGUE, GATE_MAP, Gate
+from assay.app.pack.locators import located
 from assay.app.pack.report import OutputVerdict, PackReport
 from assay.app.pack.roots import Look, Roots, read_roots
 from assay.app.pack.sealed_pack import OUTPUTS, PackPart
@@ -91,7 +92,7 @@ def _parts(look: Look, roots: Roots, gates: dict[str, GateStatus]) -> dict[str, 
             index = listed(gate.method, look.store.read(f"{root}/{gate.method.index_name}"))
             if (key if gate.method.pack_paths else OUTPUTS) not in index:
                 raise ValueError(f"the bundle does not cover {OUTPUTS}")
-            for entry in json.loads(look.store.read(key)):
+            for entry in located(look.store.read(key)):
                 locator = entry["locator"]
                 part = PackPart(str(locator["path"]), int(entry["rows"]), str(locator["content_digest"]["hex"]))
                 found.setdefault(locator["output_id"], []).append(part)

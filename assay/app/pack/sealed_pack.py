@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from assay.app.pack.interface import CATALOGUE, GATE_MAP, CatalogueOutput, Gate, Interface, interface_of
+from assay.app.pack.locators import located
 from assay.app.stores.objects import ObjectStore
 from assay.app.stores.published import published_bytes
 from assay.contracts.errors import Stop
@@ -97,7 +98,10 @@ class SealedPack:
             key = f"{root}/{OUTPUTS}"
             if (key if gate.method.pack_paths else OUTPUTS) not in listed(gate.method, self.store.read(f"{root}/{gate.method.index_name}")):
                 raise Stop(Reason.GATE_EVIDENCE_MISMATCH, f"{gate.gate_id} does not cover its list of outputs", where=root, remedy=AGAIN)
-            self._passed[gate.gate_id] = json.loads(self.store.read(key))
+            try:
+                self._passed[gate.gate_id] = located(self.store.read(key))
+            except ValueError as error:
+                raise Stop(Reason.GATE_EVIDENCE_MISMATCH, f"its list of files cannot be read: {error}", where=key, remedy=AGAIN) from None
         return self._passed[gate.gate_id]
 
 

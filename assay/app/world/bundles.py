@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from assay.app.pack.locators import located
 from assay.app.pack.sealed_pack import OUTPUTS
 from assay.app.stores.objects import ObjectStore
 from assay.app.world.publication import Publication, Published, write_once
@@ -62,7 +63,7 @@ def passed(store: ObjectStore, segment: Segment, identity: WorldIdentity) -> dic
 
 def published_parts(store: ObjectStore, segment: Segment, identity: WorldIdentity) -> list[Published]:
     """The parts that a passed segment lists."""
-    entries = json.loads(store.read(f"{segment.bundle_root(identity)}/{OUTPUTS}"))
+    entries = located(store.read(f"{segment.bundle_root(identity)}/{OUTPUTS}"))
     return [
         Published(
             entry["locator"]["output_id"],
