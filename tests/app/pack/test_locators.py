@@ -32,5 +32,5 @@ def test_a_locator_of_another_form_refuses_the_list(example: Example) -> None:
     "data", [b"{", b"{}", b"[1]", b"[{}]", b'[{"locator": {}}]', b'[{"locator": {}, "rows": "1"}]', b'[{"locator": {}, "rows": -1}]']
 )
 def test_a_list_of_another_form_is_refused(data: bytes) -> None:
-    with pytest.raises(ValueError):  # noqa: PT011 - JSON has words of its own
+    with pytest.raises(ValueError):
         located(data)
