@@ -135,7 +135,7 @@ def test_the_scale_of_amounts_begins_where_amounts_are_and_counts_every_one() ->
     amounts = np.concatenate([draws.uniform(3, 400, 9_990), np.full(5, 0.01), np.full(5, 90_000.0)])
     truth = np.arange(len(amounts)) % 100 == 0
     cells, (low, high) = pictures.amounts(pl.DataFrame({"amount": amounts, "is_fraud_truth": truth}))
-    assert (low, high) == (2.0, pytest.approx(np.quantile(amounts, 0.999)))
+    assert (low, high) == pytest.approx((2.0, float(np.quantile(amounts, 0.999))))
     counted = [(cell.colour, int(cell.title.rpartition(": ")[2].replace(",", ""))) for cell in cells]
     assert sum(count for colour, count in counted if colour == "bar") == len(amounts)
     assert sum(count for colour, count in counted if colour == "fraud") == truth.sum()

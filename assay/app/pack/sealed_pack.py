@@ -122,17 +122,14 @@ def open_pack(store: ObjectStore) -> SealedPack:
 
 
 def sealed_as(store: ObjectStore) -> str:
-    """The pack id in the seal of a pack. Raises Stop(PACK_NOT_SEALED, PACK_SEALED_FAILED)."""
-    try:
-        found = json.loads(store.read(SEAL))
-        status, pack_id = found["seal_status"], str(found["oracle_pack_id"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        remedy = "Run the same `assay world generate` again; it goes on where it was cut off."
-        raise Stop(Reason.PACK_NOT_SEALED, "the world has no valid seal", where=SEAL, remedy=remedy) from None
-    if status != "SEALED_OK":
-        remedy = "A world whose seal failed is never read; make it again in another folder."
-        raise Stop(Reason.PACK_SEALED_FAILED, f"the world is sealed as {status}", where=SEAL, remedy=remedy)
-    return pack_id
+    """The pack id in the seal of a pack. Raises Stop(PACK_NOT_SEALED, PACK_SEALED_FAILED, PACK_MANIFEST_INVALID)."""
+    seal = _document(store, SEAL, Reason.PACK_NOT_SEALED)
+    if seal.get("seal_status") != "SEALED_OK":
+        what = f"the world is sealed as {seal.get('seal_status')}"
+        raise Stop(Reason.PACK_SEALED_FAILED, what, where=SEAL, remedy="A world whose seal failed is never read; make it again elsewhere.")
+    if not isinstance(seal.get("oracle_pack_id"), str):
+        raise Stop(Reason.PACK_MANIFEST_INVALID, "the seal names no pack", where=SEAL, remedy=AGAIN)
+    return str(seal["oracle_pack_id"])
 
 
 def _document(store: ObjectStore, key: str, absent: Reason) -> dict[str, Any]:

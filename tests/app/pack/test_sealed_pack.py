@@ -97,7 +97,7 @@ DAMAGED: list[tuple[str, Callable[[DirectoryStore], object], Reason]] = [
     ("no receipt", lambda store: store.remove(RECEIPT), Reason.PACK_NOT_FOUND),
     ("no seal", lambda store: store.remove(SEAL), Reason.PACK_NOT_SEALED),
     ("no manifest", lambda store: store.remove(MANIFEST), Reason.PACK_NOT_SEALED),
-    ("a seal that cannot be read", lambda store: store.replace(SEAL, b"[1]"), Reason.PACK_NOT_SEALED),
+    ("a seal that cannot be read", lambda store: store.replace(SEAL, b"[1]"), Reason.PACK_MANIFEST_INVALID),
     ("a failed seal", _changed(SEAL, seal_status="SEALED_FAILED"), Reason.PACK_SEALED_FAILED),
     ("a seal of another pack", _changed(SEAL, oracle_pack_id="0" * 64), Reason.PACK_MANIFEST_INVALID),
     ("a manifest that is none", lambda store: store.replace(MANIFEST, b"{"), Reason.PACK_MANIFEST_INVALID),
