@@ -98,15 +98,29 @@ class S3Store:
         """Bytes of an object. Raises FileNotFoundError."""
         return int(self._about(key)["ContentLength"])
 
+    def size_below(self, folder: str) -> int:
+        """Bytes of all objects below a folder, as the server lists them."""
+        return sum(int(found["Size"]) for found in self._listed(folder))
+
+    def described(self) -> tuple[str, str]:
+        """Claim level and name: the address, and the server as it calls itself."""
+        with self._calls(""):
+            headers = self._client.head_bucket(Bucket=self.bucket)["ResponseMetadata"]["HTTPHeaders"]
+        address = str(self._client.meta.endpoint_url).partition("://")[2]
+        return "parity", f"S3 at {address} ({headers.get('server', 'a server without a name')})"
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys below a folder in ascending order, a page at a time."""
+        for found in self._listed(prefix):
+            yield str(found["Key"]).removeprefix(self.prefix)
+
+    def _listed(self, prefix: str) -> Iterator[dict[str, Any]]:
         with self._calls(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self._folder(prefix), PaginationConfig={"PageSize": self._page_keys}
             )
             for page in pages:
-                for found in page.get("Contents", ()):
-                    yield str(found["Key"]).removeprefix(self.prefix)
+                yield from page.get("Contents", ())
 
     def make_durable(self, prefix: str) -> None:
         """Nothing to do: an object that is seen is durable."""

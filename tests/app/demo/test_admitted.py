@@ -11,7 +11,8 @@ import pytest
 from records import PINS, TRAFFIC, chunk, label, mark, payment
 
 from assay.app.demo.admitted import NAMED_MAX, Standing, entry
-from assay.app.gate.receipts import RECEIPTS, spool_of
+from assay.app.gate.receipts import RECEIPTS
+from assay.app.gate.spool import spool_of
 from assay.app.report.evidence import Entry
 from assay.app.report.receipted import admitted_receipts, count_receipts
 from assay.app.stores.objects import DirectoryStore
