@@ -212,10 +212,13 @@ class _Disturbed(Exception):
     """Another write of the same object took place at once; this one can be tried again."""
 
 
-def client_of(*, tries: int = 4) -> Any:
-    """A client by boto3's usual variables. `tries`: how often a call that fails on the way is made. Raises Stop(SETTING_INVALID)."""
+def client_of(*, tries: int = 4, within_s: float = 60) -> Any:
+    """A client by boto3's usual variables. `tries`: how often a call that fails on the way is made, each for `within_s` at most.
+
+    Raises Stop(SETTING_INVALID).
+    """
     retries = {"mode": "standard", "total_max_attempts": tries}
-    config = Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32)
+    config = Config(retries=retries, connect_timeout=5, read_timeout=within_s, max_pool_connections=32)
     try:
         return boto3.session.Session().client("s3", config=config)  # the default session keeps the keys that it found first
     except (BotoCoreError, ValueError) as error:
