@@ -105,6 +105,15 @@ def test_what_lies_on_the_topic_without_a_receipt_is_looked_for_in_the_index(
     assert len(found.named) == strangers + gone
 
 
+def test_no_receipt_is_gone_while_the_last_ones_are_on_another_machine(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    on_topic = [payment("a", T_US), payment("forged", T_US)]
+    claims = index({"a": (True, 0, 0)})
+    found = entry(admitted_receipts(store, tmp_path), lambda: [chunk(TRAFFIC, on_topic)], claims, RUN_ID, "its gate is elsewhere")
+    assert (found.receipts_gone, found.strangers, found.without_receipt) == (0, 1, 2)
+    assert found.unasked == "its gate is elsewhere"
+
+
 def test_all_strangers_are_counted_and_the_first_are_named(tmp_path: Path) -> None:
     found = counted(tmp_path, [], [payment(f"e{number}", T_US) for number in range(NAMED_MAX + 5)], {})
     assert (found.strangers, len(found.named)) == (NAMED_MAX + 5, NAMED_MAX)
