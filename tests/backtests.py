@@ -86,7 +86,7 @@ def again(before: Ran, policy: Policy, **changes: Any) -> Ran:
     assert before.world is not None
     config = before.run.config.model_copy(update={"features": policy.features, "policy": policy.rules, **changes})
     with tempfile.TemporaryDirectory() as room:
-        shutil.copytree(before.run.store_root / "oracle", Path(room) / "store" / "oracle")
+        shutil.copytree(before.run.directory / "store" / "oracle", Path(room) / "store" / "oracle")
         world = open_world(DirectoryStore(Path(room) / "store"), config.manifest_fingerprint)
         return ran(Path(room), world, config, before.partitions)
 

@@ -108,7 +108,7 @@ class Demo:
         assert replayed.decision_digest == self.world.digest
         assert audit.verified, audit.problems
         assert audit.records == rows
-        done = [line.split()[0] for line in recorded(run.store_root / "actions" / "recorded.log")]
+        done = [line.split()[0] for line in recorded(run.actions)]
         assert len(set(done)) == len(done) == rows
         printed = self.log.read_text(errors="replace")
         assert "Traceback" not in printed, printed

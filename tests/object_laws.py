@@ -121,6 +121,14 @@ def what_is_not_there_cannot_be_read(open_store: Maker) -> None:
 
 
 @law
+def bytes_are_counted_below_a_folder(open_store: Maker) -> None:
+    store = open_store()
+    for key, size in (("a/1", 3), ("a/b/2", 40), ("ab/3", 500), ("c", 0)):
+        store.create(key, b"1" * size)
+    assert [store.size_below(folder) for folder in ("a", "ab", "none", "")] == [43, 500, 0, 543]
+
+
+@law
 def what_is_removed_is_gone_and_can_be_made_again(open_store: Maker) -> None:
     store = open_store()
     for key in ("a/1", "a/b/2", "ab/3", "c"):

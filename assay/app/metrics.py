@@ -44,6 +44,9 @@ GATE_CONNECTIONS: Final = Gauge("assay_gate_connections", "Connections that are 
 GATE_CONNECTIONS_CLOSED: Final = CounterBy(
     GATE, "assay_gate_connections_closed_total", "Connections closed because too many were open: of a stranger, resting, or new.", "kind"
 )
+GATE_UNSEALED_FILES: Final = Gauge(
+    "assay_gate_unsealed_files", "Closed files of receipts and refused items that the object store has not taken yet.", registry=GATE
+)
 GATE_RED: Final = Gauge("assay_gate_red", "1 while the gate cannot admit, else 0.", registry=GATE)
 
 # lanes

@@ -15,7 +15,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from assay.contracts.errors import Stop
-from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
+from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX, SEAL_AFTER_S
 from assay.contracts.reasons import Reason
 from assay.contracts.yaml_documents import read_document
 
@@ -39,6 +39,11 @@ class Settings(BaseSettings):
     partitions: int = Field(3, ge=1, le=1000, description="partitions of the topics that have more than one")
 
     runs: Path = Field(Path("runs"), description="directory that holds the runs")
+    store: str = Field(
+        "",
+        description="where a new run keeps its world, receipts, quarantine, audit and snapshots: a folder or `s3://bucket/prefix`, each "
+        "run below it by its id; empty: `store/` in the directory of the run",
+    )
     run: Path | None = Field(None, description="directory of the run that this process belongs to")
     tier3_data: Path | None = Field(None, description="directory of the large data sets for the tests of tier 3")
 
@@ -56,6 +61,13 @@ class Settings(BaseSettings):
         le=60_000,
         description="connections that the gate keeps open, fewer where the limit of open files is lower; one too many closes the "
         "oldest that sent no key",
+    )
+    seal_after_s: float = Field(
+        SEAL_AFTER_S,
+        ge=0,
+        le=3600,
+        description="seconds after which the gate brings receipts and refused items into ASSAY_STORE, where other machines see them; 0: "
+        "when a file of them is full or the gate ends. Without ASSAY_STORE it is always so",
     )
     api_key: str = Field("", repr=False, description="key of a new run; empty makes one. `assay key` changes it")
     web_host: str = Field("127.0.0.1", description="address of the worker's web view; one beyond this machine asks callers for the key")

@@ -12,6 +12,9 @@ BODY_BYTES_MAX: Final = 16 << 20
 BODY_TIMEOUT_S: Final = 30.0
 #: connections that the gate keeps open; a setting may say otherwise
 GATE_CONNECTIONS_MAX: Final = 4_096
+#: seconds after which a receipt is sealed where other machines see it: a person who looks there waits no longer, and a busy gate makes
+#: some hundred objects an hour of it and not one per call; a setting may say otherwise
+SEAL_AFTER_S: Final = 5.0
 #: servers that assay starts itself listen on these ports of this machine, below those of outgoing connections
 SERVER_PORTS: Final = range(20_000, 30_000)
 #: no payment is older, unless the mapping of its file says so: a wrong unit and a year of two digits end up before

@@ -74,7 +74,7 @@ def _once_in_effect(what: str, forms: dict[str, set[bytes]], payments: set[str])
 
 
 def _executed_once(run: Run, payments: set[str]) -> Iterator[str]:
-    lines = [line.decode().split(" ", 2) for line in recorded(run.store_root / "actions" / "recorded.log")]
+    lines = [line.decode().split(" ", 2) for line in recorded(run.actions)]
     yield from some("executed twice: {}", _repeated(event for _, _, event in lines))
     yield from some("never executed: {}", payments - {event for _, _, event in lines})
 

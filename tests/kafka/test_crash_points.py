@@ -166,7 +166,7 @@ def assert_each_payment_once(run: Run) -> None:
     assert [event for event, forms in decisions.items() if len(forms) > 1] == []
     assert outcomes.keys() == decisions.keys()
     assert [event for event, forms in outcomes.items() if len(forms) > 1] == []
-    done = [line.decode().split() for line in recorded(run.store_root / "actions" / "recorded.log")]
+    done = [line.decode().split() for line in recorded(run.actions)]
     assert len({key for key, _, _ in done}) == len(done), "an effect was executed twice"
     assert sorted(event for _, _, event in done) == sorted(decisions)
     assert sorted(audited(run)) == sorted(decisions)

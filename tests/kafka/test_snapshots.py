@@ -124,7 +124,7 @@ def _the_journal_says_so(run: Run) -> None:
     for command in ("show", "verify", "snapshot"):
         assert journal_command([command, "--run", str(run.directory), "--lane", "rtdl/0"]) == 0, command
     for one in snapshots(run).found():
-        (run.store_root / one.key).unlink()
+        run.store.remove(one.key)
     assert [each.reason for each in verify_journal(LaneJournal(run, LaneId("rtdl", 0))).findings] == [Reason.JOURNAL_OUT_OF_REACH]
     with pytest.raises(Stop) as kept:
         truncate(LaneJournal(run, LaneId("rtdl", 0)))

@@ -92,7 +92,7 @@ def _snapshot(lane: LaneMachine, run: Run) -> dict[str, Any]:
     draft.publish(manifest_of(lane, draft, (_journal_topic(run), 0), 0))
     took_s = time.monotonic() - began
     for part in draft.parts:
-        handle = os.open(run.store_root / part.key, os.O_RDONLY)
+        handle = os.open(Path(run.place) / part.key, os.O_RDONLY)
         os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_DONTNEED)
         os.close(handle)
     size = {part.name: part.size_bytes for part in draft.parts}

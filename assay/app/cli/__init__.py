@@ -40,6 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "quarantine": ("assay.app.cli.quarantine", "list and show what was refused"),
     "topic": ("assay.app.cli.topic", "print any topic; create the topics"),
     "export": ("assay.app.cli.export", "write decisions as Parquet files for notebooks"),
+    "prove": ("assay.app.cli.prove", "count, replay, verify and report a run that has ended"),
     "report": ("assay.app.cli.report", "write the report of a run"),
     "runs": ("assay.app.cli.runs", "list and remove runs"),
     "bench": ("assay.app.cli.bench", "measure the lane and the gate on this machine"),

@@ -38,7 +38,14 @@ def serve_gate(
     wired = Run.load(run)
     connections_max = connections_for(raise_file_limit(), settings.gate_connections_max)
     properties = properties_of(wired, BusUser.GATE, settings)
-    gate = build(wired, properties, body_timeout_s=settings.gate_body_timeout_s, connections_max=connections_max, bind=host)
+    gate = build(
+        wired,
+        properties,
+        body_timeout_s=settings.gate_body_timeout_s,
+        connections_max=connections_max,
+        bind=host,
+        seal_after_s=settings.seal_after_s,
+    )
 
     def listening(bound: int) -> None:
         say(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}")

@@ -11,6 +11,7 @@ import typer
 
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
+from assay.app.gate.spool import unseen
 from assay.app.report.decision_search import on_bus
 from assay.app.report.gate_lines import Refused, refused_items
 from assay.app.report.paid import event_id_of
@@ -70,6 +71,7 @@ def list_(
         return
     if not counts:
         say("nothing is in quarantine" if bus else "the gate refused nothing; what the lanes set aside is on the bus: --bus")
+        _say_unseen(wired)
         return
     say(" · ".join(f"{name} {count:,}" for name, count in counts.most_common()))
     for entry in shown:
@@ -77,6 +79,7 @@ def list_(
     rest = (counts[reason] if reason else counts.total()) - len(shown)
     if rest:
         say(f"\nand {rest:,} more: --limit")
+    _say_unseen(wired)
 
 
 @app.command(short_help="show a refused item as it came, with the reason")
@@ -96,6 +99,7 @@ def show(
     found = _called(wired, wanted) or _called(wired, event_id_of(wired, wanted))
     if not found:
         remedy = "`assay quarantine list` has the ids; what the lanes set aside is listed with --bus."
+        remedy += f" Not all can be seen from here: {away}." if (away := unseen(wired)) else ""
         raise Stop(Reason.RECEIPT_NOT_FOUND, f"the gate refused nothing with the id {wanted!r}", where=str(run), remedy=remedy)
     if as_json:
         say_json([item.whole for item in found])
@@ -104,6 +108,12 @@ def show(
         _show(_of_gate(item))
         say(f"  {one_line(item.remedy)}" if item.remedy else "  (no remedy)")
         say_json(_as_it_came(item.whole))
+
+
+def _say_unseen(run: Run) -> None:
+    away = unseen(run)
+    if away:
+        say(f"\nthere may be more: {away}")
 
 
 def _called(run: Run, wanted: str) -> list[Refused]:

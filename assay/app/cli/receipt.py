@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from assay.app.cli.plain_app import plain_app
+from assay.app.gate.spool import unseen
 from assay.app.report.gate_lines import receipts_named
 from assay.app.report.paid import event_id_of
 from assay.app.run.directory import Run
@@ -49,6 +50,8 @@ def show(
             f"the gate has no receipt with the id {wanted!r}",
             "Take an event_id that was posted, an id of the payments' file, or a receipt_id.",
         )
+        away = unseen(wired)
+        remedy = f"{remedy} Not all can be seen from here: {away}." if away else remedy
         raise Stop(Reason.RECEIPT_NOT_FOUND, what, where=str(run), remedy=remedy)
     if as_json:
         say_json(found)

@@ -60,7 +60,7 @@ def remove_(
     yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False,
     local: Annotated[bool, typer.Option("--local", help="the directory only; what is on other servers stays")] = False,
 ) -> int:
-    """Remove runs: each directory, and the topics, consumer groups and PostgreSQL rows of the run where its servers are not its own.
+    """Remove runs: each directory, and the topics, groups, PostgreSQL rows and objects of the run where servers and store are not its own.
 
     A run that somebody works on is refused. It asks first; nothing can be brought back.
 
@@ -92,4 +92,5 @@ def _in_words(plan: Removal) -> str:
     parts += [f"{len(plan.topics)} topics"] if plan.topics else []
     parts += [f"{len(plan.groups)} consumer groups"] if plan.groups else []
     parts += ["its rows in PostgreSQL"] if plan.rows else []
+    parts += [f"its objects in {one_line(plan.objects)}"] if plan.objects else []
     return f"{', '.join(parts[:-1])} and {parts[-1]}" if parts[1:] else parts[0]

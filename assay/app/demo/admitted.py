@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from assay.agents.step import Chunk
 from assay.app.bus.topic_reader import read_topic
 from assay.app.gate.policy import TRAFFIC
+from assay.app.gate.spool import unseen
 from assay.app.report.evidence import Entry
 from assay.app.report.receipted import Receipt, admitted_receipts
 from assay.app.run.directory import Run
@@ -55,13 +56,18 @@ def entry_of(run: Run, properties: Mapping[str, str] | None = None) -> Entry:
     def standing(events: Sequence[str]) -> Standing:
         return _standing(run, events)
 
-    return entry(admitted_receipts(run.store, run.directory), on_topic, standing, run.platform_run_id)
+    return entry(admitted_receipts(run.store, run.directory), on_topic, standing, run.platform_run_id, unseen(run))
 
 
 def entry(
-    receipts: Iterable[list[Receipt]], on_topic: Callable[[], Iterable[Chunk]], standing: Callable[[Sequence[str]], Standing], run_id: str
+    receipts: Iterable[list[Receipt]],
+    on_topic: Callable[[], Iterable[Chunk]],
+    standing: Callable[[Sequence[str]], Standing],
+    run_id: str,
+    away: str = "",
 ) -> Entry:
-    """The same from its parts. Memory holds about 100 bytes per record; `standing` asks the index of some events.
+    """The same from its parts. Memory holds about 100 bytes per record; `standing` asks the index of some events. `away` says why some
+    receipts may not be seen from here: none is called gone then.
 
     `admitted` are distinct payments with a receipt, or on the topic without one: a gate that was killed may have published before it
     wrote. A receipt whose payment is not on the topic counts, so that a lost payment shows as one that was not decided.
@@ -71,6 +77,8 @@ def entry(
         topic.take(chunk)
     strays = topic.strays()
     unsettled, gone, strangers, unasked = _judge(strays, standing, run_id)
+    if gone and away:
+        gone, unasked = [], away
     return Entry(
         admitted=topic.admitted(),
         receipts=topic.receipts,

@@ -140,10 +140,11 @@ def reopen(run: Run) -> None:
 
 def _parts(run: Run, ours: Settings) -> tuple[PartClaim, ...]:
     kafka, postgres = "Apache Kafka" + (" (given)" if ours.bus else ""), "PostgreSQL" + (" (given)" if ours.sql else "")
+    claim, name = run.store.described()
     return (
         PartClaim(role="bus", claim="parity", name=kafka, version=versions.kafka(run, ours)),
         PartClaim(role="SQL", claim="parity", name=postgres, version=versions.postgres(run.dsn)),
-        PartClaim(role="objects", claim="smoke", name="a directory"),
+        PartClaim(role="objects", claim="parity" if claim == "parity" else "smoke", name=name),
     )
 
 

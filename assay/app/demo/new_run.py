@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import platform
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -19,16 +20,22 @@ from assay.app.oracle.unnamed import rows_without
 from assay.app.oracle.world_manifest import WorldManifest
 from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
-from assay.app.run.directory import Run, RunConfig
+from assay.app.run.directory import Run, RunConfig, place_of
 from assay.app.run.keys import new_key
 from assay.app.settings import Settings
 from assay.app.stores.durable import replace_file
+from assay.app.stores.objects import ObjectExists, SizedObjects
+from assay.app.stores.places import lasting, shared_store
 from assay.contracts.errors import Stop
 from assay.contracts.ids import scenario_run_id
 from assay.contracts.reasons import Reason
 
 #: stands in the directory of a run from its claim on
 CLAIMING = ".claiming"
+
+
+#: the object by which a run has its prefix of a store that runs share
+CLAIM = "run/claim"
 
 
 def run_id_at(now_us: int) -> str:
@@ -69,6 +76,28 @@ def claim_topics(directory: Path, config: RunConfig, settings: Settings, bootstr
             where=bootstrap,
             remedy="Begin the run again; without --run it gets another id.",
         )
+
+
+def claim_store(directory: Path, platform_run_id: str, settings: Settings) -> tuple[str, SizedObjects]:
+    """Where a run keeps its objects (`Run.store_root`), and that store. A new run claims its prefix of a store that runs share.
+
+    Raises Stop(RUN_ID_TAKEN) where a run of this id has it that began in another directory, and as the store does.
+    """
+    if (directory / "run.json").is_file():
+        known = Run.load(directory)
+        return known.store_root, known.store
+    root = lasting(settings.store)
+    store = shared_store(place_of(root, directory, platform_run_id))
+    if root:
+        mine = f"{platform.node()} {directory.resolve()}".encode()
+        try:
+            store.create(CLAIM, mine)
+        except ObjectExists:
+            if store.read(CLAIM) != mine:
+                what = f"another run in this store is {platform_run_id}"
+                remedy = "Begin the run again; without --run it gets another id."
+                raise Stop(Reason.RUN_ID_TAKEN, what, where=root, remedy=remedy) from None
+    return root, store
 
 
 def open_topics(run: Run, settings: Settings) -> None:
@@ -157,7 +186,7 @@ def wire(
     reader_dsn: str = "",
     bus_users: str = "",
 ) -> Run:
-    """Wiring of a run, kept across restarts but for addresses that changed."""
+    """Wiring of a run, kept across restarts but for addresses that changed. Raises as `claim_store`."""
     known = Run.load(directory) if (directory / "run.json").is_file() else None
     run = Run(
         directory=directory,
@@ -168,6 +197,7 @@ def wire(
         dsn=dsn,
         reader_dsn=reader_dsn,
         bus_users=os.path.relpath(bus_users, directory.resolve()) if bus_users else "",  # a directory may be moved
+        store_root=claim_store(directory, config.platform_run_id, settings)[0],
         gate_url=f"http://{settings.gate_host}:{gate_port}",
         worker_url=f"http://{settings.web_host}:{web_port}",
         api_key=known.api_key if known else settings.api_key or new_key(),

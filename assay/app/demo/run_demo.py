@@ -26,10 +26,9 @@ from assay.app.demo.finalisation import (
     verdict_of,
     write_evidence,
 )
-from assay.app.demo.new_run import claim_topics, open_topics, refuse_other_config, refuse_unnamed, wire, world_config
+from assay.app.demo.new_run import claim_store, claim_topics, open_topics, refuse_other_config, refuse_unnamed, wire, world_config
 from assay.app.demo.stages import Stages, table
 from assay.app.demo.watch import audited, refused_calls, until_done
-from assay.app.gate.receipts import QUARANTINE
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
@@ -42,7 +41,6 @@ from assay.app.report.paid import short_id
 from assay.app.run.directory import Run, RunConfig
 from assay.app.run.own_command import own_command
 from assay.app.settings import Settings
-from assay.app.stores.objects import DirectoryStore
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.contracts.errors import Stop
@@ -71,7 +69,7 @@ class Wanted:
 def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     """Import, stream, decide, act, audit, replay, verify and report. True when everything is proven."""
     stages, started_utc = Stages(console, pace=pace_of(settings)), utc_now()
-    world = _seal(wanted, stages)
+    world = _seal(wanted, settings, stages)
     config = world_config(wanted.platform_run_id, world.manifest, wanted.policy)
     unnamed = refuse_unnamed(world, wanted.policy, go_on=wanted.let_gate_refuse)
     refuse_other_config(wanted.directory, config)  # before anything is started
@@ -109,9 +107,9 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     return proven and reported
 
 
-def _seal(wanted: Wanted, stages: Stages) -> SealedWorld:
+def _seal(wanted: Wanted, settings: Settings, stages: Stages) -> SealedWorld:
     with stages.stage("import and seal the world") as running:
-        store = DirectoryStore(wanted.directory / "store")
+        _, store = claim_store(wanted.directory, wanted.platform_run_id, settings)
         world = import_world(wanted.file, load_mapping(wanted.mapping), store, time.time_ns() // 1_000, aside=wanted.aside)
         running.rows = world.manifest.rows
     if world.manifest.aside:
@@ -152,7 +150,7 @@ def _conclude(run: Run, stages: Stages, *, verdict: str) -> None:
         "",
         "look further:",
         *shown,
-        *(() if some else (f"  {run.store_root / QUARANTINE}: every refused item with its reason",)),
+        *(() if some else (f"  {command} quarantine list --run {directory}",)),
         *(("and with the run's servers started again:", f"  {command} substrate up --dir {directory}") if ours else ()),
         f"  {command} topic cat {RTDL} --limit 3 --run {directory}",
         "",

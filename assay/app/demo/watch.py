@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
 import urllib.request
@@ -87,8 +88,7 @@ def audited(run: Run) -> int:
     if head is None:
         return 0
     key = segment_key(head.sequence)
-    with (run.store_root / key).open("rb") as file:
-        header = read_segment_header(file, key)
+    header = read_segment_header(io.BytesIO(run.store.view(key)), key)
     return int(header["first_audit"]) + int(header["records"])
 
 

@@ -28,16 +28,18 @@ from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
-from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter, spool_of
+from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
 from assay.app.gate.run_names import RunNames
+from assay.app.gate.sealing import Sealing
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
+from assay.app.gate.spool import spool_of
 from assay.app.gate.warming import warm
 from assay.app.run.directory import Run
 from assay.app.run.keys import RunKeys
 from assay.contracts.errors import Retry, Stop
-from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
+from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX, SEAL_AFTER_S
 from assay.contracts.topics import topic
 
 PROBE_EVERY_S = 1.0
@@ -67,6 +69,7 @@ class Gate:
     publisher: BusPublisher
     indexes: tuple[AdmissionIndex, ...]
     logs: tuple[SegmentLog, ...]
+    sealing: Sealing
     halted: Halted
     warm: Callable[[], object]
 
@@ -80,6 +83,7 @@ class Gate:
         self.health.look()
         self.warm()
         self.health.start()
+        self.sealing.start()
         self.pipeline.start()
 
     def stop(self) -> None:
@@ -87,8 +91,7 @@ class Gate:
         self.pipeline.drain()
         self.health.stop()
         self.publisher.close()
-        for log in self.logs:
-            log.close()
+        self.sealing.stop()
         for index in self.indexes:
             index.close()
 
@@ -101,6 +104,7 @@ def build(
     body_timeout_s: float = BODY_TIMEOUT_S,
     connections_max: int = GATE_CONNECTIONS_MAX,
     bind: str = LOOPBACK,
+    seal_after_s: float = SEAL_AFTER_S,
 ) -> Gate:
     """Wire a gate for a run that will listen on `bind`. Nothing is connected yet."""
     policy = policy or shipped_admission_policy()
@@ -132,7 +136,7 @@ def build(
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
     decisions, described = Decisions(run, AdmissionIndex(run.dsn), bus_properties), specification(__version__, examples)
     server = GateServer(pipeline, health, scope, RunKeys(run).accepts, clock, body_timeout_s, decisions, described, connections_max, bind)
-    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, halted, ready)
+    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, Sealing(run, logs, seal_after_s), halted, ready)
 
 
 async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:

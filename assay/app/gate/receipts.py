@@ -7,7 +7,6 @@ import hashlib
 import json
 from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as quoted
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,11 +19,6 @@ from assay.contracts.reasons import Reason
 
 RECEIPTS, QUARANTINE = "ig/receipts", "ig/quarantine"
 UNKNOWN_ID = "unknown"
-
-
-def spool_of(directory: Path, prefix: str) -> Path:
-    """The open file of one of these logs, in the directory of its run: lines that are durable and not sealed yet."""
-    return directory / "spool" / f"{prefix.rpartition('/')[2]}.ndjson"
 
 
 class ReceiptWriter:

@@ -1,59 +1,74 @@
-"""Append-only lines that are durable before anybody is told: one open file, sealed into create-only objects.
+"""Append-only lines that are durable before anybody is told: an open file of this machine, sealed into create-only objects.
 
-The open file lives beside the store until it is full, then becomes `<prefix>/seg-<first line>-<lines>.ndjson`. After a crash the
-open file is read again and a torn end cut off; a line written twice is harmless, its reader knows it by its id.
+The open file is closed when it is full, or when somebody seals. A closed file becomes `<prefix>/seg-<first line>-<lines>.ndjson` and
+goes. Whoever appends never waits for the store. After a crash the open file is closed with its torn end cut off, and a closed file that
+the store has already is known by its lines. A line written twice is harmless, its reader knows it by its id.
 """
 
 from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from assay.app.gate.spool import closed_files, closed_name
 from assay.app.stores.durable import make_directory, sync_directory
 from assay.app.stores.full import FULL
 from assay.app.stores.objects import ObjectExists, ObjectStore
-from assay.contracts.errors import Retry
+from assay.contracts.errors import AssayError, Retry
 from assay.contracts.reasons import Reason
 
 SEGMENT_BYTES = 8 << 20
 
 
 class SegmentLog:
-    """Lines under one prefix of an object store. One writer."""
+    """Lines under one prefix of an object store. One writer appends; one other thread may seal meanwhile."""
 
-    def __init__(self, store: ObjectStore, prefix: str, spool: Path, segment_bytes: int = SEGMENT_BYTES) -> None:
-        self._store = store
-        self._prefix = prefix
+    def __init__(
+        self,
+        store: ObjectStore,
+        prefix: str,
+        spool: Path,
+        segment_bytes: int = SEGMENT_BYTES,
+        now_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store, self._prefix = store, prefix
         self._path = spool
         self._segment_bytes = segment_bytes
+        self._now_s = now_s
         self._file = -1
-        self._first = self._lines = self._bytes = 0
+        self._lines = self._bytes = 0
+        self._since_s = 0.0
+        self._rests = False
+        #: the number of the next line in the store, once the store was asked
+        self._end: int | None = None
+        self._appending, self._sealing = threading.Lock(), threading.Lock()
         self._recover()
+        self._closed = len(closed_files(spool))
+        with suppress(OSError):  # a disk without room: the lines are where they are
+            self._close_file()
 
     def append(self, lines: Sequence[str]) -> None:
         """Write lines (no newline in them) and return when they are durable; all or none. Raises Retry(RECEIPT_NOT_DURABLE, STORE_FULL)."""
         if not lines:
             return
         data = ("\n".join(lines) + "\n").encode()
-        try:
-            if self._file < 0:
-                self._recover()
-            if self._bytes >= self._segment_bytes:
-                self.seal()
-            _write_all(self._file, data)
-            os.fdatasync(self._file)
-            if not self._is_in_place():
-                raise OSError(errno.ESTALE, "their file was deleted or replaced under the gate")
-        except OSError as error:
-            self._cut_back()
-            what = f"{len(lines)} lines under {self._prefix} could not be made durable: {error.strerror}"
-            remedy = "Nothing was acknowledged; free space, leave the files of the run in place, and send the call again."
-            raise Retry(_reason_of(error), what, where=str(self._path), remedy=remedy) from None
-        self._bytes += len(data)
-        self._lines += len(lines)
+        with self._appending:
+            try:
+                self._write(data)
+            except OSError as error:
+                self._cut_back()
+                what = f"{len(lines)} lines under {self._prefix} could not be made durable: {error.strerror}"
+                remedy = "Nothing was acknowledged; free space, leave the files of the run in place, and send the call again."
+                raise Retry(_reason_of(error), what, where=str(self._path), remedy=remedy) from None
+            self._since_s = self._since_s if self._lines else self._now_s()
+            self._bytes += len(data)
+            self._lines += len(lines)
+            self._rests = False
 
     def probe(self) -> None:
         """Write and flush a page beside the open file. Raises Retry(RECEIPT_NOT_DURABLE, STORE_FULL)."""
@@ -68,45 +83,114 @@ class SegmentLog:
             what, remedy = f"nothing can be written: {error.strerror}", "Free space or repair the disk; the gate resumes by itself."
             raise Retry(_reason_of(error), what, where=str(beside), remedy=remedy) from None
 
-    def seal(self) -> None:
-        """Turn the open file into an object of the store and begin a new one."""
-        if self._file < 0 or not self._lines:
-            return
-        self._put_back()
-        with suppress(ObjectExists):  # sealed before a crash that came before the open file was emptied
-            self._store.create(f"{self._prefix}/seg-{self._first:012d}-{self._lines:06d}.ndjson", self._path.read_bytes())
-        os.ftruncate(self._file, 0)
-        os.fsync(self._file)
-        self._first, self._lines, self._bytes = self._first + self._lines, 0, 0
+    def rest(self) -> None:
+        """Nothing is on its way: the open file is due."""
+        self._rests = True
 
-    def close(self) -> None:
-        """Seal what is open and let the file go. Lines that cannot be sealed now stay in the open file, and are at the next start."""
-        if self._file < 0:
-            return
-        with suppress(OSError):
+    def due(self, after_s: float) -> bool:
+        """Whether there is something to seal: a closed file, or lines that rest or are older than `after_s` (0: no age)."""
+        aged = after_s > 0 and self._now_s() - self._since_s >= after_s
+        return self._closed > 0 or (self._lines > 0 and (self._rests or aged))
+
+    @property
+    def waiting(self) -> int:
+        """Closed files that the store does not have yet."""
+        return self._closed
+
+    def seal(self) -> None:
+        """Close the open file, and make an object of every closed one. Raises OSError, and as the store does; the lines stay then."""
+        with self._sealing:
+            self._seal_closed()  # while the store is away, the open file stays one
+            with self._appending:
+                self._close_file()
+                self._rests = False
+            self._seal_closed()
+
+    def close(self) -> bool:
+        """Seal what is open and let the file go; whether all is sealed. Lines that cannot be sealed now are sealed by the next start."""
+        try:
             self.seal()
-        os.close(self._file)
-        self._file = -1
+        except (OSError, AssayError):
+            return False
+        finally:
+            self._let_go()
+        return True
+
+    def _seal_closed(self) -> None:
+        for path in closed_files(self._path):
+            self._create(path.read_bytes())
+            path.unlink()
+            sync_directory(path.parent)  # one that came back would not be the last of the store any more
+        with self._appending:
+            self._closed = len(closed_files(self._path))
+
+    def _create(self, data: bytes) -> None:
+        """An object with these lines behind the last one, if the last one does not have them already."""
+        count = data.count(b"\n")
+        while count:
+            if self._end is None and self._look_for(data):
+                return
+            assert self._end is not None
+            begun, self._end = self._end, None  # after a failure nobody knows whether it is there
+            with suppress(ObjectExists):  # by a gate of this run on another machine, or by a try of ours whose answer was lost
+                self._store.create(f"{self._prefix}/seg-{begun:012d}-{count:06d}.ndjson", data)
+                self._end = begun + count
+                return
+
+    def _look_for(self, data: bytes) -> bool:
+        """Find the end of the log in the store; whether its last object holds these lines."""
+        self._store.make_durable(self._prefix)  # a file goes because of what is found there
+        last = max(self._store.keys(self._prefix), default=None)
+        held = last is not None and self._store.read(last) == data
+        self._end = 0 if last is None else _end_of(last)
+        return held
+
+    def _write(self, data: bytes) -> None:
+        if self._file < 0:
+            self._recover()
+        if self._bytes >= self._segment_bytes:
+            self._close_file()
+        _write_all(self._file, data)
+        os.fdatasync(self._file)
+        if not self._is_in_place():
+            raise OSError(errno.ESTALE, "their file was deleted or replaced under the gate")
 
     def _recover(self) -> None:
-        """Open the file again: cut a torn end, drop lines that are sealed already. An OSError leaves it closed and untouched."""
+        """Open the file again and cut a torn end. An OSError leaves it closed and untouched."""
         make_directory(self._path.parent, self._path.parent)
+        closed = closed_files(self._path)
+        if closed and self._path.exists() and os.path.samestat(self._path.stat(), closed[-1].stat()):
+            sync_directory(self._path.parent)  # its other name may be known to nobody but this moment
+            self._path.unlink()  # it was closed, and a crash came before a new one took its place
         file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             sync_directory(self._path.parent)
-            self._store.make_durable(self._prefix)  # the open file is emptied for what is found there
-            sealed = sorted(self._store.keys(self._prefix))
             held = self._path.read_bytes().partition(b"\0")[0]  # behind a gap that a power failure left, nothing was acknowledged
             held = held[: held.rfind(b"\n") + 1]
-            if sealed and held and self._store.read(sealed[-1]) == held:
-                held = b""
             os.ftruncate(file, len(held))
         except OSError:
             os.close(file)
             raise
         self._file = file
-        self._first = _end_of(sealed[-1]) if sealed else 0
         self._lines, self._bytes = held.count(b"\n"), len(held)
+
+    def _close_file(self) -> None:
+        """Give the open file's lines a name of their own, and begin a new file. The name is there before the old one goes."""
+        if self._file < 0 or not self._lines:
+            return
+        self._put_back()
+        os.fsync(self._file)
+        before = closed_files(self._path)
+        closed = closed_name(self._path, int(before[-1].stem.rpartition("-")[2]) + 1 if before else 1)
+        closed.hardlink_to(self._path)
+        try:
+            sync_directory(closed.parent)
+            self._begin_file(b"")
+        except OSError:
+            closed.unlink()
+            raise
+        self._lines, self._bytes = 0, 0
+        self._closed += 1
 
     def _is_in_place(self) -> bool:
         """Whether the open file is the one that its path names. Lines in another would be found by nobody."""
@@ -124,8 +208,7 @@ class SegmentLog:
             with suppress(OSError):  # the next append meets the same disk and says so
                 self._put_back()
         except OSError:
-            os.close(self._file)
-            self._file = -1
+            self._let_go()
 
     def _put_back(self) -> None:
         """A deleted file can be read as long as it is open: write what it holds to its path again."""
@@ -135,6 +218,10 @@ class SegmentLog:
         while part := os.pread(self._file, self._bytes - len(held), len(held)):
             held += part
         make_directory(self._path.parent, self._path.parent)
+        self._begin_file(held)
+
+    def _begin_file(self, held: bytes) -> None:
+        """Put a file with these lines in the place of the open one, durably. An OSError leaves the one that is open."""
         beside = self._path.with_suffix(".restored")
         file = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
         try:
@@ -147,6 +234,11 @@ class SegmentLog:
             raise
         os.close(self._file)
         self._file = file
+
+    def _let_go(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
 
 
 def _reason_of(error: OSError) -> Reason:

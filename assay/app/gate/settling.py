@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -55,9 +54,8 @@ class Settler:
         return outcomes.reasons
 
     def rest(self) -> None:
-        """Nothing is on its way: refused items become readable in the store."""
-        with suppress(OSError):  # the lines are durable where they are; the next append meets the same disk and says so
-            self._quarantine.seal()
+        """Nothing is on its way: refused items are to become readable in the store."""
+        self._quarantine.rest()
 
 
 class _Outcomes:

@@ -56,14 +56,14 @@ def is_run(directory: Path) -> bool:
 def found(directory: Path, listed: Iterable[Process]) -> RunFound:
     """What there is to say about the directory of a run."""
     user = user_of(directory, listed)
-    size_bytes = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
+    own_bytes = size_bytes = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file() and not path.is_symlink())
     try:
         run = Run.load(directory)
-        decided = audited(run)
+        decided, finished = audited(run), RunEvidence.is_in(run.store)
+        size_bytes += run.store.size_below("") if run.store_root else 0
     except (AssayError, FileNotFoundError) as damage:
         broken = ("unreadable", str(damage)) if (directory / "run.json").exists() else ("empty", "")
-        return RunFound(directory, directory.name, *(("running", user) if user else broken), "", "", 0, size_bytes)
-    finished = (run.store_root / RunEvidence.KEY).is_file()
+        return RunFound(directory, directory.name, *(("running", user) if user else broken), "", "", 0, own_bytes)
     told = ("running", user) if user else ("finished" if finished else "begun", "")
     kind = "live" if run.config.scenario_id == "live" else "world"
     policy = f"{run.config.policy.get('policy_id')} r{run.config.policy.get('revision')}"

@@ -22,7 +22,7 @@ from assay.contracts.reasons import Reason
 class Removal(NamedTuple):
     """What goes with a run. `topics` and `groups` on `bootstrap` and rows at `dsn` are those on servers that others use, if there are any.
 
-    `kept` says what stays there, and why.
+    `kept` says what stays there, and why. `objects` is the place of the run's objects where it is not in the directory.
     """
 
     directory: Path
@@ -31,6 +31,7 @@ class Removal(NamedTuple):
     groups: tuple[str, ...] = ()
     rows: bool = False
     kept: str = ""
+    objects: str = ""
 
 
 def planned(directory: Path, properties: Mapping[str, str] | None = None, *, local: bool = False) -> Removal:
@@ -55,13 +56,13 @@ def planned(directory: Path, properties: Mapping[str, str] | None = None, *, loc
         groups = groups_there(run.bootstrap, groups_of(run.namespace, run.platform_run_id), properties)
     elif not own_kafka:
         kept = f"topics and consumer groups on {run.bootstrap} stay: their namespace {run.namespace!r} may be that of other runs"
-    return Removal(directory, run, topics, groups, not own_postgres, kept)
+    return Removal(directory, run, topics, groups, not own_postgres, kept, run.place if run.store_root else "")
 
 
 def remove(plan: Removal, properties: Mapping[str, str] | None = None) -> int:
     """Remove a run; the number of rows that went. The directory goes last: whatever fails before, the same call does again.
 
-    Raises Stop(DIRECTORY_BUSY), Retry(BROKER_UNREACHABLE, INDEX_UNAVAILABLE).
+    Raises Stop(DIRECTORY_BUSY), Retry(BROKER_UNREACHABLE, INDEX_UNAVAILABLE, STORE_SILENT).
     """
     with held(plan.directory, "assay runs remove"):
         gone = 0
@@ -73,6 +74,8 @@ def remove(plan: Removal, properties: Mapping[str, str] | None = None) -> int:
             name = plan.run.platform_run_id
             keys = (dedupe_key(name, one.event_class, one.event_id) for one in receipts_of(plan.run) if one.decision == "ADMIT")
             gone = forget_run(plan.run.dsn, name, keys)
+        if plan.run is not None and plan.objects:
+            plan.run.store.remove_below("")  # the store of a run begins at the run's own prefix
         shutil.rmtree(plan.directory)
     return gone
 

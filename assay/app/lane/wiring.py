@@ -61,7 +61,7 @@ def wire(
 
 def effector_of(run: Run, webhook_url: str) -> Effector:
     """What acts: the webhook where one is named, else a log of the run."""
-    return Webhook(webhook_url) if webhook_url else Recorder(run.store_root / "actions" / "recorded.log")
+    return Webhook(webhook_url) if webhook_url else Recorder(run.actions)
 
 
 #: by the name that a LaneSpec gives its effector

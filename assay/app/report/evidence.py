@@ -21,7 +21,7 @@ import polars as pl
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from assay.app.report.avro_frame import AvroFrame
-from assay.app.stores.objects import ObjectStore
+from assay.app.stores.objects import ObjectStore, SizedObjects
 from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Ragged, Strings
 from assay.codecs.single_object import HEADER_BYTES, plan_of
@@ -58,6 +58,14 @@ class _Evidence(BaseModel):
     def write(self, store: ObjectStore) -> None:
         """Put this evidence under its key, replacing an earlier run of the same stage."""
         store.replace(self.KEY, self.model_dump_json(indent=1).encode() + b"\n")
+
+    @classmethod
+    def is_in(cls, store: SizedObjects) -> bool:
+        """Whether this evidence was given."""
+        try:
+            return store.size(cls.KEY) >= 0
+        except FileNotFoundError:
+            return False
 
     @classmethod
     def read(cls, store: ObjectStore) -> Self | None:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from assay.app.gate.receipts import QUARANTINE, RECEIPTS, spool_of
+from assay.app.gate.receipts import QUARANTINE, RECEIPTS
 from assay.app.gate.short_forms import LABEL_TYPE
+from assay.app.gate.spool import written
 from assay.app.report.receipted import LINES, Receipt
 from assay.app.run.directory import Run
 from assay.contracts.visible import one_line
@@ -83,15 +84,7 @@ def _unescaped(event_id: str) -> bytes:
 
 
 def _files(run: Run, prefix: str) -> Iterator[bytes]:
-    """Whole lines, file by file. The open file is read first, as it may be sealed meanwhile, and given last."""
-    spool = spool_of(run.directory, prefix)
-    try:
-        open_lines = spool.read_bytes()
-    except FileNotFoundError:
-        open_lines = b""
-    for key in run.store.keys(prefix):
-        yield run.store.read(key)
-    yield open_lines[: open_lines.rfind(b"\n") + 1]  # a line that a crash has torn was never acknowledged
+    yield from written(run.store, run.directory, prefix)
 
 
 def _refused(record: dict[str, Any]) -> Refused:

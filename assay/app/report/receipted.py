@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from assay.app.gate.policy import TRAFFIC
-from assay.app.gate.receipts import RECEIPTS, spool_of
+from assay.app.gate.receipts import RECEIPTS
+from assay.app.gate.spool import written
 from assay.app.stores.objects import ObjectStore
 
 
@@ -34,11 +35,8 @@ LINES = msgspec.json.Decoder(Receipt)
 
 def admitted_receipts(store: ObjectStore, directory: Path) -> Iterator[list[Receipt]]:
     """Receipts of admitted payments, a list for each file."""
-    spool = spool_of(directory, RECEIPTS)
-    sealed = (store.read(key) for key in store.keys(RECEIPTS))
-    for data in (*([spool.read_bytes()] if spool.exists() else []), *sealed):
-        whole = data[: data.rfind(b"\n") + 1]  # a line that a crash has torn was never acknowledged
-        yield [one for one in LINES.decode_lines(whole) if one.decision == "ADMIT" and one.event_class == TRAFFIC]
+    for lines in written(store, directory, RECEIPTS):
+        yield [one for one in LINES.decode_lines(lines) if one.decision == "ADMIT" and one.event_class == TRAFFIC]
 
 
 def count_receipts(store: ObjectStore, directory: Path) -> int:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 
+from assay.app.gate.spool import unseen
 from assay.app.oracle.sealed_world import SealedWorld, find_world
 from assay.app.oracle.set_aside import set_aside_text
 from assay.app.report.evidence import CLAIMS, AuditEvidence, ReplayEvidence, RunEvidence, read_decisions
@@ -206,8 +207,9 @@ def summarize(run: Run) -> RunSummary:
 
 
 def _receipts(run: Run, evidence: RunEvidence | None) -> int | None:
-    """Receipts that there are now, if the evidence speaks of them."""
-    return count_receipts(run.store, run.directory) if evidence is not None and evidence.entry is not None else None
+    """Receipts that there are now, if the evidence speaks of them and all can be seen from here."""
+    asked = evidence is not None and evidence.entry is not None and not unseen(run)
+    return count_receipts(run.store, run.directory) if asked else None
 
 
 def _eligible(sealed: int | None, evidence: RunEvidence | None) -> int | None:

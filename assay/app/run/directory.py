@@ -14,7 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from assay.app.stores.durable import make_directory, replace_file
-from assay.app.stores.objects import DirectoryStore
+from assay.app.stores.objects import SizedObjects
+from assay.app.stores.places import below, shared_store
 from assay.contracts.errors import Stop
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
@@ -100,6 +101,8 @@ class Run(BaseModel):
     reader_dsn: str = ""
     #: the folder with Kafka's client properties of each user, seen from `directory`; empty for those of the settings
     bus_users: str = ""
+    #: where runs keep their objects: a folder or s3://bucket/prefix, each below it by its id; empty for `store` of `directory`
+    store_root: str = ""
     gate_url: str = ""
     worker_url: str = ""
     api_key: str = Field(repr=False, default="")
@@ -112,13 +115,19 @@ class Run(BaseModel):
         return self.config.platform_run_id
 
     @property
-    def store_root(self) -> Path:
-        return self.directory / "store"
+    def place(self) -> str:
+        """Where the run's objects lie: a folder or s3://bucket/prefix."""
+        return place_of(self.store_root, self.directory, self.platform_run_id)
 
     @property
-    def store(self) -> DirectoryStore:
-        """The run's object store."""
-        return DirectoryStore(self.store_root)
+    def store(self) -> SizedObjects:
+        """The run's object store. Raises Stop(FILE_REFUSED) for a place that cannot be one, Stop(SETTING_INVALID)."""
+        return shared_store(self.place)
+
+    @property
+    def actions(self) -> Path:
+        """The log of actions that are recorded and not posted: a file of its worker's machine wherever the store is."""
+        return self.directory / "store" / "actions" / "recorded.log"
 
     @property
     def logs(self) -> Path:
@@ -151,6 +160,11 @@ class Run(BaseModel):
         except (ValueError, TypeError, RecursionError) as error:
             what = f"run.json cannot be read: {_fault_of(error)}"
             raise Stop(Reason.RUN_MISSING, what, where=str(path), remedy="Restore it, or start another run.") from None
+
+
+def place_of(store_root: str, directory: Path, platform_run_id: str) -> str:
+    """Where a run keeps its objects: below `store_root` by its id, or in its own directory."""
+    return below(store_root, platform_run_id) if store_root else str(directory / "store")
 
 
 def _fault_of(error: Exception) -> str:

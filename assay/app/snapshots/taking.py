@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from assay.agents.lane import LaneMachine
@@ -17,6 +18,7 @@ from assay.app.snapshots.manifest import SnapshotManifest
 from assay.app.snapshots.starting import start_from_newest
 from assay.app.snapshots.store import Draft, SnapshotStore
 from assay.codecs.table_state import TableState
+from assay.contracts.errors import Retry
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +96,7 @@ class Snapshots:
                     await self._publish()
             elif self._due() and not taken_over.is_set():
                 await self._take(next_offset, taken_over)
-        except OSError as error:  # a full disk must not end a standby
+        except (OSError, Retry) as error:  # neither a full disk nor a store that is away must end a standby
             _log.warning("lane %s: no snapshot at record %d: %s", self._lane.name, self._lane.applied.sequence, error)
             await self.drop()
 
@@ -102,7 +104,8 @@ class Snapshots:
         """Let go of a draft: this process owns the lane now, and an owner takes none."""
         if self._draft is not None:
             (draft, _), self._draft = self._draft, None
-            await asyncio.to_thread(draft.discard)
+            with suppress(Retry):  # a store that is away: what is left of the draft goes with the next snapshot
+                await asyncio.to_thread(draft.discard)
 
     def _due(self) -> bool:
         new = self._lane.applied.sequence - self._last_sequence

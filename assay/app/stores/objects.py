@@ -66,6 +66,12 @@ class SizedObjects(LargeObjects, Protocol):
     def size(self, key: str) -> int:
         """Bytes of an object. Raises FileNotFoundError."""
 
+    def size_below(self, folder: str) -> int:
+        """Bytes of all objects below a folder; 0 for none."""
+
+    def described(self) -> tuple[str, str]:
+        """Claim level (`parity`: a server as in production, `smoke`: a stand-in) and name of what keeps the objects."""
+
 
 class DirectoryStore:
     """Objects as files below a root. Claim level `smoke`."""
@@ -114,6 +120,12 @@ class DirectoryStore:
 
     def size(self, key: str) -> int:
         return (self.root / key).stat().st_size
+
+    def size_below(self, folder: str) -> int:
+        return sum(map(self.size, self.keys(folder)))
+
+    def described(self) -> tuple[str, str]:
+        return "smoke", "a directory"
 
     def remove(self, key: str) -> None:
         path = self.root / key

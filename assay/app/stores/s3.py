@@ -98,15 +98,29 @@ class S3Store:
         """Bytes of an object. Raises FileNotFoundError."""
         return int(self._about(key)["ContentLength"])
 
+    def size_below(self, folder: str) -> int:
+        """Bytes of all objects below a folder, as the server lists them."""
+        return sum(int(found["Size"]) for found in self._listed(folder))
+
+    def described(self) -> tuple[str, str]:
+        """Claim level and name: the address, and the server as it calls itself."""
+        with self._calls(""):
+            headers = self._client.head_bucket(Bucket=self.bucket)["ResponseMetadata"]["HTTPHeaders"]
+        address = str(self._client.meta.endpoint_url).partition("://")[2]
+        return "parity", f"S3 at {address} ({headers.get('server', 'a server without a name')})"
+
     def keys(self, prefix: str) -> Iterator[str]:
         """Keys below a folder in ascending order, a page at a time."""
+        for found in self._listed(prefix):
+            yield str(found["Key"]).removeprefix(self.prefix)
+
+    def _listed(self, prefix: str) -> Iterator[dict[str, Any]]:
         with self._calls(prefix):
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self.bucket, Prefix=self._folder(prefix), PaginationConfig={"PageSize": self._page_keys}
             )
             for page in pages:
-                for found in page.get("Contents", ()):
-                    yield str(found["Key"]).removeprefix(self.prefix)
+                yield from page.get("Contents", ())
 
     def make_durable(self, prefix: str) -> None:
         """Nothing to do: an object that is seen is durable."""
@@ -198,10 +212,13 @@ class _Disturbed(Exception):
     """Another write of the same object took place at once; this one can be tried again."""
 
 
-def client_of(*, tries: int = 4) -> Any:
-    """A client by boto3's usual variables. `tries`: how often a call that fails on the way is made. Raises Stop(SETTING_INVALID)."""
+def client_of(*, tries: int = 4, within_s: float = 60) -> Any:
+    """A client by boto3's usual variables. `tries`: how often a call that fails on the way is made, each for `within_s` at most.
+
+    Raises Stop(SETTING_INVALID).
+    """
     retries = {"mode": "standard", "total_max_attempts": tries}
-    config = Config(retries=retries, connect_timeout=5, read_timeout=60, max_pool_connections=32)
+    config = Config(retries=retries, connect_timeout=5, read_timeout=within_s, max_pool_connections=32)
     try:
         return boto3.session.Session().client("s3", config=config)  # the default session keeps the keys that it found first
     except (BotoCoreError, ValueError) as error:

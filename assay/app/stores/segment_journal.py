@@ -5,19 +5,26 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
-from typing import NamedTuple
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Sequence
+from functools import partial
+from typing import NamedTuple, TypeVar
 
 from assay.app.stores.objects import ObjectChanged, ObjectExists, ObjectStore
 from assay.codecs.audit_segment import SEGMENTS
 from assay.contracts.canonical import canonical
-from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.errors import Quarantine, Retry, Stop
 from assay.contracts.reasons import Reason
 
 FOLDER_OF_HEAD = "evidence"
 HEAD = f"{FOLDER_OF_HEAD}/audit_head.json"
 #: how often a standby looks for the next segment
 FOLLOW_POLL_S = 0.2
+#: pauses before a call to a store that did not answer is made again; the last one lasts
+AGAIN_AFTER_S = (0.5, 1.0, 2.0, 5.0)
+
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
 
 
 class Head(NamedTuple):
@@ -33,10 +40,14 @@ def segment_key(sequence: int) -> str:
 
 
 class SegmentJournal:
-    """The journal of the audit lane: offset n is segment n."""
+    """The journal of the audit lane: offset n is segment n.
 
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
+    While a store is silent (Retry STORE_SILENT) every call is made again: the lane waits, and what it reads waits on the bus. A write
+    whose answer never came is known by its bytes. The store is asked from threads, so a slow one holds up no other lane.
+    """
+
+    def __init__(self, store: ObjectStore, again_after_s: Sequence[float] = AGAIN_AFTER_S) -> None:
+        self._store, self._again_after_s = store, tuple(again_after_s)
         self._next = 0
         self._before: Head | None = None
         self._last: Head | None = None
@@ -51,10 +62,10 @@ class SegmentJournal:
     async def append(self, value: bytes, wall_ms: int) -> Awaitable[int]:
         """Create the next segment durably. Raises Stop(AUDIT_CHAIN_BROKEN) when another writer was there first."""
         offset, self._next = self._next, self._next + 1
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._create, offset, value)
-        await loop.run_in_executor(None, self._move_head, Head(offset, hashlib.sha256(value).hexdigest()))
-        acknowledged: asyncio.Future[int] = loop.create_future()
+        await self._asked(lambda before: self._create(offset, value, repeated=before > 0))
+        head = Head(offset, hashlib.sha256(value).hexdigest())
+        await self._asked(lambda before: self._move_head(head, repeated=before > 0))
+        acknowledged: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         acknowledged.set_result(offset)
         return acknowledged
 
@@ -63,36 +74,56 @@ class SegmentJournal:
 
         Raises Stop(AUDIT_CHAIN_BROKEN) for a missing segment and Stop(AUDIT_HEAD_MISMATCH) when chain and head do not end alike.
         """
-        for key in self._store.keys(SEGMENTS):
+        for key in await self._asked(lambda _: list(self._store.keys(SEGMENTS))):
             if key < segment_key(self._next):
                 continue
             if key != segment_key(self._next):
                 raise _broken(f"segment {self._next} is missing: {key} comes after {self._next} segments")
-            yield self._taken(self._store.read(key))
-        self._close_chain()
+            yield self._taken(await self._asked(partial(self._read, key)))
+        await self._asked(self._close_chain)
 
     async def read_between(self, first: int, end: int) -> list[bytes]:
         """These segments."""
-        return [self._store.read(segment_key(sequence)) for sequence in range(first, end)]
+        return [await self._asked(partial(self._read, segment_key(sequence))) for sequence in range(first, end)]
 
     async def follow(self) -> AsyncGenerator[list[tuple[int, bytes]]]:
         """Segments not read yet as they come, without end; an empty list now and then while none come. Heads are left alone."""
-        loop = asyncio.get_running_loop()
         while True:
             try:
-                value = await loop.run_in_executor(None, self._store.read, segment_key(self._next))
+                value = await self._asked(partial(self._read, segment_key(self._next)))
             except FileNotFoundError:
                 yield []
                 await asyncio.sleep(FOLLOW_POLL_S)
             else:
                 yield [self._taken(value)]
 
+    async def _asked(self, call: Callable[[int], _T]) -> _T:
+        """What a call of the store gives, made again while the store is silent. `call` is told how often it was made before."""
+        loop, tries = asyncio.get_running_loop(), 0
+        while True:
+            try:
+                given = await loop.run_in_executor(None, call, tries)
+            except Retry as silent:
+                if silent.reason is not Reason.STORE_SILENT:
+                    raise
+                if not tries:
+                    _log.warning("the audit lane waits for the object store: %s", silent)
+                await asyncio.sleep(self._again_after_s[min(tries, len(self._again_after_s) - 1)])
+                tries += 1
+            else:
+                if tries:
+                    _log.warning("the object store answers again; the audit lane goes on")
+                return given
+
+    def _read(self, key: str, _: int) -> bytes:
+        return self._store.read(key)
+
     def _taken(self, value: bytes) -> tuple[int, bytes]:
         self._before, self._last = self._last, Head(self._next, hashlib.sha256(value).hexdigest())
         self._next += 1
         return self._last.sequence, value
 
-    def _close_chain(self) -> None:
+    def _close_chain(self, _: int) -> None:
         for folder in (SEGMENTS, FOLDER_OF_HEAD):  # before a head or a segment comes behind them, and before anybody is told of them
             self._store.make_durable(folder)
         self._head = head = read_head(self._store)
@@ -106,20 +137,23 @@ class SegmentJournal:
                 where=HEAD,
                 remedy="Run `assay audit verify`; restore segments or head from a copy that verifies.",
             )
-        self._move_head(last)  # the process died between a segment and its head
+        self._move_head(last, repeated=False)  # the process died between a segment and its head
 
-    def _create(self, offset: int, value: bytes) -> None:
+    def _create(self, offset: int, value: bytes, *, repeated: bool) -> None:
+        """A repeated write may meet itself. A segment of another worker with the same bytes is the same segment of the chain."""
         try:
             self._store.create(segment_key(offset), value)
         except ObjectExists:
-            raise _broken(f"segment {offset} exists already: another worker writes this audit") from None
+            if not repeated or self._store.read(segment_key(offset)) != value:
+                raise _broken(f"segment {offset} exists already: another worker writes this audit") from None
 
-    def _move_head(self, head: Head) -> None:
+    def _move_head(self, head: Head, *, repeated: bool) -> None:
         """A worker that slept since it created its segment must not move the head back from where others have moved it."""
         try:
             self._store.swap(HEAD, canonical(head._asdict()), canonical(self._head._asdict()) if self._head else None)
         except ObjectChanged:
-            raise _broken("its head was moved: another worker writes this audit") from None
+            if not repeated or read_head(self._store) != head:
+                raise _broken("its head was moved: another worker writes this audit") from None
         self._head = head
 
 

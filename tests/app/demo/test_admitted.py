@@ -11,7 +11,8 @@ import pytest
 from records import PINS, TRAFFIC, chunk, label, mark, payment
 
 from assay.app.demo.admitted import NAMED_MAX, Standing, entry
-from assay.app.gate.receipts import RECEIPTS, spool_of
+from assay.app.gate.receipts import RECEIPTS
+from assay.app.gate.spool import spool_of
 from assay.app.report.evidence import Entry
 from assay.app.report.receipted import admitted_receipts, count_receipts
 from assay.app.stores.objects import DirectoryStore
@@ -102,6 +103,15 @@ def test_what_lies_on_the_topic_without_a_receipt_is_looked_for_in_the_index(
     assert (found.strangers, found.receipts_gone, found.unsettled) == (strangers, gone, unsettled)
     assert found.without_receipt == strangers + gone + unsettled
     assert len(found.named) == strangers + gone
+
+
+def test_no_receipt_is_gone_while_the_last_ones_are_on_another_machine(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path / "store")
+    on_topic = [payment("a", T_US), payment("forged", T_US)]
+    claims = index({"a": (True, 0, 0)})
+    found = entry(admitted_receipts(store, tmp_path), lambda: [chunk(TRAFFIC, on_topic)], claims, RUN_ID, "its gate is elsewhere")
+    assert (found.receipts_gone, found.strangers, found.without_receipt) == (0, 1, 2)
+    assert found.unasked == "its gate is elsewhere"
 
 
 def test_all_strangers_are_counted_and_the_first_are_named(tmp_path: Path) -> None:

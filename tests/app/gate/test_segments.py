@@ -46,7 +46,7 @@ def test_a_torn_last_line_is_cut_and_the_rest_goes_on(tmp_path: Path) -> None:
     again = log_in(tmp_path)
     again.append(["four"])
     again.close()
-    assert sealed(tmp_path) == {"seg-000000000000-000003.ndjson": "one\ntwo\nfour\n"}
+    assert sealed(tmp_path) == {"seg-000000000000-000002.ndjson": "one\ntwo\n", "seg-000000000002-000001.ndjson": "four\n"}
 
 
 def test_a_crash_between_sealing_and_emptying_seals_once(tmp_path: Path) -> None:

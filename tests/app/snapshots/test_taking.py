@@ -23,6 +23,8 @@ from assay.app.snapshots.store import SnapshotStore, digests_of
 from assay.app.snapshots.taking import SnapshotPace, Snapshots
 from assay.app.stores.objects import DirectoryStore
 from assay.codecs.journal_record import JournalRecord
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
 
 
 class Placed(LogJournal):
@@ -141,12 +143,17 @@ def test_a_standby_that_is_to_take_over_lets_go_of_the_snapshot_it_writes(log: M
     assert start_from_newest(_fresh(), store(tmp_path)) is None
 
 
-def test_a_standby_that_cannot_write_goes_on_standing_by(log: ModelLog, tmp_path: Path, caplog: Any) -> None:
+@pytest.mark.parametrize("fault", [OSError(28, "No space left on device"), Retry(Reason.STORE_SILENT, "no answer")])
+def test_a_standby_that_cannot_write_goes_on_standing_by(log: ModelLog, tmp_path: Path, caplog: Any, fault: Exception) -> None:
     count = len(decided(log))
 
     class Full(DirectoryStore):
         def create_from(self, key: str, blocks: Any) -> None:
-            raise OSError(28, "No space left on device")
+            raise fault
+
+        def remove_below(self, folder: str) -> None:
+            if isinstance(fault, Retry):  # a full disk can be cleaned, a store that is away cannot
+                raise fault
 
     async def scenario() -> None:
         standby = worker("rtdl", log, SnapshotStore(Full(tmp_path), LaneId("rtdl", 0)), SnapshotPace(3, 0))
@@ -155,7 +162,7 @@ def test_a_standby_that_cannot_write_goes_on_standing_by(log: ModelLog, tmp_path
         await ended(standby, following)
 
     asyncio.run(scenario())
-    assert "No space left" in caplog.text
+    assert "No space left" in caplog.text or "no answer" in caplog.text
 
 
 def _fresh() -> LaneMachine:

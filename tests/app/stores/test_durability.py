@@ -163,11 +163,13 @@ def test_receipts_are_on_the_disk_before_a_call_is_answered(disk: Disk) -> None:
     assert [flush.size for flush in disk.of("spool/receipts.probe")] == [4096], "a disk that only takes bytes is not well"
 
 
-def test_sealed_receipts_are_on_the_disk_before_the_open_file_is_emptied(disk: Disk) -> None:
+def test_sealed_receipts_are_on_the_disk_before_the_file_that_was_closed_goes(disk: Disk) -> None:
     log = SegmentLog(DirectoryStore(disk.root / "store"), "ig/receipts", disk.root / "spool" / "receipts.ndjson")
     log.append(["one"])
     log.seal()
     sealed = "store/ig/receipts/seg-000000000000-000001.ndjson"
-    emptied = disk.of("spool/receipts.ndjson")[-1]
-    assert (emptied.size, sealed in emptied.found) == (0, True)
-    assert disk.flushes.index(disk.of(sealed)[0]) < disk.flushes.index(emptied)
+    closed = "spool/receipts.closed-00000001.ndjson"
+    named, emptied, gone = (flush.found for flush in disk.of("spool")[-3:])
+    assert [closed in found for found in (named, emptied, gone)] == [True, True, False]
+    assert [sealed in found for found in (named, emptied, gone)] == [False, False, True]
+    assert disk.flushes.index(disk.of(sealed)[0]) < disk.flushes.index(disk.of("spool")[-1])

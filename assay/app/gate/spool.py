@@ -1,0 +1,74 @@
+"""Lines of the gate's machine that are durable and not sealed yet, beside those that the object store has.
+
+The open file takes lines. When it is full or old it is closed: its lines are then under a name of their own until the store has them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from assay.app.run.directory import Run
+from assay.app.stores.objects import ObjectStore
+
+#: an object that is there from the start of a gate until it has sealed its last line. Who finds it looks at a run whose last lines may
+#: be on the gate's machine only. Runs that keep their store in their own directory have none.
+OPEN: Final = "ig/open.json"
+
+
+def spool_of(directory: Path, prefix: str) -> Path:
+    """The open file of one of these logs, in the directory of its run."""
+    return directory / "spool" / f"{prefix.rpartition('/')[2]}.ndjson"
+
+
+def closed_files(spool: Path) -> list[Path]:
+    """Files that were closed and are not in the store, the oldest first."""
+    return sorted(spool.parent.glob(f"{spool.stem}.closed-*.ndjson"))
+
+
+def closed_name(spool: Path, number: int) -> Path:
+    """The name of a closed file; later ones have higher numbers."""
+    return spool.with_name(f"{spool.stem}.closed-{number:08d}.ndjson")
+
+
+def written(store: ObjectStore, directory: Path, prefix: str) -> Iterator[bytes]:
+    """Whole lines of one log, file by file, the oldest first; the files of this machine come last.
+
+    These are read first, as they may be sealed meanwhile: a line may come twice, and none is missed.
+    """
+    here = unsealed(directory, prefix)
+    last = b""
+    for key in store.keys(prefix):
+        last = store.read(key)
+        yield last
+    if here and here[0] == last:  # its gate was killed before it could remove the file
+        del here[0]
+    yield from here
+
+
+def unsealed(directory: Path, prefix: str) -> list[bytes]:
+    """Whole lines of the files of this machine, the open file last. A line that a crash has torn was never acknowledged."""
+    spool = spool_of(directory, prefix)
+    open_lines = _whole_lines(spool)
+    found = [*map(_whole_lines, closed_files(spool)), open_lines]
+    return [data for data in found if data]
+
+
+def _whole_lines(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:  # there is none, or it is sealed by now
+        return b""
+    return data[: data.rfind(b"\n") + 1]
+
+
+def unseen(run: Run) -> str:
+    """Why there may be lines that cannot be seen from this machine, empty if there are none."""
+    if not run.store_root or spool_of(run.directory, "receipts").exists():
+        return ""
+    try:
+        run.store.read(OPEN)
+    except FileNotFoundError:
+        return ""
+    return "the gate runs on another machine, or was killed there: its last lines are not in the store yet"

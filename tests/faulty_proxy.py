@@ -1,0 +1,107 @@
+"""A proxy in front of a server that speaks HTTP: it passes bytes on, or behaves like a server in trouble."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import suppress
+from enum import StrEnum
+from typing import Self
+
+_BODY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>try later</Message></Error>"
+_UNAVAILABLE = b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
+    len(_BODY),
+    _BODY,
+)
+
+
+class Trouble(StrEnum):
+    """What the proxy does with calls."""
+
+    NONE = "none"
+    #: every call is answered with 503
+    UNAVAILABLE = "unavailable"
+    #: no call is passed on, none is answered
+    SILENT = "silent"
+    #: calls are passed on and done, and their answers are lost
+    UNANSWERED = "unanswered"
+
+
+class FaultyProxy:
+    """Listens on a port of this machine as long as the `with` block; `trouble` may change at any time."""
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._trouble = Trouble.NONE
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        #: calls that met the trouble
+        self.met = 0
+
+    @property
+    def address(self) -> str:
+        """Where clients find it."""
+        return f"http://127.0.0.1:{self._listening.getsockname()[1]}"
+
+    def become(self, trouble: Trouble) -> None:
+        """Change what happens to calls; connections that are open end."""
+        with self._lock:
+            self._trouble, self.met = trouble, 0
+            for one in self._open:
+                _end(one)
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.become(Trouble.NONE)
+        _end(self._listening)
+        self._listening.close()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listening.accept()
+                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as server:
+            with self._lock:
+                self._open |= {client, server}
+                trouble = self._trouble
+            try:
+                back = threading.Thread(target=self._pump, args=(server, client, trouble is Trouble.UNANSWERED), daemon=True)
+                back.start()
+                self._forward(client, server, trouble)
+                back.join(30)
+            finally:
+                with self._lock:
+                    self._open -= {client, server}
+
+    def _forward(self, client: socket.socket, server: socket.socket, trouble: Trouble) -> None:
+        while data := client.recv(1 << 16):
+            if trouble is Trouble.UNAVAILABLE:
+                self.met += 1
+                client.sendall(_UNAVAILABLE)
+                break
+            if trouble is Trouble.SILENT:
+                self.met += 1
+                continue
+            server.sendall(data)
+        _end(server)
+
+    def _pump(self, server: socket.socket, client: socket.socket, loses: bool) -> None:
+        with suppress(OSError):
+            while data := server.recv(1 << 16):
+                if loses and not data.startswith(b"HTTP/1.1 100"):
+                    self.met += 1
+                    break
+                client.sendall(data)
+        _end(client)
+
+
+def _end(one: socket.socket) -> None:
+    with suppress(OSError):
+        one.shutdown(socket.SHUT_RDWR)
