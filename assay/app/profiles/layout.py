@@ -71,7 +71,9 @@ class TopicPolicy(BaseModel):
 
     def retention_ms(self) -> dict[str, int]:
         """Retention of each topic that the policy names, by handle."""
-        kept = {"traffic": self.traffic, "control": self.control, "case": self.case, "labels": self.labels, "audit": self.audit}
+        kept: dict[str, Scaling | Single | Kept] = {
+            "traffic": self.traffic, "control": self.control, "case": self.case, "labels": self.labels, "audit": self.audit,
+        }  # fmt: skip
         return {handle: instants.duration_us(kept[purpose].retention) // _MS_US for purpose, named in PURPOSES.items() for handle in named}
 
 

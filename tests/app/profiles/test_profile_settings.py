@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from assay_command import assay
@@ -98,7 +99,7 @@ def test_a_setting_that_there_is_not_is_refused_in_a_profile(tmp_path: Path) -> 
 
 
 def test_what_is_in_force_is_shown_with_its_source_and_without_a_secret() -> None:
-    given = {
+    given: dict[str, Any] = {
         "ASSAY_PROFILE": "local_parity",
         "ASSAY_SQL": f"postgresql://me:{SECRET}@h/db",
         "ASSAY_API_KEY": SECRET,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from assay_command import assay
+from profile_files import MANAGED
 
 from assay.app.profiles.settlement import Settled, faults_of, refuse_unsettled
 from assay.contracts.errors import Stop
@@ -79,22 +80,12 @@ def test_all_faults_are_told_at_once_and_no_address() -> None:
     assert "secret-path" not in str(refused.value)
 
 
-AWS = {
-    "ASSAY_PROFILE": "dev_min",
-    "KAFKA_BOOTSTRAP_SERVERS": WHOLE.bus,
-    "PLATFORM_DSN": WHOLE.sql,
-    "STORE_ROOT": WHOLE.store,
-    "AUTHORITY_DSN": WHOLE.authority,
-    "ORACLE_ROOT": ROOT,
-    "STREAM_VIEW_ROOT": PINS["stream_view_root"],
-    "LAUNCH_REF": "task-7",
-    "AWS_ROLE_ARN": "arn:aws:iam::1:role/sr",
-}
+PROFILED: dict[str, Any] = {**MANAGED, "ASSAY_PROFILE": "dev_min"}
 
 
 def test_a_managed_profile_is_locked_before_anything_is_started() -> None:
-    assert assay("profile", "settle", **AWS).out == "managed: everything lasts and is pinned\n"
+    assert assay("profile", "settle", **PROFILED).out == "managed: everything lasts and is pinned\n"
     for command in (("profile", "settle"), ("up",), ("demo", "--rows", "10")):
-        ended = assay(*command, **AWS, ASSAY_AUTHORITY="sqlite:///here.db")
+        ended = assay(*command, **PROFILED, ASSAY_AUTHORITY="sqlite:///here.db")
         assert (ended.code, "SETTLEMENT_LOCK: authority: " in ended.err) == (70, True), ended.text
     assert assay("profile", "settle", ASSAY_PROFILE="local").out == "open: nothing is locked\n"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from assay_command import assay
+from profile_files import MANAGED
 
 from assay.app.bench.lane import bench_config
 from assay.app.demo.new_run import as_profiled, refuse_other_config, wire
@@ -20,6 +21,12 @@ from assay.contracts.handles import TRAFFIC
 from assay.contracts.reasons import Reason
 
 CONFIG = bench_config()
+
+
+@pytest.fixture(autouse=True)
+def _of_a_deployment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in MANAGED.items():
+        monkeypatch.setenv(name, value)
 
 
 def begun(directory: Path, config: RunConfig = CONFIG, **settings: Any) -> Run:
