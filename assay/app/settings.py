@@ -1,6 +1,7 @@
 """Every setting, declared once. Settings say where things are (wiring); what is decided and how is policy, and lives in documents.
 
-Sources, first wins: arguments, environment variables `ASSAY_<NAME>`, the YAML file named by `ASSAY_WIRING`, the default here.
+Sources, first wins: arguments, environment variables `ASSAY_<NAME>`, the YAML file named by `ASSAY_WIRING`, the wiring part of the
+profile named by `ASSAY_PROFILE`, the default here.
 This is the only module that reads the environment.
 """
 
@@ -8,12 +9,14 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
+from assay.app.profiles.documents import expanded, load_profile
 from assay.contracts.errors import Stop
 from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX, SEAL_AFTER_S
 from assay.contracts.reasons import Reason
@@ -28,6 +31,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", env_ignore_empty=True)
 
+    profile: str = Field("", description="[profile](profiles.md): a shipped name or a YAML file; empty: none, as before there were any")
     wiring: Path | None = Field(None, description="YAML file with settings by their lower-case names; the environment wins over it")
 
     bus: str = Field("", pattern=BOOTSTRAP, description="Kafka bootstrap servers, `host:port[,host:port]`; empty starts one")
@@ -69,9 +73,29 @@ class Settings(BaseSettings):
         description="seconds after which the gate brings receipts and refused items into ASSAY_STORE, where other machines see them; 0: "
         "when a file of them is full or the gate ends. Without ASSAY_STORE it is always so",
     )
-    api_key: str = Field("", repr=False, description="key of a new run; empty makes one. `assay key` changes it")
+    api_key: str = Field(
+        "",
+        repr=False,
+        description="key of a new run; empty makes one. `assay key` changes it. Also the key of a run whose `secrets.json` is not here",
+    )
+    secrets: Path | None = Field(None, description="copy of a run's `secrets.json`, where the directory of the run does not hold it")
     web_host: str = Field("127.0.0.1", description="address of the worker's web view; one beyond this machine asks callers for the key")
     web_port: int = Field(0, ge=0, le=65535, description="port of the worker's web view; 0 takes a free one")
+
+    settlement: Literal["open", "managed"] = Field(
+        "open", description="`managed`: what does not last or is not pinned is refused, see [profiles](profiles.md#the-settlement-lock)"
+    )
+    control_bus: Literal["kafka", "file", "kinesis"] = Field("kafka", description="what carries control messages of the Scenario Runner")
+    control_bus_root: Path = Field(Path("runs/control_bus"), description="folder of the control bus `file`")
+    control_bus_stream: str = Field("sr-control-bus", description="stream of the control bus `kinesis`, of one shard")
+    control_bus_endpoint: str = Field("", description="endpoint of the control bus `kinesis`; empty: boto3's own")
+    control_bus_region: str = Field("", description="region of the control bus `kinesis`; empty: boto3's own")
+    authority: str = Field("", repr=False, description="where the Scenario Runner keeps leases: a PostgreSQL URI, or `sqlite:///PATH`")
+    oracle_root: str = Field("", description="the world that may be run: a folder or `s3://bucket/prefix`; empty: any")
+    stream_view_root: str = Field("", description="its sorted views; empty: `stream_view/` in it")
+    engine_contracts_root: str = Field("", description="folder of the data engine's own contracts; empty: those that ship")
+    launch_ref: str = Field("", description="what the deployment calls the launch of the Scenario Runner, for its record")
+    identity_variable: str = Field("", description="variable that says as whom the Scenario Runner runs; it has to be set where managed")
 
     substrate: Path = Field(Path(".assay/substrate"), description="directory of the servers of `assay substrate up`")
     servers: str = Field(
@@ -112,12 +136,17 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Arguments, then environment, then the wiring file named by either of them."""
-        wiring = init_settings().get("wiring") or env_settings().get("wiring")
-        if not wiring:
-            return init_settings, env_settings
-        found = read_document(Path(wiring).read_bytes(), Reason.SETTING_INVALID, f"wiring file {wiring}")
-        return init_settings, env_settings, InitSettingsSource(settings_cls, {str(name): value for name, value in found.items()})
+        """Arguments, then environment, then the wiring file named by either of them, then the profile named by any of them."""
+        above = {**env_settings(), **init_settings()}
+        found: dict[str, Any] = {}
+        if above.get("wiring"):
+            found = read_document(Path(above["wiring"]).read_bytes(), Reason.SETTING_INVALID, f"wiring file {above['wiring']}")
+        above = {**{str(name): value for name, value in found.items()}, **above}
+        profile = _of_profile(str(above["profile"]), above) if above.get("profile") else {}
+        of_file, of_profile = (
+            InitSettingsSource(settings_cls, {str(name): held for name, held in given.items()}) for given in (found, profile)
+        )
+        return init_settings, env_settings, of_file, of_profile
 
 
 def load_settings(**given: Any) -> Settings:
@@ -130,11 +159,45 @@ def load_settings(**given: Any) -> Settings:
     if wiring and not Path(wiring).is_file():
         raise _invalid("wiring", f"there is no file {wiring}")
     try:
-        return Settings(**given)
+        found = Settings(**given)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise _invalid(name, _explain(name, first["type"], first["msg"])) from None
+    if found.profile and found.partitions != (decided := load_profile(found.profile).policy.topics.traffic.partitions):
+        raise _invalid("partitions", f"profile {found.profile} decides that it is {decided}: it is policy there and no wiring")
+    return found
+
+
+def _of_profile(name: str, above: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a profile that no source above gives, with their variables filled in; an empty one is none."""
+    profile = load_profile(name)
+    named = {"partitions": profile.policy.topics.traffic.partitions, **profile.wiring}
+    filled = {key: expanded(value, os.environ, f"profile {name}, setting {key}") for key, value in named.items() if key not in above}
+    return {key: value for key, value in filled.items() if value != ""}
+
+
+def sources_of(settings: Settings) -> dict[str, str]:
+    """Where each value in force comes from: `environment`, `wiring file`, `profile` or `default`, by the name of the setting.
+
+    For settings without arguments. Raises as `load_settings`.
+    """
+    held = read_document(settings.wiring.read_bytes(), Reason.SETTING_INVALID, str(settings.wiring)) if settings.wiring else {}
+    given = {f"{PREFIX}{name}".upper(): name for name in Settings.model_fields}
+    of_environment = {name for variable, name in given.items() if os.environ.get(variable)}
+    of_profile = _of_profile(settings.profile, {}.fromkeys({*of_environment, *held})) if settings.profile else {}
+
+    def source(name: str) -> str:
+        if name in of_environment:
+            return "environment"
+        return "wiring file" if name in held else "profile" if name in of_profile else "default"
+
+    return {name: source(name) for name in Settings.model_fields}
+
+
+def is_set(variable: str) -> bool:
+    """Whether the environment has a variable that is not empty. Its value stays there."""
+    return bool(os.environ.get(variable))
 
 
 def _explain(name: str, kind: str, message: str) -> str:

@@ -21,6 +21,7 @@ from assay.app.lane.wiring import wire
 from assay.app.private_files import keep_private
 from assay.app.run.directory import Run
 from assay.app.run.failpoints import Failpoints
+from assay.app.run.frozen import refuse_changed
 from assay.app.run.keys import RunKeys
 from assay.app.settings import Settings, load_settings
 from assay.app.snapshots.taking import SnapshotPace
@@ -45,11 +46,12 @@ def __getattr__(name: str) -> Any:
 def build_worker(settings: Settings) -> WorkerApp:
     """The Faust app that runs the lanes of the chosen packs of a run, each lane in its own consumer group.
 
-    Raises Stop(RUN_MISSING, PACK_UNKNOWN, FAILPOINT_UNKNOWN).
+    Raises Stop(RUN_MISSING, POLICY_CHANGED_MID_RUN, PACK_UNKNOWN, FAILPOINT_UNKNOWN).
     """
     if settings.run is None:
         raise Stop(Reason.RUN_MISSING, "no run is named", remedy="Set ASSAY_RUN, or give --run the directory of the run.")
     run = Run.load(settings.run)
+    refuse_changed(run)
     failpoints = Failpoints(settings.failpoint, settings.failpoint_file)
     properties = properties_of(run, BusUser.WORKER, settings)
     shell = Shell(

@@ -41,7 +41,7 @@ EXIT_CODES: Final = (
 
 #: reasons whose code is not that of their kind of refusal
 BY_REASON: Final[dict[Reason, int]] = {
-    **dict.fromkeys((Reason.REPLAY_DIFFERENCE, Reason.EVENT_QUARANTINED), REFUTED),
+    **dict.fromkeys((Reason.REPLAY_DIFFERENCE, Reason.EVENT_QUARANTINED, Reason.PROFILE_POLICY_DIFFERS), REFUTED),
     **dict.fromkeys((Reason.SETTING_INVALID, Reason.PACK_UNKNOWN, Reason.FAILPOINT_UNKNOWN), USAGE),
     Reason.BUS_USER_REFUSED: USAGE,  # a name or password is not right
     **dict.fromkeys((Reason.REPLAY_RANGE_INVALID, Reason.BENCH_INVALID, Reason.GENERATOR_REQUEST_INVALID), USAGE),
@@ -49,6 +49,8 @@ BY_REASON: Final[dict[Reason, int]] = {
     **dict.fromkeys((Reason.POLICY_ENTITY_ABSENT, Reason.CURRENCY_NOT_OF_POLICY), BAD_INPUT),
     **dict.fromkeys((Reason.INPUT_FILE_MISSING, Reason.RUN_MISSING, Reason.POLICY_MISSING, Reason.PACK_NOT_FOUND), MISSING),
     **dict.fromkeys((Reason.TOPIC_UNKNOWN, Reason.DECISION_NOT_FOUND, Reason.RECEIPT_NOT_FOUND), MISSING),
+    **dict.fromkeys((Reason.RUN_KEY_MISSING, Reason.PROFILE_MISSING), MISSING),
+    Reason.PROFILE_INVALID: BAD_INPUT,
     **dict.fromkeys((Reason.JAVA_MISSING, Reason.POSTGRES_MISSING), MISSING),
     **dict.fromkeys((Reason.OUTPUT_UNKNOWN, Reason.OUTPUT_MISSING), MISSING),
     Reason.TRAFFIC_MODES_MIXED: USAGE,

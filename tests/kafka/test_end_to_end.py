@@ -10,6 +10,7 @@ import pytest
 from demo_process import Demo, World, seal
 from file_modes import open_to_others
 from lane_worker import record_times_ms, values
+from planted_secrets import files_with, planted, told_with
 from run_layout import layout_faults
 
 from assay.app.report.evidence import RunEvidence, read_decisions
@@ -46,7 +47,8 @@ def assert_stamped_by_the_wall_clock(run: Run, began_ms: int) -> None:
 def test_pace_and_partitions_do_not_change_a_decision(
     speedup: str, partitions: int, tmp_path: Path, world: World, kafka: Server, dsn: str
 ) -> None:
-    demo = Demo(tmp_path, world, kafka.address, dsn, speedup, ASSAY_PARTITIONS=str(partitions))
+    secrets = planted(tmp_path, dsn)
+    demo = Demo(tmp_path, world, kafka.address, secrets.dsn, speedup, ASSAY_PARTITIONS=str(partitions), **secrets.variables)
     began_ms = time.time_ns() // 1_000_000
     try:
         demo.finish()
@@ -63,6 +65,9 @@ def test_pace_and_partitions_do_not_change_a_decision(
     assert decisions["event_id"].n_unique() == len(decisions) == ROWS
     assert (demo.directory / "report.html").stat().st_size > 10_000
     assert [one for one in open_to_others(demo.directory) if not one.startswith(". ")] == [], "the directory itself is the test's"
+    assert (run.api_key.encode() in secrets.words, run.dsn) == (True, secrets.dsn)
+    assert files_with([demo.directory, demo.log], secrets.words) == {"secrets.json"}, "of files, artefacts, logs and the report"
+    assert told_with(run, secrets.words) == []
 
 
 @pytest.mark.long

@@ -12,12 +12,16 @@ from confluent_kafka.admin._config import ConfigResource
 from confluent_kafka.admin._resource import ResourceType
 from confluent_kafka.cimpl import NewTopic
 
+from assay.app.bus.admin import KafkaAdmin
 from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics, delete_topics, partitions_of, topics_there
 from assay.app.cli import topic as command
+from assay.app.profiles.documents import load_profile
+from assay.app.profiles.layout import layout_of
 from assay.app.substrate import Server
 from assay.codecs.single_object import pack
 from assay.contracts.errors import Retry, Stop
+from assay.contracts.handles import TRAFFIC
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic, topics
@@ -78,6 +82,41 @@ def test_a_topic_with_another_cleanup_is_refused(kafka: Server, namespace: str) 
     with pytest.raises(Stop, match="compact") as refused:
         create_topics(kafka.address, namespace)
     assert refused.value.reason is Reason.TOPIC_MISMATCH
+
+
+DEV_MIN = load_profile("dev_min").policy.topics
+
+
+def test_the_topics_of_a_profile_have_its_partitions_and_its_retention(kafka: Server, namespace: str) -> None:
+    wanted = layout_of(None, DEV_MIN)
+    create_topics(kafka.address, namespace, DEV_MIN.traffic.partitions, retention_ms=DEV_MIN.retention_ms())
+    cluster = KafkaAdmin(kafka.address)
+    names = {handle: found.name(namespace) for handle, found in topics().items()}
+    kept, there = cluster.setting(names.values(), "retention.ms"), cluster.partitions()
+    assert {handle: (there[name], int(kept[name])) for handle, name in names.items()} == wanted
+    assert (wanted[TRAFFIC], wanted[CONTROL]) == ((3, 86_400_000), (1, 259_200_000))
+    assert create_topics(kafka.address, namespace, 3, retention_ms=DEV_MIN.retention_ms()) == []
+
+
+def test_a_topic_of_another_layout_is_refused_with_every_difference(kafka: Server, namespace: str) -> None:
+    create_topics(kafka.address, namespace, 2)
+    with pytest.raises(Stop) as refused:
+        create_topics(kafka.address, namespace, DEV_MIN.traffic.partitions, retention_ms=DEV_MIN.retention_ms())
+    assert refused.value.reason is Reason.TOPIC_MISMATCH
+    traffic, control = topic(TRAFFIC).name(namespace), topic(CONTROL).name(namespace)
+    assert f"{traffic} has partitions 2, wanted 3" in refused.value.what
+    assert f"{traffic} has retention.ms 604800000, wanted 86400000" in refused.value.what
+    assert f"{control} has retention.ms 2592000000, wanted 259200000" in refused.value.what
+
+
+def test_a_command_creates_the_topics_of_the_profile_in_force(kafka: Server, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    where = ["create", "--bootstrap", kafka.address, "--namespace", namespace]
+    monkeypatch.setenv("ASSAY_PROFILE", "local")
+    assert command.main(where) == 0
+    assert create_topics(kafka.address, namespace, 3, retention_ms=DEV_MIN.retention_ms()) == []
+    monkeypatch.setenv("ASSAY_PROFILE", "")
+    with pytest.raises(Stop, match="retention"):
+        command.main(where)
 
 
 def test_cat_prints_records_refusals_and_tombstones_one_a_line(kafka: Server, namespace: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,6 +21,7 @@ OTHER_MEANINGS: dict[str, dict[str, str]] = {
     "assay/agents/lane_check.py": {"audit": "a machine"},
     "assay/app/cli/__init__.py": {"audit": "a command"},
     "assay/app/demo/finalisation.py": {"audit": "a command"},
+    "assay/app/profiles/layout.py": {"audit": "what a topic is for"},
 }
 TOPOLOGY_FILE = "assay/agents/topology.py"
 

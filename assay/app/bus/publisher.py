@@ -22,11 +22,12 @@ LOOK_EVERY_S = 1.0
 
 
 class OutboundRecord(NamedTuple):
-    """One record for a named partition."""
+    """One record for a named partition, with headers beside those that say its type."""
 
     key: bytes
     value: bytes
     partition: int
+    headers: Mapping[str, str] = {}
 
 
 class Publisher(Protocol):
@@ -59,7 +60,7 @@ class KafkaPublisher:
                 failures.append(error)
 
         for record in records:
-            headers = value_headers(record.value) if has_headers(handle) else None
+            headers = [*((value_headers(record.value) if has_headers(handle) else None) or ()), *record.headers.items()] or None
             while not self._producer.offer(name, record.key, record.value, record.partition, delivered, headers):
                 self._producer.poll(FULL_POLL_S)
         unsent = self._flushed(name)

@@ -33,6 +33,7 @@ class TopicRecord(NamedTuple):
     key: bytes | None
     value: bytes | None
     wall_ms: int = 0
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class TopicReader:
@@ -66,7 +67,7 @@ class TopicReader:
             for partition, records in fetched:
                 for one in records:
                     if one.offset < limits[partition][1]:
-                        yield TopicRecord(partition, one.offset, one.key, one.value, one.timestamp)
+                        yield TopicRecord(partition, one.offset, one.key, one.value, one.timestamp, tuple(one.headers))
 
     def _fetched(self, limits: Bounds, *, as_runs: bool) -> Generator[tuple[int, list[Any]]]:
         """(partition, records of one fetch), read ahead in a thread. `as_runs`: a fetch is one run of values, see `fetch_runs`."""

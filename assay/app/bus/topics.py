@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from assay.app.bus import admin
@@ -16,32 +16,41 @@ from assay.contracts.reasons import Reason
 from assay.contracts.topics import Topic, topic, topics
 
 POLL_S: Final = 0.02
+#: settings of a topic that have to be as wanted
+SHAPED: Final = ("retention.ms", "cleanup.policy")
 
 
 def create_topics(
-    bootstrap: str, namespace: str = "", partitions: int | None = None, properties: Mapping[str, Any] | None = None
+    bootstrap: str,
+    namespace: str = "",
+    partitions: int | None = None,
+    properties: Mapping[str, Any] | None = None,
+    retention_ms: Mapping[str, int] | None = None,
 ) -> list[str]:
     """Create every topic that is not there, with its configuration; give back the names created.
 
-    `partitions` overrides the number of the topics that scale. `properties` are further client properties (TLS, SASL).
-    Raises Stop(TOPIC_MISMATCH) before creating anything when a topic is there with other partitions or cleanup,
-    Retry(BROKER_UNREACHABLE) when nothing answers.
+    `partitions` overrides the number of the topics that scale, `retention_ms` (by handle, -1 for ever) how long records are kept.
+    `properties` are further client properties (TLS, SASL). Raises Stop(TOPIC_MISMATCH) before creating anything when a topic is there
+    with other partitions, retention or cleanup, Retry(BROKER_UNREACHABLE) when nothing answers.
     """
-    cluster = KafkaAdmin(bootstrap, properties)
-    wanted = {found.name(namespace): found for found in topics().values()}
+    cluster, kept = KafkaAdmin(bootstrap, properties), retention_ms or {}
+    wanted = {one.name(namespace): _shape(one.name(namespace), one, partitions, kept.get(one.handle)) for one in topics().values()}
     present = cluster.partitions()
-    _refuse_mismatch(cluster, {name: found for name, found in wanted.items() if name in present}, present, partitions)
+    _refuse_mismatch(cluster, [shape for name, shape in wanted.items() if name in present], present)
     missing = [name for name in wanted if name not in present]
-    created = cluster.create(_shape(name, wanted[name], partitions) for name in missing)
+    created = cluster.create(wanted[name] for name in missing)
     if missing:  # somebody else may have been faster, with another shape
-        _refuse_mismatch(cluster, wanted, _visible(cluster, set(wanted)), partitions)
+        _refuse_mismatch(cluster, list(wanted.values()), _visible(cluster, set(wanted)))
     return sorted(created)
 
 
-def claim_namespace(bootstrap: str, namespace: str, properties: Mapping[str, Any] | None = None) -> bool:
+def claim_namespace(
+    bootstrap: str, namespace: str, properties: Mapping[str, Any] | None = None, retention_ms: Mapping[str, int] | None = None
+) -> bool:
     """Whether this call was the first to create a topic of the namespace: of several at once, one is. Raises Retry(BROKER_UNREACHABLE)."""
     first = topic(CONTROL)
-    return bool(KafkaAdmin(bootstrap, properties).create([_shape(first.name(namespace), first, None)]))
+    shape = _shape(first.name(namespace), first, None, (retention_ms or {}).get(first.handle))
+    return bool(KafkaAdmin(bootstrap, properties).create([shape]))
 
 
 def partitions_of(bootstrap: str, namespace: str, properties: Mapping[str, Any] | None = None) -> dict[str, int]:
@@ -84,16 +93,26 @@ def _visible(cluster: KafkaAdmin, names: set[str]) -> dict[str, int]:
         time.sleep(POLL_S)
 
 
-def _refuse_mismatch(cluster: KafkaAdmin, there: Mapping[str, Topic], present: Mapping[str, int], partitions: int | None) -> None:
-    for name, cleanup in cluster.setting(there, "cleanup.policy").items():
-        held, wanted = (present[name], cleanup), (there[name].partition_count(partitions), there[name].cleanup)
-        if held != wanted:
-            raise Stop(
-                Reason.TOPIC_MISMATCH,
-                f"{name} has (partitions, cleanup) {held}, wanted {wanted}",
-                remedy="Delete the topic, take another namespace, or set the number of partitions in the wiring.",
-            )
+def _refuse_mismatch(cluster: KafkaAdmin, wanted: Sequence[TopicShape], present: Mapping[str, int]) -> None:
+    """Refuse every topic that differs at once, each with what it has and what is wanted."""
+    held = {key: cluster.setting([shape.name for shape in wanted], key) for key in SHAPED}
+    differences = [
+        f"{shape.name} has {thing} {has}, wanted {asked}"
+        for shape in wanted
+        for thing, has, asked in (
+            ("partitions", present[shape.name], shape.partitions),
+            *((key, held[key][shape.name], shape.config[key]) for key in SHAPED),
+        )
+        if has != asked
+    ]
+    if differences:
+        raise Stop(
+            Reason.TOPIC_MISMATCH,
+            "; ".join(differences),
+            remedy="Delete the topic, take another namespace, or set the partitions or the profile that it was made with.",
+        )
 
 
-def _shape(name: str, found: Topic, partitions: int | None) -> TopicShape:
-    return TopicShape(name, found.partition_count(partitions), found.broker_config())
+def _shape(name: str, found: Topic, partitions: int | None, retention_ms: int | None) -> TopicShape:
+    kept = {} if retention_ms is None else {"retention.ms": str(retention_ms)}
+    return TopicShape(name, found.partition_count(partitions), found.broker_config() | kept)

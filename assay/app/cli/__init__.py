@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("assay.app.cli.demo", "stream a world through Kafka, decide, audit, replay and report"),
     "up": ("assay.app.cli.up", "start everything and decide payments as they are posted"),
     "policy": ("assay.app.cli.policy", "begin and check a policy of your own"),
+    "profile": ("assay.app.cli.profile", "show and compare profiles: policy, and where things are"),
     "substrate": ("assay.app.cli.substrate", "start, stop and show Kafka and PostgreSQL"),
     "oracle": ("assay.app.cli.oracle", "turn a file of transactions into a sealed world"),
     "world": ("assay.app.cli.world", "make a synthetic bank and prove what it is"),

@@ -20,6 +20,7 @@ from assay.app.oracle.samples.shelf import SAMPLES
 from assay.app.oracle.set_aside import refuse_aside_file
 from assay.app.policy.documents import Policy, load_policy, shipped_policies
 from assay.app.policy.of_mapping import Documents, documents_for
+from assay.app.profiles.documents import speedup_under
 from assay.app.run.begun import begun_in
 from assay.app.run.own_command import own_command
 from assay.app.screen import Screen
@@ -59,7 +60,9 @@ def demo(
         int | None, typer.Option(min=1, help="payments to generate: 100,000, or a few thousand of a sample, if left out")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of the generated payments")] = 1,
-    speedup: Annotated[float, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes")] = 0.0,
+    speedup: Annotated[
+        float | None, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes; else the profile's, else 0")
+    ] = None,
     run: Annotated[Path | None, typer.Option(help="directory of an interrupted run, to resume it")] = None,
     quarantine_rows: Annotated[
         Path | None, typer.Option(help="a new .jsonl file: rows at fault are set aside there instead of refusing the file")
@@ -77,7 +80,7 @@ def demo(
     source = _source(input, sample, mapping, rows, seed, world)  # what is mistyped is said before anything is made or started
     if quarantine_rows is not None:
         refuse_aside_file(quarantine_rows)
-    further = _Further(policy, speedup, quarantine_rows, let_gate_refuse)
+    further = _Further(policy, speedup_under(load_settings().profile, speedup), quarantine_rows, let_gate_refuse)
     return _run(source, _policy(policy, source.mapping), run, further)
 
 

@@ -13,6 +13,8 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.gate.connections import connections_for, raise_file_limit
 from assay.app.gate.process import build, serve
 from assay.app.run.directory import Run
+from assay.app.run.frozen import refuse_changed
+from assay.app.run.secrets_file import refuse_without_key
 from assay.app.screen import say
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
@@ -36,6 +38,8 @@ def serve_gate(
     settings = load_settings()
     host = settings.gate_host if host is None else host
     wired = Run.load(run)
+    refuse_without_key(wired.api_key, run)
+    refuse_changed(wired)
     connections_max = connections_for(raise_file_limit(), settings.gate_connections_max)
     properties = properties_of(wired, BusUser.GATE, settings)
     gate = build(

@@ -11,6 +11,7 @@ import typer
 from assay.app.cli.plain_app import plain_app
 from assay.app.run import keys
 from assay.app.run.directory import Run
+from assay.app.run.secrets_file import refuse_without_key
 from assay.app.screen import say
 
 app = plain_app("Show and change the key that callers of a run's gate send. Gate and worker take a change at once.", no_args_is_help=True)
@@ -28,6 +29,7 @@ def main(arguments: list[str]) -> int:
 def show(run: RunDirectory, as_json: AsJson = False) -> int:
     """Print the present key and nothing else, for a script."""
     found = Run.load(run)
+    refuse_without_key(found.api_key, run)
     say(json.dumps(_facts(found) | {"key": found.api_key}) if as_json else found.api_key)
     return 0
 

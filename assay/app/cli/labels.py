@@ -19,6 +19,7 @@ from assay.app.labels.posting import Posted, post_labels
 from assay.app.oracle.sealed_world import find_world
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.run.secrets_file import refuse_without_key
 from assay.app.screen import Screen, say
 from assay.app.streamer.gate_client import GateClient
 from assay.app.streamer.retry import RetryPolicy
@@ -64,7 +65,9 @@ def import_labels(
 
 
 async def _post(run: Run, rows: pl.DataFrame, source: str, policy: RetryPolicy, console: Console) -> Posted:
-    gate = GateClient(run.gate_url, run.api_key, run.config.pins, policy, random.SystemRandom().random, asyncio.Event())
+    gate = GateClient(
+        run.gate_url, refuse_without_key(run.api_key, run.directory), run.config.pins, policy, random.SystemRandom().random, asyncio.Event()
+    )
     try:
         with ProgressLine("posted", len(rows), console, time.monotonic) as line:
             return await post_labels(rows, source, gate, line.show)

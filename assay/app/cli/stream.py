@@ -18,8 +18,11 @@ from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.sealed_world import open_world
 from assay.app.pace import pace_of
+from assay.app.profiles.documents import speedup_under
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
+from assay.app.run.frozen import refuse_changed
+from assay.app.run.secrets_file import refuse_without_key
 from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.app.streamer.checkpoint import Checkpoint
@@ -43,7 +46,9 @@ def main(arguments: list[str]) -> int:
 @app.command()
 def stream(
     run: Annotated[Path, typer.Option(help="directory of the run")],
-    speedup: Annotated[float, typer.Option(min=0, help="event time per wall time; 0 is as fast as the gate takes it")] = 0.0,
+    speedup: Annotated[
+        float | None, typer.Option(min=0, help="event time per wall time; 0 is as fast as the gate takes it; else the profile's, else 0")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, max=5_000, help="events per call to the gate")] = 2_000,
     in_flight: Annotated[int, typer.Option(min=1, max=16, help="calls on their way at a time")] = 2,
     ready_timeout: Annotated[float, typer.Option(min=0, help="seconds to wait for READY")] = 60.0,
@@ -51,13 +56,15 @@ def stream(
 ) -> None:
     """Stream the run's world. SIGINT finishes the calls on their way; the same command resumes."""
     wired = Run.load(run)
+    refuse_without_key(wired.api_key, run)
+    refuse_changed(wired)
     properties = properties_of(wired, BusUser.STREAMER)
 
     def control(first: int) -> Iterator[TopicRecord]:
         return read_records(wired.bootstrap, CONTROL, wired.namespace, properties, first=first)
 
     await_ready(control, wired.config.pins, wired.config.digest, ready_timeout)
-    options = StreamOptions(batch_rows=batch, in_flight=in_flight, speedup=speedup)
+    options = StreamOptions(batch_rows=batch, in_flight=in_flight, speedup=speedup_under(load_settings().profile, speedup))
     streamed = asyncio.run(stream_run(wired, options, RetryPolicy(budget_s=retry_budget), Screen()))
     if not streamed.complete:
         raise typer.Exit(130)

@@ -14,6 +14,7 @@ from assay.app.bus.topic_reader import TopicRecord, read_records
 from assay.app.bus.topics import create_topics
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
+from assay.app.profiles.documents import load_profile
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
 from assay.app.settings import load_settings
@@ -57,9 +58,13 @@ def create(
     partitions: Annotated[int | None, typer.Option(min=1, help="partitions of the topics that scale")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="names of the created topics as JSON")] = False,
 ) -> None:
-    """Create every topic that is not there; refuse one that is there in another shape."""
+    """Create every topic that is not there; refuse one that is there in another shape.
+
+    Partitions and retention are those of the run, or of the profile in force, or of the topic files.
+    """
     address, prefix, properties = _wiring(run, bootstrap, namespace, BusUser.ADMIN)
-    created = create_topics(address, prefix, partitions, properties)
+    decided, retention_ms = _layout(run)
+    created = create_topics(address, prefix, partitions or decided, properties, retention_ms)
     if as_json:
         say_json({"created": created})
         return
@@ -79,6 +84,16 @@ def line(record: TopicRecord, *, as_json: bool) -> str:
 def main(arguments: list[str]) -> int:
     """Run `assay topic` with the remaining arguments."""
     return app(arguments, prog_name="assay topic", standalone_mode=False) or 0
+
+
+def _layout(run: Path | None) -> tuple[int | None, dict[str, int]]:
+    """(partitions of the topics that scale, retention by handle) of a run, or of the profile in force."""
+    if run is not None:
+        loaded = Run.load(run)
+        return loaded.partitions, loaded.config.retention_ms
+    settings = load_settings()
+    topics = load_profile(settings.profile).policy.topics if settings.profile else None
+    return (topics.traffic.partitions, topics.retention_ms()) if topics else (None, {})
 
 
 def _wiring(run: Path | None, bootstrap: str, namespace: str, user: BusUser) -> tuple[str, str, dict[str, str]]:

@@ -23,7 +23,7 @@ from assay.app.demo import processes
 from assay.app.demo.compiled import compile_kernels
 from assay.app.demo.finalisation import reopen, utc_now
 from assay.app.demo.live_run import LiveRun, conclude, serve
-from assay.app.demo.new_run import claim_topics, live_config, open_topics, refuse_other_policy, run_id_at, wire
+from assay.app.demo.new_run import as_profiled, claim_topics, live_config, open_topics, refuse_other_policy, run_id_at, wire
 from assay.app.demo.stages import Stages
 from assay.app.demo.watch import audited
 from assay.app.pace import pace_of
@@ -34,6 +34,7 @@ from assay.app.run.own_command import own_command
 from assay.app.runner.live import announce
 from assay.app.screen import Screen
 from assay.app.settings import Settings, load_settings
+from assay.app.settled import refuse_where_managed
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.state import refuse_running
@@ -60,6 +61,7 @@ def up(
     directory, loaded = run or settings.runs / "live", load_policy(policy or "handbook")
     if policy:
         refuse_other_policy(directory, loaded)
+    refuse_where_managed(settings)
     stop, stages, started_utc = threading.Event(), Stages(console, pace=pace_of(settings)), utc_now()
     with ExitStack() as stack:
         stack.enter_context(begun_in(directory, "assay up", made=not directory.exists()))
@@ -94,7 +96,7 @@ def _on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
 
 def _wired(directory: Path, policy: Policy, settings: Settings, servers: Substrate) -> Run:
     known = Run.load(directory) if (directory / "run.json").is_file() else None
-    config = known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy)
+    config = as_profiled(known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy), directory, settings)
     claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
     return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users)

@@ -20,7 +20,10 @@ from assay.app.oracle.unnamed import rows_without
 from assay.app.oracle.world_manifest import WorldManifest
 from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
+from assay.app.profiles.documents import load_profile
+from assay.app.profiles.layout import layout_of
 from assay.app.run.directory import Run, RunConfig, place_of
+from assay.app.run.frozen import POLICY_FIELDS, changed, freeze
 from assay.app.run.keys import new_key
 from assay.app.settings import Settings
 from assay.app.stores.durable import replace_file
@@ -68,7 +71,7 @@ def claim_topics(directory: Path, config: RunConfig, settings: Settings, bootstr
     claiming = directory / CLAIMING
     mine = claiming.is_file()
     replace_file(claiming, b"")
-    if not claim_namespace(bootstrap, f"{config.platform_run_id}.", properties) and not mine:
+    if not claim_namespace(bootstrap, f"{config.platform_run_id}.", properties, config.retention_ms) and not mine:
         claiming.unlink()
         raise Stop(
             Reason.RUN_ID_TAKEN,
@@ -102,7 +105,7 @@ def claim_store(directory: Path, platform_run_id: str, settings: Settings) -> tu
 
 def open_topics(run: Run, settings: Settings) -> None:
     """Make what topics of the run are missing, and give the users of its Kafka their rights. Raises Stop(TOPIC_MISMATCH)."""
-    create_topics(run.bootstrap, run.namespace, run.partitions, properties_of(run, BusUser.ADMIN, settings))
+    create_topics(run.bootstrap, run.namespace, run.partitions, properties_of(run, BusUser.ADMIN, settings), run.config.retention_ms)
     grant(run)
 
 
@@ -132,6 +135,21 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
         policy=policy.rules,
         **delay,  # type: ignore[arg-type]
     )
+
+
+def as_profiled(config: RunConfig, directory: Path, settings: Settings) -> RunConfig:
+    """A configuration with the topic layout and the policy of the profile in force; a run that has begun keeps its own.
+
+    Raises Stop(POLICY_CHANGED_MID_RUN) when the profile in force decides otherwise than the one the run was begun under.
+    """
+    policy = load_profile(settings.profile).policy if settings.profile else None
+    known = Run.load(directory).config if (directory / "run.json").is_file() else None
+    if known is not None:
+        if policy is not None and policy.digest != known.profile_policy:
+            raise changed([f"policy of a profile than {settings.profile}"], directory / "run.json")
+        return config.model_copy(update={"topic_layout": known.topic_layout, "profile_policy": known.profile_policy})
+    layout = layout_of(settings.partitions, policy.topics if policy else None)
+    return config.model_copy(update={"topic_layout": layout, "profile_policy": policy.digest if policy else ""})
 
 
 def refuse_unnamed(world: SealedWorld, policy: Policy, *, go_on: bool) -> int:
@@ -205,26 +223,31 @@ def wire(
         partitions=known.partitions if known else settings.partitions,
     )
     run.save()
+    freeze(run.store, config)
     return run
 
 
 def refuse_other_config(directory: Path, config: RunConfig) -> None:
-    """Raises Stop(RUN_SCOPE_MISMATCH) when the directory's run was begun with other input, mapping or policy."""
+    """Raises Stop(RUN_SCOPE_MISMATCH) when the directory's run was begun with other input or mapping, and
+    Stop(POLICY_CHANGED_MID_RUN) when its policy alone is another.
+    """
     if not (directory / "run.json").is_file():
         return
     before, now = Run.load(directory).config.model_dump(mode="json"), config.model_dump(mode="json")
-    changed = ", ".join(name for name in before if before[name] != now[name])
-    if changed:
+    others = [name for name in before if before[name] != now[name]]
+    if others and set(others) <= set(POLICY_FIELDS):
+        raise changed(others, directory / "run.json")
+    if others:
         raise Stop(
             Reason.RUN_SCOPE_MISMATCH,
-            f"this run was begun with another {changed}",
+            f"this run was begun with another {', '.join(others)}",
             where=str(directory / "run.json"),
             remedy="Resume it with the input, mapping and policy it began with, or leave out --run to begin another.",
         )
 
 
 def refuse_other_policy(directory: Path, policy: Policy) -> None:
-    """Raises Stop(RUN_SCOPE_MISMATCH) when the directory's run decides by other documents: a run has one policy from its first payment."""
+    """Raises Stop(POLICY_CHANGED_MID_RUN) when the directory's run decides by other documents: it has one policy from its first payment."""
     if not (directory / "run.json").is_file():
         return
     config = Run.load(directory).config
@@ -232,7 +255,7 @@ def refuse_other_policy(directory: Path, policy: Policy) -> None:
         if known != now:
             same = "under the same revision " if known.get("revision") == now.get("revision") else ""
             raise Stop(
-                Reason.RUN_SCOPE_MISMATCH,
+                Reason.POLICY_CHANGED_MID_RUN,
                 f"the {part} of policy '{policy.name}' are {same}not those this run was begun with",
                 where=str(directory / "run.json"),
                 remedy="Leave out --policy to go on with this run, or begin another one: --run DIR.",

@@ -26,7 +26,16 @@ from assay.app.demo.finalisation import (
     verdict_of,
     write_evidence,
 )
-from assay.app.demo.new_run import claim_store, claim_topics, open_topics, refuse_other_config, refuse_unnamed, wire, world_config
+from assay.app.demo.new_run import (
+    as_profiled,
+    claim_store,
+    claim_topics,
+    open_topics,
+    refuse_other_config,
+    refuse_unnamed,
+    wire,
+    world_config,
+)
 from assay.app.demo.stages import Stages, table
 from assay.app.demo.watch import audited, refused_calls, until_done
 from assay.app.oracle.importer import import_world
@@ -41,6 +50,7 @@ from assay.app.report.paid import short_id
 from assay.app.run.directory import Run, RunConfig
 from assay.app.run.own_command import own_command
 from assay.app.settings import Settings
+from assay.app.settled import refuse_where_managed
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.contracts.errors import Stop
@@ -68,9 +78,10 @@ class Wanted:
 
 def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     """Import, stream, decide, act, audit, replay, verify and report. True when everything is proven."""
+    refuse_where_managed(settings)
     stages, started_utc = Stages(console, pace=pace_of(settings)), utc_now()
     world = _seal(wanted, settings, stages)
-    config = world_config(wanted.platform_run_id, world.manifest, wanted.policy)
+    config = as_profiled(world_config(wanted.platform_run_id, world.manifest, wanted.policy), wanted.directory, settings)
     unnamed = refuse_unnamed(world, wanted.policy, go_on=wanted.let_gate_refuse)
     refuse_other_config(wanted.directory, config)  # before anything is started
     read_bus_properties(settings.bus_properties)  # one that cannot be read is refused, too

@@ -14,8 +14,9 @@ HEAD = """\
 # Settings
 
 Settings say where things are: addresses, ports, directories. Policy documents say how payments are decided. An environment variable wins
-over the YAML file named by `ASSAY_WIRING` (same names, lower case, without `ASSAY_`). The file wins over the default. An unknown name is
-refused.
+over the YAML file named by `ASSAY_WIRING` (same names, lower case, without `ASSAY_`). The file wins over the [profile](profiles.md) named
+by `ASSAY_PROFILE`. The profile wins over the default. An unknown name is refused. `assay profile show` prints what is in force, and where
+each value comes from.
 
 | variable | default | meaning |
 |---|---|---|
@@ -83,8 +84,15 @@ each. `assay substrate up` prints that of the administrator: with it, every proc
 
 ## Keys
 
-`run.json` of a run holds its key. All files of a run are readable by their owner only. `assay up` shows the key once, on a terminal, and
-prints it into no log. A script takes it from `assay key show --run DIR`.
+`secrets.json` of a run holds its keys, and the addresses of PostgreSQL with their passwords. `run.json` and all other files of a run hold
+none of them. All files of a run are readable by their owner only. `assay up` shows the key once, on a terminal, and prints it into no
+log. A script takes it from `assay key show --run DIR`.
+
+A run that an earlier version began has its key in `run.json`. It goes on. Its next start, or a new key, moves the secrets to
+`secrets.json`.
+
+On another machine, the directory of the run may be there without `secrets.json`. Then `ASSAY_SECRETS` names a copy of the file. Without
+one, `ASSAY_API_KEY` and `ASSAY_SQL` are the key and the address. A gate without a key does not start (`RUN_KEY_MISSING`).
 
 `assay key rotate --run DIR` makes a new key while gate and worker go on. The key before stays valid. Give the callers the new key, then
 `assay key retire --run DIR` refuses the one before. A run has two valid keys at most: a second rotation before that is refused

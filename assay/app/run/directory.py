@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from assay.app.run.secrets_file import SECRET_FIELDS, SECRETS, Secrets, public, secrets_in, write_secrets
 from assay.app.stores.durable import make_directory, replace_file
 from assay.app.stores.objects import SizedObjects
 from assay.app.stores.places import below, shared_store
@@ -26,7 +27,7 @@ RUN_LAYOUT = 4
 
 
 #: fields that came after runs had digests
-_LATER = ("extra_entities", "extra_currencies", "earliest")
+_LATER = ("extra_entities", "extra_currencies", "earliest", "topic_layout", "profile_policy")
 
 
 class Horizon(BaseModel):
@@ -63,6 +64,15 @@ class RunConfig(BaseModel):
     policy: dict[str, Any]
     bundle_id: str = "rules"
     bundle_version: str = "1"
+    #: (partitions, retention in ms; -1 for ever) of every topic, by handle; empty for a run of before
+    topic_layout: dict[str, tuple[int, int]] = {}
+    #: digest of the policy part of the profile that the run was begun under, 64 hex digits; empty without a profile
+    profile_policy: str = ""
+
+    @property
+    def retention_ms(self) -> dict[str, int]:
+        """Retention of each topic of the layout, by handle."""
+        return {handle: kept_ms for handle, (_, kept_ms) in self.topic_layout.items()}
 
     @property
     def pins(self) -> Pins:
@@ -88,7 +98,7 @@ class RunConfig(BaseModel):
 
 
 class Run(BaseModel):
-    """Wiring of one run, kept in `run.json` of its directory."""
+    """Wiring of one run, kept in `run.json` of its directory; keys and passwords in the file that `secrets` names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     directory: Path = Field(exclude=True)
@@ -96,9 +106,9 @@ class Run(BaseModel):
     config: RunConfig
     namespace: str = ""
     bootstrap: str
-    dsn: str
+    dsn: str = Field(repr=False)
     #: PostgreSQL for who only reads, empty for `dsn`
-    reader_dsn: str = ""
+    reader_dsn: str = Field(repr=False, default="")
     #: the folder with Kafka's client properties of each user, seen from `directory`; empty for those of the settings
     bus_users: str = ""
     #: where runs keep their objects: a folder or s3://bucket/prefix, each below it by its id; empty for `store` of `directory`
@@ -108,6 +118,8 @@ class Run(BaseModel):
     api_key: str = Field(repr=False, default="")
     #: the key before, valid until it is retired; empty for none
     earlier_api_key: str = Field(repr=False, default="")
+    #: the file of keys and passwords, seen from `directory`; empty for a run of before, whose `run.json` holds them
+    secrets: str = SECRETS
     partitions: int | None = None
 
     @property
@@ -134,13 +146,16 @@ class Run(BaseModel):
         return self.directory / "logs"
 
     def save(self) -> None:
-        """Write `run.json` atomically and durably, readable by its owner only (it holds the gate's key)."""
+        """Write secrets and `run.json`, each atomically and durably, readable by their owner only."""
         make_directory(self.directory, self.directory.parent)
-        replace_file(self.directory / "run.json", self.model_dump_json(indent=1).encode(), mode=0o600)
+        secrets = Secrets(**self.model_dump(include=set(SECRET_FIELDS)))
+        write_secrets(self.directory, secrets)
+        told = self.model_dump(mode="json", exclude=set(SECRET_FIELDS)) | public(secrets) | {"secrets": SECRETS}
+        replace_file(self.directory / "run.json", json.dumps(told, indent=1, ensure_ascii=False).encode(), mode=0o600)
 
     @classmethod
     def load(cls, directory: Path) -> Run:
-        """Read `run.json`.
+        """Read `run.json` and the secrets; of a run of before, whose `run.json` holds both.
 
         Raises Stop(RUN_MISSING) when the directory holds no run or its file cannot be read, Stop(LAYOUT_UNSUPPORTED) for a run
         of another layout.
@@ -156,6 +171,8 @@ class Run(BaseModel):
         try:
             fields: dict[str, Any] = {**json.loads(path.read_text(encoding="utf-8")), "directory": directory}
             _refuse_other_layout(fields.get("layout", 1), path)
+            named = fields.setdefault("secrets", "")
+            fields |= secrets_in(directory, named) if named else {}
             return cls.model_validate(fields)
         except (ValueError, TypeError, RecursionError) as error:
             what = f"run.json cannot be read: {_fault_of(error)}"

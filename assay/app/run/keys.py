@@ -1,4 +1,4 @@
-"""The keys of a run: the present one, and the one before it while callers change over. Both stand in `run.json`, for its owner only."""
+"""The keys of a run: the present one, and the one before it while callers change over. Both are in the file of secrets."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import hashlib
 import hmac
 import logging
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from assay.app.run.directory import Run
+from assay.app.run.secrets_file import SECRETS, refuse_without_key, secrets_path
 from assay.app.stores.file_lock import writer_lock
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 log = logging.getLogger("assay.keys")
+#: (inode, time of change, size) of each file
+_Version = tuple[tuple[int, int, int], ...] | None
 
 
 def new_key() -> str:
@@ -30,8 +33,9 @@ class RunKeys:
     """
 
     def __init__(self, run: Run) -> None:
-        self._file = run.directory / "run.json"
-        self._seen: tuple[int, int, int] | None = None  # the run may have been read before a change
+        self._directory = run.directory
+        self._files = (run.directory / "run.json", secrets_path(run.directory))
+        self._seen: _Version = None  # the run may have been read before a change
         self._digests = _digests(run)
         self._told = False  # of the fault that lasts
 
@@ -43,11 +47,13 @@ class RunKeys:
         return any(same)
 
     def _look(self) -> None:
-        version = _version(self._file)
+        version = _version(self._files)
         if version == self._seen:
             return
         try:
-            digests = _digests(Run.load(self._file.parent))
+            digests = _digests(Run.load(self._directory))
+            if self._digests and not digests:
+                refuse_without_key("", self._directory)
         except (Stop, OSError) as error:  # looked at again by the next call: nothing says when a fault is over
             if not self._told:
                 log.warning("the keys read last stay valid: %s", error)
@@ -57,14 +63,15 @@ class RunKeys:
 
 
 def rotate(directory: Path) -> Run:
-    """Give the run a new key; the key before stays valid until `retire`. Raises Stop(RUN_MISSING, KEY_NOT_RETIRED)."""
+    """Give the run a new key; the key before stays valid until `retire`. Raises Stop(RUN_MISSING, RUN_KEY_MISSING, KEY_NOT_RETIRED)."""
     with _writing(directory):
         run = Run.load(directory)
+        refuse_without_key(run.api_key, directory)
         if run.earlier_api_key:
             raise Stop(
                 Reason.KEY_NOT_RETIRED,
                 "the key before the present one is still valid, and a run has two keys at most",
-                where=str(directory / "run.json"),
+                where=str(directory / SECRETS),
                 remedy="Give its callers the present key, then `assay key retire`.",
             )
         changed = run.model_copy(update={"api_key": new_key(), "earlier_api_key": run.api_key})
@@ -92,9 +99,16 @@ def _digests(run: Run) -> tuple[bytes, ...]:
     return tuple(hashlib.sha256(key.encode()).digest() for key in (run.api_key, run.earlier_api_key) if key)
 
 
-def _version(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = file.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+def _version(files: Iterable[Path]) -> _Version:
+    """What changes with any of the files; None while one cannot be looked at. A run of before has no file of secrets."""
+    found = list[tuple[int, int, int]]()
+    for file in files:
+        try:
+            stat = file.stat()
+        except FileNotFoundError:
+            found.append((0, 0, 0))
+        except OSError:
+            return None
+        else:
+            found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
+    return tuple(found)

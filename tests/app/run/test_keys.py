@@ -11,6 +11,7 @@ import pytest
 from assay.app.bench.lane import bench_config
 from assay.app.run.directory import Run
 from assay.app.run.keys import RunKeys, retire, rotate
+from assay.app.run.secrets_file import SECRETS
 from assay.contracts.api_key import key_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -59,13 +60,16 @@ def test_a_run_without_keys_lets_nobody_in(tmp_path: Path) -> None:
     assert RunKeys(a_run(tmp_path, "")).accepts(b"") is False
 
 
-@pytest.mark.parametrize("held", [None, b"", b"{}"])
-def test_the_keys_read_last_stay_valid_while_the_file_cannot_be_read(
-    tmp_path: Path, held: bytes | None, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("name", "held"),
+    [("run.json", None), ("run.json", b""), ("run.json", b"{}"), (SECRETS, None), (SECRETS, b""), (SECRETS, b"[]"), (SECRETS, b"{}")],
+)
+def test_the_keys_read_last_stay_valid_while_a_file_cannot_be_read(
+    tmp_path: Path, name: str, held: bytes | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = RunKeys(a_run(tmp_path))
     assert keys.accepts(b"first")
-    file = tmp_path / "run.json"
+    file = tmp_path / name
     if held is None:
         file.unlink()
     else:
@@ -99,7 +103,7 @@ def test_the_file_is_for_its_owner_only_before_and_after_a_rotation(tmp_path: Pa
         rotate(tmp_path)
     finally:
         os.umask(before)
-    assert (tmp_path / "run.json").stat().st_mode & 0o777 == 0o600
+    assert [path.stat().st_mode & 0o777 for path in (tmp_path / "run.json", tmp_path / SECRETS)] == [0o600, 0o600]
     assert "first" not in repr(Run.load(tmp_path))
     assert made.api_key == Run.load(tmp_path).earlier_api_key
 
