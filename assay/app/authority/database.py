@@ -41,7 +41,7 @@ class Database:
 
 def silent(error: DBAPIError, dsn: str) -> Retry:
     """A database that does not answer, told without its password."""
-    what = f"the database of the Scenario Runner does not answer: {told(error.orig or error, dsn)}"  # type: ignore[arg-type]
+    what = f"the database of the Scenario Runner does not answer: {told(error.orig or error, dsn)}"
     return Retry(Reason.DATABASE_SILENT, what, where=shown(dsn), remedy="Start the database, or correct its address; then ask again.")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from assay.app.run.directory import RunConfig
 from assay.contracts import instants
 from assay.contracts.canonical import hex64
 from assay.contracts.errors import Quarantine
@@ -96,6 +97,18 @@ def read_request(document: Any) -> RunRequest:
         supersedes_run_id=value.get("supersedes_run_id", ""),
         supersession_purpose=value.get("supersession_purpose", ""),
     )
+
+
+def request_of_run(config: RunConfig) -> dict[str, Any]:
+    """The request for the run of a run directory: its world from the first to the last row, under a key of its platform run."""
+    return {
+        "run_equivalence_key": f"{config.platform_run_id}|{config.manifest_fingerprint}",
+        "manifest_fingerprint": config.manifest_fingerprint,
+        "parameter_hash": config.parameter_hash,
+        "seed": config.seed,
+        "scenario": {"scenario_id": config.scenario_id},
+        "window": {"window_start_utc": instants.text(0), "window_end_utc": instants.text(instants.LAST_US)},
+    }
 
 
 def _trimmed(value: Any) -> Any:

@@ -12,9 +12,11 @@ from assay.app.runner.states import BRINGS, FINAL, RunState, Standing, after, st
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-NONE, OPEN, PLANNED, EXECUTING, WAITING, READY, FAILED, QUARANTINED = None, *RunState
+NONE = None
+OPEN, PLANNED, EXECUTING, WAITING = RunState.OPEN, RunState.PLANNED, RunState.EXECUTING, RunState.WAITING_EVIDENCE
+READY, FAILED, QUARANTINED = RunState.READY, RunState.FAILED, RunState.QUARANTINED
 #: state → the states that the reference lets follow
-FOLLOWS = {
+FOLLOWS: dict[RunState | None, set[RunState]] = {
     NONE: {OPEN},
     OPEN: {OPEN, PLANNED, FAILED, QUARANTINED},
     PLANNED: {PLANNED, EXECUTING, WAITING, READY, FAILED, QUARANTINED},

@@ -1,0 +1,171 @@
+"""Scenario Runner: one run per key, with one plan, one set of evidence and one READY. Durable truth first, announcement last.
+
+Facts view, record, status, READY's file, bus: whoever is killed between two of them is followed by somebody who does the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from assay.app.authority.port import Authority
+from assay.app.bus.publisher import Publisher
+from assay.app.run.directory import RunConfig
+from assay.app.runner.announcement import announce_run, is_announced, ready_of
+from assay.app.runner.answers import RunAnswer, answer_of
+from assay.app.runner.documents import FACTS_VIEW, PLAN, drift, read_kept, write_status
+from assay.app.runner.evidence import Evidence, Kind, Seen, classify
+from assay.app.runner.facts import facts_ref, facts_view
+from assay.app.runner.hold import TTL_US, Clock, Hold
+from assay.app.runner.plan import Plan, RunnerPolicy, compile_plan, plan_of, policy_rev
+from assay.app.runner.record import Record
+from assay.app.runner.request import RunRequest
+from assay.app.runner.states import FINAL, RunState
+from assay.app.stores.objects import ObjectStore
+from assay.contracts import instants
+from assay.contracts.errors import AssayError, Quarantine, Retry, Stop
+from assay.contracts.reasons import Reason
+
+#: what stops a process and says nothing of the run: another one, or the same one later, goes on with it
+_OF_THE_PROCESS = frozenset(
+    {
+        *(Reason.LEASE_LOST, Reason.AUTHORITY_BEHIND, Reason.RUN_RECORD_DAMAGED, Reason.RUN_STATE_FORBIDDEN, Reason.ACCESS_DENIED),
+        *(Reason.FILE_REFUSED, Reason.PRODUCE_FAILED, Reason.SETTING_INVALID, Reason.BUS_USER_REFUSED, Reason.PLAN_DRIFT),
+        *(Reason.FACTS_VIEW_DRIFT, Reason.READY_SIGNAL_DRIFT),
+    }
+)
+
+
+@dataclass(frozen=True)
+class Runner:
+    """The runner of one platform run over its stores. `pause(seconds)` waits between two looks at evidence that is not complete.
+
+    `owner_id` names this process in leases. `clock` gives UTC microseconds.
+    """
+
+    config: RunConfig
+    store: ObjectStore
+    authority: Authority
+    evidence: Evidence
+    publisher: Publisher
+    clock: Clock
+    pause: Callable[[float], None]
+    owner_id: str
+    policy: RunnerPolicy = field(default_factory=RunnerPolicy)
+    poll_s: float = 2.0
+
+    def submit(self, request: RunRequest, *, wait: bool = True) -> RunAnswer:
+        """Bring the run of a request as far as it comes, or say how far it is: a run that ended is never changed.
+
+        While another process holds the run, its present state is the answer. `wait`: look again until the deadline while evidence is
+        missing. Raises Stop(EQUIV_KEY_COLLISION, PLAN_DRIFT), and then nothing was written; Stop(LEASE_LOST, AUTHORITY_BEHIND,
+        RUN_RECORD_DAMAGED, PRODUCE_FAILED); Retry for a store or a database that does not answer; and the refusal that ended the run.
+        """
+        self.authority.register(request.key, request.run_id, request.intent_fingerprint, self.clock())
+        record = Record(self.store, request.run_id).read_on()
+        self._refuse_other_policy(request.run_id)
+        if not self._is_over(record):
+            lease = self.authority.acquire(request.run_id, self.owner_id, TTL_US, self.clock())
+            if lease is not None:
+                hold = Hold(self.store, self.authority, lease, record, self.clock)
+                try:
+                    hold.take()
+                    _Work(self, hold, request, wait=wait).go_on()
+                finally:
+                    hold.let_go()
+        elif record.standing.state is not None:
+            write_status(self.store, request.run_id, record.standing)  # whoever ended it may have been killed before this
+        return answer_of(self.store, record.read_on())
+
+    def _is_over(self, record: Record) -> bool:
+        state = record.standing.state
+        return state in FINAL and (state is not RunState.READY or is_announced(record.events, self.config))
+
+    def _refuse_other_policy(self, run_id: str) -> None:
+        planned = read_kept(self.store, PLAN, run_id)
+        if planned is not None and planned["policy_rev"] != policy_rev(self.config):
+            raise drift(PLAN, run_id)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A run that is held, from where its record stands."""
+
+    runner: Runner
+    hold: Hold
+    request: RunRequest
+    wait: bool
+
+    def go_on(self) -> None:
+        record = self.hold.record
+        if record.standing.state is None:
+            self.hold.advance("RUN_ACCEPTED", self._accepted())
+        if record.standing.state is RunState.OPEN:
+            self._plan()
+        if record.standing.state not in FINAL:
+            self._look_until_the_deadline()
+        if record.standing.state is RunState.READY:
+            facts = read_kept(self.runner.store, FACTS_VIEW, self.request.run_id)
+            assert facts is not None
+            config = self.runner.config
+            announce_run(self.hold, config, facts, ready_of(facts, config.run_id, facts_ref(self.request.run_id)), self.runner.publisher)
+
+    def _accepted(self) -> dict[str, Any]:
+        config = self.runner.config
+        return {
+            "platform_run_id": config.platform_run_id,
+            "run_config_digest": config.digest.hex(),
+            "run_equivalence_key": self.request.key,
+            "intent_fingerprint": self.request.intent_fingerprint,
+            "intent": self.request.intent,
+        }
+
+    def _plan(self) -> None:
+        runner, run_id = self.runner, self.request.run_id
+        try:
+            plan = compile_plan(self.request, runner.config, runner.policy, runner.evidence.outputs_of(self.request))
+        except (Stop, Quarantine) as refusal:
+            self._end("PLAN_FAILED", refusal)
+            raise
+        written = read_kept(runner.store, PLAN, run_id)
+        if written is None:
+            self.hold.write(PLAN, plan.document(runner.clock(), runner.policy.evidence_wait_s))
+        elif written["plan_hash"] != plan.plan_hash:
+            raise drift(PLAN, run_id)
+        self.hold.advance("PLAN_COMMITTED", {"plan_hash": plan.plan_hash})
+        self.hold.advance("GOV_POLICY_REV", plan.policy_rev)
+
+    def _look_until_the_deadline(self) -> None:
+        written = read_kept(self.runner.store, PLAN, self.request.run_id)
+        assert written is not None
+        plan, deadline_us = plan_of(written), instants.parse(written["evidence_deadline_utc"])
+        while not self._looked(plan, deadline_us) and self.wait:
+            self.runner.pause(self.runner.poll_s)
+
+    def _looked(self, plan: Plan, deadline_us: int) -> bool:
+        """Look at the evidence once; whether the run stands differently now than waiting."""
+        try:
+            seen = self.runner.evidence.look(self.request, self.hold.keep)
+        except (Stop, Quarantine) as refusal:
+            self._end("EVIDENCE_FAIL", refusal)
+            raise
+        verdict = classify(plan, seen, self.runner.clock(), deadline_us)
+        if verdict.kind is Kind.COMPLETE:
+            self._commit(plan, seen)
+            return True
+        assert verdict.reason is not None
+        details = {"reason_code": verdict.reason.value, "missing": list(verdict.missing), "why": verdict.why}
+        self.hold.advance(f"EVIDENCE_{verdict.kind}", details)
+        return verdict.kind is not Kind.WAITING
+
+    def _commit(self, plan: Plan, seen: Seen) -> None:
+        facts = facts_view(self.request, self.runner.config, plan, seen)
+        self.hold.write(FACTS_VIEW, facts)
+        details = {"bundle_hash": facts["bundle_hash"], "plan_hash": plan.plan_hash, "facts_view_ref": facts_ref(self.request.run_id)}
+        self.hold.advance("READY_COMMITTED", {**details, "run_config_digest": facts["run_config_digest"]})
+
+    def _end(self, event_kind: str, refusal: AssayError) -> None:
+        """Record a refusal as the end of the run, unless it speaks of this process only."""
+        if refusal.reason not in _OF_THE_PROCESS and not isinstance(refusal, Retry):
+            self.hold.advance(event_kind, {"reason_code": refusal.reason.value, "why": refusal.what, "where": refusal.where})
