@@ -30,6 +30,8 @@ class Kind(NamedTuple):
 PLAN: Final = Kind("run_plan", "sr_run_plan.v1", Reason.PLAN_DRIFT)
 FACTS_VIEW: Final = Kind("run_facts_view", "sr_facts_view.v1", Reason.FACTS_VIEW_DRIFT)
 READY_SIGNAL: Final = Kind("ready_signal", "run_ready.v1", Reason.READY_SIGNAL_DRIFT)
+TERMINAL_SIGNAL: Final = Kind("terminal_signal", "sr_terminal_signal.v1", Reason.TERMINAL_SIGNAL_DRIFT)
+QUARANTINE: Final = Kind("quarantine", "sr_quarantine.v1", Reason.QUARANTINE_DRIFT)
 _STATUS: Final = "sr/run_status"
 
 
@@ -95,21 +97,24 @@ def status_of(run_id: str, standing: Standing) -> dict[str, Any]:
     }
 
 
-def write_status(store: ObjectStore, run_id: str, standing: Standing) -> None:
-    """Bring the status to what the record says. One of a later event stays; one that cannot be read is written again."""
+def write_status(store: ObjectStore, run_id: str, standing: Standing, *, rebuilt: bool = False) -> bool:
+    """Bring the status to what the record says; whether it had to be written.
+
+    One of a later event stays, unless it is `rebuilt` from a whole record. One that cannot be read is written again.
+    """
     status = status_of(run_id, standing)
     refuse_malformed("sr_run_status.v1", status)
     data = canonical(status) + b"\n"
     while True:
         held = _read(store, status_ref(run_id))
-        if held == data or _number(held) > standing.number:
+        if held == data or (_number(held) > standing.number and not rebuilt):
             store.make_durable(_STATUS)
-            return
+            return False
         try:
             store.swap(status_ref(run_id), data, held)
         except ObjectChanged:
             continue
-        return
+        return True
 
 
 def read_status(store: ObjectStore, run_id: str) -> dict[str, Any] | None:

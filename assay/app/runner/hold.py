@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from assay.app.authority.port import Authority, Lease
-from assay.app.runner.documents import Kind, write_once, write_status
+from assay.app.runner.derived import follow
+from assay.app.runner.documents import Kind, write_once
 from assay.app.runner.record import Record, lost, record_ref
 from assay.app.runner.states import LEASE_ACQUIRED
 from assay.app.stores.objects import ObjectStore
@@ -44,8 +45,7 @@ class Hold:
         """Record an event, then the status that follows from it. Raises Stop(LEASE_LOST)."""
         self.sure()
         self.record.append(event_kind, details, self._clock(), self._lease.fence)
-        if self.record.standing.state is not None:
-            write_status(self._store, self.record.run_id, self.record.standing)
+        follow(self._store, self.record)
 
     def write(self, kind: Kind, value: Mapping[str, Any]) -> None:
         """Write a document once. A holder that was overtaken does not come so far, and one that sleeps here would write the same."""

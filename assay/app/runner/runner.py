@@ -14,7 +14,8 @@ from assay.app.bus.publisher import Publisher
 from assay.app.run.directory import RunConfig
 from assay.app.runner.announcement import announce_run, is_announced, ready_of
 from assay.app.runner.answers import RunAnswer, answer_of
-from assay.app.runner.documents import FACTS_VIEW, PLAN, drift, read_kept, write_status
+from assay.app.runner.derived import follow
+from assay.app.runner.documents import FACTS_VIEW, PLAN, drift, read_kept
 from assay.app.runner.evidence import Evidence, Kind, Seen, classify
 from assay.app.runner.facts import facts_ref, facts_view
 from assay.app.runner.hold import TTL_US, Clock, Hold
@@ -55,14 +56,16 @@ class Runner:
     policy: RunnerPolicy = field(default_factory=RunnerPolicy)
     poll_s: float = 2.0
 
-    def submit(self, request: RunRequest, *, wait: bool = True) -> RunAnswer:
+    def submit(self, request: RunRequest, *, wait: bool = True, superseded: ObjectStore | None = None) -> RunAnswer:
         """Bring the run of a request as far as it comes, or say how far it is: a run that ended is never changed.
 
         While another process holds the run, its present state is the answer. `wait`: look again until the deadline while evidence is
-        missing. Raises Stop(EQUIV_KEY_COLLISION, PLAN_DRIFT), and then nothing was written; Stop(LEASE_LOST, AUTHORITY_BEHIND,
-        RUN_RECORD_DAMAGED, PRODUCE_FAILED); Retry for a store or a database that does not answer; and the refusal that ended the run.
+        missing. `superseded`: the store of the run that the request supersedes, if it does. Raises Stop(EQUIV_KEY_COLLISION, PLAN_DRIFT,
+        SUPERSEDES_ITSELF, RUN_MISSING), and then nothing was written; Stop(LEASE_LOST, AUTHORITY_BEHIND, RUN_RECORD_DAMAGED,
+        PRODUCE_FAILED); Retry for a store or a database that does not answer; and the refusal that ended the run.
         """
-        self.authority.register(request.key, request.run_id, request.intent_fingerprint, self.clock())
+        old = self._superseded(request, superseded)
+        known = self.authority.register(request.key, request.run_id, request.intent_fingerprint, self.clock())
         record = Record(self.store, request.run_id).read_on()
         self._refuse_other_policy(request.run_id)
         if not self._is_over(record):
@@ -71,16 +74,29 @@ class Runner:
                 hold = Hold(self.store, self.authority, lease, record, self.clock)
                 try:
                     hold.take()
-                    _Work(self, hold, request, wait=wait).go_on()
+                    _Work(self, hold, request, known.first_seen_us, old, wait=wait).go_on()
                 finally:
                     hold.let_go()
-        elif record.standing.state is not None:
-            write_status(self.store, request.run_id, record.standing)  # whoever ended it may have been killed before this
+        else:
+            follow(self.store, record)  # whoever ended it may have been killed before this
         return answer_of(self.store, record.read_on())
 
     def _is_over(self, record: Record) -> bool:
         state = record.standing.state
         return state in FINAL and (state is not RunState.READY or is_announced(record.events, self.config))
+
+    def _superseded(self, request: RunRequest, store: ObjectStore | None) -> Record | None:
+        """The record of the run that a request supersedes. Raises Stop(RUN_MISSING, SUPERSEDES_ITSELF)."""
+        if not request.supersedes_run_id:
+            return None
+        old = Record(store or self.store, request.supersedes_run_id).read_on()
+        if old.run_id == request.run_id:
+            what = f"the key '{request.key}' names the run {old.run_id} itself"
+            raise Stop(Reason.SUPERSEDES_ITSELF, what, where="supersedes_run_id", remedy="Ask under a key of its own.")
+        if not old.events:
+            what = f"nothing is recorded of the run {old.run_id} that is to be superseded"
+            raise Stop(Reason.RUN_MISSING, what, where="supersedes_run_id", remedy="Correct the run's id.")
+        return old
 
     def _refuse_other_policy(self, run_id: str) -> None:
         planned = read_kept(self.store, PLAN, run_id)
@@ -95,12 +111,16 @@ class _Work:
     runner: Runner
     hold: Hold
     request: RunRequest
+    first_seen_us: int
+    old: Record | None
     wait: bool
 
     def go_on(self) -> None:
         record = self.hold.record
         if record.standing.state is None:
             self.hold.advance("RUN_ACCEPTED", self._accepted())
+        if self.old is not None:
+            self._supersede(self.old)
         if record.standing.state is RunState.OPEN:
             self._plan()
         if record.standing.state not in FINAL:
@@ -119,7 +139,14 @@ class _Work:
             "run_equivalence_key": self.request.key,
             "intent_fingerprint": self.request.intent_fingerprint,
             "intent": self.request.intent,
+            "first_seen_at_utc": instants.text(self.first_seen_us),
         }
+
+    def _supersede(self, old: Record) -> None:
+        """Tell both runs of each other; the old one keeps its state and its READY."""
+        purpose = {"supersession_purpose": self.request.supersession_purpose}
+        self.hold.advance("SUPERSEDES", {"supersedes_run_id": old.run_id, **purpose})
+        old.append("SUPERSEDED_BY", {"superseded_by_run_id": self.request.run_id, **purpose}, self.runner.clock())
 
     def _plan(self) -> None:
         runner, run_id = self.runner, self.request.run_id

@@ -12,7 +12,9 @@ from oracles.examples import examples
 from assay.app.runner.documents import (
     FACTS_VIEW,
     PLAN,
+    QUARANTINE,
     READY_SIGNAL,
+    TERMINAL_SIGNAL,
     Kind,
     read_kept,
     read_status,
@@ -27,10 +29,8 @@ from assay.contracts.errors import AssayError, Stop
 from assay.contracts.reasons import Reason
 
 RUN = "2b88459257839f87c28f07cd3522edd7"
-EXAMPLES = {
-    kind.folder: next(one.value for one in examples(kind.schema.split(".")[0]) if one.reason is None)
-    for kind in (PLAN, FACTS_VIEW, READY_SIGNAL)
-}
+KINDS = (PLAN, FACTS_VIEW, READY_SIGNAL, TERMINAL_SIGNAL, QUARANTINE)
+EXAMPLES = {kind.folder: next(one.value for one in examples(kind.schema.split(".")[0]) if one.reason is None) for kind in KINDS}
 
 
 @pytest.fixture
@@ -158,19 +158,20 @@ def test_what_stands_in_the_damaged_place_would_be_taken_when_it_is_whole(store:
     assert kinds(store) == [("LEASE_ACQUIRED", 1), ("NOTE", 1)]
 
 
-@pytest.mark.parametrize("kind", [PLAN, FACTS_VIEW, READY_SIGNAL], ids=lambda kind: kind.folder)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.folder)
 def test_a_document_is_written_once_and_another_is_drift(store: DirectoryStore, kind: Kind) -> None:
     value = EXAMPLES[kind.folder]
     write_once(store, kind, RUN, value)
     write_once(store, kind, RUN, value)
-    other = {**value, "plan_hash" if kind is not READY_SIGNAL else "bundle_hash": "e" * 64}
+    changed = {READY_SIGNAL: "bundle_hash", TERMINAL_SIGNAL: "reemit_key", QUARANTINE: "why"}.get(kind, "plan_hash")
+    other = {**value, changed: "e" * 64}
     with pytest.raises(Stop) as refused:
         write_once(store, kind, RUN, other)
     assert refused.value.reason is kind.drift
     assert read_kept(store, kind, RUN) == value
 
 
-@pytest.mark.parametrize("kind", [PLAN, FACTS_VIEW, READY_SIGNAL], ids=lambda kind: kind.folder)
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.folder)
 def test_a_document_that_is_not_of_its_schema_is_neither_written_nor_read(store: DirectoryStore, kind: Kind) -> None:
     with pytest.raises(AssayError, match="SCHEMA_FAIL"):
         write_once(store, kind, RUN, {**EXAMPLES[kind.folder], "latest": True})
