@@ -17,9 +17,10 @@ from assay.app.runner.answers import RunAnswer, answer_of
 from assay.app.runner.derived import follow
 from assay.app.runner.documents import FACTS_VIEW, PLAN, drift, read_kept
 from assay.app.runner.evidence import Evidence, Kind, Seen, classify
-from assay.app.runner.facts import facts_ref, facts_view
+from assay.app.runner.facts import facts_ref, facts_view, receipts_of
 from assay.app.runner.hold import TTL_US, Clock, Hold
 from assay.app.runner.plan import Plan, RunnerPolicy, compile_plan, plan_of, policy_rev
+from assay.app.runner.receipts import write_receipt
 from assay.app.runner.record import Record
 from assay.app.runner.request import RunRequest
 from assay.app.runner.states import FINAL, RunState
@@ -188,6 +189,13 @@ class _Work:
 
     def _commit(self, plan: Plan, seen: Seen) -> None:
         facts = facts_view(self.request, self.runner.config, plan, seen)
+        for receipt in receipts_of(self.request, plan, seen):
+            self.hold.sure()
+            try:
+                write_receipt(self.runner.store, receipt)
+            except Stop as refusal:
+                self._end("EVIDENCE_FAIL", refusal)
+                raise
         self.hold.write(FACTS_VIEW, facts)
         details = {"bundle_hash": facts["bundle_hash"], "plan_hash": plan.plan_hash, "facts_view_ref": facts_ref(self.request.run_id)}
         self.hold.advance("READY_COMMITTED", {**details, "run_config_digest": facts["run_config_digest"]})
