@@ -14,15 +14,17 @@ from assay.app.bus.publisher import Publisher
 from assay.app.run.directory import RunConfig
 from assay.app.runner.announcement import announce_run, is_announced, ready_of
 from assay.app.runner.answers import RunAnswer, answer_of
+from assay.app.runner.attempts import Attempts
 from assay.app.runner.derived import follow
 from assay.app.runner.documents import FACTS_VIEW, PLAN, drift, read_kept
+from assay.app.runner.engine import Engine
 from assay.app.runner.evidence import Evidence, Kind, Seen, classify
 from assay.app.runner.facts import facts_ref, facts_view, receipts_of
 from assay.app.runner.hold import TTL_US, Clock, Hold
 from assay.app.runner.plan import Plan, RunnerPolicy, compile_plan, plan_of, policy_rev
 from assay.app.runner.receipts import write_receipt
 from assay.app.runner.record import Record
-from assay.app.runner.request import RunRequest
+from assay.app.runner.request import AUTO, FORCE_INVOKE, RunRequest
 from assay.app.runner.states import FINAL, RunState
 from assay.app.stores.objects import ObjectStore
 from assay.contracts import instants
@@ -54,6 +56,7 @@ class Runner:
     clock: Clock
     pause: Callable[[float], None]
     owner_id: str
+    engine: Engine | None = None
     policy: RunnerPolicy = field(default_factory=RunnerPolicy)
     poll_s: float = 2.0
 
@@ -125,7 +128,7 @@ class _Work:
         if record.standing.state is RunState.OPEN:
             self._plan()
         if record.standing.state not in FINAL:
-            self._look_until_the_deadline()
+            self._bring_evidence()
         if record.standing.state is RunState.READY:
             facts = read_kept(self.runner.store, FACTS_VIEW, self.request.run_id)
             assert facts is not None
@@ -152,6 +155,7 @@ class _Work:
     def _plan(self) -> None:
         runner, run_id = self.runner, self.request.run_id
         try:
+            self._refuse_no_engine()
             plan = compile_plan(self.request, runner.config, runner.policy, runner.evidence.outputs_of(self.request))
         except (Stop, Quarantine) as refusal:
             self._end("PLAN_FAILED", refusal)
@@ -164,28 +168,55 @@ class _Work:
         self.hold.advance("PLAN_COMMITTED", {"plan_hash": plan.plan_hash})
         self.hold.advance("GOV_POLICY_REV", plan.policy_rev)
 
-    def _look_until_the_deadline(self) -> None:
-        written = read_kept(self.runner.store, PLAN, self.request.run_id)
+    def _refuse_no_engine(self) -> None:
+        """Raises Stop(ENGINE_COMMAND_MISSING, ENGINE_ROOT_MISSING) when the engine has to be called and cannot be."""
+        if self.runner.policy.reuse and self.request.strategy != FORCE_INVOKE:
+            return
+        if self.runner.engine is None:
+            remedy = "Give the runner an engine, or let the run take a world that is there."
+            raise Stop(Reason.ENGINE_COMMAND_MISSING, "the run asks for the engine, and there is none", where="strategy", remedy=remedy)
+        if not self.request.engine_run_root:
+            what = "the run asks for the engine and names no folder for its world"
+            raise Stop(Reason.ENGINE_ROOT_MISSING, what, where="engine_run_root", remedy="Name a folder, or s3://bucket/prefix.")
+
+    def _bring_evidence(self) -> None:
+        """Make the world where it has to be made, and look at it until it is complete, refused, or the deadline is over."""
+        runner = self.runner
+        written = read_kept(runner.store, PLAN, self.request.run_id)
         assert written is not None
         plan, deadline_us = plan_of(written), instants.parse(written["evidence_deadline_utc"])
-        while not self._looked(plan, deadline_us) and self.wait:
-            self.runner.pause(self.runner.poll_s)
+        attempts = Attempts(self.hold, runner.store, runner.engine, self.request, runner.clock) if runner.engine else None
+        while plan.strategy == FORCE_INVOKE and attempts is not None and not attempts.succeeded:
+            if not attempts.make(plan):
+                return
+        while True:
+            seen = self._seen()
+            verdict = classify(plan, seen, runner.clock(), deadline_us)
+            if verdict.kind is Kind.COMPLETE:
+                self._commit(plan, seen)
+                return
+            if verdict.missing and plan.strategy == AUTO and attempts is not None and self._may_invoke(attempts):
+                if not attempts.make(plan):
+                    return
+                continue
+            assert verdict.reason is not None
+            details = {"reason_code": verdict.reason.value, "missing": list(verdict.missing), "why": verdict.why}
+            self.hold.advance(f"EVIDENCE_{verdict.kind}", details)
+            if verdict.kind is not Kind.WAITING or not self.wait:
+                return
+            runner.pause(runner.poll_s)
 
-    def _looked(self, plan: Plan, deadline_us: int) -> bool:
-        """Look at the evidence once; whether the run stands differently now than waiting."""
+    def _may_invoke(self, attempts: Attempts) -> bool:
+        """Once evidence is waited for, nothing is made any more: whoever makes it has been told."""
+        state = self.hold.record.standing.state
+        return bool(self.request.engine_run_root) and not attempts.succeeded and state is not RunState.WAITING_EVIDENCE
+
+    def _seen(self) -> Seen:
         try:
-            seen = self.runner.evidence.look(self.request, self.hold.keep)
+            return self.runner.evidence.look(self.request, self.hold.keep)
         except (Stop, Quarantine) as refusal:
             self._end("EVIDENCE_FAIL", refusal)
             raise
-        verdict = classify(plan, seen, self.runner.clock(), deadline_us)
-        if verdict.kind is Kind.COMPLETE:
-            self._commit(plan, seen)
-            return True
-        assert verdict.reason is not None
-        details = {"reason_code": verdict.reason.value, "missing": list(verdict.missing), "why": verdict.why}
-        self.hold.advance(f"EVIDENCE_{verdict.kind}", details)
-        return verdict.kind is not Kind.WAITING
 
     def _commit(self, plan: Plan, seen: Seen) -> None:
         facts = facts_view(self.request, self.runner.config, plan, seen)
