@@ -60,5 +60,6 @@ def show_run(run: RunOption, *, run_id: RunIdOption = "", as_json: JsonOption = 
 
 app.command(short_help="say again what a run said")(sr_ops.reemit)
 app.command(short_help="bring a run to READY that supersedes another")(sr_ops.supersede)
+app.command(short_help="answer over HTTP")(sr_ops.serve)
 app.command("rebuild-index", short_help="write registry and statuses again from the records")(sr_ops.rebuild)
 app.add_typer(sr_ops.quarantine, name="quarantine", short_help="runs that were set aside")

@@ -43,9 +43,9 @@ def refuse_unready(answer: RunAnswer) -> None:
     """Raises what says by its exit code that a run is not READY: Stop for one that ended, Retry for one that goes on."""
     if answer.state == RunState.READY:
         return
-    where, code = answer.status_ref or answer.run_id, answer.reason_code
+    where, code = answer.where or answer.status_ref or answer.run_id, answer.reason_code
     if answer.state in (RunState.FAILED, RunState.QUARANTINED):
-        remedy = "A run that ended stays so: correct its cause and start another run."
+        remedy = answer.remedy or "A run that ended stays so: correct its cause and start another run."
         raise Stop(Reason(code), f"the run is {answer.state}: {answer.why}", where=where, remedy=remedy)
     if code:
         raise Retry(Reason(code), f"the run is {answer.state}: {answer.why}", where=where, remedy="Ask again later.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
+import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +16,8 @@ from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.cli.sr_answers import AuthorityOption, JsonOption, RunIdOption, RunOption, document_of, refuse_unready, tell
 from assay.app.run.directory import Run
+from assay.app.run.keys import RunKeys
+from assay.app.runner.access import Access
 from assay.app.runner.of_run import authority_of, runner_of
 from assay.app.runner.rebuild import quarantine_of, quarantined, rebuild_index
 from assay.app.runner.reemit import What
@@ -76,6 +80,33 @@ def supersede(
     answer = runner_of(wired, publisher_of(wired), authority).submit(asked, superseded=before.store)
     tell(answer, as_json=as_json)
     refuse_unready(answer)
+
+
+def serve(
+    run: RunOption,
+    *,
+    host: Annotated[str, typer.Option(help="address to listen on; this machine only by default")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="port to listen on")] = 8090,
+    actor: Annotated[list[str] | None, typer.Option(help="who may submit; repeat it; without it, all with a key")] = None,
+    reemitter: Annotated[list[str] | None, typer.Option(help="who may re-emit; without it, the actors")] = None,
+    authority: AuthorityOption = "",
+) -> None:
+    """Answer over HTTP as the commands do, until SIGINT or SIGTERM. Every call sends a key of the run."""
+    from assay.app.runner.server import RunnerServer
+    from assay.app.runner.server import serve as listen
+
+    wired = Run.load(run)
+    access = Access(RunKeys(wired).accepts, frozenset(actor or ()), frozenset(reemitter or ()))
+    server = RunnerServer(runner_of(wired, publisher_of(wired), authority), access)
+
+    async def until_a_signal() -> None:
+        stopped = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+        say(f"the Scenario Runner answers at http://{host}:{port}/v1/runs")
+        await listen(server, host, port, stopped)
+
+    asyncio.run(until_a_signal())
 
 
 def rebuild(run: RunOption, *, authority: AuthorityOption = "", as_json: JsonOption = False) -> None:

@@ -16,7 +16,7 @@ from assay.contracts.reasons import Reason
 class RunAnswer(NamedTuple):
     """A run as it stands. `state` is empty for a run that is asked for and not begun; what does not apply is empty, too.
 
-    `message_id`: that of READY. `why`: the fault of a run that ended without READY, for people.
+    `message_id`: that of READY. `why`, `where` and `remedy`: the fault of a run that ended without READY, for people.
     """
 
     run_id: str
@@ -27,6 +27,8 @@ class RunAnswer(NamedTuple):
     facts_view_ref: str
     message_id: str
     why: str
+    where: str
+    remedy: str
 
     def as_json(self) -> dict[str, Any]:
         """The answer without what is empty."""
@@ -48,6 +50,8 @@ def answer_of(store: ObjectStore, record: Record) -> RunAnswer:
         facts_view_ref=facts_ref(run_id) if ready else "",
         message_id=signal["message_id"] if signal else "",
         why=str(brought.get("why", "")),
+        where=str(brought.get("where", "")),
+        remedy=str(brought.get("remedy", "")),
     )
 
 

@@ -49,8 +49,8 @@ class Attempts:
         attempt = self._attempt(number)
         self._hold.advance("ENGINE_ATTEMPT_LAUNCH_REQUESTED", {"attempt_no": number, "attempt_id": attempt.attempt_id})
         document = self._launched(attempt)
-        details = {name: document[name] for name in ("attempt_no", "attempt_id", "outcome", "reason_code") if name in document}
-        self._hold.advance(FINISHED, details)
+        told = ("attempt_no", "attempt_id", "outcome", "reason_code")
+        self._hold.advance(FINISHED, {name: value for name, value in document.items() if name in told})
         return True
 
     def _launched(self, attempt: Attempt) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from assay.app.runner.request import AUTO, FORCE_INVOKE, RunRequest
 from assay.app.runner.states import FINAL, RunState
 from assay.app.stores.objects import ObjectStore
 from assay.contracts import instants
-from assay.contracts.errors import AssayError, Quarantine, Retry, Stop
+from assay.contracts.errors import AssayError, Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 #: what stops a process and says nothing of the run: another one, or the same one later, goes on with it
@@ -64,10 +64,11 @@ class Runner:
         """Bring the run of a request as far as it comes, or say how far it is: a run that ended is never changed.
 
         While another process holds the run, its present state is the answer. `wait`: look again until the deadline while evidence is
-        missing. `superseded`: the store of the run that the request supersedes, if it does. Raises Stop(EQUIV_KEY_COLLISION, PLAN_DRIFT,
-        SUPERSEDES_ITSELF, RUN_MISSING), and then nothing was written; Stop(LEASE_LOST, AUTHORITY_BEHIND, RUN_RECORD_DAMAGED,
-        PRODUCE_FAILED); Retry for a store or a database that does not answer; and the refusal that ended the run.
+        missing. `superseded`: the store of the run that the request supersedes, if not ours. Raises Stop(EQUIV_KEY_COLLISION, PLAN_DRIFT,
+        RUN_SCOPE_MISMATCH, SUPERSEDES_ITSELF, RUN_MISSING), and then nothing was written; Stop(LEASE_LOST, AUTHORITY_BEHIND, RUN_RECORD_DAMAGED,
+        PRODUCE_FAILED); Retry for a store or a database that does not answer. A run that ended without READY is an answer, too.
         """
+        self._refuse_other_run(request)
         old = self._superseded(request, superseded)
         known = self.authority.register(request.key, request.run_id, request.intent_fingerprint, self.clock())
         record = Record(self.store, request.run_id).read_on()
@@ -88,6 +89,13 @@ class Runner:
     def _is_over(self, record: Record) -> bool:
         state = record.standing.state
         return state in FINAL and (state is not RunState.READY or is_announced(record.events, self.config))
+
+    def _refuse_other_run(self, request: RunRequest) -> None:
+        """A platform run has one scenario run: behind the final marks of one, another could say nothing in time."""
+        if request.run_id != self.config.scenario_run_id:
+            what = f"the key '{request.key}' names run {request.run_id}, and this platform run is run {self.config.scenario_run_id}"
+            remedy = "Ask for it in a run directory of its own."
+            raise Stop(Reason.RUN_SCOPE_MISMATCH, what, where="run_equivalence_key", remedy=remedy)
 
     def _superseded(self, request: RunRequest, store: ObjectStore | None) -> Record | None:
         """The record of the run that a request supersedes. Raises Stop(RUN_MISSING, SUPERSEDES_ITSELF)."""
@@ -159,7 +167,7 @@ class _Work:
             plan = compile_plan(self.request, runner.config, runner.policy, runner.evidence.outputs_of(self.request))
         except (Stop, Quarantine) as refusal:
             self._end("PLAN_FAILED", refusal)
-            raise
+            return
         written = read_kept(runner.store, PLAN, run_id)
         if written is None:
             self.hold.write(PLAN, plan.document(runner.clock(), runner.policy.evidence_wait_s))
@@ -190,7 +198,11 @@ class _Work:
             if not attempts.make(plan):
                 return
         while True:
-            seen = self._seen()
+            try:
+                seen = runner.evidence.look(self.request, self.hold.keep)
+            except (Stop, Quarantine) as refusal:
+                self._end("EVIDENCE_FAIL", refusal)
+                return
             verdict = classify(plan, seen, runner.clock(), deadline_us)
             if verdict.kind is Kind.COMPLETE:
                 self._commit(plan, seen)
@@ -211,13 +223,6 @@ class _Work:
         state = self.hold.record.standing.state
         return bool(self.request.engine_run_root) and not attempts.succeeded and state is not RunState.WAITING_EVIDENCE
 
-    def _seen(self) -> Seen:
-        try:
-            return self.runner.evidence.look(self.request, self.hold.keep)
-        except (Stop, Quarantine) as refusal:
-            self._end("EVIDENCE_FAIL", refusal)
-            raise
-
     def _commit(self, plan: Plan, seen: Seen) -> None:
         facts = facts_view(self.request, self.runner.config, plan, seen)
         for receipt in receipts_of(self.request, plan, seen):
@@ -226,12 +231,14 @@ class _Work:
                 write_receipt(self.runner.store, receipt)
             except Stop as refusal:
                 self._end("EVIDENCE_FAIL", refusal)
-                raise
+                return
         self.hold.write(FACTS_VIEW, facts)
         details = {"bundle_hash": facts["bundle_hash"], "plan_hash": plan.plan_hash, "facts_view_ref": facts_ref(self.request.run_id)}
         self.hold.advance("READY_COMMITTED", {**details, "run_config_digest": facts["run_config_digest"]})
 
     def _end(self, event_kind: str, refusal: AssayError) -> None:
-        """Record a refusal as the end of the run, unless it speaks of this process only."""
-        if refusal.reason not in _OF_THE_PROCESS and not isinstance(refusal, Retry):
-            self.hold.advance(event_kind, {"reason_code": refusal.reason.value, "why": refusal.what, "where": refusal.where})
+        """Record a refusal as the end of the run. One that speaks of this process only is raised again."""
+        if refusal.reason in _OF_THE_PROCESS:
+            raise refusal
+        told = {"reason_code": refusal.reason.value, "why": refusal.what, "where": refusal.where, "remedy": refusal.remedy}
+        self.hold.advance(event_kind, told)

@@ -285,9 +285,9 @@ def test_a_request_that_does_not_wait_is_answered_at_once(tmp_path: Path) -> Non
 def test_a_world_that_is_not_there_cannot_be_planned_when_no_output_is_named(tmp_path: Path) -> None:
     config = config_of(small_world(tmp_path / "elsewhere").manifest)
     runner = runner_over(config, DirectoryStore(tmp_path / "store"), KeptRecords(), NOW_US)
-    with pytest.raises(Stop, match="PACK_NOT_FOUND"):
-        runner.submit(request_for(config))
-    assert runner.submit(request_for(config)).reason_code == "PACK_NOT_FOUND", "a run that ended stays so"
+    answer = runner.submit(request_for(config))
+    assert (answer.state, answer.reason_code) == ("FAILED", "PACK_NOT_FOUND")
+    assert runner.submit(request_for(config)) == answer, "a run that ended stays so"
 
 
 class SilentStore(DirectoryStore):
