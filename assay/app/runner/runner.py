@@ -64,9 +64,10 @@ class Runner:
         """Bring the run of a request as far as it comes, or say how far it is: a run that ended is never changed.
 
         While another process holds the run, its present state is the answer. `wait`: look again until the deadline while evidence is
-        missing. `superseded`: the store of the run that the request supersedes, if not ours. Raises Stop(EQUIV_KEY_COLLISION, PLAN_DRIFT,
-        RUN_SCOPE_MISMATCH, SUPERSEDES_ITSELF, RUN_MISSING), and then nothing was written; Stop(LEASE_LOST, AUTHORITY_BEHIND, RUN_RECORD_DAMAGED,
-        PRODUCE_FAILED); Retry for a store or a database that does not answer. A run that ended without READY is an answer, too.
+        missing. `superseded`: the store of the run that the request supersedes, if not ours. A run that ended without READY is an answer.
+
+        Raises Stop(EQUIV_KEY_COLLISION, PLAN_DRIFT, RUN_SCOPE_MISMATCH, SUPERSEDES_ITSELF, RUN_MISSING), and then nothing was written;
+        Stop(LEASE_LOST, AUTHORITY_BEHIND, RUN_RECORD_DAMAGED, PRODUCE_FAILED); Retry for a store or a database that does not answer.
         """
         self._refuse_other_run(request)
         old = self._superseded(request, superseded)

@@ -15,8 +15,7 @@ from small_graph import IDENTITY
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US
 
-from assay.app.pack.interface import Interface, interface_of
-from assay.app.pack.sealed_pack import CATALOGUE, GATE_MAP
+from assay.app.pack.interface import CATALOGUE, GATE_MAP, Interface, interface_of
 from assay.app.runner.bank_world import BankWorld
 from assay.app.runner.engine import Attempt, Outcome, ProcessEngine
 from assay.app.runner.of_run import generate_command

@@ -14,8 +14,8 @@ from small_graph import IDENTITY
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US
 
-from assay.app.pack.interface import Interface, interface_of
-from assay.app.pack.sealed_pack import CATALOGUE, GATE_MAP, MANIFEST, RECEIPT, SEAL
+from assay.app.pack.interface import CATALOGUE, GATE_MAP, Interface, interface_of
+from assay.app.pack.sealed_pack import MANIFEST, RECEIPT, SEAL
 from assay.app.runner.answers import RunAnswer
 from assay.app.runner.bank_world import BankWorld
 from assay.app.runner.documents import FACTS_VIEW, read_kept
