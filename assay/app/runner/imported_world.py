@@ -1,11 +1,14 @@
-"""Evidence of an imported world: its one output, and its seal as the gate. The seal holds when every byte and row was computed again."""
+"""Evidence of an imported world: its one output and its one gate, which passes when every byte and row was computed again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, Final
 
-from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, open_world, world_root
+from assay.app.oracle.import_interface import GATE_ID
+from assay.app.oracle.sealed_world import SealedWorld, open_world, world_root
+from assay.app.oracle.world_manifest import WorldManifest
+from assay.app.pack.sealed_pack import MANIFEST
 from assay.app.progress import unseen
 from assay.app.run.directory import RunConfig
 from assay.app.runner.evidence import GateSeen, Located, Seen
@@ -16,16 +19,20 @@ from assay.contracts.errors import Stop
 from assay.contracts.gates import Status
 from assay.contracts.reasons import Reason
 
-#: the gate of every imported world
-SEAL_GATE: Final = "gate.oracle.world_seal"
 #: a world that is not there yet, and one that contradicts itself
-_ABSENT: Final = frozenset({Reason.PACK_NOT_FOUND, Reason.PACK_NOT_SEALED})
+_ABSENT: Final = frozenset({Reason.PACK_NOT_FOUND, Reason.PACK_NOT_SEALED, Reason.REQUIRED_GATE_RECEIPT_MISSING})
 _CONTRADICTS: Final = frozenset(
     {
         *(Reason.OBJECT_MISSING, Reason.DIGEST_MISMATCH, Reason.MANIFEST_MISMATCH),
-        *(Reason.STREAM_VIEW_UNSORTED, Reason.PACK_MANIFEST_INVALID),
+        *(Reason.STREAM_VIEW_UNSORTED, Reason.PACK_MANIFEST_INVALID, Reason.GATE_EVIDENCE_MISMATCH),
     }
 )
+#: refusal → what it says of the gate
+_SAID: Final[dict[Reason, Status]] = {
+    **dict.fromkeys(_ABSENT, "missing"),
+    **dict.fromkeys(_CONTRADICTS, "conflict"),
+    Reason.PACK_SEALED_FAILED: "FAIL",
+}
 
 
 class ImportedWorld:
@@ -39,13 +46,13 @@ class ImportedWorld:
     def outputs_of(self, request: RunRequest) -> dict[str, tuple[str, ...]]:
         """The world's output. Only a request that names it can be planned before the world is there."""
         if request.output_ids:
-            return dict.fromkeys(request.output_ids, (SEAL_GATE,))
+            return dict.fromkeys(request.output_ids, (GATE_ID,))
         try:
-            return {open_world(self._store, request.manifest_fingerprint).manifest.output_id: (SEAL_GATE,)}
+            return {open_world(self._store, request.manifest_fingerprint).manifest.output_id: (GATE_ID,)}
         except Stop as refusal:
             if refusal.reason not in _CONTRADICTS:
                 raise
-        return {"unreadable": (SEAL_GATE,)}  # the look says in which way
+        return {"unreadable": (GATE_ID,)}  # the look says in which way
 
     def look(self, request: RunRequest, keep: Callable[[], object] = bool) -> Seen:
         """Verify the world. Raises Stop: RUN_SCOPE_MISMATCH, TIME_IN_FUTURE, LABEL_NOT_AFTER_PAYMENT; Retry(STORE_SILENT)."""
@@ -57,11 +64,11 @@ class ImportedWorld:
                 keep()
                 self._checked(done, total)
         except Stop as refusal:
-            if refusal.reason not in _ABSENT | _CONTRADICTS:
+            if refusal.reason not in _SAID:
                 raise
-            status: Status = "missing" if refusal.reason in _ABSENT else "conflict"
+            status = _SAID[refusal.reason]
             why = f"{refusal.reason.value}: {refusal.what} (at {refusal.where})"
-            return Seen(gates={SEAL_GATE: GateSeen(SEAL_GATE, status, why=why)})
+            return Seen(gates={GATE_ID: GateSeen(GATE_ID, status, why=why)})
         refuse_mistimed_labels(self._config, world.manifest, self._clock())
         return _seen(world)
 
@@ -104,13 +111,13 @@ def _seen(world: SealedWorld) -> Seen:
     files = tuple((f"{root}/{part.key}", part.rows, part.sha256) for part in manifest.stream_view)
     rows = {"traffic": manifest.rows, "context": 0, "label": truth.emitted if truth else 0, "truth": truth.rows if truth else 0}
     facts: dict[str, Any] = {
-        "oracle_pack_ref": {"oracle_pack_id": manifest.oracle_pack_id, "manifest_ref": f"{root}/_oracle_pack_manifest.json"},
+        "oracle_pack_ref": {"oracle_pack_id": manifest.oracle_pack_id, "manifest_ref": f"{root}/{MANIFEST}"},
         "output_roles": {manifest.output_id: "business_traffic"},
         "rows": rows,
     }
     return Seen(
         outputs={manifest.output_id: Located(manifest.output_id, f"{root}/stream_view/", manifest.rows, files)},
-        gates={SEAL_GATE: GateSeen(SEAL_GATE, "PASS", manifest.digest)},
+        gates={GATE_ID: GateSeen(GATE_ID, "PASS", manifest.digest)},
         facts=facts,
         min_ts_us=manifest.min_ts_us,
         max_ts_us=manifest.max_ts_us,

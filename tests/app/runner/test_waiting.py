@@ -9,6 +9,7 @@ from scenario_runs import request_for, runner_over, sealed
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
+from assay.app.oracle.import_interface import GATE_ID
 from assay.app.runner.imported_world import ImportedWorld
 from assay.app.runner.plan import RunnerPolicy
 from assay.app.runner.record import Record
@@ -60,7 +61,7 @@ def test_evidence_that_comes_before_the_deadline_is_found_without_another_reques
 def test_evidence_that_is_missing_at_the_deadline_fails_the_run(tmp_path: Path) -> None:
     answer, record, ended_us = waiting_run(tmp_path, RunnerPolicy(evidence_wait_s=60), 2**62)
     assert (answer.state, answer.reason_code, ended_us) == ("FAILED", "EVIDENCE_MISSING_DEADLINE", NOW_US + 60 * S_US)
-    assert record.events[-1]["details"]["missing"] == ["gate.oracle.world_seal", "payments"]
+    assert record.events[-1]["details"]["missing"] == [GATE_ID, "payments"]
 
 
 def test_a_request_that_does_not_wait_is_answered_at_once(tmp_path: Path) -> None:
