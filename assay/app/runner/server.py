@@ -107,9 +107,9 @@ class RunnerServer:
 
 
 @web.middleware
-async def _refusals(call: web.Request, handler: _Handler) -> web.StreamResponse:
+async def _refusals(request: web.Request, handler: _Handler) -> web.StreamResponse:
     try:
-        return await handler(call)
+        return await handler(request)
     except AssayError as refusal:
         kind = 503 if isinstance(refusal, Retry) else 400 if isinstance(refusal, Quarantine) else 409
         fields = refusal_fields(refusal.reason.value, refusal.what, refusal.where, refusal.remedy)
