@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import logging
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +25,7 @@ from assay.app.runner.rebuild import quarantine_of, quarantined, rebuild_index
 from assay.app.runner.reemit import What
 from assay.app.runner.reemit import reemit as say_again
 from assay.app.runner.request import read_request, request_of_run
+from assay.app.runner.telemetry import Telemetry, log_sink
 from assay.app.screen import say, say_json
 
 quarantine = plain_app("List and show runs that were set aside.", no_args_is_help=True)
@@ -97,7 +100,9 @@ def serve(
 
     wired = Run.load(run)
     access = Access(RunKeys(wired).accepts, frozenset(actor or ()), frozenset(reemitter or ()))
-    server = RunnerServer(runner_of(wired, publisher_of(wired), authority), access)
+    runner = replace(runner_of(wired, publisher_of(wired), authority), telemetry=Telemetry([log_sink]))
+    server = RunnerServer(runner, access)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
 
     async def until_a_signal() -> None:
         stopped = asyncio.Event()

@@ -10,6 +10,7 @@ from assay.app.runner.derived import follow
 from assay.app.runner.documents import Kind, write_once
 from assay.app.runner.record import Record, lost, record_ref
 from assay.app.runner.states import LEASE_ACQUIRED
+from assay.app.runner.telemetry import Telemetry
 from assay.app.stores.objects import ObjectStore
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -24,9 +25,9 @@ Clock = Callable[[], int]
 class Hold:
     """The lease of a run with its record. `take` begins it; `advance` and `write` are the only ways to write."""
 
-    def __init__(self, store: ObjectStore, authority: Authority, lease: Lease, record: Record, clock: Clock) -> None:
+    def __init__(self, store: ObjectStore, authority: Authority, lease: Lease, record: Record, clock: Clock, telemetry: Telemetry) -> None:
         self._store, self._authority, self._lease, self._clock = store, authority, lease, clock
-        self.record = record
+        self.record, self._telemetry = record, telemetry
         self._renewed_us = clock()
 
     def take(self) -> None:
@@ -46,6 +47,7 @@ class Hold:
         self.sure()
         self.record.append(event_kind, details, self._clock(), self._lease.fence)
         follow(self._store, self.record)
+        self._telemetry.say(event_kind, self.record.run_id, details)
 
     def write(self, kind: Kind, value: Mapping[str, Any]) -> None:
         """Write a document once. A holder that was overtaken does not come so far, and one that sleeps here would write the same."""

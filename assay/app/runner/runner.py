@@ -26,6 +26,7 @@ from assay.app.runner.receipts import write_receipt
 from assay.app.runner.record import Record
 from assay.app.runner.request import AUTO, FORCE_INVOKE, RunRequest
 from assay.app.runner.states import FINAL, RunState
+from assay.app.runner.telemetry import Telemetry
 from assay.app.stores.objects import ObjectStore
 from assay.contracts import instants
 from assay.contracts.errors import AssayError, Quarantine, Stop
@@ -59,6 +60,7 @@ class Runner:
     engine: Engine | None = None
     policy: RunnerPolicy = field(default_factory=RunnerPolicy)
     poll_s: float = 2.0
+    telemetry: Telemetry = field(default_factory=lambda: Telemetry(()))
 
     def submit(self, request: RunRequest, *, wait: bool = True, superseded: ObjectStore | None = None) -> RunAnswer:
         """Bring the run of a request as far as it comes, or say how far it is: a run that ended is never changed.
@@ -76,8 +78,10 @@ class Runner:
         self._refuse_other_policy(request.run_id)
         if not self._is_over(record):
             lease = self.authority.acquire(request.run_id, self.owner_id, TTL_US, self.clock())
-            if lease is not None:
-                hold = Hold(self.store, self.authority, lease, record, self.clock)
+            if lease is None:
+                self.telemetry.say("LEASE_BUSY", request.run_id)
+            else:
+                hold = Hold(self.store, self.authority, lease, record, self.clock, self.telemetry)
                 try:
                     hold.take()
                     _Work(self, hold, request, known.first_seen_us, old, wait=wait).go_on()
@@ -85,6 +89,7 @@ class Runner:
                     hold.let_go()
         else:
             follow(self.store, record)  # whoever ended it may have been killed before this
+            self.telemetry.say("DUPLICATE_REQUEST_OBSERVED", request.run_id)
         return answer_of(self.store, record.read_on())
 
     def _is_over(self, record: Record) -> bool:

@@ -62,7 +62,7 @@ class Scene:
     def __init__(self, folder: Path, interface: Interface) -> None:
         self.folder, self.interface = folder, interface
         self.pack, self.store = DirectoryStore(folder / "bank"), DirectoryStore(folder / "run" / "store")
-        self.config = config_of(_Manifest())
+        self.config = config_of(_Manifest())  # type: ignore[arg-type]
         self.maker = Maker(self.pack)
 
     def runner(self, limit: int = 1, **changes: Any) -> Runner:

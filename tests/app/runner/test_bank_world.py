@@ -36,7 +36,7 @@ class Bank:
         self.pack, self.store = DirectoryStore(folder / "bank"), DirectoryStore(folder / "run" / "store")
         made(self.pack)
         self.interface: Interface = interface_of(self.pack.read(CATALOGUE), self.pack.read(GATE_MAP))
-        self.config = config_of(_Manifest())
+        self.config = config_of(_Manifest())  # type: ignore[arg-type]
 
     def submit(self, run: str = "5", wait_s: int = 0, **changes: Any) -> RunAnswer:
         config = self.config.model_copy(update={"scenario_run_id": run * 32})

@@ -248,7 +248,7 @@ def test_a_store_that_does_not_answer_says_nothing_of_the_run(world: SealedWorld
 def test_the_request_of_a_run_directory_names_its_run() -> None:
     from assay.contracts.ids import scenario_run_id
 
-    config = config_of(_Manifest())
+    config = config_of(_Manifest())  # type: ignore[arg-type]
     assert read_request(request_of_run(config)).run_id == scenario_run_id(f"{config.platform_run_id}|{'a' * 64}")
 
 
