@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from scenario_runs import run_scenario
 from small_runs import KeptRecords, config_of
 
 from assay.agents.topology import TOPOLOGY
@@ -26,7 +27,6 @@ from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.policy.documents import document
 from assay.app.run.directory import RunConfig
-from assay.app.runner.scenario_runner import run_scenario
 from assay.app.simulation.faults import Planted
 from assay.app.simulation.lanes import simulated_lane
 from assay.app.simulation.log import LoggedRecord, ModelLog

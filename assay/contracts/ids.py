@@ -9,7 +9,7 @@ two inputs share bytes. No recipe takes a bus offset, so an event admitted again
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from assay.contracts.pins import Pins
 
@@ -25,6 +25,21 @@ def scenario_run_id(run_equivalence_key: str) -> str:
 def ready_message_id(platform_run_id: str, scenario_run_id: str, bundle_hash: str) -> str:
     """hex64 of `ready|platform_run_id|scenario_run_id|bundle_hash`: one READY per run and evidence bundle."""
     return _hex("ready", platform_run_id, scenario_run_id, bundle_hash)
+
+
+def attempt_id(scenario_run_id: str, attempt_no: int) -> str:
+    """hex32 of `sr_attempt|run|number`: one attempt of the engine, counted from 1."""
+    return _hex("sr_attempt", scenario_run_id, attempt_no)[:32]
+
+
+def scenario_set_id(scenarios: Iterable[str]) -> str:
+    """`scnset_` and 16 hex digits over the sorted names of a set; order and repetition do not matter."""
+    return f"scnset_{_hex(*sorted(set(scenarios)))[:16]}"
+
+
+def terminal_key(scenario_run_id: str, state: str, status_digest: str) -> str:
+    """hex64 of `terminal|run|STATE|sha256 of the status`: the key of the signal that a run ended without READY."""
+    return _hex("terminal", scenario_run_id, state, status_digest)
 
 
 def world_event_id(output_id: str, primary_key: Sequence[str | int], pins: Pins) -> str:

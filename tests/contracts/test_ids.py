@@ -22,6 +22,8 @@ HASH32 = st.binary(min_size=32, max_size=32)
     ("computed", "expected"),
     [
         (ids.scenario_run_id("example-key"), "2b88459257839f87c28f07cd3522edd7"),
+        (ids.attempt_id(ids.scenario_run_id("example-key"), 1), "3773873d3b7ab8c996474d9772999c50"),
+        (ids.scenario_set_id(["stress", "baseline", "stress"]), "scnset_9b4791e078cca7c9"),
         (ids.ready_message_id(RUN, PINS.scenario_run_id, "c" * 64), "b6100b836eb8a8c0ddb1b5d52ecca294816d0f7a032fb1a2a21e361772635e01"),
         (ids.world_event_id(*ROW, PINS), "310d2a501cbfc2c3bd178a291850ac3dcc574bcfe4d28f24464342e35903898d"),
         (ids.dedupe_key(RUN, "traffic_fraud", "evt-1").hex(), "37b9b6b3dc10ddb53bde6972b7b660699cb6a11992ba703f44e61e3c6d44d3ed"),

@@ -17,7 +17,8 @@ from records import PINS
 from assay.agents.rule_plan import compile_rules
 from assay.app.oracle.mapping import parse_mapping
 from assay.app.run.directory import Run, RunConfig
-from assay.app.runner.ledger import Ledger
+from assay.app.runner.documents import PLAN, read_kept, read_status
+from assay.app.runner.record import Record
 from assay.app.simulation.log import MemoryStore
 from assay.app.stores.segment_journal import HEAD, read_head
 from assay.app.streamer.checkpoint import Checkpoint, Cursor
@@ -95,15 +96,15 @@ def _plain(name: str) -> Any:
 def meet_kept(text: bytes) -> Any:
     """What a run keeps: checkpoint, ledger, head of the audit chain and its own file, damaged in its store."""
     store = MemoryStore()
-    for key in (f"wsp/checkpoints/{RUN}.json", f"sr/run_status/{RUN}.json", f"sr/run_record/{RUN}/000000.json", HEAD):
+    for key in (f"wsp/checkpoints/{RUN}.json", f"sr/run_status/{RUN}.json", f"sr/run_record/{RUN}/000000.json", PLAN.key(RUN), HEAD):
         store.replace(key, text)
     (_folder() / "run.json").write_bytes(text)
-    ledger = Ledger(store, RUN)
     ended: list[Any] = []
     reads: tuple[Callable[[], Any], ...] = (
         lambda: Checkpoint(store, RUN, "scope").load(9),
-        ledger.state,
-        lambda: ledger.record("RUN_ACCEPTED", {}, 1),
+        lambda: read_status(store, RUN),
+        lambda: read_kept(store, PLAN, RUN),
+        lambda: Record(store, RUN).read_on(),
         lambda: read_head(store),
         lambda: Run.load(_folder()),
     )
@@ -115,14 +116,18 @@ def meet_kept(text: bytes) -> Any:
     return repr(ended)
 
 
+def _kept_status() -> Any:
+    return next(one.value for one in examples("sr_run_status") if one.reason is None)
+
+
 def _kept_seeds() -> list[bytes]:
     store = MemoryStore()
     Checkpoint(store, RUN, "scope").save(Cursor(3))
-    Ledger(store, RUN).record("RUN_ACCEPTED", {"a": 1}, 1)
+    Record(store, RUN).append("RUN_ACCEPTED", {"a": 1}, 1)
     config = RunConfig.model_validate({**PINS.as_json(), "run_id": RUN, "features": {}, "policy": {}})
     run = Run(directory=_folder(), config=config, namespace="t.", bootstrap="b", dsn="d", api_key="k")
     found = [store.read(key) for prefix in ("wsp", "sr") for key in store.keys(prefix)]
-    return [*found, b'{"state":"OPEN"}', b'{"sequence":1,"sha256":"ab"}', run.model_dump_json().encode()]
+    return [*found, json.dumps(_kept_status()).encode(), b'{"sequence":1,"sha256":"ab"}', run.model_dump_json().encode()]
 
 
 TARGETS: Final = (

@@ -6,13 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scenario_runs import run_scenario
 from small_runs import config_of, pins
 from small_worlds import NOW_US, small_world
 
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics
-from assay.app.runner.scenario_runner import run_scenario
 from assay.app.streamer.ready import await_ready
 from assay.app.substrate import Server
 from assay.contracts.errors import Stop

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from reasons_met import seen
+from scenario_runs import run_scenario
 from small_runs import config_of
 from small_worlds import ROWS as SMALL
 from small_worlds import small_world
@@ -26,7 +27,6 @@ from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.run.directory import Run
-from assay.app.runner.scenario_runner import run_scenario
 from assay.app.stores.objects import DirectoryStore
 from assay.app.substrate import Server
 from assay.codecs.single_object import unpack

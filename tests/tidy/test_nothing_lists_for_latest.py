@@ -22,7 +22,6 @@ ALLOWED: dict[str, str] = {
     "assay/app/gate/decisions.py:_audited": "searches all segments of a run's chain; where it begins is speed",
     "assay/app/gate/decisions.py:_quarantined": "gives all records of an id in an order that people read",
     "assay/app/gate/segments.py:_recover": "the only writer of its segments looks at the last that it wrote",
-    "assay/app/runner/ledger.py:record": "the next number is created once; who was late looks again",
     "assay/app/snapshots/store.py:found": "gives all snapshots of a lane; each is verified before it is used",
 }
 

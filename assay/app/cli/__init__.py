@@ -30,7 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "worker": ("assay.app.cli.worker", "run the agents of chosen packs under Faust"),
     "gate": ("assay.app.cli.gate", "run the ingestion gate"),
     "key": ("assay.app.cli.key", "show and change the key of a run's gate"),
-    "run": ("assay.app.cli.run", "check a sealed world and publish READY"),
+    "sr": ("assay.app.cli.sr", "ask the Scenario Runner for a run: plan, evidence, READY"),
+    "db": ("assay.app.cli.db", "bring the Scenario Runner's database up to date"),
     "stream": ("assay.app.cli.stream", "stream a READY world through the gate"),
     "replay": ("assay.app.cli.replay", "recompute every decision from the journal and compare"),
     "backtest": ("assay.app.cli.backtest", "what another policy would have decided in a run"),
@@ -49,6 +50,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "contracts": ("assay.app.cli.contracts", "check contracts and write their documentation"),
     "completion": ("assay.app.cli.completion", "print a script that completes commands in your shell"),
 }
+
+#: earlier name of a command → its name now
+RENAMED = {"run": "sr submit"}
 
 EXIT_CODES_HELP = "\n".join(["exit codes:", *(f"  {one.code:<4} {one.meaning}" for one in EXIT_CODES)])
 _FILE_REMEDY = "Correct the path or its permissions, or free space."
@@ -75,6 +79,9 @@ def _run(arguments: list[str]) -> int:
         return DONE
     name = arguments.pop(0)
     keep_private()
+    if name in RENAMED:
+        say(f"assay: no command '{name}'. It is 'assay {RENAMED[name]}' now.", error=True)
+        return USAGE
     if name not in COMMANDS:
         near = get_close_matches(name, COMMANDS, n=1)
         meant = f" Did you mean '{near[0]}'?" if near else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
+from assay.app.authority.migrate import migrate
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.demo import processes
@@ -49,6 +50,7 @@ from assay.app.report.evidence import read_decisions
 from assay.app.report.paid import short_id
 from assay.app.run.directory import Run, RunConfig
 from assay.app.run.own_command import own_command
+from assay.app.runner.of_run import authority_of
 from assay.app.settings import Settings
 from assay.app.settled import refuse_where_managed
 from assay.app.substrate import Substrate
@@ -93,7 +95,8 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         with stages.stage("start gate and worker", starts=True):
             open_topics(run, settings)
             running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
-            if assay(run, "run", quiet=True):
+            migrate(authority_of(run))
+            if assay(run, "sr", "submit", quiet=True):
                 raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
         for line in table(processes_of(run, [*servers.servers, *running])):
             stages.say(line)

@@ -42,7 +42,7 @@ def await_ready(read_control: ReadControl, pins: Pins, run_config_digest: bytes,
             away = refusal
         if time.monotonic() >= deadline_s:
             what = f"no READY of {pins.platform_run_id} within {timeout_s:.0f} s"
-            raise away or Stop(Reason.RUN_NOT_READY, what, where=CONTROL, remedy="Check the world and publish READY with `assay run`.")
+            raise away or Stop(Reason.RUN_NOT_READY, what, where=CONTROL, remedy="Bring the run to READY with `assay sr submit`.")
         time.sleep(POLL_S)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from assay.app.pack.interface import Interface, interface_of
 from assay.app.pack.sealed_pack import MANIFEST, RECEIPT, SEAL
 from assay.app.stores.objects import ObjectExists, ObjectStore
 from assay.app.world.bundles import json_bytes, passed
@@ -17,6 +18,7 @@ from assay.contracts import instants
 from assay.contracts.errors import Stop
 from assay.contracts.ids import oracle_pack_id
 from assay.contracts.reasons import Reason
+from assay.engine.graph import SEGMENTS
 from assay.engine.identity import RELEASE, WorldIdentity
 from assay.engine.interface import CATALOGUE, GATE_MAP, catalogue, gate_map
 from assay.engine.segment import Segment
@@ -46,10 +48,8 @@ def seal(store: ObjectStore, segments: Sequence[Segment], identity: WorldIdentit
     """
     for segment in segments:
         passed(store, segment, identity)
-    documents = {CATALOGUE: catalogue(segments), GATE_MAP: gate_map(segments)}
     digests = []
-    for name, document in documents.items():
-        data = yaml.safe_dump(document, sort_keys=False, width=140).encode()
+    for name, data in _documents(segments).items():
         write_once(store, f"interface/{name}", data)
         digests.append(hashlib.sha256(data).hexdigest())
     world_key = {name: identity.tokens()[name] for name in ("manifest_fingerprint", "parameter_hash", "scenario_id", "seed")}
@@ -65,6 +65,16 @@ def seal(store: ObjectStore, segments: Sequence[Segment], identity: WorldIdentit
     _create(store, MANIFEST, manifest, "created_at_utc", now_us)
     _create(store, SEAL, {"version": VERSION, "oracle_pack_id": pack_id, "seal_status": "SEALED_OK"}, "sealed_at_utc", now_us)
     return pack_id
+
+
+def shipped_interface() -> Interface:
+    """Outputs and gates of the worlds that this version makes, before one is made."""
+    return interface_of(*_documents(SEGMENTS).values())
+
+
+def _documents(segments: Sequence[Segment]) -> dict[str, bytes]:
+    documents = {CATALOGUE: catalogue(segments), GATE_MAP: gate_map(segments)}
+    return {name: yaml.safe_dump(document, sort_keys=False, width=140).encode() for name, document in documents.items()}
 
 
 def identity_in(store: ObjectStore) -> tuple[WorldIdentity, str]:

@@ -1,4 +1,4 @@
-"""`assay oracle`, `assay run` and `assay stream` as a person calls them: what they print, and their exit codes."""
+"""`assay oracle`, `assay sr` and `assay stream` as a person calls them: what they print, and their exit codes."""
 
 from __future__ import annotations
 
@@ -44,7 +44,10 @@ def test_generate_import_check(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (("oracle", "import", "in.csv", "--mapping", "handbook", "--out", "store"), 65, "'TRANSACTION_ID', the file has id"),
         (("oracle", "check", "0" * 64, "--store", "store"), 66, "PACK_NOT_FOUND"),
         (("oracle", "generate", "--rows", "many", "--out", "a.csv"), 2, "rows"),
-        (("run", "--run", "nowhere"), 66, "RUN_MISSING"),
+        (("sr", "submit", "--run", "nowhere"), 66, "RUN_MISSING"),
+        (("sr", "show", "--run", "nowhere"), 66, "RUN_MISSING"),
+        (("run", "--run", "nowhere"), 2, "assay sr submit"),
+        (("db", "migrate"), 2, "--authority"),
         (("stream", "--run", "nowhere"), 66, "RUN_MISSING"),
         (("stream", "--run", "nowhere", "--batch", "0"), 2, "batch"),
     ],

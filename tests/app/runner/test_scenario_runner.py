@@ -7,22 +7,23 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scenario_runs import run_scenario
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
 from assay.agents.components import SCENARIO_RUNNER
 from assay.app.runner import signals
-from assay.app.runner.ledger import Ledger, RunState
 from assay.app.runner.live import announce
-from assay.app.runner.scenario_runner import run_scenario
+from assay.app.runner.record import Record
 from assay.app.runner.signals import bus_record
+from assay.app.runner.states import RunState
 from assay.contracts.errors import Stop
 from assay.contracts.handles import CONTROL, FEATURE_SETS
 from assay.contracts.ids import ready_message_id
 from assay.contracts.topics import Edge, edges, topic
 from assay.tables.feature_plan import compile_plan
 
-STORY = ["RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED", "READY_PUBLISHED", "MARKS_PUBLISHED"]
+STORY = ["LEASE_ACQUIRED", "RUN_ACCEPTED", "PLAN_COMMITTED", "GOV_POLICY_REV", "READY_COMMITTED", "READY_PUBLISHED", "MARKS_PUBLISHED"]
 
 
 def test_ready_posture_and_final_marks_are_published(tmp_path: Path) -> None:
@@ -80,7 +81,7 @@ def test_the_declaration_of_the_runner_decides_and_no_second_list(tmp_path: Path
     )
     with pytest.raises(Stop, match="PRODUCER_UNLISTED: scenario_runner may not write a posture to FP_BUS_POSTURE_V1"):
         run_scenario(config_of(world.manifest), world.store, bus, NOW_US)
-    assert [name for _, name, _ in bus.read()] == ["feature_set"]
+    assert bus.read() == []
 
 
 def test_the_names_of_features_are_those_of_the_document_in_the_order_of_the_values(tmp_path: Path) -> None:
@@ -105,10 +106,10 @@ def test_a_rerun_announces_nothing_behind_a_final_mark_and_changes_no_fact(tmp_p
     world, first, second = small_world(tmp_path), KeptRecords(), KeptRecords()
     config = config_of(world.manifest)
     ready = run_scenario(config, world.store, first, NOW_US)
-    events = Ledger(world.store, config.scenario_run_id).events()
+    events = Record(world.store, config.scenario_run_id).read_on().events
     assert run_scenario(config, world.store, second, NOW_US + 1) == ready
     assert second.published == []
-    assert Ledger(world.store, config.scenario_run_id).events() == events
+    assert Record(world.store, config.scenario_run_id).read_on().events == events
 
 
 @pytest.mark.parametrize("published", range(5))
@@ -130,9 +131,9 @@ def test_the_ledger_tells_the_story_in_order(tmp_path: Path) -> None:
     world = small_world(tmp_path)
     config = config_of(world.manifest)
     ready = run_scenario(config, world.store, KeptRecords(), NOW_US)
-    ledger = Ledger(world.store, config.scenario_run_id)
-    assert [event["event_kind"] for event in ledger.events()] == STORY
-    assert ledger.state() == RunState.READY
+    record = Record(world.store, config.scenario_run_id).read_on()
+    assert [event["event_kind"] for event in record.events] == STORY
+    assert record.standing.state == RunState.READY
     facts = json.loads(world.store.read(ready.facts_view_ref))
     assert facts["rows"] == {"traffic": 4, "context": 0, "label": 3, "truth": 3}
     assert ready.message_id == ready_message_id(config.platform_run_id, config.scenario_run_id, facts["bundle_hash"])
@@ -144,31 +145,30 @@ def test_ready_that_could_not_be_published_is_published_by_the_next_run(tmp_path
     bus.away = True
     with pytest.raises(Stop, match="PRODUCE_FAILED"):
         run_scenario(config, world.store, bus, NOW_US)
-    ledger = Ledger(world.store, config.scenario_run_id)
-    assert ledger.state() == RunState.READY
-    assert ledger.events()[-1]["event_kind"] == "READY_COMMITTED"
+    record = Record(world.store, config.scenario_run_id).read_on()
+    assert record.standing.state == RunState.READY
+    assert record.events[-1]["event_kind"] == "READY_PUBLISH_FAILED"
     bus.away = False
     run_scenario(config, world.store, bus, NOW_US + 1)
     assert len(bus.published) == 5
 
 
-def test_a_damaged_world_fails_the_run_and_nothing_is_published(tmp_path: Path) -> None:
+def test_a_damaged_world_is_set_aside_and_nothing_is_published(tmp_path: Path) -> None:
     world, bus = small_world(tmp_path), KeptRecords()
     config = config_of(world.manifest)
     part = world.manifest.stream_view[0]
     world.store.replace(f"{world.root}/{part.key}", b"something else")
-    with pytest.raises(Stop, match="DIGEST_MISMATCH"):
-        run_scenario(config, world.store, bus, NOW_US)
+    answer = run_scenario(config, world.store, bus, NOW_US)
+    assert (answer.state, answer.reason_code, "DIGEST_MISMATCH" in answer.why) == ("QUARANTINED", "EVIDENCE_CONFLICT", True)
     assert bus.published == []
-    ledger = Ledger(world.store, config.scenario_run_id)
-    assert ledger.state() == RunState.FAILED
-    assert ledger.events()[-1]["details"]["reason"] == "DIGEST_MISMATCH"
+    record = Record(world.store, config.scenario_run_id).read_on()
+    assert (record.standing.state, record.standing.reason) == (RunState.QUARANTINED, "EVIDENCE_CONFLICT")
 
 
 def test_pins_that_are_not_the_worlds_are_refused(tmp_path: Path) -> None:
     world = small_world(tmp_path)
-    with pytest.raises(Stop, match=r"RUN_SCOPE_MISMATCH.*seed"):
-        run_scenario(config_of(world.manifest, seed=99), world.store, KeptRecords(), NOW_US)
+    answer = run_scenario(config_of(world.manifest, seed=99), world.store, KeptRecords(), NOW_US)
+    assert (answer.state, answer.reason_code, "seed" in answer.why) == ("FAILED", "RUN_SCOPE_MISMATCH", True)
 
 
 def test_a_run_keeps_the_configuration_it_was_planned_with(tmp_path: Path) -> None:
@@ -189,8 +189,9 @@ def test_a_run_whose_labels_are_still_to_come_is_refused(tmp_path: Path) -> None
     world, bus = small_world(tmp_path), KeptRecords()
     config = config_of(world.manifest)
     told_us = world.manifest.max_ts_us + config.label_delay_us
-    with pytest.raises(Stop, match=r"TIME_IN_FUTURE.*2018-04-02T00:00:00\.500000Z.*7d after it"):
-        run_scenario(config, world.store, bus, told_us - 1)
+    answer = run_scenario(config, world.store, bus, told_us - 1)
+    assert answer.reason_code == "TIME_IN_FUTURE"
+    assert "2018-04-02T00:00:00.500000Z, and 7d after it" in answer.why
     assert bus.published == []
     other = config_of(world.manifest, scenario_run_id="7" * 32)
     run_scenario(other, world.store, bus, told_us)
@@ -201,6 +202,6 @@ def test_a_run_whose_labels_are_still_to_come_is_refused(tmp_path: Path) -> None
 )
 def test_a_label_delay_that_no_label_can_keep_is_refused_before_ready(tmp_path: Path, delay_us: int, reason: str) -> None:
     world, bus = small_world(tmp_path), KeptRecords()
-    with pytest.raises(Stop, match=reason):
-        run_scenario(config_of(world.manifest, label_delay_us=delay_us), world.store, bus, NOW_US)
+    answer = run_scenario(config_of(world.manifest, label_delay_us=delay_us), world.store, bus, NOW_US)
+    assert (answer.state, answer.reason_code) == ("FAILED", reason)
     assert bus.published == []

@@ -12,18 +12,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lossy_machines import Machine, Process, Step
+from oracles.examples import examples
 
 from assay.agents.step import Effects
 from assay.app.bench.lane import bench_config
 from assay.app.effects.recorder import Recorder, recorded
 from assay.app.gate.segments import SegmentLog
 from assay.app.run.directory import Run
-from assay.app.runner.ledger import Ledger, RunState
+from assay.app.runner.documents import PLAN, read_kept, read_status, write_once, write_status
+from assay.app.runner.record import Record as RunRecord
 from assay.app.stores.objects import DirectoryStore, ObjectExists
 from assay.app.stores.segment_journal import SegmentJournal
 from assay.codecs.columns import Strings
 
 CONFIG = bench_config()
+RUN = "2b88459257839f87c28f07cd3522edd7"
+PLAN_DOCUMENT = next(one.value for one in examples("sr_run_plan") if one.reason is None)
 
 
 class Objects:
@@ -179,23 +183,28 @@ class Record:
 
     def __init__(self) -> None:
         self.answered: list[str] = []
-        self.state: RunState | None = None
+        self.opened = False
 
     def begin(self, room: Path) -> None:
-        self.ledger = Ledger(DirectoryStore(room / "store"), "run")
+        self.store = DirectoryStore(room / "store")
+        self.record = RunRecord(self.store, RUN)
 
     def act(self, asked: int) -> None:
-        self.ledger.write_plan({"plan": 1})
-        self.ledger.move(RunState.OPEN, 0)
-        self.state = RunState.OPEN
-        event = self.ledger.record("EVENT", {"number": str(asked % 3)}, 0)
-        self.answered.append(event)
+        write_once(self.store, PLAN, RUN, PLAN_DOCUMENT)
+        self.record.read_on()
+        self.answered.append(self.record.append("RUN_ACCEPTED", {}, 0))
+        write_status(self.store, RUN, self.record.standing)
+        self.opened = True
+        self.answered.append(self.record.append("EVENT", {"number": str(asked % 3)}, 0))
 
     def check(self, room: Path) -> None:
-        ledger = Ledger(DirectoryStore(room / "store"), "run")
-        assert set(self.answered) <= {event["event_id"] for event in ledger.events()}
-        assert self.state in (None, ledger.state())
-        assert self.state is None or list(DirectoryStore(room / "store").keys("sr/run_plan"))
+        store = DirectoryStore(room / "store")
+        assert set(self.answered) <= {event["event_id"] for event in RunRecord(store, RUN).read_on().events}
+        if self.opened:
+            status = read_status(store, RUN)
+            assert status is not None
+            assert status["state"] == "OPEN"
+            assert read_kept(store, PLAN, RUN) == PLAN_DOCUMENT
 
 
 PROCESSES = (Objects, Receipts, Actions, Chain, Wiring, Record)

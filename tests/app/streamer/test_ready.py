@@ -7,13 +7,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from scenario_runs import run_scenario
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
 from assay.agents.components import WORLD_STREAMER
 from assay.app.bus.topic_reader import TopicRecord
 from assay.app.run.directory import RunConfig
-from assay.app.runner.scenario_runner import run_scenario
 from assay.app.streamer import ready
 from assay.app.streamer.ready import await_ready
 from assay.contracts.errors import Retry, Stop
@@ -47,7 +47,7 @@ def test_ready_of_this_run_is_found_among_others(tmp_path: Path, config: RunConf
 
 def test_without_ready_nothing_starts(tmp_path: Path, config: RunConfig) -> None:
     other = config.model_copy(update={"platform_run_id": "platform_20250101T000000Z"})
-    with pytest.raises(Stop, match=r"RUN_NOT_READY.*assay run"):
+    with pytest.raises(Stop, match=r"RUN_NOT_READY.*assay sr submit"):
         await_ready(ControlTopic(tmp_path, other).read, config.pins, config.digest, 0.0)
 
 

@@ -1,0 +1,1 @@
+"""Who may write a run: which run a key names, and who holds its lease under which fence."""

@@ -1,0 +1,1 @@
+"""Revisions of the authority store's schema, for alembic."""

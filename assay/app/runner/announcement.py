@@ -1,0 +1,82 @@
+"""The announcement of a run that is READY: names of features, posture, READY, and the marks that nothing follows.
+
+Posture and names of features come before READY: whoever acts on READY finds them there. Final marks come when READY is known to be there,
+and then neither is published again: behind its final mark it would be late.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from assay.app.bus.publisher import Publisher
+from assay.app.run.directory import RunConfig
+from assay.app.runner import signals
+from assay.app.runner.documents import READY_SIGNAL
+from assay.app.runner.hold import Hold
+from assay.contracts import handles, instants
+from assay.contracts.errors import AssayError
+from assay.contracts.pins import Pins
+from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic
+
+
+def ready_of(facts: dict[str, Any], engine_run_id: str, facts_view_ref: str) -> dict[str, Any]:
+    """The READY record of a facts view: the same one however often it is made. Its time is that of the world's first row."""
+    pins, digest = Pins.of(facts["pins"]), bytes.fromhex(facts["run_config_digest"])
+    return signals.run_ready(pins, engine_run_id, instants.parse(facts["min_ts_utc"]), digest, facts["bundle_hash"], facts_view_ref)
+
+
+def ready_document(ready: dict[str, Any]) -> dict[str, Any]:
+    """READY as JSON (`run_ready.v1`)."""
+    plain = {name: value.hex() if isinstance(value, bytes) else value for name, value in ready.items()}
+    pins = {name: value.hex() if isinstance(value, bytes) else value for name, value in ready["pins"].items()}
+    return {**plain, "pins": pins, "ts_utc": instants.text(ready["ts_utc"])}
+
+
+def announce_run(hold: Hold, config: RunConfig, facts: dict[str, Any], ready: dict[str, Any], publisher: Publisher) -> None:
+    """Say READY on the bus, as far as the record does not know that it was said. Raises Stop(LEASE_LOST, PRODUCE_FAILED)."""
+    details = {"message_id": str(ready["event_id"])}
+    hold.write(READY_SIGNAL, ready_document(ready))
+    if hold.record.find("READY_PUBLISHED") is None:
+        try:
+            _publish(hold, publisher, _signals(config, facts, ready))
+        except AssayError as refusal:
+            if refusal.reason is not Reason.LEASE_LOST:
+                hold.advance("READY_PUBLISH_FAILED", {**details, "reason_code": refusal.reason.value})
+            raise
+        hold.advance("READY_PUBLISHED", details)
+    if config.ordering == "event_time" and hold.record.find("MARKS_PUBLISHED") is None:
+        ts_us = instants.parse(facts["min_ts_utc"])
+        for handle in (handles.POSTURE, handles.CONTROL):
+            _publish(hold, publisher, [(handle, "mark", mark) for mark in _marks(facts, handle, ts_us)])
+        hold.advance("MARKS_PUBLISHED", details)
+
+
+def is_announced(hold_events: list[dict[str, Any]], config: RunConfig) -> bool:
+    """Whether a record knows that everything was said."""
+    told = {event["event_kind"] for event in hold_events}
+    return "READY_PUBLISHED" in told and ("MARKS_PUBLISHED" in told or config.ordering != "event_time")
+
+
+def _signals(config: RunConfig, facts: dict[str, Any], ready: dict[str, Any]) -> list[tuple[str, str, dict[str, Any]]]:
+    pins, ts_us = Pins.of(facts["pins"]), instants.parse(facts["min_ts_utc"])
+    return [
+        (handles.FEATURE_SETS, "feature_set", signals.feature_set(config.features)),
+        (handles.POSTURE, "posture", signals.normal_posture(pins, ts_us)),
+        (handles.CONTROL, "run_ready", ready),
+    ]
+
+
+def _marks(facts: dict[str, Any], handle: str, ts_us: int) -> list[dict[str, Any]]:
+    pins = Pins.of(facts["pins"])
+    return [signals.final_mark(pins, handle, partition, ts_us + 1) for partition in range(topic(handle).partition_count())]
+
+
+def _publish(hold: Hold, publisher: Publisher, records: list[tuple[str, str, dict[str, Any]]]) -> None:
+    """Publish records of one or several topics, those of one topic that follow each other at once; the lease is looked at before each."""
+    by_topic: dict[str, list[Any]] = {}
+    for handle, name, record in records:
+        by_topic.setdefault(handle, []).append(signals.bus_record(handle, name, record, topic(handle).partition_count()))
+    for handle, packed in by_topic.items():
+        hold.sure()
+        publisher.publish(handle, packed)

@@ -1,0 +1,63 @@
+"""What is said of a run to whoever asks: read from its record and documents, the same for a first and for a repeated request."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from assay.app.runner.documents import READY_SIGNAL, read_kept, status_ref
+from assay.app.runner.facts import facts_ref
+from assay.app.runner.record import Record, record_ref
+from assay.app.runner.states import RunState
+from assay.app.stores.objects import ObjectStore
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+class RunAnswer(NamedTuple):
+    """A run as it stands. `state` is empty for a run that is asked for and not begun; what does not apply is empty, too.
+
+    `message_id`: that of READY. `why`, `where` and `remedy`: the fault of a run that ended without READY, for people.
+    """
+
+    run_id: str
+    state: str
+    reason_code: str
+    status_ref: str
+    record_ref: str
+    facts_view_ref: str
+    message_id: str
+    why: str
+    where: str
+    remedy: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer without what is empty."""
+        return {name: value for name, value in self._asdict().items() if value}
+
+
+def answer_of(store: ObjectStore, record: Record) -> RunAnswer:
+    """The answer for a record that was read."""
+    standing, run_id = record.standing, record.run_id
+    ready = standing.state is RunState.READY
+    signal = read_kept(store, READY_SIGNAL, run_id) if ready else None
+    brought = record.events[standing.number]["details"] if standing.state else {}
+    return RunAnswer(
+        run_id=run_id,
+        state=str(standing.state or ""),
+        reason_code=standing.reason,
+        status_ref=status_ref(run_id) if standing.state else "",
+        record_ref=record_ref(run_id) if record.events else "",
+        facts_view_ref=facts_ref(run_id) if ready else "",
+        message_id=signal["message_id"] if signal else "",
+        why=str(brought.get("why", "")),
+        where=str(brought.get("where", "")),
+        remedy=str(brought.get("remedy", "")),
+    )
+
+
+def show(store: ObjectStore, run_id: str) -> RunAnswer:
+    """The answer for a run. Raises Stop(RUN_MISSING) where nothing was recorded of it."""
+    record = Record(store, run_id).read_on()
+    if not record.events:
+        raise Stop(Reason.RUN_MISSING, f"nothing is recorded of the run {run_id}", where=record_ref(run_id), remedy="Submit it first.")
+    return answer_of(store, record)

@@ -1,0 +1,22 @@
+"""The authority in PostgreSQL: the common laws, and the clock of the database in place of the caller's."""
+
+from __future__ import annotations
+
+import authority_laws
+import pytest
+from authority_laws import HOUR_US, LAWS, MINUTE_US, NOW_US, RUN, Law
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_law(law: Law, dsn: str) -> None:
+    law(dsn)
+
+
+@pytest.mark.parametrize("off_us", [-HOUR_US, HOUR_US])
+def test_a_caller_whose_clock_is_an_hour_off_takes_no_lease_that_is_held_and_loses_none(dsn: str, off_us: int) -> None:
+    authority = authority_laws.opened(dsn)
+    lease = authority.acquire(RUN, "a", MINUTE_US, NOW_US)
+    assert lease is not None
+    assert authority.acquire(RUN, "b", MINUTE_US, NOW_US + off_us) is None
+    assert authority.holds(lease, NOW_US + off_us)
+    assert authority.renew(lease, MINUTE_US, NOW_US + off_us)

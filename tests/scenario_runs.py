@@ -1,0 +1,93 @@
+"""Scenario runners over small worlds, and requests for the run of a configuration."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from assay.app.authority.migrate import migrate
+from assay.app.authority.store import SqlAuthority, open_authority
+from assay.app.bus.publisher import Publisher
+from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.progress import unseen
+from assay.app.run.directory import RunConfig
+from assay.app.runner.answers import RunAnswer
+from assay.app.runner.imported_world import ImportedWorld
+from assay.app.runner.request import RunRequest, read_request, request_of_run
+from assay.app.runner.runner import Runner
+from assay.app.stores.objects import DirectoryStore, ObjectStore
+
+
+class RunOfConfig(RunRequest):
+    """A request whose key names the run of a configuration, whatever that is: configurations of tests have ids of their own."""
+
+    named = ""
+
+    @property
+    def run_id(self) -> str:
+        return self.named
+
+
+def request_for(config: RunConfig, **changes: Any) -> RunRequest:
+    """The request for the run of a configuration."""
+    read = read_request({**request_of_run(config), **changes})
+    made = RunOfConfig(**vars(read))
+    object.__setattr__(made, "named", config.scenario_run_id)
+    return made
+
+
+@cache
+def _migrated() -> bytes:
+    """An empty database with the present schema."""
+    with tempfile.TemporaryDirectory() as room:
+        migrate(f"sqlite:///{room}/empty.db")
+        return (Path(room) / "empty.db").read_bytes()
+
+
+def sqlite_authority(file: Path) -> SqlAuthority:
+    """The authority in a file, which is made where there is none."""
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(_migrated())
+    return open_authority(f"sqlite:///{file}")
+
+
+def runner_over(
+    config: RunConfig, store: DirectoryStore, bus: Publisher, now_us: int, checked: Callable[[int, int], None] = unseen, **changes: Any
+) -> Runner:
+    """A runner at an instant, with the authority of its store."""
+
+    def clock() -> int:
+        return now_us
+
+    def pause(_: float) -> None:
+        raise AssertionError("the evidence is not complete")
+
+    values: dict[str, Any] = {
+        "config": config,
+        "store": store,
+        "authority": sqlite_authority(store.root.parent / "authority.db"),
+        "evidence": ImportedWorld(store, config, clock, checked),
+        "publisher": bus,
+        "clock": clock,
+        "pause": pause,
+        "owner_id": "test",
+    }
+    return Runner(**{**values, **changes})
+
+
+def run_scenario(
+    config: RunConfig, store: ObjectStore, bus: Publisher, now_us: int, checked: Callable[[int, int], None] = unseen
+) -> RunAnswer:
+    """Bring the run of a configuration to READY."""
+    assert isinstance(store, DirectoryStore)
+    return runner_over(config, store, bus, now_us, checked).submit(request_for(config))
+
+
+def sealed(world: SealedWorld) -> DirectoryStore:
+    """The store of a world."""
+    assert isinstance(world.store, DirectoryStore)
+    return world.store
