@@ -14,7 +14,8 @@ from assay.app.run.directory import Run
 from assay.app.stores.objects import DirectoryStore
 from assay.app.substrate import Server
 from assay.app.world.generation import SEGMENTS, generate_world
-from assay.app.world.payments import FLOWS, sealed_view
+from assay.app.world.payments import sealed_view
+from assay.contracts.traffic_modes import FRAUD
 
 pytestmark = [pytest.mark.tier2, pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -34,7 +35,7 @@ def test_a_demo_that_is_killed_while_its_bank_is_made_goes_on_and_is_proven(tmp_
     undisturbed = DirectoryStore(tmp_path / "undisturbed")
     generate_world(undisturbed, "tiny", SEED, 2, 1_790_000_000_000_000)
     assert told(directory / "world") == told(undisturbed.root)
-    rows = sum(part.rows for part in sealed_view(undisturbed, SEGMENTS).parts(FLOWS))
+    rows = sum(part.rows for part in sealed_view(undisturbed, SEGMENTS).parts(FRAUD.flow_anchors))
     run = Run.load(directory)
     replayed, audit = ReplayEvidence.read(run.store), AuditEvidence.read(run.store)
     assert replayed is not None and replayed.verified and replayed.compared == rows

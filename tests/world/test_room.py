@@ -11,9 +11,9 @@ from bank_worlds import bank
 from engine_worlds import EngineWorld
 from small_graph import files
 
+from assay.app.pack.sealed_pack import RECEIPT, SEAL
 from assay.app.stores.objects import DirectoryStore
 from assay.app.world.generation import SEGMENTS, generate_world
-from assay.app.world.pack import RECEIPT, SEAL
 from assay.app.world.room import estimated_bytes, free_bytes, refuse_no_room
 from assay.app.world.warm import little_world
 from assay.contracts.errors import Retry

@@ -17,9 +17,10 @@ from assay.app.stores.objects import LargeObjects
 from assay.contracts.errors import Stop
 from assay.contracts.gates import Status, gate_status
 from assay.contracts.reasons import Reason
+from assay.contracts.traffic_modes import FRAUD, mode_of
 
 #: what a run streams when its request names no outputs
-TRAFFIC: Final = ("s3_event_stream_with_fraud_6B",)
+TRAFFIC: Final = (FRAUD.events,)
 _ABSENT: Final = frozenset({Reason.PACK_NOT_FOUND, Reason.PACK_NOT_SEALED})
 _KEYS: Final = ("manifest_fingerprint", "parameter_hash", "scenario_id", "seed")
 #: a digest that is another one contradicts its flag; only a seal can say that a world failed
@@ -33,8 +34,9 @@ class BankWorld:
         self._store, self._interface = store, interface
 
     def outputs_of(self, request: RunRequest) -> dict[str, tuple[str, ...]]:
-        """The outputs with their gates and all upstream of them. Raises Stop(OUTPUT_UNKNOWN)."""
+        """The outputs with their gates and all upstream of them. Raises Stop(OUTPUT_UNKNOWN, TRAFFIC_MODES_MIXED)."""
         wanted = {}
+        mode_of(request.output_ids)
         for output_id in request.output_ids or TRAFFIC:
             output = self._interface.outputs.get(output_id)
             if output is None:

@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from assay.app.pack.sealed_pack import SEAL
 from assay.app.stores.objects import DirectoryStore, ObjectStore
-from assay.app.world.pack import SEAL
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 from assay.engine.parameters import Parameters

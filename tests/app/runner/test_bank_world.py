@@ -24,6 +24,7 @@ from assay.app.runner.receipts import receipt_key
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts.json_schema import fault_of
 from assay.contracts.reasons import Reason
+from assay.contracts.traffic_modes import BASELINE, FRAUD
 
 STREAM = "s3_event_stream_with_fraud_6B"
 GATE = "gate.layer3.6B.validation"
@@ -122,7 +123,11 @@ def test_what_is_missing_is_waited_for_until_the_deadline(bank: Bank) -> None:
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
-    [({"seed": 99}, Reason.RUN_SCOPE_MISMATCH), ({"output_ids": ["nothing_6B"]}, Reason.OUTPUT_UNKNOWN)],
+    [
+        ({"seed": 99}, Reason.RUN_SCOPE_MISMATCH),
+        ({"output_ids": ["nothing_6B"]}, Reason.OUTPUT_UNKNOWN),
+        ({"output_ids": [BASELINE.events, FRAUD.events]}, Reason.TRAFFIC_MODES_MIXED),
+    ],
 )
 def test_a_request_for_something_else_fails_its_run(bank: Bank, changes: dict[str, Any], reason: Reason) -> None:
     answer = bank.submit(**changes)
