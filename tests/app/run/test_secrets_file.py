@@ -92,7 +92,7 @@ def test_a_wiring_that_names_another_file_of_secrets_is_refused(tmp_path: Path, 
     a_run(tmp_path)
     held = json.loads((tmp_path / "run.json").read_text())
     (tmp_path / "run.json").write_text(json.dumps(held | {"secrets": name}))
-    with pytest.raises(Stop, match="another file than secrets.json") as refused:
+    with pytest.raises(Stop, match=r"another file than secrets\.json") as refused:
         Run.load(tmp_path)
     assert refused.value.reason is Reason.RUN_MISSING
 
