@@ -172,7 +172,9 @@ class Run(BaseModel):
             fields: dict[str, Any] = {**json.loads(path.read_text(encoding="utf-8")), "directory": directory}
             _refuse_other_layout(fields.get("layout", 1), path)
             named = fields.setdefault("secrets", "")
-            fields |= secrets_in(directory, named) if named else {}
+            if named not in ("", SECRETS):
+                raise ValueError(f"secrets: another file than {SECRETS}")
+            fields |= secrets_in(directory, SECRETS) if named else {}
             return cls.model_validate(fields)
         except (ValueError, TypeError, RecursionError) as error:
             what = f"run.json cannot be read: {_fault_of(error)}"

@@ -113,6 +113,8 @@ def test_the_layout_of_dev_min_is_three_partitions_and_a_day_for_traffic_and_one
     assert layout[AUDIT] == (3, 90 * DAY_MS)
     assert layout[JOURNAL_RTDL] == (1, -1)
     assert set(layout) == set(topics())
+    in_production = layout_of(2, load_profile("prod").policy.topics)
+    assert (in_production[TRAFFIC], in_production[AUDIT][0], in_production[CONTROL]) == ((6, 7 * DAY_MS), 6, (1, 30 * DAY_MS))
 
 
 def test_no_policy_shortens_what_is_kept_for_ever() -> None:

@@ -87,6 +87,16 @@ def test_a_file_of_secrets_that_cannot_be_read_is_refused_without_what_it_holds(
     assert WORD not in str(refused.value)
 
 
+@pytest.mark.parametrize("name", [7, None, "../secrets.json", "x" * 5_000, "a\0b"])
+def test_a_wiring_that_names_another_file_of_secrets_is_refused(tmp_path: Path, name: object) -> None:
+    a_run(tmp_path)
+    held = json.loads((tmp_path / "run.json").read_text())
+    (tmp_path / "run.json").write_text(json.dumps(held | {"secrets": name}))
+    with pytest.raises(Stop, match=r"another file than secrets\.json") as refused:
+        Run.load(tmp_path)
+    assert refused.value.reason is Reason.RUN_MISSING
+
+
 @pytest.mark.parametrize("command", [("key", "show"), ("key", "rotate"), ("gate",), ("stream",)])
 def test_what_needs_the_key_is_refused_where_it_is_not(tmp_path: Path, command: tuple[str, ...]) -> None:
     a_run(tmp_path)
