@@ -14,7 +14,7 @@ from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.sealed_world import open_world
 from assay.app.report.evidence import Entry, RunEvidence
 from assay.app.run.directory import Run, RunConfig
-from assay.app.stores.objects import DirectoryStore
+from assay.app.stores.objects import DirectoryStore, ObjectStore
 
 ROWS = 2_000
 NOW_US = 1_790_000_000_000_000
@@ -58,7 +58,7 @@ def proven_run(directory: Path) -> Path:
     return directory
 
 
-def evidence(store: DirectoryStore) -> None:
+def evidence(store: ObjectStore) -> None:
     """Evidence of the run itself."""
     RunEvidence(
         started_utc="2026-01-01T00:00:00.000000Z",

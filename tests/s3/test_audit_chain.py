@@ -60,7 +60,7 @@ def test_a_chain_is_written_and_goes_on_in_another_process(store: S3Store) -> No
 
 
 def test_of_two_writers_one_loses_with_its_code_and_the_chain_is_one_writers(store: S3Store) -> None:
-    async def raced() -> list[object]:
+    async def raced() -> Sequence[object]:
         one, other = await opened(store), await opened(store)
         return await asyncio.gather(written(one, [b"one"]), written(other, [b"other"]), return_exceptions=True)
 

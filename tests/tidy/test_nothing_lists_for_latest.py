@@ -21,7 +21,7 @@ TIMES = frozenset({"st_mtime", "st_mtime_ns", "st_ctime", "st_ctime_ns", "getmti
 ALLOWED: dict[str, str] = {
     "assay/app/gate/decisions.py:_audited": "searches all segments of a run's chain; where it begins is speed",
     "assay/app/gate/decisions.py:_quarantined": "gives all records of an id in an order that people read",
-    "assay/app/gate/segments.py:_recover": "the only writer of its segments looks at the last that it wrote",
+    "assay/app/gate/segments.py:_look_for": "the only writer of its segments looks at the last that it wrote",
     "assay/app/snapshots/store.py:found": "gives all snapshots of a lane; each is verified before it is used",
 }
 

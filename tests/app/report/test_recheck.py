@@ -22,13 +22,13 @@ from assay.app.report.page import page
 from assay.app.report.summary import summarize
 from assay.app.report.verdicts import CAME_IN, GIVEN, REPLAYED, WHOLE
 from assay.app.run.directory import Run
-from assay.app.stores.objects import DirectoryStore
+from assay.app.stores.objects import SizedObjects
 from assay.app.stores.segment_journal import HEAD, read_head, segment_key
 from assay.codecs.audit_segment import read_segment, write_segment
 
 
-def _edit(kind: type[RunEvidence | ReplayEvidence | AuditEvidence], **changes: object) -> Callable[[DirectoryStore], None]:
-    def edit(store: DirectoryStore) -> None:
+def _edit(kind: type[RunEvidence | ReplayEvidence | AuditEvidence], **changes: object) -> Callable[[SizedObjects], None]:
+    def edit(store: SizedObjects) -> None:
         found = kind.read(store)
         assert found is not None
         found.model_copy(update=changes).write(store)
@@ -36,35 +36,35 @@ def _edit(kind: type[RunEvidence | ReplayEvidence | AuditEvidence], **changes: o
     return edit
 
 
-def _cut(store: DirectoryStore) -> None:
+def _cut(store: SizedObjects) -> None:
     store.replace(segment_key(0), store.read(segment_key(0))[:-7])
 
 
-def _removed(number: int) -> Callable[[DirectoryStore], None]:
+def _removed(number: int) -> Callable[[SizedObjects], None]:
     return lambda store: store.remove(segment_key(number))
 
 
-def _written_anew(store: DirectoryStore) -> None:
+def _written_anew(store: SizedObjects) -> None:
     segment = read_segment(store.read(segment_key(0)))
     header = {name: value for name, value in segment.header.items() if name not in COMPUTED}
     store.replace(segment_key(0), write_segment({**header, "recorded_at_us": 11}, segment.values)[0])
 
 
-def _exchanged(store: DirectoryStore) -> None:
+def _exchanged(store: SizedObjects) -> None:
     first, second = store.read(segment_key(0)), store.read(segment_key(1))
     store.replace(segment_key(0), second)
     store.replace(segment_key(1), first)
 
 
-def _other_head(store: DirectoryStore) -> None:
+def _other_head(store: SizedObjects) -> None:
     store.replace(HEAD, store.read(HEAD).replace(b'"sequence":1', b'"sequence":0'))
 
 
-def _entry(**changes: object) -> Callable[[DirectoryStore], None]:
+def _entry(**changes: object) -> Callable[[SizedObjects], None]:
     return _edit(RunEvidence, entry=ENTRY.model_copy(update=changes))
 
 
-def _reason(store: DirectoryStore) -> None:
+def _reason(store: SizedObjects) -> None:
     """Everything is computed anew, the evidence of the verification too."""
 
     def change(records: list[dict[str, Any]]) -> None:
@@ -76,13 +76,13 @@ def _reason(store: DirectoryStore) -> None:
     _edit(AuditEvidence, head=head.sha256)(store)
 
 
-def _figures(store: DirectoryStore) -> None:
+def _figures(store: SizedObjects) -> None:
     decisions = read_decisions(store)
     assert decisions is not None
     write_decisions(store, [decisions.with_columns(outcome=pl.lit("ALLOW"))])
 
 
-def _fewer_figures(store: DirectoryStore) -> None:
+def _fewer_figures(store: SizedObjects) -> None:
     decisions = read_decisions(store)
     assert decisions is not None
     write_decisions(store, [decisions.head(ROWS - 1)])
@@ -114,7 +114,7 @@ def _fewer_figures(store: DirectoryStore) -> None:
     ],
 )
 def test_evidence_that_the_store_does_not_bear_out_is_refuted(
-    proven: Run, tamper: Callable[[DirectoryStore], None], verdict: str, words: str
+    proven: Run, tamper: Callable[[SizedObjects], None], verdict: str, words: str
 ) -> None:
     assert [given for _, given, _ in summarize(proven).verdicts] == [True] * 5
     tamper(proven.store)
