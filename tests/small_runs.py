@@ -8,7 +8,7 @@ from typing import Any
 import sample_decisions
 
 from assay.app.bus.publisher import OutboundRecord
-from assay.app.oracle.sealed_world import WorldManifest
+from assay.app.oracle.world_manifest import WorldManifest
 from assay.app.run.directory import RunConfig
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Stop

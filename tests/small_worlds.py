@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping as Rows
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,9 @@ import yaml
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import Mapping, parse_mapping
 from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.oracle.world_manifest import WorldManifest
+from assay.app.oracle.world_pack import WORLD_MANIFEST, bundle_of, bundle_root, write_gate, write_pack
+from assay.app.stores.below import StoreBelow
 from assay.app.stores.objects import DirectoryStore
 
 #: 2030-01-01T00:00:00Z
@@ -62,3 +66,19 @@ def small_world(folder: Path, rows: Rows[str, Any] | pl.DataFrame | None = None,
     folder.mkdir(parents=True, exist_ok=True)
     file = write(folder / "in.parquet", ROWS if rows is None else rows)
     return import_world(file, mapping(**changes), DirectoryStore(folder / "store"), NOW_US)
+
+
+def reseal(world: SealedWorld, manifest: WorldManifest) -> None:
+    """What somebody would do who alters a world and every digest that can be put right."""
+    write_pack(StoreBelow(world.store, world.root), manifest, NOW_US)
+
+
+def manifest_key(world: SealedWorld) -> str:
+    """Where the manifest of a world lies in its store."""
+    return f"{world.root}/{bundle_root(world.manifest.manifest_fingerprint)}/{WORLD_MANIFEST}"
+
+
+def reseal_document(world: SealedWorld, document: object) -> None:
+    """Another document in the place of the manifest, in a bundle whose flag agrees with it."""
+    bundle = {**bundle_of(world.manifest), WORLD_MANIFEST: json.dumps(document).encode()}
+    write_gate(StoreBelow(world.store, world.root), world.manifest.manifest_fingerprint, bundle)

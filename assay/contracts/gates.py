@@ -68,6 +68,25 @@ def method_of(entry: Mapping[str, Any]) -> GateMethod:
     )
 
 
+def stated(gate: GateMethod, bundle_root: str) -> dict[str, Any]:
+    """What the gate map says of a gate's files and method; `method_of` reads it."""
+    return {
+        "validation_bundle_root": bundle_root,
+        "passed_flag_path": f"{bundle_root}/{FLAG}",
+        "index_path": f"{bundle_root}/{gate.index_name}",
+        "verification_method": {
+            "kind": gate.name,
+            "digest_field": gate.digest_field,
+            "flag": "json" if gate.json_flag else "text",
+            "list": gate.list_name or "array",
+            "ordering": "ascii_lex" if gate.lexical else "index_order",
+            "paths_relative_to": "pack_root" if gate.pack_paths else "bundle_root",
+            "includes_index": gate.whole,
+            "members": gate.members,
+        },
+    }
+
+
 def listed(gate: GateMethod, index: bytes) -> set[str]:
     """Paths of an index. Raises ValueError for an index of another form."""
     return {entry["path"] for entry in _entries(json.loads(index))}

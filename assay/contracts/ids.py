@@ -32,8 +32,13 @@ def world_event_id(output_id: str, primary_key: Sequence[str | int], pins: Pins)
     return _hex(output_id, *primary_key, pins.manifest_fingerprint, pins.parameter_hash, pins.seed, pins.scenario_id)
 
 
+def engine_run_id(seed: int, parameter_hash: str, manifest_fingerprint: str, scenario_id: str) -> str:
+    """hex32 of the world's tokens joined by `|`: a world that is made again has the same run id, and none of its outputs depends on it."""
+    return _hex(seed, parameter_hash, manifest_fingerprint, scenario_id)[:32]
+
+
 def oracle_pack_id(world_key: Mapping[str, str | int], engine_release: str, catalogue_digest: str, gate_map_digest: str) -> str:
-    """sha256 hex of a generated pack: its world, the release that made it, and the sha256 of its two interface documents."""
+    """sha256 hex of a pack: its world, the release that made it, and the sha256 of its two interface documents."""
     names = ("manifest_fingerprint", "parameter_hash", "scenario_id", "seed")
     return _hex(*(world_key[name] for name in names), engine_release, catalogue_digest, gate_map_digest)
 

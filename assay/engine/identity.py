@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 from assay.contracts.canonical import hex64
+from assay.contracts.ids import engine_run_id
 
 #: order of the tokens in every path where several appear
 TOKENS = ("seed", "parameter_hash", "manifest_fingerprint", "scenario_id", "run_id", "utc_day")
@@ -25,8 +25,8 @@ class WorldIdentity:
 
     @property
     def run_id(self) -> str:
-        """32 hex digits of sha256 over the other tokens: a world that is made again has the same run id. No output depends on it."""
-        return hashlib.sha256("|".join(self.tokens().values()).encode()).hexdigest()[:32]
+        """The engine's run id of this world."""
+        return engine_run_id(self.seed, self.parameter_hash, self.manifest_fingerprint, self.scenario_id)
 
     def tokens(self) -> dict[str, str]:
         """Token → its text in a path."""

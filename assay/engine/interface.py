@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from assay.contracts.gates import stated
 from assay.engine.output import Column, Output
 from assay.engine.segment import Segment
 
@@ -58,24 +59,11 @@ def _column(column: Column) -> dict[str, Any]:
 
 
 def _gate(segment: Segment, segments: Sequence[Segment]) -> dict[str, Any]:
-    gate = segment.gate
     root = f"data/layer{segment.layer}/{segment.segment_id}/validation/manifest_fingerprint={{manifest_fingerprint}}"
     return {
         "gate_id": segment.gate_id,
         "scope": "fingerprint",
-        "validation_bundle_root": root,
-        "passed_flag_path": f"{root}/_passed.flag",
-        "index_path": f"{root}/{gate.index_name}",
-        "verification_method": {
-            "kind": gate.name,
-            "digest_field": gate.digest_field,
-            "flag": "json" if gate.json_flag else "text",
-            "list": gate.list_name or "array",
-            "ordering": "ascii_lex" if gate.lexical else "index_order",
-            "paths_relative_to": "pack_root" if gate.pack_paths else "bundle_root",
-            "includes_index": gate.whole,
-            "members": gate.members,
-        },
+        **stated(segment.gate, root),
         "upstream_gate_dependencies": [one.gate_id for one in segments if one.segment_id in segment.upstream],
         "authorizes_outputs": [output.output_id for output in segment.outputs],
         "required_by_components": _REQUIRED_BY,

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 from oracles.examples import Example, examples
+from small_worlds import reseal_document, small_world
 
 from assay.app.oracle.mapping import parse_mapping, shipped_mappings
-from assay.app.oracle.sealed_world import WorldManifest, open_world
-from assay.app.stores.objects import DirectoryStore
+from assay.app.oracle.sealed_world import open_world
+from assay.app.oracle.world_manifest import WorldManifest
 from assay.codecs.audit_segment import MAGIC, read_segment
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
@@ -51,11 +52,10 @@ def test_a_manifest_is_written_as_its_schema_says(example: Example) -> None:
 @pytest.mark.parametrize("example", REFUSED["sealed_world"], ids=str)
 def test_a_world_with_a_bad_manifest_is_not_opened(tmp_path: Path, example: Example) -> None:
     """For the reason of the example."""
-    store, root = DirectoryStore(tmp_path), "oracle/" + "a" * 64
-    store.create(f"{root}/_oracle_pack_manifest.json", json.dumps(example.value).encode())
-    store.create(f"{root}/_SEALED.json", b'{"seal_status": "SEALED_OK"}')
+    world = small_world(tmp_path)
+    reseal_document(world, example.value)
     with pytest.raises(Stop) as refused:
-        open_world(store, "a" * 64)
+        open_world(world.store, world.manifest.manifest_fingerprint)
     assert refused.value.reason is example.reason
 
 

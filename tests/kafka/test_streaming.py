@@ -24,7 +24,7 @@ from assay.app.bus.topics import create_topics
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
-from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.run.directory import Run
 from assay.app.runner.scenario_runner import run_scenario
 from assay.app.stores.objects import DirectoryStore
@@ -179,8 +179,9 @@ def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, pr
     assert len(payments) == ROWS
     assert finished == {0, 1, 2}
     labels, finished = _on_topic(run, "FP_BUS_LABELS_EVENTS_V1")
-    world = json.loads(run.store.read(f"oracle/{run.config.manifest_fingerprint}/_oracle_pack_manifest.json"))
-    assert len(labels) == world["truth_summary"]["emitted"]
+    summary = open_world(run.store, run.config.manifest_fingerprint).manifest.truth_summary
+    assert summary is not None
+    assert len(labels) == summary.emitted
     assert finished == {0}
     assert _on_topic(run, "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1") == (Counter(), {0, 1, 2})
 

@@ -23,7 +23,7 @@ from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.screen import Screen, say_json
 from assay.app.settings import load_settings
-from assay.app.stores.objects import DirectoryStore
+from assay.app.stores.places import store_of
 from assay.contracts import instants
 from assay.contracts.exit_codes import DONE
 
@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
 def import_file(
     file: Annotated[Path, typer.Argument(help="a .csv, .tsv, .jsonl or .parquet file of payments, or a folder of .parquet files")],
     mapping: Annotated[str, typer.Option(help=f"a YAML file, or one of: {', '.join(shipped_mappings())}")],
-    out: Annotated[Path, typer.Option(help="root folder of the object store")],
+    out: Annotated[str, typer.Option(help="root of the object store: a folder, or s3://bucket/prefix")],
     quarantine_rows: Annotated[
         Path | None, typer.Option(help="a new .jsonl file: rows at fault are set aside there instead of refusing the file")
     ] = None,
@@ -63,7 +63,7 @@ def import_file(
     def step(what: str, done: int, total: int) -> None:
         console.print(f"  {time.monotonic() - started_s:6.1f} s  {what} ({done} of {total} steps)", highlight=False)
 
-    world = import_world(file, load_mapping(mapping), DirectoryStore(out), time.time_ns() // 1_000, step, quarantine_rows)
+    world = import_world(file, load_mapping(mapping), store_of(out), time.time_ns() // 1_000, step, quarantine_rows)
     if as_json:
         say_json(world_facts(world))
         return
@@ -110,13 +110,13 @@ def sample_file(
 @app.command("check", short_help="check a generated pack, or an imported world")
 def check(
     world: Annotated[str, typer.Argument(help="folder or s3://bucket/prefix of a generated pack; with --store, a manifest_fingerprint")],
-    store: Annotated[Path | None, typer.Option(help="root folder of the object store of an imported world")] = None,
+    store: Annotated[str | None, typer.Option(help="object store of an imported world: folder or s3://bucket/prefix")] = None,
     output: Annotated[list[str] | None, typer.Option(help="an output of a pack to check; may be given again (default: all)")] = None,
     *,
     allow_unsealed: Annotated[bool, typer.Option("--allow-unsealed", help="a pack without a seal is a warning")] = False,
     as_json: JsonOption = False,
 ) -> int:
-    """Check seal, gates, digests and locators of a generated pack, or seal, digests, row counts and order of an imported world.
+    """Check seal, gates, digests and locators of a pack. With --store: also that the rows of an imported world are those of its manifest.
 
     A check of all outputs of a pack that finds nothing writes _ORACLE_CHECK_PASS.json into it.
 
@@ -127,7 +127,7 @@ def check(
     if output or allow_unsealed:
         raise typer.BadParameter("--output and --allow-unsealed are for generated packs, --store is for imported worlds")
     console = Screen(stderr=as_json)
-    found = open_world(DirectoryStore(store), world)
+    found = open_world(store_of(store), world)
     parts = len(found.manifest.stream_view) + len(found.manifest.truth)
     with ProgressLine("checked parts", parts, console, time.monotonic, pace=pace_of(load_settings())) as line:
         for done, _ in enumerate(found.verify(), start=1):

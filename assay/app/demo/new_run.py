@@ -14,8 +14,9 @@ from assay.app.bus.rights import grant
 from assay.app.bus.topics import claim_namespace, create_topics
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.oracle import mapping
-from assay.app.oracle.sealed_world import SealedWorld, WorldManifest
+from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.oracle.unnamed import rows_without
+from assay.app.oracle.world_manifest import WorldManifest
 from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
 from assay.app.run.directory import Run, RunConfig

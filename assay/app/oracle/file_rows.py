@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from assay.app.oracle.sealed_world import SealedWorld, WorldPart
+from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.oracle.world_manifest import WorldPart
 
 _ID, _TS = "event_id", "ts_us"
 

@@ -17,12 +17,15 @@ from assay.app.oracle.reading import over_file, read_input
 from assay.app.oracle.refusing import ROW
 from assay.app.oracle.row_faults import all_of, sound_rows
 from assay.app.oracle.row_filters import taken_rows
-from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document, world_root
+from assay.app.oracle.sealed_world import SealedWorld, open_world, world_root
 from assay.app.oracle.set_aside import counts_of, refuse_aside_file, write_aside
 from assay.app.oracle.source_order import source_order
 from assay.app.oracle.world_claims import ROW_ORDER, claims, ids_of, known_truth
 from assay.app.oracle.world_identity import MANIFEST_VERSION
+from assay.app.oracle.world_manifest import WorldManifest, WorldPart
+from assay.app.oracle.world_pack import write_pack
 from assay.app.progress import unseen
+from assay.app.stores.below import StoreBelow
 from assay.app.stores.objects import ObjectStore
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -61,7 +64,7 @@ def import_world(
     if aside is not None:
         write_aside(aside, path, mapping.form, faults)
     view = world.select("event_id", *(name for name in checked.columns if not name.startswith("truth.")))
-    sealed = _seal(store, claimed, view, known_truth(world) if mapping.truth else None)
+    sealed = _seal(store, claimed, view, known_truth(world) if mapping.truth else None, now_us)
     progress("sealed", 5, 5)
     return sealed
 
@@ -77,7 +80,7 @@ def _checked(rows: pl.DataFrame, whole: pl.DataFrame, mapping: Mapping, now_us: 
     return pl.concat([live, labels], how="horizontal")
 
 
-def _seal(store: ObjectStore, claimed: dict[str, Any], view: pl.DataFrame, truth: pl.DataFrame | None) -> SealedWorld:
+def _seal(store: ObjectStore, claimed: dict[str, Any], view: pl.DataFrame, truth: pl.DataFrame | None, now_us: int) -> SealedWorld:
     fingerprint = claimed["manifest_fingerprint"]
     try:
         return open_world(store, fingerprint)
@@ -88,9 +91,8 @@ def _seal(store: ObjectStore, claimed: dict[str, Any], view: pl.DataFrame, truth
     stream_parts = _write_parts(store, root, "stream_view", view)
     truth_parts = [] if truth is None else _write_parts(store, root, "truth", truth)
     manifest = WorldManifest(version=MANIFEST_VERSION, **claimed, stream_view=stream_parts, truth=truth_parts)
-    store.replace(f"{root}/_oracle_pack_manifest.json", manifest.to_bytes())
-    store.replace(f"{root}/_SEALED.json", seal_document(manifest))  # a seal that cannot be read is no seal: it is written again
-    return SealedWorld(store, manifest)
+    write_pack(StoreBelow(store, root), manifest, now_us)
+    return open_world(store, fingerprint)
 
 
 def _write_parts(store: ObjectStore, root: str, folder: str, frame: pl.DataFrame) -> list[WorldPart]:

@@ -1,110 +1,41 @@
-"""A sealed world in the object store: what its manifest says, and the checks before anybody reads it.
+"""A sealed world of somebody's payments: a pack with one gate, and the checks before anybody reads it.
 
 Below `oracle/<manifest_fingerprint>/`: `stream_view/part-NNNNNN.parquet` (ids and live columns, by time and the order of the source),
-`truth/part-NNNNNN.parquet` (labels apart), `_oracle_pack_manifest.json`, and `_SEALED.json`, which is written last.
+`truth/part-NNNNNN.parquet` (labels apart), the bundle of the gate with `world_manifest.json`, and the documents of a pack.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
-import json
 from collections.abc import Iterator, Sequence
-from typing import Annotated, Any
+from contextlib import contextmanager
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, ValidationError, model_serializer
+from pydantic import ValidationError
 
+from assay.app.oracle.import_interface import GATE_ID
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.world_claims import claims, differing, ids_of, stored_rows
 from assay.app.oracle.world_identity import MANIFEST_VERSION, manifest_fingerprint
+from assay.app.oracle.world_manifest import WorldManifest, WorldPart
+from assay.app.oracle.world_pack import WORLD_MANIFEST, bundle_root, locators
+from assay.app.pack.sealed_pack import PackPart, SealedPack, open_pack
+from assay.app.stores.below import StoreBelow
 from assay.app.stores.objects import ObjectStore
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-SEALED_OK = "SEALED_OK"
-_MANIFEST = "_oracle_pack_manifest.json"
 _REIMPORT = "Remove the world's folder and import it again from its input file; a sealed world is never repaired."
-
-
-class WorldPart(BaseModel):
-    """One object of a world: its key below the world, rows, digest, first and last time (µs)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    key: str
-    rows: int
-    sha256: str
-    min_ts_us: int
-    max_ts_us: int
-
-
-class TruthSummary(BaseModel):
-    """How truth is told: which labels become assertions, after which delay (None: each has a time of its own)."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    rows: int
-    positives: int
-    emitted: int
-    emit: str
-    source: str
-    delay_us: int | None
-
-
-class WorldManifest(BaseModel):
-    """What a world consists of. `rows` is the denominator of every later count.
-
-    `set_aside`: code → rows of the file that are not part of the world. A world of all rows does not speak of it.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    version: str
-    oracle_pack_id: str
-    manifest_fingerprint: str
-    parameter_hash: str
-    scenario_id: str
-    seed: int
-    output_id: str
-    mapping: dict[str, Any]
-    rows: int
-    min_ts_us: int
-    max_ts_us: int
-    entities: list[str]
-    attributes: list[str]
-    currencies: list[str]
-    kinds: dict[str, int]
-    column_digests: dict[str, str]
-    stream_view: list[WorldPart]
-    truth: list[WorldPart]
-    truth_summary: TruthSummary | None
-    set_aside: Annotated[dict[Reason, Annotated[int, Field(ge=1)]], Field(min_length=1)] | None = None
-
-    @model_serializer(mode="wrap")
-    def _as_sealed(self, written: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        document: dict[str, Any] = written(self)
-        return document if self.set_aside else {name: value for name, value in document.items() if name != "set_aside"}
-
-    @property
-    def aside(self) -> dict[str, int]:
-        """Code → rows that were set aside at import."""
-        return {reason.value: count for reason, count in (self.set_aside or {}).items()}
-
-    def to_bytes(self) -> bytes:
-        """The manifest as it stands in the store."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, indent=1).encode() + b"\n"
-
-    @property
-    def digest(self) -> str:
-        """sha256 hex of the manifest's bytes."""
-        return hashlib.sha256(self.to_bytes()).hexdigest()
 
 
 class SealedWorld:
     """A world that is sealed and whose manifest is consistent; `verify` also recomputes everything it says from the rows."""
 
-    def __init__(self, store: ObjectStore, manifest: WorldManifest) -> None:
+    def __init__(self, store: ObjectStore, pack: SealedPack, manifest: WorldManifest) -> None:
         self.store = store
         self.manifest = manifest
         self.root = world_root(manifest.manifest_fingerprint)
+        self.pack = pack
 
     def stream_part(self, part: WorldPart) -> pl.DataFrame:
         """Live rows of one part, each with its event id and the id it has in the file. Raises Stop(OBJECT_MISSING, DIGEST_MISMATCH)."""
@@ -154,19 +85,18 @@ class SealedWorld:
             same_ids = rows["event_id"].equals(ids_of(rows["source_id"], self.manifest.manifest_fingerprint, mapping))
         except (ValueError, TypeError, pl.exceptions.PolarsError) as error:
             what = f"the stored rows are not of the manifest's form: {str(error).splitlines()[0]}"
-            raise self._refusal(Reason.MANIFEST_MISMATCH, what, _MANIFEST) from None
+            raise self._refusal(Reason.MANIFEST_MISMATCH, what, self._manifest_key) from None
         wrong = differing(self.manifest.model_dump(mode="json"), found) or ("" if same_ids else "event ids")
         if wrong:
-            raise self._refusal(Reason.MANIFEST_MISMATCH, f"the stored rows do not have the manifest's {wrong}", _MANIFEST)
+            raise self._refusal(Reason.MANIFEST_MISMATCH, f"the stored rows do not have the manifest's {wrong}", self._manifest_key)
 
     def _frame(self, part: WorldPart) -> pl.DataFrame:
-        return pl.read_parquet(io.BytesIO(self._checked(part)))
+        with _below(self.root):
+            return pl.read_parquet(io.BytesIO(self.pack.read(PackPart(part.key, part.rows, part.sha256))))
 
-    def _checked(self, part: WorldPart) -> bytes:
-        data = _read(self.store, f"{self.root}/{part.key}")
-        if hashlib.sha256(data).hexdigest() != part.sha256:
-            raise self._refusal(Reason.DIGEST_MISMATCH, "the part is not the one that was sealed", part.key)
-        return data
+    @property
+    def _manifest_key(self) -> str:
+        return f"{bundle_root(self.manifest.manifest_fingerprint)}/{WORLD_MANIFEST}"
 
     def _refusal(self, reason: Reason, what: str, key: str) -> Stop:
         return Stop(reason, what, where=f"{self.root}/{key}", remedy=_REIMPORT)
@@ -175,12 +105,6 @@ class SealedWorld:
 def world_root(fingerprint: str) -> str:
     """Key prefix of a world."""
     return f"oracle/{fingerprint}"
-
-
-def seal_document(manifest: WorldManifest) -> bytes:
-    """`_SEALED.json`: which pack is sealed, and the digest of its manifest."""
-    seal = {"version": manifest.version, "oracle_pack_id": manifest.oracle_pack_id, "manifest_sha256": manifest.digest}
-    return json.dumps({**seal, "seal_status": SEALED_OK}, sort_keys=True, indent=1).encode() + b"\n"
 
 
 def find_world(store: ObjectStore, fingerprint: str) -> SealedWorld | None:
@@ -194,60 +118,59 @@ def find_world(store: ObjectStore, fingerprint: str) -> SealedWorld | None:
 
 
 def open_world(store: ObjectStore, fingerprint: str) -> SealedWorld:
-    """Open a world by the fingerprint of its manifest.
+    """Open a world by the fingerprint of its manifest, after its seal and its gate were verified.
 
-    Raises Stop: PACK_NOT_FOUND, PACK_NOT_SEALED, PACK_MANIFEST_INVALID, MANIFEST_MISMATCH.
+    Raises Stop: PACK_NOT_FOUND, PACK_NOT_SEALED, PACK_SEALED_FAILED, PACK_MANIFEST_INVALID, REQUIRED_GATE_RECEIPT_MISSING,
+    GATE_EVIDENCE_MISMATCH, OBJECT_MISSING, DIGEST_MISMATCH, MANIFEST_MISMATCH.
     """
     root = world_root(fingerprint)
     if next(iter(store.keys(root)), None) is None:
         raise Stop(Reason.PACK_NOT_FOUND, f"there is no world {fingerprint}", where=root, remedy="Import it with `assay oracle import`.")
-    try:
-        seal = json.loads(store.read(f"{root}/_SEALED.json"))
-        status = seal.get("seal_status")
-    except (FileNotFoundError, ValueError, AttributeError):
-        status = None
-    if status != SEALED_OK:
-        raise Stop(
-            Reason.PACK_NOT_SEALED,
-            f"the world has no valid seal (seal_status {status})",
-            where=f"{root}/_SEALED.json",
-            remedy="Run the import again; it goes on where it was cut off.",
-        )
-    manifest = _manifest(store, root)
-    _check_manifest(manifest, fingerprint, seal, root)
-    return SealedWorld(store, manifest)
+    with _below(root):
+        pack = open_pack(StoreBelow(store, root))
+        manifest = _manifest(pack, fingerprint)
+        _check_manifest(pack, manifest, fingerprint)
+    return SealedWorld(store, pack, manifest)
 
 
-def _manifest(store: ObjectStore, root: str) -> WorldManifest:
-    key = f"{root}/{_MANIFEST}"
+@contextmanager
+def _below(root: str) -> Iterator[None]:
+    """A store may hold many worlds: a refusal names the world's object in it, and says how such a world comes back."""
     try:
-        manifest = WorldManifest.model_validate_json(_read(store, key))
+        yield
+    except Stop as stop:
+        cut_off = stop.reason in (Reason.PACK_NOT_FOUND, Reason.PACK_NOT_SEALED)
+        reason = Reason.PACK_NOT_SEALED if cut_off else stop.reason
+        remedy = "Run the import again; it goes on where it was cut off." if cut_off else _REIMPORT
+        raise Stop(reason, stop.what, where=f"{root}/{stop.where}", remedy=remedy) from None
+
+
+def _manifest(pack: SealedPack, fingerprint: str) -> WorldManifest:
+    key = f"{bundle_root(fingerprint)}/{WORLD_MANIFEST}"
+    pack.listed(GATE_ID)  # verified before anything of the bundle is read
+    try:
+        manifest = WorldManifest.model_validate_json(pack.store.read(key))
+    except FileNotFoundError:
+        raise Stop(Reason.GATE_EVIDENCE_MISMATCH, "the gate's bundle does not hold the world's manifest", where=key) from None
     except ValidationError as error:
-        what = f"the manifest is not valid: {error.errors()[0]['msg']}"
-        raise Stop(Reason.PACK_MANIFEST_INVALID, what, where=key, remedy=_REIMPORT) from None
+        raise Stop(Reason.PACK_MANIFEST_INVALID, f"the manifest is not valid: {error.errors()[0]['msg']}", where=key) from None
     if manifest.version != MANIFEST_VERSION:
         what = f"the world is of version {manifest.version}, this release reads {MANIFEST_VERSION}"
-        raise Stop(Reason.PACK_MANIFEST_INVALID, what, where=key, remedy=_REIMPORT)
+        raise Stop(Reason.PACK_MANIFEST_INVALID, what, where=key)
     return manifest
 
 
-def _check_manifest(manifest: WorldManifest, fingerprint: str, seal: dict[str, Any], root: str) -> None:
+def _check_manifest(pack: SealedPack, manifest: WorldManifest, fingerprint: str) -> None:
     computed = manifest_fingerprint(manifest.rows, manifest.column_digests, manifest.parameter_hash, manifest.aside)
     truth = manifest.truth_summary
     found = {
         "the fingerprint of its content": computed == manifest.manifest_fingerprint == fingerprint,
         "the number of rows of its parts": sum(part.rows for part in manifest.stream_view) == manifest.rows,
         "the number of labels of its parts": sum(part.rows for part in manifest.truth) == (truth.rows if truth else 0),
-        "the manifest that was sealed": seal.get("manifest_sha256") == manifest.digest,
+        "the pack that was sealed": (pack.identity.pack_id, pack.identity.world_key) == (manifest.oracle_pack_id, manifest.world_key),
+        "the locators of its gate": pack.listed(GATE_ID) == list(locators(manifest)),
     }
     for name, equal in found.items():
         if not equal:
-            where = f"{root}/{_MANIFEST}"
-            raise Stop(Reason.MANIFEST_MISMATCH, f"the manifest does not agree with {name}", where=where, remedy=_REIMPORT)
-
-
-def _read(store: ObjectStore, key: str) -> bytes:
-    try:
-        return store.read(key)
-    except FileNotFoundError:
-        raise Stop(Reason.OBJECT_MISSING, "an object of the world is missing", where=key, remedy=_REIMPORT) from None
+            where = f"{bundle_root(fingerprint)}/{WORLD_MANIFEST}"
+            raise Stop(Reason.MANIFEST_MISMATCH, f"the manifest does not agree with {name}", where=where)

@@ -7,9 +7,12 @@ from typing import Any
 
 import polars as pl
 
+from assay.app.oracle.import_interface import digests as interface_digests
+from assay.app.oracle.import_interface import documents
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.mapping_truth import Truth
-from assay.app.oracle.world_identity import column_digests, event_ids, manifest_fingerprint, oracle_pack_id
+from assay.app.oracle.world_identity import RELEASE, column_digests, event_ids, manifest_fingerprint
+from assay.contracts.ids import oracle_pack_id
 
 #: the order of a world's rows: how they are digested, stored and streamed
 ROW_ORDER = ("ts_us", "source_order")
@@ -23,6 +26,8 @@ def claims(rows: pl.DataFrame, mapping: Mapping, set_aside: dict[str, int]) -> d
     """
     digests = column_digests(rows)
     fingerprint = manifest_fingerprint(len(rows), digests, mapping.digest, set_aside)
+    key: dict[str, str | int] = {"manifest_fingerprint": fingerprint, "parameter_hash": mapping.digest}
+    key |= {"scenario_id": mapping.scenario_id, "seed": mapping.seed}
     return {  # what follows from others stands behind them
         "mapping": mapping.document(),
         "parameter_hash": mapping.digest,
@@ -40,7 +45,7 @@ def claims(rows: pl.DataFrame, mapping: Mapping, set_aside: dict[str, int]) -> d
         "truth_summary": _summary(rows, mapping.truth),
         **({"set_aside": set_aside} if set_aside else {}),
         "manifest_fingerprint": fingerprint,
-        "oracle_pack_id": oracle_pack_id(fingerprint, mapping.digest, mapping.scenario_id, mapping.seed),
+        "oracle_pack_id": oracle_pack_id(key, RELEASE, *interface_digests(documents(mapping.output_id, digests))),
     }
 
 

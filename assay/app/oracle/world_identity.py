@@ -11,7 +11,7 @@ import polars as pl
 from assay.contracts.canonical import hex64
 
 MANIFEST_VERSION = "v2"
-RELEASE = "assay-import-v2"
+RELEASE = "assay-import-v3"
 
 
 def column_digest(series: pl.Series) -> str:
@@ -38,11 +38,6 @@ def manifest_fingerprint(rows: int, digests: Mapping[str, str], mapping_digest: 
     """sha256 hex over what a world consists of: number of rows, column digests, mapping, and rows that were set aside, if any were."""
     parts = {"version": MANIFEST_VERSION, "rows": rows, "column_digests": dict(digests), "mapping_digest": mapping_digest}
     return hex64({**parts, "set_aside": dict(set_aside)} if set_aside else parts)
-
-
-def oracle_pack_id(manifest_fingerprint: str, parameter_hash: str, scenario_id: str, seed: int) -> str:
-    """sha256 hex of `mf|ph|scenario_id|seed|release`."""
-    return hashlib.sha256("|".join((manifest_fingerprint, parameter_hash, scenario_id, str(seed), RELEASE)).encode()).hexdigest()
 
 
 def event_ids(

@@ -71,6 +71,17 @@ class SealedPack:
             raise Stop(Reason.OUTPUT_MISSING, f"no gate lists a file of {output.output_id}", where=CATALOGUE, remedy=_AGAIN)
         return sorted(found, key=lambda part: part.path)
 
+    def listed(self, gate_id: str) -> list[dict[str, Any]]:
+        """What the bundle of a gate lists, after the gate was verified: locator, part and rows of each file.
+
+        Raises Stop(REQUIRED_GATE_RECEIPT_MISSING, GATE_EVIDENCE_MISMATCH).
+        """
+        gate = self.interface.gates.get(gate_id)
+        if gate is None:
+            what = f"the gate map has no {gate_id}"
+            raise Stop(Reason.REQUIRED_GATE_RECEIPT_MISSING, what, where=GATE_MAP, remedy=_AGAIN)
+        return self._verified(gate)
+
     def read(self, part: PackPart) -> bytes:
         """The bytes of a file. Raises Stop(OBJECT_MISSING, DIGEST_MISMATCH)."""
         try:

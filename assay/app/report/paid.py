@@ -9,7 +9,8 @@ import polars as pl
 
 from assay.app.bus.topic_reader import read_records
 from assay.app.oracle.mapping import Mapping as FileMapping
-from assay.app.oracle.sealed_world import SealedWorld, WorldPart, find_world
+from assay.app.oracle.sealed_world import SealedWorld, find_world
+from assay.app.oracle.world_manifest import WorldPart
 from assay.app.run.directory import Run
 from assay.codecs.single_object import unpack
 from assay.contracts.currencies import amount_text

@@ -21,7 +21,7 @@ from assay.contracts.reasons import Reason
 
 #: the number of the layout of a run: the files of its directory, its journals, its topics. It goes up when a version of assay cannot
 #: go on with the runs of the one before. A `run.json` without a number is of layout 1.
-RUN_LAYOUT = 3
+RUN_LAYOUT = 4
 
 
 #: fields that came after runs had digests

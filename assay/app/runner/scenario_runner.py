@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from assay.app.bus.publisher import Publisher
-from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world
+from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.world_manifest import WorldManifest, WorldPart
 from assay.app.progress import unseen
 from assay.app.run.directory import RunConfig
 from assay.app.runner import signals

@@ -122,7 +122,7 @@ def altered_view(folder: Path) -> list[str | Path]:
 
 def altered_manifest(folder: Path) -> list[str | Path]:
     root, check = sealed(folder)
-    path = root / "_oracle_pack_manifest.json"
+    path = next(root.glob("validation/*/world_manifest.json"))
     document = json.loads(path.read_text())
     document["rows"] += 1
     path.chmod(0o644)
@@ -198,7 +198,7 @@ MISTAKES = [
     Mistake(broken_minor_unit, 65, "AMOUNT_NOT_WHOLE_MINOR_UNIT", "amount"),
     Mistake(same_id_twice, 65, "INPUT_ID_DUPLICATE", "id"),
     Mistake(altered_view, 70, "DIGEST_MISMATCH", "part-000000.parquet"),
-    Mistake(altered_manifest, 70, "MANIFEST_MISMATCH", "_oracle_pack_manifest.json"),
+    Mistake(altered_manifest, 70, "GATE_EVIDENCE_MISMATCH", "validation"),
     Mistake(missing_part, 70, "OBJECT_MISSING", "part-000000.parquet"),
     Mistake(no_run, 66, "RUN_MISSING", "run.json"),
     Mistake(a_mistyped_run, 66, "RUN_MISSING", "platform_20260101T000001Z"),

@@ -15,7 +15,8 @@ from simulated_worlds import run, small_world
 
 from assay.agents.step import Chunk
 from assay.app.export.payments import FilePayments, PostedPayments
-from assay.app.oracle.sealed_world import SealedWorld, WorldPart
+from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.oracle.world_manifest import WorldPart
 from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack, unpack
 
@@ -27,7 +28,7 @@ class InParts(SealedWorld):
         whole = world.stream_part(world.manifest.stream_view[0])
         self._pieces = {f"{first}": whole.slice(first, rows) for first in range(0, len(whole), rows)}
         parts = [self._part(key, piece["ts_us"]) for key, piece in self._pieces.items()]
-        super().__init__(world.store, world.manifest.model_copy(update={"stream_view": parts}))
+        super().__init__(world.store, world.pack, world.manifest.model_copy(update={"stream_view": parts}))
         self.read = list[str]()
 
     @staticmethod

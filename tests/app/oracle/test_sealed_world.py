@@ -11,17 +11,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from small_worlds import ROWS, small_world
+from small_worlds import ROWS, manifest_key, reseal, reseal_document, small_world
 
-from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, WorldPart, open_world, seal_document
+from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.world_manifest import WorldManifest, WorldPart
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-
-
-def _reseal(world: SealedWorld, manifest: WorldManifest) -> None:
-    """What somebody would do who alters a world and its digests too."""
-    world.store.replace(f"{world.root}/_oracle_pack_manifest.json", manifest.to_bytes())
-    world.store.replace(f"{world.root}/_SEALED.json", seal_document(manifest))
 
 
 def _flip_a_byte(world: SealedWorld, folder: str) -> None:
@@ -42,14 +37,14 @@ def _rewrite(change: Callable[[pl.DataFrame], pl.DataFrame], folder: str = "stre
         world.store.replace(key, buffer.getvalue())
         span = {"rows": len(frame), "min_ts_us": frame["ts_us"].min(), "max_ts_us": frame["ts_us"].max()}
         part = parts[0].model_copy(update={**span, "sha256": hashlib.sha256(buffer.getvalue()).hexdigest()})
-        _reseal(world, world.manifest.model_copy(update={folder: [part, *parts[1:]]}))
+        reseal(world, world.manifest.model_copy(update={folder: [part, *parts[1:]]}))
 
     return rewrite
 
 
 def _claim(**other: object) -> Callable[[SealedWorld], None]:
     """A manifest that says something else."""
-    return lambda world: _reseal(world, WorldManifest.model_validate({**world.manifest.model_dump(), **other}))
+    return lambda world: reseal(world, WorldManifest.model_validate({**world.manifest.model_dump(), **other}))
 
 
 def _claim_other_truth(world: SealedWorld) -> None:
@@ -82,6 +77,17 @@ def _replace(name: str, change: Callable[[dict[str, object]], dict[str, object]]
     return replace
 
 
+def _of_seed_9(held: dict[str, object]) -> dict[str, object]:
+    key = held["world_key"]
+    assert isinstance(key, dict)
+    return {**held, "world_key": {**key, "seed": 9}}
+
+
+def _document(world: SealedWorld) -> dict[str, object]:
+    document: dict[str, object] = json.loads(world.store.read(manifest_key(world)))
+    return document
+
+
 def _claim_other_times(folder: str) -> Callable[[SealedWorld], None]:
     def claim(world: SealedWorld) -> None:
         parts: list[WorldPart] = getattr(world.manifest, folder)
@@ -103,18 +109,27 @@ def _verify(world: SealedWorld) -> None:
         (_rewrite(lambda rows: pl.concat([rows.head(1), rows.head(3)])), Reason.STREAM_VIEW_UNSORTED, "stream_view/part-000000.parquet"),
         (_remove("stream_view"), Reason.OBJECT_MISSING, "stream_view/part-000000.parquet"),
         (_remove("truth"), Reason.OBJECT_MISSING, "truth/part-000000.parquet"),
-        (_remove("_oracle_pack_manifest"), Reason.OBJECT_MISSING, "_oracle_pack_manifest.json"),
+        (_remove("run_receipt.json"), Reason.PACK_NOT_SEALED, "run_receipt.json"),
+        (_remove("_oracle_pack_manifest"), Reason.PACK_NOT_SEALED, "_oracle_pack_manifest.json"),
         (_remove("_SEALED"), Reason.PACK_NOT_SEALED, "_SEALED.json"),
-        (_replace("_SEALED.json", lambda seal: {**seal, "seal_status": "SEALED_FAILED"}), Reason.PACK_NOT_SEALED, "_SEALED.json"),
-        (_replace("_SEALED.json", lambda seal: {**seal, "manifest_sha256": "0" * 64}), Reason.MANIFEST_MISMATCH, "_oracle_pack_manifest"),
-        (_replace("_oracle_pack_manifest.json", lambda held: {**held, "seed": 9}), Reason.MANIFEST_MISMATCH, "_oracle_pack_manifest"),
-        (_replace("_oracle_pack_manifest.json", lambda held: {"rows": 1}), Reason.PACK_MANIFEST_INVALID, "_oracle_pack_manifest"),
+        (_remove("engine_outputs.catalogue"), Reason.OBJECT_MISSING, "interface/engine_outputs.catalogue.yaml"),
+        (_remove("engine_gates.map"), Reason.OBJECT_MISSING, "interface/engine_gates.map.yaml"),
+        (_remove("_passed.flag"), Reason.REQUIRED_GATE_RECEIPT_MISSING, "validation/"),
+        (_remove("world_manifest.json"), Reason.REQUIRED_GATE_RECEIPT_MISSING, "validation/"),
+        (lambda world: _flip_a_byte(world, "world_manifest.json"), Reason.GATE_EVIDENCE_MISMATCH, "validation/"),
+        (lambda world: _flip_a_byte(world, "outputs.json"), Reason.GATE_EVIDENCE_MISMATCH, "validation/"),
+        (lambda world: _flip_a_byte(world, "engine_gates.map"), Reason.DIGEST_MISMATCH, "interface/engine_gates.map.yaml"),
+        (_replace("_SEALED.json", lambda seal: {**seal, "seal_status": "SEALED_FAILED"}), Reason.PACK_SEALED_FAILED, "_SEALED.json"),
+        (_replace("_SEALED.json", lambda seal: {**seal, "oracle_pack_id": "0" * 64}), Reason.PACK_MANIFEST_INVALID, "_oracle_pack"),
+        (_replace("_oracle_pack_manifest.json", _of_seed_9), Reason.MANIFEST_MISMATCH, "world_manifest.json"),
+        (lambda world: reseal_document(world, {"rows": 1}), Reason.PACK_MANIFEST_INVALID, "world_manifest.json"),
         (
-            _replace("_oracle_pack_manifest.json", lambda held: {**held, "version": "v1"}),
+            lambda world: reseal_document(world, {**_document(world), "version": "v1"}),
             Reason.PACK_MANIFEST_INVALID,
-            "_oracle_pack_manifest",
+            "world_manifest.json",
         ),
-        (_claim(rows=5), Reason.MANIFEST_MISMATCH, "_oracle_pack_manifest"),
+        (lambda world: reseal_document(world, {**_document(world), "stream_view": []}), Reason.MANIFEST_MISMATCH, "world_manifest.json"),
+        (_claim(rows=5), Reason.MANIFEST_MISMATCH, "world_manifest.json"),
         (_claim_other_times("stream_view"), Reason.MANIFEST_MISMATCH, "stream_view/part-000000.parquet"),
         (_claim_other_times("truth"), Reason.MANIFEST_MISMATCH, "truth/part-000000.parquet"),
     ],
@@ -190,6 +205,6 @@ def test_order_is_checked_across_parts(tmp_path: Path, monkeypatch: pytest.Monke
     assert len(world.manifest.stream_view) == 4
     assert [part.rows for part in open_world(world.store, world.manifest.manifest_fingerprint).verify()] == [1] * 7
     backwards = world.manifest.model_copy(update={"stream_view": world.manifest.stream_view[::-1]})
-    _reseal(world, backwards)
+    reseal(world, backwards)
     with pytest.raises(Stop, match="STREAM_VIEW_UNSORTED"):
         _verify(world)

@@ -13,11 +13,12 @@ import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from small_worlds import NOW_US, ROWS, mapping, write
+from small_worlds import NOW_US, ROWS, mapping, reseal, write
 
 from assay.app.cli import main
 from assay.app.oracle.importer import import_world
-from assay.app.oracle.sealed_world import SealedWorld, WorldManifest, open_world, seal_document
+from assay.app.oracle.sealed_world import SealedWorld, open_world
+from assay.app.oracle.world_manifest import WorldManifest
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts.errors import AssayError, Stop
 from assay.contracts.reasons import Reason
@@ -190,8 +191,7 @@ def test_a_world_without_some_rows_is_another_world_than_that_of_a_file_without_
 def test_the_number_of_rows_set_aside_cannot_be_changed_behind_the_seal(tmp_path: Path) -> None:
     world = imported(write(tmp_path / "in.parquet", ONE_BAD), tmp_path / "bad.jsonl")
     forged = WorldManifest.model_validate({**world.manifest.model_dump(), "set_aside": {"INPUT_VALUE_INVALID": 2}})
-    world.store.replace(f"{world.root}/_oracle_pack_manifest.json", forged.to_bytes())
-    world.store.replace(f"{world.root}/_SEALED.json", seal_document(forged))
+    reseal(world, forged)
     with pytest.raises(Stop, match="MANIFEST_MISMATCH"):
         open_world(world.store, world.manifest.manifest_fingerprint)
 
