@@ -11,6 +11,7 @@ from bank_worlds import bank, plan, rows
 from assay.engine.behaviour.campaign_document import Campaigns
 from assay.engine.behaviour.campaign_statistics import FIGURES, campaign_statistics
 from assay.engine.behaviour.document import Behaviour
+from assay.engine.behaviour.outputs import ENTITY_KINDS
 from assay.engine.scenario import DAY_US, Scenario
 
 DOCUMENT, SCENARIO = bank().parameters.of(Campaigns), bank().parameters.of(Scenario)
@@ -154,9 +155,16 @@ def test_figures_of_campaigns_lie_near_their_targets() -> None:
 def test_targets_name_each_planned_entity_of_a_campaign_once() -> None:
     targets, planned = rows("s3_campaign_targets_6B"), rows("s3_campaign_plan_6B")
     assert targets.n_unique() == len(targets)
-    for kind, column in (("DEVICE", "device_id"), ("MERCHANT", "merchant_id"), ("INSTRUMENT", "instrument_id")):
-        wanted = planned.select("campaign_id", pl.col(column).cast(pl.UInt64).alias("entity_id")).unique()
-        assert len(wanted.join(targets.filter(pl.col("entity_kind") == kind), on=["campaign_id", "entity_id"])) == len(wanted)
+    assert targets.equals(targets.sort("campaign_id", pl.col("entity_kind").cast(pl.Enum(ENTITY_KINDS)), "entity_id"))
+    columns = {
+        "ACCOUNT": ["account_id", "counterparty_account_id"],
+        **{kind: [f"{kind.lower()}_id"] for kind in ("DEVICE", "MERCHANT", "IP")},
+    }
+    for kind, names in columns.items():
+        ids = [planned.select("campaign_id", entity_id=pl.col(name).cast(pl.UInt64)) for name in names]
+        wanted = pl.concat(ids).drop_nulls().unique()
+        found = targets.filter(pl.col("entity_kind") == kind)
+        assert len(wanted.join(found, on=["campaign_id", "entity_id"])) == len(wanted) == len(found), kind
 
 
 def test_the_truth_graph_has_one_edge_for_each_campaign_flow() -> None:

@@ -33,7 +33,7 @@ def separation(values: Any, fraud: Any) -> float:
     """How far a column's order puts fraud from the other rows: the area under the curve of its ranks, over or under one half."""
     ranks = pl.Series(values).rank("average").to_numpy()
     of_fraud, others = ranks[fraud], int((~fraud).sum())
-    return abs((of_fraud.sum() - len(of_fraud) * (len(of_fraud) + 1) / 2) / (len(of_fraud) * others) - 0.5)
+    return float(abs((of_fraud.sum() - len(of_fraud) * (len(of_fraud) + 1) / 2) / (len(of_fraud) * others) - 0.5))
 
 
 def chance(fraud: Any) -> float:
