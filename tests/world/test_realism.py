@@ -20,7 +20,7 @@ from assay.app.world.difficulty import boosted_lift, merchant_lift, stump_recall
 from assay.app.world.generation import SEGMENTS
 from assay.app.world.measures import cramers_v, gini
 from assay.app.world.payments import write_payments
-from assay.app.world.words import words_of
+from assay.app.world.words import kind, words_of
 from assay.contracts.traffic_modes import BASELINE
 
 
@@ -128,6 +128,20 @@ def test_merchants_that_have_the_fraud_are_found() -> None:
     later = np.arange(rows) >= 12_000
     assert merchant_lift(bad, truth, later) > 10
     assert merchant_lift(bad, np.arange(rows) % 37 == 0, later) < 2
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("T_CARD_TESTING_BURST", "card testing"),
+        ("ATO", "account takeover"),
+        ("T_LAUNDERING_FAN_IN", "laundering, fan in"),
+        ("MULE_ACTIVITY", "laundering"),
+        ("T_REFUND_ABUSE", "refund abuse"),
+    ],
+)
+def test_codes_of_fraud_are_said_in_words(code: str, said: str) -> None:
+    assert kind(code) == said
 
 
 def test_the_scale_of_amounts_begins_where_amounts_are_and_counts_every_one() -> None:

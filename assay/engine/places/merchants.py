@@ -26,11 +26,8 @@ def outlet_catalogue(scene: Scene, _: int) -> Mapping[str, pl.DataFrame]:
     merchants = scene.parameters.of(Scale).merchants
     ids = np.sort(identifiers(scene.key("merchant_id"), merchants))
     unique("duplicate merchant id", pl.DataFrame({"merchant_id": ids}), ["merchant_id"], "outlet_catalogue")
-    to_mcc, to_demand = uniforms(scene.key("classes"), merchants)
-    to_channel, to_home = uniforms(scene.key("classes"), merchants, 1)
-    mcc = picks(to_mcc, running(_weights(places.mcc_classes, MCC_CLASSES)))
-    demand = _by_row(to_demand, mcc, [_weights(places.demand_classes[name], DEMAND_CLASSES) for name in MCC_CLASSES])
-    channel = _by_row(to_channel, demand, [_weights(places.channels[name], CHANNELS) for name in DEMAND_CLASSES])
+    channel, mcc, demand = classes(places, *uniforms(scene.key("classes"), merchants))
+    to_home, _ = uniforms(scene.key("classes"), merchants, 1)
     home = picks(to_home, where.home_ends())
     sizes = outlet_counts(places.outlets, *uniforms(scene.key("outlets"), merchants))
     owner = np.repeat(np.arange(merchants), sizes)
@@ -49,6 +46,26 @@ def outlet_catalogue(scene: Scene, _: int) -> Mapping[str, pl.DataFrame]:
     order = pl.int_range(1, pl.len() + 1).over("merchant_id", "country_iso").alias("site_order")
     unique("duplicate site id", outlets, ["site_id"], "outlet_catalogue")
     return {"outlet_catalogue": outlets.with_columns(order)}
+
+
+def classes(places: Places, to_place: Floats, to_class: Floats) -> tuple[Ints, Ints, Ints]:
+    """Channel, merchant class and demand class of each merchant, as places among their words.
+
+    Merchants stand in a random order, and each draws within its own share of the weights. So a class has as many merchants as its weight
+    says, but for two at most: without this, one small bank in some hundreds has nobody who transfers money.
+    """
+    joint = np.zeros((len(CHANNELS), len(MCC_CLASSES), len(DEMAND_CLASSES)))
+    mcc, demand = (
+        _shares(places.mcc_classes, MCC_CLASSES),
+        np.array([_shares(places.demand_classes[name], DEMAND_CLASSES) for name in MCC_CLASSES]),
+    )
+    channel = np.array([_shares(places.channels[name], CHANNELS) for name in DEMAND_CLASSES])
+    joint[:] = channel.T[:, None, :] * demand * mcc[:, None]
+    order = np.argsort(to_place, kind="stable")
+    at = np.empty(len(order))
+    at[order] = (np.arange(len(order)) + to_class[order]) / len(order)
+    chosen = np.unravel_index(picks(at, running(joint.ravel())), joint.shape)
+    return chosen[0], chosen[1], chosen[2]
 
 
 def outlet_counts(law: Outlets, to_part: Floats, to_size: Floats) -> Ints:
@@ -75,12 +92,7 @@ def outlet_countries(scene: Scene, where: Geography, places: Places, home: Ints,
     return np.where(stays, home[owner], candidates[np.where(stays, 0, chosen)] if len(candidates) else home[owner])
 
 
-def _weights(given: Mapping[Word, float], words: Sequence[Word]) -> list[float]:
-    return [given.get(word, 0.0) for word in words]
-
-
-def _by_row(u: Floats, row: Ints, weights: list[list[float]]) -> Ints:
-    """A choice by the weights of a row of a table."""
-    words = len(weights[0])
-    ends = running(np.array(weights).ravel(), np.arange(len(weights)) * words)
-    return picks(u, ends, row * words, (row + 1) * words) - row * words
+def _shares(given: Mapping[Word, float], words: Sequence[Word]) -> Floats:
+    """The weights of words as shares of their sum."""
+    weights = np.array([given.get(word, 0.0) for word in words])
+    return weights / running(weights)[-1]
