@@ -51,16 +51,13 @@ def outlet_catalogue(scene: Scene, _: int) -> Mapping[str, pl.DataFrame]:
 def classes(places: Places, to_place: Floats, to_class: Floats) -> tuple[Ints, Ints, Ints]:
     """Channel, merchant class and demand class of each merchant, as places among their words.
 
-    Merchants stand in a random order, and each draws within its own share of the weights. So a class has as many merchants as its weight
-    says, but for two at most: without this, one small bank in some hundreds has nobody who transfers money.
+    Merchants stand in a random order, and each draws within its own share of the weights. So a channel has as many merchants as its
+    weights say, or one more or less: without this, one small bank in some hundreds has no merchant for transfers.
     """
-    joint = np.zeros((len(CHANNELS), len(MCC_CLASSES), len(DEMAND_CLASSES)))
-    mcc, demand = (
-        _shares(places.mcc_classes, MCC_CLASSES),
-        np.array([_shares(places.demand_classes[name], DEMAND_CLASSES) for name in MCC_CLASSES]),
-    )
+    mcc = _shares(places.mcc_classes, MCC_CLASSES)
+    demand = np.array([_shares(places.demand_classes[name], DEMAND_CLASSES) for name in MCC_CLASSES])
     channel = np.array([_shares(places.channels[name], CHANNELS) for name in DEMAND_CLASSES])
-    joint[:] = channel.T[:, None, :] * demand * mcc[:, None]
+    joint = channel.T[:, None, :] * demand * mcc[:, None]
     order = np.argsort(to_place, kind="stable")
     at = np.empty(len(order))
     at[order] = (np.arange(len(order)) + to_class[order]) / len(order)
