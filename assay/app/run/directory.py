@@ -64,7 +64,7 @@ class RunConfig(BaseModel):
     policy: dict[str, Any]
     bundle_id: str = "rules"
     bundle_version: str = "1"
-    #: (partitions, retention in ms; -1 for ever) of every topic, by handle; empty for a run of before
+    #: (partitions, retention in ms; -1 for ever) of every topic, by handle; empty where the topics are somebody else's
     topic_layout: dict[str, tuple[int, int]] = {}
     #: digest of the policy part of the profile that the run was begun under, 64 hex digits; empty without a profile
     profile_policy: str = ""
@@ -118,7 +118,7 @@ class Run(BaseModel):
     api_key: str = Field(repr=False, default="")
     #: the key before, valid until it is retired; empty for none
     earlier_api_key: str = Field(repr=False, default="")
-    #: the file of keys and passwords, seen from `directory`; empty for a run of before, whose `run.json` holds them
+    #: the file of keys and passwords, seen from `directory`
     secrets: str = SECRETS
     partitions: int | None = None
 
@@ -155,7 +155,7 @@ class Run(BaseModel):
 
     @classmethod
     def load(cls, directory: Path) -> Run:
-        """Read `run.json` and the secrets; of a run of before, whose `run.json` holds both.
+        """Read `run.json` and the secrets.
 
         Raises Stop(RUN_MISSING) when the directory holds no run or its file cannot be read, Stop(LAYOUT_UNSUPPORTED) for a run
         of another layout.
@@ -171,10 +171,9 @@ class Run(BaseModel):
         try:
             fields: dict[str, Any] = {**json.loads(path.read_text(encoding="utf-8")), "directory": directory}
             _refuse_other_layout(fields.get("layout", 1), path)
-            named = fields.setdefault("secrets", "")
-            if named not in ("", SECRETS):
+            if fields.get("secrets") != SECRETS:
                 raise ValueError(f"secrets: another file than {SECRETS}")
-            fields |= secrets_in(directory, SECRETS) if named else {}
+            fields |= secrets_in(directory, SECRETS)
             return cls.model_validate(fields)
         except (ValueError, TypeError, RecursionError) as error:
             what = f"run.json cannot be read: {_fault_of(error)}"

@@ -20,7 +20,7 @@ POLICY_FIELDS: Final = ("features", "policy", "topic_layout", "profile_policy")
 
 
 def freeze(store: ObjectStore, config: RunConfig) -> None:
-    """Write the digests of a run's configuration, once. A run of before is frozen as it is at its next start."""
+    """Write the digests of a run's configuration, once."""
     digests = {"run_config_digest": config.digest.hex(), "fields": _digests(config)}
     with suppress(ObjectExists):
         store.create(FROZEN, json.dumps(digests, sort_keys=True, indent=1).encode())
@@ -32,7 +32,7 @@ def refuse_changed(run: Run) -> None:
         held = json.loads(run.store.read(FROZEN))
         frozen, fields = str(held["run_config_digest"]), dict(held["fields"])
     except FileNotFoundError:
-        return  # begun before runs were frozen, or not by a command that begins runs
+        return  # not begun by a command that begins runs
     except (ValueError, KeyError, TypeError):
         what, remedy = "the frozen configuration of the run cannot be read", "Restore the object; nothing was decided."
         raise Stop(Reason.POLICY_CHANGED_MID_RUN, what, where=FROZEN, remedy=remedy) from None

@@ -100,7 +100,7 @@ def _digests(run: Run) -> tuple[bytes, ...]:
 
 
 def _version(files: Iterable[Path]) -> _Version:
-    """What changes with any of the files; None while one cannot be looked at. A run of before has no file of secrets."""
+    """What changes with any of the files; None while one cannot be looked at. On another machine there may be no file of secrets."""
     found = list[tuple[int, int, int]]()
     for file in files:
         try:

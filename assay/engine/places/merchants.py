@@ -27,7 +27,7 @@ def outlet_catalogue(scene: Scene, _: int) -> Mapping[str, pl.DataFrame]:
     ids = np.sort(identifiers(scene.key("merchant_id"), merchants))
     unique("duplicate merchant id", pl.DataFrame({"merchant_id": ids}), ["merchant_id"], "outlet_catalogue")
     channel, mcc, demand = classes(places, *uniforms(scene.key("classes"), merchants))
-    to_home, _ = uniforms(scene.key("classes"), merchants, 1)
+    to_home = uniforms(scene.key("classes"), merchants, 1)[0]
     home = picks(to_home, where.home_ends())
     sizes = outlet_counts(places.outlets, *uniforms(scene.key("outlets"), merchants))
     owner = np.repeat(np.arange(merchants), sizes)
@@ -91,5 +91,6 @@ def outlet_countries(scene: Scene, where: Geography, places: Places, home: Ints,
 
 def _shares(given: Mapping[Word, float], words: Sequence[Word]) -> Floats:
     """The weights of words as shares of their sum."""
-    weights = np.array([given.get(word, 0.0) for word in words])
-    return weights / running(weights)[-1]
+    weights = np.array([given.get(word, 0.0) for word in words], np.float64)
+    of_all: Floats = weights / running(weights)[-1]
+    return of_all
