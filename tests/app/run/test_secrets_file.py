@@ -10,7 +10,7 @@ from assay_command import assay
 
 from assay.app.bench.lane import bench_config
 from assay.app.run.directory import RUN_LAYOUT, Run
-from assay.app.run.keys import RunKeys, rotate
+from assay.app.run.keys import RunKeys
 from assay.app.run.secrets_file import SECRETS
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason

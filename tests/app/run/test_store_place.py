@@ -9,7 +9,7 @@ import pytest
 from proven_runs import make_run
 
 from assay.app.bench.lane import bench_config
-from assay.app.demo.new_run import claim_store, wire
+from assay.app.demo.new_run import CLAIM, claim_store, wire
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
@@ -28,7 +28,7 @@ def root_of(run: Run) -> Path:
 def test_a_run_without_a_place_keeps_its_objects_in_its_directory(tmp_path: Path) -> None:
     run = wire(tmp_path / ID, bench_config(), load_settings(), "b:1", "", 1, 2)
     assert (run.store_root, root_of(run)) == ("", tmp_path / ID / "store")
-    assert not (tmp_path / ID / "store").exists(), "nothing is claimed there"
+    assert not (tmp_path / ID / "store" / CLAIM).exists(), "nothing is claimed there"
 
 
 def test_a_run_file_from_before_there_were_places_is_read(tmp_path: Path) -> None:
