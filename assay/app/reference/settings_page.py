@@ -88,9 +88,6 @@ each. `assay substrate up` prints that of the administrator: with it, every proc
 none of them. All files of a run are readable by their owner only. `assay up` shows the key once, on a terminal, and prints it into no
 log. A script takes it from `assay key show --run DIR`.
 
-A run that an earlier version began has its key in `run.json`. It goes on. Its next start, or a new key, moves the secrets to
-`secrets.json`.
-
 On another machine, the directory of the run may be there without `secrets.json`. Then `ASSAY_SECRETS` names a copy of the file. Without
 one, `ASSAY_API_KEY` and `ASSAY_SQL` are the key and the address. A gate without a key does not start (`RUN_KEY_MISSING`).
 
