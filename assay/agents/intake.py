@@ -28,6 +28,7 @@ from assay.codecs.journal_record import ROW
 from assay.codecs.kernel import frozen
 from assay.codecs.single_object import by_type, pins_body, record_types, unpack
 from assay.contracts.errors import AssayError
+from assay.contracts.handles import CONTROL
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
@@ -140,6 +141,9 @@ class Intake:
         if late is None:
             return block
         for offset in offsets[late].tolist():
+            if chunk.handle == CONTROL:  # READY that is said again: the first one counted, and nothing is decided by it
+                taken.resolved.append(int(offset))
+                continue
             position = int(np.searchsorted(chunk.offsets, offset))
             self._refuse(chunk, position, Reason.LATE_BEYOND_WATERMARK, "its time lies behind the watermark of its partition", taken)
         keep = np.flatnonzero(~late)

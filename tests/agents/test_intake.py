@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import ENTITIES, reader
-from records import OTHER_PINS, PINS, T0_US, TRAFFIC, chunk, context_fact, label, mark, payment
+from records import CONTROL, OTHER_PINS, PINS, T0_US, TRAFFIC, chunk, context_fact, label, mark, payment, run_ready
 
 from assay.agents.assembly import input_columns
 from assay.agents.intake import Intake
-from assay.agents.merge import START_OF_TIME
+from assay.agents.merge import END_OF_TIME, START_OF_TIME
 from assay.agents.record_fill import rows_layout
 from assay.agents.record_plan import LaneColumn, RecordPlan, record_plan
 from assay.agents.record_reader import OTHER_RUN, RecordReader
@@ -89,6 +89,15 @@ def test_refusals_come_by_type_and_in_it_by_bytes_then_run_and_late_rows_last() 
     values = [payment("late", 1), payment("foreign", 9, pins=OTHER_PINS), GOOD[:-1], GOOD, b"x", label("l", 9, "p", 5)]
     taken = reader(TOPOLOGY.lane("rtdl")).take(chunk(TRAFFIC, values), 5)
     assert [refused.offset for refused in taken.refused] == [4, 5, 2, 1, 0]
+
+
+@pytest.mark.parametrize("bound", [T0_US + 1, END_OF_TIME])
+def test_a_ready_that_is_said_again_behind_the_watermark_is_passed_over(bound: int) -> None:
+    """An operator may repeat it at any time; the first one counted, and a dead letter would say that something was lost."""
+    taken = reader(TOPOLOGY.lane("rtdl")).take(chunk(CONTROL, [run_ready(), run_ready(T0_US - 5)]), bound)
+    assert ends(taken) == {0: "resolved", 1: "resolved"}
+    first = reader(TOPOLOGY.lane("rtdl")).take(chunk(CONTROL, [run_ready()]), START_OF_TIME)
+    assert ends(first) == {0: "row"}
 
 
 def test_no_row_is_late_before_the_first_mark() -> None:

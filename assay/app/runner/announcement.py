@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from assay.app.bus.publisher import Publisher
+from assay.app.control_bus.port import ControlBus, ControlMessage
 from assay.app.run.directory import RunConfig
 from assay.app.runner import signals
 from assay.app.runner.documents import READY_SIGNAL
@@ -33,13 +34,26 @@ def ready_document(ready: dict[str, Any]) -> dict[str, Any]:
     return {**plain, "pins": pins, "ts_utc": instants.text(ready["ts_utc"])}
 
 
-def announce_run(hold: Hold, config: RunConfig, facts: dict[str, Any], ready: dict[str, Any], publisher: Publisher) -> None:
-    """Say READY on the bus, as far as the record does not know that it was said. Raises Stop(LEASE_LOST, PRODUCE_FAILED)."""
+def control_message(ready: dict[str, Any], run_id: str, kind: str) -> ControlMessage:
+    """READY for a control bus that no lane reads. `kind`: READY, or READY_REEMIT; the id is the same."""
+    return ControlMessage(str(ready["event_id"]), run_id, ready_document(ready), {"kind": kind, "run_id": run_id})
+
+
+def announce_run(
+    hold: Hold, config: RunConfig, facts: dict[str, Any], ready: dict[str, Any], publisher: Publisher, control: ControlBus | None
+) -> None:
+    """Say READY on the bus, and on another control bus where there is one, as far as the record does not know that it was said.
+
+    Raises Stop(LEASE_LOST, PRODUCE_FAILED) and what the control bus refuses.
+    """
     details = {"message_id": str(ready["event_id"])}
     hold.write(READY_SIGNAL, ready_document(ready))
     if hold.record.find("READY_PUBLISHED") is None:
         try:
             _publish(hold, publisher, _signals(config, facts, ready))
+            if control is not None:
+                hold.sure()
+                control.publish(control_message(ready, hold.record.run_id, "READY"))
         except AssayError as refusal:
             if refusal.reason is not Reason.LEASE_LOST:
                 hold.advance("READY_PUBLISH_FAILED", {**details, "reason_code": refusal.reason.value})

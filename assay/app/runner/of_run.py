@@ -11,17 +11,26 @@ from collections.abc import Callable
 
 from assay.app.authority.store import open_authority
 from assay.app.bus.publisher import Publisher
+from assay.app.control_bus.file_bus import FileControlBus
+from assay.app.control_bus.kinesis_bus import KinesisControlBus, kinesis_client
+from assay.app.control_bus.port import ControlBus
+from assay.app.profiles.documents import load_profile
 from assay.app.progress import unseen
 from assay.app.run.directory import Run
 from assay.app.runner.bank_world import BankWorld
 from assay.app.runner.engine import Attempt, ProcessEngine
 from assay.app.runner.evidence import Evidence, Seen
 from assay.app.runner.imported_world import ImportedWorld
+from assay.app.runner.plan import RunnerPolicy
 from assay.app.runner.request import RunRequest
 from assay.app.runner.runner import Runner
+from assay.app.settings import Settings, load_settings
+from assay.app.settled import refuse_where_managed
 from assay.app.stores.places import store_of
 from assay.contracts.errors import Stop
+from assay.contracts.handles import CONTROL
 from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic
 
 
 def now_us() -> int:
@@ -30,8 +39,27 @@ def now_us() -> int:
 
 
 def authority_of(run: Run, address: str = "") -> str:
-    """The address of the database that decides who writes a run: the one that is given, else that of the run."""
-    return address or run.dsn
+    """The address of the database that decides who writes a run: the one that is given, else that of the settings, else the run's."""
+    return address or load_settings().authority or run.dsn
+
+
+def control_of(run: Run, settings: Settings) -> ControlBus | None:
+    """The control bus beside the topic that the lanes read; None where it is that topic. Raises Stop(SETTING_INVALID)."""
+    if settings.control_bus == "kafka":
+        return None
+    name = topic(CONTROL).name(run.namespace)
+    if settings.control_bus == "file":
+        return FileControlBus(settings.control_bus_root, name, now_us)
+    client = kinesis_client(settings.control_bus_endpoint, settings.control_bus_region)
+    return KinesisControlBus(settings.control_bus_stream, name, client, now_us)
+
+
+def policy_of(settings: Settings) -> RunnerPolicy:
+    """How evidence is taken: as the profile in force says. Raises as `load_profile`."""
+    if not settings.profile:
+        return RunnerPolicy()
+    found = load_profile(settings.profile).policy.scenario_runner
+    return RunnerPolicy(found.evidence_wait_s, found.attempt_limit, found.reuse == "ALLOW")
 
 
 class Worlds:
@@ -71,8 +99,10 @@ def generate_command(attempt: Attempt) -> list[str]:
 def runner_of(run: Run, publisher: Publisher, authority: str = "", checked: Callable[[int, int], None] = unseen) -> Runner:
     """The runner of a run. `checked(done, total)` is called for every part of its world that was verified.
 
-    Raises Stop(DATABASE_NOT_MIGRATED, DATABASE_TOO_NEW, SETTING_INVALID), Retry(DATABASE_SILENT).
+    Raises Stop(SETTLEMENT_LOCK, DATABASE_NOT_MIGRATED, DATABASE_TOO_NEW, SETTING_INVALID), Retry(DATABASE_SILENT).
     """
+    settings = load_settings()
+    refuse_where_managed(settings)
     return Runner(
         config=run.config,
         store=run.store,
@@ -83,4 +113,6 @@ def runner_of(run: Run, publisher: Publisher, authority: str = "", checked: Call
         pause=time.sleep,
         owner_id=f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}",
         engine=ProcessEngine(generate_command, store_of),
+        control=control_of(run, settings),
+        policy=policy_of(settings),
     )

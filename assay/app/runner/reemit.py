@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from assay.app.runner import signals
-from assay.app.runner.announcement import ready_of
+from assay.app.runner.announcement import control_message, ready_of
 from assay.app.runner.derived import terminal_signal
 from assay.app.runner.documents import FACTS_VIEW, TERMINAL_SIGNAL, read_kept, refuse_malformed, write_once
 from assay.app.runner.facts import facts_ref
@@ -144,6 +144,8 @@ class _Saying:
         else:
             packed = signals.bus_record(handles.CONTROL, "run_ready", message, topic(handles.CONTROL).partition_count())
             self.runner.publisher.publish(handles.CONTROL, [packed])
+            if self.runner.control is not None:
+                self.runner.control.publish(control_message(message, self.record.run_id, "READY_REEMIT"))
         self._note("REEMIT_PUBLISHED", {"message_id": name, "reemit_no": number})
         self._note("GOV_REEMIT_KEY", {"key": name})
         return ReemitAnswer(self.record.run_id, state, (name,), "said again")

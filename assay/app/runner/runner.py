@@ -11,6 +11,7 @@ from typing import Any
 
 from assay.app.authority.port import Authority
 from assay.app.bus.publisher import Publisher
+from assay.app.control_bus.port import ControlBus
 from assay.app.run.directory import RunConfig
 from assay.app.runner.announcement import announce_run, is_announced, ready_of
 from assay.app.runner.answers import RunAnswer, answer_of
@@ -58,6 +59,8 @@ class Runner:
     pause: Callable[[float], None]
     owner_id: str
     engine: Engine | None = None
+    #: where READY is said too, where that is not the topic that the lanes read
+    control: ControlBus | None = None
     policy: RunnerPolicy = field(default_factory=RunnerPolicy)
     poll_s: float = 2.0
     telemetry: Telemetry = field(default_factory=lambda: Telemetry(()))
@@ -147,7 +150,8 @@ class _Work:
             facts = read_kept(self.runner.store, FACTS_VIEW, self.request.run_id)
             assert facts is not None
             config = self.runner.config
-            announce_run(self.hold, config, facts, ready_of(facts, config.run_id, facts_ref(self.request.run_id)), self.runner.publisher)
+            ready = ready_of(facts, config.run_id, facts_ref(self.request.run_id))
+            announce_run(self.hold, config, facts, ready, self.runner.publisher, self.runner.control)
 
     def _accepted(self) -> dict[str, Any]:
         config = self.runner.config
