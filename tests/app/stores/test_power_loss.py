@@ -85,13 +85,13 @@ class Receipts:
         self.log = self._log(room)
 
     def act(self, asked: int) -> None:
-        if asked % 5 == 4:
+        if asked % 5 < 4:
+            lines = [f"receipt {len(self.asked) + number}" for number in range(1 + asked % 5)]
+            self.asked += lines
+            self.log.append(lines)
+            self.answered += lines
+        if asked % 5 in {1, 4}:
             self.log.seal()
-            return
-        lines = [f"receipt {len(self.asked) + number}" for number in range(1 + asked % 5)]
-        self.asked += lines
-        self.log.append(lines)
-        self.answered += lines
 
     def check(self, room: Path) -> None:
         self._log(room).close()
