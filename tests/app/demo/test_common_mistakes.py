@@ -189,7 +189,7 @@ MISTAKES = [
     Mistake(mapping_for_a_policy, 66, "POLICY_MISSING", "under the keys features and rules"),
     Mistake(policy_over_a_file, 70, "POLICY_FOLDER_TAKEN", "mine is there"),
     Mistake(policy_of_another_mapping, 65, "POLICY_ENTITY_ABSENT", "customer"),
-    Mistake(another_policy_for_a_live_run, 70, "RUN_SCOPE_MISMATCH", "the features of policy 'transfers' are"),
+    Mistake(another_policy_for_a_live_run, 70, "POLICY_CHANGED_MID_RUN", "the features of policy 'transfers' are"),
     Mistake(policy_of_another_world, 65, "POLICY_ENTITY_ABSENT", "account"),
     Mistake(policy_of_another_currency, 65, "CURRENCY_NOT_OF_POLICY", "payments in EUR"),
     Mistake(naive_time, 65, "TIME_ZONE_MISSING", "at"),
