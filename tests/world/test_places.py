@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-import numpy as np
 import polars as pl
 import pytest
 from engine_worlds import SEGMENTS, EngineWorld, parameters
@@ -17,12 +16,8 @@ from figures import num
 from assay.app.world.bundles import status_of
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-from assay.engine.draws import uniforms
 from assay.engine.guards import covered, sums_to_one, unique
-from assay.engine.parameters import shipped
-from assay.engine.philox import stream_key
-from assay.engine.places.documents import CHANNELS, DEMAND_CLASSES, MCC_CLASSES, Countries, Places, Zones, country_words, zone_words
-from assay.engine.places.merchants import classes
+from assay.engine.places.documents import DEMAND_CLASSES, Countries, Places, Zones, country_words, zone_words
 from assay.engine.places.segment import LAYER_1
 from assay.engine.scenario import Scenario
 from assay.engine.segment import Scene, Segment, State
@@ -50,25 +45,6 @@ def test_outlets_of_merchants_have_the_facts_of_the_reference(many: EngineWorld)
     assert 32 <= num(sizes.quantile(0.9)) <= 42
     assert 300 <= num(sizes.max()) <= 2_546
     assert 20 <= num(sizes.mean()) <= 32
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_every_bank_has_as_many_merchants_of_a_channel_as_the_weights_say(seed: int) -> None:
-    """But for one, however few merchants it has: so each bank has merchants for transfers, and launderers their way."""
-    places, merchants = shipped("tiny").of(Places), 160
-    channel, mcc, demand = classes(places, *uniforms(stream_key(seed, "classes"), merchants))
-    joint = dict.fromkeys(CHANNELS, 0.0)
-    for kind, of_kind in places.mcc_classes.items():
-        for hours, of_hours in places.demand_classes[kind].items():
-            share = of_kind / sum(places.mcc_classes.values()) * of_hours / sum(places.demand_classes[kind].values())
-            for name, weight in places.channels[hours].items():
-                joint[name] += share * weight / sum(places.channels[hours].values())
-    counts = np.bincount(channel, minlength=len(CHANNELS))
-    assert [name for name, count in zip(CHANNELS, counts, strict=True) if abs(count - merchants * joint[name]) >= 2] == []
-    possible = [
-        (name in places.demand_classes[MCC_CLASSES[kind]]) for kind, name in zip(mcc, np.array(DEMAND_CLASSES)[demand], strict=True)
-    ]
-    assert all(possible), "a demand class is one of the merchant's class"
 
 
 def test_the_mix_of_merchants_is_that_of_the_weights(many: EngineWorld) -> None:

@@ -45,7 +45,8 @@ def write_pack(store: ObjectStore, rows: int, arrangement: Arrangement, told: Ca
         path = f"data/layer3/6B/{OUTPUT_ID}/part-{number:06d}.parquet"
         store.create(path, buffer.getvalue())
         digest = {"algo": "sha256", "hex": hashlib.sha256(buffer.getbuffer()).hexdigest()}
-        entries.append({"locator": {"output_id": OUTPUT_ID, "path": path, "content_digest": digest}, "part": number, "rows": len(frame)})
+        locator = {"output_id": OUTPUT_ID, "path": path, **IDENTITY, "content_digest": digest}
+        entries.append({"locator": locator, "part": number, "rows": len(frame)})
         told(len(frame))
     _seal(store, entries)
 

@@ -78,6 +78,14 @@ class Wanted:
     let_gate_refuse: bool = False
 
 
+def _bring_to_ready(run: Run) -> None:
+    """Ask the Scenario Runner for the run. Its tables are made in the run's own database; one that others use is theirs to migrate."""
+    if authority_of(run) == run.dsn:
+        migrate(run.dsn)
+    if assay(run, "sr", "submit", quiet=True):
+        raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
+
+
 def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     """Import, stream, decide, act, audit, replay, verify and report. True when everything is proven."""
     refuse_where_managed(settings)
@@ -95,9 +103,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         with stages.stage("start gate and worker", starts=True):
             open_topics(run, settings)
             running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
-            migrate(authority_of(run))
-            if assay(run, "sr", "submit", quiet=True):
-                raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
+            _bring_to_ready(run)
         for line in table(processes_of(run, [*servers.servers, *running])):
             stages.say(line)
         with stages.stage("stream, decide, act and audit") as streaming:

@@ -60,6 +60,7 @@ def _whole_lines(path: Path) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError:  # there is none, or it is sealed by now
         return b""
+    data = data.partition(b"\0")[0]  # behind a gap that a power failure left, nothing was acknowledged
     return data[: data.rfind(b"\n") + 1]
 
 

@@ -18,6 +18,10 @@ from assay.app.cli import COMMANDS, main
 NO_JSON = {
     "demo": "its facts are those of `report --json`",
     "up": "as demo",
+    "prove": "as demo",
+    "sr serve": "a process; its answers are JSON",
+    "sr quarantine": "a group: `list` and `show` have it",
+    "profile settle": "says nothing, or refuses",
     "worker": "a process; its facts are metrics",
     "gate": "a process; its facts are metrics",
     "stream": "a process of a run",

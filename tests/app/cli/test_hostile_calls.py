@@ -67,7 +67,8 @@ CALLS = [
         (f"{command} --run none", 66, "RUN_MISSING")
         for command in (
             "decision show x", "receipt show x", "quarantine list", "quarantine show x", "topic cat FP_BUS_RTDL_V1", "journal show",
-            "journal verify", "journal snapshot", "journal truncate", "audit verify", "replay", "report", "sr submit", "sr show", "prove", "stream", "gate", "worker",
+            "journal verify", "journal snapshot", "journal truncate", "audit verify", "replay", "report",
+            "sr submit", "sr show", "prove", "stream", "gate", "worker",
         )
     ),
 ]  # fmt: skip

@@ -82,7 +82,7 @@ def test_lines_are_read_in_their_order_wherever_they_are(log: SegmentLog, tmp_pa
     log.append(["closed, and longer"])
     log.append(["open"])
     with spool.open("a") as file:
-        file.write("torn")
+        file.write("torn" + "\0" * 8 + "behind a gap\n")
     assert list(written(store, tmp_path, RECEIPTS)) == [b"sealed\n", b"closed, and longer\n", b"open\n"]
     assert unsealed(tmp_path, RECEIPTS) == [b"closed, and longer\n", b"open\n"]
 
