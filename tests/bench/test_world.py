@@ -18,6 +18,12 @@ def test_figures_are_those_of_the_command(tmp_path: Path) -> None:
     found = figures["rounds"][0]
     assert 0.9 * 60_000 < found["flows"] < 1.1 * 60_000
     assert found["states"].keys() >= {"5B S4", "6A S5", "6B S1", "6B S3B", "6B S4C"}
+    assert found["steps"].keys() == found["states"].keys()
+    for state, steps in found["steps"].items():  # two workers make and write at once
+        assert steps.keys() == {"prepare", "make", "write"}
+        assert 0 <= steps["prepare"] <= found["states"][state] + 0.001
+        assert steps["make"] > 0 or steps["write"] > 0, state
+        assert steps["prepare"] + (steps["make"] + steps["write"]) / 2 <= found["states"][state] + 0.1, state
     assert found["flows_per_s_fraud_mode"] > found["flows_per_s_6B"] > 0 and found["rss_mib"] > 0
     assert figures["budgets"].keys() == {"6B, 120,000 flows/s", "fraud mode alone, 180,000 flows/s", "memory, 6 GiB"}
     assert "60000 flows" in figures["measured"] and list(tmp_path.iterdir()) == []

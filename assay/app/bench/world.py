@@ -1,4 +1,5 @@
-"""`assay bench world`: seconds of each state of a synthetic bank, in a process that does nothing else, beside the prior engine's figures.
+"""`assay bench world`: seconds of each state of a synthetic bank and of its sub-steps, in a process that does nothing else, beside the prior
+engine's figures.
 
 With `--parties` only the segments up to 6A are made, with so many parties: the budget of 6A is about these. With `--discard` each file is
 removed once nobody reads it again, so the largest scale needs no room for all of it. Seconds are wall time, files written and flushed.
@@ -76,7 +77,9 @@ def _round(given: Namespace, seed: int) -> dict[str, Any]:
         found["flows"] = _flows(times)
         found["flows_per_s_6B"] = round(_flows(times) / behaviour_s)
         found["flows_per_s_fraud_mode"] = round(_flows(times) / sum(one.seconds for one in times if one.state in FRAUD_STATES))
-    return {**found, "states": {f"{one.segment_id} {one.state}": round(one.seconds, 3) for one in times}}
+    found["states"] = {f"{one.segment_id} {one.state}": round(one.seconds, 3) for one in times}
+    found["steps"] = {f"{one.segment_id} {one.state}": {name: round(took, 3) for name, took in one.steps.items()} for one in times}
+    return found
 
 
 def _flows(times: list[StateTime]) -> int:

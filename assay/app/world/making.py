@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from assay.app.progress import unseen
 from assay.app.stores.objects import ObjectStore
@@ -22,12 +22,22 @@ from assay.engine.segment import Check, Scene, Segment, State, Verdict
 
 @dataclass(frozen=True)
 class StateTime:
-    """What a state took: wall seconds, and the rows that it made."""
+    """What a state took: wall seconds, and the rows that it made.
+
+    steps: seconds of its sub-steps. `prepare` is wall time before the parts; `make` and `write` are summed over the workers.
+    """
 
     segment_id: str
     state: str
     seconds: float
     rows: int
+    steps: Mapping[str, float]
+
+
+class _PartDone(NamedTuple):
+    rows: int
+    make_s: float
+    write_s: float
 
 
 class WorldMaker:
@@ -77,13 +87,14 @@ class WorldMaker:
         scene = self._scene(segment, state.name, state.inputs)
         if state.prepare is not None:
             scene = replace(scene, prepared=state.prepare(scene))
+        prepared_s = time.perf_counter() - began_s
         parts = state.parts(self._parameters)
         with ThreadPoolExecutor(max_workers=self._workers) as pool:
             jobs = [pool.submit(self._part, scene, state, part) for part in range(parts)]
-            rows = 0
+            done: list[_PartDone] = []
             try:
                 for job in jobs:
-                    rows += job.result()
+                    done.append(job.result())
                     self._done += 1
                     self._told(f"{segment.segment_id} {state.name}", self._done, self._parts)
             except BaseException:
@@ -92,16 +103,20 @@ class WorldMaker:
                 wait(jobs, return_when=FIRST_EXCEPTION)
                 raise
         self._done_with(segment.segment_id, state.name)
-        return StateTime(segment.segment_id, state.name, time.perf_counter() - began_s, rows)
+        steps = {"prepare": prepared_s, "make": sum(part.make_s for part in done), "write": sum(part.write_s for part in done)}
+        return StateTime(segment.segment_id, state.name, time.perf_counter() - began_s, sum(part.rows for part in done), steps)
 
-    def _part(self, scene: Scene, state: State, part: int) -> int:
+    def _part(self, scene: Scene, state: State, part: int) -> _PartDone:
+        began_s = time.perf_counter()
         made = dict(state.make(scene, part))
+        made_s = time.perf_counter()
         declared = {output.output_id: output for output in state.outputs}
         if made.keys() != declared.keys():
             what = f"state {state.name} gives {', '.join(sorted(made))}, declared are {', '.join(sorted(declared))}"
             raise Stop(Reason.ENGINE_OUTPUT_INVALID, what, where=scene.segment.segment_id, remedy="Correct the state's outputs.")
         # each is let go of once it is written: the largest state makes three at once
-        return sum(self.published.publish(declared[name], part, made.pop(name)).rows for name in list(made))
+        rows = sum(self.published.publish(declared[name], part, made.pop(name)).rows for name in list(made))
+        return _PartDone(rows, made_s - began_s, time.perf_counter() - made_s)
 
     def _done_with(self, segment_id: str, place: str) -> None:
         """Drop what is read here for the last time."""
