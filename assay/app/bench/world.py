@@ -1,8 +1,8 @@
 """`assay bench world`: seconds of each state of a synthetic bank and of its sub-steps, in a process that does nothing else.
 
-They stand beside the prior engine's figures. With `--parties` only the segments up to 6A are made, with so many parties: the budget of 6A is about these. With `--discard` each file is
-removed once nobody reads it again, so the largest scale needs no room for all of it. Seconds are wall time, files written and flushed.
-Memory is the peak of the process; so two sizes are compared by two calls.
+They stand beside the prior engine's figures. With `--parties` only the segments up to 6A are made, with so many parties: the budget of
+6A is about these. With `--discard` each file is removed once nobody reads it again, so the largest scale needs no room for all of it.
+Seconds are wall time, files written and flushed. Memory is the peak of the process; so two sizes are compared by two calls.
 """
 
 from __future__ import annotations
