@@ -81,9 +81,12 @@ def _resolve(settings: Settings, wanted: list[Jar]) -> list[Path]:
     from assay.app.substrate.maven import repositories
 
     truststore.inject_into_ssl()  # a company's own certificate authority is known to its systems, not to a bundle in a wheel
-    known = repositories(settings)
-    with ThreadPoolExecutor(FETCHERS) as pool:
-        return list(pool.map(lambda jar: _find(jar, settings.cache / "jars", known.local, known.remote), wanted))
+    try:
+        known = repositories(settings)
+        with ThreadPoolExecutor(FETCHERS) as pool:
+            return list(pool.map(lambda jar: _find(jar, settings.cache / "jars", known.local, known.remote), wanted))
+    finally:
+        truststore.extract_from_ssl()  # clients of S3 and Kinesis cannot be made in a process whose TLS is exchanged
 
 
 def _find(jar: Jar, ours: Path, local: Path, remote: dict[str, str]) -> Path:

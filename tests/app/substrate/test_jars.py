@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import pytest
 
 from assay.app.settings import Settings, load_settings
+from assay.app.stores.s3 import client_of
 from assay.app.substrate.jars import Jar, class_path, listed
 from assay.app.substrate.maven import repositories
 from assay.contracts.errors import Stop
@@ -68,6 +71,17 @@ def test_jars_come_from_the_mirror_of_the_user_s_maven_settings(wiring: Settings
     write_maven_settings(wiring, f"<mirrors><mirror><id>bank</id><mirrorOf>central</mirrorOf><url>{mirror}</url></mirror></mirrors>")
     (path,) = class_path(wiring, [JAR])
     assert path.read_bytes() == BYTES
+
+
+@pytest.mark.parametrize("served", [BYTES, b"another jar"])
+def test_tls_of_the_process_is_its_own_again_after_a_fetch_so_that_clients_of_s3_can_be_made(
+    wiring: Settings, mirror: str, repository: Path, served: bytes
+) -> None:
+    JAR.path_under(repository).write_bytes(served)
+    with suppress(Stop):
+        class_path(wiring.model_copy(update={"maven_mirror": mirror}), [JAR])
+    assert ssl.SSLContext.__module__ == "ssl"
+    assert client_of() is not None
 
 
 def test_a_second_start_asks_no_network(wiring: Settings, mirror: str) -> None:
