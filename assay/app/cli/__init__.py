@@ -87,8 +87,8 @@ def _run(arguments: list[str]) -> int:
         meant = f" Did you mean '{near[0]}'?" if near else ""
         say(f"assay: no command '{one_line(name)}'.{meant}\n\n{_usage()}", error=True)
         return USAGE
-    command: Callable[[list[str]], int] = importlib.import_module(COMMANDS[name][0]).main
     try:
+        command: Callable[[list[str]], int] = importlib.import_module(COMMANDS[name][0]).main  # takes long enough to be interrupted
         return command(arguments)
     except AssayError as error:
         return _refused(name, error)
