@@ -38,6 +38,7 @@ from assay.app.stores.places import store_of
 from assay.app.substrate import Server
 from assay.app.substrate.ports import free_port
 from assay.contracts.api_key import KEY_HEADER
+from assay.contracts.ids import scenario_run_id
 from assay.testing import until
 
 NOW_US = 1_893_456_000_000_000
@@ -120,6 +121,8 @@ def machines(s3: str, s3_variables: dict[str, str], kafka: Server, dsn: str, nam
     root = f"s3://{s3}/runs"
     world = import_world(tmp_path / "in.parquet", load_mapping("handbook"), store_of(tmp_path / "first"), NOW_US)
     config = config_over(world, "handbook")
+    named = scenario_run_id(f"{config.platform_run_id}|{config.manifest_fingerprint}")  # as the Scenario Runner names it
+    config = config.model_copy(update={"scenario_run_id": named})
     run = Run(
         directory=tmp_path,
         config=config,
@@ -217,7 +220,13 @@ def _prove_elsewhere(machines: Machines) -> None:
         shown = assay(*command, "--run", folder, timeout_s=600.0)
         assert (shown.code, told in shown.out) == (0, True), shown.text
     held = {path.relative_to(machines.folder(name).parent).as_posix() for name in ("gate", "streamer") for path in _files(machines, name)}
-    assert held <= {"run/run.json", "run/spool/receipts.ndjson", "run/spool/quarantine.ndjson", "run/spool/receipts.probe"}, held
+    assert held <= {
+        "run/run.json",
+        "run/secrets.json",
+        "run/spool/receipts.ndjson",
+        "run/spool/quarantine.ndjson",
+        "run/spool/receipts.probe",
+    }, held
 
 
 def _files(machines: Machines, name: str) -> Iterator[Path]:
