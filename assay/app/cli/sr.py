@@ -16,6 +16,7 @@ from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.app.runner.answers import show
 from assay.app.runner.of_run import runner_of
+from assay.app.runner.patience import submitted
 from assay.app.runner.request import read_request, request_of_run
 from assay.app.screen import Screen
 from assay.app.settings import load_settings
@@ -33,7 +34,7 @@ def submit(
     run: RunOption,
     *,
     request: Annotated[Path | None, typer.Option(help="file with a request; empty: the run of the directory")] = None,
-    wait: Annotated[bool, typer.Option(help="while evidence is missing, look again until its deadline")] = True,
+    wait: Annotated[bool, typer.Option(help="look again while evidence is missing or another process holds the run")] = True,
     authority: AuthorityOption = "",
     as_json: JsonOption = False,
 ) -> None:
@@ -46,9 +47,13 @@ def submit(
     console = Screen(stderr=as_json)
     with ProgressLine("checked parts", 0, console, time.monotonic, pace=pace_of(load_settings())) as line:
         runner = runner_of(wired, sr_ops.publisher_of(wired), authority, lambda done, total: line.show(done, total=total))
-        answer = runner.submit(asked, wait=wait)
+        answer = submitted(runner, asked, lambda run_id: _say_held(run_id, console)) if wait else runner.submit(asked, wait=False)
     tell(answer, as_json=as_json)
     refuse_unready(answer)
+
+
+def _say_held(run_id: str, console: Screen) -> None:
+    console.print(f"  another process holds the run {run_id}: waiting until it has done its work, or its lease ends", highlight=False)
 
 
 @app.command("show", short_help="how a run stands")

@@ -41,12 +41,12 @@ def tell(answer: RunAnswer, *, as_json: bool) -> None:
 
 def refuse_unready(answer: RunAnswer) -> None:
     """Raises what says by its exit code that a run is not READY: Stop for one that ended, Retry for one that goes on."""
-    if answer.state == RunState.READY:
+    if answer.state == RunState.READY and not answer.held:
         return
     where, code = answer.where or answer.status_ref or answer.run_id, answer.reason_code
     if answer.state in (RunState.FAILED, RunState.QUARANTINED):
         remedy = answer.remedy or "A run that ended stays so: correct its cause and start another run."
         raise Stop(Reason(code), f"the run is {answer.state}: {answer.why}", where=where, remedy=remedy)
-    if code:
+    if code and not answer.held:
         raise Retry(Reason(code), f"the run is {answer.state}: {answer.why}", where=where, remedy="Ask again later.")
     raise Retry(Reason.RUN_NOT_READY, "another process works on the run", where=where, remedy="Ask again later; nothing is done twice.")

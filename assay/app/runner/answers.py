@@ -29,6 +29,8 @@ class RunAnswer(NamedTuple):
     why: str
     where: str
     remedy: str
+    #: whether another process works on the run, or was killed while it did and its lease has not ended
+    held: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The answer without what is empty."""

@@ -15,8 +15,9 @@ from assay.app.stores.objects import ObjectStore
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-#: how long a lease lasts, and after which part of it it is renewed
-TTL_US = 300_000_000
+#: how long a lease lasts, and after which part of it it is renewed. Whoever follows a runner that was killed waits so long; the check of a
+#: large world must end within it, because it is renewed between two parts only
+TTL_US = 120_000_000
 _RENEW_PART = 3
 
 Clock = Callable[[], int]

@@ -83,13 +83,13 @@ class Runner:
             lease = self.authority.acquire(request.run_id, self.owner_id, TTL_US, self.clock())
             if lease is None:
                 self.telemetry.say("LEASE_BUSY", request.run_id)
-            else:
-                hold = Hold(self.store, self.authority, lease, record, self.clock, self.telemetry)
-                try:
-                    hold.take()
-                    _Work(self, hold, request, known.first_seen_us, old, wait=wait).go_on()
-                finally:
-                    hold.let_go()
+                return answer_of(self.store, record.read_on())._replace(held=True)
+            hold = Hold(self.store, self.authority, lease, record, self.clock, self.telemetry)
+            try:
+                hold.take()
+                _Work(self, hold, request, known.first_seen_us, old, wait=wait).go_on()
+            finally:
+                hold.let_go()
         else:
             follow(self.store, record)  # whoever ended it may have been killed before this
             self.telemetry.say("DUPLICATE_REQUEST_OBSERVED", request.run_id)
