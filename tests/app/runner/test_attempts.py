@@ -54,6 +54,16 @@ class Maker:
         return Outcome(stdout=b"made")
 
 
+class Ends:
+    """An engine that ended so, whoever calls it."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self._outcome = outcome
+
+    def invoke(self, attempt: Attempt, keep: Callable[[], object]) -> Outcome:
+        return self._outcome
+
+
 class EndedError(BaseException):
     """The process ends here."""
 
@@ -185,18 +195,29 @@ def outcome(folder: Path, command: Sequence[str], receipt: str = "", timeout_s: 
         (["/nowhere/engine"], _receipt(), Reason.ENGINE_COMMAND_MISSING),
     ],
 )
-def test_every_end_of_a_process_has_its_code(tmp_path: Path, command: list[str], receipt: str, reason: Reason | None) -> None:
+def test_every_end_of_a_process_has_its_code(scene: Scene, tmp_path: Path, command: list[str], receipt: str, reason: Reason | None) -> None:
     found = outcome(tmp_path / "world", command, receipt)
     assert found.reason is reason, found
     if command == NOTHING:
         assert (found.stdout, found.stderr) == (b"made\n", b"noise\n")
+    if reason is not None:
+        assert recorded(scene, found) == reason.name
 
 
-def test_a_process_that_does_not_end_is_ended(tmp_path: Path) -> None:
+def recorded(scene: Scene, ended: Outcome) -> str:
+    """The code that a run whose engine ended so is given."""
+    answer = scene.submit(runner=scene.runner(engine=Ends(ended)))
+    code: str = scene.document(1)["reason_code"]
+    assert (answer.state, code in answer.why) == ("FAILED", True)
+    return code
+
+
+def test_a_process_that_does_not_end_is_ended(scene: Scene, tmp_path: Path) -> None:
     script = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(600)"
     command = [sys.executable, "-c", f"import os; os.chdir({str(tmp_path)!r}); {script}"]
     found = outcome(tmp_path / "world", command, _receipt(), timeout_s=3.0)
     assert found.reason is Reason.ENGINE_TIMEOUT
+    assert recorded(scene, found) == "ENGINE_TIMEOUT"
     assert not Path(f"/proc/{(tmp_path / 'pid').read_text()}").exists()
 
 
