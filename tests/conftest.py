@@ -54,6 +54,13 @@ def s3(s3_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> str:
     return bucket
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that is not there is given up soon."""
+    for module in ("offsets", "topics"):
+        monkeypatch.setattr(f"assay.app.bus.{module}.ANSWER_MAX_S", 0.5)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Where the refusal codes that the product produces are written down, see tests/reasons_met.py."""
     parser.addoption("--reasons", type=Path, default=None, metavar="FOLDER", help="write the refusal codes that were produced here")

@@ -52,6 +52,8 @@ class Machine:
         self._disk = LossyDisk(root)
         self._end = Step(0)
         self._flushes = 0
+        #: how often the process has ended
+        self.ends = 0
 
     def live(self, steps: Sequence[Step]) -> None:
         """Do all steps, and check the disk at every moment of them."""
@@ -62,6 +64,7 @@ class Machine:
                 try:
                     self._process.act(step.asked)
                 except EndedError:
+                    self.ends += 1
                     self._begin_again(step.power_fails)
                 self._check_moment()
         self._disk.close()

@@ -10,8 +10,9 @@ from planted_worlds import NOW_US, Frames
 
 from assay.app.pack.sealed_pack import open_pack
 from assay.app.stores.objects import DirectoryStore
+from assay.app.stream_view.naming import view_root
 from assay.app.stream_view.sorting import Room
-from assay.app.stream_view.view import SortedView, ViewSorter, view_root
+from assay.app.stream_view.view import SortedView, ViewSorter
 from assay.app.stream_view.view_parts import encoded
 
 EVENTS, TRUTH, ARRIVALS = "s3_event_stream_with_fraud_6B", "s4_flow_truth_labels_6B", "arrival_events_5B"

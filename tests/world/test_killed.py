@@ -11,8 +11,8 @@ from killed import bytes_below, killed_again_and_again, told
 
 pytestmark = pytest.mark.timeout(900)
 
-#: a few kills in every round, many in the long one
-ROUNDS = [pytest.param(2, 11, id="2-11"), pytest.param(12, 12, marks=pytest.mark.long, id="12-12")]
+#: a kill in every round, many in the long one
+ROUNDS = [pytest.param(1, 11, id="1-11"), pytest.param(12, 12, marks=pytest.mark.long, id="12-12")]
 SORTED = ("s3_arrival_entities_with_fraud_6B", "s4_event_labels_6B", "s4_case_timeline_6B")
 
 
@@ -29,7 +29,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_bank_whose_making_is_killed_is_the_undisturbed_one(world: Path, tmp_path: Path, times: int, seed: int) -> None:
     place = tmp_path / "world"
     call: list[str | Path] = ["world", "generate", "--scale", "tiny", "--seed", "7", "--out", place]
-    assert killed_again_and_again(call, place, bytes_below(world), times, seed) >= times - 1
+    assert killed_again_and_again(call, place, bytes_below(world), times, seed) >= max(1, times - 1)
     assert told(place) == told(world)
 
 

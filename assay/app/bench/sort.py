@@ -32,7 +32,7 @@ from assay.app.progress import ProgressLine
 from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
-from assay.app.stream_view.view import view_root
+from assay.app.stream_view.naming import view_root
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

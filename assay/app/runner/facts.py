@@ -11,8 +11,7 @@ from assay.app.runner.plan import Plan
 from assay.app.runner.receipts import receipt_of
 from assay.app.runner.record import record_ref
 from assay.app.runner.request import RunRequest
-from assay.contracts import instants
-from assay.contracts.canonical import hex64
+from assay.contracts import instants, ready_bundle
 from assay.contracts.pins import Pins
 
 
@@ -30,7 +29,8 @@ def pins_of(request: RunRequest, config: RunConfig) -> Pins:
 
 def bundle_hash(request: RunRequest, plan: Plan, seen: Seen) -> str:
     """hex64 of the evidence that makes a run READY, and of the policy that it is READY for."""
-    return hex64({**_bundle(request, plan, seen), "policy_rev": plan.policy_rev})
+    bundle = _bundle(request, plan, seen)
+    return ready_bundle.bundle_hash(*(bundle[part].values() for part in ("locators", "receipts", "instance_receipts")), plan.policy_rev)
 
 
 def receipts_of(request: RunRequest, plan: Plan, seen: Seen) -> list[dict[str, Any]]:

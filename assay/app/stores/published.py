@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Protocol
 
 from assay.app.stores.objects import ObjectExists, ObjectStore
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+
+
+class Readable(Protocol):
+    """A store as far as it is read."""
+
+    def read(self, key: str) -> bytes:
+        """The whole object. Raises FileNotFoundError."""
 
 
 def publish(store: ObjectStore, key: str, data: bytes) -> bool:
@@ -18,7 +26,7 @@ def publish(store: ObjectStore, key: str, data: bytes) -> bool:
     return True
 
 
-def published_bytes(store: ObjectStore, key: str, sha256: str, what: str, remedy: str) -> bytes:
+def published_bytes(store: Readable, key: str, sha256: str, what: str, remedy: str) -> bytes:
     """The bytes of an object. sha256: 64 hex digits; what: the object in a sentence. Raises Stop(OBJECT_MISSING, DIGEST_MISMATCH)."""
     try:
         data = store.read(key)

@@ -17,7 +17,8 @@ import polars as pl
 from assay.app.pack.interface import CatalogueOutput
 from assay.app.pack.sealed_pack import PackPart, SealedPack
 from assay.app.stores.objects import LargeObjects, ObjectExists
-from assay.app.stream_view.pinned_keys import SORT_KEYS, TIES, dropped_columns
+from assay.app.stream_view.naming import RECEIPT, ROOT, named, source_digests, view_root
+from assay.app.stream_view.pinned_keys import SORT_KEYS, dropped_columns
 from assay.app.stream_view.sorting import PUBLISH_SHARE, Room, RowSorter, Sorted, pool_of
 from assay.app.stream_view.statistics import Statistics
 from assay.app.stream_view.view_parts import PART_ROWS, ViewPart, ViewParts, encoded
@@ -25,7 +26,7 @@ from assay.contracts import instants
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-ROOT, MANIFEST, RECEIPT, BEGUN = "stream_view/ts_utc", "_stream_view_manifest.json", "_stream_sort_receipt.json", "_stream_sort_begun.json"
+MANIFEST, BEGUN = "_stream_view_manifest.json", "_stream_sort_begun.json"
 _TIMES = ("created_utc", "started_utc", "ended_utc")
 _REMOVE = "Remove this folder if nobody reads it, and sort the output again; other views are not touched."
 
@@ -93,28 +94,17 @@ class ViewSorter:
         return SortedView(output.output_id, receipt, kept=False, spilled_bytes=done.spilled_bytes)
 
     def _claim(self, output: CatalogueOutput, parts: Sequence[PackPart]) -> dict[str, Any]:
-        """What the view is of. A pack that is moved keeps its views: its id stands where the engine's folder stood."""
+        """What the view is of, and how it is made."""
         identity = self._pack.identity
-        scenario = identity.world_key["scenario_id"]
-        named = {
-            "oracle_pack_id": identity.pack_id,
-            "scenario_id": scenario,
-            "output_id": output.output_id,
-            "sort_keys": [*SORT_KEYS[output.output_id], *TIES],
-            "partition_granularity": "flat",
-        }
-        view_id = hashlib.sha256(json.dumps(named, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
         return {
-            "stream_view_id": view_id,
-            **named,
+            **named(identity.pack_id, identity.world_key["scenario_id"], output.output_id),
             "stream_view_root": ROOT,
             "output_ids": [output.output_id],
             "engine_run_id": identity.run_id,
             "world_key": dict(identity.world_key),
             "dropped_columns": list(dropped_columns(output)),
             "part_rows": self._part_rows,
-            "source_locator_digest": _digest(part.path for part in parts),
-            "source_content_digest": _digest(part.sha256 for part in parts),
+            **source_digests((part.path for part in parts), (part.sha256 for part in parts)),
         }
 
     def _held(self, root: str, claim: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -180,11 +170,6 @@ class ViewSorter:
         return held
 
 
-def view_root(output_id: str) -> str:
-    """The key prefix of a view."""
-    return f"{ROOT}/output_id={output_id}"
-
-
 def sortable(pack: SealedPack) -> list[str]:
     """The outputs of a pack that stream. Raises Stop(OUTPUT_MISSING) if there is none."""
     found = [output_id for output_id in SORT_KEYS if output_id in pack.interface.outputs]
@@ -218,10 +203,6 @@ def _created(store: LargeObjects, key: str, data: bytes) -> bool:
     except ObjectExists:
         return store.read(key) == data
     return True
-
-
-def _digest(texts: Any) -> str:
-    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
 
 
 def _bytes(document: Mapping[str, Any]) -> bytes:

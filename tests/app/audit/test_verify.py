@@ -202,12 +202,6 @@ def test_an_audit_that_was_removed_is_not_nothing_where_the_bus_has_its_records(
     assert (evidence.verified, evidence.nothing, evidence.on_bus) == (False, False, 10)
 
 
-@pytest.fixture
-def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that is not there is given up soon."""
-    monkeypatch.setattr("assay.app.bus.offsets.ANSWER_MAX_S", 0.5)
-
-
 @pytest.mark.usefixtures("soon")
 def test_the_command_says_that_there_was_nothing_to_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Run(directory=tmp_path, config=config(), bootstrap="localhost:1", dsn="").save()

@@ -49,6 +49,7 @@ def test_a_file_of_ids_that_cannot_be_written_is_wrong_usage_before_a_server_is_
         command.main(["--policy", "handbook", "--run", str(tmp_path), "--ids", str(tmp_path / "nowhere" / "ids.csv")])
 
 
+@pytest.mark.usefixtures("soon")
 def test_without_its_broker_a_run_cannot_be_decided_again_and_no_file_is_left(tmp_path: Path) -> None:
     begun(tmp_path)
     with pytest.raises(Retry) as refused:

@@ -79,6 +79,7 @@ LATE_LABEL = examined(event("l-1", "label_assertion", {**LABEL, "subject_event_i
 BAD_LABEL = short_items(b'[{"payment":"pay-9","label":"fraud"}]', label_of, SCOPE, NOW_US, 1)[0][0]
 
 
+@pytest.mark.usefixtures("soon")
 @pytest.mark.parametrize(
     "item",
     [

@@ -136,6 +136,7 @@ def test_a_process_uses_the_run_that_it_names(root: Path, argv: tuple[str, ...],
     assert user_of(root / "begun", [Process(7, root, argv)]) == ("process 7" if used else "")
 
 
+@pytest.mark.usefixtures("soon")
 def test_on_servers_of_others_nothing_goes_while_they_do_not_answer(tmp_path: Path) -> None:
     run = shown_run(tmp_path / ID)
     gate_wrote(run, admitted=["pay-1"])

@@ -14,7 +14,8 @@ from view_sorts import EVENTS, ROOT, TRUTH, Cut, CutStore, files, sort
 
 from assay.app.pack.sealed_pack import open_pack
 from assay.app.stores.objects import DirectoryStore
-from assay.app.stream_view.view import BEGUN, MANIFEST, RECEIPT, sortable
+from assay.app.stream_view.naming import RECEIPT
+from assay.app.stream_view.view import BEGUN, MANIFEST, sortable
 from assay.app.stream_view.view_parts import encoded
 from assay.contracts.errors import Stop
 from assay.contracts.gates import FLAG
