@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from assay.agents.step import Chunk
 from assay.app.bus.topic_reader import read_topic
-from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.spool import unseen
 from assay.app.report.evidence import Entry
 from assay.app.report.receipted import Receipt, admitted_receipts
@@ -27,6 +26,7 @@ from assay.codecs.columns import Strings
 from assay.codecs.keyed_digest import SUMS, Key, among, joined, keyed_digests
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index
 from assay.contracts import handles
+from assay.contracts.event_classes import TRAFFIC
 from assay.contracts.ids import dedupe_key
 
 NAMED_MAX = 20

@@ -11,11 +11,11 @@ from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.border import LabelPayload
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks, check_mark
-from assay.app.gate.policy import LABEL, TRAFFIC
 from assay.app.gate.run_names import RunNames
 from assay.app.gate.short_forms import LABEL_TYPE, Item, Short
 from assay.contracts import instants
 from assay.contracts.errors import Quarantine
+from assay.contracts.event_classes import LABEL, TRAFFIC
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 

@@ -19,7 +19,6 @@ from yarl import URL
 from assay.app.bus.topic_reader import reader_of
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.lane_letters import LaneLetters
-from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.receipts import QUARANTINE
 from assay.app.gate.spool import unsealed
 from assay.app.run.directory import Run
@@ -30,6 +29,7 @@ from assay.codecs.varint import text as avro_text
 from assay.contracts import handles, instants
 from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.errors import AssayError, Quarantine, Retry
+from assay.contracts.event_classes import TRAFFIC
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 from assay.tables.decisions import decision_json

@@ -11,7 +11,7 @@ from assay.agents.faust_shell.web_refusals import told
 from assay.app.gate.answers import again, json_answer
 from assay.app.gate.calls import Answer, ItemAnswer
 from assay.app.gate.decisions import DOTS
-from assay.app.gate.policy import TRAFFIC
+from assay.contracts.event_classes import TRAFFIC
 
 #: the field of an admitted payment's answer that says where its decision can be asked for
 DECISION_URL: Final = "decision_url"

@@ -16,9 +16,6 @@ from assay.contracts.envelope import EVENT_TYPES
 from assay.contracts.pins import PIN_NAMES
 from assay.contracts.truth_names import plain_name
 
-#: the classes an event can have; `label` is handed to the label store, the others are published by the gate itself
-TRAFFIC, CONTEXT, LABEL = "traffic", "context", "label"
-
 #: event class → handle of the topic its events end on
 TOPIC_OF_CLASS = {meaning.event_class: meaning.handle for meaning in EVENT_TYPES.values()}
 #: event class → Avro record of its events

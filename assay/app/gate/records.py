@@ -9,12 +9,13 @@ import numpy as np
 from msgspec import UNSET
 
 from assay.app.gate.admission import Admissible
-from assay.app.gate.policy import CONTEXT, LABEL, RECORD_OF_CLASS, TRAFFIC
+from assay.app.gate.policy import RECORD_OF_CLASS
 from assay.app.labels.store import accept
 from assay.codecs.avro_encode import Encoder
 from assay.codecs.columns import Columns, Ragged, Strings
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import encoder_of, pins_body
+from assay.contracts.event_classes import CONTEXT, LABEL, TRAFFIC
 from assay.contracts.keys import entity_key
 from assay.contracts.pins import Pins
 

@@ -13,10 +13,10 @@ from assay.app.gate.admission import RefusedEvent
 from assay.app.gate.border import UNREADABLE, Attributes, Entities, Id, ShortText, items_of
 from assay.app.gate.checks import named, unread
 from assay.app.gate.exact import check_exact
-from assay.app.gate.policy import LABEL, TRAFFIC
 from assay.contracts import instants
 from assay.contracts.canonical import hex64
 from assay.contracts.errors import Quarantine
+from assay.contracts.event_classes import LABEL, TRAFFIC
 from assay.contracts.limits import AMOUNT_MINOR_END, ID_CHARS_MAX
 from assay.contracts.reasons import Reason
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 
-from assay.app.gate.policy import TRAFFIC
 from assay.app.gate.receipts import RECEIPTS
 from assay.app.gate.spool import written
 from assay.app.stores.objects import ObjectStore
+from assay.contracts.event_classes import TRAFFIC
 
 
 class Place(msgspec.Struct):

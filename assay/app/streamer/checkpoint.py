@@ -19,11 +19,11 @@ class Cursor(NamedTuple):
 
 
 class Checkpoint:
-    """One run's cursor. `scope` names the run, its world and its configuration."""
+    """One run's cursor. `scope` names the run, its world and its configuration; `folder` of the store, whose position it is."""
 
-    def __init__(self, store: ObjectStore, scenario_run_id: str, scope: str) -> None:
+    def __init__(self, store: ObjectStore, scenario_run_id: str, scope: str, folder: str = "wsp") -> None:
         self._store, self._scope = store, scope
-        self._key = f"wsp/checkpoints/{scenario_run_id}.json"
+        self._key = f"{folder}/checkpoints/{scenario_run_id}.json"
 
     def load(self, total: int) -> Cursor:
         """The cursor, at the beginning when there is none. Raises Stop(CHECKPOINT_MISMATCH) for another scope or world."""

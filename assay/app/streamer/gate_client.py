@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -44,9 +44,9 @@ class GateClient:
         """Post a batch; the answer has `counts` of decisions and `results` of events that were not admitted. Raises as `post`."""
         return await self.post(BATCH_PATH, body)
 
-    async def mark(self, ts_us: int, *, final: bool) -> None:
-        """Post a watermark of every class: all rows before it were taken. Raises as `post`."""
-        mark = {**self._pins, "ts_utc": instants.text(ts_us), "final": final}
+    async def mark(self, ts_us: int, classes: Sequence[str], *, final: bool) -> None:
+        """Post a watermark of these event classes: all their rows before it were taken. Raises as `post`."""
+        mark = {**self._pins, "ts_utc": instants.text(ts_us), "final": final, "classes": list(classes)}
         await self.post(MARKS_PATH, json.dumps(mark).encode())
 
     async def post(self, path: str, body: bytes) -> dict[str, Any]:

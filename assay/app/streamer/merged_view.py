@@ -6,32 +6,25 @@ a position (a count of rows) means the same in every process, and the time of th
 
 from __future__ import annotations
 
-import json
-from typing import NamedTuple
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from assay.app.oracle.sealed_world import SealedWorld
-from assay.app.streamer.envelopes import Framer, body_of, rows_within
+from assay.app.streamer.bodies import body_within
+from assay.app.streamer.envelopes import Framer
 from assay.app.streamer.pacing import END_OF_TIME
+from assay.app.streamer.sequence import StreamBatch
 from assay.contracts.errors import Stop
+from assay.contracts.event_classes import CONTEXT, LABEL, TRAFFIC
 from assay.contracts.limits import BODY_BYTES_MAX
 from assay.contracts.reasons import Reason
 
 
-class StreamBatch(NamedTuple):
-    """Rows of one HTTP call: where they end in the sequence, their JSON, and the time of the row after them (None: it was the last)."""
-
-    end: int
-    rows: int
-    body: bytes
-    next_us: int | None
-
-
 class MergedView:
     """The sequence of one run over one world. `label_delay_us`: when labels without a time of their own are known."""
+
+    classes = (TRAFFIC, CONTEXT, LABEL)
 
     def __init__(self, world: SealedWorld, framer: Framer, label_delay_us: int) -> None:
         self._parts = world.manifest.stream_view
@@ -67,12 +60,8 @@ class MergedView:
         end = min(first + rows_max, len(stretch.ts_us), int(np.searchsorted(stretch.ts_us, until_us, side="right")))
         if end <= first:
             return None
-        envelopes = stretch.envelopes(self._framer, first, end)
-        body = body_of(envelopes)
-        if len(body) > bytes_max:
-            end = first + _rows_that_fit(envelopes, bytes_max, self._world.root)
-            body = body_of(envelopes[: end - first])
-        return StreamBatch(stretch.start + end, end - first, body, stretch.time_of(end))
+        rows, body = body_within(stretch.envelopes(self._framer, first, end), bytes_max, self._world.root)
+        return StreamBatch(position + rows, rows, body, stretch.time_of(first + rows))
 
     def _stretch(self, position: int) -> _Stretch | None:
         """The part that holds a position (the last one read is kept), None at the end."""
@@ -128,15 +117,6 @@ class _Stretch:
         is_label = self._is_label[first:end]
         mixed = np.where(is_label, np.cumsum(is_label) - 1, len(labels) + np.cumsum(~is_label) - 1)
         return pl.concat([labels, payments]).gather(mixed)
-
-
-def _rows_that_fit(envelopes: pl.Series, bytes_max: int, where: str) -> int:
-    fitting = rows_within(envelopes, bytes_max)
-    if not fitting:
-        row = json.loads(envelopes[0])
-        what = f"the {row['event_type']} {row['event_id']} of {row['ts_utc']} makes a call of more than {bytes_max} bytes by itself"
-        raise Stop(Reason.BODY_OVER_LIMIT, what, where=where, remedy="Shorten its values in the file, and import it again.")
-    return fitting
 
 
 def _emitted_labels(world: SealedWorld, label_delay_us: int) -> pl.DataFrame:

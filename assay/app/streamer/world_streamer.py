@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from assay.app.progress import unseen
 from assay.app.streamer.checkpoint import Checkpoint, Cursor
 from assay.app.streamer.gate_client import Interrupted
-from assay.app.streamer.merged_view import MergedView, StreamBatch
 from assay.app.streamer.pacing import StreamPace
+from assay.app.streamer.sequence import EventSequence, StreamBatch
 from assay.contracts.limits import BODY_BYTES_MAX
 
 #: the longest nap while nothing is due, so that a request to stop is seen
@@ -27,8 +27,8 @@ class Gate(Protocol):
     async def ingest(self, body: bytes) -> dict[str, Any]:
         """A batch of envelopes."""
 
-    async def mark(self, ts_us: int, *, final: bool) -> None:
-        """A watermark of every class: traffic, labels and the idle context alike."""
+    async def mark(self, ts_us: int, classes: Sequence[str], *, final: bool) -> None:
+        """A watermark of these classes."""
 
 
 class StreamOptions(NamedTuple):
@@ -55,7 +55,7 @@ class WorldStreamer:
 
     def __init__(
         self,
-        view: MergedView,
+        sequence: EventSequence,
         gate: Gate,
         checkpoint: Checkpoint,
         options: StreamOptions,
@@ -63,7 +63,7 @@ class WorldStreamer:
         show: Callable[[int], None] = unseen,
         wall_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
     ) -> None:
-        self._view, self._gate, self._checkpoint, self._options = view, gate, checkpoint, options
+        self._sequence, self._gate, self._checkpoint, self._options = sequence, gate, checkpoint, options
         self._stop, self._show, self._wall_us = stop, show, wall_us
         self._flying: deque[tuple[StreamBatch, asyncio.Task[dict[str, Any]]]] = deque()
         self._counts: Counter[str] = Counter()
@@ -77,9 +77,9 @@ class WorldStreamer:
         Raises what the gate client raises, and Stop(BODY_OVER_LIMIT) at a row that no call can hold; the checkpoint then holds
         every batch acknowledged before.
         """
-        cursor = self._checkpoint.load(self._view.total)
+        cursor = self._checkpoint.load(self._sequence.total)
         self._position = self._sent = cursor.position
-        self._next_us = self._view.next_us(cursor.position)
+        self._next_us = self._sequence.next_us(cursor.position)
         if cursor.complete:
             return self._streamed(complete=True)
         try:
@@ -88,7 +88,7 @@ class WorldStreamer:
             await self._send_all()
             while self._flying:
                 await self._settle_oldest()
-            if self._position == self._view.total:
+            if self._position == self._sequence.total:
                 await self._finish()
                 return self._streamed(complete=True)
         except Interrupted:
@@ -100,11 +100,11 @@ class WorldStreamer:
     async def _send_all(self) -> None:
         pace = StreamPace(self._next_us or 0, self._wall_us(), self._options.speedup)
         while not self._stop.is_set():
-            batch = self._view.take(self._sent, self._options.batch_rows, pace.due_us(self._wall_us()), self._options.body_bytes_max)
+            batch = self._sequence.take(self._sent, self._options.batch_rows, pace.due_us(self._wall_us()), self._options.body_bytes_max)
             if batch is not None:
                 await self._send(batch)
                 continue
-            next_us = self._view.next_us(self._sent)
+            next_us = self._sequence.next_us(self._sent)
             if next_us is None:
                 return
             await self._idle(max(PACED_TICK_US, pace.wait_us(next_us, self._wall_us())) / 1_000_000)
@@ -143,9 +143,10 @@ class WorldStreamer:
         await self._mark()
 
     async def _mark(self) -> None:
-        """Mark with the time of the first row that is not acknowledged: the lanes wait for the slowest class anyway."""
+        """Mark the classes of the sequence with the time of the first row that is not acknowledged."""
         final = self._next_us is None
-        await self._gate.mark(self._view.end_us if self._next_us is None else self._next_us, final=final)
+        ts_us = self._sequence.end_us if self._next_us is None else self._next_us
+        await self._gate.mark(ts_us, self._sequence.classes, final=final)
 
     async def _finish(self) -> None:
         await self._keep_and_mark()
@@ -160,4 +161,4 @@ class WorldStreamer:
             self._checkpoint.save(Cursor(self._position))
 
     def _streamed(self, *, complete: bool) -> Streamed:
-        return Streamed(self._position, self._view.total, complete, self._counts)
+        return Streamed(self._position, self._sequence.total, complete, self._counts)

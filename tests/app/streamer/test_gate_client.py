@@ -105,12 +105,13 @@ def test_a_request_to_stop_ends_the_waiting() -> None:
     assert len(gate.asked) == 1
 
 
-def test_a_mark_carries_pins_time_and_finality() -> None:
+def test_a_mark_carries_pins_time_classes_and_finality() -> None:
     async def work(url: str) -> None:
         client = GateClient(url, "key", pins(), QUICK, lambda: 0.0, asyncio.Event())
-        await client.mark(1_522_540_831_000_000, final=True)
+        await client.mark(1_522_540_831_000_000, ("traffic", "context"), final=True)
         await client.close()
 
     gate = ScriptedGate(200)
     asyncio.run(_with_server(gate, work))
-    assert gate.asked == [("/v1/ingest/marks", "key", {**pins().as_json(), "ts_utc": "2018-04-01T00:00:31.000000Z", "final": True})]
+    said = {"ts_utc": "2018-04-01T00:00:31.000000Z", "final": True, "classes": ["traffic", "context"]}
+    assert gate.asked == [("/v1/ingest/marks", "key", {**pins().as_json(), **said})]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ class TakingGate:
         self.calls = 0
         self.taken: dict[str, int] = {}
         self.marks: list[tuple[int, bool]] = []
+        self.marked: set[str] = set()
         self.history: list[tuple[str, int]] = []
 
     async def ingest(self, body: bytes) -> dict[str, Any]:
@@ -58,12 +60,13 @@ class TakingGate:
             self.history.append(("row", ts_us))
         return {"counts": {"ADMIT": fresh, "DUPLICATE": len(events) - fresh}}
 
-    async def mark(self, ts_us: int, *, final: bool) -> None:
+    async def mark(self, ts_us: int, classes: Sequence[str], *, final: bool) -> None:
         """Take a mark; as the real gate does, refuse one that goes backwards."""
         self._called()
         if self.marks and ts_us < self.marks[-1][0]:
             raise Stop(Reason.MARK_BACKWARDS, "behind the last")
         self.marks.append((ts_us, final))
+        self.marked.update(classes)
         self.history.append(("mark", ts_us))
 
     def _called(self) -> None:
@@ -181,9 +184,9 @@ class CheckingGate(TakingGate):
         self._checkpoint = checkpoint
         self.kept: list[tuple[int, int]] = []
 
-    async def mark(self, ts_us: int, *, final: bool) -> None:
+    async def mark(self, ts_us: int, classes: Sequence[str], *, final: bool) -> None:
         self.kept.append((self._checkpoint.load(7).position, len(self.taken)))
-        await super().mark(ts_us, final=final)
+        await super().mark(ts_us, classes, final=final)
 
 
 def test_the_checkpoint_is_kept_before_the_mark_so_that_no_rerun_marks_backwards(tmp_path: Path) -> None:
