@@ -16,7 +16,7 @@ from assay.app.stream_view.sorting import Room, RowSorter, Sorted, pool_of
 from assay.app.stream_view.statistics import Statistics
 from assay.app.stream_view.view_parts import ViewParts, encoded
 
-NOWHERE = PackIdentity("0" * 64, "0" * 32, {})
+NOWHERE = PackIdentity("0" * 64, "0" * 32, {}, "engine")
 
 
 def parts_of(store: DirectoryStore, frames: Sequence[pl.DataFrame]) -> list[PackPart]:

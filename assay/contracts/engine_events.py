@@ -58,7 +58,7 @@ _SEED, _TIME, _AMOUNT = EventColumn("seed", "whole"), EventColumn("ts_utc", "tim
 _FINGERPRINT, _PARAMETERS, _SCENARIO = (EventColumn(name, "text") for name in ("manifest_fingerprint", "parameter_hash", "scenario_id"))
 _IDENTITY: Final = (_SEED, _PARAMETERS, _FINGERPRINT, _SCENARIO)
 _PEOPLE: Final = _wholes("party_id", "account_id", "instrument_id", "device_id", "ip_id")
-_TOKENS: Final = ("seed", "manifest_fingerprint", "parameter_hash", "scenario_id")
+_TOKENS: Final = ("seed", "manifest_fingerprint", "scenario_id")
 
 _FLOW_EVENT: Final = (*_IDENTITY, *_wholes("flow_id", "event_seq"), EventColumn("event_type", "text"), _TIME, _AMOUNT)
 _FLOW_ANCHOR: Final = (

@@ -33,6 +33,7 @@ def gate_map(segments: Sequence[Segment]) -> dict[str, Any]:
 
 
 def _entry(segment: Segment, output: Output) -> dict[str, Any]:
+    world = [token for token in output.partitions if token != "parameter_hash"]  # it follows from the fingerprint, so no key needs it
     return {
         "output_id": output.output_id,
         "class": "stream" if output.role == "behavioural_streams" else "surface",
@@ -42,8 +43,8 @@ def _entry(segment: Segment, output: Output) -> dict[str, Any]:
         "owner_segment": segment.segment_id,
         "path_template": output.path_template,
         "partitions": list(output.partitions),
-        "primary_key": [*output.partitions, *output.keys],
-        "join_keys": [*output.partitions, *(output.join_keys or output.keys)],
+        "primary_key": [*world, *output.keys],
+        "join_keys": [*world, *(output.join_keys or output.keys)],
         "read_requires_gates": [segment.gate_id],
         "immutability": {"immutable_once_written": True},
         "availability": "required",

@@ -32,11 +32,12 @@ class PackPart:
 
 @dataclass(frozen=True)
 class PackIdentity:
-    """Which world a pack holds. `world_key`: fingerprint, parameter hash, scenario and seed."""
+    """Which world a pack holds. `world_key`: fingerprint, parameter hash, scenario and seed. `release`: of the engine that made it."""
 
     pack_id: str
     run_id: str
     world_key: Mapping[str, Any]
+    release: str
 
 
 class SealedPack:
@@ -110,7 +111,7 @@ def open_pack(store: ObjectStore) -> SealedPack:
     receipt, manifest = _document(store, RECEIPT, Reason.PACK_NOT_FOUND), _document(store, MANIFEST, Reason.PACK_NOT_SEALED)
     sealed = sealed_as(store)
     try:
-        identity = PackIdentity(manifest["oracle_pack_id"], receipt["run_id"], manifest["world_key"])
+        identity = PackIdentity(manifest["oracle_pack_id"], receipt["run_id"], manifest["world_key"], manifest["engine_release"])
         if sealed != identity.pack_id:
             raise ValueError("the seal is that of another pack")
         catalogue = published_bytes(store, CATALOGUE, manifest["catalogue_digest"], "an interface document", AGAIN)

@@ -17,10 +17,12 @@ from assay.app.stores.objects import LargeObjects
 from assay.contracts.errors import Stop
 from assay.contracts.gates import Status, gate_status
 from assay.contracts.reasons import Reason
-from assay.contracts.traffic_modes import FRAUD, mode_of
+from assay.contracts.traffic_modes import FRAUD, MODES, mode_of
 
 #: what a run streams when its request names no outputs
 TRAFFIC: Final = (FRAUD.events,)
+#: the events of either traffic
+EVENTS: Final = frozenset(mode.events for mode in MODES.values())
 _ABSENT: Final = frozenset({Reason.PACK_NOT_FOUND, Reason.PACK_NOT_SEALED})
 _KEYS: Final = ("manifest_fingerprint", "parameter_hash", "scenario_id", "seed")
 #: a digest that is another one contradicts its flag; only a seal can say that a world failed
@@ -65,7 +67,7 @@ class BankWorld:
                 found[output_id] = self._located(pack, output_id, keep)
             except Stop as refusal:
                 gates[own] = GateSeen(own, "conflict", why=_told(refusal))
-        return Seen(found, gates, _facts(pack, found), *self._span(request, found, min(wanted)))
+        return Seen(found, gates, _facts(pack, found, request.engine_run_root), *self._span(request, found, min(wanted)))
 
     def _gate(self, pack: SealedPack, gate_id: str) -> GateSeen:
         gate = pack.interface.gates[gate_id]
@@ -121,10 +123,12 @@ def _refuse_other_world(pack: SealedPack, request: RunRequest) -> None:
             raise Stop(Reason.RUN_SCOPE_MISMATCH, what, where=MANIFEST, remedy="Take the pins of a run from the receipt of its world.")
 
 
-def _facts(pack: SealedPack, found: dict[str, Located]) -> dict[str, Any]:
-    roles = {output_id: "business_traffic" if output_id in TRAFFIC else "non_traffic" for output_id in found}
+def _facts(pack: SealedPack, found: dict[str, Located], root: str) -> dict[str, Any]:
+    roles = {output_id: "business_traffic" if output_id in EVENTS else "non_traffic" for output_id in found}
     rows = {output_id: located.rows for output_id, located in found.items()}
-    return {"oracle_pack_ref": {"oracle_pack_id": pack.identity.pack_id, "manifest_ref": MANIFEST}, "output_roles": roles, "rows": rows}
+    named = {"oracle_pack_id": pack.identity.pack_id, "manifest_ref": MANIFEST}
+    place = {"engine_run_root": root, "engine_release": pack.identity.release}
+    return {"oracle_pack_ref": {**named, **place}, "output_roles": roles, "rows": rows}
 
 
 def _told(refusal: Stop) -> str:

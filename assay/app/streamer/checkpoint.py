@@ -1,9 +1,9 @@
-"""How far a run has been streamed, kept in the object store so that a rerun goes on where the last one stopped."""
+"""How far a sequence has been sent, kept in the object store or in PostgreSQL, so that a rerun goes on where the last one stopped."""
 
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from assay.app.stores.objects import ObjectStore
 from assay.contracts.canonical import canonical
@@ -12,37 +12,63 @@ from assay.contracts.reasons import Reason
 
 
 class Cursor(NamedTuple):
-    """`position` rows of the sequence are acknowledged; `complete` when the final marks are too."""
+    """`position` rows of the sequence are acknowledged; `complete` when the final marks are too.
+
+    `next_us`: the time of the row that follows, None for the last one, and where nothing is known.
+    """
 
     position: int = 0
     complete: bool = False
+    next_us: int | None = None
 
 
-class Checkpoint:
-    """One run's cursor. `scope` names the run, its world and its configuration; `folder` of the store, whose position it is."""
-
-    def __init__(self, store: ObjectStore, scenario_run_id: str, scope: str, folder: str = "wsp") -> None:
-        self._store, self._scope = store, scope
-        self._key = f"{folder}/checkpoints/{scenario_run_id}.json"
+class Keeper(Protocol):
+    """Where one cursor is kept."""
 
     def load(self, total: int) -> Cursor:
         """The cursor, at the beginning when there is none. Raises Stop(CHECKPOINT_MISMATCH) for another scope or world."""
+
+    def save(self, cursor: Cursor) -> None:
+        """Write the cursor durably."""
+
+
+class Checkpoint:
+    """The cursor of `name` in the object store. `scope` names the run, its world and its configuration."""
+
+    def __init__(self, store: ObjectStore, name: str, scope: str, folder: str = "wsp") -> None:
+        self._store, self._scope = store, scope
+        self._key = f"{folder}/checkpoints/{name}.json"
+
+    def load(self, total: int) -> Cursor:
+        """See `Keeper`."""
         try:
             held = json.loads(self._store.read(self._key))
-            scope, cursor = held["scope"], Cursor(held["position"], held["complete"])
-            if (type(cursor.position), type(cursor.complete)) != (int, bool):
+            scope, cursor = held["scope"], Cursor(held["position"], held["complete"], held["next_us"])
+            if (type(cursor.position), type(cursor.complete), type(cursor.next_us or 0)) != (int, bool, int):
                 raise TypeError("not a position")
         except FileNotFoundError:
             return Cursor()
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             what, remedy = f"the checkpoint cannot be read: {error}", "Restore it, or start another run."
             raise Stop(Reason.CHECKPOINT_MISMATCH, what, where=self._key, remedy=remedy) from None
-        if scope != self._scope or not 0 <= cursor.position <= total:
-            remedy = "A run keeps its world and configuration; start another run."
-            raise Stop(Reason.CHECKPOINT_MISMATCH, "the checkpoint belongs to another run or world", where=self._key, remedy=remedy)
-        return cursor
+        if scope != self._scope:
+            raise of_another(self._key)
+        return within(cursor, total, self._key)
 
     def save(self, cursor: Cursor) -> None:
         """Write the cursor durably."""
-        document = {"scope": self._scope, "position": cursor.position, "complete": cursor.complete}
+        document = {"scope": self._scope, **cursor._asdict()}
         self._store.replace(self._key, canonical(document) + b"\n")
+
+
+def within(cursor: Cursor, total: int, where: str) -> Cursor:
+    """The cursor. Raises Stop(CHECKPOINT_MISMATCH) for a position that a sequence of so many rows does not have."""
+    if not 0 <= cursor.position <= total:
+        raise of_another(where)
+    return cursor
+
+
+def of_another(where: str) -> Stop:
+    """The refusal of a cursor of another run or world."""
+    remedy = "A run keeps its world and configuration; start another run."
+    return Stop(Reason.CHECKPOINT_MISMATCH, "the checkpoint belongs to another run or world", where=where, remedy=remedy)

@@ -25,7 +25,7 @@ class Framer:
         """One envelope per row of a stream view: kind, amount, currency, entities and attributes that are not null."""
         payload = pl.concat_str(
             pl.lit('{"kind":'),
-            _quoted("kind"),
+            quoted(pl.col("kind")),
             pl.lit(',"amount_minor":'),
             pl.col("amount_minor").cast(pl.String),
             pl.lit(',"currency":"'),
@@ -47,7 +47,7 @@ class Framer:
             pl.lit('{"subject_event_id":"'),
             "event_id",
             pl.lit('","subject_ts_utc":"'),
-            _instant("ts_us"),
+            instant_text("ts_us"),
             pl.lit('","label":"'),
             "told",
             pl.lit(f'","source":{json.dumps(source)}}}}}'),
@@ -65,7 +65,7 @@ class Framer:
             pl.lit('{"event_id":"'),
             event_id,
             pl.lit(f'","event_type":"{event_type}","schema_version":"v1","ts_utc":"'),
-            _instant(time),
+            instant_text(time),
             pl.lit('","source_order":'),
             pl.col("source_order").cast(pl.String),
             pl.lit(f',{self._scope},"payload":'),
@@ -85,12 +85,14 @@ def rows_within(envelopes: pl.Series, bytes_max: int) -> int:
     return int(np.searchsorted(bodies, bytes_max, side="right"))
 
 
-def _instant(column: str) -> pl.Expr:
-    return pl.from_epoch(pl.col(column), time_unit="us").dt.strftime(_INSTANT)
+def instant_text(column: str) -> pl.Expr:
+    """Text of a column of instants: microseconds of UTC, or times."""
+    return pl.col(column).cast(pl.Int64).cast(pl.Datetime("us")).dt.strftime(_INSTANT)
 
 
-def _quoted(column: str) -> pl.Expr:
-    return pl.struct(pl.col(column).alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
+def quoted(value: pl.Expr) -> pl.Expr:
+    """A text as JSON."""
+    return pl.struct(value.alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
 
 
 def _members(frame: pl.DataFrame, prefix: str) -> pl.Expr:

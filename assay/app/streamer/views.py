@@ -91,7 +91,8 @@ def _view(receipt: Mapping[str, Any], facts: RunFacts, source: Source, key: str)
 
 def _receipt(port: ViewPort, key: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(port.read(key))
-        return found
+        data = port.read(key)
     except FileNotFoundError:
         raise Stop(Reason.STREAM_RECEIPT_MISSING, "the output is not sorted, or its sort did not end", where=key, remedy=_SORT) from None
+    found: dict[str, Any] = json.loads(data)
+    return found

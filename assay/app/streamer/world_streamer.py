@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 from assay.app.progress import unseen
-from assay.app.streamer.checkpoint import Checkpoint, Cursor
+from assay.app.streamer.checkpoint import Cursor, Keeper
+from assay.app.streamer.frontiers import Frontiers
 from assay.app.streamer.gate_client import Interrupted
-from assay.app.streamer.pacing import StreamPace
+from assay.app.streamer.gate_port import Gate
+from assay.app.streamer.pacing import END_OF_TIME, StreamPace
+from assay.app.streamer.rate_plan import Rate
+from assay.app.streamer.refused import refuse_refused
 from assay.app.streamer.sequence import EventSequence, StreamBatch
 from assay.contracts.limits import BODY_BYTES_MAX
 
@@ -21,16 +25,6 @@ NAP_MAX_S = 0.25
 PACED_TICK_US = 20_000
 
 
-class Gate(Protocol):
-    """What the streamer asks of the gate; each call returns when the gate has taken everything."""
-
-    async def ingest(self, body: bytes) -> dict[str, Any]:
-        """A batch of envelopes."""
-
-    async def mark(self, ts_us: int, classes: Sequence[str], *, final: bool) -> None:
-        """A watermark of these classes."""
-
-
 class StreamOptions(NamedTuple):
     """How to stream. None of it changes what the lanes compute."""
 
@@ -38,6 +32,8 @@ class StreamOptions(NamedTuple):
     in_flight: int = 2
     batches_per_mark: int = 4
     speedup: float = 0.0
+    #: events that the gate sets aside: False ends the stream at the first of them
+    let_gate_refuse: bool = False
     body_bytes_max: int = BODY_BYTES_MAX
 
 
@@ -50,21 +46,43 @@ class Streamed(NamedTuple):
     counts: Counter[str]
 
 
+class Alongside(NamedTuple):
+    """What the sequences of one process share.
+
+    `frontiers`: how far each of them is. `follows`: this one waits for the context before it. `pace_from`: the event time that was due
+    when the process began, None for the first row of the sequence. `floor_us(next_us)`: the time that may be marked when the next row is
+    of that time; None says that this was the last row, and that nobody else has one.
+    """
+
+    name: str
+    frontiers: Frontiers
+    follows: bool = False
+    pace_from: StreamPace | None = None
+    floor_us: Callable[[int | None], int | None] = lambda next_us: next_us
+
+
 class WorldStreamer:
-    """Streams one sequence. `show(position)` is told of every acknowledged batch; `wall_us` is the clock paced streaming follows."""
+    """Streams one sequence. `show(position)` is told of every acknowledged batch; `wall_us` is the clock paced streaming follows.
+
+    `rate` limits events a second; `alongside` is for one of several sequences.
+    """
 
     def __init__(
         self,
         sequence: EventSequence,
         gate: Gate,
-        checkpoint: Checkpoint,
+        checkpoint: Keeper,
         options: StreamOptions,
         stop: asyncio.Event,
         show: Callable[[int], None] = unseen,
         wall_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
+        rate: Rate | None = None,
+        alongside: Alongside | None = None,
     ) -> None:
         self._sequence, self._gate, self._checkpoint, self._options = sequence, gate, checkpoint, options
         self._stop, self._show, self._wall_us = stop, show, wall_us
+        self._rate = rate or Rate((), 0)
+        self._alongside = alongside or Alongside("", Frontiers(()))
         self._flying: deque[tuple[StreamBatch, asyncio.Task[dict[str, Any]]]] = deque()
         self._counts: Counter[str] = Counter()
         self._since_mark = 0
@@ -74,12 +92,13 @@ class WorldStreamer:
     async def run(self) -> Streamed:
         """Stream from the checkpoint to the end, or until `stop` is set: then what is on its way is finished and kept.
 
-        Raises what the gate client raises, and Stop(BODY_OVER_LIMIT) at a row that no call can hold; the checkpoint then holds
-        every batch acknowledged before.
+        Raises what the gate client raises, Stop(GATE_REJECTED) for an event that the gate set aside, and Stop(BODY_OVER_LIMIT) at a
+        row that no call can hold; the checkpoint then holds every batch acknowledged before.
         """
         cursor = self._checkpoint.load(self._sequence.total)
         self._position = self._sent = cursor.position
         self._next_us = self._sequence.next_us(cursor.position)
+        self._alongside.frontiers.reach(self._alongside.name, self._next_us)
         if cursor.complete:
             return self._streamed(complete=True)
         try:
@@ -98,23 +117,34 @@ class WorldStreamer:
         return self._streamed(complete=False)
 
     async def _send_all(self) -> None:
-        pace = StreamPace(self._next_us or 0, self._wall_us(), self._options.speedup)
+        pace = self._alongside.pace_from or StreamPace(self._next_us or 0, self._wall_us(), self._options.speedup)
         while not self._stop.is_set():
-            batch = self._sequence.take(self._sent, self._options.batch_rows, pace.due_us(self._wall_us()), self._options.body_bytes_max)
+            now_us = self._wall_us()
+            rows = self._rate.grant(now_us, self._options.batch_rows)
+            until_us = min(pace.due_us(now_us), self._limit_us())
+            batch = self._sequence.take(self._sent, rows, until_us, self._options.body_bytes_max) if rows else None
             if batch is not None:
+                self._rate.spend(batch.rows)
                 await self._send(batch)
                 continue
             next_us = self._sequence.next_us(self._sent)
             if next_us is None:
                 return
-            await self._idle(max(PACED_TICK_US, pace.wait_us(next_us, self._wall_us())) / 1_000_000)
+            wait_us = max(pace.wait_us(next_us, now_us), self._rate.wait_us(now_us), PACED_TICK_US)
+            await self._idle(wait_us / 1_000_000)
+
+    def _limit_us(self) -> int:
+        return self._alongside.frontiers.limit_us() if self._alongside.follows else END_OF_TIME
 
     async def _send(self, batch: StreamBatch) -> None:
         while len(self._flying) >= self._options.in_flight:
             await self._settle_oldest()
-        self._flying.append((batch, asyncio.ensure_future(self._gate.ingest(batch.body))))
+        self._flying.append((batch, asyncio.ensure_future(self._ingest(batch))))
         self._sent = batch.end
         await asyncio.sleep(0)  # the call goes out before the next batch is framed
+
+    async def _ingest(self, batch: StreamBatch) -> dict[str, Any]:
+        return await self._gate.ingest(batch.body) if batch.rows else {}
 
     async def _idle(self, seconds: float) -> None:
         """Nothing is due: settle what is on its way, let the marks follow, rest a little."""
@@ -123,30 +153,33 @@ class WorldStreamer:
         elif self._since_mark:
             await self._keep_and_mark()
         else:
-            await asyncio.sleep(min(seconds, NAP_MAX_S))
+            await self._alongside.frontiers.moved(min(seconds, NAP_MAX_S))
 
     async def _settle_oldest(self) -> None:
         batch, call = self._flying[0]
         answer = await call
         self._flying.popleft()
+        if not self._options.let_gate_refuse:
+            refuse_refused(answer, batch, self._position)
         self._counts.update(answer.get("counts", {}))
         self._position, self._next_us = batch.end, batch.next_us
         self._since_mark += 1
+        self._alongside.frontiers.reach(self._alongside.name, self._next_us)
         self._show(self._position)
         if self._since_mark >= self._options.batches_per_mark:
             await self._keep_and_mark()
 
     async def _keep_and_mark(self) -> None:
         """Checkpoint first: marks never go backwards when the same run is streamed again from it."""
-        self._checkpoint.save(Cursor(self._position))
+        self._checkpoint.save(Cursor(self._position, next_us=self._next_us))
         self._since_mark = 0
         await self._mark()
 
     async def _mark(self) -> None:
         """Mark the classes of the sequence with the time of the first row that is not acknowledged."""
-        final = self._next_us is None
-        ts_us = self._sequence.end_us if self._next_us is None else self._next_us
-        await self._gate.mark(ts_us, self._sequence.classes, final=final)
+        next_us = self._alongside.floor_us(self._next_us)
+        ts_us = self._sequence.end_us if next_us is None else next_us
+        await self._gate.mark(ts_us, self._sequence.classes, final=next_us is None)
 
     async def _finish(self) -> None:
         await self._keep_and_mark()
@@ -158,7 +191,7 @@ class WorldStreamer:
         self._flying.clear()
         await asyncio.gather(*calls, return_exceptions=True)
         if self._since_mark:
-            self._checkpoint.save(Cursor(self._position))
+            self._checkpoint.save(Cursor(self._position, next_us=self._next_us))
 
     def _streamed(self, *, complete: bool) -> Streamed:
         return Streamed(self._position, self._sequence.total, complete, self._counts)

@@ -1,0 +1,89 @@
+"""Cursors in PostgreSQL: a row per run, sequence and lane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias, TypeVar
+
+import psycopg
+
+from assay.app.sql_address import told
+from assay.app.streamer.checkpoint import Cursor, within
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+T = TypeVar("T")
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS wsp_checkpoint (
+  scope_key text, name text, position bigint NOT NULL, complete boolean NOT NULL, next_us bigint, updated_at_utc timestamptz NOT NULL,
+  PRIMARY KEY (scope_key, name))
+"""
+_LOAD: Final = "SELECT position, complete, next_us FROM wsp_checkpoint WHERE scope_key = %s AND name = %s"
+_SAVE: Final = (
+    "INSERT INTO wsp_checkpoint VALUES (%s, %s, %s, %s, %s, now()) ON CONFLICT (scope_key, name)"
+    " DO UPDATE SET position = excluded.position, complete = excluded.complete, next_us = excluded.next_us,"
+    " updated_at_utc = excluded.updated_at_utc"
+)
+_CONNECT_TIMEOUT_S: Final = 10
+_TRIES: Final = 2
+
+
+class Cursors:
+    """The connection of one process. A server that was restarted is asked once more."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self._connection: Connection | None = None
+        self._made = False
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def ask(self, query: Callable[[Connection], T]) -> T:
+        """Run a query and commit. Raises Retry(DATABASE_SILENT)."""
+        for attempt in range(_TRIES):
+            try:
+                return self._asked(query)
+            except psycopg.OperationalError as error:
+                self.close()
+                if attempt == _TRIES - 1:
+                    what = f"the database of checkpoints does not answer: {told(error, self._dsn)}"
+                    remedy = "Start it, then run the same command again: it resumes."
+                    raise Retry(Reason.DATABASE_SILENT, what, where="wsp_checkpoint", remedy=remedy) from None
+        raise AssertionError("unreachable")
+
+    def _asked(self, query: Callable[[Connection], T]) -> T:
+        connection = self._connected()
+        found = query(connection)
+        connection.commit()
+        return found
+
+    def _connected(self) -> Connection:
+        if self._connection is None:
+            self._connection = psycopg.connect(self._dsn, connect_timeout=_CONNECT_TIMEOUT_S)
+        if not self._made:
+            self._connection.execute(SCHEMA)
+            self._connection.commit()
+            self._made = True
+        return self._connection
+
+
+class SqlCheckpoint:
+    """The cursor of `name` under a scope, which names the run, its world and its configuration: another scope has another row."""
+
+    def __init__(self, cursors: Cursors, name: str, scope: str) -> None:
+        self._cursors, self._name, self._scope = cursors, name, scope
+
+    def load(self, total: int) -> Cursor:
+        """See `Keeper`. Raises Retry(DATABASE_SILENT), too."""
+        row = self._cursors.ask(lambda connection: connection.execute(_LOAD, (self._scope, self._name)).fetchone())
+        return within(Cursor(*row), total, f"wsp_checkpoint {self._name}") if row else Cursor()
+
+    def save(self, cursor: Cursor) -> None:
+        """Write the cursor durably. Raises Retry(DATABASE_SILENT)."""
+        self._cursors.ask(lambda connection: connection.execute(_SAVE, (self._scope, self._name, *cursor)))
