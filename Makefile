@@ -10,11 +10,15 @@ SETUP := python=$$(sh .ci/find-python $(VENV) "$(PYTHON)") && "$$python" .ci/set
 PYTEST := $(BIN)/python -m pytest
 # tests without services share nothing, so they use every core; those with servers mostly wait, each half has servers of its own
 SIDE_BY_SIDE := -n auto --dist loadfile
+# these wait for processes and servers more than they compute
+ON_SERVERS := -n 3 --dist loadfile --no-loadscope-reorder
 # built once, in about a minute
 S3_SERVER := $(BIN)/python tests/s3_server.py
 
 # what refusal codes the tests have made the product produce; one that is missing after all of them fails `make test`
 MET := build/reasons_met
+# tests that wait for servers leave room for other work from here on
+TIER0_DONE := build/tier0_done
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-packages setup-site setup-kernels demo test test0 test1 test2 test3 test-tools test-long simulate fuzz mutants chaos engine lint docs site bench wheel clean
@@ -42,10 +46,11 @@ demo: setup ## payments of a synthetic bank through Kafka to audited decisions, 
 	@$(BIN)/assay demo $(or $(ARGS),--world tiny)
 
 test: setup ## tiers 0, 1 and 2: no services, PostgreSQL and S3, Apache Kafka
-	@rm -rf $(MET)
+	@rm -rf $(MET) $(TIER0_DONE)
 	@$(PYTEST) -m tier0 $(SIDE_BY_SIDE) --reasons=$(MET) $(ARGS)
+	@touch $(TIER0_DONE)
 	@$(S3_SERVER)
-	@$(PYTEST) -m "tier1 or tier2" -n 2 --dist loadfile --no-loadscope-reorder --reasons=$(MET) $(ARGS)
+	@$(PYTEST) -m "tier1 or tier2" $(ON_SERVERS) --reasons=$(MET) $(ARGS)
 	@$(if $(strip $(ARGS)),echo "refusal codes are not counted in a part of the tests",$(BIN)/python tests/reasons_met.py $(MET))
 
 test0: setup-kernels ## tests without services, the inner loop

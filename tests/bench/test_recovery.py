@@ -18,6 +18,7 @@ def test_every_key_has_an_event_and_all_lie_within_the_longest_window() -> None:
 
 
 @pytest.mark.tier2
+@pytest.mark.long
 def test_a_start_from_a_snapshot_and_a_tail_restores_what_was_built() -> None:
     figures = run(["--keys", str(KEYS), "--rounds", "1", "--tail", "2000"])
     found = figures["keys"][str(KEYS)]

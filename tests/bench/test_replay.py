@@ -14,6 +14,7 @@ from assay.contracts.reasons import Reason
 
 
 @pytest.mark.tier2
+@pytest.mark.long
 def test_every_decision_of_the_lane_is_replayed_and_both_speeds_are_given() -> None:
     figures = replay.run(["--events", "3000", "--warm", "2000", "--rounds", "1", "--uncounted", "0"])
     (only,) = figures["rounds"]
@@ -24,8 +25,7 @@ def test_every_decision_of_the_lane_is_replayed_and_both_speeds_are_given() -> N
 
 
 def test_a_replay_without_a_verdict_is_no_figure(tmp_path: Path) -> None:
-    made = Run(directory=tmp_path, config=bench_config(), bootstrap="127.0.0.1:1", dsn="")
-    made.save()
+    made = Run(directory=tmp_path, config=bench_config(), bootstrap="127.0.0.1:1", dsn="")  # and nothing of it in its directory
     with pytest.raises(Stop) as refusal:
         replay._replay(made, 10)
     assert refusal.value.reason is Reason.BENCH_INVALID

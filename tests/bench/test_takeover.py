@@ -24,6 +24,7 @@ def test_the_gap_is_the_longest_from_the_end_of_the_active_worker_until_the_roun
 
 
 @pytest.mark.tier2
+@pytest.mark.long
 def test_a_killed_worker_is_taken_over_from_with_every_payment_decided_once_in_effect() -> None:
     figures = run(["--rounds", "1", "--rate", "300"])
     [takeover], checked = figures["rounds"], figures["checked"]

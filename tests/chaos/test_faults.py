@@ -47,6 +47,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory, settings: Settings) -> Ite
         yield servers
 
 
+@pytest.mark.long
 def test_one_run_survives_one_of_each_fault_of_workers_and_broker(servers: Servers, tmp_path: Path, namespace: str) -> None:
     scene = new_scene(servers, tmp_path, namespace, 1, RATE_PER_S)
     scene.away_s = AWAY_S

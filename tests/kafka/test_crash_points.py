@@ -117,6 +117,7 @@ def test_killed_at_its_first_and_a_later_turn_nothing_is_lost_and_nothing_is_don
     assert_whole(run, undisturbed)
 
 
+@pytest.mark.long
 def test_lanes_in_workers_of_their_own_are_taken_over_one_by_one(run: Run, given: GatedWorld, undisturbed: str) -> None:
     flow = Flow(run, given)
     core, edge = (WorkerProcess(run, pack=pack, port=free_port()) for pack in ("rtdl_core", "rtdl_decision_lane"))

@@ -101,10 +101,8 @@ def _process(command: str, demo: Demo) -> psutil.Process | None:
     return None
 
 
-LONG = [pytest.param(outage, marks=pytest.mark.long) for outage in (own_processes_killed, kafka_killed, kafka_frozen, postgres_killed)]
-
-
-@pytest.mark.parametrize("outage", [both_killed, *LONG])
+@pytest.mark.long
+@pytest.mark.parametrize("outage", [both_killed, own_processes_killed, kafka_killed, kafka_frozen, postgres_killed])
 def test_a_run_survives_and_decides_the_same(
     outage: Callable[[Servers, Demo], None], servers: Servers, world: World, tmp_path: Path
 ) -> None:

@@ -166,7 +166,7 @@ Disturb = Callable[[Machines, subprocess.Popen[bytes]], subprocess.Popen[bytes]]
     "disturb",
     [
         pytest.param(the_gate_is_killed, id="the gate is killed"),
-        pytest.param(partial(the_bucket_is, Trouble.UNAVAILABLE), id="the bucket answers 503"),
+        pytest.param(partial(the_bucket_is, Trouble.UNAVAILABLE), id="the bucket answers 503", marks=pytest.mark.long),
         pytest.param(partial(the_bucket_is, Trouble.SILENT), id="the bucket is silent", marks=pytest.mark.long),
         pytest.param(partial(the_bucket_is, Trouble.UNANSWERED), id="answers of the bucket are lost", marks=pytest.mark.long),
     ],

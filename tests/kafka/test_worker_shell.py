@@ -144,6 +144,7 @@ def test_a_frozen_worker_that_wakes_up_after_a_takeover_ends_itself(bench: Bench
     assert "LANE_TAKEN_OVER" in bench.log(0)
 
 
+@pytest.mark.long
 def test_rebalances_under_load_lose_and_repeat_nothing(bench: Bench) -> None:
     bench.produce(bench.inputs[0], 0, 30_000)
     _, port = bench.start()

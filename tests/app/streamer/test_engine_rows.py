@@ -60,7 +60,9 @@ def test_the_id_of_a_row_is_the_known_one() -> None:
     assert framed(EVENTS, row)[0]["event_id"] == "310d2a501cbfc2c3bd178a291850ac3dcc574bcfe4d28f24464342e35903898d"
 
 
-@pytest.mark.parametrize(("amount", "text"), [(0.0, "0.00"), (0.29, "0.29"), (1.1, "1.10"), (4.35, "4.35"), (123_456_789.01, "123456789.01")])
+@pytest.mark.parametrize(
+    ("amount", "text"), [(0.0, "0.00"), (0.29, "0.29"), (1.1, "1.10"), (4.35, "4.35"), (123_456_789.01, "123456789.01")]
+)
 def test_an_amount_is_exact_text(amount: float, text: str) -> None:
     (envelope,) = framed(ANCHORS, rows_of(ANCHORS, 1).with_columns(amount=pl.lit(amount)))
     assert envelope["payload"]["amount"] == text  # type: ignore[index]
