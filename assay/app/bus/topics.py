@@ -36,7 +36,9 @@ def create_topics(
     with other partitions, retention or cleanup, Retry(BROKER_UNREACHABLE) when nothing answers.
     """
     cluster, kept = KafkaAdmin(bootstrap, properties), retention_ms or {}
-    wanted = {one.name(namespace): _shape(one.name(namespace), one, partitions, kept.get(one.handle)) for one in topics_of(traffic).values()}
+    wanted = {
+        one.name(namespace): _shape(one.name(namespace), one, partitions, kept.get(one.handle)) for one in topics_of(traffic).values()
+    }
     present = cluster.partitions()
     _refuse_mismatch(cluster, [shape for name, shape in wanted.items() if name in present], present)
     missing = [name for name in wanted if name not in present]
