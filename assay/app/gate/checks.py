@@ -50,7 +50,7 @@ def unread(error: Exception, raw: bytes, root: str = "$") -> Unread:
     what, below = (found[1], found[2] or "") if found else (str(error), "")
     field = _FIELD.fullmatch(what)
     if what.startswith("Invalid enum value"):
-        return Unread(root + below, f"Send one of {', '.join(_WORDS[below])}, in capitals.")
+        return Unread(root + below, f"Send {' or '.join(_WORDS[below])}, in capitals.")
     if field is None:
         below = _member(raw, below) or below
         told = "Send the type and length that is expected there." if below else "Send one JSON object in UTF-8."

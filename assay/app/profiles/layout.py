@@ -88,7 +88,8 @@ class TopicPolicy(BaseModel):
 def layout_of(partitions: int | None, policy: TopicPolicy | None, traffic: str = "") -> dict[str, tuple[int, int]]:
     """(partitions, retention in ms; -1 for ever) of every topic of a run, by handle.
 
-    It is that of the topic files, under a policy or a number of partitions. `traffic` is that of the generated world which the run streams, empty for none.
+    It is that of the topic files, under a policy or a number of partitions. `traffic` is that of the generated world which the run
+    streams, empty for none.
     """
     retention = policy.retention_ms() if policy else {}
 
