@@ -24,7 +24,7 @@ from assay.contracts.errors import Retry, Stop
 from assay.contracts.handles import TRAFFIC
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import topic, topics, topics_of
+from assay.contracts.topics import topic, topics_of
 from assay.testing import until
 
 PINS = Pins("platform_20260101T000000Z", "a" * 32, "b" * 64, "c" * 64, "x", 1)
@@ -49,6 +49,13 @@ def test_all_topics_are_created_with_their_configuration_and_once(kafka: Server,
         resource = ConfigResource(ResourceType.TOPIC, found.name(namespace))
         held = admin.describe_configs([resource])[resource].result(30)
         assert {name: held[name].value for name in found.broker_config()} == found.broker_config()
+
+
+def test_a_run_that_streams_a_world_has_its_topics_too(kafka: Server, namespace: str) -> None:
+    create_topics(kafka.address, namespace)
+    created = create_topics(kafka.address, namespace, traffic="baseline")
+    assert set(created) == {found.name(namespace) for found in topics_of("baseline").values() if found.only_for}
+    assert set(partitions_of(kafka.address, namespace)) == set(topics_of("baseline"))
 
 
 def test_the_topics_of_a_namespace_are_deleted_and_no_others(kafka: Server, namespace: str) -> None:
