@@ -8,7 +8,9 @@ import msgspec
 
 from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.policy import shipped_admission_policy
+from assay.app.gate.row_examples import ROW_EXAMPLES, row_examples
 from assay.app.gate.run_names import ANY_NAMES, RunNames
+from assay.contracts.engine_events import ENGINE_EVENTS
 
 SCOPE: dict[str, str | int] = {
     "platform_run_id": "platform_20260101T000000Z",
@@ -41,6 +43,18 @@ def event(event_id: str | None = "e-1", event_type: str = "transaction", payload
     return {name: value for name, value in made.items() if value is not None}
 
 
+def row(output_id: str, **changes: Any) -> dict[str, Any]:
+    """A good row of a generated world in its envelope, with changes of the row."""
+    made: dict[str, Any] = row_examples(SCOPE, traffic_of(output_id), NOW_US)[ROW_EXAMPLES[ENGINE_EVENTS[output_id].record]]
+    return {**made, "payload": {**made["payload"], **changes}}
+
+
+def traffic_of(event_type: Any) -> str:
+    """A traffic whose runs admit events of this type; empty for payments, facts and labels."""
+    found = ENGINE_EVENTS.get(event_type)
+    return "" if found is None else str(found.traffic or "fraud")
+
+
 def paid(**changes: Any) -> dict[str, Any]:
     """A payment's payload with changes."""
     return {**PAYMENT, **changes}
@@ -51,9 +65,10 @@ def raw(document: Any) -> bytes:
     return msgspec.json.encode(document)
 
 
-def examined(document: Any, names: RunNames = ANY_NAMES) -> Admissible | RefusedEvent:
-    """One item, a document or its bytes, through the examiner of SCOPE's run."""
-    return Examiner(shipped_admission_policy(), SCOPE, names).examine(document if isinstance(document, bytes) else raw(document), NOW_US, 0)
+def examined(document: Any, names: RunNames = ANY_NAMES, traffic: str = "") -> Admissible | RefusedEvent:
+    """One item, a document or its bytes, through the examiner of SCOPE's run, which streams a generated world if it has a traffic."""
+    given = document if isinstance(document, bytes) else raw(document)
+    return Examiner(shipped_admission_policy(traffic), SCOPE, names).examine(given, NOW_US, 0)
 
 
 def admissible(document: Any) -> Admissible:

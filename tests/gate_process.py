@@ -26,13 +26,13 @@ from assay.contracts.pins import PIN_NAMES
 KEY = "a key for tests"
 
 
-def run_in(directory: Path, bootstrap: str, dsn: str, namespace: str, *, topics: bool = True) -> Run:
-    """A run of SCOPE's pins with its topics created."""
-    config = RunConfig.model_validate({**SCOPE, "features": {}, "policy": {}})
+def run_in(directory: Path, bootstrap: str, dsn: str, namespace: str, *, topics: bool = True, traffic: str = "") -> Run:
+    """A run of SCOPE's pins with its topics created; with a traffic it streams a generated world."""
+    config = RunConfig.model_validate({**SCOPE, "features": {}, "policy": {}, "traffic": traffic})
     made = Run(directory=directory, config=config, namespace=namespace, bootstrap=bootstrap, dsn=dsn, api_key=KEY)
     made.save()
     if topics:
-        create_topics(bootstrap, namespace, 3)
+        create_topics(bootstrap, namespace, 3, traffic=traffic)
     return made
 
 

@@ -17,7 +17,7 @@ from assay.app.demo.new_run import extra_entities
 from assay.app.effects.recorder import Recorder
 from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.border import items_of
-from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
+from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.records import records_of
 from assay.app.gate.run_names import RunNames
 from assay.app.lane.assembly import partition_counts
@@ -38,6 +38,7 @@ from assay.codecs.single_object import pack
 
 NOW_US = 1_893_456_000_000_000
 JOURNAL = "FP_JOURNAL_RTDL_V1"
+TOPICS = shipped_admission_policy().topics
 
 
 class GatedWorld(NamedTuple):
@@ -92,7 +93,7 @@ def _published(admitted: Sequence[Admissible], config: RunConfig, counts: Mappin
     for item in admitted:
         by_class[item.event_class].append(item)
     for name, items in by_class.items():
-        handle = TOPIC_OF_CLASS[name]
+        handle = TOPICS[name]
         made = records_of(name, items, config.pins, config.run_id, counts[handle])
         for key, value, tp in zip(made.keys, made.values, made.partitions, strict=True):
             yield handle, OutboundRecord(key, value, tp)
@@ -100,7 +101,7 @@ def _published(admitted: Sequence[Admissible], config: RunConfig, counts: Mappin
 
 def _marks(config: RunConfig, counts: Mapping[str, int], ts_us: int, *, final: bool) -> Iterator[tuple[str, OutboundRecord]]:
     key = config.platform_run_id.encode()
-    for handle in TOPIC_OF_CLASS.values():
+    for handle in TOPICS.values():
         for number in range(counts[handle]):
             fields = {"pins": config.pins.as_avro(), "topic": handle, "partition": number, "ts_utc": ts_us, "final": final}
             yield handle, OutboundRecord(key, pack("mark", fields), number)
@@ -130,7 +131,7 @@ def slices(given: GatedWorld) -> list[list[tuple[str, OutboundRecord]]]:
     found: list[list[tuple[str, OutboundRecord]]] = [[]]
     ended = False
     for handle, record in given.records:
-        is_mark = handle in TOPIC_OF_CLASS.values() and record.key == given.config.platform_run_id.encode()
+        is_mark = handle in TOPICS.values() and record.key == given.config.platform_run_id.encode()
         if ended and not is_mark:
             found.append([])
         ended = is_mark

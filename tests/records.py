@@ -12,6 +12,7 @@ from assay.codecs.columns import Strings
 from assay.codecs.single_object import pack
 from assay.contracts import ids
 from assay.contracts.pins import Pins
+from assay.contracts.traffic_modes import FRAUD
 
 CONTROL, POSTURE = "FP_BUS_CONTROL_V1", "FP_BUS_POSTURE_V1"
 LABELS, CONTEXT, TRAFFIC = "FP_BUS_LABELS_EVENTS_V1", "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1", "FP_BUS_TRAFFIC_FRAUD_V1"
@@ -65,6 +66,24 @@ def context_fact(event_id: str, ts_us: int, entities: Mapping[str, str]) -> byte
         "event_id": event_id, "event_type": "context_fact", "ts_utc": ts_us, "pins": PINS.as_avro(), "run_id": RUN_ID,
         "producer": "test", "payload_hash": hashlib.sha256(event_id.encode()).digest(),
         "entities": [{"name": name, "id": value} for name, value in entities.items()], "attributes": {},
+    })  # fmt: skip
+
+
+def flow_event(event_id: str, ts_us: int, pins: Pins = PINS) -> bytes:
+    """A row of the event stream of a generated world."""
+    return pack("flow_event", {
+        "event_id": event_id, "event_type": FRAUD.events, "ts_utc": ts_us, "pins": pins.as_avro(), "run_id": RUN_ID, "producer": "test",
+        "payload_hash": hashlib.sha256(event_id.encode()).digest(), "flow_id": 7, "event_seq": 0, "flow_event_type": "AUTH_REQUEST",
+        "amount_minor": 6999, "source_order": 1,
+    })  # fmt: skip
+
+
+def arrival_entities(event_id: str, ts_us: int) -> bytes:
+    """The entities of an arrival of a generated world."""
+    names = ("arrival_seq", "merchant_id", "party_id", "account_id", "instrument_id", "device_id", "ip_id", "session_id")
+    return pack("arrival_entities", {
+        "event_id": event_id, "event_type": FRAUD.arrival_entities, "ts_utc": ts_us, "pins": PINS.as_avro(), "run_id": RUN_ID,
+        "producer": "test", "payload_hash": hashlib.sha256(event_id.encode()).digest(), **dict.fromkeys(names, 1), "source_order": 1,
     })  # fmt: skip
 
 

@@ -32,7 +32,14 @@ INGESTION_GATE: Final = ComponentSpec(
     "ingestion_gate",
     pack="control_ingress",
     about="admits events: envelope, schema, pins, dedupe, receipts; answers what became of payments",
-    produces={handles.CONTEXT: ("context_fact", "mark"), handles.TRAFFIC: ("payment", "mark")},
+    produces={
+        handles.CONTEXT: ("context_fact", "arrival_entities", "mark"),
+        handles.TRAFFIC: ("payment", "flow_event", "mark"),
+        handles.TRAFFIC_BASELINE: ("flow_event", "mark"),
+        handles.ARRIVALS: ("arrival_event", "mark"),
+        handles.FLOWS_BASELINE: ("flow_anchor", "mark"),
+        handles.FLOWS_FRAUD: ("flow_anchor", "mark"),
+    },
     consumes={handles.QUARANTINE: ("quarantine_record",)},
 )
 LABEL_STORE: Final = ComponentSpec(
@@ -76,12 +83,28 @@ COMPONENTS: Final = (
             handles.AUDIT: ("audit_record",),
             handles.QUARANTINE: ("quarantine_record",),
             handles.FEATURE_SETS: ("feature_set",),
+            handles.TRAFFIC_BASELINE: ("flow_event", "mark"),
+            handles.ARRIVALS: ("arrival_event", "mark"),
+            handles.FLOWS_BASELINE: ("flow_anchor", "mark"),
+            handles.FLOWS_FRAUD: ("flow_anchor", "mark"),
         },
     ),
 )
 
 #: edges that the topic files reserve; no code uses them yet
 PLANNED: Final = (
+    ComponentSpec(
+        "rtdl_lane",
+        pack="rtdl_core",
+        about="joins events of flows with their context and decides on them",
+        consumes={
+            handles.TRAFFIC_BASELINE: ("flow_event", "mark"),
+            handles.ARRIVALS: ("arrival_event", "mark"),
+            handles.FLOWS_BASELINE: ("flow_anchor", "mark"),
+            handles.FLOWS_FRAUD: ("flow_anchor", "mark"),
+        },
+        planned=True,
+    ),
     ComponentSpec(
         "degrade_ladder",
         pack="rtdl_decision_lane",

@@ -53,8 +53,15 @@ RTDL = LaneSpec(
         handles.CONTROL: InputSpec(0, (RecordSpec("run_ready", RUN_READY, _DOCUMENT),)),
         handles.POSTURE: InputSpec(0, (RecordSpec("posture", POSTURE, _DOCUMENT),)),
         handles.LABELS: InputSpec(1, (RecordSpec("label_assertion", LABEL, {**_TS, "label": Equals("label", "FRAUD")}),)),
-        handles.CONTEXT: InputSpec(2, (RecordSpec("context_fact", CONTEXT, _ENTITIES),)),
-        handles.TRAFFIC: InputSpec(3, (RecordSpec("payment", PAYMENT, _ENTITIES, must_decode=("kind", "currency"), currency="currency"),)),
+        # rows of a generated world lie on the topics that payments and facts of other runs lie on; no decision is made on them yet
+        handles.CONTEXT: InputSpec(2, (RecordSpec("context_fact", CONTEXT, _ENTITIES), RecordSpec("arrival_entities", rows=False))),
+        handles.TRAFFIC: InputSpec(
+            3,
+            (
+                RecordSpec("payment", PAYMENT, _ENTITIES, must_decode=("kind", "currency"), currency="currency"),
+                RecordSpec("flow_event", rows=False),
+            ),
+        ),
     },
     ordering="run",
     machine="fold",

@@ -10,8 +10,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
 
-from assay.contracts import handles
+from assay.contracts import handles, instants
+from assay.contracts.errors import Quarantine
+from assay.contracts.reasons import Reason
 from assay.contracts.traffic_modes import BASELINE, FRAUD, TrafficName
+
+AMOUNT: Final = r"^(0|[1-9][0-9]{0,8})\.[0-9]{2}$"
+NUMBER: Final = r"^(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?(e-[0-9]{2,3})?$"
+LOCAL_TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}$"
 
 #: how a value stands in the JSON of a payload. whole: integer of 0 up to 2^63 - 1. text, bool: as they are. time: `…T…Z` with six digits.
 #: local_time: the same of a wall clock, without Z. amount: text of `amount_text`. number: text of `number_text`
@@ -45,9 +51,28 @@ def amount_text(amount: float) -> str:
     return f"{minor // 100}.{minor % 100:02d}"
 
 
+def amount_minor(text: str) -> int:
+    """Hundredths of the unit of money; the inverse of `amount_text`."""
+    return int(text[:-3] + text[-2:])
+
+
 def number_text(number: float) -> str:
     """A number of the world from 0 up as its shortest text that reads back equal."""
     return repr(number)
+
+
+def number_of(text: str) -> float:
+    """The inverse of `number_text`. Raises Quarantine(SCHEMA_FAIL) for a text that is not the shortest: a row has one text."""
+    number = float(text)
+    if repr(number) != text:
+        what = f"{text!r} is not the shortest text of a number, which is {number!r}"
+        raise Quarantine(Reason.SCHEMA_FAIL, what, remedy="Write the number as Python's repr does.")
+    return number
+
+
+def local_time_us(text: str) -> int:
+    """Microseconds of a wall clock's time, counted as if it were UTC. Raises Quarantine(TIME_INVALID)."""
+    return instants.parse(f"{text}Z")
 
 
 def _wholes(*names: str) -> tuple[EventColumn, ...]:

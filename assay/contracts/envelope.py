@@ -12,12 +12,14 @@ from typing import Any, Final, NamedTuple
 from assay.contracts import instants
 from assay.contracts.canonical import digest
 from assay.contracts.currencies import is_currency
+from assay.contracts.engine_events import ENGINE_EVENTS, local_time_us, number_of
 from assay.contracts.errors import Quarantine
 from assay.contracts.handles import CONTEXT, LABELS, TRAFFIC
 from assay.contracts.json_schema import Fault, fault_of
 from assay.contracts.pins import PIN_NAMES
 from assay.contracts.reasons import Reason
 from assay.contracts.texts import NO_BLANKS, NO_CONTROL
+from assay.contracts.truth_names import gate_truth_names, plain_name
 
 SCHEMA_VERSION: Final = "v1"
 
@@ -38,17 +40,21 @@ class EventType(NamedTuple):
 
 _PAYMENT: Final = EventType("traffic", TRAFFIC, "payment", True)
 
-#: event type → meaning. Both kinds of payment ask for a decision
+#: event type → meaning. Both kinds of payment ask for a decision. A row of a generated world has the id of its output as type
 EVENT_TYPES: Final[dict[str, EventType]] = {
     "transaction": _PAYMENT,
     "AUTH_REQUEST": _PAYMENT,
     "context_fact": EventType("context", CONTEXT, "context_fact", True),
     "label_assertion": EventType("label", LABELS, "label_assertion", False),
+    **{row.output_id: EventType(row.event_class, row.handle, row.record, True) for row in ENGINE_EVENTS.values()},
 }
 
 _OF_TEXTS: Final = {NO_CONTROL: Reason.CONTROL_CHARACTER, NO_BLANKS: Reason.BLANKS_AROUND_ID}
 
 Refusal = tuple[Reason, str]
+
+#: pins that a row of a generated world has as columns too
+ROW_PINS: Final = ("seed", "manifest_fingerprint", "parameter_hash", "scenario_id")
 
 
 def payload_hash(event_type: str, schema_version: str, payload: Mapping[str, Any]) -> bytes:
@@ -79,7 +85,8 @@ def check(envelope: Any) -> Refusal | None:
         return Reason.SCHEMA_VERSION_NOT_ALLOWED, f"$.schema_version is {envelope['schema_version']!r}, expected {SCHEMA_VERSION!r}"
     if event_type.needs_run_id and "run_id" not in envelope:
         return Reason.PINS_MISSING, "$.run_id is missing"
-    return _payload_refusal(event_type, envelope) or _time_refusal(event_type, envelope) or _label_refusal(event_type, envelope)
+    refusal = _truth_refusal(envelope) or _payload_refusal(event_type, envelope) or _time_refusal(event_type, envelope)
+    return refusal or _label_refusal(event_type, envelope) or _row_refusal(envelope)
 
 
 def _envelope_reason(fault: Fault) -> Reason:
@@ -88,6 +95,31 @@ def _envelope_reason(fault: Fault) -> Reason:
     if fault.path.removeprefix("$.") in (*PIN_NAMES, "run_id"):
         return Reason.PINS_MISSING if fault.keyword == "required" else Reason.PINS_INVALID
     return Reason.ENVELOPE_INVALID
+
+
+def _truth_refusal(envelope: Mapping[str, Any]) -> Refusal | None:
+    """A row comes without the columns that tell the truth. In other payloads their names stand below, where a run refuses them."""
+    told = envelope["payload"] if envelope["event_type"] in ENGINE_EVENTS else ()
+    found = next((name for name in told if plain_name(name) in gate_truth_names()), None)
+    return None if found is None else (Reason.TRUTH_COLUMN_IN_LIVE_ROW, f"$.payload.{found} tells the truth")
+
+
+def _row_refusal(envelope: Mapping[str, Any]) -> Refusal | None:
+    """A row says again of which world and of which time it is."""
+    if envelope["event_type"] not in ENGINE_EVENTS:
+        return None
+    row = envelope["payload"]
+    for name in ROW_PINS:
+        if row[name] != envelope[name]:
+            return Reason.RUN_SCOPE_MISMATCH, f"$.payload.{name} is {row[name]!r}, $.{name} is {envelope[name]!r}"
+    if row["ts_utc"] != envelope["ts_utc"]:
+        return Reason.SCHEMA_FAIL, f"$.payload.ts_utc is {row['ts_utc']}, $.ts_utc is {envelope['ts_utc']}"
+    try:
+        if "ts_local_primary" in row:
+            local_time_us(row["ts_local_primary"]), number_of(row["lambda_realised"])
+    except Quarantine as refused:
+        return Reason.SCHEMA_FAIL, f"$.payload: {refused.what}"
+    return None
 
 
 def _payload_refusal(event_type: EventType, envelope: Mapping[str, Any]) -> Refusal | None:

@@ -45,6 +45,8 @@ def _source_event(record: Mapping[str, Any]) -> bytes:
 #: rule name → key of a record. Two rules name the partition in the record itself: see PLACED
 RULES: Final[dict[str, Callable[[Mapping[str, Any]], bytes]]] = {
     "entity": _entity,
+    "flow_id": lambda record: str(record["flow_id"]).encode(),
+    "merchant_id": lambda record: str(record["merchant_id"]).encode(),
     "subject_event_id": lambda record: str(record["subject_event_id"]).encode(),
     "source_event_id": _source_event,
     "decision_source_event_id": lambda record: _source_event(record["decision"]),

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, NamedTuple
 from assay.contracts import keys
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+from assay.contracts.traffic_modes import TrafficName
 from assay.contracts.yaml_documents import read_document
 
 FOLDER: Final = Path(__file__).parent / "topics"
@@ -53,6 +54,8 @@ class Topic:
     #: handle of the topic that takes what is refused here
     dead_letter: str | None
     golden: tuple[Mapping[str, Any], ...]
+    #: traffics of a generated world (contracts/traffic_modes.py) whose runs have this topic; none where every run has it
+    only_for: tuple[str, ...] = ()
 
     def name(self, namespace: str = "") -> str:
         """The name on the broker: namespace, then the topic string."""
@@ -83,6 +86,11 @@ def topics() -> Mapping[str, Topic]:
     return MappingProxyType({topic.handle: topic for topic in found})
 
 
+def topics_of(traffic: str) -> Mapping[str, Topic]:
+    """The topics of a run by handle: `traffic` is that of the generated world it streams, empty for none."""
+    return MappingProxyType({handle: found for handle, found in topics().items() if not found.only_for or traffic in found.only_for})
+
+
 def topic(handle: str) -> Topic:
     """The topic of a handle; raises Stop(TOPIC_UNKNOWN)."""
     try:
@@ -109,7 +117,7 @@ def edges(found: Iterable[Topic] | None = None) -> Iterator[Edge]:
 
 def read(path: Path) -> Topic:
     """One topic file as a value; raises Stop(TOPIC_FILE_INVALID) naming the file and what is wrong with it."""
-    document = read_document(path.read_bytes(), Reason.TOPIC_FILE_INVALID, path.name)
+    document = {"only_for": [], **read_document(path.read_bytes(), Reason.TOPIC_FILE_INVALID, path.name)}
     wanted = {field.name for field in fields(Topic)}
     if set(document) != wanted:
         raise _invalid(path, f"fields missing or unknown: {', '.join(sorted(map(str, wanted ^ set(document))))}")
@@ -117,7 +125,7 @@ def read(path: Path) -> Topic:
         for name in ("producers", "consumers"):
             document[name] = MappingProxyType({who: tuple(records) for who, records in document[name].items()})
         document["records"] = MappingProxyType(document["records"])
-        document["golden"] = tuple(document["golden"])
+        document["golden"], document["only_for"] = tuple(document["golden"]), tuple(document["only_for"])
         found = Topic(**document)
         _check(path, found)
     except (TypeError, AttributeError) as error:
@@ -135,6 +143,7 @@ def _check(path: Path, found: Topic) -> None:
         "the owner is not among the producers": found.owner not in found.producers,
         "cleanup is neither delete nor compact": found.cleanup not in ("delete", "compact"),
         "partitions must be at least 1": found.partitions < 1,
+        "only_for names no traffic": not set(found.only_for) <= set(TrafficName),
         "fewer than three golden vectors": len(found.golden) < 3,
     }
     for problem, met in problems.items():

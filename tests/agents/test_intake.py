@@ -11,7 +11,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import ENTITIES, reader
-from records import CONTROL, OTHER_PINS, PINS, T0_US, TRAFFIC, chunk, context_fact, label, mark, payment, run_ready
+from records import (
+    CONTEXT,
+    CONTROL,
+    OTHER_PINS,
+    PINS,
+    T0_US,
+    TRAFFIC,
+    arrival_entities,
+    chunk,
+    context_fact,
+    flow_event,
+    label,
+    mark,
+    payment,
+    run_ready,
+)
 
 from assay.agents.assembly import input_columns
 from assay.agents.intake import Intake
@@ -46,6 +61,10 @@ RECORDS: dict[bytes | None, str] = {
     payment("foreign", T0_US, pins=OTHER_PINS): Reason.RUN_SCOPE_MISMATCH,
     label("label", T0_US, "good", T0_US): Reason.RECORD_TYPE_UNEXPECTED,
     context_fact("fact", T0_US, {}): Reason.RECORD_TYPE_UNEXPECTED,
+    flow_event("flow", T0_US): "resolved",
+    flow_event("flow", T0_US - 1): "resolved",
+    flow_event("foreign", T0_US, pins=OTHER_PINS): Reason.RUN_SCOPE_MISMATCH,
+    flow_event("cut", T0_US)[:-1]: Reason.BYTES_TRUNCATED,
     b"\xc3\x01nonsense.": Reason.SCHEMA_UNKNOWN,
     b"": Reason.SCHEMA_UNKNOWN,
     None: "resolved",
@@ -82,6 +101,13 @@ def test_a_chunk_cut_anywhere_gives_the_same_rows_and_every_offset_ends_once(par
     assert (whole.rows is None) == (not blocks)
     if whole.rows is not None:
         assert joined(blocks) == whole.rows
+
+
+def test_rows_of_a_generated_world_are_passed_over_until_a_lane_reads_them() -> None:
+    """They lie on topics that the lane reads: as dead letters they would stop it."""
+    taking = reader(TOPOLOGY.lane("rtdl"))
+    taken = taking.take(chunk(CONTEXT, [arrival_entities("a", T0_US), context_fact("fact", T0_US, {"customer": "c"})]), T0_US)
+    assert ends(taken) == {0: "resolved", 1: "row"}
 
 
 def test_refusals_come_by_type_and_in_it_by_bytes_then_run_and_late_rows_last() -> None:

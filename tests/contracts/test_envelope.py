@@ -18,10 +18,10 @@ def test_every_event_type_ends_on_a_topic_that_carries_its_record() -> None:
 def test_the_gates_policy_knows_the_same_event_types_and_classes() -> None:
     """The policy may not admit what the contracts do not define."""
     policy = shipped_admission_policy()
-    assert {name: (rule.event_class, rule.payload) for name, rule in policy.events.items()} == {
+    assert {name: (rule.event_class, rule.payload) for name, rule in policy.known.items()} == {
         name: (found.event_class, found.record) for name, found in EVENT_TYPES.items()
     }
-    assert all(SCHEMA_VERSION in rule.schema_versions for rule in policy.events.values())
+    assert all(SCHEMA_VERSION in rule.schema_versions for rule in policy.known.values())
 
 
 def test_the_payload_hash_is_over_type_version_and_payload_only() -> None:

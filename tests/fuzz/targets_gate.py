@@ -9,7 +9,7 @@ from functools import cache
 from typing import Any, Final, NamedTuple
 
 from fuzz.engine import Target, refusal
-from gate_events import NOW_US, SCOPE, event, paid, raw
+from gate_events import NOW_US, SCOPE, event, paid, raw, row
 from gate_process import mark
 from oracles.examples import examples
 
@@ -26,19 +26,24 @@ from assay.app.gate.short_forms import Reader, label_of, payment_of
 from assay.codecs.single_object import unpack
 from assay.contracts import envelope, instants
 from assay.contracts.canonical import canonical
+from assay.contracts.engine_events import ENGINE_EVENTS, engine_events
 from assay.contracts.errors import Quarantine
 from assay.contracts.pins import Pins
+from assay.contracts.traffic_modes import TrafficName
 
 PINS: Final = Pins.of(SCOPE)
 RUN_ID: Final = str(SCOPE["run_id"])
+WORLD: Final = {name: SCOPE[name] for name in envelope.ROW_PINS}
 BEFORE, AFTER = raw(event("before")), raw(event("after", "context_fact"))
+ROWS: Final = [event.output_id for event in engine_events(TrafficName.FRAUD)]
+ROW_BEFORE, ROW_AFTER = (raw({**row(output_id), "event_id": name}) for output_id, name in zip(ROWS[:2], ("before", "after"), strict=True))
 ITEMS_MAX: Final = 50
 PARTITIONS: Final = 3
 
 
 @cache
-def _examiner() -> Examiner:
-    return Examiner(shipped_admission_policy(), SCOPE)
+def _examiner(traffic: str = "") -> Examiner:
+    return Examiner(shipped_admission_policy(traffic), SCOPE)
 
 
 @cache
@@ -60,7 +65,15 @@ class _Report(NamedTuple):
 
 def meet_item(data: bytes) -> Any:
     """One item between two good ones, admitted together: a good neighbour is admitted whatever it stands beside."""
-    examined = [_examiner().examine(item, NOW_US, 0) for item in (BEFORE, data, AFTER)]
+    return _met(data, [_examiner().examine(item, NOW_US, 0) for item in (BEFORE, data, AFTER)])
+
+
+def meet_row(data: bytes) -> Any:
+    """The same in a run that streams a generated world."""
+    return _met(data, [_examiner(TrafficName.FRAUD).examine(item, NOW_US, 0) for item in (ROW_BEFORE, data, ROW_AFTER)])
+
+
+def _met(data: bytes, examined: list[Admissible | RefusedEvent]) -> Any:
     counts, published = _admitted(examined)
     item = examined[1]
     assert counts == {"ADMIT": 2 + isinstance(item, Admissible)} | ({"QUARANTINE": 1} if isinstance(item, RefusedEvent) else {})
@@ -76,7 +89,12 @@ def meet_item(data: bytes) -> Any:
 
 
 def _contract_refuses(data: bytes, item: RefusedEvent) -> None:
-    """What the gate refuses the contract refuses too, unless it is about this run, the clock or the truth, which it does not know."""
+    """What the gate refuses the contract refuses too, unless it is about this run, the clock or the truth, which it does not know.
+
+    Which event types there are is of the run too.
+    """
+    if item.reason.value in ("TRAFFIC_MODES_MIXED", "EVENT_TYPE_UNKNOWN") and item.event_type in envelope.EVENT_TYPES:
+        return
     if item.reason.value in ("RUN_SCOPE_MISMATCH", "TIME_IN_FUTURE", "TIME_TOO_EARLY", "TRUTH_COLUMN_IN_LIVE_ROW", "PINS_MISSING"):
         return
     try:
@@ -156,7 +174,7 @@ def meet_batch(body: bytes) -> Any:
 def meet_call(body: bytes) -> Any:
     """The bodies of the other calls: one envelope, a mark, a payment and a label in the short form."""
     ended: list[Any] = []
-    for read in (one_item, lambda given: mark_of(given, SCOPE), _short(payment_of), _short(label_of)):
+    for read in (one_item, lambda given: mark_of(given, SCOPE, list(_examiner().policy.topics)), _short(payment_of), _short(label_of)):
         try:
             taken = read(body)
         except Quarantine as refused:
@@ -184,6 +202,14 @@ def _items() -> list[bytes]:
     return [raw(document) for document in own + given]
 
 
+def _rows() -> list[bytes]:
+    """A row of every output of a traffic, and the examples of rows as if they were of this run."""
+    made = [row(output_id) for output_id in ROWS]
+    named = {ENGINE_EVENTS[one["event_type"]].record: one for one in made}
+    made += [{**named[e.document], "event_id": "e-2", "payload": {**e.value, **WORLD}} for e in examples() if e.document in named]
+    return [raw(document) for document in made]
+
+
 def _bodies() -> list[bytes]:
     good = _items()
     return [b"[" + b",".join(good[:3]) + b"]", b"[]", b"[" + BEFORE + b", " + AFTER + b"\n, 7, null]"]
@@ -197,6 +223,7 @@ def _calls() -> list[bytes]:
 
 TARGETS: Final = (
     Target("gate_items", _items, meet_item, 200, text=True, document=True),
+    Target("gate_rows", _rows, meet_row, 100, text=True, document=True),
     Target("gate_batches", _bodies, meet_batch, 60, text=True, document=True),
     Target("gate_calls", _calls, meet_call, 60, text=True, document=True),
 )

@@ -24,7 +24,7 @@ from assay.contracts.errors import Retry, Stop
 from assay.contracts.handles import TRAFFIC
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import topic, topics
+from assay.contracts.topics import topic, topics_of
 from assay.testing import until
 
 PINS = Pins("platform_20260101T000000Z", "a" * 32, "b" * 64, "c" * 64, "x", 1)
@@ -41,23 +41,30 @@ def publish(bootstrap: str, name: str, values: Sequence[bytes | None]) -> None:
 
 def test_all_topics_are_created_with_their_configuration_and_once(kafka: Server, namespace: str) -> None:
     """A second call creates nothing; the broker holds what the files say."""
-    assert len(create_topics(kafka.address, namespace, 5)) == len(topics())
+    assert len(create_topics(kafka.address, namespace, 5)) == len(topics_of(""))
     assert create_topics(kafka.address, namespace, 5) == []
-    assert partitions_of(kafka.address, namespace) == {handle: found.partition_count(5) for handle, found in topics().items()}
+    assert partitions_of(kafka.address, namespace) == {handle: found.partition_count(5) for handle, found in topics_of("").items()}
     admin = AdminClient({"bootstrap.servers": kafka.address})
-    for found in topics().values():
+    for found in topics_of("").values():
         resource = ConfigResource(ResourceType.TOPIC, found.name(namespace))
         held = admin.describe_configs([resource])[resource].result(30)
         assert {name: held[name].value for name in found.broker_config()} == found.broker_config()
 
 
+def test_a_run_that_streams_a_world_has_its_topics_too(kafka: Server, namespace: str) -> None:
+    create_topics(kafka.address, namespace)
+    created = create_topics(kafka.address, namespace, traffic="baseline")
+    assert set(created) == {found.name(namespace) for found in topics_of("baseline").values() if found.only_for}
+    assert set(partitions_of(kafka.address, namespace)) == set(topics_of("baseline"))
+
+
 def test_the_topics_of_a_namespace_are_deleted_and_no_others(kafka: Server, namespace: str) -> None:
     create_topics(kafka.address, namespace)
     create_topics(kafka.address, f"{namespace}more.")
-    assert len(topics_there(kafka.address, namespace)) == len(topics())
+    assert len(topics_there(kafka.address, namespace)) == len(topics_of(""))
     delete_topics(kafka.address, topics_there(kafka.address, namespace))
     until(lambda: not topics_there(kafka.address, namespace), 20)
-    assert len(topics_there(kafka.address, f"{namespace}more.")) == len(topics())
+    assert len(topics_there(kafka.address, f"{namespace}more.")) == len(topics_of(""))
 
 
 def test_a_topic_in_another_shape_is_refused_before_any_is_created(kafka: Server, namespace: str) -> None:
@@ -91,7 +98,7 @@ def test_the_topics_of_a_profile_have_its_partitions_and_its_retention(kafka: Se
     wanted = layout_of(None, DEV_MIN)
     create_topics(kafka.address, namespace, DEV_MIN.traffic.partitions, retention_ms=DEV_MIN.retention_ms())
     cluster = KafkaAdmin(kafka.address)
-    names = {handle: found.name(namespace) for handle, found in topics().items()}
+    names = {handle: found.name(namespace) for handle, found in topics_of("").items()}
     kept, there = cluster.setting(names.values(), "retention.ms"), cluster.partitions()
     assert {handle: (there[name], int(kept[name])) for handle, name in names.items()} == wanted
     assert (wanted[TRAFFIC], wanted[CONTROL]) == ((3, 86_400_000), (1, 259_200_000))

@@ -15,6 +15,7 @@ from assay.app.gate.group import Group
 from assay.app.gate.index import AdmissionIndex, Claim
 from assay.app.gate.marks import LastMarks
 from assay.app.gate.policy import shipped_admission_policy
+from assay.app.gate.row_examples import ROW_EXAMPLES, row_examples
 from assay.app.gate.run_names import ANY_NAMES, RunNames
 from assay.app.gate.short_forms import Item, label_of, payment_of
 from assay.app.policy.documents import load_policy
@@ -27,8 +28,8 @@ HANDBOOK = RunNames.of(live_config(RUN, load_policy("handbook")))
 CARD = {"amount_minor": 1, "entities": {"customer": "7"}}
 
 
-def arrivals(dsn: str, names: RunNames = ANY_NAMES) -> Arrivals:
-    examiner, index = Examiner(shipped_admission_policy(), SCOPE, names), AdmissionIndex(dsn)
+def arrivals(dsn: str, names: RunNames = ANY_NAMES, traffic: str = "") -> Arrivals:
+    examiner, index = Examiner(shipped_admission_policy(traffic), SCOPE, names), AdmissionIndex(dsn)
     return Arrivals(examiner, index, names, RUN, LastMarks(index, RUN, 0))
 
 
@@ -62,6 +63,15 @@ def test_a_short_label_takes_the_time_of_its_payment_from_the_claim(dsn: str) ->
 @pytest.mark.parametrize("items", [[raw(event("e-1")), label()], [label(), raw(event("e-1"))]])
 def test_a_payment_of_the_same_group_is_known_too(dsn: str, items: list[Item]) -> None:
     assert {type(item) for item in arrivals(dsn).examine(items, NOW_US, 0)} == {Admissible}
+
+
+@pytest.mark.parametrize("traffic", ["baseline", "fraud"])
+def test_a_short_label_takes_the_time_of_an_event_of_a_flow_in_a_run_that_streams_a_world(dsn: str, traffic: str) -> None:
+    examples = row_examples(SCOPE, traffic, NOW_US)
+    flow = examples[ROW_EXAMPLES["flow_event"]]
+    *_, labelled = arrivals(dsn, traffic=traffic).examine([raw(flow), label_of(raw(examples["label"]), SCOPE, NOW_US, 0)], NOW_US, 0)
+    assert isinstance(labelled, Admissible)
+    assert labelled.payload.subject_ts_utc == flow["ts_utc"]
 
 
 def test_a_label_of_a_payment_that_nobody_admitted_is_refused_unless_it_is_an_envelope(dsn: str) -> None:

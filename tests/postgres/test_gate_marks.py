@@ -23,6 +23,7 @@ from assay.contracts.errors import Quarantine
 from assay.contracts.limits import EARLIEST
 from assay.contracts.reasons import Reason
 
+CLASSES = ("traffic", "context", "label")
 RUN = str(SCOPE["platform_run_id"])
 PAID_AT = "2018-04-01T00:00:31.000000Z"
 PAID_AT_US = instants.parse(PAID_AT)
@@ -130,7 +131,7 @@ def test_a_mark_of_the_future_or_behind_the_last_one_is_refused_and_changes_noth
 
 
 def test_the_example_of_a_mark_refuses_nothing(gate: Opened) -> None:
-    example = mark_of(raw(examples_of(SCOPE, ("customer",), "EUR", NOW_US)["mark"]), SCOPE)
-    assert mark_of(raw(mark(instants.text(example.ts_us))), SCOPE).classes == example.classes
+    example = mark_of(raw(examples_of(SCOPE, ("customer",), "EUR", NOW_US)["mark"]), SCOPE, CLASSES)
+    assert mark_of(raw(mark(instants.text(example.ts_us))), SCOPE, CLASSES).classes == example.classes
     gate.mark(example.ts_us, *example.classes, final=example.final)
     assert gate.reasons(paid(instants.day_us(EARLIEST)), paid(PAID_AT_US, "e-2")) == [None, None]

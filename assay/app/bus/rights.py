@@ -11,7 +11,7 @@ from assay.app.bus.admin import KafkaAdmin, Right
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.run.directory import Run
 from assay.contracts.consumer_groups import group_of
-from assay.contracts.topics import Edge, topic, topics
+from assay.contracts.topics import Edge, topics, topics_of
 
 #: the user that runs each component outside of lanes
 USER_OF: Final = {
@@ -46,7 +46,8 @@ def allowed() -> frozenset[Allowed]:
 
 def rights_of(run: Run) -> frozenset[Right]:
     """The same for the topics of a run, and the consumer groups: those of lanes for the worker, one for readers."""
-    on_topics = (Right(user, verb, "TOPIC", topic(handle).name(run.namespace)) for user, verb, handle in allowed())
+    there = topics_of(run.config.traffic)
+    on_topics = (Right(user, verb, "TOPIC", there[handle].name(run.namespace)) for user, verb, handle in allowed() if handle in there)
     groups = *((BusUser.WORKER, group) for group in _groups(run)), (BusUser.READER, READERS_GROUP)
     return frozenset((*on_topics, *(Right(user, "READ", "GROUP", group) for user, group in groups)))
 

@@ -13,7 +13,7 @@ from assay.app.bus.offsets import ANSWER_MAX_S
 from assay.contracts.errors import Stop
 from assay.contracts.handles import CONTROL
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import Topic, topic, topics
+from assay.contracts.topics import Topic, topic, topics, topics_of
 
 POLL_S: Final = 0.02
 #: settings of a topic that have to be as wanted
@@ -26,15 +26,19 @@ def create_topics(
     partitions: int | None = None,
     properties: Mapping[str, Any] | None = None,
     retention_ms: Mapping[str, int] | None = None,
+    traffic: str = "",
 ) -> list[str]:
-    """Create every topic that is not there, with its configuration; give back the names created.
+    """Create every topic of a run that is not there, with its configuration; give back the names created.
 
+    `traffic` is that of the generated world which the run streams, empty for none: its topics are made for such a run alone.
     `partitions` overrides the number of the topics that scale, `retention_ms` (by handle, -1 for ever) how long records are kept.
     `properties` are further client properties (TLS, SASL). Raises Stop(TOPIC_MISMATCH) before creating anything when a topic is there
     with other partitions, retention or cleanup, Retry(BROKER_UNREACHABLE) when nothing answers.
     """
     cluster, kept = KafkaAdmin(bootstrap, properties), retention_ms or {}
-    wanted = {one.name(namespace): _shape(one.name(namespace), one, partitions, kept.get(one.handle)) for one in topics().values()}
+    wanted = {
+        one.name(namespace): _shape(one.name(namespace), one, partitions, kept.get(one.handle)) for one in topics_of(traffic).values()
+    }
     present = cluster.partitions()
     _refuse_mismatch(cluster, [shape for name, shape in wanted.items() if name in present], present)
     missing = [name for name in wanted if name not in present]

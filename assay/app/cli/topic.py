@@ -63,8 +63,8 @@ def create(
     Partitions and retention are those of the run, or of the profile in force, or of the topic files.
     """
     address, prefix, properties = _wiring(run, bootstrap, namespace, BusUser.ADMIN)
-    decided, retention_ms = _layout(run)
-    created = create_topics(address, prefix, partitions or decided, properties, retention_ms)
+    decided, retention_ms, traffic = _layout(run)
+    created = create_topics(address, prefix, partitions or decided, properties, retention_ms, traffic)
     if as_json:
         say_json({"created": created})
         return
@@ -86,14 +86,14 @@ def main(arguments: list[str]) -> int:
     return app(arguments, prog_name="assay topic", standalone_mode=False) or 0
 
 
-def _layout(run: Path | None) -> tuple[int | None, dict[str, int]]:
-    """(partitions of the topics that scale, retention by handle) of a run, or of the profile in force."""
+def _layout(run: Path | None) -> tuple[int | None, dict[str, int], str]:
+    """(partitions of the topics that scale, retention by handle, traffic of a generated world) of a run, or of the profile in force."""
     if run is not None:
         loaded = Run.load(run)
-        return loaded.partitions, loaded.config.retention_ms
+        return loaded.partitions, loaded.config.retention_ms, loaded.config.traffic
     settings = load_settings()
     topics = load_profile(settings.profile).policy.topics if settings.profile else None
-    return (topics.traffic.partitions, topics.retention_ms()) if topics else (None, {})
+    return (topics.traffic.partitions, topics.retention_ms(), "") if topics else (None, {}, "")
 
 
 def _wiring(run: Path | None, bootstrap: str, namespace: str, user: BusUser) -> tuple[str, str, dict[str, str]]:

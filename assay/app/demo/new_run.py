@@ -105,7 +105,8 @@ def claim_store(directory: Path, platform_run_id: str, settings: Settings) -> tu
 
 def open_topics(run: Run, settings: Settings) -> None:
     """Make what topics of the run are missing, and give the users of its Kafka their rights. Raises Stop(TOPIC_MISMATCH)."""
-    create_topics(run.bootstrap, run.namespace, run.partitions, properties_of(run, BusUser.ADMIN, settings), run.config.retention_ms)
+    config, properties = run.config, properties_of(run, BusUser.ADMIN, settings)
+    create_topics(run.bootstrap, run.namespace, run.partitions, properties, config.retention_ms, config.traffic)
     grant(run)
 
 
@@ -148,7 +149,7 @@ def as_profiled(config: RunConfig, directory: Path, settings: Settings) -> RunCo
         if policy is not None and policy.digest != known.profile_policy:
             raise changed([f"policy of a profile than {settings.profile}"], directory / "run.json")
         return config.model_copy(update={"topic_layout": known.topic_layout, "profile_policy": known.profile_policy})
-    layout = layout_of(settings.partitions, policy.topics if policy else None)
+    layout = layout_of(settings.partitions, policy.topics if policy else None, config.traffic)
     return config.model_copy(update={"topic_layout": layout, "profile_policy": policy.digest if policy else ""})
 
 

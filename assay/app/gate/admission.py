@@ -16,10 +16,13 @@ from msgspec import UNSET
 from assay.app.gate import checks
 from assay.app.gate.border import ENVELOPE, UNREADABLE, ContextPayload, Envelope, LabelPayload, Payload, PaymentPayload
 from assay.app.gate.exact import check_exact, is_plain
-from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, EventRule
+from assay.app.gate.policy import AdmissionPolicy, EventRule
+from assay.app.gate.row_checks import check_row
+from assay.app.gate.row_payloads import Row
 from assay.app.gate.run_names import ANY_NAMES, RunNames
 from assay.contracts import instants
 from assay.contracts.canonical import canonical
+from assay.contracts.engine_events import ENGINE_EVENTS
 from assay.contracts.errors import Quarantine
 from assay.contracts.ids import dedupe_prefix
 from assay.contracts.json_schema import place
@@ -110,10 +113,11 @@ class Examiner:
         self._names = names
         # the payments of a run have the same few sets of names; a refusal is not remembered
         self._check_names = lru_cache(NAMES_REMEMBERED)(self._check_each_name)
+        self._other_traffic = {event.output_id for event in ENGINE_EVENTS.values()} - set(policy.events)
         self._truth = policy.truth_columns | names.truth
         self._pins = dict(run_pins)
         self._all_pins = tuple(self._pins[name] for name in checks.RUN_PINS)
-        self._prefixes = {name: dedupe_prefix(str(self._pins["platform_run_id"]), name) for name in TOPIC_OF_CLASS}
+        self._prefixes = {name: dedupe_prefix(str(self._pins["platform_run_id"]), name) for name in policy.topics}
 
     def examine(self, raw: bytes, now_us: int, arrived: int) -> Admissible | RefusedEvent:
         """One item, the number in order of arrival. Checks in the order of the reference; the first that fails names the refusal."""
@@ -138,7 +142,7 @@ class Examiner:
         if not in_scope:
             self._check_scope(envelope, rule)
         checks.check_version(envelope, rule)
-        payload = checks.payload_of(envelope, rule)
+        payload = checks.payload_of(envelope, rule, self._truth)
         if type(payload) is PaymentPayload:
             checks.check_amount(payload)
         if ts_us > now_us + self.policy.future_tolerance_us:
@@ -147,6 +151,8 @@ class Examiner:
         self._names.check_time(ts_us)
         if isinstance(payload, LabelPayload):
             checks.check_label_time(envelope, payload, ts_us)
+        elif isinstance(payload, Row):
+            check_row(envelope, payload)
         else:
             self._check_payload(payload)
         written = _SORTED.encode(payload)
@@ -161,6 +167,10 @@ class Examiner:
 
     def _rule(self, envelope: Envelope) -> EventRule:
         rule = self.policy.events.get(envelope.event_type)
+        if self.policy.traffic and envelope.event_type in self._other_traffic:
+            what = f"{envelope.event_type} is of another traffic than {self.policy.traffic}, which this run streams"
+            remedy = "Stream one traffic in a run: a mixture would tell what was overlaid. Begin another run for the other."
+            raise Quarantine(Reason.TRAFFIC_MODES_MIXED, what, where="$.event_type", remedy=remedy)
         if rule is None:
             what = f"event type {envelope.event_type!r} is not one the gate admits"
             remedy = f"Send one of {', '.join(self.policy.events)}."
@@ -217,7 +227,7 @@ def payload_hash(event_type: str, schema_version: str, payload: Payload) -> byte
 
 def _payload_hash(event_type: str, schema_version: str, payload: Payload, written: bytes) -> bytes:
     """`written` is msgspec's sorted JSON of the payload: the canonical one unless a character needs an escape of ASCII JSON."""
-    if not isinstance(payload, LabelPayload) and (payload.attributes is UNSET or None in payload.entities.values()):
+    if isinstance(payload, PaymentPayload | ContextPayload) and (payload.attributes is UNSET or None in payload.entities.values()):
         known = {name: entity for name, entity in payload.entities.items() if entity is not None}
         payload = msgspec.structs.replace(payload, entities=known, attributes=payload.attributes or {})
         written = _SORTED.encode(payload)

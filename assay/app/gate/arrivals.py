@@ -72,12 +72,16 @@ class Arrivals:
         return found
 
     def _times(self, payments: Iterable[str], examined: Iterable[Examined | None]) -> dict[str, int | None]:
-        """Time of each payment that is known, microseconds: as it was claimed (None by an older version), else as it is in this group."""
+        """Time of each payment that is known, microseconds: as it was claimed (None by an older version), else as it is in this group.
+
+        Of a generated world: of each event of a flow.
+        """
+        labelled = self._examiner.policy.labelled
         here: dict[str, int | None] = {}
         for item in examined:
-            if isinstance(item, Admissible) and item.event_class == TRAFFIC:
+            if isinstance(item, Admissible) and item.event_class == labelled:
                 here.setdefault(item.envelope.event_id, item.ts_us)
-        keys = {dedupe_key(self._run, TRAFFIC, name): name for name in payments}
+        keys = {dedupe_key(self._run, labelled, name): name for name in payments}
         return here | {keys[key]: ts_us for key, ts_us in self._index.times(list(keys)).items()}
 
     def _with_subject(self, item: Examined | None, given: Item, times: dict[str, int | None], now_us: int, arrived: int) -> Examined:

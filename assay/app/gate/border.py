@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from assay.app.gate.row_payloads import ROWS, Row
 from assay.contracts.errors import Quarantine
 from assay.contracts.limits import (
     ATTRIBUTE_CHARS_MAX,
@@ -81,13 +82,14 @@ class LabelPayload(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     source: ShortText
 
 
-Payload: TypeAlias = PaymentPayload | ContextPayload | LabelPayload
+Payload: TypeAlias = PaymentPayload | ContextPayload | LabelPayload | Row
 
 ENVELOPE = msgspec.json.Decoder(Envelope)
 PAYLOADS: dict[str, msgspec.json.Decoder[Any]] = {
     "payment": msgspec.json.Decoder(PaymentPayload),
     "context_fact": msgspec.json.Decoder(ContextPayload),
     "label_assertion": msgspec.json.Decoder(LabelPayload),
+    **{record: msgspec.json.Decoder(row) for record, row in ROWS.items()},
 }
 _ITEMS = msgspec.json.Decoder(list[Raw])
 _ITEM = msgspec.json.Decoder(Raw)

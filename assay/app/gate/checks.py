@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,11 +11,14 @@ from msgspec import UNSET
 
 from assay.app.gate.border import PAYLOADS, UNREADABLE, Attributes, Entities, Envelope, LabelPayload, Payload, PaymentPayload
 from assay.app.gate.policy import EventRule
+from assay.app.gate.row_checks import check_values
+from assay.app.gate.row_payloads import CHANNEL_WORDS, EVENT_WORDS, ROWS, Row
 from assay.contracts import instants, pins
 from assay.contracts.errors import Quarantine
 from assay.contracts.json_schema import place
 from assay.contracts.limits import AMOUNT_MINOR_END, PAYLOAD_BYTES_MAX
 from assay.contracts.reasons import Reason
+from assay.contracts.truth_names import plain_name
 
 RUN_PINS = (*pins.PIN_NAMES, "run_id")
 _PIN_PATTERNS = {
@@ -28,6 +32,8 @@ _BRACE = ord("{")
 #: msgspec's message: what is wrong, and the place where it was met
 _FAULT = re.compile(r"(.*?)(?: - at (?:`key` in )?`\$([^`]*)`)?", re.DOTALL)
 _MAPPINGS: dict[str, Any] = {"entities": Entities, "attributes": Attributes}
+#: place in a payload → the words that may stand there
+_WORDS = {".label": ("FRAUD", "LEGIT"), ".event_type": EVENT_WORDS, ".channel_group": CHANNEL_WORDS}
 _FIELD = re.compile(r"Object (missing required|contains unknown) field `(.*)`", re.DOTALL)
 
 
@@ -44,7 +50,7 @@ def unread(error: Exception, raw: bytes, root: str = "$") -> Unread:
     what, below = (found[1], found[2] or "") if found else (str(error), "")
     field = _FIELD.fullmatch(what)
     if what.startswith("Invalid enum value"):
-        return Unread(root + below, "Send FRAUD or LEGIT, in capitals.")
+        return Unread(root + below, f"Send {' or '.join(_WORDS[below])}, in capitals.")
     if field is None:
         below = _member(raw, below) or below
         told = "Send the type and length that is expected there." if below else "Send one JSON object in UTF-8."
@@ -112,14 +118,18 @@ def check_version(envelope: Envelope, rule: EventRule) -> None:
     raise Quarantine(Reason.SCHEMA_VERSION_NOT_ALLOWED, what, where="$.schema_version", remedy=remedy)
 
 
-def payload_of(envelope: Envelope, rule: EventRule) -> Payload:
-    """The typed payload. Raises Quarantine(SCHEMA_FAIL)."""
+def payload_of(envelope: Envelope, rule: EventRule, truth: Collection[str]) -> Payload:
+    """The typed payload. Raises Quarantine(SCHEMA_FAIL), and TRUTH_COLUMN_IN_LIVE_ROW for a row with a column of these plain names."""
     try:
         payload: Payload = PAYLOADS[rule.payload].decode(envelope.payload)
     except UNREADABLE as error:
+        if rule.payload in ROWS:
+            _check_row_truth(bytes(envelope.payload), truth)
         raise Quarantine(
             Reason.SCHEMA_FAIL, f"{rule.payload}: {error}", **unread(error, bytes(envelope.payload), "$.payload")._asdict()
         ) from None
+    if isinstance(payload, Row):
+        check_values(payload)
     if type(payload) is LabelPayload:
         try:
             instants.parse(payload.subject_ts_utc)
@@ -127,6 +137,19 @@ def payload_of(envelope: Envelope, rule: EventRule) -> Payload:
             where, what = "$.payload.subject_ts_utc", f"{rule.payload}: {refusal.what}"
             raise Quarantine(Reason.SCHEMA_FAIL, what, where=where, remedy=refusal.remedy) from None
     return payload
+
+
+def _check_row_truth(raw: bytes, truth: Collection[str]) -> None:
+    """A row is closed: a column of the truth is met where the row cannot be read."""
+    try:
+        columns = named(msgspec.json.decode(raw))
+    except UNREADABLE:
+        return
+    for name in columns:
+        if plain_name(name) in truth:
+            remedy = "Send the row of the stream view, which has no such column."
+            what = f"the column {name!r} tells the truth about the flow"
+            raise Quarantine(Reason.TRUTH_COLUMN_IN_LIVE_ROW, what, where=place(("payload", name)), remedy=remedy)
 
 
 def check_size(payload_bytes: int) -> None:
@@ -152,6 +175,8 @@ def check_blanks(envelope: Envelope, payload: Payload) -> None:
     """`C1 ` would be another id than `C1`. Raises Quarantine(BLANKS_AROUND_ID)."""
     if envelope.event_id != envelope.event_id.strip():
         raise _blanks(envelope.event_id, "$.event_id")
+    if isinstance(payload, Row):
+        return
     if isinstance(payload, LabelPayload):
         if payload.subject_event_id != payload.subject_event_id.strip():
             raise _blanks(payload.subject_event_id, "$.payload.subject_event_id")

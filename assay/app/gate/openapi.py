@@ -15,6 +15,7 @@ from assay.app.gate.answers import status_of
 from assay.app.gate.border import ContextPayload, Envelope, LabelPayload, PaymentPayload
 from assay.app.gate.operations import ANYWHERE, OF_ITEMS, OPERATIONS, Answered, Operation
 from assay.app.gate.requests import MarkBody
+from assay.app.gate.row_payloads import ROWS
 from assay.app.gate.short_forms import LabelBody, PaymentBody
 from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.limits import BODY_BYTES_MAX
@@ -23,7 +24,7 @@ from assay.contracts.reasons import Reason
 
 ITEMS_MAX: Final = 5_000
 KEY, BEARER = "key", "bearer"
-_TYPES: Final = (PaymentBody, LabelBody, MarkBody, Envelope, PaymentPayload, ContextPayload, LabelPayload)
+_TYPES: Final = (PaymentBody, LabelBody, MarkBody, Envelope, PaymentPayload, ContextPayload, LabelPayload, *ROWS.values())
 _ANSWERS: Final = (Outcome, Outcomes, Refusal, Decision, Marked, HealthState)
 _REF: Final = "#/components/schemas/{name}"
 _ABOUT: Final = (
@@ -34,7 +35,7 @@ _ABOUT: Final = (
 
 
 def specification(version: str, examples: Mapping[str, Any]) -> dict[str, Any]:
-    """The whole document. `examples` is name → body (see `examples.examples_of`)."""
+    """The whole document. `examples` is name → body, of the run that the gate is for (see `examples.examples_of`, `row_examples`)."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in OPERATIONS:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _operation(operation, examples)
@@ -69,7 +70,7 @@ def _schemas() -> dict[str, Any]:
     _, schemas = msgspec.json.schema_components([*_TYPES, *_ANSWERS], ref_template=_REF)
     made: dict[str, Any] = dict(schemas)
     envelope = made["Envelope"]
-    envelope["properties"]["payload"] = {"anyOf": [_ref(one) for one in (PaymentPayload, ContextPayload, LabelPayload)]}
+    envelope["properties"]["payload"] = {"anyOf": [_ref(one) for one in (PaymentPayload, ContextPayload, LabelPayload, *ROWS.values())]}
     envelope["required"] = [*envelope["required"], "schema_version", *PIN_NAMES]
     envelope["description"] = "An event with everything around it. `run_id` may be left out of a label alone."
     made["Refusal"]["properties"]["error"]["enum"] = codes()
@@ -81,14 +82,14 @@ def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, A
     made: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary}
     if operation.keyed:
         made["security"] = [{KEY: []}, {BEARER: []}]
-    posted = examples["payment with all fields"]["event_id"]
+    posted = next(body["event_id"] for body in examples.values() if "event_id" in body)
     parameters = [_parameter(name, meaning, operation, posted) for name, meaning in operation.query.items()]
     if "{event_id}" in operation.path:
         parameters.append({"name": "event_id", "in": "path", "required": True, "schema": {"type": "string"}, "example": posted})
     if parameters:
         made["parameters"] = parameters
     if operation.method == "POST":
-        shown = {name.replace(" ", "_"): {"summary": name, "value": examples[name]} for name in operation.examples}
+        shown = {name.replace(" ", "_"): {"summary": name, "value": examples[name]} for name in operation.examples if name in examples}
         made["requestBody"] = {"required": True, "content": {"application/json": {"schema": _body(operation), "examples": shown}}}
     made["responses"] = _responses(operation)
     return made

@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 from assay.app.gate.answer_types import Decision, HealthState, Marked, Outcome, Outcomes
 from assay.app.gate.border import Envelope
 from assay.app.gate.requests import MarkBody
+from assay.app.gate.row_examples import ROW_EXAMPLES
 from assay.app.gate.short_forms import LabelBody, PaymentBody
 from assay.contracts.reasons import Reason
 
@@ -47,6 +48,7 @@ OF_ITEMS: Final = (
     Reason.PINS_MISSING,
     Reason.PINS_INVALID,
     Reason.RUN_SCOPE_MISMATCH,
+    Reason.TRAFFIC_MODES_MIXED,
     Reason.SCHEMA_FAIL,
     Reason.KEY_DUPLICATE,
     Reason.CONTROL_CHARACTER,
@@ -77,7 +79,7 @@ class Answered(NamedTuple):
 class Operation(NamedTuple):
     """One call. `one` and `many` are the types of a body that is one item or an array of them; `query` maps parameters to meanings.
 
-    `examples` are names of `examples.examples_of`, `refusals` the reasons of a refusal of the call.
+    `examples` are names of `examples.examples_of` and `row_examples`, `refusals` the reasons of a refusal of the call.
     """
 
     method: str
@@ -123,10 +125,10 @@ OPERATIONS: Final = (
         _FOUND, (*_NONE, Reason.INDEX_UNAVAILABLE), query={"event_id": "the event_id of the payment"},
     ),
     Operation(
-        "POST", "/v1/ingest/push", "pushEnvelope", "Post one envelope: a payment, a fact or a label with everything around it",
-        {202: Answered(Outcome, "a payment is admitted"), 201: Answered(Outcome, "a fact or a label is admitted"), 200: _DUPLICATE,
+        "POST", "/v1/ingest/push", "pushEnvelope", "Post one envelope: a payment, a fact, a label or a row of a world",
+        {202: Answered(Outcome, "a payment is admitted"), 201: Answered(Outcome, "a fact, a label or a row is admitted"), 200: _DUPLICATE,
          422: _REFUSED},
-        _POSTED, Envelope, None, {}, ("envelope of a payment", "envelope of a fact", "envelope of a label"),
+        _POSTED, Envelope, None, {}, ("envelope of a payment", "envelope of a fact", "envelope of a label", *ROW_EXAMPLES.values()),
     ),
     Operation(
         "POST", "/v1/ingest/batch", "postBatch", "Post an array of up to 5,000 envelopes",

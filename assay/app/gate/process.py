@@ -26,9 +26,10 @@ from assay.app.gate.log_rate import LogRate, out_of_files
 from assay.app.gate.marks import LastMarks, Marks
 from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
-from assay.app.gate.policy import TOPIC_OF_CLASS, AdmissionPolicy, shipped_admission_policy
+from assay.app.gate.policy import AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
+from assay.app.gate.row_examples import row_examples
 from assay.app.gate.run_names import RunNames
 from assay.app.gate.sealing import Sealing
 from assay.app.gate.segments import SegmentLog
@@ -107,15 +108,15 @@ def build(
     seal_after_s: float = SEAL_AFTER_S,
 ) -> Gate:
     """Wire a gate for a run that will listen on `bind`. Nothing is connected yet."""
-    policy = policy or shipped_admission_policy()
+    policy = policy or shipped_admission_policy(run.config.traffic)
     pins = run.config.pins
     scope = {**pins.as_json(), "run_id": run.config.run_id}
-    names = {handle: topic(handle).name(run.namespace) for handle in TOPIC_OF_CLASS.values()}
+    names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
     publisher = BusPublisher(run.bootstrap, names, bus_properties)
     claims = AdmissionIndex(run.dsn, durable=False, guard=pins.platform_run_id)
     settled, probed = AdmissionIndex(run.dsn), AdmissionIndex(run.dsn)
     logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
-    writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in TOPIC_OF_CLASS.items()})
+    writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in policy.topics.items()})
     health, halted = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S), Halted()
     settler = Settler(settled, publisher, writer, logs, clock)
     known, marks = RunNames.of(run.config), Marks(settled, publisher, pins)
@@ -131,10 +132,14 @@ def build(
         clock=clock,
         halt=halted,
     )
-    examples = examples_of(scope, known.policy_entities, next(iter(known.policy_currencies), "EUR"), clock())
+    if run.config.traffic:
+        examples = row_examples(scope, run.config.traffic, clock())
+    else:
+        examples = examples_of(scope, known.policy_entities, next(iter(known.policy_currencies), "EUR"), clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
     decisions, described = Decisions(run, AdmissionIndex(run.dsn), bus_properties), specification(__version__, examples)
-    server = GateServer(pipeline, health, scope, RunKeys(run).accepts, clock, body_timeout_s, decisions, described, connections_max, bind)
+    taking = scope, tuple(policy.topics), RunKeys(run).accepts, clock, body_timeout_s
+    server = GateServer(pipeline, health, *taking, decisions, described, connections_max, bind)
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, Sealing(run, logs, seal_after_s), halted, ready)
 
 

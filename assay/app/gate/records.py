@@ -10,11 +10,13 @@ from msgspec import UNSET
 
 from assay.app.gate.admission import Admissible
 from assay.app.gate.policy import RECORD_OF_CLASS
+from assay.app.gate.row_records import rows_of
 from assay.app.labels.store import accept
 from assay.codecs.avro_encode import Encoder
 from assay.codecs.columns import Columns, Ragged, Strings
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import encoder_of, pins_body
+from assay.contracts.engine_events import ENGINE_EVENTS
 from assay.contracts.event_classes import CONTEXT, LABEL, TRAFFIC
 from assay.contracts.keys import entity_key
 from assay.contracts.pins import Pins
@@ -62,7 +64,12 @@ def _labels(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
     return accept([item.payload for item in items])
 
 
-_COLUMNS: dict[str, Callable[[Sequence[Admissible]], tuple[Columns, list[bytes]]]] = {TRAFFIC: _payments, CONTEXT: _facts, LABEL: _labels}
+_COLUMNS: dict[str, Callable[[Sequence[Admissible]], tuple[Columns, list[bytes]]]] = {
+    **{event.event_class: rows_of for event in ENGINE_EVENTS.values()},
+    TRAFFIC: _payments,
+    CONTEXT: _facts,
+    LABEL: _labels,
+}
 
 
 def _head(items: Sequence[Admissible]) -> Columns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import msgspec
 
@@ -10,7 +10,6 @@ from assay.app.gate.border import UNREADABLE
 from assay.app.gate.calls import MarkCall
 from assay.app.gate.checks import unread
 from assay.app.gate.exact import check_exact
-from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.contracts import instants
 from assay.contracts.errors import Quarantine
 from assay.contracts.pins import PIN_NAMES
@@ -18,7 +17,7 @@ from assay.contracts.reasons import Reason
 
 
 class MarkBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """`ts_utc`: every event of these classes before this instant has been posted. No `classes` means all of them."""
+    """`ts_utc`: every event of these classes before this instant has been posted. No `classes` means all that the run has."""
 
     platform_run_id: str
     scenario_run_id: str
@@ -34,8 +33,8 @@ class MarkBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 _MARK = msgspec.json.Decoder(MarkBody)
 
 
-def mark_of(body: bytes, run_pins: Mapping[str, str | int]) -> MarkCall:
-    """Read a mark. Raises Quarantine(MARK_INVALID | RUN_SCOPE_MISMATCH | KEY_DUPLICATE | CONTROL_CHARACTER)."""
+def mark_of(body: bytes, run_pins: Mapping[str, str | int], of_run: Collection[str]) -> MarkCall:
+    """Read a mark of a run with these classes. Raises Quarantine(MARK_INVALID | RUN_SCOPE_MISMATCH | KEY_DUPLICATE | CONTROL_CHARACTER)."""
     try:
         mark = _MARK.decode(body)
     except UNREADABLE as error:
@@ -52,10 +51,10 @@ def mark_of(body: bytes, run_pins: Mapping[str, str | int]) -> MarkCall:
             raise Quarantine(
                 Reason.RUN_SCOPE_MISMATCH, what, where=f"$.{name}", remedy="Send the mark to the gate of that run, or the pins of this one."
             )
-    classes = tuple(TOPIC_OF_CLASS) if mark.classes is None else tuple(dict.fromkeys(mark.classes))
-    unknown = [name for name in classes if name not in TOPIC_OF_CLASS]
+    classes = tuple(of_run) if mark.classes is None else tuple(dict.fromkeys(mark.classes))
+    unknown = [name for name in classes if name not in of_run]
     if unknown or not classes:
-        what = f"classes {list(classes)} are not among {list(TOPIC_OF_CLASS)}"
-        remedy = f"Name some of {', '.join(TOPIC_OF_CLASS)}, or leave classes out for all of them."
+        what = f"classes {list(classes)} are not among {list(of_run)}"
+        remedy = f"Name some of {', '.join(of_run)}, or leave classes out for all of them."
         raise Quarantine(Reason.MARK_INVALID, what, where="$.classes", remedy=remedy)
     return MarkCall(classes, ts_us, mark.final)

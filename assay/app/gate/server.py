@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -65,9 +65,9 @@ _http_log.addFilter(_NoHttp())
 
 
 class GateServer:
-    """Routes of one gate. `pins` are the run's six and its `run_id`; `decisions` knows what became of payments.
+    """Routes of one gate. `pins` are the run's six and its `run_id`, `classes` those of its events.
 
-    `accepts_key` says whether a key is valid now, `bind` is the address that it listens on.
+    `decisions` knows what became of payments. `accepts_key` says whether a key is valid now, `bind` is the address that it listens on.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class GateServer:
         pipeline: Pipeline,
         health: Health,
         pins: Mapping[str, str | int],
+        classes: Sequence[str],
         accepts_key: Callable[[bytes], bool],
         clock: Callable[[], int],
         body_timeout_s: float = BODY_TIMEOUT_S,
@@ -85,7 +86,7 @@ class GateServer:
     ) -> None:
         self._pipeline = pipeline
         self._health = health
-        self._pins = pins
+        self._pins, self._classes = pins, classes
         self._accepts_key = accepts_key
         self._bind = bind
         self._clock = clock
@@ -163,7 +164,7 @@ class GateServer:
 
     async def marks(self, request: web.Request) -> web.Response:
         """A watermark; see `requests.MarkBody`."""
-        call = await self._read(request, lambda body: mark_of(body, self._pins))
+        call = await self._read(request, lambda body: mark_of(body, self._pins, self._classes))
         self._pipeline.submit(call)
         return json_answer(200, await _answered(call.answer))
 

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 
 from assay.app.gate.admission import Admissible, Examiner
-from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.app.gate.records import records_of
 from assay.contracts.pins import Pins
 
@@ -19,7 +18,7 @@ PARTITIONS = 2
 def warm(examples: Mapping[str, Any], examiner: Examiner, run: tuple[Pins, str], now_us: int) -> int:
     """Bring examples of every class into the form of the bus, and forget them; how many. Nothing is claimed and nothing is published."""
     taken = [examiner.examine(msgspec.json.encode(body), now_us, 0) for name, body in examples.items() if name.startswith("envelope of")]
-    for event_class in TOPIC_OF_CLASS:
+    for event_class in examiner.policy.topics:
         items = [item for item in taken if isinstance(item, Admissible) and item.event_class == event_class]
         records_of(event_class, items, *run, PARTITIONS)
     return len(taken)

@@ -9,13 +9,21 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from assay.contracts import handles, instants
 from assay.contracts.errors import AssayError
-from assay.contracts.topics import Topic, topics
+from assay.contracts.topics import Topic, topics_of
 
 _MS_US: Final = 1_000
 
 #: what topics are for → their handles. Journals, changelogs and names of features are kept for ever under every policy
 PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
-    "traffic": (handles.TRAFFIC, handles.CONTEXT, handles.RTDL),
+    "traffic": (
+        handles.TRAFFIC,
+        handles.TRAFFIC_BASELINE,
+        handles.CONTEXT,
+        handles.ARRIVALS,
+        handles.FLOWS_BASELINE,
+        handles.FLOWS_FRAUD,
+        handles.RTDL,
+    ),
     "control": (handles.CONTROL, handles.POSTURE, handles.QUARANTINE),
     "case": (),  # no topic of cases yet
     "labels": (handles.LABELS,),
@@ -77,11 +85,15 @@ class TopicPolicy(BaseModel):
         return {handle: instants.duration_us(kept[purpose].retention) // _MS_US for purpose, named in PURPOSES.items() for handle in named}
 
 
-def layout_of(partitions: int | None, policy: TopicPolicy | None) -> dict[str, tuple[int, int]]:
-    """(partitions, retention in ms; -1 for ever) of every topic, by handle: the topic files', under a policy or a number of partitions."""
+def layout_of(partitions: int | None, policy: TopicPolicy | None, traffic: str = "") -> dict[str, tuple[int, int]]:
+    """(partitions, retention in ms; -1 for ever) of every topic of a run, by handle.
+
+    It is that of the topic files, under a policy or a number of partitions. `traffic` is that of the generated world which the run
+    streams, empty for none.
+    """
     retention = policy.retention_ms() if policy else {}
 
     def shape(found: Topic) -> tuple[int, int]:
         return found.partition_count(policy.traffic.partitions if policy else partitions), retention.get(found.handle, found.retention_ms)
 
-    return {handle: shape(found) for handle, found in topics().items()}
+    return {handle: shape(found) for handle, found in topics_of(traffic).items()}

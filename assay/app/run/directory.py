@@ -27,7 +27,7 @@ RUN_LAYOUT = 4
 
 
 #: fields that came after runs had digests
-_LATER = ("extra_entities", "extra_currencies", "earliest", "topic_layout", "profile_policy")
+_LATER = ("extra_entities", "extra_currencies", "earliest", "topic_layout", "profile_policy", "traffic")
 
 
 class Horizon(BaseModel):
@@ -58,6 +58,8 @@ class RunConfig(BaseModel):
     extra_currencies: tuple[str, ...] = ()
     #: the day in UTC before which the world has no payment, where its mapping says so
     earliest: str = ""
+    #: the traffic of a generated world that the run streams: its gate admits the rows of that world and no payments. Empty for none
+    traffic: Literal["", "baseline", "fraud"] = ""
     idempotency_horizon: Horizon = Horizon()
     changelog_interval_ms: int = 1_000
     features: dict[str, Any]

@@ -22,6 +22,8 @@ from assay.contracts.handles import CONTEXT, CONTROL, FEATURE_SETS, LABELS, POST
 from assay.contracts.topics import topics
 
 GIVEN = "security.protocol=SSL\n"
+#: topics of rows of a generated world alone
+ROWS = {handle for handle, found in topics().items() if found.only_for}
 IN_THE_CLEAR = "Sending username and password in the clear"
 
 
@@ -32,9 +34,9 @@ def test_every_component_has_one_user() -> None:
 @pytest.mark.parametrize(
     ("user", "handles"),
     [
-        (BusUser.GATE, {TRAFFIC, CONTEXT, LABELS}),
+        (BusUser.GATE, {TRAFFIC, CONTEXT, LABELS, *ROWS}),
         (BusUser.RUNNER, {CONTROL, POSTURE, FEATURE_SETS}),
-        (BusUser.WORKER, set(topics()) - {TRAFFIC, CONTEXT, LABELS, CONTROL, POSTURE, FEATURE_SETS}),
+        (BusUser.WORKER, set(topics()) - {TRAFFIC, CONTEXT, LABELS, CONTROL, POSTURE, FEATURE_SETS, *ROWS}),
         (BusUser.STREAMER, set()),
         (BusUser.READER, set()),
         (BusUser.ADMIN, set()),

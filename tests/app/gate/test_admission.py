@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from gate_events import CONTEXT, LABEL, NOW_US, PAYMENT, SCOPE, admissible, event, examined, paid, raw
+from gate_events import CONTEXT, LABEL, NOW_US, PAYMENT, SCOPE, admissible, event, examined, paid, raw, traffic_of
 from hypothesis import given
 from hypothesis import strategies as st
 from oracles.examples import Example, examples
@@ -17,6 +17,7 @@ from assay.app.gate.run_names import RunNames
 from assay.app.oracle.generator import SHAPES
 from assay.app.oracle.mapping import load_mapping
 from assay.contracts import envelope, instants
+from assay.contracts.engine_events import engine_events
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 
@@ -212,7 +213,9 @@ def test_the_gate_refuses_what_the_mapping_of_its_world_calls_the_truth(document
     assert isinstance(examined(document), Admissible), "in another world it is a name like any other"
 
 
-BORDER = [e for e in examples() if e.document in ("envelope", "payment", "context_fact", "label_assertion")]
+TYPE_OF = {"payment": "transaction", "context_fact": "context_fact", "label_assertion": "label_assertion"}
+TYPE_OF |= {event.record: event.output_id for event in engine_events("fraud")}
+BORDER = [e for e in examples() if e.document in ("envelope", *TYPE_OF)]
 GOOD, GOOD_LABEL = (next(e.value for e in BORDER if e.name == name) for name in ("transaction", "label_without_run_id"))
 
 
@@ -221,11 +224,12 @@ def test_the_compiled_reader_says_of_an_example_what_the_contract_says(example: 
     """The gate has a run where the contract has none: an accepted example's own, else that of the good example."""
     document, pins = example.value, GOOD
     if example.document != "envelope":
-        kind = "transaction" if example.document == "payment" else example.document
+        kind = TYPE_OF[example.document]
         document = {**(GOOD_LABEL if kind == "label_assertion" else GOOD), "event_type": kind, "payload": document}
     elif example.reason is None:
         pins = {**GOOD, **document}
-    item = Examiner(shipped_admission_policy(), {name: pins[name] for name in SCOPE}).examine(raw(document), NOW_US, 0)
+    policy = shipped_admission_policy(traffic_of(document.get("event_type")) if isinstance(document, dict) else "")
+    item = Examiner(policy, {name: pins[name] for name in SCOPE}).examine(raw(document), NOW_US, 0)
     assert (item.reason if isinstance(item, RefusedEvent) else None) == example.reason, item
 
 

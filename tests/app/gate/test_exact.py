@@ -19,6 +19,7 @@ from assay.app.gate.short_forms import payment_of
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
+CLASSES = ("traffic", "context", "label")
 PERSON = {"amount_minor": 1999, "currency": "EUR", "entities": {"customer": "7"}}
 #: what counting has to see through: colons, quotes, escapes, bytes that look like those of control characters
 SHY = st.text(st.sampled_from(':"\\ ,{}aé©\u00a0\u2028東'), max_size=6)
@@ -163,7 +164,7 @@ def test_a_payment_posted_by_hand_is_read_to_the_letter(body: bytes, reason: Rea
 
 def test_a_mark_is_read_to_the_letter() -> None:
     with pytest.raises(Quarantine) as refusal:
-        mark_of(raw(mark("2018-04-02T00:00:00.000000Z"))[:-1] + b',"final":true,"final":false}', SCOPE)
+        mark_of(raw(mark("2018-04-02T00:00:00.000000Z"))[:-1] + b',"final":true,"final":false}', SCOPE, CLASSES)
     assert (refusal.value.reason, refusal.value.where) == (Reason.KEY_DUPLICATE, "$.final")
 
 

@@ -10,7 +10,7 @@ from gate_process import run_in
 
 from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.examples import examples_of
-from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
+from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.process import build
 from assay.app.gate.run_names import ANY_NAMES, RunNames
 from assay.app.gate.warming import warm
@@ -24,10 +24,10 @@ def test_every_class_is_taken_once_in_the_names_of_the_run(names: RunNames) -> N
     examples = examples_of(SCOPE, names.policy_entities, next(iter(names.policy_currencies), "EUR"), NOW_US)
     examiner = Examiner(shipped_admission_policy(), SCOPE, names)
     run = (Pins.of(SCOPE), str(SCOPE["run_id"]))
-    assert warm(examples, examiner, run, NOW_US) == len(TOPIC_OF_CLASS)
+    assert warm(examples, examiner, run, NOW_US) == len(examiner.policy.topics)
     envelopes = [body for name, body in examples.items() if name.startswith("envelope of")]
     found = [examiner.examine(raw(body), NOW_US, 0) for body in envelopes]
-    assert {item.event_class for item in found if isinstance(item, Admissible)} == set(TOPIC_OF_CLASS)
+    assert {item.event_class for item in found if isinstance(item, Admissible)} == set(examiner.policy.topics)
 
 
 def test_a_gate_warms_itself_before_it_takes_calls(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from assay.app.settings import Settings
 from assay.contracts.errors import Stop
 from assay.contracts.handles import AUDIT, CONTROL, JOURNAL_RTDL, LABELS, TRAFFIC
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import topics
+from assay.contracts.topics import topics, topics_of
 
 DAY_MS = 86_400_000
 
@@ -112,7 +112,10 @@ def test_the_layout_of_dev_min_is_three_partitions_and_a_day_for_traffic_and_one
     assert (layout[CONTROL], layout[LABELS]) == ((1, 3 * DAY_MS), (1, 3 * DAY_MS))
     assert layout[AUDIT] == (3, 90 * DAY_MS)
     assert layout[JOURNAL_RTDL] == (1, -1)
-    assert set(layout) == set(topics())
+    assert set(layout) == set(topics_of(""))
+    streaming = layout_of(None, load_profile("dev_min").policy.topics, "baseline")
+    assert set(streaming) == set(topics_of("baseline"))
+    assert {streaming[handle] for handle in set(streaming) - set(layout)} == {(3, DAY_MS)}, "rows are traffic"
     in_production = layout_of(2, load_profile("prod").policy.topics)
     assert (in_production[TRAFFIC], in_production[AUDIT][0], in_production[CONTROL]) == ((6, 7 * DAY_MS), 6, (1, 30 * DAY_MS))
 
@@ -123,7 +126,7 @@ def test_no_policy_shortens_what_is_kept_for_ever() -> None:
 
 
 def test_without_a_profile_the_layout_is_that_of_the_topic_files() -> None:
-    assert layout_of(None, None) == {handle: (found.partitions, found.retention_ms) for handle, found in topics().items()}
+    assert layout_of(None, None) == {handle: (found.partitions, found.retention_ms) for handle, found in topics_of("").items()}
     assert layout_of(5, None)[TRAFFIC] == (5, topics()[TRAFFIC].retention_ms)
 
 

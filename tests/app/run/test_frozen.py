@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
 from assay.contracts.handles import TRAFFIC
 from assay.contracts.reasons import Reason
+from assay.contracts.topics import topics_of
 
 CONFIG = bench_config()
 
@@ -103,6 +105,19 @@ def test_a_demo_that_goes_on_tells_another_policy_from_another_world(tmp_path: P
         with pytest.raises(Stop) as refused:
             refuse_other_config(tmp_path, now)
         assert refused.value.reason is reason
+
+
+def test_the_traffic_of_a_world_is_part_of_the_digest_and_a_run_of_payments_has_the_digest_of_before() -> None:
+    later = ("extra_entities", "extra_currencies", "earliest", "topic_layout", "profile_policy", "traffic")
+    before = {name: value for name, value in CONFIG.model_dump(mode="json").items() if value or name not in later}
+    assert "traffic" not in before
+    text = json.dumps(before, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    assert CONFIG.digest == hashlib.sha256(text.encode()).digest()
+    streaming = [CONFIG.model_copy(update={"traffic": traffic}) for traffic in ("baseline", "fraud")]
+    assert len({CONFIG.digest, *(one.digest for one in streaming)}) == 3
+    assert [sorted(as_profiled(one, Path("nowhere"), load_settings()).topic_layout) for one in streaming] == [
+        sorted(topics_of("baseline")), sorted(topics_of("fraud"))
+    ]  # fmt: skip
 
 
 def test_the_digest_of_a_new_run_covers_layout_and_policy_of_its_profile_and_an_older_run_keeps_its_own(tmp_path: Path) -> None:
