@@ -20,6 +20,9 @@ from assay.app.gate.border import items_of
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.records import records_of
 from assay.app.gate.run_names import RunNames
+from assay.app.labels.known_labels import LabelSequence
+from assay.app.labels.label_envelopes import LabelFramer
+from assay.app.labels.world_labels import labels_of_world
 from assay.app.lane.assembly import partition_counts
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
@@ -34,7 +37,10 @@ from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import DirectoryStore
 from assay.app.streamer.envelopes import Framer
 from assay.app.streamer.merged_view import MergedView
+from assay.app.streamer.pacing import END_OF_TIME
+from assay.app.streamer.sequence import EventSequence
 from assay.codecs.single_object import pack
+from assay.contracts.limits import BODY_BYTES_MAX
 
 NOW_US = 1_893_456_000_000_000
 JOURNAL = "FP_JOURNAL_RTDL_V1"
@@ -76,16 +82,31 @@ def gated(world: SealedWorld, config: RunConfig, partitions: int = 3, rows_per_m
 
 def _streamed(world: SealedWorld, config: RunConfig, counts: Mapping[str, int], rows_per_mark: int) -> Iterator[tuple[str, OutboundRecord]]:
     examiner = Examiner(shipped_admission_policy(), {**config.pins.as_json(), "run_id": config.run_id}, RunNames.of(config))
-    view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
-    position = 0
-    while (batch := view.take(position, rows_per_mark)) is not None:
-        examined = [examiner.examine(raw, NOW_US, 0) for raw in items_of(batch.body, rows_per_mark)]
+    payments = MergedView(world, Framer(config.pins, config.run_id))
+    labels = LabelSequence(labels_of_world(world, config.label_delay_us), LabelFramer(config.pins, config.run_id))
+    rows = merged(labels, payments)
+    for first in range(0, len(rows), rows_per_mark):
+        given = [raw for _, raw in rows[first : first + rows_per_mark]]
+        examined = [examiner.examine(raw, NOW_US, 0) for raw in given]
         admitted = [item for item in examined if isinstance(item, Admissible)]
         assert len(admitted) == len(examined), "the gate refuses a row of the world"
         yield from _published(admitted, config, counts)
-        position = batch.end
-        last = batch.next_us is None
-        yield from _marks(config, counts, view.end_us if batch.next_us is None else batch.next_us, final=last)
+        following = rows[first + rows_per_mark : first + rows_per_mark + 1]
+        yield from _marks(config, counts, following[0][0] if following else labels.end_us, final=not following)
+
+
+def merged(*sequences: EventSequence) -> list[tuple[int, bytes]]:
+    """(time, envelope) of every row of some sequences, by time; at one time in the order of the sequences, as the lanes fold them."""
+    rows = []
+    for sequence in sequences:
+        position = 0
+        while (batch := sequence.take(position, 2_000, END_OF_TIME, BODY_BYTES_MAX)) is not None:
+            for at, raw in enumerate(items_of(batch.body, 2_000), position):
+                ts_us = sequence.next_us(at)
+                assert ts_us is not None
+                rows.append((ts_us, raw))
+            position = batch.end
+    return sorted(rows, key=lambda row: row[0])
 
 
 def _published(admitted: Sequence[Admissible], config: RunConfig, counts: Mapping[str, int]) -> Iterator[tuple[str, OutboundRecord]]:

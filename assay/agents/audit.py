@@ -94,6 +94,10 @@ class AuditMachine:
     def wants(self, tp: TopicPartition) -> bool:
         return self._ready_rows < READY_MAX
 
+    def waits_for(self) -> list[str]:
+        """Its one input has no watermarks."""
+        return []
+
     def finished(self) -> bool:
         """Nothing waits: every decision seen has its outcome in a segment."""
         return not (self._ready or self._orphans or self._join.waiting)

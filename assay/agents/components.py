@@ -24,7 +24,14 @@ SCENARIO_RUNNER: Final = ComponentSpec(
 WORLD_STREAMER: Final = ComponentSpec(
     "world_streamer",
     pack="control_ingress",
-    about="posts the events of a READY world to the gate over HTTP",
+    about="posts the payments of a READY world to the gate over HTTP",
+    consumes={handles.CONTROL: ("run_ready",)},
+    calls=("ingestion_gate",),
+)
+LABEL_DELIVERY: Final = ComponentSpec(
+    "label_delivery",
+    pack="case_labels",
+    about="posts the labels of a READY world to the gate over HTTP, when they are known",
     consumes={handles.CONTROL: ("run_ready",)},
     calls=("ingestion_gate",),
 )
@@ -52,6 +59,7 @@ LABEL_STORE: Final = ComponentSpec(
 COMPONENTS: Final = (
     SCENARIO_RUNNER,
     WORLD_STREAMER,
+    LABEL_DELIVERY,
     INGESTION_GATE,
     LABEL_STORE,
     ComponentSpec(

@@ -82,6 +82,9 @@ class LaneMachine:
     def wants(self, tp: TopicPartition) -> bool:
         return self._input.wants(tp)
 
+    def waits_for(self) -> list[str]:
+        return self._input.waits_for()
+
     def finished(self) -> bool:
         """Every input ended, everything received is in the journal, and no row is held."""
         return self._input.finished() and self._release_us is None

@@ -80,6 +80,10 @@ class LaneInput:
         """False while enough of this partition is buffered, and once too many records in a row were refused."""
         return self._refused_in_a_row <= REFUSALS_IN_A_ROW_MAX and self._merge.wants(tp)
 
+    def waits_for(self) -> list[str]:
+        """As of `Merge`."""
+        return self._merge.waits_for()
+
     def finished(self) -> bool:
         """Every input ended and everything received is in the journal."""
         return self._merge.finished() and not self._refused

@@ -147,6 +147,12 @@ class Merge:
             return True
         return self._ordering == "event_time" and not self._ready and state.watermark <= self._threshold()
 
+    def waits_for(self) -> list[str]:
+        """Handles of the topics whose watermarks hold back rows that are here; empty when no row waits."""
+        if self._ordering == "arrival" or not self._pending or self._ready:
+            return []
+        return sorted({handle for (handle, _), state in self._inputs.items() if state.watermark <= self._threshold()})
+
     def finished(self) -> bool:
         """Every input has had its final watermark, and nothing waits."""
         return self._threshold() == END_OF_TIME and not self._pending and not self._ready

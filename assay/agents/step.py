@@ -131,6 +131,9 @@ class Machine(Protocol):
     def wants(self, tp: TopicPartition) -> bool:
         """False while enough of this partition is buffered; the shell stops fetching it."""
 
+    def waits_for(self) -> list[str]:
+        """Handles of the topics whose watermarks hold back rows that were received; empty when no row waits for order."""
+
     def next_entry(self, wall_us: int) -> JournalEntry | None:
         """The next journal record (processing order is fixed here), or None when nothing can be ordered yet."""
 

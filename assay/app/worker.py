@@ -88,7 +88,10 @@ def packs_of(text: str) -> list[str]:
 
 
 def health(app: WorkerApp) -> dict[str, Any]:
-    """The lanes that run here, those it stands by for, how far it has folded each journal, and how far each is behind its input."""
+    """The lanes that run here, those it stands by for, how far it has folded each journal, and how far each is behind its input.
+
+    `waits_for`: topics whose marks hold back rows that a lane has read.
+    """
     members = [lane_app.member for lane_app in app.lane_apps]
     lag = [
         {"lane": str(lane_app.member.spec.id), "topic": handle, "partition": partition, "rows": rows}
@@ -99,6 +102,7 @@ def health(app: WorkerApp) -> dict[str, Any]:
         "lanes": [str(member.spec.id) for member in members if member.active],
         "standby": [str(member.spec.id) for member in members if not member.active],
         "journal": {str(member.spec.id): member.lane.next_offset for member in members},
+        "waits_for": {str(member.spec.id): member.lane.waits_for() for member in members if member.active},
         "lag": lag,
     }
 

@@ -97,6 +97,9 @@ class Pair:
     def wants(self, place: TopicPartition) -> bool:
         return True
 
+    def waits_for(self) -> list[str]:
+        return []
+
     def results_entry(self, results: EffectResults, wall_us: int) -> JournalEntry:
         raise AssertionError("it has no effects")
 

@@ -86,6 +86,9 @@ class PassThrough:
         held = Path(self.wiring.directory, "hold").exists() and tp[0] in self._unwanted
         return not held and self._waiting.get(tp, 0) < 10_000
 
+    def waits_for(self) -> list[str]:
+        return []
+
     def position(self) -> dict[TopicPartition, int]:
         return dict(self._position)
 

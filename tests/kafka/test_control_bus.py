@@ -8,6 +8,7 @@ import pytest
 from control_bus_laws import LAWS, RUNS, Law, message
 from small_runs import pins
 
+from assay.agents.components import WORLD_STREAMER
 from assay.app.bus.publisher import KafkaPublisher
 from assay.app.bus.record_view import plain
 from assay.app.bus.topic_reader import read_records
@@ -47,7 +48,7 @@ def test_marks_are_no_messages_and_a_record_of_an_older_writer_is_one(kafka: Ser
 def test_the_streamer_finds_a_ready_that_was_published_here(kafka: Server, namespace: str) -> None:
     create_topics(kafka.address, namespace)
     opened(kafka, namespace).publish(message(1))
-    found = await_ready(lambda first: read_records(kafka.address, CONTROL, namespace, first=first), pins(), bytes(32), 10.0)
+    found = await_ready(WORLD_STREAMER, lambda first: read_records(kafka.address, CONTROL, namespace, first=first), pins(), bytes(32), 10.0)
     assert (found["event_id"], found["pins"]["platform_run_id"]) == (message(1).message_id, RUNS[0])
 
 

@@ -10,6 +10,7 @@ from scenario_runs import run_scenario
 from small_runs import config_of, pins
 from small_worlds import NOW_US, small_world
 
+from assay.agents.components import WORLD_STREAMER
 from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics
@@ -47,10 +48,13 @@ def test_ready_of_the_scenario_runner_is_what_the_streamer_finds(kafka: Server, 
     world = small_world(tmp_path)
     config = config_of(world.manifest)
     ready = run_scenario(config, world.store, KafkaPublisher(kafka.address, namespace), NOW_US)
-    found = await_ready(lambda first: read_records(kafka.address, CONTROL, namespace, first=first), config.pins, config.digest, 10.0)
+    found = await_ready(
+        WORLD_STREAMER, lambda first: read_records(kafka.address, CONTROL, namespace, first=first), config.pins, config.digest, 10.0
+    )
     assert found["event_id"] == ready.message_id
     with pytest.raises(Stop, match="RUN_NOT_READY"):
         await_ready(
+            WORLD_STREAMER,
             lambda first: read_records(kafka.address, CONTROL, namespace, first=first),
             replace(pins(), platform_run_id="platform_20200101T000000Z"),
             config.digest,

@@ -46,6 +46,9 @@ class DrivenLane(Protocol):
     def wants(self, place: TopicPartition) -> bool:
         """False while enough of this partition is buffered."""
 
+    def waits_for(self) -> list[str]:
+        """Handles of the topics whose watermarks hold back rows that were received."""
+
     def position(self) -> dict[TopicPartition, int]:
         """Next offset per input partition that is not yet in the journal."""
 

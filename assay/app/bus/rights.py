@@ -17,6 +17,7 @@ from assay.contracts.topics import Edge, topics, topics_of
 USER_OF: Final = {
     "scenario_runner": BusUser.RUNNER,
     "world_streamer": BusUser.STREAMER,
+    "label_delivery": BusUser.LABELS,
     "ingestion_gate": BusUser.GATE,
     "label_store": BusUser.GATE,
     "replay": BusUser.READER,

@@ -23,6 +23,7 @@ class BusUser(StrEnum):
     WORKER = "worker"
     RUNNER = "runner"
     STREAMER = "streamer"
+    LABELS = "labels"
     READER = "reader"
 
 

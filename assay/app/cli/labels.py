@@ -1,4 +1,4 @@
-"""`assay labels`: post a file of disputes and chargebacks to the gate of a run."""
+"""`assay labels`: post labels to the gate of a run: a file of disputes and chargebacks, or those of its world."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import polars as pl
 import typer
 from rich.console import Console
 
+from assay.app.cli.labels_deliver import deliver
 from assay.app.cli.plain_app import plain_app
 from assay.app.labels.label_file import label_rows, load_label_mapping
 from assay.app.labels.posting import Posted, post_labels
@@ -38,6 +39,9 @@ def main(arguments: list[str]) -> int:
 @app.callback()
 def group() -> None:
     """Tell a run what its payments turned out to be."""
+
+
+app.command("deliver", short_help="deliver the labels of a run's world when they are known")(deliver)
 
 
 @app.command("import", short_help="post a file of disputes and chargebacks")

@@ -1,39 +1,29 @@
-"""`assay stream`: send a READY world through the gate, in event-time order, from where the last process stopped."""
+"""`assay stream`: send the payments of a READY world through the gate, in event-time order, from where the last process stopped."""
 
 from __future__ import annotations
 
 import asyncio
-import random
-import signal
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from assay.app.bus.topic_reader import TopicRecord, read_records
-from assay.app.bus.users import BusUser, properties_of
+from assay.agents.components import WORLD_STREAMER
+from assay.app.bus.users import BusUser
 from assay.app.cli.plain_app import plain_app
-from assay.app.oracle.sealed_world import open_world
-from assay.app.pace import pace_of
+from assay.app.cli.ready_run import ready_run
+from assay.app.labels.delivery import undelivered_text
+from assay.app.oracle.sealed_world import SealedWorld, open_world
 from assay.app.profiles.documents import speedup_under
-from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
-from assay.app.run.frozen import refuse_changed
-from assay.app.run.secrets_file import refuse_without_key
 from assay.app.screen import Screen
 from assay.app.settings import load_settings
 from assay.app.streamer.checkpoint import Checkpoint
 from assay.app.streamer.envelopes import Framer
-from assay.app.streamer.gate_client import GateClient
 from assay.app.streamer.merged_view import MergedView
-from assay.app.streamer.ready import await_ready
 from assay.app.streamer.retry import RetryPolicy
-from assay.app.streamer.world_streamer import Streamed, StreamOptions, WorldStreamer
-from assay.contracts.handles import CONTROL
-from assay.contracts.ids import checkpoint_scope
+from assay.app.streamer.sending import Sending, scope_of, send
+from assay.app.streamer.world_streamer import StreamOptions
 
 app = plain_app()
 
@@ -54,43 +44,22 @@ def stream(
     ready_timeout: Annotated[float, typer.Option(min=0, help="seconds to wait for READY")] = 60.0,
     retry_budget: Annotated[float, typer.Option(min=0, help="seconds a call to the gate is repeated")] = 120.0,
 ) -> None:
-    """Stream the run's world. SIGINT finishes the calls on their way; the same command resumes."""
-    wired = Run.load(run)
-    refuse_without_key(wired.api_key, run)
-    refuse_changed(wired)
-    properties = properties_of(wired, BusUser.STREAMER)
+    """Stream the payments of the run's world. SIGINT finishes the calls on their way; the same command resumes.
 
-    def control(first: int) -> Iterator[TopicRecord]:
-        return read_records(wired.bootstrap, CONTROL, wired.namespace, properties, first=first)
-
-    await_ready(control, wired.config.pins, wired.config.digest, ready_timeout)
+    `assay labels deliver` delivers the labels, beside it.
+    """
+    wired, console = ready_run(run, WORLD_STREAMER, BusUser.STREAMER, ready_timeout), Screen()
+    world = open_world(wired.store, wired.config.manifest_fingerprint)
     options = StreamOptions(batch_rows=batch, in_flight=in_flight, speedup=speedup_under(load_settings().profile, speedup))
-    streamed = asyncio.run(stream_run(wired, options, RetryPolicy(budget_s=retry_budget), Screen()))
+    streamed = asyncio.run(send(wired, _payments(wired, world), options, RetryPolicy(budget_s=retry_budget), console))
     if not streamed.complete:
         raise typer.Exit(130)
+    undelivered = undelivered_text(wired, world)
+    if undelivered:
+        console.print(undelivered, highlight=False, soft_wrap=True)
 
 
-async def stream_run(run: Run, options: StreamOptions, policy: RetryPolicy, console: Console) -> Streamed:
-    """Stream the world of a run that is READY, with progress on the console. SIGINT and SIGTERM stop it cleanly."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+def _payments(run: Run, world: SealedWorld) -> Sending:
     config = run.config
-    world = open_world(run.store, config.manifest_fingerprint)
-    view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
-    pack, attempt = world.manifest.oracle_pack_id, config.digest.hex()
-    scope = checkpoint_scope(pack, config.platform_run_id, config.scenario_run_id, 1, 0, attempt)
-    checkpoint = Checkpoint(run.store, config.scenario_run_id, scope)
-    gate = GateClient(run.gate_url, run.api_key, config.pins, policy, random.SystemRandom().random, stop)
-    start = checkpoint.load(view.total).position
-    try:
-        with ProgressLine("streamed", view.total, console, time.monotonic, start, pace=pace_of(load_settings())) as line:
-            streamed = await WorldStreamer(view, gate, checkpoint, options, stop, line.show).run()
-    finally:
-        await gate.close()
-    if not streamed.complete:
-        console.print("interrupted; the same command resumes", highlight=False)
-    counts = ", ".join(f"{decision} {count:,}" for decision, count in sorted(streamed.counts.items()))
-    sent = f"streamed {streamed.position:,} of {streamed.total:,}; gate: {counts or 'nothing sent'}; calls repeated {gate.retries}"
-    console.print(sent, highlight=False, soft_wrap=True)
-    return streamed
+    checkpoint = Checkpoint(run.store, config.scenario_run_id, scope_of(config, world.manifest.oracle_pack_id))
+    return Sending(MergedView(world, Framer(config.pins, config.run_id)), checkpoint, "streamed")

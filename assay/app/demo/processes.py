@@ -1,4 +1,4 @@
-"""The processes of a run: gate, worker and streamer, each its own process with its log, ended with their parent.
+"""The processes of a run: gate, worker, streamer and delivery of labels, each its own process with its log, ended with their parent.
 
 A process that ends before its time (its broker or database was away for too long) is started again, a bounded number of times:
 each of them goes on where its journal, index or checkpoint says.
@@ -120,11 +120,15 @@ def streamer(run: Run, speedup: float) -> Server:
     return _member(run, "streamer", ["stream", "--speedup", str(speedup)], run.gate_url, 0, signal.SIGINT, None).start()
 
 
+def labels(run: Run, speedup: float) -> Server:
+    """The delivery of the world's labels; it ends when all are known."""
+    return _member(run, "labels", ["labels", "deliver", "--speedup", str(speedup)], run.gate_url, 0, signal.SIGINT, None).start()
+
+
 def _member(
     run: Run, name: str, arguments: list[str], address: str, port: int, stop_signal: int, answers: Callable[[], object] | None
 ) -> Server:
-    command, *options = arguments
-    argv = [sys.executable, "-m", "assay", command, "--run", str(run.directory.resolve()), *options]
+    argv = [sys.executable, "-m", "assay", *arguments, "--run", str(run.directory.resolve())]
     log = run.logs.resolve() / f"{name}.log"
     launch = Launch(argv, Path.cwd(), log, stop_signal, GRACE_S, inherit_environment=True)
     return Server(name, port, address, log, run.directory, launch, answers, deadline_s=90.0)

@@ -146,15 +146,15 @@ def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Subs
 
 
 def _stream(run: Run, rows: int, unnamed: int, speedup: float, kept: processes.Kept, console: Console, pace: Pace) -> int:
-    """Stream the world until every row is audited or refused; how many were audited now and not by an earlier process of this run.
+    """Stream the world and deliver its labels until every row is audited or refused; how many were audited now, not earlier in this run.
 
     So many rows are `unnamed`: the gate will refuse them, and nobody has to wait for them.
     """
     before, aside = audited(run), f" · {unnamed:,} of {rows:,} are refused at the gate" if unnamed else ""
     line = ProgressLine("audited", rows - unnamed, console, time.monotonic, before, pace)
-    with processes.streamer(run, speedup) as stream, line:
+    with processes.streamer(run, speedup) as stream, processes.labels(run, speedup) as labels, line:
         # the gate seals what it refused when it rests: it is waited for until the refused ones can be counted
-        until_done(run, rows, kept, [stream], lambda done, note: line.show(done, note + aside))
+        until_done(run, rows, kept, [stream, labels], lambda done, note: line.show(done, note + aside))
     return audited(run) - before
 
 

@@ -38,7 +38,7 @@ STALLED_S = 30.0
 #: what was admitted is decided and audited well before this, so that the rest can be looked for among what was refused
 SETTLED_S = 3.0
 LOOK_EVERY_S = 0.5
-#: the streamer's input or the gate's answer is wrong, and will be the next time
+#: the input of who sends or the gate's answer is wrong, and will be the next time
 FINAL_CODES = frozenset({USAGE, BAD_INPUT, MISSING, STOPPED})
 
 
@@ -152,16 +152,18 @@ def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show:
     What ended before its time is started again. Raises Stop(RUN_INCOMPLETE) when that does not help.
     """
     done, moved_at = -1, time.monotonic()
-    streamed = Kept(streams, kept.say, final=FINAL_CODES)
+    senders = [(stream, Kept([stream], kept.say, final=FINAL_CODES)) for stream in streams]
     while True:
         kept.look()
-        if any(stream.exit_code for stream in streams):
-            streamed.look()
+        for stream, sender in senders:
+            if stream.exit_code:  # one that has sent everything is left alone
+                sender.look()
         now_done = audited(run)
         if now_done != done:
             done, moved_at = now_done, time.monotonic()
             kept.progressed()
-            streamed.progressed()
+            for _, sender in senders:
+                sender.progressed()
         lane = TOPOLOGY.with_role(Role.DECIDE).name
         folded = int(worker_counters(run).get(f"assay_lane_rows_total{{{lane},0}}", 0))
         show(done, f"folded {folded:,}")

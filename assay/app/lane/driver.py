@@ -89,6 +89,9 @@ class LaneDriver:
     def wants(self, place: TopicPartition) -> bool:
         return self.machine.wants(place)
 
+    def waits_for(self) -> list[str]:
+        return self.machine.waits_for()
+
     def position(self) -> dict[TopicPartition, int]:
         return self.machine.position()
 

@@ -69,6 +69,7 @@ without a password. Each user has a file of client properties in `servers/kafka/
 | `worker` | `assay worker` | what its lanes emit, their journals, dead letters | what its lanes read; its consumer groups |
 | `runner` | `assay sr submit`, the start of `assay up` | control, posture, names of features | |
 | `streamer` | `assay stream` | | control |
+| `labels` | `assay labels deliver` | | control |
 | `reader` | reports, proofs, `assay topic cat` and all that shows a run | | every topic; the consumer group `reader` |
 | `admin` | the broker itself, `assay topic create`, `assay journal truncate` | everything | everything |
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from assay.app.streamer.envelopes import PRODUCER, instant_text, quoted
+from assay.app.streamer.envelopes import PRODUCER, instant, quoted
 from assay.contracts.engine_events import ColumnKind, EngineEvent, EventColumn
 from assay.contracts.pins import Pins
 
@@ -41,7 +41,7 @@ class EngineFramer:
             pl.lit('{"event_id":"'),
             pl.lit(pl.Series("event_id", ids, pl.String)),
             pl.lit(f'","event_type":"{event.output_id}","schema_version":"v1","ts_utc":"'),
-            instant_text(event.time_column),
+            instant(event.time_column),
             pl.lit('","source_order":'),
             pl.lit(orders.cast(pl.String)),
             pl.lit(f',{self._scope},"payload":{{'),
@@ -84,7 +84,7 @@ _VALUES: Final[dict[ColumnKind, Callable[[str], pl.Expr]]] = {
     "whole": lambda name: pl.col(name).cast(pl.String),
     "text": lambda name: quoted(pl.col(name).cast(pl.String)),
     "bool": lambda name: pl.col(name).cast(pl.String),
-    "time": lambda name: _text_of(instant_text(name)),
+    "time": lambda name: _text_of(instant(name)),
     "local_time": lambda name: _text_of(pl.col(name).dt.strftime(_LOCAL)),
     "amount": _amount,
     "number": _number,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 import numpy as np
@@ -15,11 +14,10 @@ _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
 class Framer:
-    """Envelopes of one run. Only live columns go into a payment: truth is not among them."""
+    """Envelopes of one run, by one producer. Only live columns go into a payment: truth is not among them."""
 
-    def __init__(self, pins: Pins, run_id: str) -> None:
-        self._scope = json.dumps({**pins.as_json(), "run_id": run_id, "producer": PRODUCER}, separators=(",", ":"))[1:-1]
-        self._world = f"{pins.manifest_fingerprint}|{pins.parameter_hash}|{pins.seed}|{pins.scenario_id}"
+    def __init__(self, pins: Pins, run_id: str, producer: str = PRODUCER) -> None:
+        self._scope = json.dumps({**pins.as_json(), "run_id": run_id, "producer": producer}, separators=(",", ":"))[1:-1]
 
     def payments(self, frame: pl.DataFrame) -> pl.Series:
         """One envelope per row of a stream view: kind, amount, currency, entities and attributes that are not null."""
@@ -36,36 +34,15 @@ class Framer:
             _members(frame, "attribute."),
             pl.lit("}}}"),
         )
-        return frame.select(self._envelope("transaction", pl.col("event_id"), "ts_us", payload).alias("envelope"))["envelope"]
+        return frame.select(self.envelope("transaction", pl.col("event_id"), "ts_us", payload).alias("envelope"))["envelope"]
 
-    def labels(self, frame: pl.DataFrame, source: str) -> pl.Series:
-        """One envelope per row of truth: event_id is the payment's, observed_ts_us the time the label is known from, source_order its
-        place among all labels."""
-        told = frame["label"].replace_strict({1: "FRAUD", 0: "LEGIT"}, return_dtype=pl.String)
-        ids = pl.Series("label_id", self.label_ids(frame["event_id"].to_list(), told.to_list()), pl.String)
-        payload = pl.concat_str(
-            pl.lit('{"subject_event_id":"'),
-            "event_id",
-            pl.lit('","subject_ts_utc":"'),
-            instant_text("ts_us"),
-            pl.lit('","label":"'),
-            "told",
-            pl.lit(f'","source":{json.dumps(source)}}}}}'),
-        )
-        framed = frame.with_columns(ids, told.alias("told"))
-        return framed.select(self._envelope("label_assertion", pl.col("label_id"), "observed_ts_us", payload).alias("envelope"))["envelope"]
-
-    def label_ids(self, subjects: list[str], told: list[str]) -> list[str]:
-        """sha256 hex of `label|subject|label|` and the world's pins: a world's label keeps its id in every run."""
-        sha256, world = hashlib.sha256, self._world
-        return [sha256(f"label|{subject}|{label}|{world}".encode()).hexdigest() for subject, label in zip(subjects, told, strict=True)]
-
-    def _envelope(self, event_type: str, event_id: pl.Expr, time: str, payload: pl.Expr) -> pl.Expr:
+    def envelope(self, event_type: str, event_id: pl.Expr, time: str, payload: pl.Expr) -> pl.Expr:
+        """The text of an envelope. `time` is the column of its time, microseconds; `payload` ends with the brace of the envelope."""
         return pl.concat_str(
             pl.lit('{"event_id":"'),
             event_id,
             pl.lit(f'","event_type":"{event_type}","schema_version":"v1","ts_utc":"'),
-            instant_text(time),
+            instant(time),
             pl.lit('","source_order":'),
             pl.col("source_order").cast(pl.String),
             pl.lit(f',{self._scope},"payload":'),
@@ -85,8 +62,8 @@ def rows_within(envelopes: pl.Series, bytes_max: int) -> int:
     return int(np.searchsorted(bodies, bytes_max, side="right"))
 
 
-def instant_text(column: str) -> pl.Expr:
-    """Text of a column of instants: microseconds of UTC, or times."""
+def instant(column: str) -> pl.Expr:
+    """Text of a column of microseconds, or of times, RFC 3339 with six fraction digits."""
     return pl.col(column).cast(pl.Int64).cast(pl.Datetime("us")).dt.strftime(_INSTANT)
 
 

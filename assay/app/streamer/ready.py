@@ -1,4 +1,4 @@
-"""Finds a run's READY on the control topic. Without it nothing is streamed."""
+"""Finds a run's READY on the control topic. Without it nothing is sent."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from assay.agents.components import WORLD_STREAMER
+from assay.agents.specs import ComponentSpec
 from assay.app.bus.topic_reader import TopicRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Quarantine, Retry, Stop
@@ -21,14 +21,14 @@ POLL_S = 0.2
 ReadControl = Callable[[int], Iterable[TopicRecord]]
 
 
-def await_ready(read_control: ReadControl, pins: Pins, run_config_digest: bytes, timeout_s: float) -> dict[str, Any]:
-    """The run's READY record, waited for up to `timeout_s`; a broker that is away meanwhile is waited for too.
+def await_ready(reader: ComponentSpec, read_control: ReadControl, pins: Pins, run_config_digest: bytes, timeout_s: float) -> dict[str, Any]:
+    """The run's READY record, waited for up to `timeout_s` by `reader`; a broker that is away meanwhile is waited for too.
 
     Raises Stop(RUN_NOT_READY) when none comes, Stop(RUN_SCOPE_MISMATCH) when READY was given for another configuration or world,
-    Stop(CONSUMER_UNLISTED) when the topology does not let the streamer read READY, and what `read_control` raised last when the broker
+    Stop(CONSUMER_UNLISTED) when the topology does not let this reader have READY, and what `read_control` raised last when the broker
     stayed away.
     """
-    WORLD_STREAMER.check_consumes(CONTROL, READY)
+    reader.check_consumes(CONTROL, READY)
     deadline_s, next_offset = time.monotonic() + timeout_s, 0
     while True:
         away: Retry | None = None

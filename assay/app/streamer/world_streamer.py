@@ -1,4 +1,5 @@
-"""World Streamer: a READY world goes through the gate in event-time order, with marks, and goes on where it was interrupted."""
+"""The loop of the World Streamer and of the delivery of labels: rows go through the gate in the order of their times, with marks, and
+go on where they were interrupted."""
 
 from __future__ import annotations
 
@@ -64,7 +65,8 @@ class Alongside(NamedTuple):
 class WorldStreamer:
     """Streams one sequence. `show(position)` is told of every acknowledged batch; `wall_us` is the clock paced streaming follows.
 
-    `rate` limits events a second; `alongside` is for one of several sequences.
+    `begin_us` is the event time that is due when a paced stream begins; None is that of the next row. `rate` limits events a second;
+    `alongside` is for one of several sequences.
     """
 
     def __init__(
@@ -76,11 +78,12 @@ class WorldStreamer:
         stop: asyncio.Event,
         show: Callable[[int], None] = unseen,
         wall_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
+        begin_us: int | None = None,
         rate: Rate | None = None,
         alongside: Alongside | None = None,
     ) -> None:
         self._sequence, self._gate, self._checkpoint, self._options = sequence, gate, checkpoint, options
-        self._stop, self._show, self._wall_us = stop, show, wall_us
+        self._stop, self._show, self._wall_us, self._begin_us = stop, show, wall_us, begin_us
         self._rate = rate or Rate((), 0)
         self._alongside = alongside or Alongside("", Frontiers(()))
         self._flying: deque[tuple[StreamBatch, asyncio.Task[dict[str, Any]]]] = deque()
@@ -102,8 +105,8 @@ class WorldStreamer:
         if cursor.complete:
             return self._streamed(complete=True)
         try:
-            if cursor.position:
-                await self._mark()  # the last process may have stopped between its checkpoint and its mark
+            if cursor.position < self._sequence.total:
+                await self._mark()  # the lanes need not wait for the first row, nor for a mark that the last process did not send
             await self._send_all()
             while self._flying:
                 await self._settle_oldest()
@@ -117,7 +120,8 @@ class WorldStreamer:
         return self._streamed(complete=False)
 
     async def _send_all(self) -> None:
-        pace = self._alongside.pace_from or StreamPace(self._next_us or 0, self._wall_us(), self._options.speedup)
+        begin_us = (self._next_us or 0) if self._begin_us is None else self._begin_us
+        pace = self._alongside.pace_from or StreamPace(begin_us, self._wall_us(), self._options.speedup)
         while not self._stop.is_set():
             now_us = self._wall_us()
             rows = self._rate.grant(now_us, self._options.batch_rows)

@@ -48,6 +48,9 @@ class Collector:
     def wants(self, place: TopicPartition) -> bool:
         return len(self.offsets) < self._room
 
+    def waits_for(self) -> list[str]:
+        return []
+
     def position(self) -> dict[TopicPartition, int]:
         return dict(self._position)
 

@@ -48,6 +48,9 @@ class Held:
     def wants(self, place: object) -> bool:
         return True
 
+    def waits_for(self) -> list[str]:
+        return []
+
     def position(self) -> dict[tuple[str, int], int]:
         return {}
 

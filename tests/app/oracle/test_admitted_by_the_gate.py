@@ -7,15 +7,18 @@ from typing import Any
 
 import pytest
 import sample_decisions
+from gated_worlds import merged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_runs import config_of
 from small_worlds import NOW_US, ROWS, small_world
 
 from assay.app.gate.admission import Admissible, Examiner
-from assay.app.gate.border import items_of
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.run_names import RunNames
+from assay.app.labels.known_labels import LabelSequence
+from assay.app.labels.label_envelopes import LabelFramer
+from assay.app.labels.world_labels import labels_of_world
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.oracle.unnamed import rows_without
@@ -40,9 +43,9 @@ def refused_by_the_gate(world: SealedWorld) -> list[Any]:
     told = {"truth_columns": tuple(sorted(truth.columns())) if truth else (), "extra_entities": tuple(world.manifest.entities)}
     config = config_of(world.manifest, **told)
     examiner = Examiner(shipped_admission_policy(), {**config.pins.as_json(), "run_id": config.run_id}, RunNames.of(config))
-    batch = MergedView(world, Framer(config.pins, config.run_id), DAY_US).take(0, 100)
-    assert batch is not None
-    examined = [examiner.examine(raw, NOW_US, 0) for raw in items_of(batch.body, 100)]
+    labels = LabelSequence(labels_of_world(world, DAY_US), LabelFramer(config.pins, config.run_id))
+    rows = merged(labels, MergedView(world, Framer(config.pins, config.run_id)))
+    examined = [examiner.examine(raw, NOW_US, 0) for _, raw in rows]
     return [item for item in examined if not isinstance(item, Admissible)]
 
 

@@ -11,10 +11,9 @@ from scenario_runs import run_scenario
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
-from assay.agents.components import WORLD_STREAMER
+from assay.agents.components import LABEL_DELIVERY, WORLD_STREAMER
 from assay.app.bus.topic_reader import TopicRecord
 from assay.app.run.directory import RunConfig
-from assay.app.streamer import ready
 from assay.app.streamer.ready import await_ready
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
@@ -42,18 +41,19 @@ def config(tmp_path: Path) -> RunConfig:
 def test_ready_of_this_run_is_found_among_others(tmp_path: Path, config: RunConfig) -> None:
     other = config.model_copy(update={"platform_run_id": "platform_20250101T000000Z"})
     topic = ControlTopic(tmp_path, other, config)
-    assert await_ready(topic.read, config.pins, config.digest, 0.0)["pins"] == config.pins.as_avro()
+    for reader in (WORLD_STREAMER, LABEL_DELIVERY):
+        assert await_ready(reader, topic.read, config.pins, config.digest, 0.0)["pins"] == config.pins.as_avro()
 
 
 def test_without_ready_nothing_starts(tmp_path: Path, config: RunConfig) -> None:
     other = config.model_copy(update={"platform_run_id": "platform_20250101T000000Z"})
     with pytest.raises(Stop, match=r"RUN_NOT_READY.*assay sr submit"):
-        await_ready(ControlTopic(tmp_path, other).read, config.pins, config.digest, 0.0)
+        await_ready(WORLD_STREAMER, ControlTopic(tmp_path, other).read, config.pins, config.digest, 0.0)
 
 
 def test_ready_of_another_configuration_is_refused(tmp_path: Path, config: RunConfig) -> None:
     with pytest.raises(Stop, match="RUN_SCOPE_MISMATCH"):
-        await_ready(ControlTopic(tmp_path, config).read, config.pins, b"\0" * 32, 0.0)
+        await_ready(WORLD_STREAMER, ControlTopic(tmp_path, config).read, config.pins, b"\0" * 32, 0.0)
 
 
 def test_a_broker_that_stays_away_is_named(config: RunConfig) -> None:
@@ -61,11 +61,10 @@ def test_a_broker_that_stays_away_is_named(config: RunConfig) -> None:
         raise Retry(Reason.BROKER_UNREACHABLE, "Kafka does not answer")
 
     with pytest.raises(Retry, match="BROKER_UNREACHABLE"):
-        await_ready(away, config.pins, config.digest, 0.0)
+        await_ready(WORLD_STREAMER, away, config.pins, config.digest, 0.0)
 
 
-def test_a_streamer_that_does_not_declare_ready_reads_nothing(config: RunConfig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ready, "WORLD_STREAMER", replace(WORLD_STREAMER, consumes={}))
+def test_a_streamer_that_does_not_declare_ready_reads_nothing(config: RunConfig) -> None:
     asked: list[int] = []
 
     def read(first: int) -> list[TopicRecord]:
@@ -73,5 +72,5 @@ def test_a_streamer_that_does_not_declare_ready_reads_nothing(config: RunConfig,
         return []
 
     with pytest.raises(Stop, match="CONSUMER_UNLISTED: world_streamer may not read a run_ready from FP_BUS_CONTROL_V1"):
-        await_ready(read, config.pins, config.digest, 0.0)
+        await_ready(replace(WORLD_STREAMER, consumes={}), read, config.pins, config.digest, 0.0)
     assert asked == []

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sent_sequences import payments_of
 from small_runs import config_of
 from small_worlds import ROWS, small_world
+from taking_gate import TakingGate, promises_kept
 
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.streamer.checkpoint import Checkpoint, Cursor
-from assay.app.streamer.envelopes import Framer
 from assay.app.streamer.gate_client import Interrupted
-from assay.app.streamer.merged_view import MergedView
 from assay.app.streamer.world_streamer import Streamed, StreamOptions, WorldStreamer
-from assay.contracts import instants
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.limits import BODY_BYTES_MAX
 from assay.contracts.reasons import Reason
@@ -28,92 +25,28 @@ from assay.contracts.reasons import Reason
 ONE_BY_ONE = StreamOptions(batch_rows=1, in_flight=1, batches_per_mark=1)
 
 
-class TakingGate:
-    """Remembers what it took, and refuses a body over `bytes_max`.
-
-    `fail_at` calls raise; `stop_at` sets `stop` while that call is under way; late calls answer in reverse.
-    """
-
-    bytes_max = BODY_BYTES_MAX
-
-    def __init__(self, stop: asyncio.Event | None = None, stop_at: int | None = None, fail_at: dict[int, Exception] | None = None) -> None:
-        self.stop, self.stop_at, self.fail_at = stop, stop_at, fail_at or {}
-        self.calls = 0
-        self.taken: dict[str, int] = {}
-        self.marks: list[tuple[int, bool]] = []
-        self.marked: set[str] = set()
-        self.history: list[tuple[str, int]] = []
-
-    async def ingest(self, body: bytes) -> dict[str, Any]:
-        """Take a batch."""
-        self._called()
-        if len(body) > self.bytes_max:
-            raise Stop(Reason.GATE_REJECTED, "HTTP 413")
-        events = json.loads(body)
-        for _ in range(5 - self.calls % 5):
-            await asyncio.sleep(0)
-        fresh = 0
-        for event in events:
-            ts_us = instants.parse(event["ts_utc"])
-            fresh += event["event_id"] not in self.taken
-            self.taken[event["event_id"]] = ts_us
-            self.history.append(("row", ts_us))
-        return {"counts": {"ADMIT": fresh, "DUPLICATE": len(events) - fresh}}
-
-    async def mark(self, ts_us: int, classes: Sequence[str], *, final: bool) -> None:
-        """Take a mark; as the real gate does, refuse one that goes backwards."""
-        self._called()
-        if self.marks and ts_us < self.marks[-1][0]:
-            raise Stop(Reason.MARK_BACKWARDS, "behind the last")
-        self.marks.append((ts_us, final))
-        self.marked.update(classes)
-        self.history.append(("mark", ts_us))
-
-    def _called(self) -> None:
-        self.calls += 1
-        if self.stop is not None and self.calls == self.stop_at:
-            self.stop.set()
-        if self.calls in self.fail_at:
-            raise self.fail_at[self.calls]
-
-
 def _stream(world: SealedWorld, gate: TakingGate, options: StreamOptions = ONE_BY_ONE, stop: asyncio.Event | None = None) -> Streamed:
-    config = config_of(world.manifest)
-    view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
-    checkpoint = Checkpoint(world.store, config.scenario_run_id, "scope")
-    return asyncio.run(WorldStreamer(view, gate, checkpoint, options, stop or asyncio.Event()).run())
+    checkpoint = Checkpoint(world.store, config_of(world.manifest).scenario_run_id, "scope")
+    return asyncio.run(WorldStreamer(payments_of(world), gate, checkpoint, options, stop or asyncio.Event()).run())
 
 
 def _start_again(world: SealedWorld) -> None:
     (Path(str(getattr(world.store, "root"))) / "wsp" / "checkpoints" / f"{'5' * 32}.json").unlink(missing_ok=True)
 
 
-def _promises_kept(gate: TakingGate, total: int) -> None:
-    """Every row arrived; a row behind a mark had arrived before it; the last mark is final."""
-    assert len(gate.taken) == total
-    assert gate.marks[-1][1]
-    assert [final for _, final in gate.marks].count(True) >= 1
-    assert [ts_us for ts_us, _ in gate.marks] == sorted(ts_us for ts_us, _ in gate.marks)
-    arrived = 0
-    for kind, ts_us in gate.history:
-        if kind == "mark":
-            assert sum(at < ts_us for at in gate.taken.values()) <= arrived
-        else:
-            arrived += 1
-
-
 def test_everything_arrives_and_the_run_is_complete(tmp_path: Path) -> None:
     world, gate = small_world(tmp_path), TakingGate()
     streamed = _stream(world, gate)
-    assert (streamed.position, streamed.total, streamed.complete) == (7, 7, True)
-    assert streamed.counts == {"ADMIT": 7, "DUPLICATE": 0}
-    _promises_kept(gate, 7)
+    assert (streamed.position, streamed.total, streamed.complete) == (4, 4, True)
+    assert streamed.counts == {"ADMIT": 4, "DUPLICATE": 0}
+    promises_kept(gate, 4)
 
 
-def test_the_final_mark_is_after_every_label(tmp_path: Path) -> None:
+def test_the_final_mark_is_after_every_payment_and_of_their_classes(tmp_path: Path) -> None:
     world, gate = small_world(tmp_path), TakingGate()
     _stream(world, gate)
     assert gate.marks[-1] == (max(gate.taken.values()) + 1, True)
+    assert gate.marked == {"traffic", "context"}
 
 
 def test_a_complete_run_sends_nothing_again(tmp_path: Path) -> None:
@@ -153,7 +86,7 @@ def test_any_interruption_and_failure_is_made_good_by_running_again(
             continue
     gate.fail_at = {}
     assert _stream(world, gate, options).complete
-    _promises_kept(gate, 7)
+    promises_kept(gate, 4)
 
 
 def test_an_interruption_keeps_what_was_acknowledged(tmp_path: Path) -> None:
@@ -185,7 +118,7 @@ class CheckingGate(TakingGate):
         self.kept: list[tuple[int, int]] = []
 
     async def mark(self, ts_us: int, classes: Sequence[str], *, final: bool) -> None:
-        self.kept.append((self._checkpoint.load(7).position, len(self.taken)))
+        self.kept.append((self._checkpoint.load(4).position, len(self.taken)))
         await super().mark(ts_us, classes, final=final)
 
 
@@ -237,13 +170,12 @@ def test_a_row_that_no_call_can_hold_stops_the_stream_behind_the_rows_before_it(
 def test_paced_streaming_sends_what_is_due_and_marks_it_while_it_waits(tmp_path: Path) -> None:
     world, gate = small_world(tmp_path), TakingGate()
     config = config_of(world.manifest)
-    view = MergedView(world, Framer(config.pins, config.run_id), config.label_delay_us)
     clock = iter(range(0, 10**12, 10**10))
     options = StreamOptions(batch_rows=100, in_flight=1, batches_per_mark=100, speedup=10.0)
     checkpoint = Checkpoint(world.store, config.scenario_run_id, "paced")
-    streamer = WorldStreamer(view, gate, checkpoint, options, asyncio.Event(), wall_us=lambda: next(clock))
+    streamer = WorldStreamer(payments_of(world), gate, checkpoint, options, asyncio.Event(), wall_us=lambda: next(clock))
     assert asyncio.run(streamer.run()).complete
-    _promises_kept(gate, 7)
+    promises_kept(gate, 4)
     assert len(gate.marks) > 1, "marks follow while nothing is due"
 
 

@@ -1,0 +1,44 @@
+"""`assay labels deliver`: post the labels of a run's world when they are known, from where the last process stopped."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from assay.agents.components import LABEL_DELIVERY
+from assay.app.bus.users import BusUser
+from assay.app.cli.ready_run import ready_run
+from assay.app.labels.delivery import delivery_of
+from assay.app.oracle.sealed_world import open_world
+from assay.app.profiles.documents import speedup_under
+from assay.app.screen import Screen
+from assay.app.settings import load_settings
+from assay.app.streamer.retry import RetryPolicy
+from assay.app.streamer.sending import send
+from assay.app.streamer.world_streamer import StreamOptions
+
+
+def deliver(
+    run: Annotated[Path, typer.Option(help="directory of the run")],
+    speedup: Annotated[
+        float | None, typer.Option(min=0, help="event time per wall time; 0 is as fast as the gate takes it; else the profile's, else 0")
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, max=5_000, help="labels per call to the gate")] = 2_000,
+    in_flight: Annotated[int, typer.Option(min=1, max=16, help="calls on their way at a time")] = 2,
+    ready_timeout: Annotated[float, typer.Option(min=0, help="seconds to wait for READY")] = 60.0,
+    retry_budget: Annotated[float, typer.Option(min=0, help="seconds a call to the gate is repeated")] = 120.0,
+) -> None:
+    """Deliver the labels of the run's world. SIGINT finishes the calls on their way; the same command resumes.
+
+    It runs beside `assay stream`, which sends the payments. Example: assay labels deliver --run runs/bank
+    """
+    wired, console = ready_run(run, LABEL_DELIVERY, BusUser.LABELS, ready_timeout), Screen()
+    delivery = delivery_of(wired, open_world(wired.store, wired.config.manifest_fingerprint))
+    if not delivery.sequence.total:
+        console.print("the world of this run has no labels; the final mark says so to the lanes", highlight=False, soft_wrap=True)
+    options = StreamOptions(batch_rows=batch, in_flight=in_flight, speedup=speedup_under(load_settings().profile, speedup))
+    if not asyncio.run(send(wired, delivery, options, RetryPolicy(budget_s=retry_budget), console)).complete:
+        raise typer.Exit(130)
