@@ -86,6 +86,7 @@ class Settings(BaseSettings):
         "open", description="`managed`: what does not last or is not pinned is refused, see [profiles](profiles.md#the-settlement-lock)"
     )
     control_bus: Literal["kafka", "file", "kinesis"] = Field("kafka", description="what carries control messages of the Scenario Runner")
+    checkpoints: Literal["store", "postgres"] = Field("store", description="where streamer and label delivery keep how far they are")
     control_bus_root: Path = Field(Path("runs/control_bus"), description="folder of the control bus `file`")
     control_bus_stream: str = Field("sr-control-bus", description="stream of the control bus `kinesis`, of one shard")
     control_bus_endpoint: str = Field("", description="endpoint of the control bus `kinesis`; empty: boto3's own")

@@ -2,42 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
+
 from assay.app.labels.known_labels import LabelSequence
 from assay.app.labels.label_envelopes import LabelFramer
 from assay.app.labels.world_labels import labels_of_world
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.run.directory import Run
-from assay.app.streamer.checkpoint import Checkpoint
-from assay.app.streamer.sending import Sending, scope_of
+from assay.app.streamer.gate_port import Gate
+from assay.app.streamer.keepers import Keepers
+from assay.app.streamer.sending import Sending
+from assay.app.streamer.world_streamer import StreamOptions, WorldStreamer
 
-#: folder of the store with the checkpoints of deliveries
-FOLDER = "labels"
+#: folder of the store with the checkpoints of deliveries, and the name of the one sequence
+FOLDER, NAME = "labels", "labels"
 
 
-def delivery_of(run: Run, world: SealedWorld) -> Sending:
-    """The delivery of a world's labels in a run, from where its checkpoint says.
+def delivery_of(run: Run, world: SealedWorld, keepers: Keepers, options: StreamOptions) -> Sending:
+    """The delivery of a world's labels in a run, from where its checkpoint says. `keepers`: those of `FOLDER`.
 
     Raises as `labels_of_world`, and Stop(CHECKPOINT_MISMATCH).
     """
     config, known = run.config, labels_of_world(world, run.config.label_delay_us)
-    sequence, checkpoint = LabelSequence(known, LabelFramer(config.pins, config.run_id)), checkpoint_of(run, world)
-    return Sending(sequence, checkpoint, "delivered", sequence.due_from_us(checkpoint.load(sequence.total).position))
+    sequence, keeper = LabelSequence(known, LabelFramer(config.pins, config.run_id)), keepers.of(NAME)
+    position = keeper.load(sequence.total).position
+
+    def sender(gate: Gate, stop: asyncio.Event, show: Callable[[int], None]) -> WorldStreamer:
+        return WorldStreamer(sequence, gate, keeper, options, stop, show, begin_us=sequence.due_from_us(position))
+
+    return Sending("delivered", sequence.total, position, sender)
 
 
-def checkpoint_of(run: Run, world: SealedWorld) -> Checkpoint:
-    """How many labels of the world are delivered in this run."""
-    scope = scope_of(run.config, world.manifest.oracle_pack_id)
-    return Checkpoint(run.store, run.config.scenario_run_id, scope, FOLDER)
-
-
-def undelivered_text(run: Run, world: SealedWorld) -> str:
+def undelivered_text(run: Run, keepers: Keepers, total: int) -> str:
     """What people are told who sent the payments of a run while its labels are not all delivered; empty when they are.
 
-    Raises Stop(CHECKPOINT_MISMATCH).
+    `total`: how many labels there are. Raises Stop(CHECKPOINT_MISMATCH).
     """
-    summary = world.manifest.truth_summary
-    total = summary.emitted if summary else 0
-    cursor = checkpoint_of(run, world).load(total)
+    cursor = keepers.of(NAME).load(total)
     if cursor.complete:
         return ""
     waits = " The lanes decide a payment when they know which labels were told before it." if run.config.ordering == "event_time" else ""

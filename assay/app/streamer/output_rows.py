@@ -49,11 +49,11 @@ class _Part:
 class OutputRows:
     """The sequence of one output. A position counts the rows of the view, in every lane: a batch of a lane leaves the others' out."""
 
-    def __init__(self, port: ViewPort, view: View, framing: Framing, event_class: str, lane: Lane = ALONE) -> None:
+    def __init__(self, port: ViewPort, view: View, framing: Framing, classes: tuple[str, ...], lane: Lane = ALONE) -> None:
         self._port, self._view, self._framing, self._lane = port, view, framing, lane
         self._starts = np.cumsum([0, *(file.rows for file in view.files)]).tolist()
         self._parts: dict[int, _Part] = {}
-        self.classes = (event_class,)
+        self.classes = classes
         self.total = int(self._starts[-1])
         self.end_us = view.max_ts_us + 1
 

@@ -33,7 +33,7 @@ def sequence(store: DirectoryStore, lane: Lane = Lane(), rows: pl.DataFrame = RO
     facts = facts_of(store, ready_for(store, facts_view([write_view(store, EVENTS, rows)], str(store.root))), PINS)
     port = ViewPort(store)
     framer = EngineFramer(ENGINE_EVENTS[EVENTS], PINS, ENGINE_RUN, PACK, RELEASE)
-    return OutputRows(port, view_of(port, facts, facts.sources[EVENTS]), framer, "traffic_fraud", lane)
+    return OutputRows(port, view_of(port, facts, facts.sources[EVENTS]), framer, ("traffic_fraud",), lane)
 
 
 def taken(rows: OutputRows, batch: int, bytes_max: int = BODY_BYTES_MAX, position: int = 0) -> list[dict[str, Any]]:

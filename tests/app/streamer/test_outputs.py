@@ -102,7 +102,7 @@ class Bank:
         for name in ROWS:
             framer = EngineFramer(ENGINE_EVENTS[name], PINS, ENGINE_RUN, PACK, RELEASE)
             view = view_of(port, self.facts, self.facts.sources[name])
-            found.append(OutputStream(name, OutputRows(port, view, framer, f"class of {name}", lane), name != EVENTS))
+            found.append(OutputStream(name, OutputRows(port, view, framer, (f"class of {name}",), lane), name != EVENTS))
         return found
 
     def keeper(self, name: str, lane: Lane) -> Checkpoint:
