@@ -86,6 +86,51 @@ def test_it_is_not_wanted_while_rows_are_ready_to_be_taken() -> None:
     assert merge.wants(TRAFFIC_0)
 
 
+@pytest.mark.parametrize(("ahead", "behind"), [(TRAFFIC, LABELS), (LABELS, TRAFFIC)])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_topic_far_ahead_of_another_is_held_to_the_bound_and_the_order_is_the_same(ahead: str, behind: str, seed: int) -> None:
+    """As when nobody delivers labels for a while, or when they are delivered before the payments."""
+    written, hold_max = logs(world(seed, 400), 2, 10, seed), 20
+    merge, at, slices = Merge(RANKS, list(written), "event_time", hold_max), dict.fromkeys(written, 0), list[Slice]()
+
+    def give(handles: tuple[str, ...]) -> bool:
+        """One record of each partition of these topics that is wanted; whether there was one."""
+        wanted = [tp for tp in written if tp[0] in handles and at[tp] < len(written[tp]) and merge.wants(tp)]
+        for tp in wanted:
+            given_rows(merge, tp, [written[tp][at[tp]]], at[tp])
+            at[tp] += 1
+        return bool(wanted)
+
+    while give((ahead,)):
+        assert merge.take(5) is None or behind == TRAFFIC, "nothing is certain before the other topic has a mark"
+    held = sum(written[tp][: at[tp]].__len__() for tp in written)
+    assert held < 2 * (hold_max + 10), "rows to the bound of each partition, and the marks between them"
+    assert merge.waits_for() == [behind]
+    while not merge.finished():
+        give((ahead, behind))
+        if (taken := merge.take(5)) is not None:
+            slices.append(taken)
+    assert ids(slices) == fed_on_demand(written, 10**6, seed)
+    assert merge.waits_for() == []
+
+
+def test_a_lane_says_that_it_waits_only_while_a_row_is_held_back() -> None:
+    merge = Merge(RANKS, [LABELS_0, TRAFFIC_0], "event_time")
+    assert merge.waits_for() == [], "nothing is here that could wait"
+    given_rows(merge, TRAFFIC_0, [payment("p", 5), mark(TRAFFIC, 0, 10)])
+    assert merge.take(1) is None
+    assert merge.waits_for() == [LABELS]
+    given_rows(merge, LABELS_0, [mark(LABELS, 0, 10)])
+    assert merge.take(1) is not None
+    assert merge.waits_for() == []
+
+
+def test_in_order_of_arrival_a_lane_waits_for_nothing() -> None:
+    merge = Merge(RANKS, [LABELS_0, TRAFFIC_0], "arrival")
+    given_rows(merge, TRAFFIC_0, [payment("p", 5)])
+    assert merge.waits_for() == []
+
+
 @pytest.mark.parametrize("policy", ["event_time", "arrival"])
 def test_the_bound_of_a_lane_is_tens_of_thousands_of_rows(policy: Ordering) -> None:
     """Fewer would make small batches of large topics; many more would not fit into a worker's memory."""

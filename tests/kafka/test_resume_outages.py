@@ -79,8 +79,8 @@ def both_killed(servers: Servers, demo: Demo) -> None:
 
 
 def own_processes_killed(servers: Servers, demo: Demo) -> None:
-    """Worker, gate and streamer, one after the other; each is started again and goes on."""
-    for command in ("worker", "gate", "stream"):
+    """Worker, gate, streamer and delivery of labels, one after the other; each is started again and goes on."""
+    for command in ("worker", "gate", "stream", "labels"):
         before = demo.audited()
         process = until(lambda wanted=command: _process(wanted, demo), 30)  # type: ignore[misc]
         assert process is not None

@@ -1,4 +1,5 @@
-"""Runner, streamer, gate, Kafka and PostgreSQL as real processes: interrupted and killed, every row is on the bus once, marks in order."""
+"""Runner, streamer, delivery of labels, gate, Kafka and PostgreSQL as real processes: interrupted and killed, every row is on the bus once,
+marks in order."""
 
 from __future__ import annotations
 
@@ -89,7 +90,7 @@ def _ready(world: SealedWorld, tmp_path: Path, kafka: Server, dsn: str, namespac
 
 
 class Processes:
-    """A gate and a streamer of one run, each in a process of its own."""
+    """A gate, a streamer and a delivery of labels of one run, each in a process of its own."""
 
     def __init__(self, run: Run) -> None:
         self.run = run
@@ -103,19 +104,23 @@ class Processes:
         """Start the streamer: small batches, slowly, unless told otherwise."""
         return self._start("stream", *(options or ("--batch", "150", "--speedup", SPEEDUP)), directory=directory)
 
-    def position(self) -> int:
+    def labels(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start the delivery of labels: a few at a time, slowly, unless told otherwise."""
+        return self._start("labels", "deliver", *(options or ("--batch", "3", "--in-flight", "1", "--speedup", SPEEDUP)))
+
+    def position(self, folder: str = "wsp") -> int:
         """Rows acknowledged, as the checkpoint says."""
-        keys = list(self.run.store.keys("wsp"))
+        keys = list(self.run.store.keys(folder))
         return int(json.loads(self.run.store.read(keys[0]))["position"]) if keys else 0
 
-    def reached(self, position: int) -> None:
+    def reached(self, position: int, folder: str = "wsp") -> None:
         """Wait until so many rows are acknowledged."""
-        until(lambda: self.position() >= position, 60)
+        until(lambda: self.position(folder) >= position, 60)
 
     def _start(self, command: str, *options: str, directory: Path | None = None) -> subprocess.Popen[bytes]:
         log = (self.run.directory / f"{command}.log").open("ab")
         process = subprocess.Popen(
-            [sys.executable, "-m", "assay", command, "--run", str(directory or self.run.directory), *options], stdout=log, stderr=log
+            [sys.executable, "-m", "assay", command, *options, "--run", str(directory or self.run.directory)], stdout=log, stderr=log
         )
         self.started.append(process)
         return process
@@ -178,12 +183,29 @@ def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, pr
     payments, finished = _on_topic(run, "FP_BUS_TRAFFIC_FRAUD_V1")
     assert len(payments) == ROWS
     assert finished == {0, 1, 2}
-    labels, finished = _on_topic(run, "FP_BUS_LABELS_EVENTS_V1")
+    assert _on_topic(run, "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1") == (Counter(), {0, 1, 2})
+    assert _on_topic(run, "FP_BUS_LABELS_EVENTS_V1") == (Counter(), set()), "labels are not the streamer's"
+    assert "labels of this run come from `assay labels deliver`" in (run.directory / "stream.log").read_text()
+
+
+def test_labels_interrupted_and_killed_are_all_on_the_bus_once_and_marked_alone(run: Run, processes: Processes) -> None:
     summary = open_world(run.store, run.config.manifest_fingerprint).manifest.truth_summary
     assert summary is not None
-    assert len(labels) == summary.emitted
-    assert finished == {0}
-    assert _on_topic(run, "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1") == (Counter(), {0, 1, 2})
+    processes.gate()
+    delivery = processes.labels()
+    processes.reached(summary.emitted // 4, "labels")
+    delivery.send_signal(signal.SIGINT)
+    assert delivery.wait(60) == 130
+    delivery = processes.labels()
+    processes.reached(summary.emitted // 2, "labels")
+    delivery.kill()
+    delivery.wait(30)
+    assert processes.position("labels") < summary.emitted
+    assert processes.labels("--speedup", "0").wait(120) == 0
+    labels, finished = _on_topic(run, "FP_BUS_LABELS_EVENTS_V1")
+    assert (len(labels), finished) == (summary.emitted, {0})
+    for handle in ("FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1"):
+        assert _on_topic(run, handle) == (Counter(), set())
 
 
 def test_a_wrong_key_stops_the_streamer_and_says_so(run: Run, processes: Processes) -> None:
@@ -203,3 +225,6 @@ def test_a_batch_of_wide_rows_goes_in_as_many_calls_as_the_gate_needs(wide_run: 
     assert wide_processes.streamer("--batch", str(WIDE_ROWS)).wait(120) == 0
     payments, finished = _on_topic(wide_run, "FP_BUS_TRAFFIC_FRAUD_V1")
     assert (len(payments), set(payments.values()), finished) == (WIDE_ROWS, {1}, {0, 1, 2})
+    assert wide_processes.labels().wait(120) == 0
+    assert "the world of this run has no labels" in (wide_run.directory / "labels.log").read_text()
+    assert _on_topic(wide_run, "FP_BUS_LABELS_EVENTS_V1") == (Counter(), {0}), "and the final mark says so"

@@ -1,4 +1,4 @@
-"""Gate, worker and streamer share Kafka, PostgreSQL and a bucket, and no disk: each folder holds copies of `run.json` and `secrets.json`.
+"""Gate, worker, streamer and delivery of labels share Kafka, PostgreSQL and a bucket, and no disk: each folder holds copies of `run.json` and `secrets.json`.
 
 The gate is killed, and the bucket's server is in trouble. At the end every payment is decided, audited and has its receipt, and a machine
 that did nothing so far proves it.
@@ -21,10 +21,10 @@ import pytest
 from assay_command import assay, environment
 from faulty_proxy import FaultyProxy, Trouble
 from gate_events import LABEL, event
-from gated_worlds import config_over
+from gated_worlds import config_over, gated, simulated
 from reasons_met import seen
 from troubled_store import port_of
-from worker_web import lanes_at
+from worker_web import get_json, lanes_at
 
 from assay.app.bus.topics import create_topics
 from assay.app.demo.watch import audited
@@ -32,11 +32,14 @@ from assay.app.gate.receipts import RECEIPTS
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
+from assay.app.oracle.sealed_world import open_world
+from assay.app.replay.verify import recompute
 from assay.app.report.evidence import AuditEvidence, ReplayEvidence, RunEvidence
 from assay.app.run.directory import Run
 from assay.app.stores.places import store_of
 from assay.app.substrate import Server
 from assay.app.substrate.ports import free_port
+from assay.codecs.decision_digest import DecisionDigest
 from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.ids import scenario_run_id
 from assay.testing import until
@@ -58,7 +61,7 @@ class Machines:
         self.run, self.proxy = run, proxy
         self._room = room
         self._started: list[subprocess.Popen[bytes]] = []
-        for name in ("gate", "worker", "streamer", "auditor"):
+        for name in ("gate", "worker", "streamer", "labels", "auditor"):
             run.model_copy(update={"directory": self.folder(name)}).save()
 
     def folder(self, name: str) -> Path:
@@ -67,7 +70,7 @@ class Machines:
 
     def start(self, machine: str, command: str, *options: str) -> subprocess.Popen[bytes]:
         """Start one of our commands there, by the proxy."""
-        argv = [sys.executable, "-m", "assay", command, "--run", str(self.folder(machine)), *options]
+        argv = [sys.executable, "-m", "assay", command, *options, "--run", str(self.folder(machine))]
         variables = environment({"AWS_ENDPOINT_URL": self.proxy.address, "ASSAY_SEAL_AFTER_S": "0.5"})
         with self.log(machine).open("ab") as log:
             process = subprocess.Popen(argv, stdout=log, stderr=log, env=variables, cwd=self._room / machine)
@@ -186,6 +189,7 @@ def test_machines_that_share_no_disk_run_a_world_to_its_proven_end(machines: Mac
         assert "STORE_SILENT" in machines.log("streamer").read_text(), machines.told()
         streamer = stream()
     machines.post([STRANGE])
+    _deliver_late(machines)
     until(lambda: audited(machines.run) == ROWS, DEADLINE_S)
     early = assay("prove", "--run", machines.folder("auditor"))
     assert (early.code, "RUN_INCOMPLETE" in early.err) == (70, True), early.text
@@ -194,6 +198,24 @@ def test_machines_that_share_no_disk_run_a_world_to_its_proven_end(machines: Mac
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0, machines.told()
     _prove_elsewhere(machines)
+
+
+def _deliver_late(machines: Machines) -> None:
+    """Long after the payments: until then a lane has decided none, and says for what it waits."""
+    assert "labels of this run come from `assay labels deliver`" in machines.log("streamer").read_text()
+    port = port_of(machines.run.worker_url)
+    until(lambda: get_json(port, "/healthz")["waits_for"]["rtdl"] == ["FP_BUS_LABELS_EVENTS_V1"], DEADLINE_S)
+    assert audited(machines.run) == 0
+    assert machines.start("labels", "labels", "deliver").wait(DEADLINE_S) == 0, machines.told()
+
+
+def _undisturbed(machines: Machines) -> str:
+    """The digest of the decisions where labels and payments came side by side, and nothing went wrong."""
+    given = gated(open_world(machines.run.store, machines.run.config.manifest_fingerprint), machines.run.config)
+    digest = DecisionDigest()
+    for values in recompute(given.config, simulated(given).log.values("FP_JOURNAL_RTDL_V1"), given.partitions):
+        digest.update(values)
+    return digest.hexdigest()
 
 
 def _prove_elsewhere(machines: Machines) -> None:
@@ -209,6 +231,7 @@ def _prove_elsewhere(machines: Machines) -> None:
     assert evidence.entry is not None
     assert (evidence.entry.admitted, evidence.entry.receipts, evidence.entry.receipts_gone, evidence.entry.strangers) == (ROWS, ROWS, 0, 0)
     assert (audit.verified, audit.records, replay.verified, replay.compared) == (True, ROWS, True, ROWS)
+    assert replay.decision_digest == _undisturbed(machines)
     assert {part.role: part.claim for part in evidence.parts}["objects"] == "parity"
     receipts = defaultdict(set)
     for key in store.keys(RECEIPTS):
@@ -219,7 +242,11 @@ def _prove_elsewhere(machines: Machines) -> None:
     for command, told in ((("quarantine", "show", "strange"), "RUN_SCOPE_MISMATCH"), (("receipt", "show", next(iter(receipts))), "ADMIT")):
         shown = assay(*command, "--run", folder, timeout_s=600.0)
         assert (shown.code, told in shown.out) == (0, True), shown.text
-    held = {path.relative_to(machines.folder(name).parent).as_posix() for name in ("gate", "streamer") for path in _files(machines, name)}
+    held = {
+        path.relative_to(machines.folder(name).parent).as_posix()
+        for name in ("gate", "streamer", "labels")
+        for path in _files(machines, name)
+    }
     assert held <= {
         "run/run.json",
         "run/secrets.json",

@@ -29,6 +29,7 @@ from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
+from assay.testing import until
 
 WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {})
 FUTURE, NO_ID = event("e-1", ts_utc="2999-01-01T00:00:00.000000Z"), event(event_id=None)
@@ -106,6 +107,27 @@ def test_a_run_whose_payments_were_all_refused_ends_when_its_stream_has(tmp_path
     finally:
         stream.stop()
     assert time.monotonic() - began < STALLED_S
+
+
+def test_a_sender_that_failed_is_started_again_and_one_that_has_sent_everything_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "STALLED_S", 1.0)
+    made = run_in(tmp_path, "127.0.0.1:1", "", "", topics=False).model_copy(update={"worker_url": "http://127.0.0.1:1"})
+    script = "import sys, pathlib; p = pathlib.Path(sys.argv[1]); p.write_text(p.read_text() + '1' if p.exists() else '1'); sys.exit({})"
+    fails_once = "0 if len(p.read_text()) > 1 else 75"
+    senders = []
+    for name, code in (("labels", "0"), ("streamer", fails_once)):
+        argv = [sys.executable, "-c", script.format(code), str(tmp_path / name)]
+        launch = Launch(argv, tmp_path, tmp_path / f"{name}.log", signal.SIGTERM, 5.0, inherit_environment=True)
+        senders.append(Server(name, 0, "", launch.log, tmp_path, launch, None).start())
+    until(lambda: senders[0].exit_code == 0, 30)
+    try:
+        until_done(made, 2, Kept([], lambda _: None), senders, lambda done, text: None)
+    finally:
+        for sender in senders:
+            sender.stop()
+    assert [(tmp_path / name).read_text() for name in ("labels", "streamer")] == ["1", "11"]
 
 
 @pytest.mark.parametrize(("url", "asked"), [("http://127.0.0.1:6066", False), ("http://0.0.0.0:6066", True), ("http://worker:6066", True)])
