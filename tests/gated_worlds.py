@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scenario_runs import run_scenario
+from sent_sequences import payments_of
 from small_runs import KeptRecords, config_of
 
 from assay.agents.topology import TOPOLOGY
@@ -35,8 +36,6 @@ from assay.app.simulation.lanes import simulated_lane
 from assay.app.simulation.log import LoggedRecord, ModelLog
 from assay.app.simulation.simulator import Simulator
 from assay.app.stores.objects import DirectoryStore
-from assay.app.streamer.envelopes import Framer
-from assay.app.streamer.merged_view import MergedView
 from assay.app.streamer.pacing import END_OF_TIME
 from assay.app.streamer.sequence import EventSequence
 from assay.codecs.single_object import pack
@@ -82,7 +81,7 @@ def gated(world: SealedWorld, config: RunConfig, partitions: int = 3, rows_per_m
 
 def _streamed(world: SealedWorld, config: RunConfig, counts: Mapping[str, int], rows_per_mark: int) -> Iterator[tuple[str, OutboundRecord]]:
     examiner = Examiner(shipped_admission_policy(), {**config.pins.as_json(), "run_id": config.run_id}, RunNames.of(config))
-    payments = MergedView(world, Framer(config.pins, config.run_id))
+    payments = payments_of(world, config)
     labels = LabelSequence(labels_of_world(world, config.label_delay_us), LabelFramer(config.pins, config.run_id))
     rows = merged(labels, payments)
     for first in range(0, len(rows), rows_per_mark):

@@ -33,7 +33,7 @@ def gate_map(segments: Sequence[Segment]) -> dict[str, Any]:
 
 
 def _entry(segment: Segment, output: Output) -> dict[str, Any]:
-    world = [token for token in output.partitions if token != "parameter_hash"]  # it follows from the fingerprint, so no key needs it
+    world = [name for name in output.partitions if name != "parameter_hash"]  # it follows from the fingerprint, so no key needs it
     return {
         "output_id": output.output_id,
         "class": "stream" if output.role == "behavioural_streams" else "surface",

@@ -1,4 +1,6 @@
-"""Gate, worker, streamer and delivery of labels share Kafka, PostgreSQL and a bucket, and no disk: each folder holds copies of `run.json` and `secrets.json`.
+"""Gate, worker, streamer and delivery of labels share Kafka, PostgreSQL and a bucket, and no disk.
+
+Each folder holds copies of `run.json` and `secrets.json`.
 
 The gate is killed, and the bucket's server is in trouble. At the end every payment is decided, audited and has its receipt, and a machine
 that did nothing so far proves it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -11,11 +12,19 @@ import typer
 from assay.agents.components import LABEL_DELIVERY
 from assay.app.bus.users import BusUser
 from assay.app.cli.ready_run import ready_run
-from assay.app.labels.delivery import delivery_of
+from assay.app.labels.bank_labels import labels_of_bank
+from assay.app.labels.delivery import FOLDER, delivery_of
+from assay.app.labels.known_labels import KnownLabels
+from assay.app.labels.world_labels import labels_of_world
 from assay.app.oracle.sealed_world import open_world
+from assay.app.pack.sealed_pack import open_pack
 from assay.app.profiles.documents import speedup_under
+from assay.app.run.directory import Run
 from assay.app.screen import Screen
 from assay.app.settings import load_settings
+from assay.app.stores.places import store_of
+from assay.app.streamer.facts import RunFacts, facts_of
+from assay.app.streamer.keepers import Keepers
 from assay.app.streamer.retry import RetryPolicy
 from assay.app.streamer.sending import send
 from assay.app.streamer.world_streamer import StreamOptions
@@ -35,10 +44,20 @@ def deliver(
 
     It runs beside `assay stream`, which sends the payments. Example: assay labels deliver --run runs/bank
     """
-    wired, console = ready_run(run, LABEL_DELIVERY, BusUser.LABELS, ready_timeout), Screen()
-    delivery = delivery_of(wired, open_world(wired.store, wired.config.manifest_fingerprint))
-    if not delivery.sequence.total:
+    wired, ready = ready_run(run, LABEL_DELIVERY, BusUser.LABELS, ready_timeout)
+    facts, console = facts_of(wired.store, ready, wired.config.pins), Screen()
+    known = _labels(wired, facts)
+    if known.frame.is_empty():
         console.print("the world of this run has no labels; the final mark says so to the lanes", highlight=False, soft_wrap=True)
     options = StreamOptions(batch_rows=batch, in_flight=in_flight, speedup=speedup_under(load_settings().profile, speedup))
-    if not asyncio.run(send(wired, delivery, options, RetryPolicy(budget_s=retry_budget), console)).complete:
-        raise typer.Exit(130)
+    with closing(Keepers(wired, facts.pack_id, load_settings(), FOLDER)) as keepers:
+        sending = delivery_of(wired, known, keepers, options)
+        if not asyncio.run(send(wired, sending, RetryPolicy(budget_s=retry_budget), console)).complete:
+            raise typer.Exit(130)
+
+
+def _labels(run: Run, facts: RunFacts) -> KnownLabels:
+    """Those of the bank that READY names, else of the imported world."""
+    if facts.pack_root:
+        return labels_of_bank(open_pack(store_of(facts.pack_root)), facts)
+    return labels_of_world(open_world(run.store, run.config.manifest_fingerprint), run.config.label_delay_us)

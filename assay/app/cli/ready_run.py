@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from assay.agents.specs import ComponentSpec
 from assay.app.bus.topic_reader import TopicRecord, read_records
@@ -15,8 +16,8 @@ from assay.app.streamer.ready import await_ready
 from assay.contracts.handles import CONTROL
 
 
-def ready_run(directory: Path, reader: ComponentSpec, user: BusUser, timeout_s: float) -> Run:
-    """The run of a directory, once `reader` has its READY as this user of Kafka.
+def ready_run(directory: Path, reader: ComponentSpec, user: BusUser, timeout_s: float) -> tuple[Run, dict[str, Any]]:
+    """The run of a directory and its READY record, once `reader` has it as this user of Kafka.
 
     Raises as `Run.load`, `refuse_changed` and `await_ready`, and Stop(RUN_KEY_MISSING).
     """
@@ -28,5 +29,4 @@ def ready_run(directory: Path, reader: ComponentSpec, user: BusUser, timeout_s: 
     def control(first: int) -> Iterator[TopicRecord]:
         return read_records(run.bootstrap, CONTROL, run.namespace, properties, first=first)
 
-    await_ready(reader, control, run.config.pins, run.config.digest, timeout_s)
-    return run
+    return run, await_ready(reader, control, run.config.pins, run.config.digest, timeout_s)

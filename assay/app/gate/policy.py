@@ -14,6 +14,7 @@ from assay.contracts import instants
 from assay.contracts.canonical import document_digest
 from assay.contracts.engine_events import ENGINE_EVENTS, engine_events
 from assay.contracts.envelope import EVENT_TYPES
+from assay.contracts.event_classes import LABEL, TRAFFIC
 from assay.contracts.pins import PIN_NAMES
 from assay.contracts.truth_names import plain_name
 

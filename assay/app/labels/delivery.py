@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from assay.app.labels.known_labels import LabelSequence
+from assay.app.labels.known_labels import KnownLabels, LabelSequence
 from assay.app.labels.label_envelopes import LabelFramer
-from assay.app.labels.world_labels import labels_of_world
-from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.run.directory import Run
 from assay.app.streamer.gate_port import Gate
 from assay.app.streamer.keepers import Keepers
@@ -17,15 +15,16 @@ from assay.app.streamer.world_streamer import StreamOptions, WorldStreamer
 
 #: folder of the store with the checkpoints of deliveries, and the name of the one sequence
 FOLDER, NAME = "labels", "labels"
+#: as many as there may be: who sends no labels does not know their number
+_ANY = 2**62
 
 
-def delivery_of(run: Run, world: SealedWorld, keepers: Keepers, options: StreamOptions) -> Sending:
-    """The delivery of a world's labels in a run, from where its checkpoint says. `keepers`: those of `FOLDER`.
+def delivery_of(run: Run, known: KnownLabels, keepers: Keepers, options: StreamOptions) -> Sending:
+    """The delivery of the labels of a run's world, from where its checkpoint says. `keepers`: those of `FOLDER`.
 
-    Raises as `labels_of_world`, and Stop(CHECKPOINT_MISMATCH).
+    Raises Stop(CHECKPOINT_MISMATCH).
     """
-    config, known = run.config, labels_of_world(world, run.config.label_delay_us)
-    sequence, keeper = LabelSequence(known, LabelFramer(config.pins, config.run_id)), keepers.of(NAME)
+    sequence, keeper = LabelSequence(known, LabelFramer(run.config.pins, run.config.run_id)), keepers.of(NAME)
     position = keeper.load(sequence.total).position
 
     def sender(gate: Gate, stop: asyncio.Event, show: Callable[[int], None]) -> WorldStreamer:
@@ -34,13 +33,10 @@ def delivery_of(run: Run, world: SealedWorld, keepers: Keepers, options: StreamO
     return Sending("delivered", sequence.total, position, sender)
 
 
-def undelivered_text(run: Run, keepers: Keepers, total: int) -> str:
-    """What people are told who sent the payments of a run while its labels are not all delivered; empty when they are.
-
-    `total`: how many labels there are. Raises Stop(CHECKPOINT_MISMATCH).
-    """
-    cursor = keepers.of(NAME).load(total)
+def undelivered_text(run: Run, keepers: Keepers) -> str:
+    """What people are told who sent the events of a run while its labels are not all delivered; empty when they are."""
+    cursor = keepers.of(NAME).load(_ANY)
     if cursor.complete:
         return ""
     waits = " The lanes decide a payment when they know which labels were told before it." if run.config.ordering == "event_time" else ""
-    return f"labels of this run come from `assay labels deliver`, which has delivered {cursor.position:,} of {total:,} so far.{waits}"
+    return f"labels of this run come from `assay labels deliver`, which has delivered {cursor.position:,} so far.{waits}"

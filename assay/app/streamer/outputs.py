@@ -92,9 +92,9 @@ class OutputsStreamer:
             self._show(self._done.total())
 
         self._done[stream.name] = self._keeper(stream).load(sequence.total).position
-        return WorldStreamer(
-            sequence, self._gate, self._keeper(stream), self._plan.options, self._stop, show, self._wall_us, rate, alongside
-        )
+        keeper, options = self._keeper(stream), self._plan.options
+        clock = self._wall_us
+        return WorldStreamer(sequence, self._gate, keeper, options, self._stop, show, clock, rate=rate, alongside=alongside)
 
     def _keeper(self, stream: OutputStream) -> Keeper:
         return self._keeper_of(stream.name, self._plan.lane)

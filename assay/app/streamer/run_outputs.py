@@ -30,7 +30,9 @@ def outputs_of(
     """
     if facts.ordering != config.ordering:
         what = f"the facts view delivers traffic by {facts.ordering}, the run by {config.ordering}"
-        raise Stop(Reason.DELIVERY_MODE_MISMATCH, what, where="traffic_delivery_mode", remedy="Start another run; a run keeps its ordering.")
+        raise Stop(
+            Reason.DELIVERY_MODE_MISMATCH, what, where="traffic_delivery_mode", remedy="Start another run; a run keeps its ordering."
+        )
     if not facts.pack_root:
         return [_payments(config, facts, store, source, lane) for source in facts.sources.values()]
     events = [_event(config, output_id) for output_id in facts.sources]

@@ -17,12 +17,14 @@ from small_runs import config_of
 from small_worlds import ROWS, small_world
 from taking_gate import TakingGate, promises_kept
 
-from assay.app.labels.delivery import FOLDER, delivery_of, undelivered_text
+from assay.app.labels.delivery import FOLDER, NAME, delivery_of, undelivered_text
+from assay.app.labels.world_labels import labels_of_world
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.run.directory import Run
+from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
 from assay.app.streamer.checkpoint import Checkpoint, Cursor
-from assay.app.streamer.sending import scope_of
+from assay.app.streamer.keepers import Keepers
 from assay.app.streamer.world_streamer import Streamed, StreamOptions, WorldStreamer
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
@@ -187,25 +189,29 @@ def _run_over(world: SealedWorld, folder: Path, **changes: Any) -> Run:
     return made
 
 
+def _keepers(run: Run, world: SealedWorld, folder: str = FOLDER) -> Keepers:
+    return Keepers(run, world.manifest.oracle_pack_id, load_settings(), folder)
+
+
 def test_who_has_sent_the_payments_is_told_of_labels_that_nobody_delivered(world: SealedWorld, tmp_path: Path) -> None:
     run = _run_over(world, tmp_path)
-    assert "`assay labels deliver`, which has delivered 0 of 60 so far. The lanes decide" in undelivered_text(run, world)
-    checkpoint = Checkpoint(run.store, run.config.scenario_run_id, scope_of(run.config, world.manifest.oracle_pack_id), "labels")
-    checkpoint.save(Cursor(LABELS))
-    assert "delivered 60 of 60 so far" in undelivered_text(run, world), "the final mark is missing"
-    checkpoint.save(Cursor(LABELS, complete=True))
-    assert undelivered_text(run, world) == ""
+    keepers = _keepers(run, world)
+    assert "`assay labels deliver`, which has delivered 0 so far. The lanes decide" in undelivered_text(run, keepers)
+    keepers.of(NAME).save(Cursor(LABELS))
+    assert "delivered 60 so far" in undelivered_text(run, keepers), "the final mark is missing"
+    keepers.of(NAME).save(Cursor(LABELS, complete=True))
+    assert undelivered_text(run, keepers) == ""
 
 
 def test_in_order_of_arrival_no_lane_waits_and_none_is_said_to(world: SealedWorld, tmp_path: Path) -> None:
-    assert "lanes" not in undelivered_text(_run_over(world, tmp_path, ordering="arrival"), world)
+    run = _run_over(world, tmp_path, ordering="arrival")
+    assert "lanes" not in undelivered_text(run, _keepers(run, world))
 
 
 def test_a_delivery_goes_on_where_its_own_checkpoint_says(world: SealedWorld, tmp_path: Path) -> None:
     run = _run_over(world, tmp_path, label_delay_us=DAY_US)
-    scope = scope_of(run.config, world.manifest.oracle_pack_id)
-    Checkpoint(run.store, run.config.scenario_run_id, scope).save(Cursor(31))  # the streamer's
-    assert delivery_of(run, world).begin_us == world.manifest.min_ts_us
-    Checkpoint(run.store, run.config.scenario_run_id, scope, "labels").save(Cursor(7))
-    delivery = delivery_of(run, world)
-    assert (delivery.checkpoint.load(LABELS).position, delivery.begin_us) == (7, delivery.sequence.next_us(6))
+    known, keepers = labels_of_world(world, DAY_US), _keepers(run, world)
+    _keepers(run, world, "wsp").of(NAME).save(Cursor(31))  # the streamer's
+    assert delivery_of(run, known, keepers, SMALL)[:3] == ("delivered", LABELS, 0)
+    keepers.of(NAME).save(Cursor(7))
+    assert delivery_of(run, known, keepers, SMALL)[:3] == ("delivered", LABELS, 7)

@@ -10,6 +10,7 @@ import sample_decisions
 from gated_worlds import merged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sent_sequences import payments_of
 from small_runs import config_of
 from small_worlds import NOW_US, ROWS, small_world
 
@@ -22,8 +23,6 @@ from assay.app.labels.world_labels import labels_of_world
 from assay.app.oracle.mapping import Mapping
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.oracle.unnamed import rows_without
-from assay.app.streamer.envelopes import Framer
-from assay.app.streamer.merged_view import MergedView
 from assay.contracts.errors import AssayError
 from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import gate_truth_names
@@ -44,7 +43,7 @@ def refused_by_the_gate(world: SealedWorld) -> list[Any]:
     config = config_of(world.manifest, **told)
     examiner = Examiner(shipped_admission_policy(), {**config.pins.as_json(), "run_id": config.run_id}, RunNames.of(config))
     labels = LabelSequence(labels_of_world(world, DAY_US), LabelFramer(config.pins, config.run_id))
-    rows = merged(labels, MergedView(world, Framer(config.pins, config.run_id)))
+    rows = merged(labels, payments_of(world, config))
     examined = [examiner.examine(raw, NOW_US, 0) for _, raw in rows]
     return [item for item in examined if not isinstance(item, Admissible)]
 

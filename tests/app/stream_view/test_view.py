@@ -16,8 +16,8 @@ from view_sorts import EVENTS, ROOT, TRUTH, Cut, CutStore, files, raw, rows, sor
 from assay.app.pack.interface import CatalogueOutput
 from assay.app.pack.sealed_pack import open_pack
 from assay.app.stores.objects import DirectoryStore
-from assay.app.stream_view.pinned_keys import SORT_KEYS, dropped_columns
 from assay.app.stream_view.naming import RECEIPT
+from assay.app.stream_view.pinned_keys import SORT_KEYS, dropped_columns
 from assay.app.stream_view.view import BEGUN, MANIFEST, sortable
 
 CUTS = ["part-000000.parquet", "part-000002.parquet", MANIFEST, RECEIPT]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sent_sequences import payments_of, read
 from small_worlds import ROWS, small_world
 
+from assay.app.streamer.pacing import END_OF_TIME
 from assay.contracts.canonical import canonical
 from assay.contracts.envelope import check
 from assay.contracts.errors import Stop
@@ -63,10 +64,10 @@ def test_any_text_survives_framing(tmp_path: Path, texts: list[str]) -> None:
 def test_a_row_that_no_call_can_hold_is_refused_by_name_after_those_before_it(tmp_path: Path) -> None:
     view = payments_of(small_world(tmp_path, {**ROWS, "channel": ["web", None, "x" * 900, "web"]}))
     wide = read(view)[3]
-    taken = [view.take(position, 100, bytes_max=1_500) for position in (0, 2)]
+    taken = [view.take(position, 100, END_OF_TIME, 1_500) for position in (0, 2)]
     assert [batch.rows for batch in taken if batch] == [2, 1]
     with pytest.raises(Stop, match=f"BODY_OVER_LIMIT: the transaction {wide['event_id']} of {wide['ts_utc']}") as refusal:
-        view.take(3, 100, bytes_max=1_500)
+        view.take(3, 100, END_OF_TIME, 1_500)
     assert refusal.value.remedy
 
 
