@@ -115,9 +115,10 @@ def worker(run: Run) -> Server:
     return _member(run, "worker", arguments, run.worker_url, at.port or 0, signal.SIGTERM, _owns_lanes(run)).start()
 
 
-def streamer(run: Run, speedup: float) -> Server:
+def streamer(run: Run, speedup: float, *, let_gate_refuse: bool = False) -> Server:
     """The world streamer; it ends when the world does."""
-    return _member(run, "streamer", ["stream", "--speedup", str(speedup)], run.gate_url, 0, signal.SIGINT, None).start()
+    arguments = ["stream", "--speedup", str(speedup), *(["--let-gate-refuse"] if let_gate_refuse else [])]
+    return _member(run, "streamer", arguments, run.gate_url, 0, signal.SIGINT, None).start()
 
 
 def labels(run: Run, speedup: float) -> Server:

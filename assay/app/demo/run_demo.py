@@ -108,7 +108,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
             stages.say(line)
         with stages.stage("stream, decide, act and audit") as streaming:
             kept = processes.Kept([*servers.servers, *running], stages.say)
-            streaming.rows = _stream(run, world.manifest.rows, unnamed, wanted.speedup, kept, console, stages.pace)
+            streaming.rows = _stream(run, world.manifest.rows, unnamed, wanted, kept, console, stages.pace)
         seen = observe(run, started_utc, [*servers.servers, *running], properties, streaming.rows, refused_calls(run))
         write_evidence(run, stages, settings, seen)  # a proof that is interrupted is resumed with nothing left to see
         for member in reversed(running):
@@ -145,14 +145,15 @@ def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Subs
     return run, properties_of(run, BusUser.READER, settings)
 
 
-def _stream(run: Run, rows: int, unnamed: int, speedup: float, kept: processes.Kept, console: Console, pace: Pace) -> int:
+def _stream(run: Run, rows: int, unnamed: int, wanted: Wanted, kept: processes.Kept, console: Console, pace: Pace) -> int:
     """Stream the world and deliver its labels until every row is audited or refused; how many were audited now, not earlier in this run.
 
     So many rows are `unnamed`: the gate will refuse them, and nobody has to wait for them.
     """
     before, aside = audited(run), f" · {unnamed:,} of {rows:,} are refused at the gate" if unnamed else ""
     line = ProgressLine("audited", rows - unnamed, console, time.monotonic, before, pace)
-    with processes.streamer(run, speedup) as stream, processes.labels(run, speedup) as labels, line:
+    stream = processes.streamer(run, wanted.speedup, let_gate_refuse=wanted.let_gate_refuse)
+    with stream, processes.labels(run, wanted.speedup) as labels, line:
         # the gate seals what it refused when it rests: it is waited for until the refused ones can be counted
         until_done(run, rows, kept, [stream, labels], lambda done, note: line.show(done, note + aside))
     return audited(run) - before

@@ -30,7 +30,8 @@ def pins_of(request: RunRequest, config: RunConfig) -> Pins:
 def bundle_hash(request: RunRequest, plan: Plan, seen: Seen) -> str:
     """hex64 of the evidence that makes a run READY, and of the policy that it is READY for."""
     bundle = _bundle(request, plan, seen)
-    return ready_bundle.bundle_hash(*(bundle[part].values() for part in ("locators", "receipts", "instance_receipts")), plan.policy_rev)
+    locators, gates, instances = (bundle[part].values() for part in ("locators", "receipts", "instance_receipts"))
+    return ready_bundle.bundle_hash(locators, gates, instances, plan.policy_rev)
 
 
 def receipts_of(request: RunRequest, plan: Plan, seen: Seen) -> list[dict[str, Any]]:
