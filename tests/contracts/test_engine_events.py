@@ -132,7 +132,7 @@ def test_flows_are_keyed_by_flow_and_arrivals_by_merchant() -> None:
 
 
 def test_a_run_has_the_topics_of_its_own_traffic_and_a_run_of_payments_has_none_of_them() -> None:
-    of_payments, of_both = set(topics_of("")), {mode: set(topics_of(mode)) for mode in TrafficName}
+    of_payments, of_both = set(topics_of("")), {mode.value: set(topics_of(mode)) for mode in TrafficName}
     assert not {event.handle for event in EVENTS} - of_payments - of_both["baseline"] - of_both["fraud"]
     assert of_both["baseline"] - of_payments == {event.handle for event in engine_events("baseline")} - of_payments
     assert of_both["fraud"] - of_payments == {event.handle for event in engine_events("fraud")} - of_payments

@@ -109,8 +109,7 @@ def build(
     seal_after_s: float = SEAL_AFTER_S,
 ) -> Gate:
     """Wire a gate for a run that will listen on `bind`. Nothing is connected yet."""
-    policy = policy or shipped_admission_policy(run.config.traffic)
-    pins = run.config.pins
+    policy, pins = policy or shipped_admission_policy(run.config.traffic), run.config.pins
     scope = {**pins.as_json(), "run_id": run.config.run_id}
     names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
     publisher = BusPublisher(run.bootstrap, names, bus_properties)
