@@ -16,7 +16,7 @@ from assay.contracts.reasons import Reason
 from assay.contracts.traffic_modes import BASELINE, FRAUD, TrafficName
 
 AMOUNT: Final = r"^(0|[1-9][0-9]{0,8})\.[0-9]{2}$"
-NUMBER: Final = r"^(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?(e-[0-9]{2,3})?$"
+NUMBER: Final = r"^(0|[1-9][0-9]{0,19})(\.[0-9]{1,20})?(e[+-][0-9]{2,3})?$"
 LOCAL_TIME: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\.[0-9]{6}$"
 
 #: how a value stands in the JSON of a payload. whole: integer of 0 up to 2^63 - 1. text, bool: as they are. time: `…T…Z` with six digits.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from aiohttp import web
 
@@ -108,8 +109,7 @@ def build(
     seal_after_s: float = SEAL_AFTER_S,
 ) -> Gate:
     """Wire a gate for a run that will listen on `bind`. Nothing is connected yet."""
-    policy = policy or shipped_admission_policy(run.config.traffic)
-    pins = run.config.pins
+    policy, pins = policy or shipped_admission_policy(run.config.traffic), run.config.pins
     scope = {**pins.as_json(), "run_id": run.config.run_id}
     names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
     publisher = BusPublisher(run.bootstrap, names, bus_properties)
@@ -132,15 +132,19 @@ def build(
         clock=clock,
         halt=halted,
     )
-    if run.config.traffic:
-        examples = row_examples(scope, run.config.traffic, clock())
-    else:
-        examples = examples_of(scope, known.policy_entities, next(iter(known.policy_currencies), "EUR"), clock())
+    examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
     decisions, described = Decisions(run, AdmissionIndex(run.dsn), bus_properties), specification(__version__, examples)
     taking = scope, tuple(policy.topics), RunKeys(run).accepts, clock, body_timeout_s
     server = GateServer(pipeline, health, *taking, decisions, described, connections_max, bind)
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, Sealing(run, logs, seal_after_s), halted, ready)
+
+
+def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us: int) -> dict[str, Any]:
+    """Bodies that this run takes."""
+    if run.config.traffic:
+        return row_examples(scope, run.config.traffic, now_us)
+    return examples_of(scope, names.policy_entities, next(iter(names.policy_currencies), "EUR"), now_us)
 
 
 async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:
