@@ -14,7 +14,7 @@ from rich.text import Text
 from assay.app.cli.plain_app import plain_app
 from assay.app.demo.new_run import new_directory
 from assay.app.demo.run_demo import Wanted, run_demo
-from assay.app.demo.sources import Source, source_of
+from assay.app.demo.sources import WORLD, Source, source_of
 from assay.app.oracle.mapping import load_mapping
 from assay.app.oracle.samples.shelf import SAMPLES
 from assay.app.oracle.set_aside import refuse_aside_file
@@ -30,6 +30,7 @@ from assay.app.world.scales import SCALES
 from assay.contracts.errors import Stop
 from assay.contracts.pins import PLATFORM_RUN_ID
 from assay.contracts.reasons import Reason
+from assay.contracts.traffic_modes import TrafficName
 
 app = plain_app()
 
@@ -68,6 +69,10 @@ def demo(
         Path | None, typer.Option(help="a new .jsonl file: rows at fault are set aside there instead of refusing the file")
     ] = None,
     let_gate_refuse: Annotated[bool, typer.Option("--let-gate-refuse", help="go on if payments name no entity of the policy")] = False,
+    outputs: Annotated[
+        TrafficName | None,
+        typer.Option(help="with --world: stream the bank's own traffic and context; the gate admits, nothing is decided"),
+    ] = None,
 ) -> int:
     """Stream a world through one gate into Kafka, decide, act, audit, then prove it. SIGINT stops; --run resumes.
 
@@ -75,6 +80,8 @@ def demo(
     """
     if run is not None:
         _refuse_no_run(run)
+    if outputs is not None:
+        return _bank(world, seed, outputs, policy, speedup_under(load_settings().profile, speedup), run)
     if input is not None:
         _refuse_no_file(input)
     source = _source(input, sample, mapping, rows, seed, world)  # what is mistyped is said before anything is made or started
@@ -82,6 +89,26 @@ def demo(
         refuse_aside_file(quarantine_rows)
     further = _Further(policy, speedup_under(load_settings().profile, speedup), quarantine_rows, let_gate_refuse)
     return _run(source, _policy(policy, source.mapping), run, further)
+
+
+def _bank(world: str, seed: int, mode: TrafficName, policy: str, speedup: float, run: Path | None) -> int:
+    """Run the demo of a bank's own outputs."""
+    if world not in SCALES:
+        raise typer.BadParameter(f"--outputs needs --world: one of {', '.join(SCALES)}")
+    from assay.app.demo.bank_demo import BankWanted, run_bank_demo
+
+    settings, console = load_settings(), Screen()
+    directory = run or new_directory(settings.runs, time.time_ns() // 1_000)
+    console.print(f"run {directory.name} in {directory}", highlight=False, soft_wrap=True)
+    try:
+        with begun_in(directory, "assay demo", made=run is None):
+            refuse_running(directory, settings)
+            wanted = BankWanted(world, seed, mode, load_policy(policy or WORLD), directory, speedup)
+            return 0 if run_bank_demo(wanted, settings, console) else 1
+    except KeyboardInterrupt:
+        options = ["--run", str(directory), "--world", world, "--seed", str(seed), "--outputs", mode.value]
+        console.print(Text(f"\nstopped; nothing is lost. Resume with:\n  {own_command()} demo {shlex.join(options)}"), soft_wrap=True)
+        return 130
 
 
 class _Further(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,3 +43,13 @@ def admitted_receipts(store: ObjectStore, directory: Path) -> Iterator[list[Rece
 def count_receipts(store: ObjectStore, directory: Path) -> int:
     """Distinct payments with a receipt."""
     return len({one.event_id for receipts in admitted_receipts(store, directory) for one in receipts})
+
+
+def admitted_by_class(store: ObjectStore, directory: Path) -> Counter[str]:
+    """Distinct admitted events of each class."""
+    ids: dict[str, set[str]] = {}
+    for lines in written(store, directory, RECEIPTS):
+        for one in LINES.decode_lines(lines):
+            if one.decision == "ADMIT":
+                ids.setdefault(one.event_class, set()).add(one.event_id)
+    return Counter({name: len(found) for name, found in ids.items()})
