@@ -71,7 +71,7 @@ def demo(
     let_gate_refuse: Annotated[bool, typer.Option("--let-gate-refuse", help="go on if payments name no entity of the policy")] = False,
     outputs: Annotated[
         TrafficName | None,
-        typer.Option(help="with --world: stream the bank's own traffic and context; the gate admits, nothing is decided"),
+        typer.Option(help="with --world: stream the bank's own traffic and context to the gate; decides nothing"),
     ] = None,
 ) -> int:
     """Stream a world through one gate into Kafka, decide, act, audit, then prove it. SIGINT stops; --run resumes.
