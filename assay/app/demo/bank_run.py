@@ -17,15 +17,18 @@ from assay.app.stores.objects import LargeObjects
 from assay.app.stream_view.sorting import Room
 from assay.app.stream_view.view import ViewSorter
 from assay.contracts.ids import scenario_run_id
-from assay.contracts.traffic_modes import TrafficMode
+from assay.contracts.traffic_modes import BASELINE, TrafficMode
 
 ARRIVALS = "arrival_events_5B"
 _MEMORY_BYTES = 1 << 30
 
 
 def outputs_of(mode: TrafficMode) -> tuple[str, ...]:
-    """What a run of a traffic streams: its events, and the context that is known when they happen."""
-    return (mode.events, mode.flow_anchors, mode.arrival_entities, ARRIVALS)
+    """What a run of a traffic streams: its events, and the context that may be known when they happen.
+
+    Times of arrivals are those of the traffic without fraud: beside the traffic with fraud they would show what was moved.
+    """
+    return (mode.events, mode.flow_anchors, mode.arrival_entities, *((ARRIVALS,) if mode is BASELINE else ()))
 
 
 def bank_config(platform_run_id: str, pack: SealedPack, policy: Policy, mode: TrafficMode) -> RunConfig:

@@ -1,0 +1,103 @@
+"""What a run streams is what READY names and its configuration allows; each class of the run is marked by somebody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from small_runs import config_of
+from small_worlds import small_world
+from streamed_banks import ANCHORS, ARRIVALS, ENTITIES, EVENTS, PINS, facts_view, ready_for, rows_of, write_view
+
+from assay.app.run.directory import Run, RunConfig
+from assay.app.settings import load_settings
+from assay.app.stores.objects import DirectoryStore
+from assay.app.streamer.checkpoint import Cursor
+from assay.app.streamer.facts import RunFacts, facts_of
+from assay.app.streamer.keepers import Keepers
+from assay.app.streamer.lanes import Lane
+from assay.app.streamer.outputs import OutputStream
+from assay.app.streamer.run_outputs import outputs_of
+from assay.contracts.engine_events import engine_events
+from assay.contracts.errors import Stop
+from assay.contracts.reasons import Reason
+
+
+def _config(**changes: Any) -> RunConfig:
+    names = ("platform_run_id", "scenario_run_id", "manifest_fingerprint", "parameter_hash", "scenario_id", "seed")
+    pins = {name: PINS.as_json()[name] for name in names}
+    return RunConfig(**{**pins, "run_id": "6" * 32, "features": {}, "policy": {}, "traffic": "fraud", **changes})
+
+
+def _facts(store: DirectoryStore, *outputs: str, **changes: Any) -> RunFacts:
+    locators = [write_view(store, name, rows_of(name)) for name in outputs]
+    return facts_of(store, ready_for(store, facts_view(locators, str(store.root), **changes)), PINS)
+
+
+def _streams(store: DirectoryStore, facts: RunFacts, **changes: Any) -> list[OutputStream]:
+    return outputs_of(_config(**changes), facts, store, lambda root: DirectoryStore(Path(root)))
+
+
+def test_every_output_has_its_class_and_context_is_told_from_traffic(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    streams = _streams(store, _facts(store, EVENTS, ANCHORS, ENTITIES, ARRIVALS))
+    assert {(stream.name, tuple(stream.sequence.classes), stream.context) for stream in streams} == {
+        (EVENTS, ("traffic_fraud",), False),
+        (ANCHORS, ("context_flow_fraud",), True),
+        (ENTITIES, ("context_arrival_entities",), True),
+        (ARRIVALS, ("context_arrival",), True),
+    }
+
+
+@pytest.mark.parametrize("outputs", [(EVENTS,), (EVENTS, ANCHORS), (ANCHORS, ARRIVALS)])
+def test_classes_that_no_output_has_are_marked_with_the_last_one(tmp_path: Path, outputs: tuple[str, ...]) -> None:
+    store = DirectoryStore(tmp_path)
+    streams = _streams(store, _facts(store, *outputs))
+    marked = [name for stream in streams for name in stream.sequence.classes]
+    assert sorted(marked) == sorted({event.event_class for event in engine_events("fraud")})
+    (most,) = [stream for stream in streams if len(stream.sequence.classes) > 1]
+    assert most.name == (EVENTS if EVENTS in outputs else outputs[0])
+
+
+@pytest.mark.parametrize(
+    ("outputs", "changes", "reason"),
+    [
+        ((EVENTS,), {"traffic": "baseline"}, Reason.TRAFFIC_MODES_MIXED),
+        ((EVENTS,), {"traffic": ""}, Reason.TRAFFIC_MODES_MIXED),
+        ((EVENTS,), {"ordering": "arrival"}, Reason.DELIVERY_MODE_MISMATCH),
+    ],
+)
+def test_another_traffic_and_another_mode_of_delivery_are_refused(
+    tmp_path: Path, outputs: tuple[str, ...], changes: dict[str, Any], reason: Reason
+) -> None:
+    store = DirectoryStore(tmp_path)
+    facts = _facts(store, *outputs)
+    with pytest.raises(Stop) as refused:
+        _streams(store, facts, **changes)
+    assert refused.value.reason is reason
+
+
+def test_truth_is_not_streamed_even_where_ready_names_it(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    locator = {**write_view(store, EVENTS, rows_of(EVENTS)), "output_id": "s4_flow_truth_labels_6B"}
+    facts = facts_of(store, ready_for(store, facts_view([locator], str(tmp_path))), PINS)
+    with pytest.raises(Stop) as refused:
+        _streams(store, facts)
+    assert refused.value.reason is Reason.OUTPUT_NOT_STREAMED
+
+
+def test_each_sequence_lane_and_process_has_a_checkpoint_of_its_own(tmp_path: Path) -> None:
+    world = small_world(tmp_path)
+    run = Run(directory=tmp_path / "run", config=config_of(world.manifest), bootstrap="nowhere:1", dsn="")
+    streamed, delivered = (Keepers(run, "7" * 64, load_settings(), folder) for folder in ("wsp", "labels"))
+    keepers = [
+        *(streamed.of(name, Lane(number, lanes)) for name in (EVENTS, ANCHORS) for number, lanes in ((0, 1), (0, 2), (1, 2), (0, 3))),
+        delivered.of(EVENTS),
+    ]
+    for position, keeper in enumerate(keepers, 1):
+        keeper.save(Cursor(position))
+    assert [keeper.load(99).position for keeper in keepers] == list(range(1, 10))
+    with pytest.raises(Stop) as refused:
+        Keepers(run, "8" * 64, load_settings()).of(EVENTS).load(99)
+    assert refused.value.reason is Reason.CHECKPOINT_MISMATCH

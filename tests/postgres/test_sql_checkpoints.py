@@ -1,0 +1,56 @@
+"""Checkpoints in PostgreSQL keep what those in the store keep, and a database that was restarted is asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from assay.app.streamer.checkpoint import Cursor
+from assay.app.streamer.sql_checkpoint import Cursors, SqlCheckpoint
+from assay.contracts.errors import Retry, Stop
+from assay.contracts.reasons import Reason
+
+
+@pytest.fixture
+def cursors(dsn: str) -> Iterator[Cursors]:
+    made = Cursors(dsn)
+    yield made
+    made.close()
+
+
+def test_a_cursor_is_what_was_saved_last_for_its_name_and_scope_alone(cursors: Cursors, dsn: str) -> None:
+    one = SqlCheckpoint(cursors, "wsp/events", "scope")
+    assert one.load(10) == Cursor()
+    for cursor in (Cursor(3, next_us=7), Cursor(5, next_us=-9), Cursor(10, complete=True)):
+        one.save(cursor)
+        assert one.load(10) == SqlCheckpoint(Cursors(dsn), "wsp/events", "scope").load(10) == cursor
+    assert SqlCheckpoint(cursors, "wsp/other", "scope").load(10) == Cursor()
+    assert SqlCheckpoint(cursors, "wsp/events", "another").load(10) == Cursor()
+
+
+def test_a_position_that_the_sequence_does_not_have_is_refused(cursors: Cursors) -> None:
+    one = SqlCheckpoint(cursors, "wsp/events", "scope")
+    one.save(Cursor(11))
+    with pytest.raises(Stop) as refused:
+        one.load(10)
+    assert refused.value.reason is Reason.CHECKPOINT_MISMATCH
+
+
+def test_a_connection_that_the_server_has_ended_is_made_again(cursors: Cursors, dsn: str) -> None:
+    one = SqlCheckpoint(cursors, "wsp/events", "scope")
+    one.save(Cursor(4))
+    pid = cursors.ask(lambda connection: connection.info.backend_pid)
+    with psycopg.connect(dsn, autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    assert one.load(10) == Cursor(4)
+    assert cursors.ask(lambda connection: connection.info.backend_pid) != pid
+
+
+def test_a_database_that_is_away_is_said_to_be_silent_without_its_password() -> None:
+    away = Cursors("postgresql://assay:hidden-word@127.0.0.1:1/assay")
+    with pytest.raises(Retry) as refused:
+        SqlCheckpoint(away, "wsp/events", "scope").load(10)
+    assert refused.value.reason is Reason.DATABASE_SILENT
+    assert "hidden-word" not in str(refused.value)
