@@ -33,7 +33,7 @@ from assay.app.gate.receipts import RECEIPTS
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
-from assay.app.oracle.sealed_world import open_world
+from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.replay.verify import recompute
 from assay.app.report.evidence import AuditEvidence, ReplayEvidence, RunEvidence
 from assay.app.run.directory import Run
@@ -58,10 +58,10 @@ STRANGE = event("strange", "label_assertion", LABEL)
 
 
 class Machines:
-    """Folders and processes. `proxy` stands between the bucket's server and the processes."""
+    """Folders and processes. `world` is that of the run, in a folder. `proxy` stands between the bucket's server and the processes."""
 
-    def __init__(self, room: Path, run: Run, proxy: FaultyProxy) -> None:
-        self.run, self.proxy = run, proxy
+    def __init__(self, room: Path, run: Run, proxy: FaultyProxy, world: SealedWorld) -> None:
+        self.run, self.proxy, self.world = run, proxy, world
         self._room = room
         self._started: list[subprocess.Popen[bytes]] = []
         for name in ("gate", "worker", "streamer", "labels", "auditor"):
@@ -150,7 +150,7 @@ def machines(s3: str, s3_variables: dict[str, str], kafka: Server, dsn: str, nam
     import_world(tmp_path / "in.parquet", load_mapping("handbook"), run.store, NOW_US)
     create_topics(kafka.address, namespace, 3)
     with FaultyProxy(port_of(s3_variables["AWS_ENDPOINT_URL"])) as proxy:
-        made = Machines(tmp_path / "machines", run, proxy)
+        made = Machines(tmp_path / "machines", run, proxy, world)
         yield made
         made.end()
 
@@ -219,7 +219,7 @@ def _wait_for_labels(machines: Machines) -> None:
 
 def _undisturbed(machines: Machines) -> str:
     """The digest of the decisions where labels and payments came side by side, and nothing went wrong."""
-    given = gated(open_world(machines.run.store, machines.run.config.manifest_fingerprint), machines.run.config)
+    given = gated(machines.world, machines.run.config)
     digest = DecisionDigest()
     for values in recompute(given.config, simulated(given).log.values("FP_JOURNAL_RTDL_V1"), given.partitions):
         digest.update(values)

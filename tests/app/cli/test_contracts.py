@@ -136,8 +136,8 @@ def test_the_text_picture_names_every_shard_and_its_steps() -> None:
     assert lines == [
         "act/0  action_layer: action_layer",
         "act/1  action_layer: action_layer",
-        "HTTP   label_delivery → ingestion_gate",
         "HTTP   world_streamer → ingestion_gate",
+        "HTTP   label_delivery → ingestion_gate",
     ]
 
 
