@@ -16,6 +16,7 @@ from assay.app.settings import Settings
 PER_S: Final = {
     "audited": 4_000.0,
     "streamed": 8_000.0,
+    "delivered": 8_000.0,
     "recomputed": 30_000.0,
     "decided again": 30_000.0,
     "journal records": 300.0,

@@ -106,7 +106,7 @@ def test_the_topology_declares_no_such_producer(user: BusUser, handle: str) -> N
     assert Allowed(user, "WRITE", handle) not in allowed()
 
 
-@pytest.mark.parametrize("user", [BusUser.READER, BusUser.STREAMER, BusUser.GATE])
+@pytest.mark.parametrize("user", [BusUser.READER, BusUser.STREAMER, BusUser.LABELS, BusUser.GATE])
 def test_a_user_reads_its_declared_topics_and_no_other(run: Run, user: BusUser) -> None:
     given = {handle for handle in (TRAFFIC, RTDL, CONTROL) if not read(run, user, handle)}
     assert given == {one.handle for one in allowed() if one.user == user and one.verb == "READ"} & {TRAFFIC, RTDL, CONTROL}

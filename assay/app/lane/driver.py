@@ -60,11 +60,8 @@ class LaneDriver:
         small_rows: int = SMALL_ROWS,
     ) -> None:
         self.machine = machine
-        self._journal = journal
-        self._outputs = outputs
-        self._wall_us = wall_us
-        self._failpoints = failpoints
-        self._effector = effector
+        self._journal, self._outputs, self._effector = journal, outputs, effector
+        self._wall_us, self._failpoints = wall_us, failpoints
         self._input_ends = input_ends
         self._snapshots = snapshots
         self._begun, self._committed = snapshots is None, committed

@@ -39,7 +39,6 @@ class Held:
         await asyncio.Event().wait()
 
     async def recover(self, still_given: Callable[[], bool]) -> bool:
-        """Nothing to fold."""
         return True
 
     def feed(self, chunk: object) -> None:

@@ -38,6 +38,7 @@ def test_every_component_has_one_user() -> None:
         (BusUser.RUNNER, {CONTROL, POSTURE, FEATURE_SETS}),
         (BusUser.WORKER, set(topics()) - {TRAFFIC, CONTEXT, LABELS, CONTROL, POSTURE, FEATURE_SETS, *ROWS}),
         (BusUser.STREAMER, set()),
+        (BusUser.LABELS, set()),
         (BusUser.READER, set()),
         (BusUser.ADMIN, set()),
     ],
@@ -53,7 +54,13 @@ def test_no_two_components_write_to_one_topic() -> None:
 
 @pytest.mark.parametrize(
     ("user", "handles"),
-    [(BusUser.GATE, {QUARANTINE}), (BusUser.RUNNER, set()), (BusUser.STREAMER, {CONTROL}), (BusUser.READER, set(topics()))],
+    [
+        (BusUser.GATE, {QUARANTINE}),
+        (BusUser.RUNNER, set()),
+        (BusUser.STREAMER, {CONTROL}),
+        (BusUser.LABELS, {CONTROL}),
+        (BusUser.READER, set(topics())),
+    ],
 )
 def test_a_user_reads_what_its_components_declare(user: BusUser, handles: set[str]) -> None:
     assert {one.handle for one in allowed() if (one.user, one.verb) == (user, "READ")} == handles

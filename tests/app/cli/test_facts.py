@@ -25,6 +25,7 @@ NO_JSON = {
     "worker": "a process; its facts are metrics",
     "gate": "a process; its facts are metrics",
     "stream": "a process of a run",
+    "labels deliver": "a process of a run",
     "contracts topology": "its text is a golden file",
     "contracts docs": "writes files",
     "contracts release": "writes files",

@@ -68,7 +68,7 @@ CALLS = [
         for command in (
             "decision show x", "receipt show x", "quarantine list", "quarantine show x", "topic cat FP_BUS_RTDL_V1", "journal show",
             "journal verify", "journal snapshot", "journal truncate", "audit verify", "replay", "report",
-            "sr submit", "sr show", "prove", "stream", "gate", "worker",
+            "sr submit", "sr show", "prove", "stream", "labels deliver", "gate", "worker",
         )
     ),
 ]  # fmt: skip

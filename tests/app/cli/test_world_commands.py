@@ -50,6 +50,8 @@ def test_generate_import_check(tmp_path: Path, capsys: pytest.CaptureFixture[str
         (("db", "migrate"), 2, "--authority"),
         (("stream", "--run", "nowhere"), 66, "RUN_MISSING"),
         (("stream", "--run", "nowhere", "--batch", "0"), 2, "batch"),
+        (("labels", "deliver", "--run", "nowhere"), 66, "RUN_MISSING"),
+        (("labels", "deliver", "--run", "nowhere", "--batch", "0"), 2, "batch"),
     ],
 )
 def test_what_cannot_be_done_is_said_with_its_exit_code(

@@ -69,6 +69,17 @@ def test_a_world_without_truth_has_no_labels_and_an_end_after_its_payments(tmp_p
     assert (labels.total, labels.next_us(0), labels.end_us) == (0, None, world.manifest.max_ts_us + 1)
 
 
+def test_payments_are_read_without_truth_and_labels_without_payments(tmp_path: Path) -> None:
+    """So a process can be kept from what it must not tell."""
+    for kept, removed, rows in ((payments_of, "truth", 4), (labels_of, "stream_view", 3)):
+        world = small_world(tmp_path / removed)
+        parts = list((tmp_path / removed).rglob(f"{removed}/**/*.parquet"))
+        assert parts
+        for part in parts:
+            part.unlink()
+        assert len(read(kept(world))) == rows
+
+
 def test_a_label_delay_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Stop, match="LABEL_NOT_AFTER_PAYMENT"):
         labels_of(small_world(tmp_path), 0)
