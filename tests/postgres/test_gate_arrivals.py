@@ -33,9 +33,9 @@ def arrivals(dsn: str, names: RunNames = ANY_NAMES, traffic: str = "") -> Arriva
     return Arrivals(examiner, index, names, RUN, LastMarks(index, RUN, 0))
 
 
-def admit(dsn: str, *items: Item) -> None:
+def admit(dsn: str, *items: Item, traffic: str = "") -> None:
     """Examine and claim, as one group."""
-    index, found = AdmissionIndex(dsn), arrivals(dsn).examine(items, NOW_US, 0)
+    index, found = AdmissionIndex(dsn), arrivals(dsn, traffic=traffic).examine(items, NOW_US, 0)
     claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order, item.ts_us) for item in found if isinstance(item, Admissible)]
     assert index.claim(claims, index.next_batch(len(claims))[0]) == {}
 
@@ -69,9 +69,13 @@ def test_a_payment_of_the_same_group_is_known_too(dsn: str, items: list[Item]) -
 def test_a_short_label_takes_the_time_of_an_event_of_a_flow_in_a_run_that_streams_a_world(dsn: str, traffic: str) -> None:
     examples = row_examples(SCOPE, traffic, NOW_US)
     flow = examples[ROW_EXAMPLES["flow_event"]]
-    *_, labelled = arrivals(dsn, traffic=traffic).examine([raw(flow), label_of(raw(examples["label"]), SCOPE, NOW_US, 0)], NOW_US, 0)
-    assert isinstance(labelled, Admissible)
-    assert labelled.payload.subject_ts_utc == flow["ts_utc"]
+    told = label_of(raw(examples["label"]), SCOPE, NOW_US, 0)
+    *_, together = arrivals(dsn, traffic=traffic).examine([raw(flow), told], NOW_US, 0)
+    admit(dsn, raw(flow), traffic=traffic)
+    (later,) = arrivals(dsn, traffic=traffic).examine([told], NOW_US, 0)
+    for labelled in (together, later):
+        assert isinstance(labelled, Admissible)
+        assert labelled.payload.subject_ts_utc == flow["ts_utc"]
 
 
 def test_a_label_of_a_payment_that_nobody_admitted_is_refused_unless_it_is_an_envelope(dsn: str) -> None:

@@ -29,7 +29,7 @@ class Row(msgspec.Struct, forbid_unknown_fields=True, frozen=True, gc=False):
     ts_utc: str
 
 
-class FlowEventPayload(Row, forbid_unknown_fields=True, frozen=True, gc=False):
+class FlowEventPayload(Row, frozen=True):
     """An event of a flow: a request for an authorisation, or the response to it."""
 
     flow_id: Whole
@@ -38,7 +38,7 @@ class FlowEventPayload(Row, forbid_unknown_fields=True, frozen=True, gc=False):
     amount: Amount
 
 
-class FlowAnchorPayload(Row, forbid_unknown_fields=True, frozen=True, gc=False):
+class FlowAnchorPayload(Row, frozen=True):
     """What a flow is about."""
 
     flow_id: Whole
@@ -53,7 +53,7 @@ class FlowAnchorPayload(Row, forbid_unknown_fields=True, frozen=True, gc=False):
     counterparty_account_id: Whole | None
 
 
-class ArrivalEntitiesPayload(Row, forbid_unknown_fields=True, frozen=True, gc=False):
+class ArrivalEntitiesPayload(Row, frozen=True):
     """Who arrived at a merchant, and by what."""
 
     arrival_seq: Whole
@@ -66,7 +66,7 @@ class ArrivalEntitiesPayload(Row, forbid_unknown_fields=True, frozen=True, gc=Fa
     session_id: Whole
 
 
-class ArrivalEventPayload(Row, forbid_unknown_fields=True, frozen=True, gc=False):
+class ArrivalEventPayload(Row, frozen=True):
     """An arrival at a merchant."""
 
     merchant_id: Whole
