@@ -86,7 +86,7 @@ def test_items_are_numbered_in_order_of_arrival_also_by_the_gate_that_comes_afte
 def test_a_table_of_before_items_were_numbered_gets_the_column(dsn: str) -> None:
     AdmissionIndex(dsn).claim(claims("a", first=3), 1)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("ALTER TABLE ig_claims DROP COLUMN source_order")
+        connection.execute("ALTER TABLE ig_claims DROP COLUMN source_order CASCADE")
     assert AdmissionIndex(dsn).claim(claims("a", "b", first=5), 2) == {0: Standing(digest("p"), 0, None, TS_US)}
 
 

@@ -20,7 +20,7 @@ from assay.app.cli.sr_answers import AuthorityOption, JsonOption, RunIdOption, R
 from assay.app.run.directory import Run
 from assay.app.run.keys import RunKeys
 from assay.app.runner.access import Access
-from assay.app.runner.of_run import authority_of, runner_of
+from assay.app.runner.of_run import owner_of, runner_of
 from assay.app.runner.rebuild import quarantine_of, quarantined, rebuild_index
 from assay.app.runner.reemit import What
 from assay.app.runner.reemit import reemit as say_again
@@ -117,7 +117,7 @@ def serve(
 def rebuild(run: RunOption, *, authority: AuthorityOption = "", as_json: JsonOption = False) -> None:
     """Write the registry of runs and their statuses again, as their records say. What is right stays as it is."""
     wired = Run.load(run)
-    done = rebuild_index(wired.store, open_authority(authority_of(wired, authority)))
+    done = rebuild_index(wired.store, open_authority(owner_of(wired, authority)))
     if as_json:
         say_json(done._asdict())
         return
