@@ -8,6 +8,7 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Self
 
+
 class Trouble(StrEnum):
     """What the proxy does with calls."""
 

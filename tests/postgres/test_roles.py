@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from assay.app.database.prepare import prepare
-from assay.app.database.rights import COMPONENTS, GATE, READER, RUNNER
+from assay.app.database.rights import COMPONENTS, GATE, RUNNER
 from assay.app.gate.index import AdmissionIndex, Claim
 from assay.app.settings import load_settings
 from assay.app.substrate import Server

@@ -137,7 +137,9 @@ def test_a_run_that_was_begun_by_another_clock_is_finished_once(dsn: str, world:
 
 
 @pytest.mark.parametrize(("off_us", "lost"), [(-HOUR_US, False), (HOUR_US, True)])
-def test_on_one_machine_a_clock_that_jumps_under_a_holder_ends_in_one_ready(tmp_path: Path, world: SealedWorld, off_us: int, lost: bool) -> None:
+def test_on_one_machine_a_clock_that_jumps_under_a_holder_ends_in_one_ready(
+    tmp_path: Path, world: SealedWorld, off_us: int, lost: bool
+) -> None:
     """SQLite judges by the machine's clock: put forward, it ends the lease, and the holder writes nothing more; put back, it does not."""
     bus, config, now = KeptRecords(), config_of(world.manifest), [NOW_US]
     store = Disturbed(sealed(world).root, 6, lambda: now.append(NOW_US + off_us))
