@@ -22,12 +22,17 @@ def test_a_process_that_sleeps_while_it_takes_a_lease_keeps_the_next_one_waiting
     first = authority.acquire(RUN, "a", MINUTE_US, NOW_US)
     assert first is not None
     authority.release(first, NOW_US)
-    with pytest.raises(Retry, match="idle-in-transaction"), Database(dsn).work() as asleep:
-        asleep.execute(text("SELECT * FROM sr_run_leases FOR UPDATE"))
-        lease = authority.acquire(RUN, "b", MINUTE_US, NOW_US)  # it waits for the lock, and the server ends the transaction above
-        assert lease is not None
-        assert lease.fence == 2
-        asleep.execute(text("UPDATE sr_run_leases SET fence = 1"))
+
+    def sleep_while_the_next_one_takes_it() -> None:
+        with Database(dsn).work() as asleep:
+            asleep.execute(text("SELECT * FROM sr_run_leases FOR UPDATE"))
+            lease = authority.acquire(RUN, "b", MINUTE_US, NOW_US)  # it waits for the lock, and the server ends the transaction above
+            assert lease is not None
+            assert lease.fence == 2
+            asleep.execute(text("UPDATE sr_run_leases SET fence = 1"))
+
+    with pytest.raises(Retry, match="idle-in-transaction"):
+        sleep_while_the_next_one_takes_it()
 
 
 @pytest.mark.parametrize("off_us", [-HOUR_US, HOUR_US])

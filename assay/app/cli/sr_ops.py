@@ -28,12 +28,15 @@ from assay.app.runner.request import read_request, request_of_run
 from assay.app.runner.telemetry import Telemetry, log_sink
 from assay.app.screen import say, say_json
 
+#: how long one publication is tried: it ends before the lease under which it began, so who gives up can still record that
+PUBLISHED_WITHIN_MS = 60_000
+
 quarantine = plain_app("List and show runs that were set aside.", no_args_is_help=True)
 
 
 def publisher_of(run: Run) -> KafkaPublisher:
     """The bus of a run, as its runner."""
-    return KafkaPublisher(run.bootstrap, run.namespace, properties_of(run, BusUser.RUNNER))
+    return KafkaPublisher(run.bootstrap, run.namespace, properties_of(run, BusUser.RUNNER), PUBLISHED_WITHIN_MS)
 
 
 def reemit(

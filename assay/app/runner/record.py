@@ -67,7 +67,8 @@ class Record:
         """Record an event under a fence, or as a note that advances nothing and takes the fence it finds. Gives the event's id.
 
         An event that is there already is not written again. Raises Stop(LEASE_LOST) when a higher fence stands in the record,
-        Stop(RUN_STATE_FORBIDDEN) for a move that the state machine does not have, Quarantine(SCHEMA_FAIL), Retry(STORE_SILENT), and what `read_on` raises.
+        Stop(RUN_STATE_FORBIDDEN) for a move that the state machine does not have, Quarantine(SCHEMA_FAIL), Retry(STORE_SILENT), and what
+        `read_on` raises.
         """
         name = event_id(event_kind, self.run_id, details)
         while True:

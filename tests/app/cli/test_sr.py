@@ -14,9 +14,11 @@ from small_worlds import NOW_US, small_world
 
 from assay.app.cli import main
 from assay.app.cli.sr import main as sr_main
+from assay.app.cli.sr_ops import PUBLISHED_WITHIN_MS
 from assay.app.run.directory import Run, RunConfig
 from assay.app.runner.answers import RunAnswer
 from assay.app.runner.documents import status_ref
+from assay.app.runner.hold import TTL_US
 from assay.app.runner.record import Record
 from assay.app.runner.request import read_request, request_of_run
 from assay.app.stores.objects import DirectoryStore
@@ -201,3 +203,8 @@ def test_both_runs_are_told_when_one_supersedes_another(scene: Scene) -> None:
     assert noted["details"] == {"supersedes_run_id": scene.config.scenario_run_id, "supersession_purpose": "a better policy"}
     again = refused("supersede", "--run", newer.directory, "--old", scene.run.directory, "--purpose", "p", "--old-run-id", "9" * 32)
     assert again.reason is Reason.RUN_MISSING
+
+
+def test_a_publication_is_given_up_before_the_lease_under_which_it_began_is_over() -> None:
+    """A lease is renewed when a third of its time is over; the publisher takes some seconds more than it is given."""
+    assert (PUBLISHED_WITHIN_MS + 10_000) * 1_000 < TTL_US - TTL_US // 3
