@@ -85,7 +85,7 @@ def give_rights(connection: psycopg.Connection[Any]) -> list[str]:
             if table in there:
                 name = sql.Identifier(table)
                 connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}, PUBLIC").format(name, to))
-                connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(privileges), name, to))  # type: ignore[arg-type]
+                connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(privileges), name, to))
         for sequence in there.intersection(SEQUENCES):
             name = sql.Identifier(sequence)
             connection.execute(sql.SQL("REVOKE ALL ON SEQUENCE {} FROM {}, PUBLIC").format(name, to))
