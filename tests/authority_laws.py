@@ -49,6 +49,12 @@ def revised(dsn: str, revision: str) -> None:
         connection.execute(text(f"UPDATE {schema.VERSIONS} SET version_num = '{revision}'"))
 
 
+def last_asked(dsn: str) -> list[int]:
+    """When each key was asked for last."""
+    with Database(dsn).work() as connection:
+        return [row[0] for row in connection.execute(text("SELECT last_asked_at FROM sr_key_last_asked"))]
+
+
 @law
 def migrating_makes_the_schema_once_and_twice_is_a_no_op(dsn: str) -> None:
     assert schema.migrate(dsn) == ("", schema.newest())
@@ -93,6 +99,37 @@ def a_downgrade_is_refused_and_changes_nothing(dsn: str) -> None:
         with pytest.raises(Stop, match="does not go back"):
             command.downgrade(settings, "base")
     assert [row.run_id for row in open_authority(dsn).rows()] == [RUN]
+
+
+@law
+def a_database_of_the_first_revision_keeps_its_registry(dsn: str) -> None:
+    with Database(dsn).work() as connection:
+        settings = schema._config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+        values = f"'{KEY}', '{RUN}', '{INTENT}', {NOW_US}, {NOW_US + HOUR_US}"
+        connection.execute(text(f"INSERT INTO sr_run_equivalence VALUES ({values})"))
+    authority = opened(dsn)
+    assert authority.rows() == [Equivalence(KEY, RUN, INTENT, NOW_US)]
+    assert last_asked(dsn) == [NOW_US + HOUR_US]
+    assert authority.register(KEY, RUN, INTENT, NOW_US) == (RUN, INTENT, NOW_US, False)
+
+
+@law
+def what_a_key_means_stays_and_when_it_was_asked_for_only_rises(dsn: str) -> None:
+    authority = opened(dsn)
+    for asked_us, latest_us in ((5, 5), (9, 9), (7, 9)):
+        authority.register(KEY, RUN, INTENT, NOW_US + asked_us)
+        assert last_asked(dsn) == [NOW_US + latest_us]
+    assert authority.rows() == [Equivalence(KEY, RUN, INTENT, NOW_US + 5)]
+
+
+@law
+def a_restore_writes_over_a_registry_that_says_something_else(dsn: str) -> None:
+    authority = opened(dsn)
+    authority.register(KEY, "6" * 32, "d" * 64, NOW_US)
+    authority.restore(Equivalence(KEY, RUN, INTENT, NOW_US - 1), 0)
+    assert authority.rows() == [Equivalence(KEY, RUN, INTENT, NOW_US - 1)]
 
 
 @law

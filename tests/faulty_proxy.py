@@ -8,12 +8,6 @@ from contextlib import suppress
 from enum import StrEnum
 from typing import Self
 
-_BODY = b"<?xml version='1.0'?><Error><Code>SlowDown</Code><Message>try later</Message></Error>"
-_UNAVAILABLE = b"HTTP/1.1 503 Slow Down\r\nContent-Type: application/xml\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s" % (
-    len(_BODY),
-    _BODY,
-)
-
 
 class Trouble(StrEnum):
     """What the proxy does with calls."""
@@ -21,10 +15,28 @@ class Trouble(StrEnum):
     NONE = "none"
     #: every call is answered with 503
     UNAVAILABLE = "unavailable"
+    #: every call is answered with 403
+    FORBIDDEN = "forbidden"
+    #: every call is answered with 412
+    REFUTED = "refuted"
     #: no call is passed on, none is answered
     SILENT = "silent"
     #: calls are passed on and done, and their answers are lost
     UNANSWERED = "unanswered"
+
+
+def _answer(status: str, code: str) -> bytes:
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>told by a proxy</Message></Error>"
+    head = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n"
+    return (head + body).encode()
+
+
+#: trouble → what every call is answered
+_ANSWERS = {
+    Trouble.UNAVAILABLE: _answer("503 Slow Down", "SlowDown"),
+    Trouble.FORBIDDEN: _answer("403 Forbidden", "AccessDenied"),
+    Trouble.REFUTED: _answer("412 Precondition Failed", "PreconditionFailed"),
+}
 
 
 class FaultyProxy:
@@ -82,9 +94,9 @@ class FaultyProxy:
 
     def _forward(self, client: socket.socket, server: socket.socket, trouble: Trouble) -> None:
         while data := client.recv(1 << 16):
-            if trouble is Trouble.UNAVAILABLE:
+            if trouble in _ANSWERS:
                 self.met += 1
-                client.sendall(_UNAVAILABLE)
+                client.sendall(_ANSWERS[trouble])
                 break
             if trouble is Trouble.SILENT:
                 self.met += 1

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tempfile
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from small_runs import KeptRecords
 
 from assay.app.authority.migrate import migrate
 from assay.app.authority.store import SqlAuthority, open_authority
@@ -15,9 +21,12 @@ from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.progress import unseen
 from assay.app.run.directory import RunConfig
 from assay.app.runner.answers import RunAnswer
+from assay.app.runner.documents import status_ref
 from assay.app.runner.imported_world import ImportedWorld
+from assay.app.runner.record import Record
 from assay.app.runner.request import RunRequest, read_request, request_of_run
 from assay.app.runner.runner import Runner
+from assay.app.runner.states import RunState
 from assay.app.stores.objects import DirectoryStore, ObjectStore
 
 
@@ -51,14 +60,22 @@ def sqlite_authority(file: Path) -> SqlAuthority:
     """The authority in a file, which is made where there is none."""
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(_migrated())
+        draft = file.with_suffix(f".{threading.get_ident()}")
+        draft.write_bytes(_migrated())
+        with suppress(FileExistsError):  # another thread made it meanwhile
+            os.link(draft, file)
     return open_authority(f"sqlite:///{file}")
 
 
+def _beside(store: ObjectStore) -> SqlAuthority:
+    assert isinstance(store, DirectoryStore)
+    return sqlite_authority(store.root.parent / "authority.db")
+
+
 def runner_over(
-    config: RunConfig, store: DirectoryStore, bus: Publisher, now_us: int, checked: Callable[[int, int], None] = unseen, **changes: Any
+    config: RunConfig, store: ObjectStore, bus: Publisher, now_us: int, checked: Callable[[int, int], None] = unseen, **changes: Any
 ) -> Runner:
-    """A runner at an instant, with the authority of its store."""
+    """A runner at an instant, with the authority of its store where none is given."""
 
     def clock() -> int:
         return now_us
@@ -69,7 +86,7 @@ def runner_over(
     values: dict[str, Any] = {
         "config": config,
         "store": store,
-        "authority": sqlite_authority(store.root.parent / "authority.db"),
+        "authority": changes.get("authority") or _beside(store),
         "evidence": ImportedWorld(store, config, clock, checked),
         "publisher": bus,
         "clock": clock,
@@ -91,3 +108,17 @@ def sealed(world: SealedWorld) -> DirectoryStore:
     """The store of a world."""
     assert isinstance(world.store, DirectoryStore)
     return world.store
+
+
+def refuse_two_effects(store: ObjectStore, config: RunConfig, bus: KeptRecords) -> None:
+    """One READY by its id, and no signal behind a final mark; the record tells one story, and the status the same."""
+    ready = {record["event_id"] for _, name, record in bus.read() if name == "run_ready"}
+    assert len(ready) == 1
+    for handle in ("FP_BUS_POSTURE_V1", "FP_BUS_CONTROL_V1"):
+        of_topic = [name for of, name, _ in bus.read() if of == handle]
+        assert of_topic == sorted(of_topic, key="mark".__eq__)
+    record = Record(store, config.scenario_run_id).read_on()
+    told = [event["event_kind"] for event in record.events if event["event_kind"] not in ("LEASE_ACQUIRED", "READY_PUBLISH_FAILED")]
+    assert len(told) == len(set(told))
+    status = json.loads(store.read(status_ref(record.run_id)))
+    assert (status["state"], status["record_number"]) == (RunState.READY, record.standing.number)

@@ -18,10 +18,9 @@ from confluent_kafka.cimpl import NewTopic
 
 from assay.app.cli import substrate as command
 from assay.app.settings import load_settings
-from assay.app.substrate import Server, Substrate, state
+from assay.app.substrate import Server, Substrate, roles, state
 from assay.app.substrate.kafka import ask, start_kafka
 from assay.app.substrate.postgres import start_postgres
-from assay.app.substrate.roles import GATE, address
 from assay.testing import until
 
 pytestmark = [pytest.mark.tier1, pytest.mark.tier2]
@@ -82,7 +81,7 @@ def test_both_servers_are_gone_within_five_seconds_of_their_owner_s_sigkill(room
 def address_in(room: Path) -> str:
     """The address of the PostgreSQL that another process started in the room."""
     port = int((room / "servers/postgres/ports.json").read_text().partition(":")[2].strip(" }"))
-    return address(room / "servers" / "postgres", GATE, port)
+    return roles.address(room / "servers" / "postgres", roles.OWNER, port)
 
 
 @pytest.mark.usefixtures("no_addresses")

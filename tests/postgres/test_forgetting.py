@@ -30,7 +30,7 @@ def admit(dsn: str, run: str, *names: str) -> list[bytes]:
 
 def rows(dsn: str) -> dict[str, int]:
     with psycopg.connect(dsn) as connection:
-        tables = ("claims", "batches", "marks", "currencies")
+        tables = ("claims", "retakes", "batches", "marks", "currencies")
         counts = {name: connection.execute(f"SELECT count(*) FROM ig_{name}").fetchone() for name in tables}
     return {name: row[0] for name, row in counts.items() if row is not None}
 
@@ -39,11 +39,22 @@ def test_every_row_of_a_run_goes_and_no_row_of_another(dsn: str) -> None:
     keys = admit(dsn, "one", "a", "b", "c")
     admit(dsn, "one", "d", "e", "f")  # a second session, of which no receipt is asked for
     admit(dsn, "two", "a", "b", "c")
-    assert rows(dsn) == {"claims": 9, "batches": 3, "marks": 2, "currencies": 2}
+    assert rows(dsn) == {"claims": 9, "retakes": 0, "batches": 3, "marks": 2, "currencies": 2}
     more = [dedupe_key("one", "traffic", "d")]
     assert forget_run(dsn, "one", iter([*keys[:1], *more])) == 6 + 2 + 1 + 1
-    assert rows(dsn) == {"claims": 3, "batches": 1, "marks": 1, "currencies": 1}
+    assert rows(dsn) == {"claims": 3, "retakes": 0, "batches": 1, "marks": 1, "currencies": 1}
     assert forget_run(dsn, "one", iter(keys)) == 0
+
+
+def test_claims_that_a_later_gate_took_again_go_with_both_gates_rows(dsn: str) -> None:
+    keys = admit(dsn, "one", "a", "b", "c")
+    later = AdmissionIndex(dsn)
+    batch, first = later.next_batch(1)
+    later.retake([(0, Claim(keys[2], b"p" * 32, first, 0))], batch)
+    later.settle(batch, [RecordMetadata(0, 7)])
+    later.close()
+    assert forget_run(dsn, "one", iter(keys[2:])) == 3 + 1 + 2 + 1 + 1
+    assert set(rows(dsn).values()) == {0}
 
 
 def test_an_index_that_was_never_made_has_nothing_to_forget(dsn: str) -> None:

@@ -152,7 +152,7 @@ def test_an_index_of_an_older_version_is_asked_and_has_no_times(dsn: str) -> Non
     index = AdmissionIndex(dsn)
     index.ready()
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("ALTER TABLE ig_claims DROP COLUMN ts_us")
+        connection.execute("ALTER TABLE ig_claims DROP COLUMN ts_us CASCADE")
     older = AdmissionIndex(dsn)
     older.claim([Claim(b"k" * 32, b"h" * 32, 0, instants.parse(PAID_AT))], 1)
     with psycopg.connect(dsn, autocommit=True) as connection:

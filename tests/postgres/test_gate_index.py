@@ -57,6 +57,23 @@ def test_a_retaken_claim_is_settled_by_the_batch_that_took_it(dsn: str) -> None:
     assert index.claim(claims("a", first=9), 3) == {0: Standing(digest("p"), 0, RecordMetadata(0, 2), TS_US)}, "it keeps its first number"
 
 
+def test_of_batches_that_retook_a_claim_the_latest_has_it_and_the_first_row_stays(dsn: str) -> None:
+    index = AdmissionIndex(dsn)
+    index.claim(claims("a"), 1)
+    for batch in (2, 3):
+        index.retake([(0, claims("a")[0])], batch)
+        index.retake([(0, claims("a")[0])], batch)
+    index.settle(2, [None])
+    assert index.claim(claims("a"), 4) == {0: Standing(digest("p"), 0, None, TS_US)}
+    assert index.admitted_since_s(digest("a")) == 0
+    index.settle(3, [RecordMetadata(0, 9)])
+    assert index.claim(claims("a"), 5) == {0: Standing(digest("p"), 0, RecordMetadata(0, 9), TS_US)}
+    with psycopg.connect(dsn) as connection:
+        assert connection.execute("SELECT batch FROM ig_claims").fetchall() == [(1,)]
+        assert connection.execute("SELECT batch FROM ig_retakes ORDER BY batch").fetchall() == [(2,), (3,)]
+        assert connection.execute('SELECT state, "offset" FROM ig_admissions').fetchall() == [("ADMITTED", 9)]
+
+
 def test_the_view_shows_every_state(dsn: str) -> None:
     index = AdmissionIndex(dsn)
     index.claim(claims("a", "b"), 1)
@@ -86,7 +103,7 @@ def test_items_are_numbered_in_order_of_arrival_also_by_the_gate_that_comes_afte
 def test_a_table_of_before_items_were_numbered_gets_the_column(dsn: str) -> None:
     AdmissionIndex(dsn).claim(claims("a", first=3), 1)
     with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute("ALTER TABLE ig_claims DROP COLUMN source_order")
+        connection.execute("ALTER TABLE ig_claims DROP COLUMN source_order CASCADE")
     assert AdmissionIndex(dsn).claim(claims("a", "b", first=5), 2) == {0: Standing(digest("p"), 0, None, TS_US)}
 
 

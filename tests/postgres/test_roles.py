@@ -1,4 +1,4 @@
-"""A PostgreSQL of ours has a role per component, and no component is its superuser."""
+"""A PostgreSQL of ours has an owner and a role per component, and none of them is its superuser."""
 
 from __future__ import annotations
 
@@ -8,14 +8,17 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from assay.app.database.prepare import prepare
+from assay.app.database.rights import COMPONENTS, GATE, RUNNER
 from assay.app.gate.index import AdmissionIndex, Claim
 from assay.app.settings import load_settings
 from assay.app.substrate import Server
 from assay.app.substrate.postgres import start_postgres
-from assay.app.substrate.roles import ADMIN, GATE, READER, address, passfile
+from assay.app.substrate.roles import ADMIN, DATABASE, OWNER, address, passfile
 
 pytestmark = pytest.mark.tier1
 
+ROLES = (ADMIN, OWNER, *COMPONENTS)
 CLAIM = Claim(b"k" * 32, b"h" * 32, 1, 2)
 
 
@@ -28,7 +31,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def server(home: Path) -> Iterator[Server]:
     """A server of ours, in which a gate has claimed an event."""
     with start_postgres(home, load_settings(sql="")) as started:
-        index = AdmissionIndex(started.address)
+        prepare(started.address)
+        index = AdmissionIndex(started.roles.gate)
         index.ready()
         batch, _ = index.next_batch(1)
         index.claim([CLAIM], batch)
@@ -64,14 +68,14 @@ def test_no_component_has_a_right_over_the_server(home: Path, server: Server) ->
         f"SET ROLE {ADMIN}",
     ],
 )
-@pytest.mark.parametrize("role", [GATE, READER])
-def test_a_component_cannot_leave_its_database(server: Server, role: str, statement: str) -> None:
-    dsn = server.address if role == GATE else f"{server.reader}&options=-cdefault_transaction_read_only%3Doff"
+@pytest.mark.parametrize("role", [OWNER, *COMPONENTS])
+def test_a_role_cannot_leave_its_database(home: Path, server: Server, role: str, statement: str) -> None:
+    dsn = f"{address(home, role, server.port)}&options=-cdefault_transaction_read_only%3Doff"
     assert refused(dsn, statement) == "InsufficientPrivilege"
 
 
-@pytest.mark.parametrize("role", [GATE, READER])
-def test_a_component_cannot_enter_another_database(home: Path, server: Server, role: str) -> None:
+@pytest.mark.parametrize("role", [OWNER, *COMPONENTS])
+def test_a_role_cannot_enter_another_database(home: Path, server: Server, role: str) -> None:
     dsn = f"postgresql://{role}@127.0.0.1:{server.port}/postgres?passfile={passfile(home, role)}"
     assert refused(dsn, "SELECT 1") == "OperationalError"
 
@@ -89,15 +93,15 @@ def test_a_component_cannot_enter_another_database(home: Path, server: Server, r
     ],
 )
 def test_a_reader_reads_what_the_gate_has_made_and_changes_nothing(server: Server, statement: str, error: str) -> None:
-    assert refused(server.reader, statement) == error
+    assert refused(server.roles.reader, statement) == error
 
 
 def test_passwords_are_in_files_of_their_owner_and_nowhere_else(home: Path, server: Server) -> None:
-    passwords = [passfile(home, role).read_text().strip().rpartition(":")[2] for role in (ADMIN, GATE, READER)]
-    assert len(set(passwords)) == 3
-    assert [oct(passfile(home, role).stat().st_mode & 0o777) for role in (ADMIN, GATE, READER)] == ["0o600"] * 3
+    passwords = [passfile(home, role).read_text().strip().rpartition(":")[2] for role in ROLES]
+    assert len(set(passwords)) == 5
+    assert [oct(passfile(home, role).stat().st_mode & 0o777) for role in ROLES] == ["0o600"] * 5
     assert server.log is not None
-    told = server.log.read_text(errors="replace") + server.address + server.reader + repr(server)
+    told = server.log.read_text(errors="replace") + server.address + "".join(server.roles) + repr(server)
     assert [password for password in passwords if password in told] == []
 
 
@@ -105,5 +109,26 @@ def test_a_restart_keeps_the_roles_and_what_they_hold(home: Path, server: Server
     passwords = passfile(home, GATE).read_text()
     server.restart()
     assert passfile(home, GATE).read_text() == passwords
-    with psycopg.connect(server.reader) as connection:
+    with psycopg.connect(server.roles.reader) as connection:
         assert connection.execute("SELECT count(*) FROM ig_claims").fetchone() == (1,)
+
+
+def test_a_server_of_an_earlier_version_gives_its_tables_to_the_owner(tmp_path: Path) -> None:
+    """There the gate owned database and tables, and there were neither owner nor runner."""
+    home = tmp_path / "postgres"
+    with start_postgres(home, load_settings(sql="")) as started:
+        with psycopg.connect(address(home, ADMIN, started.port), autocommit=True) as connection:
+            connection.execute(f"ALTER DATABASE {DATABASE} OWNER TO {GATE}")
+        AdmissionIndex(started.roles.gate).claim([CLAIM], 1)
+        with psycopg.connect(address(home, ADMIN, started.port, DATABASE), autocommit=True) as connection:
+            connection.execute(f"DROP OWNED BY {OWNER}, {RUNNER}")
+        with psycopg.connect(address(home, ADMIN, started.port), autocommit=True) as connection:
+            connection.execute(f"DROP OWNED BY {OWNER}, {RUNNER}")
+            connection.execute(f"DROP ROLE {OWNER}, {RUNNER}")
+        for role in (OWNER, RUNNER):
+            passfile(home, role).unlink()
+    with start_postgres(home, load_settings(sql="")) as started:
+        assert prepare(started.address).roles == tuple(sorted(COMPONENTS))
+        assert refused(started.roles.gate, "DELETE FROM ig_claims") == "InsufficientPrivilege"
+        assert refused(started.roles.gate, "DROP TABLE ig_claims") == "InsufficientPrivilege"
+        assert AdmissionIndex(started.roles.gate).claim([CLAIM], 2)[0].source_order == 1

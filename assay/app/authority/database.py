@@ -19,6 +19,8 @@ SQLITE = "sqlite:///"
 _POSTGRES = ("postgresql://", "postgres://")
 #: how long a writer of SQLite waits for another one
 _BUSY_S = 60
+#: PostgreSQL ends the transaction of a process that sleeps in the middle of it: its locks end before its lease does
+_ASLEEP_S = 60
 
 
 class Database:
@@ -62,11 +64,18 @@ def _engine(dsn: str) -> Engine:
     if dsn.startswith(SQLITE):
         event.listen(engine, "connect", _own_transactions)
         event.listen(engine, "begin", _begin_immediate)
+    else:
+        event.listen(engine, "connect", _ends_if_asleep)
     return engine
 
 
 def _own_transactions(connection: Any, _: object) -> None:
     connection.isolation_level = None  # the driver begins no transaction by itself
+
+
+def _ends_if_asleep(connection: Any, _: object) -> None:
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{_ASLEEP_S}s'")
+    connection.commit()
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from assay.app.authority.database import Database
 from assay.app.authority.migrate import refuse_other_schema
 from assay.app.authority.port import Equivalence, Lease, Registered
-from assay.app.authority.tables import EQUIVALENCE, LEASES
+from assay.app.authority.tables import EQUIVALENCE, LAST_ASKED, LEASES
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -29,7 +29,7 @@ class SqlAuthority:
         """Note what a key means, once; see the port."""
         values = {"run_equivalence_key": key, "run_id": run_id, "intent_fingerprint": intent_fingerprint}
         with self._database.work() as connection:
-            asked = self._insert(EQUIVALENCE, {**values, "first_seen_at": now_us, "last_seen_at": now_us})
+            asked = self._insert(EQUIVALENCE, {**values, "first_seen_at": now_us})
             first = connection.execute(asked.returning(EQUIVALENCE.c.run_id)).one_or_none() is not None
             found = connection.execute(select(EQUIVALENCE).where(EQUIVALENCE.c.run_equivalence_key == key)).one()
             if found.intent_fingerprint != intent_fingerprint:
@@ -39,9 +39,9 @@ class SqlAuthority:
                     where="run_equivalence_key",
                     remedy="Ask with a key of its own; one key means one run for ever.",
                 )
-            if not first:
-                later = max(now_us, found.last_seen_at)
-                connection.execute(update(EQUIVALENCE).where(EQUIVALENCE.c.run_equivalence_key == key).values(last_seen_at=later))
+            connection.execute(self._insert(LAST_ASKED, {"run_equivalence_key": key, "last_asked_at": now_us}))
+            earlier = LAST_ASKED.c.run_equivalence_key == key, LAST_ASKED.c.last_asked_at < now_us
+            connection.execute(update(LAST_ASKED).where(*earlier).values(last_asked_at=now_us))
         return Registered(found.run_id, found.intent_fingerprint, found.first_seen_at, first)
 
     def acquire(self, run_id: str, owner_id: str, ttl_us: int, now_us: int) -> Lease | None:
@@ -85,14 +85,13 @@ class SqlAuthority:
 
     def restore(self, row: Equivalence, fence: int) -> None:
         """Write a row of the registry again; see the port."""
-        values = {"run_id": row.run_id, "intent_fingerprint": row.intent_fingerprint}
-        seen = {"first_seen_at": row.first_seen_us, "last_seen_at": row.first_seen_us}
+        values = {"run_id": row.run_id, "intent_fingerprint": row.intent_fingerprint, "first_seen_at": row.first_seen_us}
         kept = {"run_id": row.run_id, "owner_id": "", "lease_token": "", "fence": 0, "expires_at": _OVER, "updated_at": row.first_seen_us}
         with self._database.work() as connection:
-            connection.execute(self._insert(EQUIVALENCE, {"run_equivalence_key": row.key, **values, **seen}))
-            connection.execute(
-                update(EQUIVALENCE).where(EQUIVALENCE.c.run_equivalence_key == row.key).values(**values, first_seen_at=row.first_seen_us)
-            )
+            connection.execute(self._insert(EQUIVALENCE, {"run_equivalence_key": row.key, **values}))
+            named = EQUIVALENCE.c.run_equivalence_key == row.key
+            if tuple(connection.execute(select(EQUIVALENCE).where(named)).one()) != tuple(row):
+                connection.execute(update(EQUIVALENCE).where(named).values(**values))  # only the owner of the tables may
             connection.execute(self._insert(LEASES, kept))
             connection.execute(update(LEASES).where(LEASES.c.run_id == row.run_id, LEASES.c.fence < fence).values(fence=fence))
 

@@ -15,7 +15,14 @@ EQUIVALENCE: Final = Table(
     Column("run_id", Text, nullable=False),
     Column("intent_fingerprint", Text, nullable=False),
     Column("first_seen_at", BigInteger, nullable=False),
-    Column("last_seen_at", BigInteger, nullable=False),
+)
+
+#: beside the registry: what a key means is a fact, when it was asked for last is a position
+LAST_ASKED: Final = Table(
+    "sr_key_last_asked",
+    METADATA,
+    Column("run_equivalence_key", Text, primary_key=True),
+    Column("last_asked_at", BigInteger, nullable=False),
 )
 
 LEASES: Final = Table(

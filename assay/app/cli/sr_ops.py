@@ -20,7 +20,7 @@ from assay.app.cli.sr_answers import AuthorityOption, JsonOption, RunIdOption, R
 from assay.app.run.directory import Run
 from assay.app.run.keys import RunKeys
 from assay.app.runner.access import Access
-from assay.app.runner.of_run import authority_of, runner_of
+from assay.app.runner.of_run import owner_of, runner_of
 from assay.app.runner.rebuild import quarantine_of, quarantined, rebuild_index
 from assay.app.runner.reemit import What
 from assay.app.runner.reemit import reemit as say_again
@@ -28,12 +28,15 @@ from assay.app.runner.request import read_request, request_of_run
 from assay.app.runner.telemetry import Telemetry, log_sink
 from assay.app.screen import say, say_json
 
+#: how long one publication is tried: it ends before the lease under which it began, so who gives up can still record that
+PUBLISHED_WITHIN_MS = 60_000
+
 quarantine = plain_app("List and show runs that were set aside.", no_args_is_help=True)
 
 
 def publisher_of(run: Run) -> KafkaPublisher:
     """The bus of a run, as its runner."""
-    return KafkaPublisher(run.bootstrap, run.namespace, properties_of(run, BusUser.RUNNER))
+    return KafkaPublisher(run.bootstrap, run.namespace, properties_of(run, BusUser.RUNNER), PUBLISHED_WITHIN_MS)
 
 
 def reemit(
@@ -117,7 +120,7 @@ def serve(
 def rebuild(run: RunOption, *, authority: AuthorityOption = "", as_json: JsonOption = False) -> None:
     """Write the registry of runs and their statuses again, as their records say. What is right stays as it is."""
     wired = Run.load(run)
-    done = rebuild_index(wired.store, open_authority(authority_of(wired, authority)))
+    done = rebuild_index(wired.store, open_authority(owner_of(wired, authority)))
     if as_json:
         say_json(done._asdict())
         return

@@ -19,6 +19,7 @@ from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.publisher import KafkaPublisher
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
+from assay.app.database.prepare import prepare
 from assay.app.demo import processes
 from assay.app.demo.compiled import compile_kernels
 from assay.app.demo.finalisation import reopen, utc_now
@@ -74,6 +75,7 @@ def up(
         wired = _wired(directory, loaded, settings, servers)
         with stages.stage("start gate and worker", starts=True):
             open_topics(wired, settings)
+            prepare(wired.dsn)
             publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties_of(wired, BusUser.RUNNER, settings))
             announce(wired.config, publisher, time.time_ns() // 1_000)
             reopen(wired)
@@ -99,7 +101,7 @@ def _wired(directory: Path, policy: Policy, settings: Settings, servers: Substra
     config = as_profiled(known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy), directory, settings)
     claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users)
+    return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.sql_roles, servers.bus_users)
 
 
 def _explain(console: Console, run: Run, *, fresh: bool) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from assay.app.bus.rights import grant
 from assay.app.bus.topics import claim_namespace, create_topics
 from assay.app.bus.users import BusUser, properties_of
+from assay.app.database.rights import NO_ROLES, SqlAddresses
 from assay.app.oracle import mapping
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.oracle.unnamed import rows_without
@@ -202,7 +203,7 @@ def wire(
     dsn: str,
     gate_port: int,
     web_port: int,
-    reader_dsn: str = "",
+    roles: SqlAddresses = NO_ROLES,
     bus_users: str = "",
 ) -> Run:
     """Wiring of a run, kept across restarts but for addresses that changed. Raises as `claim_store`."""
@@ -214,7 +215,9 @@ def wire(
         namespace=known.namespace if known else settings.namespace or (f"{config.platform_run_id}." if settings.bus else ""),
         bootstrap=bootstrap,
         dsn=dsn,
-        reader_dsn=reader_dsn,
+        gate_dsn=roles.gate,
+        runner_dsn=roles.runner,
+        reader_dsn=roles.reader,
         bus_users=os.path.relpath(bus_users, directory.resolve()) if bus_users else "",  # a directory may be moved
         store_root=claim_store(directory, config.platform_run_id, settings)[0],
         gate_url=f"http://{settings.gate_host}:{gate_port}",

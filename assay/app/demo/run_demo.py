@@ -11,9 +11,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from assay.app.authority.migrate import migrate
 from assay.app.bus.properties import read_bus_properties
 from assay.app.bus.users import BusUser, properties_of
+from assay.app.database.prepare import prepare
 from assay.app.demo import processes
 from assay.app.demo.admitted import entry_of
 from assay.app.demo.compiled import compile_kernels
@@ -50,7 +50,6 @@ from assay.app.report.evidence import read_decisions
 from assay.app.report.paid import short_id
 from assay.app.run.directory import Run, RunConfig
 from assay.app.run.own_command import own_command
-from assay.app.runner.of_run import authority_of
 from assay.app.settings import Settings
 from assay.app.settled import refuse_where_managed
 from assay.app.substrate import Substrate
@@ -79,9 +78,7 @@ class Wanted:
 
 
 def _bring_to_ready(run: Run) -> None:
-    """Ask the Scenario Runner for the run. Its tables are made in the run's own database; one that others use is theirs to migrate."""
-    if authority_of(run) == run.dsn:
-        migrate(run.dsn)
+    """Ask the Scenario Runner for the run. An authority of its own (`ASSAY_AUTHORITY`) is its users' to migrate."""
     if assay(run, "sr", "submit", quiet=True):
         raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
 
@@ -102,6 +99,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
         run, properties = _wired(wanted.directory, config, settings, servers)
         with stages.stage("start gate and worker", starts=True):
             open_topics(run, settings)
+            prepare(run.dsn)
             running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
             _bring_to_ready(run)
         for line in table(processes_of(run, [*servers.servers, *running])):
@@ -141,7 +139,7 @@ def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Subs
     """The run, and how who reads it reaches Kafka."""
     claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
-    run = wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users)
+    run = wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.sql_roles, servers.bus_users)
     return run, properties_of(run, BusUser.READER, settings)
 
 

@@ -7,6 +7,7 @@ from itertools import islice
 
 import psycopg
 
+from assay.app.gate.index_tables import make_tables
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 
@@ -15,8 +16,12 @@ KEYS_MAX = 10_000
 _CONNECT_TIMEOUT_S = 5
 _THERE = "SELECT to_regclass('ig_claims') IS NOT NULL"
 #: an epoch is that of one gate, and a gate serves one run: what a crash left without a receipt goes with the rest
-_EPOCHS = "SELECT DISTINCT batch >> 32 FROM ig_claims WHERE dedupe_key = ANY(%s)"
+_EPOCHS = (
+    "SELECT batch >> 32 FROM ig_claims WHERE dedupe_key = ANY(%(keys)s)"
+    " UNION SELECT batch >> 32 FROM ig_retakes WHERE dedupe_key = ANY(%(keys)s)"
+)
 _DELETE = (
+    ("DELETE FROM ig_retakes WHERE (batch >> 32) = ANY(%(epochs)s)"),
     ("DELETE FROM ig_claims WHERE (batch >> 32) = ANY(%(epochs)s)"),
     ("DELETE FROM ig_batches WHERE (batch >> 32) = ANY(%(epochs)s)"),
     ("DELETE FROM ig_marks WHERE platform_run_id = %(run)s"),
@@ -29,15 +34,16 @@ def forget_run(dsn: str, platform_run_id: str, keys: Iterable[bytes]) -> int:
 
     `keys` are the dedupe keys of what it admitted.
 
-    Raises Retry(INDEX_UNAVAILABLE).
+    Raises Retry(INDEX_UNAVAILABLE), Stop(DATABASE_NOT_MIGRATED).
     """
     left, epochs = iter(keys), set[int]()
     try:
         with psycopg.connect(dsn, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
             if connection.execute(_THERE).fetchone() != (True,):
                 return 0
+            make_tables(connection)  # one of an older version lacks some
             while some := list(islice(left, KEYS_MAX)):
-                epochs |= {int(row[0]) for row in connection.execute(_EPOCHS, (some,))}
+                epochs |= {int(row[0]) for row in connection.execute(_EPOCHS, {"keys": some})}
             given = {"epochs": sorted(epochs), "run": platform_run_id}
             return sum(max(connection.execute(statement, given).rowcount, 0) for statement in _DELETE)
     except psycopg.Error as error:

@@ -9,42 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
 from assay.app.gate.admission import RecordMetadata, Standing
+from assay.app.gate.index_tables import Connection, make_tables
 from assay.app.sql_address import told
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
-Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 T = TypeVar("T")
-
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS ig_claims (
-  dedupe_key bytea PRIMARY KEY, payload_hash bytea NOT NULL, batch bigint NOT NULL, ordinal int NOT NULL,
-  source_order bigint NOT NULL DEFAULT 0, ts_us bigint);
-DO $$ BEGIN  -- of an older version; asked first, because a change locks the table even where there is nothing to change
-  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'ig_claims'::regclass AND attname = 'source_order') THEN
-    ALTER TABLE ig_claims ADD COLUMN source_order bigint NOT NULL DEFAULT 0;
-  END IF;
-  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'ig_claims'::regclass AND attname = 'ts_us') THEN
-    ALTER TABLE ig_claims ADD COLUMN ts_us bigint;
-  END IF;
-END $$;
-CREATE TABLE IF NOT EXISTS ig_batches (
-  batch bigint PRIMARY KEY, partitions int[] NOT NULL, offsets bigint[] NOT NULL, settled_at timestamptz NOT NULL DEFAULT now());
-CREATE TABLE IF NOT EXISTS ig_marks (
-  platform_run_id text, event_class text, ts_us bigint NOT NULL, final boolean NOT NULL, PRIMARY KEY (platform_run_id, event_class));
-CREATE TABLE IF NOT EXISTS ig_currencies (platform_run_id text PRIMARY KEY, currency text NOT NULL);
-CREATE SEQUENCE IF NOT EXISTS ig_epoch;
-CREATE OR REPLACE VIEW ig_admissions AS
-  SELECT encode(c.dedupe_key, 'hex') AS dedupe_key, encode(c.payload_hash, 'hex') AS payload_hash,
-    CASE WHEN b.batch IS NULL THEN 'IN_FLIGHT' WHEN b.offsets[c.ordinal + 1] IS NULL THEN 'AMBIGUOUS' ELSE 'ADMITTED' END AS state,
-    b.partitions[c.ordinal + 1] AS partition, b.offsets[c.ordinal + 1] AS "offset", b.settled_at AS admitted_at
-  FROM ig_claims c LEFT JOIN ig_batches b USING (batch);
-"""
 
 #: keys and hashes come as one run of bytes each, cut into 32 bytes by row number: no array of them is built on either side
 _INCOMING = """
@@ -60,14 +35,14 @@ _CLAIM = _INCOMING + (
 )
 _STANDING = _INCOMING + (
     "SELECT i.n, c.payload_hash, c.source_order, c.ts_us, b.partitions[c.ordinal + 1], b.offsets[c.ordinal + 1]"
-    " FROM incoming i JOIN ig_claims c USING (dedupe_key) LEFT JOIN ig_batches b USING (batch)"
+    " FROM incoming i JOIN ig_held c USING (dedupe_key) LEFT JOIN ig_batches b USING (batch)"
     " WHERE c.batch <> %(batch)s::bigint"
 )
-_RETAKE = "UPDATE ig_claims SET batch = %s, ordinal = %s WHERE dedupe_key = %s"
+_RETAKE = "INSERT INTO ig_retakes (batch, ordinal, dedupe_key) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
 _SETTLE = "INSERT INTO ig_batches (batch, partitions, offsets) VALUES (%s, %s::int[], %s::bigint[]) ON CONFLICT DO NOTHING"
 _TIMES = "SELECT dedupe_key, ts_us FROM ig_claims WHERE dedupe_key = ANY(%s)"
 _SINCE = (
-    "SELECT coalesce(extract(epoch FROM now() - b.settled_at), 0)::float8 FROM ig_claims c LEFT JOIN ig_batches b USING (batch)"
+    "SELECT coalesce(extract(epoch FROM now() - b.settled_at), 0)::float8 FROM ig_held c LEFT JOIN ig_batches b USING (batch)"
     " WHERE c.dedupe_key = %s"
 )
 _PIN = "INSERT INTO ig_currencies VALUES (%s, %s) ON CONFLICT DO NOTHING"
@@ -150,7 +125,7 @@ class AdmissionIndex:
         return self._run(lambda connection: _claim(connection, given))
 
     def retake(self, claims: Sequence[tuple[int, Claim]], batch: int) -> None:
-        """Move claims whose publication is unknown to this batch, at these ordinals."""
+        """Move claims whose publication is unknown to this batch, at these ordinals; `batch` is later than any that had them."""
         rows = [(batch, ordinal, claim.dedupe_key) for ordinal, claim in claims]
         self._run(lambda connection: connection.cursor().executemany(_RETAKE, rows))
 
@@ -216,9 +191,7 @@ class AdmissionIndex:
     def _connect(self) -> Connection:
         connection = psycopg.connect(self._dsn, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
         connection.execute(_SESSION + (b"on" if self._durable else b"off"))
-        with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('ig_schema', 0))")
-            connection.execute(SCHEMA)
+        make_tables(connection)
         if self._guard is not None:
             self._take_guard(connection)
         return connection

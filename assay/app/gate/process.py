@@ -113,8 +113,8 @@ def build(
     scope = {**pins.as_json(), "run_id": run.config.run_id}
     names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
     publisher = BusPublisher(run.bootstrap, names, bus_properties)
-    claims = AdmissionIndex(run.dsn, durable=False, guard=pins.platform_run_id)
-    settled, probed = AdmissionIndex(run.dsn), AdmissionIndex(run.dsn)
+    claims = AdmissionIndex(run.sql_of_gate, durable=False, guard=pins.platform_run_id)
+    settled, probed = AdmissionIndex(run.sql_of_gate), AdmissionIndex(run.sql_of_gate)
     logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
     writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in policy.topics.items()})
     health, halted = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S), Halted()
@@ -134,7 +134,7 @@ def build(
     )
     examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
-    decisions, described = Decisions(run, AdmissionIndex(run.dsn), bus_properties), specification(__version__, examples)
+    decisions, described = Decisions(run, AdmissionIndex(run.sql_of_gate), bus_properties), specification(__version__, examples)
     taking = scope, tuple(policy.topics), RunKeys(run).accepts, clock, body_timeout_s
     server = GateServer(pipeline, health, *taking, decisions, described, connections_max, bind)
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, Sealing(run, logs, seal_after_s), halted, ready)

@@ -108,8 +108,11 @@ class Run(BaseModel):
     config: RunConfig
     namespace: str = ""
     bootstrap: str
+    #: PostgreSQL for the owner of the tables: commands that people call
     dsn: str = Field(repr=False)
-    #: PostgreSQL for who only reads, empty for `dsn`
+    #: the same for the role of each component, empty for `dsn`
+    gate_dsn: str = Field(repr=False, default="")
+    runner_dsn: str = Field(repr=False, default="")
     reader_dsn: str = Field(repr=False, default="")
     #: the folder with Kafka's client properties of each user, seen from `directory`; empty for those of the settings
     bus_users: str = ""
@@ -137,6 +140,11 @@ class Run(BaseModel):
     def store(self) -> SizedObjects:
         """The run's object store. Raises Stop(FILE_REFUSED) for a place that cannot be one, Stop(SETTING_INVALID)."""
         return shared_store(self.place)
+
+    @property
+    def sql_of_gate(self) -> str:
+        """PostgreSQL as the gate reaches it."""
+        return self.gate_dsn or self.dsn
 
     @property
     def actions(self) -> Path:

@@ -27,6 +27,8 @@ class Secrets(BaseModel):
     api_key: str = Field(repr=False, default="")
     earlier_api_key: str = Field(repr=False, default="")
     dsn: str = Field(repr=False, default="")
+    gate_dsn: str = Field(repr=False, default="")
+    runner_dsn: str = Field(repr=False, default="")
     reader_dsn: str = Field(repr=False, default="")
 
 
@@ -41,7 +43,7 @@ def write_secrets(directory: Path, secrets: Secrets) -> None:
 
 def public(secrets: Secrets) -> dict[str, str]:
     """What `run.json` says instead: addresses without passwords."""
-    return {"dsn": shown(secrets.dsn), "reader_dsn": shown(secrets.reader_dsn)}
+    return {name: shown(address) for name, address in secrets.model_dump().items() if name.endswith("dsn")}
 
 
 def secrets_in(directory: Path, name: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from assay.app.runner.record import record_ref
+from assay.app.runner.record import record_ref, unshown
 from assay.app.runner.states import RunState, Standing
 from assay.app.stores.objects import ObjectChanged, ObjectExists, ObjectStore
 from assay.contracts.canonical import canonical
@@ -43,14 +43,17 @@ def status_ref(run_id: str) -> str:
 def write_once(store: ObjectStore, kind: Kind, run_id: str, value: Mapping[str, Any]) -> None:
     """Write a document; the same one again changes nothing.
 
-    Raises Quarantine(SCHEMA_FAIL), and Stop(PLAN_DRIFT, FACTS_VIEW_DRIFT, READY_SIGNAL_DRIFT) when another one is there.
+    Raises Quarantine(SCHEMA_FAIL), Stop(PLAN_DRIFT, FACTS_VIEW_DRIFT, READY_SIGNAL_DRIFT) when another one is there, Retry(STORE_SILENT).
     """
     refuse_malformed(kind.schema, value)
     key, data = kind.key(run_id), canonical(dict(value)) + b"\n"
     try:
         store.create(key, data)
     except ObjectExists:
-        if store.read(key) != data:
+        held = _read(store, key)
+        if held is None:
+            raise unshown(key) from None
+        if held != data:
             raise drift(kind, run_id) from None
 
 
@@ -105,6 +108,7 @@ def write_status(store: ObjectStore, run_id: str, standing: Standing, *, rebuilt
     status = status_of(run_id, standing)
     refuse_malformed("sr_run_status.v1", status)
     data = canonical(status) + b"\n"
+    refused: list[bytes | None] = []
     while True:
         held = _read(store, status_ref(run_id))
         if held == data or (_number(held) > standing.number and not rebuilt):
@@ -113,6 +117,9 @@ def write_status(store: ObjectStore, run_id: str, standing: Standing, *, rebuilt
         try:
             store.swap(status_ref(run_id), data, held)
         except ObjectChanged:
+            if held in refused:
+                raise unshown(status_ref(run_id)) from None
+            refused.append(held)
             continue
         return True
 

@@ -40,6 +40,11 @@ def now_us() -> int:
 
 def authority_of(run: Run, address: str = "") -> str:
     """The address of the database that decides who writes a run: the one that is given, else that of the settings, else the run's."""
+    return address or load_settings().authority or run.runner_dsn or run.dsn
+
+
+def owner_of(run: Run, address: str = "") -> str:
+    """The same for who makes its tables or writes its registry again."""
     return address or load_settings().authority or run.dsn
 
 

@@ -14,12 +14,13 @@ from assay.app.runner.runner import Runner
 def submitted(runner: Runner, request: RunRequest, waits: Callable[[str], object] = unseen) -> RunAnswer:
     """The answer to a request, asked again while the run is held, for twice the time of a lease. `waits` is told once that it is.
 
-    Raises as `Runner.submit`.
+    The time is that of the pauses, so a clock that is put forward or back meanwhile changes nothing. Raises as `Runner.submit`.
     """
-    answer, until_us = runner.submit(request), runner.clock() + 2 * TTL_US
+    answer, left_us = runner.submit(request), 2 * TTL_US
     if answer.held:
         waits(answer.run_id)
-    while answer.held and runner.clock() < until_us:
+    while answer.held and left_us > 0:
         runner.pause(runner.poll_s)
+        left_us -= int(runner.poll_s * 1_000_000)
         answer = runner.submit(request)
     return answer

@@ -14,7 +14,7 @@ from assay.app.runner.states import LEASE_ACQUIRED, Standing, after
 from assay.app.stores.objects import ObjectExists, ObjectStore
 from assay.contracts import instants
 from assay.contracts.canonical import canonical, hex64
-from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.errors import Quarantine, Retry, Stop
 from assay.contracts.json_schema import fault_of
 from assay.contracts.reasons import Reason
 
@@ -67,7 +67,8 @@ class Record:
         """Record an event under a fence, or as a note that advances nothing and takes the fence it finds. Gives the event's id.
 
         An event that is there already is not written again. Raises Stop(LEASE_LOST) when a higher fence stands in the record,
-        Stop(RUN_STATE_FORBIDDEN) for a move that the state machine does not have, Quarantine(SCHEMA_FAIL), and what `read_on` raises.
+        Stop(RUN_STATE_FORBIDDEN) for a move that the state machine does not have, Quarantine(SCHEMA_FAIL), Retry(STORE_SILENT), and what
+        `read_on` raises.
         """
         name = event_id(event_kind, self.run_id, details)
         while True:
@@ -90,7 +91,9 @@ class Record:
             try:
                 self._store.create(event_key(self.run_id, len(self.events)), canonical(event) + b"\n")
             except ObjectExists:
-                self.read_on()
+                known = len(self.events)
+                if len(self.read_on().events) == known:
+                    raise unshown(event_key(self.run_id, known)) from None
                 continue
             self._take(event)
             return name
@@ -128,6 +131,12 @@ def lost(run_id: str, why: str) -> Stop:
     """The refusal of a holder that holds no longer."""
     remedy = "Another process goes on with this run. Ask with `assay sr show`, or submit the same request again."
     return Stop(Reason.LEASE_LOST, f"the lease of the run is lost: {why}", where=record_ref(run_id), remedy=remedy)
+
+
+def unshown(key: str) -> Retry:
+    """The refusal of a store that says that an object is there, or another one than before, and does not show it."""
+    what = "the object store refuses a write for an object that it does not show"
+    return Retry(Reason.STORE_SILENT, what, where=key, remedy="Ask again; if it stays so, the store has no conditional writes.")
 
 
 def _refuse_malformed(event: Mapping[str, Any]) -> None:

@@ -140,13 +140,13 @@ class S3Store:
                 self._client.abort_multipart_upload(Bucket=self.bucket, Key=upload["Key"], UploadId=upload["UploadId"])
 
     def _got(self, key: str) -> tuple[bytes, str]:
-        with self._calls(key):
+        with self._reads(key):
             answer = self._client.get_object(**self._at(key))
             return answer["Body"].read(), answer["ETag"]
 
     def _about(self, key: str) -> dict[str, Any]:
         """An object without its bytes: the answer to HEAD would not tell a missing object from a wrong address."""
-        with self._calls(key):
+        with self._reads(key):
             answer: dict[str, Any] = self._client.get_object(**self._at(key))
             answer["Body"].close()
             return answer
@@ -188,6 +188,15 @@ class S3Store:
 
     def _name(self, key: str) -> str:
         return f"s3://{self.bucket}/{self.prefix}{key}"
+
+    @contextmanager
+    def _reads(self, key: str) -> Iterator[None]:
+        """Calls without a condition: an answer that one does not hold, or that another write disturbed, is the fault of a server."""
+        try:
+            with self._calls(key):
+                yield
+        except (_Refuted, _Disturbed):
+            raise _silent("the object store refuses a read as if it were a conditional write", self._name(key)) from None
 
     @contextmanager
     def _calls(self, key: str) -> Iterator[None]:

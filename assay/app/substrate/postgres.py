@@ -19,6 +19,7 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from assay.app.database.rights import COMPONENTS, SqlAddresses
 from assay.app.settings import Settings
 from assay.app.sql_address import told
 from assay.app.substrate import ports, roles
@@ -70,8 +71,8 @@ def initdb_version(initdb: Path) -> int:
 def start_postgres(directory: Path, settings: Settings, *, log: Path | None = None, file_size_limit_bytes: int | None = None) -> Server:
     """Start a server with its data under `directory`, initialised at the first start; returns when it answers.
 
-    It listens on 127.0.0.1 only. Its address is that of the gate's role, its `reader` that of a role that may only read (see
-    `roles`); passwords are in files that the addresses refer to, so they are no secret.
+    It listens on 127.0.0.1 only. Its address is that of the owner, its `roles` those of the components (see `roles`). Passwords are in
+    files that the addresses refer to, so they are no secret.
     Raises Stop(POSTGRES_MISSING | SERVER_DIED | SERVER_SILENT).
     """
     home = directory.resolve()
@@ -84,7 +85,7 @@ def start_postgres(directory: Path, settings: Settings, *, log: Path | None = No
     command = [str(binaries / "postgres"), "-D", str(data), "-h", ports.HOST, "-p", str(port), "-k", "", "-c", "max_connections=50"]
     launch = Launch(command, home, log.resolve(), signal.SIGINT, STOP_GRACE_S, user=_user())  # SIGINT is its fast shutdown
     server = Server("postgres", port, ours.address, log=log, data=data, launch=launch, answers=ours.ready, deadline_s=DEADLINE_S)
-    server.reader = ours.reader
+    server.roles = ours.components
     return server.start(file_size_limit_bytes=file_size_limit_bytes)
 
 
@@ -95,8 +96,9 @@ class _Roles:
         self._home, self._port = home, port
         self._split = roles.passfile(home, roles.ADMIN).exists()
         old = f"postgresql://{OLD_USER}@{ports.HOST}:{port}/postgres?passfile={quote(str(home / 'passfile'))}"
-        self.address = roles.address(home, roles.GATE, port) if self._split else old
-        self.reader = roles.address(home, roles.READER, port) if self._split else old
+        self.address = roles.address(home, roles.OWNER, port) if self._split else old
+        of = [roles.address(home, role, port) if self._split else old for role in COMPONENTS]
+        self.components = SqlAddresses(*of)
 
     def ready(self) -> str:
         """The version, once the server answers and its roles are there."""

@@ -21,6 +21,7 @@ from typing import Self
 
 import psutil
 
+from assay.app.database.rights import NO_ROLES, SqlAddresses
 from assay.app.substrate.supervisor import family, signal_all
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -136,8 +137,8 @@ class Server:
     answers: Callable[[], object] | None = None
     deadline_s: float = 60.0
     pid: int = 0
-    #: the address of a role that may only read, where the server has one
-    reader: str = ""
+    #: the addresses of the components' roles, where the server has them
+    roles: SqlAddresses = NO_ROLES
     #: the folder with the client properties of each user, where the server has users of ours
     users: str = ""
     _supervisor: psutil.Process | None = field(default=None, repr=False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from assay.app.database.rights import SqlAddresses
 from assay.app.settings import Settings
 from assay.app.substrate.container import kafka_container, postgres_container
 from assay.app.substrate.kafka import given_kafka, start_kafka
@@ -79,13 +80,13 @@ class Substrate:
 
     @property
     def dsn(self) -> str:
-        """PostgreSQL's connection URI, for the gate."""
+        """PostgreSQL's connection URI, for the owner of the database."""
         return self["postgres"].address
 
     @property
-    def reader_dsn(self) -> str:
-        """The same for who only reads, empty where the server is not ours."""
-        return self["postgres"].reader
+    def sql_roles(self) -> SqlAddresses:
+        """The same for each component, empty where the server is not ours."""
+        return self["postgres"].roles
 
     @property
     def bus_users(self) -> str:

@@ -54,6 +54,22 @@ def test_who_waits_for_a_run_that_stays_held_is_told_so_in_the_end(tmp_path: Pat
     assert 2 * TTL_US <= took_us < 2 * TTL_US + 5 * S_US
 
 
+@pytest.mark.parametrize("jump_us", [-3_600 * S_US, 3_600 * S_US])
+def test_a_clock_that_jumps_while_somebody_waits_makes_the_wait_neither_longer_nor_shorter(tmp_path: Path, jump_us: int) -> None:
+    world, time, pauses = small_world(tmp_path), Waiting(), list[float]()
+    config, store = config_of(world.manifest), sealed(world)
+    authority = sqlite_authority(store.root.parent / "authority.db")
+    assert authority.acquire(config.scenario_run_id, "killed", 10_000 * S_US, NOW_US) is not None
+
+    def pause(seconds: float) -> None:
+        time.now_us += int(seconds * S_US) if pauses else jump_us
+        pauses.append(seconds)
+
+    runner = runner_over(config, store, KeptRecords(), NOW_US, clock=time.clock, pause=pause)
+    assert submitted(runner, request_for(config)).held
+    assert sum(pauses) * S_US == 2 * TTL_US
+
+
 def test_a_run_that_was_killed_between_its_commit_and_its_announcement_is_held_and_not_yet_ready(tmp_path: Path) -> None:
     """READY stands in the record, and nobody has heard it."""
     world = small_world(tmp_path)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario_runs import request_for, runner_over, sealed, sqlite_authority
+from scenario_runs import refuse_two_effects, request_for, runner_over, sealed, sqlite_authority
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
@@ -20,7 +19,6 @@ from assay.app.runner.imported_world import ImportedWorld
 from assay.app.runner.record import Record
 from assay.app.runner.request import RunRequest, read_request, request_of_run
 from assay.app.runner.runner import Runner
-from assay.app.runner.states import RunState
 from assay.app.stores.objects import DirectoryStore
 from assay.contracts.errors import AssayError, Retry, Stop
 from assay.contracts.reasons import Reason
@@ -106,28 +104,14 @@ def crashed_and_done_again(world: SealedWorld, store: DirectoryStore, bus: KeptR
 def test_a_crash_at_any_write_is_followed_by_one_ready(world: SealedWorld, at: int, written: bool) -> None:
     bus, store = KeptRecords(), EndingStore(sealed(world).root, at, written=written)
     crashed_and_done_again(world, store, bus, bus)
-    refuse_two_effects(world, bus)
+    refuse_two_effects(world.store, config_of(world.manifest), bus)
 
 
 @pytest.mark.parametrize("at", range(1, 6))
 def test_a_crash_behind_any_publication_is_followed_by_one_ready(world: SealedWorld, at: int) -> None:
     bus = KeptRecords()
     crashed_and_done_again(world, sealed(world), bus, EndingBus(bus, at))
-    refuse_two_effects(world, bus)
-
-
-def refuse_two_effects(world: SealedWorld, bus: KeptRecords) -> None:
-    """One READY by its id, and no signal behind a final mark; the record tells one story."""
-    ready = {record["event_id"] for _, name, record in bus.read() if name == "run_ready"}
-    assert len(ready) == 1
-    for handle in ("FP_BUS_POSTURE_V1", "FP_BUS_CONTROL_V1"):
-        of_topic = [name for of, name, _ in bus.read() if of == handle]
-        assert of_topic == sorted(of_topic, key="mark".__eq__)
-    record = Record(world.store, config_of(world.manifest).scenario_run_id).read_on()
-    told = [event["event_kind"] for event in record.events if event["event_kind"] != "LEASE_ACQUIRED"]
-    assert len(told) == len(set(told))
-    status = json.loads(world.store.read(f"sr/run_status/{record.run_id}.json"))
-    assert (status["state"], status["record_number"]) == (RunState.READY, record.standing.number)
+    refuse_two_effects(world.store, config_of(world.manifest), bus)
 
 
 def test_there_are_no_more_writes_than_those_at_which_the_tests_crash(world: SealedWorld) -> None:
@@ -160,7 +144,7 @@ def test_of_many_requests_at_once_one_makes_the_run_and_all_name_it(world: Seale
         assert set(pool.map(ask, range(200))) == {config.scenario_run_id}
     assert looks == [1, 2], "the world was looked at once"
     assert names(bus) == ["feature_set", "posture", "run_ready", "mark", "mark"]
-    refuse_two_effects(world, bus)
+    refuse_two_effects(world.store, config_of(world.manifest), bus)
 
 
 def test_while_another_process_holds_the_run_its_present_state_is_the_answer(world: SealedWorld) -> None:
