@@ -76,7 +76,7 @@ def write_view(store: DirectoryStore, output_id: str, rows: pl.DataFrame, part_r
         store.replace(path, data)
         part = {"path": path, "rows": len(rows[number : number + part_rows])}
         parts.append({**part, "content_digest": {"algo": "sha256", "hex": hashlib.sha256(data).hexdigest()}})
-    files = [{"path": f"data/{output_id}/part-000000.parquet", "rows": len(rows), "sha256": "e" * 64}]
+    files: list[dict[str, Any]] = [{"path": f"data/{output_id}/part-000000.parquet", "rows": len(rows), "sha256": "e" * 64}]
     last = instants.text(int(rows["ts_utc"].cast(pl.Int64).max()))  # type: ignore[arg-type]
     statistics = {"row_count": len(rows), "max_ts_utc": last}
     receipt = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from assay.app.database.prepare import prepare
 from assay.app.streamer.checkpoint import Cursor
 from assay.app.streamer.sql_checkpoint import Cursors, SqlCheckpoint
 from assay.contracts.errors import Retry, Stop
@@ -15,6 +16,7 @@ from assay.contracts.reasons import Reason
 
 @pytest.fixture
 def cursors(dsn: str) -> Iterator[Cursors]:
+    prepare(dsn)
     made = Cursors(dsn)
     yield made
     made.close()
@@ -54,3 +56,12 @@ def test_a_database_that_is_away_is_said_to_be_silent_without_its_password() -> 
         SqlCheckpoint(away, "wsp/events", "scope").load(10)
     assert refused.value.reason is Reason.DATABASE_SILENT
     assert "hidden-word" not in str(refused.value)
+
+
+def test_a_database_without_the_table_names_the_command_that_makes_it(dsn: str) -> None:
+    bare = Cursors(dsn)
+    with pytest.raises(Stop) as refused:
+        SqlCheckpoint(bare, "wsp/events", "scope").load(10)
+    assert refused.value.reason is Reason.DATABASE_NOT_MIGRATED
+    assert "assay db migrate" in refused.value.remedy
+    bare.close()

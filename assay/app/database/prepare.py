@@ -11,6 +11,7 @@ from assay.app.authority.migrate import migrate
 from assay.app.database.rights import give_rights
 from assay.app.gate.index_tables import make_tables
 from assay.app.sql_address import shown, told
+from assay.app.streamer.sql_checkpoint import SCHEMA as CHECKPOINTS
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 
@@ -37,6 +38,7 @@ def prepare(dsn: str) -> Prepared:
     try:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S) as connection:
             made = make_tables(connection)
+            connection.execute(CHECKPOINTS)
             with connection.transaction():  # of two at once the second would meet rows of the catalogue that the first has changed
                 connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('assay_rights', 0))")
                 roles = give_rights(connection)

@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 import psycopg
 from psycopg import sql
 
-GATE, RUNNER, READER = "assay_gate", "assay_runner", "assay_reader"
-COMPONENTS: Final = (GATE, RUNNER, READER)
+GATE, RUNNER, STREAMER, READER = "assay_gate", "assay_runner", "assay_streamer", "assay_reader"
+COMPONENTS: Final = (GATE, RUNNER, STREAMER, READER)
 
 
 class SqlAddresses(NamedTuple):
@@ -22,6 +22,7 @@ class SqlAddresses(NamedTuple):
 
     gate: str = ""
     runner: str = ""
+    streamer: str = ""
     reader: str = ""
 
 
@@ -58,6 +59,7 @@ HOLDINGS: Final = (
     Holding("sr_run_equivalence", Kind.FACTS, RUNNER),
     Holding("sr_key_last_asked", Kind.POSITIONS, RUNNER),
     Holding("sr_run_leases", Kind.POSITIONS, RUNNER),
+    Holding("wsp_checkpoint", Kind.POSITIONS, STREAMER),
 )
 #: what is read besides: views, and the revision of the schema
 READ_ONLY: Final = ("ig_held", "ig_admissions", "sr_schema_version")

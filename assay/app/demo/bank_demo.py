@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
-from assay.app.authority.migrate import migrate
 from assay.app.bus.properties import read_bus_properties
+from assay.app.database.prepare import prepare
 from assay.app.demo import processes
 from assay.app.demo.bank_run import bank_config, bank_request, outputs_of, sort_views
 from assay.app.demo.compiled import compile_kernels
@@ -24,7 +24,6 @@ from assay.app.policy.documents import Policy
 from assay.app.progress import ProgressLine
 from assay.app.report.receipted import admitted_by_class
 from assay.app.run.directory import Run
-from assay.app.runner.of_run import authority_of
 from assay.app.screen import Screen
 from assay.app.settings import Settings, load_settings
 from assay.app.settled import refuse_where_managed
@@ -73,10 +72,10 @@ def run_bank_demo(wanted: BankWanted, settings: Settings, console: Screen) -> bo
             servers = stack.enter_context(Substrate(wanted.directory, settings))
         claim_topics(wanted.directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
         ports = settings.gate_port or free_port(), settings.web_port or free_port()
-        addresses = servers.bootstrap, servers.dsn, *ports, servers.reader_dsn, servers.bus_users
-        run = wire(wanted.directory, config, settings, *addresses)
+        run = wire(wanted.directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.sql_roles, servers.bus_users)
         with stages.stage("start the gate, ask for READY", starts=True):
             open_topics(run, settings)
+            prepare(run.dsn)
             gate = stack.enter_context(processes.gate(run))
             _bring_to_ready(run, bank_request(config, mode, str(bank.root.resolve())))
         facts = _facts(run)
@@ -90,8 +89,6 @@ def run_bank_demo(wanted: BankWanted, settings: Settings, console: Screen) -> bo
 def _bring_to_ready(run: Run, request: dict[str, object]) -> None:
     path = run.directory / REQUEST
     replace_file(path, json.dumps(request, indent=1).encode())
-    if authority_of(run) == run.dsn:
-        migrate(run.dsn)
     if assay(run, "sr", "submit", "--request", str(path), quiet=True):
         raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
 

@@ -217,6 +217,7 @@ def wire(
         dsn=dsn,
         gate_dsn=roles.gate,
         runner_dsn=roles.runner,
+        streamer_dsn=roles.streamer,
         reader_dsn=roles.reader,
         bus_users=os.path.relpath(bus_users, directory.resolve()) if bus_users else "",  # a directory may be moved
         store_root=claim_store(directory, config.platform_run_id, settings)[0],

@@ -113,6 +113,7 @@ class Run(BaseModel):
     #: the same for the role of each component, empty for `dsn`
     gate_dsn: str = Field(repr=False, default="")
     runner_dsn: str = Field(repr=False, default="")
+    streamer_dsn: str = Field(repr=False, default="")
     reader_dsn: str = Field(repr=False, default="")
     #: the folder with Kafka's client properties of each user, seen from `directory`; empty for those of the settings
     bus_users: str = ""

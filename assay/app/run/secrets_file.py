@@ -29,6 +29,7 @@ class Secrets(BaseModel):
     dsn: str = Field(repr=False, default="")
     gate_dsn: str = Field(repr=False, default="")
     runner_dsn: str = Field(repr=False, default="")
+    streamer_dsn: str = Field(repr=False, default="")
     reader_dsn: str = Field(repr=False, default="")
 
 

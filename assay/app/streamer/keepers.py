@@ -15,7 +15,7 @@ class Keepers:
 
     def __init__(self, run: Run, pack_id: str, settings: Settings, folder: str = "wsp") -> None:
         self._run, self._pack_id, self._folder = run, pack_id, folder
-        self._cursors = Cursors(run.dsn) if settings.checkpoints == "postgres" else None
+        self._cursors = Cursors(run.streamer_dsn or run.dsn) if settings.checkpoints == "postgres" else None
 
     def of(self, name: str, lane: Lane = ALONE) -> Keeper:
         """The keeper of a sequence, in a lane."""

@@ -9,7 +9,7 @@ import psycopg
 
 from assay.app.sql_address import told
 from assay.app.streamer.checkpoint import Cursor, within
-from assay.contracts.errors import Retry
+from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
@@ -36,7 +36,6 @@ class Cursors:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._connection: Connection | None = None
-        self._made = False
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -45,10 +44,15 @@ class Cursors:
             self._connection = None
 
     def ask(self, query: Callable[[Connection], T]) -> T:
-        """Run a query and commit. Raises Retry(DATABASE_SILENT)."""
+        """Run a query and commit. Raises Retry(DATABASE_SILENT), Stop(DATABASE_NOT_MIGRATED)."""
         for attempt in range(_TRIES):
             try:
                 return self._asked(query)
+            except psycopg.errors.UndefinedTable:
+                self.close()
+                remedy = "Call `assay db migrate` once, with the address of the owner of the tables."
+                what = "the database has no table of checkpoints"
+                raise Stop(Reason.DATABASE_NOT_MIGRATED, what, where="wsp_checkpoint", remedy=remedy) from None
             except psycopg.OperationalError as error:
                 self.close()
                 if attempt == _TRIES - 1:
@@ -66,10 +70,6 @@ class Cursors:
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = psycopg.connect(self._dsn, connect_timeout=_CONNECT_TIMEOUT_S)
-        if not self._made:
-            self._connection.execute(SCHEMA)
-            self._connection.commit()
-            self._made = True
         return self._connection
 
 
