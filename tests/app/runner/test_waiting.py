@@ -54,7 +54,7 @@ def waiting_run(folder: Path, policy: RunnerPolicy, at_us: int, *, wait: bool = 
 
 def test_evidence_that_comes_before_the_deadline_is_found_without_another_request(tmp_path: Path) -> None:
     answer, record, _ = waiting_run(tmp_path, RunnerPolicy(evidence_wait_s=60), NOW_US + 10 * S_US)
-    assert answer.state == "READY"
+    assert (answer.state, answer.facts_view_ref) == ("READY", f"sr/run_facts_view/{answer.run_id}.json")
     assert [event["event_kind"] for event in record.events].count("EVIDENCE_WAITING") == 1, "the same want is told once"
 
 
@@ -67,6 +67,7 @@ def test_evidence_that_is_missing_at_the_deadline_fails_the_run(tmp_path: Path) 
 def test_a_request_that_does_not_wait_is_answered_at_once(tmp_path: Path) -> None:
     answer, _, ended_us = waiting_run(tmp_path, RunnerPolicy(evidence_wait_s=60), 2**62, wait=False)
     assert (answer.state, answer.reason_code, ended_us) == ("WAITING_EVIDENCE", "EVIDENCE_WAITING", NOW_US)
+    assert (answer.facts_view_ref, answer.message_id) == ("", ""), "only a run that is READY has them"
 
 
 def test_a_world_that_is_not_there_cannot_be_planned_when_no_output_is_named(tmp_path: Path) -> None:
