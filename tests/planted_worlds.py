@@ -16,7 +16,7 @@ from assay.engine.segment import Scene, Segment, State
 NOW_US = 1_790_000_000_000_000
 ROWS = 6
 ENTITIES = ("party_id", "account_id", "instrument_id", "device_id", "ip_id")
-KINDS: dict[str, Kind] = {"merchant_id": "id64", "ts_utc": "time"}
+KINDS: dict[str, Kind] = {"merchant_id": "id64", "ts_utc": "time", "known_ts_utc": "time"}
 
 Frames = dict[str, pl.DataFrame]
 
@@ -53,7 +53,7 @@ def segment_of(frames: Frames) -> Segment:
     keys = dict.fromkeys(arrivals, ("merchant_id", "arrival_seq"))
     outputs = []
     for output_id, frame in frames.items():
-        columns = tuple(Column(name, KINDS.get(name, "id")) for name in frame.columns)
+        columns = tuple(Column(name, KINDS.get(name, "id"), nullable=frame[name].null_count() > 0) for name in frame.columns)
         named = [name for name in ("case_id", "case_event_seq", "flow_id", "event_seq") if name in frame.columns]
         key = ("case_id", "case_event_seq") if "case_id" in named else tuple(named)
         outputs.append(Output(output_id, "6B", 3, columns, keys.get(output_id, key), "behavioural_context"))
