@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
 
 from aiohttp import web
 
+from assay.app.screen import say_json
 from assay.contracts.limits import BODY_BYTES_MAX
 
 TAKEN = "/taken"
@@ -37,7 +37,7 @@ async def serve() -> None:
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
-    sys.stdout.write(json.dumps({"port": runner.addresses[0][1]}) + "\n")
+    say_json({"port": runner.addresses[0][1]}, indent=None)
     sys.stdout.flush()
     await asyncio.to_thread(sys.stdin.read)
     await runner.cleanup()

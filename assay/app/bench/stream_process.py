@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import random
 import resource
-import sys
 import time
 from pathlib import Path
 
 from assay.app.pack.sealed_pack import SealedPack, open_pack
 from assay.app.run.directory import RunConfig
+from assay.app.screen import say_json
 from assay.app.stores.objects import DirectoryStore
 from assay.app.streamer.checkpoint import Checkpoint
 from assay.app.streamer.facts import RunFacts, Source
@@ -78,7 +77,7 @@ def main() -> None:
     given = parser.parse_args()
     options = StreamOptions(given.batch, given.in_flight)
     figures = asyncio.run(stream(Path(given.bank), given.url, given.outputs.split(","), options, Path(given.room)))
-    sys.stdout.write(json.dumps(figures) + "\n")
+    say_json(figures, indent=None)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,14 @@ def main(arguments: list[str]) -> int:
     return app(arguments, standalone_mode=False, prog_name="assay demo") or 0
 
 
+SpeedupOption = Annotated[
+    float | None, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes; else the profile's, else 0")
+]
+OutputsOption = Annotated[
+    TrafficName | None, typer.Option(help="with --world: stream the bank's own traffic and context to the gate; decides nothing")
+]
+
+
 @app.command()
 def demo(
     input: Annotated[Path | None, typer.Option(help="a .parquet or .csv file of payments; none generates one")] = None,
@@ -61,18 +69,13 @@ def demo(
         int | None, typer.Option(min=1, help="payments to generate: 100,000, or a few thousand of a sample, if left out")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="seed of the generated payments")] = 1,
-    speedup: Annotated[
-        float | None, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes; else the profile's, else 0")
-    ] = None,
+    speedup: SpeedupOption = None,
     run: Annotated[Path | None, typer.Option(help="directory of an interrupted run, to resume it")] = None,
     quarantine_rows: Annotated[
         Path | None, typer.Option(help="a new .jsonl file: rows at fault are set aside there instead of refusing the file")
     ] = None,
     let_gate_refuse: Annotated[bool, typer.Option("--let-gate-refuse", help="go on if payments name no entity of the policy")] = False,
-    outputs: Annotated[
-        TrafficName | None,
-        typer.Option(help="with --world: stream the bank's own traffic and context to the gate; decides nothing"),
-    ] = None,
+    outputs: OutputsOption = None,
 ) -> int:
     """Stream a world through one gate into Kafka, decide, act, audit, then prove it. SIGINT stops; --run resumes.
 

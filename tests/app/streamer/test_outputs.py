@@ -229,7 +229,7 @@ def test_outputs_are_paced_by_one_clock_and_a_stop_ends_all_of_them(tmp_path: Pa
     async def until(expected: dict[str, int]) -> None:
         async with asyncio.timeout(60):
             while counts() != expected:
-                await asyncio.sleep(0.001)
+                await asyncio.sleep(0)
 
     async def run() -> Streamed:
         plan = Plan(SMALL._replace(speedup=2.0))
