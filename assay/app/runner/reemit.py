@@ -81,7 +81,7 @@ def refuse_foreign(own: str, request: Mapping[str, Any], policy: ReemitPolicy) -
     if override is None:
         what = f"the run is of {own}, and {target} is another platform run"
         raise _refused(Reason.CROSS_RUN_OVERRIDE_REQUIRED, what, "Give an override that a second person approved.")
-    if policy.cross_run_reasons and override["reason_code"].upper() not in policy.cross_run_reasons:
+    if policy.cross_run_reasons and override["reason_code"] not in policy.cross_run_reasons:
         known = ", ".join(policy.cross_run_reasons)
         what = f"'{override['reason_code']}' is no reason for another platform run"
         raise _refused(Reason.CROSS_RUN_OVERRIDE_REASON_NOT_ALLOWED, what, f"Use one of {known}.")

@@ -15,6 +15,7 @@ from assay.app.run.directory import RunConfig
 from assay.app.runner.evidence import GateSeen, Located, Seen
 from assay.app.runner.facts import bundle_hash, facts_view
 from assay.app.runner.plan import Plan, RunnerPolicy, compile_plan, plan_of
+from assay.app.runner.receipts import receipt_of
 from assay.app.runner.request import AUTO, FORCE_INVOKE, FORCE_REUSE, RunRequest
 
 OUTPUTS = {"b": ("gate.2", "gate.1"), "a": ("gate.1",)}
@@ -80,3 +81,23 @@ def test_a_facts_view_tells_the_span_of_the_rows(config: RunConfig) -> None:
 def _args(config: RunConfig) -> tuple[RunRequest, RunConfig, Plan, Seen]:
     request, plan = planned(config)
     return request, config, plan, seen()
+
+
+@pytest.mark.parametrize(
+    ("path", "tokens"),
+    [
+        ("data/a/", []),
+        ("data/a/manifest_fingerprint=x/", []),
+        ("data/a/seed=7/manifest_fingerprint=x/", ["manifest_fingerprint", "seed"]),
+        (
+            "data/a/seed=7/parameter_hash=y/manifest_fingerprint=x/scenario_id=s/",
+            ["manifest_fingerprint", "parameter_hash", "seed", "scenario_id"],
+        ),
+    ],
+)
+def test_only_an_output_of_one_instance_has_a_receipt(config: RunConfig, path: str, tokens: list[str]) -> None:
+    request, _ = planned(config)
+    receipt = receipt_of(request, Located("a", path, 1, ((f"{path}part", 1, "1" * 64),)))
+    assert (list(receipt["scope"]) if receipt else []) == tokens
+    if receipt is not None:
+        assert [part.partition("=")[0] for part in receipt["receipt_ref"].split("/")[3:-1]] == tokens

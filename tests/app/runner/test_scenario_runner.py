@@ -44,6 +44,7 @@ def test_ready_posture_and_final_marks_are_published(tmp_path: Path) -> None:
     assert ready["run_config_digest"] == config.digest
     assert all(record["pins"] == config.pins.as_avro() for _, _, record in read)
     assert all(record["final"] for _, name, record in read if name == "mark")
+    assert {record["ts_utc"] for _, name, record in read if name == "mark"} == {ready["ts_utc"] + 1}, "READY is before its mark"
 
 
 def test_keys_and_partitions_are_those_of_the_topic(tmp_path: Path) -> None:

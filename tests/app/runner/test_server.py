@@ -166,6 +166,7 @@ def test_each_refusal_has_its_status_and_code(served: Served) -> None:
             sent = bodies[body] if isinstance(body, str) else body
             found, answer = await call(method, path.format(served.run_id), sent, headers)
             assert (found, answer["error"]) == (status, code), (method, path, body, headers)
+            assert "etc" not in str(answer), "a path that names no run is no key of the store"
 
     served.calls(scenario, ReemitPolicy(limit=0))
     assert [(one["action"], one["reason_code"], one.get("actor")) for one in served.denied] == [
