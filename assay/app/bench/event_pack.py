@@ -99,7 +99,7 @@ def _seal(store: ObjectStore, entries: list[dict[str, Any]]) -> None:
         RECEIPT: _json({**IDENTITY, "run_id": "a" * 32}),
         CATALOGUE: catalogue,
         GATE_MAP: gate_map,
-        MANIFEST: _json({**named, "world_key": IDENTITY, **digests}),
+        MANIFEST: _json({**named, "world_key": IDENTITY, "engine_release": "bench", **digests}),
         SEAL: _json({**named, "seal_status": "SEALED_OK"}),
     }
     for key, data in documents.items():

@@ -127,7 +127,7 @@ def _facts(pack: SealedPack, found: dict[str, Located], root: str) -> dict[str, 
     roles = {output_id: "business_traffic" if output_id in EVENTS else "non_traffic" for output_id in found}
     rows = {output_id: located.rows for output_id, located in found.items()}
     named = {"oracle_pack_id": pack.identity.pack_id, "manifest_ref": MANIFEST}
-    place = {"engine_run_root": root, "engine_release": pack.identity.release}
+    place = {"engine_release": pack.identity.release, **({"engine_run_root": root} if root else {})}
     return {"oracle_pack_ref": {**named, **place}, "output_roles": roles, "rows": rows}
 
 

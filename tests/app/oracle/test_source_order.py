@@ -30,7 +30,7 @@ CASE = Path(__file__).parents[2] / "data" / "cases" / "07"
 def decided(file: Path, mapping: str, policy: str) -> dict[str, dict[str, Any]]:
     """Features of each payment of a file, by the id it has there."""
     with tempfile.TemporaryDirectory() as room:
-        world = import_world(file, load_mapping(mapping), DirectoryStore(Path(room)), NOW_US)
+        world = import_world(file, load_mapping(mapping), DirectoryStore(Path(room) / "store"), NOW_US)
         config = config_over(world, policy)
         log = simulated(gated(world, config)).log
         view = pl.concat([world.stream_part(part) for part in world.manifest.stream_view])
