@@ -33,6 +33,7 @@ def test_a_bank_whose_making_is_killed_is_the_undisturbed_one(world: Path, tmp_p
     assert told(place) == told(world)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("times", "seed"), ROUNDS)
 def test_views_whose_sort_is_killed_are_the_undisturbed_ones(world: Path, tmp_path: Path, times: int, seed: int) -> None:
     outputs = [argument for output in SORTED for argument in ("--output", output)]
@@ -44,6 +45,7 @@ def test_views_whose_sort_is_killed_are_the_undisturbed_ones(world: Path, tmp_pa
     assert told(place) == told(calm)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("times", "seed"), ROUNDS)
 def test_a_copy_whose_sync_is_killed_is_the_undisturbed_one(world: Path, tmp_path: Path, times: int, seed: int) -> None:
     calm, place = tmp_path / "calm", tmp_path / "copy"

@@ -234,7 +234,7 @@ def test_what_the_next_process_answers_after_a_kill_at_any_flush_is_there_after_
 
 @pytest.mark.parametrize("process", PROCESSES)
 @given(steps=STEPS, seed=st.integers(0, 2**32))
-@settings(max_examples=15)
+@settings(max_examples=8)
 def test_whatever_was_answered_is_there_after_power_failed_at_any_moment(
     process: type[Process], steps: list[Step], seed: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -50,7 +50,7 @@ def taken(rows: OutputRows, batch: int, bytes_max: int = BODY_BYTES_MAX, positio
     return found
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batch=st.integers(1, 9), lanes=st.integers(1, 4), bytes_max=st.sampled_from([1_300, 2_700, BODY_BYTES_MAX]), position=st.integers(0, 23)
 )

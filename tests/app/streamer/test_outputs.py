@@ -163,7 +163,7 @@ def test_a_streamer_that_is_killed_anywhere_goes_on_and_nothing_is_lost(tmp_path
     assert gate.calls == calls, "a complete run sends nothing again"
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lanes=st.integers(2, 3), seed=st.integers(0, 99))
 def test_lanes_that_end_and_go_on_in_any_turn_send_each_event_once_and_mark_what_all_have_sent(
     tmp_path_factory: pytest.TempPathFactory, lanes: int, seed: int
