@@ -28,7 +28,7 @@ from assay.codecs.audit_segment import bodies_of, read_segment
 from assay.codecs.journal_record import JournalRecord
 from assay.codecs.single_object import unpack
 from assay.contracts.consumer_groups import group_of
-from assay.contracts.topics import topic, topics
+from assay.contracts.topics import topic, topics_of
 from assay.testing import until
 
 DEADLINE_S = 90.0
@@ -139,7 +139,7 @@ def record_times_ms(run: Run) -> dict[str, list[int]]:
     consumer = Consumer({"bootstrap.servers": run.bootstrap, **settings})
     found: dict[str, list[int]] = defaultdict(list)
     try:
-        for (handle, partition), end in ends(run, topics()).items():
+        for (handle, partition), end in ends(run, topics_of(run.config.traffic)).items():
             consumer.assign([TopicPartition(topic(handle).name(run.namespace), partition, 0)])
             while end and (message := consumer.poll(DEADLINE_S)) is not None and message.error() is None:
                 kind, time_ms = message.timestamp()

@@ -12,6 +12,7 @@ from assay.app.cli import main
 SMALL = ["--events", "3000", "--warm", "2000", "--rounds", "1", "--uncounted", "0", "--slow-events", "60", "--slow-warm", "40"]
 
 
+@pytest.mark.long
 @pytest.mark.tier2
 def test_every_contestant_is_checked_and_the_figures_are_written(tmp_path: Path) -> None:
     file = tmp_path / "lane.json"

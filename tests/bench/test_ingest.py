@@ -20,6 +20,7 @@ def test_a_gate_that_does_not_start_ends_the_benchmark(tmp_path: Path) -> None:
     assert refusal.value.reason is Reason.BENCH_INVALID
 
 
+@pytest.mark.long
 @pytest.mark.tier2
 def test_a_small_round_prints_rates_and_cpu_of_every_process() -> None:
     figures = run(["--items", "2000", "--batch", "500", "--rounds", "1"])

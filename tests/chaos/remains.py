@@ -20,7 +20,7 @@ from assay.app.bus.users import BusUser, properties_file, properties_of
 from assay.app.lane.assembly import partition_counts
 from assay.app.run.directory import Run
 from assay.codecs.audit_segment import SEGMENTS
-from assay.contracts.topics import topic, topics
+from assay.contracts.topics import topic, topics_of
 from assay.testing import until
 
 ANSWER_S = 60.0
@@ -71,7 +71,7 @@ def read_all(run: Run, handles: Sequence[str] = ()) -> Left:
     values: dict[TopicPartition, list[bytes]] = {}
     times_ms: dict[TopicPartition, list[int]] = {}
     try:
-        for place, end in watermarks(run, handles or list(topics())).items():
+        for place, end in watermarks(run, handles or list(topics_of(run.config.traffic))).items():
             read = list(_records(consumer, ClientPartition(topic(place[0]).name(run.namespace), place[1], 0), end))
             values[place], times_ms[place] = [value for value, _ in read], [ms for _, ms in read]
     finally:

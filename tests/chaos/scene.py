@@ -29,7 +29,7 @@ from assay.app.substrate import Server
 from assay.app.substrate.kafka import start_kafka
 from assay.app.substrate.postgres import start_postgres
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import topics
+from assay.contracts.topics import topics_of
 from assay.testing import until
 
 RTDL = "FP_BUS_RTDL_V1"
@@ -192,7 +192,7 @@ class Scene:
         last: list[tuple[dict[tuple[str, int], int], float]] = [({}, 0.0)]
 
         def still() -> bool:
-            ends = watermarks(self.run, list(topics()))
+            ends = watermarks(self.run, list(topics_of(self.run.config.traffic)))
             if ends != last[0][0]:
                 last[0] = (ends, time.monotonic())
             done = committed(self.run)

@@ -34,6 +34,7 @@ def test_mapping_import_policy_and_test_do_what_the_tutorial_says(tmp_path: Path
     follow(tmp_path, todo)
 
 
+@pytest.mark.long
 def test_the_file_is_decided_on_kafka_and_postgres_as_the_tutorial_says(tmp_path: Path, kafka: Server, dsn: str) -> None:
     todo = steps(PAGE)
     assert len([step for step in todo if step.needs_servers and step.output]) >= 3

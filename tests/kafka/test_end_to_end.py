@@ -17,7 +17,7 @@ from assay.app.report.evidence import RunEvidence, read_decisions
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
 from assay.codecs.single_object import unpack
-from assay.contracts.topics import topics
+from assay.contracts.topics import topics_of
 from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(300)]
@@ -35,7 +35,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def assert_stamped_by_the_wall_clock(run: Run, began_ms: int) -> None:
     """Every record on every topic: with the time of an event of 2018, Kafka would delete it on arrival."""
     times = record_times_ms(run)
-    assert times.keys() == topics().keys() - {"FP_BUS_QUARANTINE_V1"}, "nothing was refused, and every other topic has records"
+    assert times.keys() == topics_of("").keys() - {"FP_BUS_QUARANTINE_V1"}, "nothing was refused, and every other topic has records"
     assert len(times["FP_BUS_TRAFFIC_FRAUD_V1"]) > ROWS
     ended_ms = time.time_ns() // 1_000_000
     assert {handle: (min(found), max(found)) for handle, found in times.items() if min(found) < began_ms or max(found) > ended_ms} == {}

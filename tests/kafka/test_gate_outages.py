@@ -73,6 +73,7 @@ def test_a_broker_that_is_away_is_waited_for(tmp_path: Path, own_kafka: Server, 
         gate.kill()
 
 
+@pytest.mark.long
 @pytest.mark.tier2
 def test_a_gate_that_starts_before_its_broker_is_red_until_it_comes(tmp_path: Path, own_kafka: Server, dsn: str, namespace: str) -> None:
     own_kafka.stop()

@@ -38,6 +38,7 @@ def fill(address: str) -> list[int]:
     return acknowledged
 
 
+@pytest.mark.long
 def test_kafka_on_a_full_disk_stops_and_keeps_what_it_acknowledged(tmp_path: Path) -> None:
     with start_kafka(tmp_path / "kafka", load_settings(), file_size_limit_bytes=LIMIT_BYTES) as server:
         admin = AdminClient({"bootstrap.servers": server.address, "log_level": 0})

@@ -110,6 +110,7 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert re.search(r"in the session of \d{4}-\d\d-\d\d ", up.text())
 
 
+@pytest.mark.long
 def test_a_store_that_was_forged_and_a_payment_past_the_gate_are_refuted(up: Up) -> None:
     up.start()
     assert [up.post(f"pay-{number}") for number in range(3)] == ["ADMIT"] * 3
@@ -152,6 +153,7 @@ def test_a_second_up_is_refused_while_the_first_lives_and_takes_over_when_it_was
     assert up.summary().complete is True
 
 
+@pytest.mark.long
 def test_a_run_to_which_nothing_was_posted_proves_nothing_and_ends_well(up: Up) -> None:
     up.start()
     assert up.end() == 0, up.text()

@@ -35,6 +35,7 @@ LOOKS = (
 )
 
 
+@pytest.mark.long
 def test_a_kafka_that_was_begun_before_there_were_users_goes_on_without(tmp_path: Path) -> None:
     with start_kafka(tmp_path / "kafka", load_settings(bus="")) as before:
         KafkaAdmin(before.address).create([TopicShape("kept", 1)])

@@ -99,7 +99,7 @@ def test_a_reader_reads_what_the_gate_has_made_and_changes_nothing(server: Serve
 def test_passwords_are_in_files_of_their_owner_and_nowhere_else(home: Path, server: Server) -> None:
     passwords = [passfile(home, role).read_text().strip().rpartition(":")[2] for role in ROLES]
     assert len(set(passwords)) == 6
-    assert [oct(passfile(home, role).stat().st_mode & 0o777) for role in ROLES] == ["0o600"] * 5
+    assert [oct(passfile(home, role).stat().st_mode & 0o777) for role in ROLES] == ["0o600"] * 6
     assert server.log is not None
     told = server.log.read_text(errors="replace") + server.address + "".join(server.roles) + repr(server)
     assert [password for password in passwords if password in told] == []

@@ -1,4 +1,4 @@
-"""Seeded runs: fifty of them here, a thousand in `make simulate`; each holds every promise, and gives the same in any process."""
+"""Seeded runs: thirty of them here, a thousand in `make simulate`; each holds every promise, and gives the same in any process."""
 
 from __future__ import annotations
 

@@ -211,7 +211,7 @@ MISTAKES = [
 
 #: each of these waits for a broker for as long as it may be starting
 WAITING = [
-    Mistake(replay_without_a_broker, 75, "BROKER_UNREACHABLE", "127.0.0.1:9"),
+    pytest.param(Mistake(replay_without_a_broker, 75, "BROKER_UNREACHABLE", "127.0.0.1:9"), marks=pytest.mark.long),
     pytest.param(Mistake(worker_without_a_broker, 75, "BROKER_UNREACHABLE", "127.0.0.1:9"), marks=pytest.mark.long),
 ]
 
