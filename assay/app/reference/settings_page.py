@@ -52,31 +52,34 @@ scrape_configs:
 ## PostgreSQL
 
 A PostgreSQL that assay starts has six roles, each with a password file of its own in the server's directory. `assay_owner` owns the
-database `assay` and its tables. Commands that people call use it: `assay db migrate`, `assay runs remove`, `assay sr rebuild-index`. `postgres`
-makes the other five at start; nothing else uses it. A directory that an earlier version began with one role keeps that one.
+database `assay` and its tables. Commands that people call use it: `assay db migrate`, `assay runs remove`, `assay sr rebuild-index`.
+`postgres` makes the other five at start; nothing else uses it. A directory that an earlier version began with one role keeps that one.
 
 | role | is | facts: it may add rows | positions: it may move them |
 |---|---|---|---|
-| `assay_gate` | `assay gate`, with the label store | `ig_claims`, `ig_retakes`, `ig_batches`, `ig_currencies` | `ig_marks`, the sequence `ig_epoch` |
+| `assay_gate` | `assay gate` | `ig_claims`, `ig_retakes`, `ig_batches`, `ig_currencies` | `ig_marks`, the sequence `ig_epoch` |
 | `assay_runner` | `assay sr` | `sr_run_equivalence` | `sr_run_leases`, `sr_key_last_asked` |
 | `assay_streamer` | `assay stream` and `assay labels deliver` with `ASSAY_CHECKPOINTS=postgres` | | `wsp_checkpoint` |
 | `assay_reader` | reports and proofs | | |
 
-Every role may read every table. **No role of a component may update, delete or truncate a fact**, and none owns a table. A fact is what was
-claimed, where it lies on the bus, and what a key means. A position is a lease, a mark, or the time of a last request: it moves. A claim that
-a later batch publishes again is a new row of `ig_retakes`; its first row stays. Labels have no table: they are claims, and records on Kafka.
-The list is `assay/app/database/rights.py`, and tests try every verb with every role on every table.
+Every role may read every table. **No role of a component may update, delete or truncate a fact**, and none owns a table. A fact is what
+was claimed, where it lies on the bus, and what a key means. A position is a lease, a mark, or the time of a last request: it moves. A
+claim that a later batch publishes again is a new row of `ig_retakes`; its first row stays. Labels have no table: they are claims, and
+records on Kafka. The list is `assay/app/database/rights.py`, and tests try every verb with every role on every table.
 
-The roles keep components apart. They do not protect against a person who may read the run's directory: the files of all passwords are there.
+The roles keep components apart. They do not protect against a person who may read the run's directory: the files of all passwords are
+there.
 
-For your own PostgreSQL, give `ASSAY_SQL` a role that owns one database or schema. All parts then use this one role, and it may change facts.
-To keep the parts apart, make the roles `assay_gate`, `assay_runner`, `assay_streamer` and `assay_reader` yourself, with the right to connect. Then:
+For your own PostgreSQL, give `ASSAY_SQL` a role that owns one database or schema. All parts then use this one role, and it may change
+facts. To keep the parts apart, make the roles `assay_gate`, `assay_runner`, `assay_streamer` and `assay_reader` yourself, with the right
+to connect. Then:
 
 1. Run `assay db migrate --authority URI` with the owner's address. It makes the tables and gives the four roles exactly these rights.
 2. Give the process of the gate the address of its role as `ASSAY_SQL`.
 3. Give `assay sr` the address of its role as `ASSAY_AUTHORITY`.
 
-A gate that is not the owner makes no tables. Where they are missing it is refused with `DATABASE_NOT_MIGRATED`. Workers do not use PostgreSQL.
+A gate that is not the owner makes no tables. Where they are missing it is refused with `DATABASE_NOT_MIGRATED`. Workers do not use
+PostgreSQL.
 
 ## Kafka
 
