@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from assay.app.streamer.checkpoint import Keeper
@@ -10,6 +10,9 @@ from assay.app.streamer.gate_port import Gate
 from assay.app.streamer.pacing import END_OF_TIME
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
+
+#: how old the checkpoints of other lanes may be that a lane goes by
+REFRESH_US = 200_000
 
 
 class Lane(NamedTuple):
@@ -60,6 +63,26 @@ class Floor:
                 times.append(cursor.next_us if cursor.next_us is not None else self._first_us)
         least = min(times)
         return None if least == END_OF_TIME else least
+
+
+class Limit:
+    """How far events may be sent that follow context: every lane has to have sent its part of the context before.
+
+    `own`: the limit in this lane; `floors`: those of the other lanes, one for each output of context. They are read again at most
+    every `REFRESH_US`; `wall_us` is the clock.
+    """
+
+    def __init__(self, own: Callable[[], int], floors: Sequence[Floor], wall_us: Callable[[], int]) -> None:
+        self._own, self._floors, self._wall_us = own, floors, wall_us
+        self._others_us, self._read_us = -END_OF_TIME, -END_OF_TIME
+
+    def __call__(self) -> int:
+        """Microseconds of event time: rows up to it may be sent."""
+        now_us = self._wall_us()
+        if now_us - self._read_us >= REFRESH_US:
+            times = [END_OF_TIME if found is None else found for found in (floor(None) for floor in self._floors)]
+            self._others_us, self._read_us = min(times, default=END_OF_TIME) - bool(times), now_us
+        return min(self._own(), self._others_us)
 
 
 class GateOfLanes:

@@ -12,7 +12,7 @@ from assay.app.progress import unseen
 from assay.app.streamer.checkpoint import Keeper
 from assay.app.streamer.frontiers import Frontiers
 from assay.app.streamer.gate_port import Gate
-from assay.app.streamer.lanes import ALONE, Floor, GateOfLanes, Lane
+from assay.app.streamer.lanes import ALONE, Floor, GateOfLanes, Lane, Limit
 from assay.app.streamer.pacing import StreamPace
 from assay.app.streamer.rate_plan import Rate, RateStep
 from assay.app.streamer.sequence import EventSequence
@@ -81,11 +81,11 @@ class OutputsStreamer:
         return StreamPace(min((ts_us for ts_us in times if ts_us is not None), default=0), self._wall_us(), self._plan.options.speedup)
 
     def _streamer(self, stream: OutputStream, frontiers: Frontiers, pace: StreamPace, rate: Rate) -> WorldStreamer:
-        sequence, lane = stream.sequence, self._plan.lane
-        alongside = Alongside(stream.name, frontiers, follows=not stream.context, pace_from=pace)
-        if lane.lanes > 1:
-            others = [self._keeper_of(stream.name, other) for other in lane.others]
-            alongside = alongside._replace(floor_us=Floor(others, sequence.total, sequence.next_us(0) or 0))
+        sequence, alongside = stream.sequence, Alongside(stream.name, frontiers, pace_from=pace)
+        if self._plan.lane.lanes > 1:
+            alongside = alongside._replace(floor_us=self._floor(stream))
+        if not stream.context:
+            alongside = alongside._replace(limit_us=self._limit(frontiers))
 
         def show(position: int) -> None:
             self._done[stream.name] = position
@@ -95,6 +95,15 @@ class OutputsStreamer:
         keeper, options = self._keeper(stream), self._plan.options
         clock = self._wall_us
         return WorldStreamer(sequence, self._gate, keeper, options, self._stop, show, clock, rate=rate, alongside=alongside)
+
+    def _floor(self, stream: OutputStream) -> Floor:
+        others = [self._keeper_of(stream.name, other) for other in self._plan.lane.others]
+        return Floor(others, stream.sequence.total, stream.sequence.next_us(0) or 0)
+
+    def _limit(self, frontiers: Frontiers) -> Callable[[], int]:
+        if self._plan.lane.lanes == 1:
+            return frontiers.limit_us
+        return Limit(frontiers.limit_us, [self._floor(stream) for stream in self._streams if stream.context], self._wall_us)
 
     def _keeper(self, stream: OutputStream) -> Keeper:
         return self._keeper_of(stream.name, self._plan.lane)

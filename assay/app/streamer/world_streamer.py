@@ -50,14 +50,14 @@ class Streamed(NamedTuple):
 class Alongside(NamedTuple):
     """What the sequences of one process share.
 
-    `frontiers`: how far each of them is. `follows`: this one waits for the context before it. `pace_from`: the event time that was due
-    when the process began, None for the first row of the sequence. `floor_us(next_us)`: the time that may be marked when the next row is
-    of that time; None says that this was the last row, and that nobody else has one.
+    `frontiers`: how far each of them is. `limit_us`: how far this one may go, where it waits for the context before it. `pace_from`: the
+    event time that was due when the process began, None for the first row of the sequence. `floor_us(next_us)`: the time that may be
+    marked when the next row is of that time; None says that this was the last row, and that nobody else has one.
     """
 
     name: str
     frontiers: Frontiers
-    follows: bool = False
+    limit_us: Callable[[], int] = lambda: END_OF_TIME
     pace_from: StreamPace | None = None
     floor_us: Callable[[int | None], int | None] = lambda next_us: next_us
 
@@ -125,7 +125,7 @@ class WorldStreamer:
         while not self._stop.is_set():
             now_us = self._wall_us()
             rows = self._rate.grant(now_us, self._options.batch_rows)
-            until_us = min(pace.due_us(now_us), self._limit_us())
+            until_us = min(pace.due_us(now_us), self._alongside.limit_us())
             batch = self._sequence.take(self._sent, rows, until_us, self._options.body_bytes_max) if rows else None
             if batch is not None:
                 self._rate.spend(batch.rows)
@@ -136,9 +136,6 @@ class WorldStreamer:
                 return
             wait_us = max(pace.wait_us(next_us, now_us), self._rate.wait_us(now_us), PACED_TICK_US)
             await self._idle(wait_us / 1_000_000)
-
-    def _limit_us(self) -> int:
-        return self._alongside.frontiers.limit_us() if self._alongside.follows else END_OF_TIME
 
     async def _send(self, batch: StreamBatch) -> None:
         while len(self._flying) >= self._options.in_flight:

@@ -10,14 +10,13 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from streamed_banks import ANCHORS, ENGINE_RUN, ENTITIES, EVENTS, PACK, PINS, RELEASE, START_US, facts_view, ready_for, rows_of, write_view
 
 from assay.app.stores.objects import DirectoryStore
 from assay.app.streamer.checkpoint import Checkpoint
 from assay.app.streamer.engine_rows import EngineFramer
 from assay.app.streamer.facts import facts_of
+from assay.app.streamer.gate_port import Gate
 from assay.app.streamer.lanes import Lane
 from assay.app.streamer.output_rows import OutputRows
 from assay.app.streamer.outputs import OutputsStreamer, OutputStream, Plan
@@ -108,7 +107,7 @@ class Bank:
     def keeper(self, name: str, lane: Lane) -> Checkpoint:
         return Checkpoint(self.store, f"{name}/{lane.number}", f"scope {lane}")
 
-    def streamer(self, gate: TakingGate, plan: Plan, stop: asyncio.Event, **clock: Any) -> OutputsStreamer:
+    def streamer(self, gate: Gate, plan: Plan, stop: asyncio.Event, **clock: Any) -> OutputsStreamer:
         return OutputsStreamer(self.streams(plan.lane), gate, self.keeper, plan, stop, **clock)
 
     def stream(self, gate: TakingGate, plan: Plan = Plan(SMALL)) -> Streamed:  # noqa: B008 - a value
@@ -163,22 +162,65 @@ def test_a_streamer_that_is_killed_anywhere_goes_on_and_nothing_is_lost(tmp_path
     assert gate.calls == calls, "a complete run sends nothing again"
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(lanes=st.integers(2, 3), seed=st.integers(0, 99))
-def test_lanes_that_end_and_go_on_in_any_turn_send_each_event_once_and_mark_what_all_have_sent(
-    tmp_path_factory: pytest.TempPathFactory, lanes: int, seed: int
-) -> None:
-    bank, gate, random = Bank(tmp_path_factory.mktemp("bank")), TakingGate(seed), Random(seed)
-    left = set(range(lanes))
-    while left:
-        number = random.choice(sorted(left))
-        gate.ends_at = gate.calls + random.randrange(1, 25)
+async def _lane(bank: Bank, gate: TakingGate, lane: Lane, random: Random) -> None:
+    """A lane that is killed now and then, and begins again until it is done."""
+    while True:
+        calls = CallsOf(gate, random.randrange(1, 25))
         try:
-            if bank.stream(gate, Plan(SMALL, lane=Lane(number, lanes))).complete:
-                left.remove(number)
+            if (await bank.streamer(calls, Plan(SMALL, lane=lane), asyncio.Event()).run()).complete:
+                return
         except EndedError:
             continue
+
+
+class CallsOf:
+    """The gate as one process calls it, which is killed at one of its calls."""
+
+    def __init__(self, gate: TakingGate, ends_at: int) -> None:
+        self._gate, self._left = gate, ends_at
+
+    async def ingest(self, body: bytes) -> dict[str, Any]:
+        """Take a batch."""
+        self._called()
+        return await self._gate.ingest(body)
+
+    async def mark(self, ts_us: int, classes: Sequence[str], *, final: bool) -> None:
+        """Take a mark."""
+        self._called()
+        await self._gate.mark(ts_us, classes, final=final)
+
+    def _called(self) -> None:
+        self._left -= 1
+        if not self._left:
+            raise EndedError
+
+
+@pytest.mark.parametrize("lanes", [2, 3])
+def test_lanes_that_are_killed_send_each_event_and_mark_what_all_of_them_have_sent(tmp_path: Path, lanes: int) -> None:
+    bank, gate, random = Bank(tmp_path), TakingGate(lanes), Random(lanes)
+
+    async def run() -> None:
+        await asyncio.gather(*(_lane(bank, gate, Lane(number, lanes), random) for number in range(lanes)))
+
+    asyncio.run(run())
     _all_taken(gate)
+    _context_was_ahead(gate)
+
+
+def test_traffic_of_a_lane_waits_for_the_context_of_the_others(tmp_path: Path) -> None:
+    """Lane 0 alone sends its context, and no event of traffic: lane 1 has not begun."""
+    bank, gate, stop = Bank(tmp_path), TakingGate(), asyncio.Event()
+
+    async def run() -> Streamed:
+        task = asyncio.ensure_future(bank.streamer(gate, Plan(SMALL, lane=Lane(0, 2)), stop).run())
+        async with asyncio.timeout(60):
+            while any(bank.keeper(name, Lane(0, 2)).load(99).position < ROWS[name] for name in (ANCHORS, ENTITIES)):
+                await asyncio.sleep(0)
+        assert EVENTS not in gate.taken
+        stop.set()
+        return await task
+
+    assert not asyncio.run(run()).complete
 
 
 def test_lanes_at_once_send_each_event_once(tmp_path: Path) -> None:
@@ -190,6 +232,7 @@ def test_lanes_at_once_send_each_event_once(tmp_path: Path) -> None:
 
     assert all(one.complete for one in asyncio.run(run()))
     _all_taken(gate)
+    _context_was_ahead(gate)
     assert len(gate.order) == TOTAL, "no event was sent by two lanes"
 
 
