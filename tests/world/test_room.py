@@ -71,6 +71,7 @@ def test_the_room_of_a_folder_that_is_not_there_is_that_of_the_one_above(tmp_pat
     assert there == pytest.approx(missing, rel=0.2) and there > 0
 
 
+@pytest.mark.long
 def test_a_disk_that_fills_while_a_bank_is_made_is_one_line_and_the_same_call_goes_on(tmp_path: Path) -> None:
     place = tmp_path / "world"
     call = ("world", "generate", "--scale", "tiny", "--seed", "7", "--out", place)

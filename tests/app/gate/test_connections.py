@@ -150,6 +150,7 @@ def healthy(gate: GateProcess) -> bool:
     return gate.get("/healthz")[0] == 503
 
 
+@pytest.mark.long
 def test_idle_connections_beyond_the_limit_do_not_make_the_gate_deaf(tmp_path: Path) -> None:
     gate = small_gate(tmp_path, (SMALL, SMALL))
     host, port = gate.url.removeprefix("http://").split(":")

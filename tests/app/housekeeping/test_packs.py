@@ -156,6 +156,7 @@ def test_what_may_not_go_is_refused_before_anything_goes(
     assert sorted(root.rglob("*")) == before
 
 
+@pytest.mark.long
 def test_the_command_asks_or_is_told_yes_and_says_what_it_freed(root: Path, tmp_path: Path) -> None:
     kept = ("--keep", IDENTITY.manifest_fingerprint, "--runs", tmp_path / "runs")
     assert assay("world", "prune", root, *kept).code == 2

@@ -215,7 +215,7 @@ STEPS = st.lists(st.builds(Step, st.integers(0, 29), st.none() | st.integers(0, 
 
 
 @pytest.mark.parametrize("process", PROCESSES)
-@pytest.mark.parametrize("before", [0, 1], ids=["in a new place", "where something is"])
+@pytest.mark.parametrize("before", [pytest.param(0, id="in a new place", marks=pytest.mark.long), pytest.param(1, id="where something is")])
 def test_what_the_next_process_answers_after_a_kill_at_any_flush_is_there_after_power_failed(
     process: type[Process], before: int, tmp_path: Path
 ) -> None:
