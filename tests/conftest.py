@@ -18,8 +18,8 @@ from assay.testing import dsn, kafka, namespace, postgres, server_room, settings
 
 __all__ = ["dsn", "kafka", "namespace", "postgres", "server_room", "settings"]
 
-# a busy machine must not fail a law
-hypothesis.settings.register_profile("no_deadline", deadline=None)
+# a busy machine must not fail a law; each run draws other examples
+hypothesis.settings.register_profile("no_deadline", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("no_deadline")
 
 TIERS = {
