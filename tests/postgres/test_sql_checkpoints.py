@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 
+from assay.app.bench.lane import bench_config
 from assay.app.database.prepare import prepare
+from assay.app.run.directory import Run
+from assay.app.settings import load_settings
 from assay.app.streamer.checkpoint import Cursor
+from assay.app.streamer.keepers import Keepers
+from assay.app.streamer.lanes import Lane
 from assay.app.streamer.sql_checkpoint import Cursors, SqlCheckpoint
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
@@ -65,3 +71,18 @@ def test_a_database_without_the_table_names_the_command_that_makes_it(dsn: str) 
     assert refused.value.reason is Reason.DATABASE_NOT_MIGRATED
     assert "assay db migrate" in refused.value.remedy
     bare.close()
+
+
+def test_each_sequence_lane_and_process_has_a_row_of_its_own(dsn: str, tmp_path: Path) -> None:
+    prepare(dsn)
+    run = Run(directory=tmp_path, config=bench_config(), bootstrap="nowhere:1", dsn=dsn)
+    settings = load_settings().model_copy(update={"checkpoints": "postgres"})
+    streamed, delivered = (Keepers(run, "7" * 64, settings, folder) for folder in ("wsp", "labels"))
+    places = [(name, Lane(number, lanes)) for name in ("events", "anchors") for number, lanes in ((0, 1), (0, 2), (1, 2), (0, 3))]
+    keepers = [*(streamed.of(*place) for place in places), delivered.of("events")]
+    for position, keeper in enumerate(keepers, 1):
+        keeper.save(Cursor(position))
+    assert [keeper.load(99).position for keeper in keepers] == list(range(1, 10))
+    for one in (streamed, delivered):
+        one.close()
+    assert not list(run.store.keys(""))
