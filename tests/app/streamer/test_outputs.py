@@ -43,10 +43,8 @@ class TakingGate:
 
     def __init__(self, seed: int = 0) -> None:
         self.random = Random(seed)
-        self.calls = 0
-        self.ends_at = -1
-        self.fails_at = -1
-        self.refuses = ""
+        self.calls, self.refuses = 0, ""
+        self.ends_at = self.fails_at = -1
         self.taken: dict[str, dict[str, int]] = {}
         self.order: list[tuple[str, int]] = []
         self.marks: dict[str, tuple[int, bool]] = {}
@@ -254,8 +252,7 @@ def test_an_event_that_the_gate_sets_aside_ends_the_stream_and_the_refusal_names
     assert f"row 3 of {ANCHORS}, event {gate.refuses}: SCHEMA_FAIL: too dear" in refused.value.what
     with pytest.raises(Stop):
         bank.stream(gate)
-    options = SMALL._replace(let_gate_refuse=True)
-    assert bank.stream(gate, Plan(options)).complete
+    assert bank.stream(gate, Plan(SMALL._replace(let_gate_refuse=True))).complete
     assert sum(map(len, gate.taken.values())) == TOTAL - 1
 
 
