@@ -14,16 +14,17 @@ from assay.app.database.prepare import prepare
 from assay.app.demo import processes
 from assay.app.demo.bank_run import bank_config, bank_request, outputs_of, sort_views
 from assay.app.demo.compiled import compile_kernels
-from assay.app.demo.finalisation import assay
 from assay.app.demo.new_run import as_profiled, claim_topics, open_topics, refuse_other_config, wire
+from assay.app.demo.readiness import bring_to_ready
 from assay.app.demo.stages import Stages
-from assay.app.demo.watch import FINAL_CODES
+from assay.app.demo.watch import Senders
 from assay.app.pace import Pace, pace_of
 from assay.app.pack.sealed_pack import open_pack
 from assay.app.policy.documents import Policy
 from assay.app.progress import ProgressLine
 from assay.app.report.receipted import admitted_by_class
 from assay.app.run.directory import Run
+from assay.app.runner.documents import FACTS_VIEW
 from assay.app.screen import Screen
 from assay.app.settings import Settings, load_settings
 from assay.app.settled import refuse_where_managed
@@ -34,9 +35,7 @@ from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.app.world.demo_payments import bank_of_world
 from assay.contracts.engine_events import ENGINE_EVENTS
-from assay.contracts.errors import Stop
 from assay.contracts.event_classes import LABEL
-from assay.contracts.reasons import Reason
 from assay.contracts.traffic_modes import MODES, TrafficName
 
 BANK, REQUEST = "bank", "request.json"
@@ -77,7 +76,9 @@ def run_bank_demo(wanted: BankWanted, settings: Settings, console: Screen) -> bo
             open_topics(run, settings)
             prepare(run.dsn)
             gate = stack.enter_context(processes.gate(run))
-            _bring_to_ready(run, bank_request(config, mode, str(bank.root.resolve())))
+            request = wanted.directory / REQUEST
+            replace_file(request, json.dumps(bank_request(config, mode, str(bank.root.resolve())), indent=1).encode())
+            bring_to_ready(run, "--request", str(request))
         facts = _facts(run)
         with stages.stage("stream, deliver labels, admit") as streaming:
             kept = processes.Kept([*servers.servers, gate], stages.say)
@@ -86,17 +87,8 @@ def run_bank_demo(wanted: BankWanted, settings: Settings, console: Screen) -> bo
     return _proven(run, facts, stages)
 
 
-def _bring_to_ready(run: Run, request: dict[str, object]) -> None:
-    path = run.directory / REQUEST
-    replace_file(path, json.dumps(request, indent=1).encode())
-    if assay(run, "sr", "submit", "--request", str(path), quiet=True):
-        raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
-
-
 def _facts(run: Run) -> dict[str, int]:
     """Output → rows, as the facts view of READY says."""
-    from assay.app.runner.documents import FACTS_VIEW
-
     document = json.loads(run.store.read(FACTS_VIEW.key(run.config.scenario_run_id)))
     return {locator["output_id"]: locator["rows"] for locator in document["locators"]}
 
@@ -110,19 +102,21 @@ def _stream(run: Run, speedup: float, kept: processes.Kept, total: int, console:
     def acknowledged() -> int:
         return sum(keepers.of(output_id).load(total).position for output_id in outputs)
 
-    before = acknowledged()
+    before = done = acknowledged()
     with (
         processes.streamer(run, speedup) as stream,
         processes.labels(run, speedup) as labels,
         ProgressLine("acknowledged", total, console, time.monotonic, before, pace) as line,
     ):
-        senders = [(process, processes.Kept([process], kept.say, final=FINAL_CODES)) for process in (stream, labels)]
-        while any(process.alive or process.exit_code for process, _ in senders):
+        senders = Senders([stream, labels], kept.say)
+        while not senders.ended:
             kept.look()
-            for process, sender in senders:
-                if process.exit_code:
-                    sender.look()
-            line.show(acknowledged())
+            senders.look()
+            if (now_done := acknowledged()) != done:
+                done = now_done
+                kept.progressed()
+                senders.progressed()
+            line.show(done)
             time.sleep(LOOK_EVERY_S)
         line.show(acknowledged())
     return acknowledged() - before

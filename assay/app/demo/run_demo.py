@@ -37,6 +37,7 @@ from assay.app.demo.new_run import (
     wire,
     world_config,
 )
+from assay.app.demo.readiness import bring_to_ready
 from assay.app.demo.stages import Stages, table
 from assay.app.demo.watch import audited, refused_calls, until_done
 from assay.app.oracle.importer import import_world
@@ -54,9 +55,7 @@ from assay.app.settings import Settings
 from assay.app.settled import refuse_where_managed
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
-from assay.contracts.errors import Stop
 from assay.contracts.handles import RTDL
-from assay.contracts.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -77,12 +76,6 @@ class Wanted:
     let_gate_refuse: bool = False
 
 
-def _bring_to_ready(run: Run) -> None:
-    """Ask the Scenario Runner for the run. An authority of its own (`ASSAY_AUTHORITY`) is its users' to migrate."""
-    if assay(run, "sr", "submit", quiet=True):
-        raise Stop(Reason.RUN_INCOMPLETE, "the scenario runner does not say READY", remedy="Its message above says why.")
-
-
 def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     """Import, stream, decide, act, audit, replay, verify and report. True when everything is proven."""
     refuse_where_managed(settings)
@@ -101,7 +94,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
             open_topics(run, settings)
             prepare(run.dsn)
             running = [stack.enter_context(processes.gate(run)), stack.enter_context(processes.worker(run))]
-            _bring_to_ready(run)
+            bring_to_ready(run)
         for line in table(processes_of(run, [*servers.servers, *running])):
             stages.say(line)
         with stages.stage("stream, decide, act and audit") as streaming:

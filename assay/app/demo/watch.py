@@ -146,28 +146,48 @@ def refused_in_lanes(letters: Iterable[Mapping[str, Any]]) -> Iterator[Letter]:
         yield Letter(place, letter["reason"], place if undecided else "", letter["topic"] == LABELS)
 
 
+class Senders:
+    """Processes that end when they have sent everything: such a process is left alone, and any that failed is started again."""
+
+    def __init__(self, processes: Sequence[Server], say: Callable[[str], None]) -> None:
+        self._each = [(process, Kept([process], say, final=FINAL_CODES)) for process in processes]
+
+    @property
+    def ended(self) -> bool:
+        """Whether all have sent everything."""
+        return not any(process.alive or process.exit_code for process, _ in self._each)
+
+    def look(self) -> None:
+        """Start again what failed. Raises Stop(RUN_INCOMPLETE) when that does not help."""
+        for process, kept in self._each:
+            if process.exit_code:
+                kept.look()
+
+    def progressed(self) -> None:
+        """The run got further: what was away is back."""
+        for _, kept in self._each:
+            kept.progressed()
+
+
 def until_done(run: Run, rows: int, kept: Kept, streams: Sequence[Server], show: Callable[[int, str], None]) -> None:
     """Return when the streams ended and every row is audited or refused by the gate, or nothing moves any more.
 
     What ended before its time is started again. Raises Stop(RUN_INCOMPLETE) when that does not help.
     """
     done, moved_at = -1, time.monotonic()
-    senders = [(stream, Kept([stream], kept.say, final=FINAL_CODES)) for stream in streams]
+    senders = Senders(streams, kept.say)
     while True:
         kept.look()
-        for stream, sender in senders:
-            if stream.exit_code:  # one that has sent everything is left alone
-                sender.look()
+        senders.look()
         now_done = audited(run)
         if now_done != done:
             done, moved_at = now_done, time.monotonic()
             kept.progressed()
-            for _, sender in senders:
-                sender.progressed()
+            senders.progressed()
         lane = TOPOLOGY.with_role(Role.DECIDE).name
         folded = int(worker_counters(run).get(f"assay_lane_rows_total{{{lane},0}}", 0))
         show(done, f"folded {folded:,}")
-        ended = not any(stream.alive or stream.exit_code for stream in streams)
+        ended = senders.ended
         still_s = time.monotonic() - moved_at
         if ended and (done >= rows or still_s > STALLED_S):
             return

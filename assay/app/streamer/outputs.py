@@ -60,11 +60,6 @@ class OutputsStreamer:
         """Rows of all outputs."""
         return sum(stream.sequence.total for stream in self._streams)
 
-    @property
-    def position(self) -> int:
-        """Rows of all outputs that are acknowledged, as their checkpoints say."""
-        return sum(self._keeper(stream).load(stream.sequence.total).position for stream in self._streams)
-
     async def run(self) -> Streamed:
         """Stream all outputs to their ends, or until `stop` is set. An output that fails stops the others; what it raised is raised."""
         frontiers = Frontiers(stream.name for stream in self._streams if stream.context)
