@@ -1,4 +1,4 @@
-"""Rows with given feature values through the steps behind the features: posture, scoring and decision fabric of the topology."""
+"""Rows with given feature values through the steps behind the features: posture, policy, scoring and decision fabric of the topology."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import numpy as np
 import sample_decisions
 
 from assay.agents.assembly import wired_steps
-from assay.agents.batch import Batch, Context, Result, WiredStep
+from assay.agents.batch import Batch, Context, Result, Views, WiredStep
 from assay.agents.plans import Plans
+from assay.agents.policy_revision import Chain
 from assay.agents.rule_plan import compile_rules
 from assay.agents.rule_scorer import RuleScorer
 from assay.agents.topology import RTDL
@@ -37,7 +38,7 @@ RULES = compile_rules(DOCUMENT, FEATURES)
 PINS = Pins("platform_20260101T000000Z", "0" * 32, "1" * 64, "2" * 64, "sample", 7)
 CONTEXT = Context(0, 2, 11, 1_700_000_000_000_000, [("FP_BUS_TRAFFIC_FRAUD_V1", 0, 42)], 0)
 #: in the order of the lane
-STEPS = ("posture", "scoring", "decision_fabric")
+STEPS = ("posture", "policy", "scoring", "decision_fabric")
 
 
 def plans() -> Plans:
@@ -59,8 +60,13 @@ def plans() -> Plans:
 
 
 def steps(given: Plans | None = None) -> list[WiredStep]:
-    """The three steps, without state."""
+    """The four steps, without state."""
     return [wired for wired in wired_steps(RTDL, given or plans()) if wired.name in STEPS]
+
+
+def begun_with(run: Plans) -> Views:
+    """What later steps view of the policy of a run that nobody has changed."""
+    return {"policy": lambda: {0: Chain.of(run).in_force}}
 
 
 def posture(seq: int, mode: Mode) -> dict[str, Any]:
@@ -83,6 +89,7 @@ def batch(rows: Sequence[dict[str, Any]], first: int = 0, entities: Sequence[str
         **{f"entity.{name}": Strings.of([r.get("entities", {}).get(name) for r in rows]) for name in entities},
         "amount_minor": np.array([r.get("amount", 100) for r in rows], np.int64),
         "document": Strings.of([r.get("document") for r in rows]),
+        "policy.seq": np.zeros(n, np.int64),
         "features.longs": np.array([[r.get("count", 1), r.get("night", 0)] for r in rows], np.int64).reshape(n, 2),
         "features.doubles": np.array([[r.get("mean", 100.0)] for r in rows], np.float64).reshape(n, 1),
     }

@@ -14,9 +14,9 @@ from assay.contracts import handles
 SCENARIO_RUNNER: Final = ComponentSpec(
     "scenario_runner",
     pack="control_ingress",
-    about="checks a sealed world; publishes READY, the names of features, the first posture and final watermarks",
+    about="checks a sealed world; publishes READY, the names of features, the first posture, policy revisions and final watermarks",
     produces={
-        handles.CONTROL: ("run_ready", "mark"),
+        handles.CONTROL: ("run_ready", "policy_revision", "mark"),
         handles.POSTURE: ("posture", "mark"),
         handles.FEATURE_SETS: ("feature_set",),
     },

@@ -7,6 +7,7 @@ from functools import cache
 from assay.agents.batch import Context
 from assay.agents.decided_rows import DecidedRows
 from assay.agents.decision_entities import EntityBodies
+from assay.agents.decision_policy import DecisionPolicy
 from assay.agents.plans import Plans
 from assay.codecs.columns import Columns, Strings
 from assay.codecs.single_object import encoder_of, field_body, pins_body
@@ -20,8 +21,8 @@ RECORD = "decision_response"
 class DecisionWriter:
     """Writes the decisions of one run under one policy. It belongs to one thread."""
 
-    def __init__(self, plans: Plans) -> None:
-        features, policy = plans.features, plans.policy
+    def __init__(self, plans: Plans, policy: DecisionPolicy) -> None:
+        features = plans.features
         bundle = {"bundle_id": plans.bundle_id, "bundle_version": plans.bundle_version}
         self._encoder = encoder_of(RECORD, {
             "run_config_digest": plans.run_config_digest,

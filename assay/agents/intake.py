@@ -48,6 +48,7 @@ class Intake:
             }
             for number, (handle, given) in enumerate(inputs.items())
         }
+        self._never_late = {spec.record for given in inputs.values() for spec in given.records if spec.never_late}
         self._with_watermarks = {handle for handle in inputs if WATERMARK in topic(handle).records}
         self._pins, self._currencies = pins, currencies
 
@@ -56,10 +57,14 @@ class Intake:
         chunk = Chunk(chunk.handle, chunk.partition, chunk.offsets, settled_strings(chunk.values))
         taken = Taken()
         parts: list[Block] = []
+        never_late: list[Block] = []
         for number, index in by_type(chunk.values):
-            self._take_type(record_types()[number].name if number >= 0 else None, chunk, index, taken, parts)
+            name = record_types()[number].name if number >= 0 else None
+            self._take_type(name, chunk, index, taken, never_late if name in self._never_late else parts)
         if parts:
             taken.rows = self._refuse_late(chunk, _by_offset(parts), late_bound, taken)
+        if never_late:
+            taken.rows = _by_offset(never_late if taken.rows is None else [taken.rows, *never_late])
         taken.watermarks.sort()
         return taken
 

@@ -77,6 +77,8 @@ LANE_COLUMNS: Final = {
     "posture.stamp": TEXT,
     "posture.clamps": FLAG,
     "posture.missing": FLAG,
+    # the number of the policy revision in force at a row, 0 for the policy that the run began with
+    "policy.seq": I64,
     # the answer of the scorer: score in its unit, codes of reasons, and the points that features gave (see `scorer.py`)
     "score": I64,
     "reasons": ColumnType("list", items={"item": TEXT}),

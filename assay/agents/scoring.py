@@ -1,17 +1,20 @@
-"""Scoring as a step of the lane: the scorer of the run over the rows that a decision is made about."""
+"""Scoring as a step of the lane: the scorer of the policy in force over the rows that a decision is made about."""
 
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.agents.batch import Batch, Result, Step, Views
 from assay.agents.decision_policy import to_decide
 from assay.agents.plans import Plans
-from assay.codecs.columns import Ragged, Strings
+from assay.agents.policy_spans import spans
+from assay.agents.scorer import Scorer
+from assay.codecs.columns import Columns, Ragged, Strings, concat, cut
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-READS = ("kind", "amount_minor", "features.longs", "features.doubles")
+READS = ("kind", "amount_minor", "features.longs", "features.doubles", "policy.seq")
 WRITES = ("score", "reasons", "contributions")
 _NO_ITEMS = {"feature": Strings.nulls(0), "points": np.zeros(0, np.int64)}
 
@@ -23,8 +26,9 @@ class ScoringStep(Step):
     """
 
     def __init__(self, plans: Plans, views: Views) -> None:
-        self._scorer = plans.scorer
-        undeclared = sorted(set(self._scorer.reads) - set(READS))
+        self._revisions = views["policy"]
+        self._of_run = plans.scorer
+        undeclared = sorted(set(plans.scorer.reads) - set(READS))
         if undeclared:
             raise Stop(
                 Reason.COLUMN_UNDECLARED,
@@ -34,9 +38,18 @@ class ScoringStep(Step):
             )
 
     def handle(self, batch: Batch) -> Result:
-        columns = {name: batch.columns[name] for name in self._scorer.reads}
-        scored = self._scorer.score(columns, to_decide(batch.columns, batch.live))
-        contributions = scored.contributions
-        if contributions is None:
-            contributions = Ragged(np.zeros(batch.rows + 1, np.int64), _NO_ITEMS)
-        return Result({"score": scored.score, "reasons": scored.reasons, "contributions": contributions})
+        apply, revisions, n = to_decide(batch.columns, batch.live), self._revisions(), batch.rows
+        parts = [
+            _scored(revisions[seq].scorer, batch.columns if stop - start == n else cut(batch.columns, start, stop), apply[start:stop])
+            for seq, start, stop in spans(batch.columns)
+        ]
+        return Result(concat(parts)) if parts else Result(_scored(self._of_run, batch.columns, apply))
+
+
+def _scored(scorer: Scorer, columns: Columns, apply: NDArray[np.bool_]) -> Columns:
+    """The columns of this step, made by one scorer."""
+    scored = scorer.score({name: columns[name] for name in scorer.reads}, apply)
+    contributions = scored.contributions
+    if contributions is None:
+        contributions = Ragged(np.zeros(len(apply) + 1, np.int64), _NO_ITEMS)
+    return {"score": scored.score, "reasons": scored.reasons, "contributions": contributions}

@@ -68,6 +68,7 @@ class RecordSpec:
 
     `kind` is the value of the column `kind`. `columns` says where a column comes from if it is not the Avro field of its name.
     `rows` is False for a record that is checked (its fields `must_decode`) and makes no row. `of_run` compares the six pins.
+    `never_late`: it takes the next place in the order if its own has passed, where other rows are refused.
     `currency` is the path of the text field that the feature document may limit to its currencies; it is among `must_decode`.
     """
 
@@ -78,6 +79,7 @@ class RecordSpec:
     must_decode: tuple[str, ...] = ()
     currency: str | None = None
     of_run: bool = True
+    never_late: bool = False
 
     @property
     def is_document(self) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from assay.agents import act, decide, dedupe, entity_graph, features, posture, projections, scoring
+from assay.agents import act, decide, dedupe, entity_graph, features, policy, posture, projections, scoring
 from assay.agents.act import ActStep
 from assay.agents.components import COMPONENTS, PLANNED
 from assay.agents.decide import DecideStep
 from assay.agents.dedupe import DedupeStep
 from assay.agents.entity_graph import EntityGraphStep
 from assay.agents.features import FeatureStep
+from assay.agents.policy import PolicyStep
 from assay.agents.posture import PostureStep
 from assay.agents.projections import ProjectionStep
 from assay.agents.scoring import ScoringStep
@@ -38,7 +39,7 @@ from assay.agents.topology_check import check
 from assay.codecs.audit_segment import SEGMENTS
 from assay.contracts import handles
 from assay.contracts.topics import topics
-from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT, POSTURE, RUN_READY
+from assay.tables.row_kinds import CONTEXT, LABEL, PAYMENT, POLICY_REVISION, POSTURE, RUN_READY
 
 _TS: Mapping[str, Source] = {"ts_us": Field("ts_utc")}
 _DOCUMENT: Mapping[str, Source] = {**_TS, "document": Document()}
@@ -50,7 +51,14 @@ RTDL = LaneSpec(
     pack="rtdl_core",
     component="rtdl_lane",
     inputs={
-        handles.CONTROL: InputSpec(0, (RecordSpec("run_ready", RUN_READY, _DOCUMENT),)),
+        handles.CONTROL: InputSpec(
+            0,
+            (
+                RecordSpec("run_ready", RUN_READY, _DOCUMENT),
+                # control ends with READY, and a revision comes when somebody changes the policy
+                RecordSpec("policy_revision", POLICY_REVISION, _DOCUMENT, never_late=True),
+            ),
+        ),
         handles.POSTURE: InputSpec(0, (RecordSpec("posture", POSTURE, _DOCUMENT),)),
         handles.LABELS: InputSpec(1, (RecordSpec("label_assertion", LABEL, {**_TS, "label": Equals("label", "FRAUD")}),)),
         # rows of a generated world lie on the topics that payments and facts of other runs lie on; no decision is made on them yet
@@ -92,7 +100,8 @@ RTDL = LaneSpec(
             punctuated=True,
         ),
         StepSpec("posture", key="none", make=PostureStep, reads=posture.READS, writes=posture.WRITES, tables=("posture",)),
-        StepSpec("scoring", key="event", make=ScoringStep, reads=scoring.READS, writes=scoring.WRITES),
+        StepSpec("policy", key="none", make=PolicyStep, reads=policy.READS, writes=policy.WRITES, tables=("policy",)),
+        StepSpec("scoring", key="event", make=ScoringStep, reads=scoring.READS, writes=scoring.WRITES, views=("policy",)),
         StepSpec(
             "decision_fabric",
             key="event",
@@ -100,6 +109,7 @@ RTDL = LaneSpec(
             reads=decide.READS,
             emits={handles.RTDL: ("decision_response",)},
             tables=("decisions",),
+            views=("policy",),
         ),
         StepSpec(
             "projections",

@@ -41,7 +41,12 @@ def document_digest(document: Any) -> bytes:
 
     For documents only (features, rules, mappings). Records hold no fractions: use `digest`.
     """
-    return hashlib.sha256(_ENCODER.encode(document).encode("ascii")).digest()
+    return hashlib.sha256(document_bytes(document)).digest()
+
+
+def document_bytes(document: Any) -> bytes:
+    """The bytes that `document_digest` is taken over. Raises ValueError for a number that is infinite or none."""
+    return _ENCODER.encode(document).encode("ascii")
 
 
 def hex64(value: Any) -> str:

@@ -113,7 +113,7 @@ def _fold(
         verdicts[i], ordinals[i], subjects[i] = NEW, -1, -1
         if i + _PREFETCH_ROWS < n:
             prefetch(index, hashes[i + _PREFETCH_ROWS, 0] & (len(index) - 1))
-        if kinds[i] < LABEL:
+        if kinds[i] < LABEL or kinds[i] > PAYMENT:
             continue
         if kinds[i] == LABEL and subject_lengths[i] >= 0:
             one, other = hash128(subject_data, subject_starts[i], np.int64(subject_lengths[i]), PAYMENT)

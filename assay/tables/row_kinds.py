@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-RUN_READY, POSTURE, LABEL, CONTEXT, PAYMENT = 0, 1, 2, 3, 4
+RUN_READY, POSTURE, LABEL, CONTEXT, PAYMENT, POLICY_REVISION = 0, 1, 2, 3, 4, 5

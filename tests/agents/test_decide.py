@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from decision_rows import CONTEXT, DOCUMENT, FEATURES, PINS, RULES, batch, decided, handled, plans, posture, steps
+from decision_rows import CONTEXT, DOCUMENT, FEATURES, PINS, RULES, batch, begun_with, decided, handled, plans, posture, steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.rule_reference import score_row
@@ -128,7 +128,7 @@ def test_decisions_go_to_the_partition_of_their_event_and_stay_readable() -> Non
 
 
 def test_the_step_keeps_no_state_and_refuses_one() -> None:
-    step = DecideStep(plans(), {})
+    step = DecideStep(plans(), begun_with(plans()))
     assert step.state() == TableState({})
     step.restore(TableState({}))
     for state in (TableState({"mode": "NORMAL"}), TableState({}, {"lines": np.zeros(1)})):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from decision_rows import RULES, batch, decided, handled, plans, posture, steps
+from decision_rows import RULES, batch, begun_with, decided, handled, plans, posture, steps
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import wired
@@ -161,7 +161,7 @@ def test_the_run_decides_which_scorer_scores() -> None:
 
 def test_a_scorer_that_reads_an_undeclared_column_is_refused_at_the_start() -> None:
     with pytest.raises(Stop) as stopped:
-        ScoringStep(replace(plans(), scorer=ReadsCurrency()), {})
+        ScoringStep(replace(plans(), scorer=ReadsCurrency()), begun_with(plans()))
     assert stopped.value.reason is Reason.COLUMN_UNDECLARED
     assert "the scorer reads currency, event_id, step scoring does not" in stopped.value.what
 
@@ -217,7 +217,8 @@ ROWS = st.lists(
 @given(rows=ROWS, cut=st.integers(0, 12))
 def test_any_split_gives_the_same_scores_and_rows_that_are_not_decided_have_none(scorer: Scorer, rows: list[Any], cut: int) -> None:
     given_rows = batch(rows)
-    step = ScoringStep(replace(plans(), scorer=scorer), {})
+    run = replace(plans(), scorer=scorer)
+    step = ScoringStep(run, begun_with(run))
     found = scores(dict(step.handle(given_rows).columns))
     parts = []
     for at in (np.arange(min(cut, len(rows))), np.arange(min(cut, len(rows)), len(rows))):

@@ -1,0 +1,31 @@
+"""Rows of a batch by the policy revision that they are decided under. Revisions follow each other, so each has one span of rows."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from assay.codecs.columns import Columns
+
+
+class Span(NamedTuple):
+    """Rows from `start` up to `stop` (exclusive) are decided under the revision with this number."""
+
+    policy_seq: int
+    start: int
+    stop: int
+
+
+def spans(columns: Columns) -> list[Span]:
+    """The spans of a batch, in order; one for nearly all batches, none for a batch without rows."""
+    seqs = np.asarray(columns["policy.seq"])
+    n = len(seqs)
+    if not n:
+        return []
+    first = int(seqs[0])
+    if int(seqs[-1]) == first:
+        return [Span(first, 0, n)]
+    edges = [0, *(np.flatnonzero(np.diff(seqs)) + 1).tolist(), n]
+    return [Span(int(seqs[start]), start, stop) for start, stop in pairwise(edges)]
