@@ -169,11 +169,18 @@ class Finished(NamedTuple):
 
 
 def run(
-    world: World, faults: Iterable[Planted] = (), seed: int = 0, partitions: int = 1, rows_max: int = 7, *, standbys: bool = False
+    world: World,
+    faults: Iterable[Planted] = (),
+    seed: int = 0,
+    partitions: int = 1,
+    rows_max: int = 7,
+    *,
+    standbys: bool = False,
+    under: RunConfig | None = None,
 ) -> Finished:
-    """Run all lanes over a world until nothing moves; standbys take snapshots."""
+    """Run all lanes over a world until nothing moves; standbys take snapshots. `under`: the run's configuration, if not `config`."""
     log, effector = published(world, partitions), KeyedEffector()
-    lanes = simulated_lanes(config(), partition_counts(partitions), effector.execute, rows_max)
+    lanes = simulated_lanes(under or config(), partition_counts(partitions), effector.execute, rows_max)
     simulator = Simulator(lanes, log, seed, faults, fetch_max=25, standbys=standbys, pace=SnapshotPace(3, 0.0))
     simulator.run()
     return Finished(log, simulator, effector)
