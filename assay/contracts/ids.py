@@ -27,6 +27,11 @@ def ready_message_id(platform_run_id: str, scenario_run_id: str, bundle_hash: st
     return _hex("ready", platform_run_id, scenario_run_id, bundle_hash)
 
 
+def policy_revision_id(platform_run_id: str, scenario_run_id: str, policy_seq: int, content_digest: str) -> str:
+    """hex64 of `policy_revision|platform_run_id|scenario_run_id|number|digest`: one record per change of a run's policy."""
+    return _hex("policy_revision", platform_run_id, scenario_run_id, policy_seq, content_digest)
+
+
 def attempt_id(scenario_run_id: str, attempt_no: int) -> str:
     """hex32 of `sr_attempt|run|number`: one attempt of the engine, counted from 1."""
     return _hex("sr_attempt", scenario_run_id, attempt_no)[:32]

@@ -15,6 +15,7 @@ from assay.app.report.decision_view import as_values, explain
 from assay.app.report.decision_view import show as show_decision
 from assay.app.report.paid import paid_of
 from assay.app.run.directory import Run
+from assay.app.run.policy_revisions import rules_of
 from assay.app.screen import Screen, say_json
 
 app = plain_app("Show one decision.", no_args_is_help=True)
@@ -41,13 +42,16 @@ def show(
 
     A payment without a decision is told apart: quarantined (exit code 1), not decided yet (75), unknown (66).
 
+    The rules are those that were in force for this payment.
+
     Example: assay decision show P063 --run runs/live
     """
     wired = Run.load(run)
     properties = properties_of(wired, BusUser.READER)
     found = find(wired, wanted, partial(on_bus, properties=properties))
     paid = paid_of(wired, found.decision, properties)
-    why = explain(found.decision, wired.config, paid)
+    rules = rules_of(wired.store, wired.config, found.decision["policy"]["content_digest"])
+    why = explain(found.decision, wired.config, paid, rules)
     if as_json:
         say_json(as_values(found, why, paid))
         return

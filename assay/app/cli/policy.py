@@ -1,7 +1,8 @@
-"""`assay policy`: begin a policy of one's own, and check one before a run."""
+"""`assay policy`: begin a policy of one's own, check one before a run, and change that of a run."""
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 from pathlib import Path
@@ -20,12 +21,13 @@ from assay.app.policy.fit import refuse_misfit
 from assay.app.policy.grain import grain_us
 from assay.app.policy.of_mapping import currencies_of, start_of
 from assay.app.policy.starter import Start, features_yaml, rules_yaml
-from assay.app.screen import Screen, say
+from assay.app.run.directory import Run
+from assay.app.screen import Screen, say, say_json
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.feature_document import FeatureDocument
 
-app = plain_app("Begin and check policies: what is computed of a payment, and how it is decided.", no_args_is_help=True)
+app = plain_app("Begin, check and activate policies: what is computed of a payment, and how it is decided.", no_args_is_help=True)
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
@@ -85,6 +87,32 @@ def check(
     for doubt in () if as_json else doubts:
         Screen().print(Text(f"doubt: {doubt.about} {doubt.text}"), soft_wrap=True)
     return 1 if strict and doubts else 0
+
+
+@app.command(short_help="change the rules of a run while it goes on")
+def activate(
+    policy: Annotated[str, typer.Argument(help="a shipped policy, a folder with features.yaml and rules.yaml, or one file with both")],
+    run: Annotated[Path, typer.Option(help="directory of the run")],
+    reason: Annotated[str, typer.Option(help="why; kept in the run's record and in the journal")],
+    from_time: Annotated[str, typer.Option("--from", help="event time from which it counts; empty: the next row")] = "",
+    requested_by: Annotated[str, typer.Option(help="who asks; empty: the user of this machine")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would change")] = False,
+    authority: Annotated[str, typer.Option(help="database that decides who writes; empty: the run's")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="the answer as JSON")] = False,
+) -> int:
+    """Decide by the rules and thresholds of this policy from now on. Features stay: a policy with other features is refused.
+
+    Example: assay policy activate ./stricter --run runs/live --reason "attack"
+    """
+    from assay.app.cli.policy_activate import activate_on, tell  # with it come Kafka and a database
+
+    loaded, actor = load_policy(policy), requested_by or getpass.getuser()
+    answer = activate_on(Run.load(run), loaded, actor, reason, from_time, authority, dry_run=dry_run)
+    if as_json:
+        say_json(answer.as_json())
+    else:
+        tell(answer)
+    return 0
 
 
 def _start(name: str, mapping: str, entities: list[str]) -> Start:

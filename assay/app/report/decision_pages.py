@@ -14,6 +14,7 @@ from assay.app.report.page import render
 from assay.app.report.paid import told_by
 from assay.app.report.summary import RunSummary
 from assay.app.run.directory import Run
+from assay.app.run.policy_revisions import rules_of
 from assay.app.screen import Screen
 from assay.contracts.errors import AssayError
 
@@ -54,7 +55,8 @@ def _pages(run: Run, cases: list[Case], report: str) -> Iterator[tuple[Case, str
                 case = here[found.decision["decision_id"].hex()]
                 console = Screen(file=io.StringIO(), width=WIDTH, color_system=None)
                 paid = told_by(found.decision)._replace(source_id=case.source_id or "", kind=case.kind)
-                show(found, explain(found.decision, run.config, paid), paid, console)
+                rules = rules_of(run.store, run.config, found.decision["policy"]["content_digest"])
+                show(found, explain(found.decision, run.config, paid, rules), paid, console)
                 assert isinstance(console.file, io.StringIO)
                 yield case, render("decision.html.jinja", case=case, shown=console.file.getvalue(), report=report)
         except (AssayError, KeyError):

@@ -43,7 +43,7 @@ class Explanation(NamedTuple):
     """Reasons and all feature values by name, in document order; `amounts` are of minor units, the `mixed` ones of several
     currencies.
 
-    `same_policy` is False if the run's config is another one.
+    `same_policy` is False if the rules at hand are others than those it was made by.
     """
 
     fired: tuple[Fired, ...]
@@ -54,10 +54,10 @@ class Explanation(NamedTuple):
     mixed: frozenset[str]
 
 
-def explain(decision: Mapping[str, Any], config: RunConfig, paid: Paid) -> Explanation:
-    """Join a decision with the documents it was made by."""
-    document = parse_document(config.features)
-    rules = compile_rules(config.policy, document)
+def explain(decision: Mapping[str, Any], config: RunConfig, paid: Paid, policy: Mapping[str, Any] | None = None) -> Explanation:
+    """Join a decision with the documents it was made by. `policy`: the rules in force then, if they are not those of the run's config."""
+    document, policy = parse_document(config.features), config.policy if policy is None else policy
+    rules = compile_rules(policy, document)
     longs = dict(zip(document.long_names, decision["features"]["longs"], strict=True))
     doubles = dict(zip(document.double_names, decision["features"]["doubles"], strict=True))
     features = {feature.name: (longs | doubles)[feature.name] for feature in document.features}
@@ -65,13 +65,13 @@ def explain(decision: Mapping[str, Any], config: RunConfig, paid: Paid) -> Expla
     values, mixes = {**features, AMOUNT: paid.amount_minor}, document.mixes_currencies
 
     def words(code: str) -> tuple[str, ...]:
-        return tuple(rule_words(config.policy["rules"][rules.codes.index(code)]["when"], meant, values, paid.money, mixed=mixes))
+        return tuple(rule_words(policy["rules"][rules.codes.index(code)]["when"], meant, values, paid.money, mixed=mixes))
 
     fired = tuple(_fired(code, rules, values, words) for code in decision["reasons"])
     amounts = frozenset(name for name in features if is_amount(name, meant))
     mixed = frozenset(name for name in amounts if money_of(name, meant, paid.money, mixed=mixes) is mixed_minor)
     same_policy = decision["policy"]["content_digest"] == rules.policy.digest
-    return Explanation(fired, features, config.policy["thresholds"], same_policy, amounts, mixed)
+    return Explanation(fired, features, policy["thresholds"], same_policy, amounts, mixed)
 
 
 def _fired(code: str, rules: RulePlan, values: Mapping[str, int | float | None], words: Callable[[str], tuple[str, ...]]) -> Fired:
@@ -113,7 +113,7 @@ def show(found: Found, why: Explanation, paid: Paid, console: Console) -> None:
         Text.assemble((str(decision["outcome"]), "bold"), f", score {decision['score']}", (f"   ({levels})", "dim")), soft_wrap=True
     )
     if not why.same_policy:
-        console.print("the run's policy is not the one this decision was made by; rule texts may differ", style="bold red")
+        console.print("the run's store does not have the rules this decision was made by; rule texts may differ", style="bold red")
     console.print()
     if not why.fired:
         console.print("no rule fired", style="dim")

@@ -22,6 +22,8 @@ from assay.app.report.recheck import Held, recheck
 from assay.app.report.share import Share, share
 from assay.app.report.verdicts import Shown, came_in, checked_again, nothing_decided
 from assay.app.run.directory import Run
+from assay.app.run.policy_revisions import kept
+from assay.contracts import instants
 from assay.contracts.outcomes import OUTCOMES
 
 BINS = 60
@@ -276,7 +278,10 @@ def _identity(run: Run, evidence: RunEvidence | None) -> dict[str, str]:
         "policy": f"{run.config.policy.get('policy_id')} r{run.config.policy.get('revision')}",
         "run_config_digest": run.config.digest.hex(),
     }
-    return {**pins, **policy, **(evidence.digests if evidence else {})}
+    changed = "; ".join(f"{one.policy_id} r{one.revision}, {instants.text(one.activated_us)} by {one.actor}" for one in kept(run.store))
+    # rules are weighed by the points that the run began with
+    revisions = {"policy changed to (figures of rules are by the first policy)": changed} if changed else {}
+    return {**pins, **policy, **revisions, **(evidence.digests if evidence else {})}
 
 
 def _date(day: int) -> str:

@@ -1,6 +1,6 @@
 """What the Scenario Runner publishes, as records with stable ids.
 
-READY, the names of features, the first posture, and the marks that nothing follows.
+READY, the names of features, the first posture, policy revisions, and the marks that nothing follows.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Any
 
 from assay.agents.components import SCENARIO_RUNNER
 from assay.app.bus.publisher import OutboundRecord
+from assay.app.run.policy_revisions import PolicyRevision
 from assay.codecs.single_object import pack
-from assay.contracts.ids import ready_message_id
+from assay.contracts.ids import policy_revision_id, ready_message_id
 from assay.contracts.pins import Pins
 from assay.contracts.posture import MASKS, Mode
 from assay.contracts.topics import topic
@@ -50,6 +51,25 @@ def normal_posture(pins: Pins, ts_us: int) -> dict[str, Any]:
         "policy_rev": POSTURE_POLICY_REV,
         **MASKS[Mode.NORMAL].as_json(),
         "reason": "the run starts with every capability",
+    }
+
+
+def policy_revision(pins: Pins, made: PolicyRevision) -> dict[str, Any]:
+    """The record that brings a revision. The same revision has the same id however often it is said."""
+    return {
+        "event_id": policy_revision_id(pins.platform_run_id, pins.scenario_run_id, made.policy_seq, made.content_digest),
+        "event_type": "policy_revision",
+        "ts_utc": made.ts_us,
+        "pins": pins.as_avro(),
+        "policy_seq": made.policy_seq,
+        "policy_id": made.policy_id,
+        "revision": made.revision,
+        "content_digest": bytes.fromhex(made.content_digest),
+        "follows": bytes.fromhex(made.follows),
+        "document": made.document,
+        "activated_at_utc": made.activated_us,
+        "actor": made.actor,
+        "reason": made.reason,
     }
 
 
