@@ -35,7 +35,7 @@ def up(tmp_path: Path, kafka: Server, dsn: str) -> Iterator[Up]:
         made.end(signal.SIGKILL)
 
 
-def policy_folder(folder: Path, revision: str, **features: object) -> Path:
+def policy_folder(folder: Path, revision: str, /, **features: object) -> Path:
     made = folder / revision
     made.mkdir()
     (made / "features.yaml").write_text(yaml.safe_dump({**document("handbook", "features"), **features}))
