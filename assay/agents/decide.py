@@ -40,21 +40,16 @@ class DecideStep(Step):
         self._recent = RecentDecisions(plans.features)
 
     def handle(self, batch: Batch) -> Result:
-        found = spans(batch.columns)
-        if self._under.keys() != {span.policy_seq for span in found}:
-            self._under = self._made_for({span.policy_seq for span in found})
-        parts = [made for span in found if (made := self._decided(batch, span))]
+        revisions = self._revisions()
+        if self._under.keys() != revisions.keys():  # what was made for the last batch is kept
+            self._under = {seq: self._under.get(seq) or _under(one.policy, self._plans) for seq, one in revisions.items()}
+        parts = [made for span in spans(batch.columns, revisions) if (made := self._decided(batch, span))]
         if not parts:
             return Result()
         event, value, outcome, reason = _strings(concat(parts))
         self._recent.add(value)
         counted = {"outcome": outcome, "reason": reason}
         return Result(emissions=(Emission(RTDL, partitions_of(event, self._partitions), event, value, counted),))
-
-    def _made_for(self, seqs: set[int]) -> dict[int, _Under]:
-        """What decides under these revisions; what was made for the last batch is kept."""
-        revisions, plans = self._revisions(), self._plans
-        return {seq: self._under.get(seq) or _under(revisions[seq].policy, plans) for seq in sorted(seqs)}
 
     def _decided(self, batch: Batch, span: Span) -> Columns | None:
         """The decisions about the rows of a span, in columns of equal names; None for none."""

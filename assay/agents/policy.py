@@ -37,13 +37,13 @@ class PolicyStep(Step):
         self._run, self._features = plans.pins.platform_run_id, plans.features
         self._chain = Chain.of(plans)
         self._begun_with = self._chain
-        self._of_batch: Mapping[int, Revision] = {0: self._chain.in_force}
+        self._of_batch: Mapping[int, Revision] = MappingProxyType({0: self._chain.in_force})
 
     def handle(self, batch: Batch) -> Result:
         kinds, first = np.asarray(batch.columns["kind"]), self._chain.in_force
         if POLICY_REVISION not in kinds.tobytes():
             if len(self._of_batch) > 1:
-                self._of_batch = {first.policy_seq: first}
+                self._of_batch = MappingProxyType({first.policy_seq: first})
             return Result({"policy.seq": _numbers((first.policy_seq,), (batch.rows,))})
         document = batch.columns["document"]
         assert isinstance(document, Strings)
@@ -57,7 +57,7 @@ class PolicyStep(Step):
             if self._chain.in_force is not found[-1]:
                 found.append(self._chain.in_force)
                 starts.append(row)
-        self._of_batch = {revision.policy_seq: revision for revision in found}
+        self._of_batch = MappingProxyType({revision.policy_seq: revision for revision in found})
         counts = tuple(end - start for start, end in pairwise([*starts, batch.rows]))
         return Result({"policy.seq": _numbers(tuple(self._of_batch), counts)}, refused=refused)
 
@@ -66,7 +66,7 @@ class PolicyStep(Step):
 
     def view(self, table: str) -> Any:
         """The revisions of the batch that is handled now, by `policy_seq`."""
-        return {"policy": MappingProxyType(self._of_batch)}[table]
+        return {"policy": self._of_batch}[table]
 
     def state(self) -> TableState:
         now, digests = self._chain.in_force, self._chain.digests
@@ -81,7 +81,7 @@ class PolicyStep(Step):
             chain = chain.with_document(seq, state.header["document"], self._features)
         if chain.in_force.policy.digest != digests[-1]:
             raise state_refused("holds a policy document of another digest")
-        self._chain, self._of_batch = chain, {seq: chain.in_force}
+        self._chain, self._of_batch = chain, MappingProxyType({seq: chain.in_force})
 
 
 class _InForce(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -18,14 +19,11 @@ class Span(NamedTuple):
     stop: int
 
 
-def spans(columns: Columns) -> list[Span]:
-    """The spans of a batch, in order; one for nearly all batches, none for a batch without rows."""
+def spans(columns: Columns, revisions: Collection[int]) -> list[Span]:
+    """The spans of a batch, in order. `revisions` are the numbers of its revisions: one for nearly all batches."""
     seqs = np.asarray(columns["policy.seq"])
     n = len(seqs)
-    if not n:
-        return []
-    first = int(seqs[0])
-    if int(seqs[-1]) == first:
-        return [Span(first, 0, n)]
+    if len(revisions) == 1:
+        return [Span(policy_seq, 0, n) for policy_seq in revisions]
     edges = [0, *(np.flatnonzero(np.diff(seqs)) + 1).tolist(), n]
     return [Span(int(seqs[start]), start, stop) for start, stop in pairwise(edges)]

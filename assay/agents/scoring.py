@@ -27,7 +27,6 @@ class ScoringStep(Step):
 
     def __init__(self, plans: Plans, views: Views) -> None:
         self._revisions = views["policy"]
-        self._of_run = plans.scorer
         undeclared = sorted(set(plans.scorer.reads) - set(READS))
         if undeclared:
             raise Stop(
@@ -38,12 +37,12 @@ class ScoringStep(Step):
             )
 
     def handle(self, batch: Batch) -> Result:
-        apply, revisions, n = to_decide(batch.columns, batch.live), self._revisions(), batch.rows
-        parts = [
-            _scored(revisions[seq].scorer, batch.columns if stop - start == n else cut(batch.columns, start, stop), apply[start:stop])
-            for seq, start, stop in spans(batch.columns)
-        ]
-        return Result(concat(parts)) if parts else Result(_scored(self._of_run, batch.columns, apply))
+        apply, revisions = to_decide(batch.columns, batch.live), self._revisions()
+        first, *more = spans(batch.columns, revisions)
+        if not more:
+            return Result(_scored(revisions[first.policy_seq].scorer, batch.columns, apply))
+        parts = [(revisions[seq].scorer, cut(batch.columns, start, stop), apply[start:stop]) for seq, start, stop in (first, *more)]
+        return Result(concat([_scored(*part) for part in parts]))
 
 
 def _scored(scorer: Scorer, columns: Columns, apply: NDArray[np.bool_]) -> Columns:

@@ -76,7 +76,8 @@ def test_rules_change_while_payments_are_posted_and_everything_is_proven(up: Up,
     up.start()
     assert in_force(up, number) == "strict"
     letters = [unpack(one.value or b"")[1] for one in read_records(run.bootstrap, QUARANTINE, run.namespace)]
-    assert [letter["reason"] for letter in letters] == ["POLICY_REVISION_REFUSED"]
+    found = {(letter["topic"], letter["offset"], letter["reason"]) for letter in letters}
+    assert found == {(CONTROL, 3, "POLICY_REVISION_REFUSED")}, "READY, the revision, the same again, and one that follows nothing"
     shown = assay("decision", "show", f"pay-{number[0]}", "--run", up.directory)
     assert (shown.code, f"STEP_UP from {STRICT['thresholds']['STEP_UP']}" in shown.out) == (0, True), shown.text
     first = assay("decision", "show", "pay-1", "--run", up.directory)

@@ -18,7 +18,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.dedupe import DUPLICATE, MISMATCH, NEW, SeenIds
 from assay.tables.payment_keys import payment_keys
-from assay.tables.row_kinds import LABEL, PAYMENT, POSTURE
+from assay.tables.row_kinds import LABEL, PAYMENT, POLICY_REVISION, POSTURE
 
 ROWS = st.lists(
     st.builds(
@@ -108,8 +108,9 @@ def test_short_ids_of_different_kinds_are_never_taken_for_one_another() -> None:
 
 def test_control_rows_and_rows_without_an_id_are_remembered_nowhere() -> None:
     seen = SeenIds(1000, 10)
-    columns = lane_columns([pay("x", 0), LaneRow(POSTURE, "y", 0)], []) | {"event_id": Strings.of([None, "y"])}
-    assert seen.fold(columns).verdicts.tolist() == [NEW, NEW]
+    rows = [pay("x", 0), LaneRow(POSTURE, "y", 0), LaneRow(POLICY_REVISION, "z", 10**15), LaneRow(POLICY_REVISION, "z", 0)]
+    columns = lane_columns(rows, []) | {"event_id": Strings.of([None, "y", "z", "z"])}
+    assert seen.fold(columns).verdicts.tolist() == [NEW] * 4
     assert seen.count == 0
 
 
