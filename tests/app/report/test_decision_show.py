@@ -15,11 +15,13 @@ from shown_runs import decided_by, run_at
 from assay.app.cli.decision import main
 from assay.app.report.decision_search import find
 from assay.app.report.decision_view import facts
+from assay.app.report.summary import summarize
 from assay.app.run.directory import Run
+from assay.app.run.policy_revisions import PolicyRevision, keep
 from assay.app.stores.segment_journal import HEAD, segment_key
 from assay.codecs.audit_segment import GENESIS
 from assay.codecs.single_object import pack
-from assay.contracts.canonical import canonical
+from assay.contracts.canonical import canonical, document_bytes, document_digest
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
@@ -103,6 +105,26 @@ def test_a_mean_over_several_currencies_is_shown_as_an_amount_of_none(run: Run, 
     assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
     shown = next(line for line in capsys.readouterr().out.splitlines() if line.lstrip().startswith("mean_1d"))
     assert "minor units of all currencies" in shown
+
+
+def test_a_decision_is_explained_by_the_rules_that_were_in_force(
+    run: Run, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run began with other rules; its store keeps those that followed."""
+    monkeypatch.setenv("COLUMNS", "160")
+    begun = {**POLICY, "revision": "0", "rules": POLICY["rules"][1:], "thresholds": {"STEP_UP": 4}}
+    run.model_copy(update={"config": run.config.model_copy(update={"policy": begun})}).save()
+    assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
+    assert "does not have the rules this decision was made by" in capsys.readouterr().out
+    digests = [document_digest(one).hex() for one in (POLICY, begun)]
+    keep(run.store, PolicyRevision(1, "p", "1", *digests, document_bytes(POLICY).decode(), 0, 5, "ann", "attack"))
+    assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
+    told = capsys.readouterr().out
+    assert "MANY  +30 points\n  payments of this customer within 1d: 4 (at least 3)\n" in told
+    assert "(STEP_UP from 30)" in told
+    assert "does not have the rules" not in told
+    changed = [value for name, value in summarize(Run.load(run.directory)).identity.items() if name.startswith("policy changed to")]
+    assert changed == ["p r1, 1970-01-01T00:00:00.000005Z by ann"]
 
 
 def test_show_prints_json(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

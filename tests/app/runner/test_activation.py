@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 import sample_decisions
+import typer
+import yaml
 from decision_rows import DOCUMENT
 from policy_revisions import changed
 from scenario_runs import request_for, runner_over, sealed
@@ -18,9 +20,10 @@ from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
 from assay.agents.policy_revision import Chain
+from assay.app.cli.policy import main
 from assay.app.lane.assembly import partition_counts, plans_of
 from assay.app.oracle.sealed_world import SealedWorld, find_world
-from assay.app.run.directory import RunConfig
+from assay.app.run.directory import Run, RunConfig
 from assay.app.run.policy_revisions import PolicyRevision, keep, kept, rules_of
 from assay.app.runner.activation import LEASE_US, Activation, Asked, activate
 from assay.app.runner.policy_changes import changes_of
@@ -268,3 +271,23 @@ def test_rules_are_found_by_the_digest_in_a_decision(scene: Scene) -> None:
     assert rules_of(store, scene.config, document_digest(STRICT)) == STRICT
     assert rules_of(store, scene.config, document_digest(DOCUMENT)) == DOCUMENT
     assert rules_of(store, scene.config, bytes(32)) == DOCUMENT, "of a store that does not have them"
+
+
+def test_the_command_says_what_would_change_without_a_bus(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    scene = Scene(tmp_path)
+    Run(directory=tmp_path, config=scene.config, bootstrap="127.0.0.1:1", dsn=f"sqlite:///{tmp_path}/authority.db").save()
+    policy = tmp_path / "strict"
+    policy.mkdir()
+    (policy / "features.yaml").write_text(yaml.safe_dump(FEATURES))
+    (policy / "rules.yaml").write_text(yaml.safe_dump({**STRICT, "revision": "8\x1b[31m"}))
+    call = ["activate", str(policy), "--run", str(tmp_path), "--reason", "attack", "--dry-run"]
+    assert main(call) == 0
+    told = capsys.readouterr().out
+    first, *lines = told.splitlines()
+    assert first == "sample_rules revision 8\\u001b[31m, number 1 of the run: would be published"
+    assert lines[:2] == ["  follows sample_rules revision 7", "  threshold STEP_UP 30 -> 5"]
+    assert main([*call, "--json", "--from", instants.text(scene.world.manifest.min_ts_us)]) == 0
+    assert json.loads(capsys.readouterr().out)["before"]["content_digest"] == document_digest(DOCUMENT).hex()
+    for wrong in ("yesterday", "2030-01-01"):
+        with pytest.raises(typer.BadParameter, match="--from"):
+            main([*call, "--from", wrong])
