@@ -6,10 +6,11 @@ twice is decided once in effect.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from assay.agents.batch import Batch, Result, Rows, Step, Views
 from assay.agents.decided_rows import RowDecider
@@ -18,7 +19,7 @@ from assay.agents.decision_record import DecisionWriter
 from assay.agents.plans import Plans
 from assay.agents.policy_spans import Span, spans
 from assay.agents.step import Emission
-from assay.codecs.columns import Columns, Strings, concat
+from assay.codecs.columns import Strings, concat
 from assay.codecs.partitioner import partitions_of
 from assay.contracts.handles import RTDL
 from assay.tables.decisions import RecentDecisions
@@ -43,25 +44,27 @@ class DecideStep(Step):
         revisions = self._revisions()
         if self._under.keys() != revisions.keys():  # what was made for the last batch is kept
             self._under = {seq: self._under.get(seq) or _under(one.policy, self._plans) for seq, one in revisions.items()}
-        parts = [made for span in spans(batch.columns, revisions) if (made := self._decided(batch, span))]
-        if not parts:
+        if len(self._under) == 1:  # nearly all batches
+            [only] = self._under.values()
+            made = self._decided(only, batch, batch.live)
+        else:
+            parts = (self._decided(self._under[span.policy_seq], batch, _within(batch, span)) for span in spans(batch.columns))
+            made = _together([one for one in parts if one is not None])
+        if made is None:
             return Result()
-        event, value, outcome, reason = _strings(concat(parts))
-        self._recent.add(value)
-        counted = {"outcome": outcome, "reason": reason}
-        return Result(emissions=(Emission(RTDL, partitions_of(event, self._partitions), event, value, counted),))
+        self._recent.add(made.values)
+        counted = {"outcome": made.outcomes, "reason": made.reasons}
+        partitions = partitions_of(made.events, self._partitions)
+        return Result(emissions=(Emission(RTDL, partitions, made.events, made.values, counted),))
 
-    def _decided(self, batch: Batch, span: Span) -> Columns | None:
-        """The decisions about the rows of a span, in columns of equal names; None for none."""
-        under, live = self._under[span.policy_seq], batch.live
-        if span.stop - span.start < batch.rows:
-            live = np.zeros(batch.rows, np.bool_)
-            live[span.start : span.stop] = batch.live[span.start : span.stop]
+    def _decided(self, under: _Under, batch: Batch, live: NDArray[np.bool_]) -> _Made | None:
+        """The decisions about the live rows, None for none."""
         decided = under.decider.decide(batch.columns, live)
         if decided is None:
             return None
-        values, reason = under.writer.write(decided, batch.context), decided.reasons.children["item"]
-        return {"event": decided.columns["event_id"], "value": values, "outcome": decided.outcome, "reason": reason}
+        events = decided.columns["event_id"]
+        assert isinstance(events, Strings)
+        return _Made(events, under.writer.write(decided, batch.context), decided.outcome, decided.reasons.children["item"])
 
     def tables(self) -> Mapping[str, Rows]:
         return {"decisions": self._recent}
@@ -74,9 +77,29 @@ class _Under(NamedTuple):
     writer: DecisionWriter
 
 
+class _Made(NamedTuple):
+    """Decisions: their events, their values, and the outcomes and reasons in them."""
+
+    events: Strings
+    values: Strings
+    outcomes: Strings
+    reasons: Strings
+
+
 def _under(policy: DecisionPolicy, plans: Plans) -> _Under:
     return _Under(RowDecider(policy, plans.pins, plans.features.digest), DecisionWriter(plans, policy))
 
 
-def _strings(columns: Columns) -> list[Strings]:
-    return [column for column in columns.values() if isinstance(column, Strings)]
+def _within(batch: Batch, span: Span) -> NDArray[np.bool_]:
+    """The live rows of a batch that lie in a span."""
+    live: NDArray[np.bool_] = np.zeros(batch.rows, np.bool_)
+    live[span.start : span.stop] = batch.live[span.start : span.stop]
+    return live
+
+
+def _together(parts: Sequence[_Made]) -> _Made | None:
+    """The decisions of all parts, one after another; None for no part."""
+    if not parts:
+        return None
+    columns = concat([dict(zip(_Made._fields, part, strict=True)) for part in parts])
+    return _Made(*(column for column in columns.values() if isinstance(column, Strings)))

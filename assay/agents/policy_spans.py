@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -19,11 +18,9 @@ class Span(NamedTuple):
     stop: int
 
 
-def spans(columns: Columns, revisions: Collection[int]) -> list[Span]:
-    """The spans of a batch, in order. `revisions` are the numbers of its revisions: one for nearly all batches."""
+def spans(columns: Columns) -> list[Span]:
+    """The spans of a batch of one row at least, in order."""
     seqs = np.asarray(columns["policy.seq"])
     n = len(seqs)
-    if len(revisions) == 1:
-        return [Span(policy_seq, 0, n) for policy_seq in revisions]
     edges = [0, *(np.flatnonzero(np.diff(seqs)) + 1).tolist(), n]
     return [Span(int(seqs[start]), start, stop) for start, stop in pairwise(edges)]

@@ -38,10 +38,10 @@ class ScoringStep(Step):
 
     def handle(self, batch: Batch) -> Result:
         apply, revisions = to_decide(batch.columns, batch.live), self._revisions()
-        first, *more = spans(batch.columns, revisions)
-        if not more:
-            return Result(_scored(revisions[first.policy_seq].scorer, batch.columns, apply))
-        parts = [(revisions[seq].scorer, cut(batch.columns, start, stop), apply[start:stop]) for seq, start, stop in (first, *more)]
+        if len(revisions) == 1:  # nearly all batches
+            [only] = revisions.values()
+            return Result(_scored(only.scorer, batch.columns, apply))
+        parts = ((revisions[seq].scorer, cut(batch.columns, start, stop), apply[start:stop]) for seq, start, stop in spans(batch.columns))
         return Result(concat([_scored(*part) for part in parts]))
 
 
