@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from decision_rows import DOCUMENT, PINS, RULES, batch, decided, handled, plans, posture, steps
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_revisions import changed, revision, row
@@ -142,7 +143,7 @@ ROWS = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(
     st.lists(ROWS, min_size=1, max_size=12), st.lists(st.integers(0, 12), min_size=2, max_size=2), st.lists(st.integers(0, 14), max_size=3)
 )

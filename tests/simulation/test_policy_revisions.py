@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import seeds
 from policy_revisions import changed, revision
 from records import CONTROL, INPUTS, OTHER_PINS, TRAFFIC
 from simulated_worlds import Event, Finished, World, assert_promises, config, decisions, inputs, read, run, small_world
@@ -72,10 +73,7 @@ def faults(random: Random) -> list[Planted]:
     ]
 
 
-SEEDS = [pytest.param(seed, marks=[pytest.mark.long] if seed > 2 else []) for seed in range(60)]
-
-
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(60, usual=2))
 def test_decisions_before_and_after_a_change_are_those_of_two_undisturbed_runs(seed: int) -> None:
     """By event time: the change has its own place, with every partition count and after any fault."""
     random = Random(seed)
