@@ -68,7 +68,8 @@ def test_rules_change_while_payments_are_posted_and_everything_is_proven(up: Up,
     assert (again.code, "in force already, nothing was sent" in again.out) == (0, True), again.text
 
     run = Run.load(up.directory)
-    [record] = (value for one in read_records(run.bootstrap, CONTROL, run.namespace) for value in [one.value] if is_revision(value))
+    values = [one.value or b"" for one in read_records(run.bootstrap, CONTROL, run.namespace)]
+    [record] = [value for value in values if unpack(value)[0] == "policy_revision"]
     damaged = {**unpack(record)[1], "policy_seq": 7}
     lot = [OutboundRecord(b"k", record, 0), OutboundRecord(b"k", pack("policy_revision", damaged), 0)]
     KafkaPublisher(run.bootstrap, run.namespace).publish(CONTROL, lot)
@@ -90,7 +91,3 @@ def test_rules_change_while_payments_are_posted_and_everything_is_proven(up: Up,
     for command in (("audit", "verify"), ("replay", "--verify"), ("journal", "verify")):
         ended = assay(*command, "--run", up.directory)
         assert ended.code == 0, ended.text
-
-
-def is_revision(value: bytes | None) -> bool:
-    return unpack(value or b"")[0] == "policy_revision"

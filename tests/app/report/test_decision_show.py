@@ -116,8 +116,8 @@ def test_a_decision_is_explained_by_the_rules_that_were_in_force(
     run.model_copy(update={"config": run.config.model_copy(update={"policy": begun})}).save()
     assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
     assert "does not have the rules this decision was made by" in capsys.readouterr().out
-    digests = [document_digest(one).hex() for one in (POLICY, begun)]
-    keep(run.store, PolicyRevision(1, "p", "1", *digests, document_bytes(POLICY).decode(), 0, 5, "ann", "attack"))
+    now, before = (document_digest(one).hex() for one in (POLICY, begun))
+    keep(run.store, PolicyRevision(1, "p", "1", now, before, document_bytes(POLICY).decode(), 0, 5, "ann", "attack"))
     assert main(["show", "pay-1", "--run", str(run.directory)]) == 0
     told = capsys.readouterr().out
     assert "MANY  +30 points\n  payments of this customer within 1d: 4 (at least 3)\n" in told
