@@ -154,14 +154,14 @@ def test_ready_that_could_not_be_published_is_published_by_the_next_run(tmp_path
     assert len(bus.published) == 5
 
 
-def test_a_damaged_world_is_set_aside_and_nothing_is_published(tmp_path: Path) -> None:
+def test_a_damaged_world_is_set_aside_and_only_that_is_said(tmp_path: Path) -> None:
     world, bus = small_world(tmp_path), KeptRecords()
     config = config_of(world.manifest)
     part = world.manifest.stream_view[0]
     world.store.replace(f"{world.root}/{part.key}", b"something else")
     answer = run_scenario(config, world.store, bus, NOW_US)
     assert (answer.state, answer.reason_code, "DIGEST_MISMATCH" in answer.why) == ("QUARANTINED", "EVIDENCE_CONFLICT", True)
-    assert bus.published == []
+    assert [name for _, name, _ in bus.read()] == ["run_terminal_signal"]
     record = Record(world.store, config.scenario_run_id).read_on()
     assert (record.standing.state, record.standing.reason) == (RunState.QUARANTINED, "EVIDENCE_CONFLICT")
 
@@ -193,7 +193,7 @@ def test_a_run_whose_labels_are_still_to_come_is_refused(tmp_path: Path) -> None
     answer = run_scenario(config, world.store, bus, told_us - 1)
     assert answer.reason_code == "TIME_IN_FUTURE"
     assert "2018-04-02T00:00:00.500000Z, and 7d after it" in answer.why
-    assert bus.published == []
+    assert [name for _, name, _ in bus.read()] == ["run_terminal_signal"]
     other = config_of(world.manifest, scenario_run_id="7" * 32)
     run_scenario(other, world.store, bus, told_us)
 
@@ -205,4 +205,4 @@ def test_a_label_delay_that_no_label_can_keep_is_refused_before_ready(tmp_path: 
     world, bus = small_world(tmp_path), KeptRecords()
     answer = run_scenario(config_of(world.manifest, label_delay_us=delay_us), world.store, bus, NOW_US)
     assert (answer.state, answer.reason_code) == ("FAILED", reason)
-    assert bus.published == []
+    assert [name for _, name, _ in bus.read()] == ["run_terminal_signal"]
