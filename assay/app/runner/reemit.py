@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from assay.app.runner.announcement import ready_document, ready_of
+from assay.app.runner.answers import ReemitAnswer
 from assay.app.runner.derived import terminal_signal
 from assay.app.runner.documents import FACTS_VIEW, TERMINAL_SIGNAL, read_kept, refuse_malformed, write_once
 from assay.app.runner.facts import facts_ref
@@ -29,19 +30,6 @@ class What(StrEnum):
     READY_ONLY = "READY_ONLY"
     TERMINAL_ONLY = "TERMINAL_ONLY"
     BOTH = "BOTH"
-
-
-class ReemitAnswer(NamedTuple):
-    """What was said again: message ids, none for a dry run, which says only what it would do."""
-
-    run_id: str
-    state: str
-    published: tuple[str, ...]
-    message: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The answer as JSON."""
-        return {**self._asdict(), "published": list(self.published)}
 
 
 @dataclass(frozen=True)

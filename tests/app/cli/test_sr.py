@@ -155,8 +155,7 @@ def test_a_run_that_was_set_aside_is_listed_and_shown_with_its_contradiction(sce
     assert called(capsys, "quarantine", "list", "--run", folder)[1] == "no run was set aside\n"
     assert refused("quarantine", "show", "--run", folder).reason is Reason.RUN_MISSING
     scene.damage()
-    refused("submit", "--run", folder)
-    capsys.readouterr()
+    scene.ended(scene.run)
     (listed,) = called(capsys, "quarantine", "list", "--run", folder)[1].splitlines()
     assert listed.split()[:2] == [scene.config.scenario_run_id, "EVIDENCE_CONFLICT"]
     (notice,) = json.loads(called(capsys, "quarantine", "list", "--run", folder, "--json")[1])
