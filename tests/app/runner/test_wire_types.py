@@ -12,7 +12,7 @@ from source_tree import ROOT
 from assay.app.runner.answers import RunAnswer
 from assay.app.runner.wire_model import CALLS, FILE, messages, proto
 from assay.app.runner.wire_types import document_of, message_of, message_types
-from assay.contracts.pins import SEED_MAX
+from assay.contracts.limits import SEED_MAX
 
 DOCUMENTS = {"sr_run_request": "RunRequest", "sr_reemit_request": "ReemitRequest", "sr_quarantine": "QuarantineNotice"}
 ACCEPTED = [(DOCUMENTS[one.document], one.value) for one in examples() if one.document in DOCUMENTS and one.reason is None]
