@@ -17,7 +17,7 @@ from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
 from assay.app.cli.plain_app import plain_app
-from assay.app.cli.sr_answers import refuse_unready
+from assay.app.cli.sr_answers import refuse_unready, say_held
 from assay.app.cli.sr_ops import publisher_of
 from assay.app.database.prepare import prepare
 from assay.app.demo import processes
@@ -78,8 +78,8 @@ def up(
         with stages.stage("start gate and worker", starts=True):
             open_topics(wired, settings)
             prepare(wired.dsn)
-            publisher = publisher_of(wired)
-            refuse_unready(submitted(runner_of(wired, publisher), read_request(request_of_run(wired.config))))
+            asked = read_request(request_of_run(wired.config))
+            refuse_unready(submitted(runner_of(wired, publisher_of(wired)), asked, lambda run_id: say_held(run_id, console)))
             reopen(wired)
             audited_before = audited(wired)
             gate, worker = stack.enter_context(processes.gate(wired)), stack.enter_context(processes.worker(wired))
