@@ -149,7 +149,7 @@ def test_who_waits_for_ready_hears_how_the_run_ended(scene: Scene) -> None:
     records = scene.topic()
     for reader in (WORLD_STREAMER, LABEL_DELIVERY):
         with pytest.raises(Stop, match="the run is QUARANTINED by EVIDENCE_CONFLICT") as told:
-            await_ready(reader, lambda first: records[first:], scene.config.pins, scene.config.digest, 3_600.0)
+            await_ready(reader, lambda first: records[first:], scene.config.pins, scene.config.digest, 5.0)
         assert told.value.reason is Reason.EVIDENCE_CONFLICT
 
 
