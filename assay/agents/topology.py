@@ -55,6 +55,8 @@ RTDL = LaneSpec(
             0,
             (
                 RecordSpec("run_ready", RUN_READY, _DOCUMENT),
+                # how a run ended without READY is for those who wait outside: nothing is decided by it
+                RecordSpec("run_terminal_signal", rows=False),
                 # control ends with READY, and a revision comes when somebody changes the policy
                 RecordSpec("policy_revision", POLICY_REVISION, _DOCUMENT, never_late=True),
             ),

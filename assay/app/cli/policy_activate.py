@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import typer
 
-from assay.app.bus.topic_reader import read_records
-from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.sr_ops import publisher_of
 from assay.app.policy.documents import Policy
 from assay.app.run.directory import Run
@@ -15,10 +11,8 @@ from assay.app.run.frozen import refuse_changed
 from assay.app.runner.activation import Activation, Asked, activate
 from assay.app.runner.of_run import runner_of
 from assay.app.screen import say
-from assay.app.streamer.ready import in_scope, ready_of
 from assay.contracts import instants
 from assay.contracts.errors import Quarantine
-from assay.contracts.handles import CONTROL
 from assay.contracts.visible import one_line
 
 
@@ -28,16 +22,7 @@ def activate_on(run: Run, policy: Policy, actor: str, reason: str, from_time: st
     if from_time and run.config.ordering != "event_time":
         raise typer.BadParameter("--from is for runs that are decided in event time; this run decides payments as they arrive")
     asked = Asked(policy.features, policy.rules, actor, reason, _instant(from_time))
-    return activate(runner_of(run, publisher_of(run), authority), asked, partial(ready_on_bus, run), dry_run=dry_run)
-
-
-def ready_on_bus(run: Run) -> int | None:
-    """Event time of the run's READY on the control topic; None where there is none. Raises Retry(BROKER_UNREACHABLE)."""
-    for record in read_records(run.bootstrap, CONTROL, run.namespace, properties_of(run, BusUser.READER)):
-        ready = ready_of(record.value, run.platform_run_id)
-        if ready is not None:
-            return int(in_scope(ready, run.config.pins, run.config.digest)["ts_utc"])
-    return None
+    return activate(runner_of(run, publisher_of(run), authority), asked, dry_run=dry_run)
 
 
 def _instant(text: str) -> int | None:

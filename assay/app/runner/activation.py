@@ -6,19 +6,23 @@ Each step can be repeated. Who is killed between two of them is followed by whoe
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from assay.agents.rule_plan import compile_rules
+from assay.app.bus.record_view import plain
+from assay.app.control_bus.kafka_bus import control_record
 from assay.app.run.directory import RunConfig
 from assay.app.run.policy_revisions import PolicyRevision, busy, keep, kept
 from assay.app.runner import signals
 from assay.app.runner.documents import FACTS_VIEW, read_kept
+from assay.app.runner.facts import facts_ref
 from assay.app.runner.policy_changes import changes_of, fields_that_differ
 from assay.app.runner.record import Record, record_ref
 from assay.app.runner.runner import Runner
 from assay.app.runner.states import RunState
+from assay.app.runner.voice import control_message
 from assay.contracts import instants
 from assay.contracts.canonical import document_bytes, document_digest
 from assay.contracts.errors import Quarantine, Stop
@@ -58,19 +62,15 @@ class Activation(NamedTuple):
         return {**self._asdict(), "changes": list(self.changes), "published": list(self.published)}
 
 
-#: event time of the run's READY in microseconds as the bus has it, None where it has none
-ReadyOnBus = Callable[[], int | None]
-
-
-def activate(runner: Runner, asked: Asked, ready_on_bus: ReadyOnBus, *, dry_run: bool = False) -> Activation:
+def activate(runner: Runner, asked: Asked, *, dry_run: bool = False) -> Activation:
     """Make these rules those of a run from now on. Nothing is sent if they are in force already.
 
-    Raises Stop(POLICY_CHANGED_MID_RUN) for other features, Stop(RULES_DOCUMENT_INVALID), Stop(RUN_NOT_READY),
+    Raises Stop(POLICY_CHANGED_MID_RUN) for other features, Stop(RULES_DOCUMENT_INVALID, RUN_NOT_READY, FACTS_VIEW_MISSING),
     Quarantine(POLICY_REVISION_REFUSED), Retry(POLICY_ACTIVATION_BUSY), Stop(PRODUCE_FAILED, RUN_RECORD_DAMAGED).
     """
     _refuse_other_features(runner.config, asked.features)
     compile_rules(asked.rules, compile_plan(runner.config.features))
-    ready_us = _ready_us(runner, ready_on_bus)
+    ready_us = _ready_us(runner)
     if dry_run:
         return _Activating(runner, asked, ready_us).answer()
     run_id = runner.config.scenario_run_id
@@ -94,18 +94,18 @@ def _refuse_other_features(config: RunConfig, features: Mapping[str, Any]) -> No
         )
 
 
-def _ready_us(runner: Runner, ready_on_bus: ReadyOnBus) -> int:
-    """Event time of READY. A run of a world has it in its record; that of a live run is on the bus alone. Raises Stop(RUN_NOT_READY)."""
+def _ready_us(runner: Runner) -> int:
+    """Event time of READY. Raises Stop(RUN_NOT_READY, FACTS_VIEW_MISSING)."""
     run_id = runner.config.scenario_run_id
     state = Record(runner.store, run_id).read_on().standing.state
-    facts = read_kept(runner.store, FACTS_VIEW, run_id) if state is RunState.READY else None
-    if facts is not None:
-        return instants.parse(facts["min_ts_utc"])
-    ready_us = ready_on_bus() if state is None else None
-    if ready_us is None:
+    if state is not RunState.READY:
         what = f"the run is {state or 'not READY'}; the policy of a run changes once it is READY"
         raise Stop(Reason.RUN_NOT_READY, what, where=record_ref(run_id), remedy="Bring it to READY with `assay sr submit` or `assay up`.")
-    return ready_us
+    facts = read_kept(runner.store, FACTS_VIEW, run_id)
+    if facts is None:
+        remedy = "Restore it from a copy: READY means nothing without it."
+        raise Stop(Reason.FACTS_VIEW_MISSING, "the facts view of the run is missing", where=facts_ref(run_id), remedy=remedy)
+    return instants.parse(facts["min_ts_utc"])
 
 
 @dataclass
@@ -180,8 +180,8 @@ class _Activating:
         after = {"policy_id": one.policy_id, "revision": one.revision, "content_digest": one.content_digest}
         told = {"policy_seq": one.policy_seq, "old": before, "new": after, "actor": one.actor, "reason": one.reason}
         self.record.append("GOV_POLICY_REV", {**told, "message_id": record["event_id"]}, self.runner.clock())
-        packed = signals.bus_record(CONTROL, "policy_revision", record, topic(CONTROL).partition_count())
-        self.runner.publisher.publish(CONTROL, [packed])
+        message = control_message(plain(record), self.record.run_id, "POLICY_REVISION")
+        self.runner.publisher.publish(CONTROL, [control_record(message, self.runner.clock())])
         self.record.append("POLICY_REV_PUBLISHED", _mark(one, str(record["event_id"])), self.runner.clock())
         return str(record["event_id"])
 

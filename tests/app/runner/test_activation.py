@@ -26,6 +26,7 @@ from assay.app.oracle.sealed_world import SealedWorld, find_world
 from assay.app.run.directory import Run, RunConfig
 from assay.app.run.policy_revisions import PolicyRevision, keep, kept, rules_of
 from assay.app.runner.activation import LEASE_US, Activation, Asked, activate
+from assay.app.runner.documents import FACTS_VIEW
 from assay.app.runner.policy_changes import changes_of
 from assay.app.runner.record import Record
 from assay.app.runner.runner import Runner
@@ -41,12 +42,12 @@ HOUR_US = 3_600_000_000
 
 
 @cache
-def begun(*, ready: bool) -> tuple[Mapping[str, bytes], str]:
+def begun(ordering: str, *, ready: bool) -> tuple[Mapping[str, bytes], str]:
     """The files of a run of a small world, READY or not, and the fingerprint of the world."""
     with tempfile.TemporaryDirectory() as room:
         world = small_world(Path(room))
         if ready:
-            config = config_over(world, "event_time")
+            config = config_over(world, ordering)
             runner_over(config, sealed(world), KeptRecords(), NOW_US).submit(request_for(config))
         files = {path.relative_to(room).as_posix(): path.read_bytes() for path in Path(room).rglob("*") if path.is_file()}
         return files, world.manifest.manifest_fingerprint
@@ -57,25 +58,25 @@ def config_over(world: SealedWorld, ordering: str) -> RunConfig:
 
 
 class Scene:
-    """A run of a small world that may be READY, and a bus that keeps what is published. `live`: a run without a record."""
+    """A run of a small world that may be READY, and a bus that keeps what is published."""
 
-    def __init__(self, folder: Path, *, ready: bool = True, live: bool = False) -> None:
-        files, fingerprint = begun(ready=ready and not live)
+    def __init__(self, folder: Path, *, ready: bool = True, ordering: str = "event_time") -> None:
+        files, fingerprint = begun(ordering, ready=ready)
         for name, data in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(data)
         found = find_world(DirectoryStore(folder / "store"), fingerprint)
         assert found is not None
         self.world = found
-        self.config = config_over(found, "arrival" if live else "event_time")
-        self.bus, self.on_bus = KeptRecords(), NOW_US if live else None
+        self.config = config_over(found, ordering)
+        self.bus = KeptRecords()
 
     def at(self, seconds: int) -> Runner:
         return runner_over(self.config, sealed(self.world), self.bus, NOW_US + seconds * 1_000_000)
 
     def activate(self, rules: dict[str, Any], seconds: int = 1, *, dry_run: bool = False, **asked: Any) -> Activation:
         wanted = Asked(**{"features": FEATURES, "rules": rules, "actor": "ann", "reason": "attack", **asked})
-        return activate(self.at(seconds), wanted, lambda: self.on_bus, dry_run=dry_run)
+        return activate(self.at(seconds), wanted, dry_run=dry_run)
 
     @property
     def sent(self) -> list[dict[str, Any]]:
@@ -169,15 +170,11 @@ def activated(scene: Scene) -> PolicyRevision:
     return kept(other.world.store)[0]
 
 
-def test_a_live_run_is_changed_once_its_ready_is_on_the_bus(tmp_path: Path) -> None:
-    scene = Scene(tmp_path, live=True)
+def test_under_arrival_a_change_has_the_time_of_its_activation(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, ordering="arrival")
     scene.activate(STRICT, 5)
-    assert scene.sent[0]["ts_utc"] == NOW_US + 5_000_000
-    assert [event["event_kind"] for event in scene.notes] == ["GOV_POLICY_REV", "POLICY_REV_PUBLISHED"]
-    scene.on_bus = None
-    with pytest.raises(Stop) as refused:
-        scene.activate(LOOSE)
-    assert refused.value.reason is Reason.RUN_NOT_READY
+    scene.activate(LOOSE, 5)
+    assert [record["ts_utc"] for record in scene.sent] == [NOW_US + 5_000_000, NOW_US + 5_000_001]
 
 
 def test_a_change_may_count_from_an_event_time_on_that_is_not_before_the_one_it_follows(scene: Scene) -> None:
@@ -199,7 +196,6 @@ def failed(folder: Path) -> Activation:
     part = scene.world.manifest.stream_view[0]
     scene.world.store.replace(f"{scene.world.root}/{part.key}", b"something else")
     scene.at(0).submit(request_for(scene.config))
-    scene.on_bus = NOW_US
     return scene.activate(STRICT)
 
 
@@ -236,6 +232,12 @@ def number_taken(folder: Path) -> Activation:
     raise AssertionError("it was overwritten")
 
 
+def without_facts(folder: Path) -> Activation:
+    scene = Scene(folder)
+    sealed(scene.world).remove(FACTS_VIEW.key(scene.config.scenario_run_id))
+    return scene.activate(STRICT)
+
+
 def damaged(folder: Path) -> Activation:
     scene = Scene(folder)
     scene.activate(STRICT)
@@ -253,6 +255,7 @@ REFUSALS: list[tuple[Callable[[Path], Activation], Reason, str]] = [
     (too_large, Reason.POLICY_REVISION_REFUSED, "more than a record of FP_BUS_CONTROL_V1 holds"),
     (held, Reason.POLICY_ACTIVATION_BUSY, "another process changes the policy"),
     (number_taken, Reason.POLICY_ACTIVATION_BUSY, "another process changes the policy"),
+    (without_facts, Reason.FACTS_VIEW_MISSING, "the facts view of the run is missing"),
     (damaged, Reason.RUN_RECORD_DAMAGED, "cannot be read"),
 ]
 
