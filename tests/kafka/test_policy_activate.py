@@ -50,6 +50,17 @@ def in_force(up: Up, number: list[int]) -> str:
     return str(up.decided(f"pay-{number[0]}")["policy"]["revision"])
 
 
+def say_again(up: Up) -> Run:
+    """Publish the run's revision once more, and one that follows none."""
+    run = Run.load(up.directory)
+    values = [one.value or b"" for one in read_records(run.bootstrap, CONTROL, run.namespace)]
+    [record] = [value for value in values if unpack(value)[0] == "policy_revision"]
+    damaged = {**unpack(record)[1], "policy_seq": 7}
+    lot = [OutboundRecord(b"k", record, 0), OutboundRecord(b"k", pack("policy_revision", damaged), 0)]
+    KafkaPublisher(run.bootstrap, run.namespace).publish(CONTROL, lot)
+    return run
+
+
 def test_rules_change_while_payments_are_posted_and_everything_is_proven(up: Up, tmp_path: Path) -> None:
     up.start()
     number, at = [0], ("--run", up.directory, "--reason", "attack")
@@ -67,12 +78,7 @@ def test_rules_change_while_payments_are_posted_and_everything_is_proven(up: Up,
     again = assay("policy", "activate", strict, *at)
     assert (again.code, "in force already, nothing was sent" in again.out) == (0, True), again.text
 
-    run = Run.load(up.directory)
-    values = [one.value or b"" for one in read_records(run.bootstrap, CONTROL, run.namespace)]
-    [record] = [value for value in values if unpack(value)[0] == "policy_revision"]
-    damaged = {**unpack(record)[1], "policy_seq": 7}
-    lot = [OutboundRecord(b"k", record, 0), OutboundRecord(b"k", pack("policy_revision", damaged), 0)]
-    KafkaPublisher(run.bootstrap, run.namespace).publish(CONTROL, lot)
+    run = say_again(up)
     up.end(signal.SIGKILL)
     up.start()
     assert in_force(up, number) == "strict"
