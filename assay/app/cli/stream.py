@@ -79,6 +79,7 @@ def stream(
 
 def _sending(run: Run, facts: RunFacts, keepers: Keepers, plan: Plan) -> Sending:
     streams = outputs_of(run.config, facts, run.store, store_of, plan.lane)
+    keepers.begin(plan.lane.lanes)
 
     def sender(gate: Gate, stop: asyncio.Event, show: Callable[[int], None]) -> OutputsStreamer:
         return OutputsStreamer(streams, gate, keepers.of, plan, stop, show)

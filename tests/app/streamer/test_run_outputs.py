@@ -101,3 +101,27 @@ def test_each_sequence_lane_and_process_has_a_checkpoint_of_its_own(tmp_path: Pa
     with pytest.raises(Stop) as refused:
         Keepers(run, "8" * 64, load_settings()).of(EVENTS).load(99)
     assert refused.value.reason is Reason.CHECKPOINT_MISMATCH
+
+
+@pytest.mark.parametrize(("begun", "asked"), [(1, 2), (2, 1), (2, 3)])
+def test_a_run_that_was_begun_with_another_number_of_lanes_does_not_begin_anew(tmp_path: Path, begun: int, asked: int) -> None:
+    world = small_world(tmp_path)
+    run = Run(directory=tmp_path / "run", config=config_of(world.manifest), bootstrap="nowhere:1", dsn="")
+    streamed, delivered = (Keepers(run, "7" * 64, load_settings(), folder) for folder in ("wsp", "labels"))
+    for _ in range(begun):  # every lane says it, and each again after it was killed
+        streamed.begin(begun)
+    with pytest.raises(Stop) as refused:
+        streamed.begin(asked)
+    assert refused.value.reason is Reason.STREAM_LANE_INVALID
+    assert f"--lanes {asked}" in refused.value.what and f"--lanes {begun}" in refused.value.what
+    streamed.begin(begun)
+    delivered.begin(asked)
+
+
+@pytest.mark.parametrize("held", [b"", b"[]", b"{}", b'{"lanes":"2"}', b"[" * 5_000])
+def test_a_number_of_lanes_that_cannot_be_read_is_refused(tmp_path: Path, held: bytes) -> None:
+    run = Run(directory=tmp_path / "run", config=config_of(small_world(tmp_path).manifest), bootstrap="nowhere:1", dsn="")
+    run.store.replace(f"wsp/checkpoints/{run.config.scenario_run_id}/lanes.json", held)
+    with pytest.raises(Stop) as refused:
+        Keepers(run, "7" * 64, load_settings()).begin(2)
+    assert refused.value.reason is Reason.CHECKPOINT_MISMATCH
