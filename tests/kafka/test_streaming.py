@@ -110,7 +110,7 @@ class Processes:
 
     def position(self, folder: str = "wsp") -> int:
         """Rows acknowledged, as the checkpoint says."""
-        keys = list(self.run.store.keys(folder))
+        keys = list(self.run.store.keys(f"{folder}/checkpoints"))
         return int(json.loads(self.run.store.read(keys[0]))["position"]) if keys else 0
 
     def reached(self, position: int, folder: str = "wsp") -> None:

@@ -37,7 +37,7 @@ class Checkpoint:
 
     def __init__(self, store: ObjectStore, name: str, scope: str, folder: str = "wsp") -> None:
         self._store, self._scope = store, scope
-        self._key = _key(folder, name)
+        self._key = f"{folder}/checkpoints/{name}.json"
 
     def load(self, total: int) -> Cursor:
         """See `Keeper`."""
@@ -60,12 +60,12 @@ class Checkpoint:
         self._store.replace(self._key, canonical(document) + b"\n")
 
 
-def lanes_kept(store: ObjectStore, name: str, lanes: int, folder: str = "wsp") -> int:
+def lanes_kept(store: ObjectStore, run_id: str, lanes: int, folder: str = "wsp") -> int:
     """The number of lanes that the first process of a run wrote, which is this one where there is none.
 
     Raises Stop(CHECKPOINT_MISMATCH) for an object that holds no such number.
     """
-    key = _key(folder, name)
+    key = f"{folder}/lanes/{run_id}.json"
     try:
         store.create(key, canonical({"lanes": lanes}) + b"\n")
     except ObjectExists:
@@ -87,10 +87,6 @@ def of_another(where: str) -> Stop:
     """The refusal of a cursor of another run or world."""
     remedy = "A run keeps its world and configuration; start another run."
     return Stop(Reason.CHECKPOINT_MISMATCH, "the checkpoint belongs to another run or world", where=where, remedy=remedy)
-
-
-def _key(folder: str, name: str) -> str:
-    return f"{folder}/checkpoints/{name}.json"
 
 
 def _number(value: object) -> int:

@@ -37,7 +37,7 @@ class Keepers:
             scope = scope_of(self._run.config, self._pack_id, _NO_LANE)
             kept = sql_lanes_kept(self._cursors, f"{self._folder}/lanes", scope, lanes)
         else:
-            kept = lanes_kept(self._run.store, f"{self._run.config.scenario_run_id}/lanes", lanes, self._folder)
+            kept = lanes_kept(self._run.store, self._run.config.scenario_run_id, lanes, self._folder)
         refuse_other_count(lanes, kept)
 
     def close(self) -> None:
