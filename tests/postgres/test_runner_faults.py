@@ -17,6 +17,7 @@ from assay.app.authority.migrate import migrate
 from assay.app.authority.port import Authority
 from assay.app.authority.store import open_authority
 from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.runner.plan import RunnerPolicy
 from assay.app.runner.record import Record
 from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
@@ -156,3 +157,43 @@ def test_on_one_machine_a_clock_that_jumps_under_a_holder_ends_in_one_ready(
     refuse_two_effects(world.store, config, bus)
     fences = [event["fence"] for event in Record(store, config.scenario_run_id).read_on().events]
     assert set(fences) == ({1, 2} if lost else {1})
+
+
+class Jumping:
+    """A clock that is set at the first pause, beside one that nobody sets; the world comes after ten seconds."""
+
+    def __init__(self, off_us: int, comes: Callable[[], object]) -> None:
+        self._off_us, self._comes = off_us, comes
+        self._now_us, self.waited_us = NOW_US, 0
+
+    def clock(self) -> int:
+        return self._now_us
+
+    def steady(self) -> int:
+        return self.waited_us
+
+    def pause(self, seconds: float) -> None:
+        passed_us = int(seconds * 1_000_000)
+        self._now_us += passed_us + (self._off_us if not self.waited_us else 0)
+        self.waited_us += passed_us
+        if self.waited_us == 10_000_000:
+            self._comes()
+
+
+@pytest.mark.parametrize("off_us", [-HOUR_US, HOUR_US])
+def test_a_clock_that_is_set_while_evidence_is_waited_for_makes_the_wait_neither_longer_nor_shorter(
+    dsn: str, tmp_path: Path, world: SealedWorld, off_us: int
+) -> None:
+    migrate(dsn)
+    bus, config, store = KeptRecords(), config_of(world.manifest), DirectoryStore(tmp_path / "later")
+
+    def come() -> None:
+        for key in sealed(world).keys("oracle"):
+            store.create(key, world.store.read(key))
+
+    time = Jumping(off_us, come)
+    values: dict[str, Any] = {"clock": time.clock, "steady": time.steady, "pause": time.pause, "policy": RunnerPolicy(evidence_wait_s=60)}
+    runner = runner_over(config, store, bus, NOW_US, authority=open_authority(dsn), **values)
+    answer = runner.submit(request_for(config, output_ids=[world.manifest.output_id]))
+    assert (answer.state, time.waited_us) == ("READY", 10_000_000)
+    refuse_two_effects(store, config, bus)

@@ -115,6 +115,7 @@ def runner_of(run: Run, publisher: Publisher, authority: str = "", checked: Call
         evidence=Worlds(ImportedWorld(run.store, run.config, now_us, checked)),
         publisher=publisher,
         clock=now_us,
+        steady=lambda: time.monotonic_ns() // 1_000,
         pause=time.sleep,
         owner_id=f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}",
         engine=ProcessEngine(generate_command, store_of),

@@ -25,7 +25,6 @@ from assay.app.streamer.rate_plan import RateStep
 from assay.app.streamer.view_port import ViewPort
 from assay.app.streamer.views import view_of
 from assay.app.streamer.world_streamer import Streamed, StreamOptions
-from assay.contracts import instants
 from assay.contracts.engine_events import ENGINE_EVENTS
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
