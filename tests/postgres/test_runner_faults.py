@@ -1,10 +1,14 @@
-"""Faults while a run is brought to READY: the database is started again or away, and clocks are an hour off. One run, one READY."""
+"""Faults while a run is brought to READY: the database is started again or away, and clocks are an hour off. One run, one READY.
+
+A streamer's positions in the same database outlive its crash.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,11 +20,14 @@ from small_worlds import NOW_US, small_world
 from assay.app.authority.migrate import migrate
 from assay.app.authority.port import Authority
 from assay.app.authority.store import open_authority
+from assay.app.database.prepare import prepare
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.runner.plan import RunnerPolicy
 from assay.app.runner.record import Record
 from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
+from assay.app.streamer.checkpoint import Cursor
+from assay.app.streamer.sql_checkpoint import Cursors, SqlCheckpoint
 from assay.app.substrate import Server
 from assay.app.substrate.postgres import start_postgres
 from assay.contracts.errors import Retry, Stop
@@ -115,6 +122,21 @@ def test_a_runner_whose_clock_is_an_hour_off_neither_takes_a_run_that_is_held_no
     assert (first.state, other.held, other.message_id) == ("READY", True, "")
     assert submitted(config, sealed(world), bus, authority, NOW_US + off_us) == first
     refuse_two_effects(world.store, config, bus)
+
+
+@pytest.mark.tier1
+def test_a_streamer_that_keeps_its_position_while_the_database_is_started_again_waits_for_it(own_postgres: Server) -> None:
+    prepare(own_postgres.address)
+    cursors = Cursors(own_postgres.address, patience_s=60)
+    one = SqlCheckpoint(cursors, "wsp/events", "scope")
+    one.save(Cursor(3))
+    own_postgres.kill()
+    back = Thread(target=own_postgres.restart)
+    back.start()
+    one.save(Cursor(5))
+    back.join()
+    assert one.load(9) == Cursor(5)
+    cursors.close()
 
 
 class EndedError(BaseException):
