@@ -40,16 +40,18 @@ def make_bank(store: DirectoryStore, modes: Sequence[TrafficMode], seed: int = S
 
 
 def ready_run(
-    folder: Path, bank: DirectoryStore, kafka: Server, dsn: str, namespace: str, mode: TrafficMode, platform_run_id: str = NAMED
+    folder: Path, bank: DirectoryStore, kafka: Server, dsn: str, namespace: str, mode: TrafficMode, named: str = NAMED, bucket: str = ""
 ) -> Run:
-    """A run that the Scenario Runner brought to READY."""
-    config = bank_config(platform_run_id, open_pack(bank), load_policy("world"), mode)
+    """A run that the Scenario Runner brought to READY. `bucket`: where `banks/one` is the bank and the run keeps its objects, if there."""
+    config = bank_config(named, open_pack(bank), load_policy("world"), mode)
     run = Run(directory=folder, config=config, namespace=namespace, bootstrap=kafka.address, dsn=dsn, api_key=KEY)
+    if bucket:
+        run = run.model_copy(update={"store_root": f"s3://{bucket}/runs"})
     run.save()
     create_topics(kafka.address, namespace, 3, traffic=config.traffic)
     prepare(dsn)
     request = folder / "request.json"
-    request.write_text(json.dumps(bank_request(config, mode, str(bank.root))))
+    request.write_text(json.dumps(bank_request(config, mode, f"s3://{bucket}/banks/one" if bucket else str(bank.root))))
     submitted = assay("sr", "submit", "--run", folder, "--request", request)
     assert submitted.code == 0, submitted.text
     return run

@@ -6,12 +6,17 @@ import signal
 from pathlib import Path
 
 import pytest
+import s3_server
 from assay_command import assay
 from bank_runs import begun, make_bank, point_to, ready_run, rows_of_bank
 from gate_process import GateProcess
+from streamer_policy import documented
 
 from assay.app.report.receipted import admitted_by_class
+from assay.app.settings import Settings
 from assay.app.stores.objects import DirectoryStore
+from assay.app.stores.places import store_of
+from assay.app.stores.s3 import client_of
 from assay.app.substrate import Server
 from assay.contracts.traffic_modes import BASELINE, FRAUD
 from assay.testing import until
@@ -67,3 +72,23 @@ def test_the_traffic_without_fraud_has_no_labels_and_checkpoints_may_lie_in_post
     assert gate.stop() == 0
     assert dict(admitted_by_class(run.store, tmp_path)) == rows_of_bank(bank, BASELINE)
     assert list(run.store.keys("wsp")) == []
+
+
+@pytest.mark.long
+def test_a_streamer_whose_s3_key_may_do_what_the_documentation_shows_sends_a_bank_in_a_bucket(
+    tmp_path: Path, bank: DirectoryStore, kafka: Server, dsn: str, namespace: str, s3: str, s3_variables: dict[str, str], settings: Settings
+) -> None:
+    in_bucket = store_of(f"s3://{s3}/banks/one")
+    for key in bank.keys(""):
+        in_bucket.create(key, bank.read(key))
+    run = ready_run(tmp_path, bank, kafka, dsn, namespace, FRAUD, bucket=s3)
+    user = s3_server.made_user(s3_server.built(settings.cache), s3_variables)
+    s3_server.allow(client_of(), s3, user, documented("banks/one", f"runs/{run.platform_run_id}", s3))
+    gate = GateProcess(run)
+    point_to(gate, run)
+    streamed = assay("stream", "--run", tmp_path, **user)
+    assert streamed.code == 0, streamed.text
+    delivered = assay("labels", "deliver", "--run", tmp_path, **user)
+    assert (delivered.code, "ACCESS_DENIED" in delivered.err) == (73, True), "labels are truth"
+    assert gate.stop() == 0
+    assert dict(admitted_by_class(run.store, tmp_path)) == rows_of_bank(bank, FRAUD)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import s3_server
 from marked_gate import MarkedGate
 from small_worlds import small_world
 from streamed_banks import ANCHORS, ENTITIES, EVENTS, PINS, config_of_bank, facts_view, ready_for, rows_of, write_view
+from streamer_policy import PAGE, documented
 
 from assay.app.labels.delivery import FOLDER, undelivered_text
 from assay.app.run.directory import Run
@@ -29,18 +29,8 @@ from assay.app.streamer.world_streamer import StreamOptions
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "platforms.md"
 TRUTH = "data/s4_flow_truth_labels_6B/part-000000.parquet"
 OUTPUTS = (EVENTS, ANCHORS, ENTITIES)
-
-
-def documented(bank: str, run: str, bucket: str) -> list[dict[str, Any]]:
-    """The statements that the page shows, for a bank and a run in one bucket."""
-    text = PAGE.read_text(encoding="utf-8").partition('title="streamer-policy.json"\n')[2].partition("```")[0]
-    for name, place in (("BANKS/BANK", f"{bucket}/{bank}"), ("RUNS/RUN", f"{bucket}/{run}"), ("RUNS", bucket)):
-        text = text.replace(f":::{name}", f":::{place}")
-    found: list[dict[str, Any]] = json.loads(text)["Statement"]
-    return found
 
 
 def become_streamer(settings: Settings, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], bucket: str, policy: Any) -> None:
@@ -89,6 +79,7 @@ def test_the_documented_key_streams_a_bank_and_is_refused_its_truth(
         assert stopped.value.reason is Reason.ACCESS_DENIED
 
 
+@pytest.mark.long
 def test_the_documented_prefix_of_an_imported_world_shows_its_view_and_not_its_truth(
     s3: str, s3_variables: dict[str, str], settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
