@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
-from scenario_runs import request_for, runner_over, sealed
+from scenario_runs import request_for, runner_over, sealed, sqlite_authority
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
 from assay.app.oracle.import_interface import GATE_ID
+from assay.app.run.directory import Run
 from assay.app.runner.hold import TTL_US
 from assay.app.runner.imported_world import ImportedWorld
+from assay.app.runner.of_run import runner_of
 from assay.app.runner.plan import RunnerPolicy
 from assay.app.runner.record import Record
 from assay.app.stores.objects import DirectoryStore
@@ -107,6 +110,14 @@ def test_a_clock_that_is_put_forward_on_one_machine_ends_the_lease_and_leaves_th
     assert (refused.value.reason, run.record.standing.state) == (Reason.LEASE_LOST, "WAITING_EVIDENCE")
     run.time.off_us, run.time.now_us = 0, NOW_US + TTL_US
     assert run.submit().state == "READY"
+
+
+def test_the_runner_of_a_run_counts_waits_by_the_clock_that_nobody_sets(tmp_path: Path) -> None:
+    sqlite_authority(tmp_path / "authority.db")
+    run = Run(directory=tmp_path, config=config_of(small_world(tmp_path).manifest), bootstrap="nowhere:1", dsn="")
+    runner = runner_of(run, KeptRecords(), f"sqlite:///{tmp_path}/authority.db")
+    first_us = time.monotonic_ns() // 1_000
+    assert first_us <= runner.steady() <= time.monotonic_ns() // 1_000
 
 
 def test_a_request_that_does_not_wait_is_answered_at_once(tmp_path: Path) -> None:
