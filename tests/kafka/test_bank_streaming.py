@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import s3_server
@@ -45,7 +46,7 @@ def test_two_lanes_of_which_one_is_killed_have_every_row_and_label_admitted_once
     lanes[0] = begun("stream", "--run", tmp_path, "--lanes", LANES, "--lane", 0)
     delivery = begun("labels", "deliver", "--run", tmp_path)
     assert [process.wait(120) for process in (*lanes, delivery)] == [0] * (LANES + 1)
-    refused = assay("stream", "--run", tmp_path, "--lanes", LANES + 1)
+    refused = assay("stream", "--run", tmp_path, "--lanes", str(LANES + 1))
     told = "STREAM_LANE_INVALID: --lanes 3, and this run was begun with --lanes 2"
     assert (refused.code, told in refused.err) == (70, True), refused.text
     assert gate.stop() == 0
@@ -82,7 +83,7 @@ def test_a_streamer_whose_s3_key_may_do_what_the_documentation_shows_sends_a_ban
     for key in bank.keys(""):
         in_bucket.create(key, bank.read(key))
     run = ready_run(tmp_path, bank, kafka, dsn, namespace, FRAUD, bucket=s3)
-    user = s3_server.made_user(s3_server.built(settings.cache), s3_variables)
+    user: dict[str, Any] = s3_server.made_user(s3_server.built(settings.cache), s3_variables)
     s3_server.allow(client_of(), s3, user, documented("banks/one", f"runs/{run.platform_run_id}", s3))
     gate = GateProcess(run)
     point_to(gate, run)

@@ -73,9 +73,9 @@ def test_the_documented_key_streams_a_bank_and_is_refused_its_truth(
     assert "has delivered 0 so far" in undelivered_text(run, Keepers(run, facts.pack_id, load_settings(), FOLDER))
     narrow = store_of(root)
     assert refused(narrow, TRUTH) and refused(narrow, f"stream_view/../{TRUTH}") and refused(run.store, "sr/run_plan/x.json")
-    for write in (lambda: narrow.replace("stream_view/x", b""), lambda: run.store.replace("sr/run_facts_view/x.json", b"")):
+    for store, key in ((narrow, "stream_view/x"), (run.store, "sr/run_facts_view/x.json")):
         with pytest.raises(Stop) as stopped:
-            write()
+            store.replace(key, b"")
         assert stopped.value.reason is Reason.ACCESS_DENIED
 
 

@@ -56,7 +56,7 @@ def planned(directory: Path, properties: Mapping[str, str] | None = None, *, loc
     run = Run.load(directory)
     own_kafka, own_postgres = ((directory / "servers" / name).is_dir() for name in ("kafka", "postgres"))
     topics, groups = tuple[str, ...](), tuple[str, ...]()
-    kept = () if own_postgres else (_REGISTRY,)
+    kept: tuple[str, ...] = () if own_postgres else (_REGISTRY,)
     if not own_kafka and run.namespace == f"{run.platform_run_id}.":
         topics = topics_there(run.bootstrap, run.namespace, properties)
         groups = groups_there(run.bootstrap, groups_of(run.namespace, run.platform_run_id), properties)

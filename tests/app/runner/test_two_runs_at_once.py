@@ -115,9 +115,9 @@ class OneRun:
 
     def __init__(self, root: Path, seed: int, interface: Interface) -> None:
         named, world = f"platform_20260101T00000{seed}Z", identity(seed)
-        pins = {"manifest_fingerprint": world.manifest_fingerprint, "parameter_hash": world.parameter_hash, "seed": seed}
+        pins: dict[str, Any] = {"manifest_fingerprint": world.manifest_fingerprint, "parameter_hash": world.parameter_hash, "seed": seed}
         key = scenario_run_id(f"{named}|{world.manifest_fingerprint}")
-        scope = {"platform_run_id": named, "scenario_run_id": key, "scenario_id": world.scenario_id, "run_id": world.run_id}
+        scope: dict[str, Any] = {"platform_run_id": named, "scenario_run_id": key, "scenario_id": world.scenario_id, "run_id": world.run_id}
         config = RunConfig(**pins, **scope, features=FEATURES, policy={"policy_id": "p", "revision": "1"}, traffic="fraud")
         self.bank, self.interface = DirectoryStore(root / "banks" / str(seed)), interface
         self.run = Run(directory=root / named, config=config, namespace=f"{named}.", bootstrap="b:1", dsn="", store_root=str(root / "runs"))
@@ -127,7 +127,7 @@ class OneRun:
         """The message id of READY."""
         config = self.run.config
         asked = {"engine_run_root": str(self.bank.root), "output_ids": [EVENTS], "requested_strategy": "FORCE_INVOKE"}
-        changes = {"authority": authority, "engine": Maker(together), "policy": RunnerPolicy(attempt_limit=1)}
+        changes: dict[str, Any] = {"authority": authority, "engine": Maker(together), "policy": RunnerPolicy(attempt_limit=1)}
         runner = runner_over(config, self.run.store, self.bus, NOW_US, evidence=BankWorld(self.bank, self.interface), **changes)
         answer = runner.submit(read_request({**request_of_run(config), **asked}))
         assert answer.state == "READY", answer
