@@ -139,6 +139,24 @@ def test_a_streamer_that_keeps_its_position_while_the_database_is_started_again_
     cursors.close()
 
 
+@pytest.mark.long
+@pytest.mark.tier1
+def test_a_database_that_is_frozen_while_a_position_is_kept_is_given_up_in_time_and_asked_again_later(own_postgres: Server) -> None:
+    prepare(own_postgres.address)
+    one = SqlCheckpoint(Cursors(own_postgres.address, patience_s=1, answer_s=1), "wsp/frozen", "scope")
+    one.save(Cursor(3))
+    own_postgres.pause()
+    try:
+        with pytest.raises(Retry) as refused:
+            one.save(Cursor(5))
+        assert refused.value.reason is Reason.DATABASE_SILENT
+    finally:
+        own_postgres.resume()
+    assert one.load(9) in (Cursor(3), Cursor(5)), "what was not acknowledged may have been kept"
+    one.save(Cursor(7))
+    assert one.load(9) == Cursor(7)
+
+
 class EndedError(BaseException):
     """The process ends here."""
 

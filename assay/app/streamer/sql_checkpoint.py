@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Timer
 from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
@@ -32,13 +36,18 @@ _CONNECT_TIMEOUT_S: Final = 10
 #: for how long a server that went away is asked again: that of a restart
 PATIENCE_S: Final = 15.0
 _PAUSE_S: Final = 0.25
+#: for how long one statement is waited for
+ANSWER_S: Final = 10.0
 
 
 class Cursors:
-    """The connection of one process. A server that is started again is waited for, at most `patience_s`; other work waits meanwhile."""
+    """The connection of one process. A server that is started again is waited for, at most `patience_s`; other work waits meanwhile.
 
-    def __init__(self, dsn: str, patience_s: float = PATIENCE_S) -> None:
-        self._dsn, self._patience_s = dsn, patience_s
+    One whose port is open and that says nothing for `answer_s` counts as away.
+    """
+
+    def __init__(self, dsn: str, patience_s: float = PATIENCE_S, answer_s: float = ANSWER_S) -> None:
+        self._dsn, self._patience_s, self._answer_s = dsn, patience_s, answer_s
         self._connection: Connection | None = None
 
     def close(self) -> None:
@@ -70,14 +79,32 @@ class Cursors:
 
     def _asked(self, query: Callable[[Connection], T]) -> T:
         connection = self._connected()
-        found = query(connection)
-        connection.commit()
+        with _cut_after(self._answer_s, connection):
+            found = query(connection)
+            connection.commit()
         return found
 
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = psycopg.connect(self._dsn, connect_timeout=_CONNECT_TIMEOUT_S)
         return self._connection
+
+
+@contextmanager
+def _cut_after(seconds: float, connection: Connection) -> Iterator[None]:
+    """End a connection that a server leaves without an answer for so long: a statement's own bound is the server's, which may be frozen."""
+
+    def cut() -> None:
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as one:
+            one.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class SqlCheckpoint:
