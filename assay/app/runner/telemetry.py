@@ -29,7 +29,8 @@ class Severity(IntEnum):
 _SEVERITY: Final = {
     **dict.fromkeys(("LEASE_ACQUIRED", "GOV_POLICY_REV", "DUPLICATE_REQUEST_OBSERVED"), Severity.DEBUG),
     **dict.fromkeys(("EVIDENCE_WAITING", "LEASE_BUSY"), Severity.WARN),
-    **dict.fromkeys(("PLAN_FAILED", "ENGINE_FAILED", "EVIDENCE_FAIL", "EVIDENCE_CONFLICT", "READY_PUBLISH_FAILED"), Severity.ERROR),
+    **dict.fromkeys(("PLAN_FAILED", "ENGINE_FAILED", "EVIDENCE_FAIL", "EVIDENCE_CONFLICT"), Severity.ERROR),
+    **dict.fromkeys(("READY_PUBLISH_FAILED", "TERMINAL_PUBLISH_FAILED"), Severity.ERROR),
 }
 
 
