@@ -23,6 +23,7 @@ from small_worlds import small_world
 from assay.app.bus.publisher import KafkaPublisher
 from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics
+from assay.app.governance import events
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
@@ -110,7 +111,7 @@ class Processes:
 
     def position(self, folder: str = "wsp") -> int:
         """Rows acknowledged, as the checkpoint says."""
-        keys = list(self.run.store.keys(folder))
+        keys = list(self.run.store.keys(f"{folder}/checkpoints"))
         return int(json.loads(self.run.store.read(keys[0]))["position"]) if keys else 0
 
     def reached(self, position: int, folder: str = "wsp") -> None:
@@ -186,6 +187,13 @@ def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, pr
     assert _on_topic(run, "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1") == (Counter(), {0, 1, 2})
     assert _on_topic(run, "FP_BUS_LABELS_EVENTS_V1") == (Counter(), set()), "labels are not the streamer's"
     assert "labels of this run come from `assay labels deliver`" in (run.directory / "stream.log").read_text()
+    assert processes.streamer("--lanes", "3").wait(60) == 0, "READY is streamed once, by whatever number of lanes"
+    assert "was streamed before; nothing is sent" in (run.directory / "stream.log").read_text()
+    (ledger,) = run.store.keys("wsp/ready_runs")
+    (row,) = map(json.loads, run.store.read(ledger).splitlines())
+    assert (row["state"], row["rows"]) == ("STREAMED", {"handbook_transactions": ROWS})
+    told = [event["event_family"] for event in events(run.store)]
+    assert told == ["RUN_READY_SEEN", "RUN_STARTED", "RUN_ENDED"], "four processes told them"
 
 
 def test_labels_interrupted_and_killed_are_all_on_the_bus_once_and_marked_alone(run: Run, processes: Processes) -> None:

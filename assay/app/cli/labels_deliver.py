@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from assay.agents.components import LABEL_DELIVERY
 from assay.app.bus.users import BusUser
-from assay.app.cli.ready_run import ready_run
+from assay.app.cli.ready_run import ready_of, run_to_send
+from assay.app.cli.send_options import InFlightOption, RetryBudgetOption, RunOption, SpeedupOption
 from assay.app.labels.bank_labels import labels_of_bank
 from assay.app.labels.delivery import FOLDER, delivery_of
 from assay.app.labels.known_labels import KnownLabels
@@ -31,20 +31,19 @@ from assay.app.streamer.world_streamer import StreamOptions
 
 
 def deliver(
-    run: Annotated[Path, typer.Option(help="directory of the run")],
-    speedup: Annotated[
-        float | None, typer.Option(min=0, help="event time per wall time; 0 is as fast as the gate takes it; else the profile's, else 0")
-    ] = None,
+    run: RunOption,
+    speedup: SpeedupOption = None,
     batch: Annotated[int, typer.Option(min=1, max=5_000, help="labels per call to the gate")] = 2_000,
-    in_flight: Annotated[int, typer.Option(min=1, max=16, help="calls on their way at a time")] = 2,
+    in_flight: InFlightOption = 2,
     ready_timeout: Annotated[float, typer.Option(min=0, help="seconds to wait for READY")] = 60.0,
-    retry_budget: Annotated[float, typer.Option(min=0, help="seconds a call to the gate is repeated")] = 120.0,
+    retry_budget: RetryBudgetOption = 120.0,
 ) -> None:
     """Deliver the labels of the run's world. SIGINT finishes the calls on their way; the same command resumes.
 
     It runs beside `assay stream`, which sends the payments. Example: assay labels deliver --run runs/bank
     """
-    wired, ready = ready_run(run, LABEL_DELIVERY, BusUser.LABELS, ready_timeout)
+    wired = run_to_send(run)
+    ready = ready_of(wired, LABEL_DELIVERY, BusUser.LABELS, ready_timeout)
     facts, console = facts_of(wired.store, ready, wired.config.pins), Screen()
     known = _labels(wired, facts)
     if known.frame.is_empty():

@@ -10,8 +10,8 @@ from assay.app.runner.derived import follow
 from assay.app.runner.documents import Kind, write_once
 from assay.app.runner.record import Record, lost, record_ref
 from assay.app.runner.states import LEASE_ACQUIRED
-from assay.app.runner.telemetry import Telemetry
 from assay.app.stores.objects import ObjectStore
+from assay.app.telemetry import Telemetry
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from assay.agents.specs import ComponentSpec
 from assay.app.bus.topic_reader import TopicRecord
+from assay.app.progress import unseen
 from assay.codecs.single_object import unpack
 from assay.contracts.errors import Quarantine, Retry, Stop
 from assay.contracts.handles import CONTROL
@@ -19,10 +20,21 @@ POLL_S = 0.2
 
 #: records of the control topic from an offset on, as far as there are any now
 ReadControl = Callable[[int], Iterable[TopicRecord]]
+#: is told of a READY that is not taken, with the reason
+PassOver = Callable[[dict[str, Any], Stop], object]
 
 
-def await_ready(reader: ComponentSpec, read_control: ReadControl, pins: Pins, run_config_digest: bytes, timeout_s: float) -> dict[str, Any]:
+def await_ready(
+    reader: ComponentSpec,
+    read_control: ReadControl,
+    pins: Pins,
+    run_config_digest: bytes,
+    timeout_s: float,
+    pass_over: PassOver = unseen,
+) -> dict[str, Any]:
     """The run's READY record, waited for up to `timeout_s` by `reader`; a broker that is away meanwhile is waited for too.
+
+    `pass_over` is told of every READY of another platform run before it, and of one that is refused here.
 
     Raises Stop(RUN_NOT_READY) when none comes, Stop(RUN_SCOPE_MISMATCH) when READY was given for another configuration or world,
     Stop(CONSUMER_UNLISTED) when the topology does not let this reader have READY, and what `read_control` raised last when the broker
@@ -35,9 +47,9 @@ def await_ready(reader: ComponentSpec, read_control: ReadControl, pins: Pins, ru
         try:
             for record in read_control(next_offset):
                 next_offset = record.offset + 1
-                ready = ready_of(record.value, pins.platform_run_id)
-                if ready is not None:
-                    return in_scope(ready, pins, run_config_digest)
+                ready = ready_of(record.value)
+                if ready is not None and _is_taken(ready, pins, run_config_digest, pass_over):
+                    return ready
         except Retry as refusal:
             away = refusal
         if time.monotonic() >= deadline_s:
@@ -46,18 +58,35 @@ def await_ready(reader: ComponentSpec, read_control: ReadControl, pins: Pins, ru
         time.sleep(POLL_S)
 
 
-def ready_of(value: bytes | None, platform_run_id: str) -> dict[str, Any] | None:
-    """The run_ready record of a platform run that a value of the control topic holds, if it does."""
+def ready_of(value: bytes | None) -> dict[str, Any] | None:
+    """The run_ready record that a value of the control topic holds, if it does."""
     try:
         name, record = unpack(value or b"")
     except Quarantine:
         return None
-    return record if name == READY and record["pins"]["platform_run_id"] == platform_run_id else None
+    return record if name == READY else None
 
 
-def in_scope(ready: dict[str, Any], pins: Pins, run_config_digest: bytes) -> dict[str, Any]:
-    """The record, if it speaks of this world and configuration. Raises Stop(RUN_SCOPE_MISMATCH)."""
-    if ready["pins"] == pins.as_avro() and ready["run_config_digest"] == run_config_digest:
-        return ready
-    what = "READY was given for another world or configuration than this run directory holds"
-    raise Stop(Reason.RUN_SCOPE_MISMATCH, what, where=ready["event_id"], remedy="Start another run; a run keeps what it was planned with.")
+def _is_taken(ready: dict[str, Any], pins: Pins, run_config_digest: bytes, pass_over: PassOver) -> bool:
+    """Whether a READY is this run's. Raises Stop(RUN_SCOPE_MISMATCH)."""
+    try:
+        refuse_out_of_scope(ready, pins, run_config_digest)
+    except Stop as refusal:
+        pass_over(ready, refusal)
+        if refusal.reason is Reason.PLATFORM_RUN_SCOPE_MISMATCH:
+            return False
+        raise
+    return True
+
+
+def refuse_out_of_scope(ready: dict[str, Any], pins: Pins, run_config_digest: bytes) -> None:
+    """Raises Stop(PLATFORM_RUN_SCOPE_MISMATCH) for a READY of another platform run, Stop(RUN_SCOPE_MISMATCH) for one of this run that
+    speaks of another world or configuration."""
+    of = ready["pins"]["platform_run_id"]
+    if of != pins.platform_run_id:
+        what = f"READY is of the platform run {of}, this one is {pins.platform_run_id}"
+        raise Stop(Reason.PLATFORM_RUN_SCOPE_MISMATCH, what, where=ready["event_id"], remedy="Its own streamer takes it.")
+    if ready["pins"] != pins.as_avro() or ready["run_config_digest"] != run_config_digest:
+        what = "READY was given for another world or configuration than this run directory holds"
+        remedy = "Start another run; a run keeps what it was planned with."
+        raise Stop(Reason.RUN_SCOPE_MISMATCH, what, where=ready["event_id"], remedy=remedy)

@@ -59,4 +59,4 @@ async def send(run: Run, sending: Sending, policy: RetryPolicy, console: Console
     counts = ", ".join(f"{decision} {count:,}" for decision, count in sorted(sent.counts.items()))
     told = f"{done} {sent.position:,} of {sent.total:,}; gate: {counts or 'nothing sent'}; calls repeated {gate.retries}"
     console.print(told, highlight=False, soft_wrap=True)
-    return sent
+    return sent._replace(retries=gate.retries)

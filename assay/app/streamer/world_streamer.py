@@ -39,12 +39,16 @@ class StreamOptions(NamedTuple):
 
 
 class Streamed(NamedTuple):
-    """What became of the sequence: rows acknowledged in all, whether it is complete, and the gate's counts in this process."""
+    """What became of the sequence: rows acknowledged in all, whether it is complete, and the gate's counts in this process.
+
+    `retries`: calls that were made again.
+    """
 
     position: int
     total: int
     complete: bool
     counts: Counter[str]
+    retries: int = 0
 
 
 class Alongside(NamedTuple):
