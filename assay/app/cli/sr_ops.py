@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import logging
 import signal
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +27,7 @@ from assay.app.runner.rebuild import quarantine_of, quarantined, rebuild_index
 from assay.app.runner.reemit import What
 from assay.app.runner.reemit import reemit as say_again
 from assay.app.runner.request import read_request, request_of_run
+from assay.app.runner.run_metrics import RunMetrics
 from assay.app.screen import say, say_json
 from assay.app.telemetry import Telemetry, log_to
 
@@ -104,7 +106,8 @@ def serve(
 
     wired = Run.load(run)
     access = Access(RunKeys(wired).accepts, frozenset(actor or ()), frozenset(reemitter or ()))
-    runner = replace(runner_of(wired, publisher_of(wired), authority), telemetry=Telemetry([log_to("assay.sr")], KINDS))
+    telemetry = Telemetry([RunMetrics(time.monotonic), log_to("assay.sr")], KINDS)
+    runner = replace(runner_of(wired, publisher_of(wired), authority), telemetry=telemetry)
     server = RunnerServer(runner, access)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from assay.app.metrics import CONTENT_TYPE, RUNNER, exposition
 from assay.app.runner.access import Access
 from assay.app.runner.answers import show
 from assay.app.runner.reemit import ReemitPolicy, reemit
@@ -46,6 +47,7 @@ class RunnerServer:
         self._runner, self._access, self._policy = runner, access, policy
         self._waiting: dict[str, RunRequest] = {}
         self.app = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[_refusals])
+        self.app.router.add_get("/metrics", self._metrics)
         self.app.router.add_post("/v1/runs", self._submit)
         self.app.router.add_get("/v1/runs/{run_id}", self._show)
         self.app.router.add_post("/v1/runs/{run_id}/reemit", self._reemit)
@@ -63,13 +65,14 @@ class RunnerServer:
 
         def work() -> Any:
             request = read_request({"invoker": actor, **document} if actor else document)
+            self._runner.telemetry.say("RUN_REQUEST_RECEIVED", request.run_id, {"kind": action})
             self._refuse(call, action, request.run_id, actor)
             answer = self._runner.submit(request, wait=False)
             if answer.state not in _OVER:
                 self._waiting[request.run_id] = request
             return answer
 
-        answer = await asyncio.to_thread(work)
+        answer = await self._worked(work, document)
         return web.json_response(answer.as_json(), status=200 if answer.state in _OVER else 202)
 
     async def watch(self, stopped: asyncio.Event) -> None:
@@ -88,8 +91,7 @@ class RunnerServer:
 
     async def _show(self, call: web.Request) -> web.Response:
         run_id = _run_id(call)
-        if not self._access.accepts_key(key_of(call.headers)):
-            raise Quarantine(Reason.UNAUTHORISED, "the call has no key of the run", where=call.path, remedy="Send a key of the run.")
+        self._refuse_without_key(call)
         return web.json_response((await asyncio.to_thread(show, self._runner.store, run_id)).as_json())
 
     async def _reemit(self, call: web.Request) -> web.Response:
@@ -97,10 +99,29 @@ class RunnerServer:
         document = {**({"requested_by": actor} if actor else {}), **body, "run_id": run_id}
 
         def work() -> Any:
+            self._runner.telemetry.say("RUN_REQUEST_RECEIVED", run_id, {"kind": "reemit"})
             self._refuse(call, "reemit", run_id, actor)
             return reemit(self._runner, document, self._policy)
 
-        return web.json_response((await asyncio.to_thread(work)).as_json())
+        return web.json_response((await self._worked(work, document)).as_json())
+
+    async def _worked(self, work: Callable[[], Any], document: Mapping[str, Any]) -> Any:
+        """The answer to a request; operators are told of one that is refused."""
+        try:
+            return await asyncio.to_thread(work)
+        except AssayError as refusal:
+            told = {"reason_code": refusal.reason.value, "why": refusal.what}
+            self._runner.telemetry.say("RUN_REQUEST_REJECTED", str(document.get("run_id", "")), told)
+            raise
+
+    async def _metrics(self, call: web.Request) -> web.Response:
+        """Prometheus, with a key of the run."""
+        self._refuse_without_key(call)
+        return web.Response(body=exposition(RUNNER), headers={"Content-Type": CONTENT_TYPE})
+
+    def _refuse_without_key(self, call: web.Request) -> None:
+        if not self._access.accepts_key(key_of(call.headers)):
+            raise Quarantine(Reason.UNAUTHORISED, "the call has no key of the run", where=call.path, remedy="Send a key of the run.")
 
     def _refuse(self, call: web.Request, action: str, run_id: str, actor: str) -> None:
         self._access.refuse(self._runner.store, action, run_id, key_of(call.headers), actor, self._runner.clock())

@@ -68,9 +68,9 @@ class Handling:
         if not sent.streamed.complete:
             self._say("STREAM_INTERRUPTED", ready)
             return None
-        figures = {"counts": dict(sent.streamed.counts), "retries": sent.streamed.retries}
-        self.ledger.note(ready, ReadyState.STREAMED, rows=dict(sent.rows), **figures)
-        self._say("READY_STREAMED", ready, figures["counts"])
+        counts = dict(sent.streamed.counts)
+        self.ledger.note(ready, ReadyState.STREAMED, rows=dict(sent.rows), counts=counts, retries=sent.streamed.retries)
+        self._say("READY_STREAMED", ready, counts)
         self._tell_end(ready)
         return ReadyState.STREAMED
 
