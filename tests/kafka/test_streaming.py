@@ -166,6 +166,10 @@ def _on_topic(run: Run, handle: str) -> tuple[Counter[str], set[int]]:
 
 def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, processes: Processes) -> None:
     gate = processes.gate()
+    assert processes.streamer("--max-events", "300", "--metrics-port", "0", "--log-level", "info").wait(60) == 0
+    log = (run.directory / "stream.log").read_text()
+    assert "stopped at --max-events" in log and "metrics: http://127.0.0.1:" in log and "STREAM_STARTED" in log
+    assert (processes.position(), list(run.store.keys("wsp/ready_runs"))) == (300, [])
     for position in (600, 1_500):
         streamer = processes.streamer()
         processes.reached(position)

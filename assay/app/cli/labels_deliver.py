@@ -40,6 +40,7 @@ from assay.app.streamer.retry import RetryPolicy
 from assay.app.streamer.sending import Terms, send
 from assay.app.streamer.watch import Watching
 from assay.app.streamer.world_streamer import StreamOptions
+from assay.contracts.exit_codes import INTERRUPTED
 
 
 def deliver(
@@ -68,8 +69,12 @@ def deliver(
     with closing(Keepers(wired, facts.pack_id, load_settings(), FOLDER)) as keepers:
         sending = delivery_of(wired, known, keepers, options, watch)
         terms = Terms(RetryPolicy(budget_s=retry_budget), watch, progress_every, metrics_port=metrics_port)
-        if not asyncio.run(send(wired, sending, terms, console)).complete:
-            raise typer.Exit(130)
+        try:
+            delivered = asyncio.run(send(wired, sending, terms, console))
+        finally:
+            telemetry.close(1.0)
+    if not delivered.complete:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _labels(run: Run, facts: RunFacts) -> KnownLabels:
