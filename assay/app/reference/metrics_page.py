@@ -12,8 +12,8 @@ from assay.app.metrics import GATE, PROCESS, RUNNER, STREAMER, WORKER
 HEAD = """\
 # Metrics
 
-The gate, each worker and `assay sr serve` answer `GET /metrics` in Prometheus' text format. `assay stream` and `assay labels deliver`
-answer it on this machine with `--metrics-port`; port 0 takes a free one, which is printed. A process exports what it measures itself. A counter
+The gate, each worker and `assay sr serve` answer `GET /metrics` in Prometheus' text format. So do `assay stream` and `assay labels deliver`
+on this machine with `--metrics-port`; port 0 takes a free one, which is printed. A process exports what it measures itself. A counter
 without an event has no series yet. Labels have closed, small sets of values: no id of a payment or a customer is one.
 
 Times are exported as histograms. For a lane's times there are also the 50th and the 99th percentile since the start, to two digits. These

@@ -183,12 +183,15 @@ class WorldStreamer:
         batch, call = self._flying[0]
         answer = await call
         self._flying.popleft()
-        left = self._sequence.total - batch.end
-        self._alongside.watch.taken(self._alongside.name, answer.get("counts", {}), len(self._flying), left)
-        if not self._options.let_gate_refuse:
-            refuse_refused(answer, batch, self._position)
-        self._counts.update(answer.get("counts", {}))
-        self._position, self._next_us = batch.end, batch.next_us
+        counts = answer.get("counts", {})
+        try:
+            if not self._options.let_gate_refuse:
+                refuse_refused(answer, batch, self._position)
+            self._position, self._next_us = batch.end, batch.next_us
+        finally:
+            left = self._sequence.total - self._position
+            self._alongside.watch.taken(self._alongside.name, counts, len(self._flying), left)
+        self._counts.update(counts)
         self._since_mark += 1
         self._alongside.frontiers.reach(self._alongside.name, self._next_us)
         self._show(self._position)

@@ -88,11 +88,8 @@ def test_nothing_begins_before_its_instant_and_a_stop_ends_the_wait() -> None:
 
 
 def _figures() -> dict[str, float]:
-    return {
-        f"{sample.name} {sample.labels.get('output', '')}".strip(): sample.value
-        for family in STREAMER.collect()
-        for sample in family.samples
-    }
+    samples = [sample for family in STREAMER.collect() for sample in family.samples]
+    return {f"{sample.name} {sample.labels.get('output', '')}".strip(): sample.value for sample in samples}
 
 
 def test_what_is_on_its_way_is_counted_by_output(tmp_path: Path) -> None:
@@ -124,4 +121,4 @@ def test_refused_events_rows_that_are_left_and_repeated_calls_are_counted(tmp_pa
     after = _figures()
     refused = f"assay_stream_events_refused_total {EVENTS}"
     assert (after[refused] - before.get(refused, 0), after["assay_stream_retries_total"] - before["assay_stream_retries_total"]) == (1, 1)
-    assert after[f"assay_stream_lag_rows {EVENTS}"] == ROWS[EVENTS] - 2
+    assert after[f"assay_stream_lag_rows {EVENTS}"] == ROWS[EVENTS]
