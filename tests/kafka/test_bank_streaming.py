@@ -16,6 +16,7 @@ from world_digests import identity, made
 from assay.app.bus.topics import create_topics
 from assay.app.database.prepare import prepare
 from assay.app.demo.bank_run import bank_config, bank_request, outputs_of, sort_views
+from assay.app.governance import events
 from assay.app.pack.sealed_pack import open_pack
 from assay.app.policy.documents import load_policy
 from assay.app.report.receipted import admitted_by_class
@@ -91,6 +92,10 @@ def test_two_lanes_of_which_one_is_killed_have_every_row_and_label_admitted_once
     labels = admitted.pop("label")
     assert dict(admitted) == _rows(bank, FRAUD)
     assert labels > 20
+    (ledger,) = run.store.keys("wsp/ready_runs")
+    rows = [json.loads(line) for line in run.store.read(ledger).splitlines()]
+    assert sorted((row["state"], row["lane"]) for row in rows) == [("STREAMED", lane) for lane in range(LANES)]
+    assert [event["event_family"] for event in events(run.store)] == ["RUN_READY_SEEN", "RUN_STARTED", "RUN_ENDED"]
     assert not list(run.store.keys("ig/quarantine"))
 
 
