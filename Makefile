@@ -43,7 +43,7 @@ setup-kernels:
 	@$(SETUP) packages kernels
 
 demo: setup ## payments of a synthetic bank through Kafka to audited decisions, replayed and reported
-	@$(BIN)/assay demo $(or $(ARGS),--world tiny)
+	@$(BIN)/assay demo $(or $(ARGS),--world tiny --payments)
 
 test: setup ## tiers 0, 1 and 2: no services, PostgreSQL and S3, Apache Kafka
 	@rm -rf $(MET) $(TIER0_DONE)

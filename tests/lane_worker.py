@@ -183,14 +183,25 @@ def journal_position(run: Run, handle: str = "FP_JOURNAL_RTDL_V1") -> dict[tuple
 
 
 def audited(run: Run) -> list[str]:
-    """Event ids of the audit chain, after following its digests from the first segment to the head."""
-    previous, found = "0" * 64, list[str]()
+    """Event ids of the audit chain, after following its digests from the first segment through the head.
+
+    A lane may write meanwhile: the head is read first, so all segments up to it are there, and further ones may follow.
+    """
+    head = read_head(run.store)
+    previous, found, digests = "0" * 64, list[str](), set[str]()
     for key in run.store.keys("audit/segments"):
         segment = read_segment(run.store.read(key), key)
         assert segment.header["previous"] == previous, f"{key} does not follow the segment before it"
         previous = segment.digest
+        digests.add(previous)
         if len(segment.values.lengths):
             found += [event for event in bodies_of(segment.values).event_ids.text() if event]
-    head = read_head(run.store)
-    assert head is None or head[1] == previous, "the head is not the last segment"
+    assert head is None or head[1] in digests, "the head is not a segment of the chain"
     return found
+
+
+def assert_head_is_last(run: Run) -> None:
+    """The head of the audit chain names its last segment; true of a chain at rest."""
+    last = read_segment(run.store.read(max(run.store.keys("audit/segments"))), "the last segment")
+    head = read_head(run.store)
+    assert head is not None and head[1] == last.digest, "the head is not the last segment"

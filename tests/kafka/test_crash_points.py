@@ -7,7 +7,18 @@ from pathlib import Path
 
 import pytest
 from gated_worlds import GatedWorld, config_over, gated, generated_world, simulated, slices
-from lane_worker import WorkerProcess, audited, committed, committed_of, ends, filled_run, journal_position, named, publish
+from lane_worker import (
+    WorkerProcess,
+    assert_head_is_last,
+    audited,
+    committed,
+    committed_of,
+    ends,
+    filled_run,
+    journal_position,
+    named,
+    publish,
+)
 
 from assay.agents.specs import JournalTopic, journal_topic
 from assay.agents.topology import TOPOLOGY
@@ -171,3 +182,4 @@ def assert_each_payment_once(run: Run) -> None:
     assert len({key for key, _, _ in done}) == len(done), "an effect was executed twice"
     assert sorted(event for _, _, event in done) == sorted(decisions)
     assert sorted(audited(run)) == sorted(decisions)
+    assert_head_is_last(run)

@@ -27,7 +27,7 @@ POINTS = (6_000_000, 17_000_000)
 def test_a_demo_that_is_killed_while_its_bank_is_made_goes_on_and_is_proven(tmp_path: Path, kafka: Server, dsn: str) -> None:
     directory = tmp_path / f"platform_20260101T{secrets.randbelow(10**6):06d}Z"
     directory.mkdir()
-    call: list[str | Path] = ["demo", "--world", "tiny", "--seed", str(SEED), "--run", directory]
+    call: list[str | Path] = ["demo", "--world", "tiny", "--seed", str(SEED), "--payments", "--run", directory]
     assert [killed(call, directory / "world", point, ASSAY_BUS=kafka.address, ASSAY_SQL=dsn) for point in POINTS] == [True, True]
     ended = assay(*call, timeout_s=600, ASSAY_BUS=kafka.address, ASSAY_SQL=dsn)
     assert ended.code == 0, ended.text

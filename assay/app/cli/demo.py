@@ -46,9 +46,13 @@ def main(arguments: list[str]) -> int:
 SpeedupOption = Annotated[
     float | None, typer.Option(min=0, help="event time per wall time; 0 is as fast as it goes; else the profile's, else 0")
 ]
-OutputsOption = Annotated[
-    TrafficName | None, typer.Option(help="with --world: stream the bank's own traffic and context to the gate; decides nothing")
+PolicyOption = Annotated[
+    str, typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes the mapping's own")
 ]
+OutputsOption = Annotated[
+    TrafficName | None, typer.Option(help="with --world: only stream the bank's own traffic and context of this kind to the gate")
+]
+PaymentsOption = Annotated[bool, typer.Option("--payments", help="with --world: only decide its payments, do not stream its rows before")]
 
 
 @app.command()
@@ -58,10 +62,7 @@ def demo(
         str, typer.Option(help=f"instead of a file, a small one in the shape of a public data set: {', '.join(SAMPLES)}")
     ] = "",
     mapping: Annotated[str, typer.Option(help="mapping of the file: a shipped name or a YAML file; of generated payments handbook")] = "",
-    policy: Annotated[
-        str,
-        typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes the mapping's own"),
-    ] = "",
+    policy: PolicyOption = "",
     world: Annotated[
         str, typer.Option(help=f"instead of a file, the payments of a synthetic bank of this scale: {', '.join(SCALES)}")
     ] = "",
@@ -76,33 +77,36 @@ def demo(
     ] = None,
     let_gate_refuse: Annotated[bool, typer.Option("--let-gate-refuse", help="go on if payments name no entity of the policy")] = False,
     outputs: OutputsOption = None,
+    payments: PaymentsOption = False,
 ) -> int:
     """Stream a world through one gate into Kafka, decide, act, audit, then prove it. SIGINT stops; --run resumes.
 
+    With --world these are two runs: the bank's own rows and labels are admitted, then its payments are decided.
+
     Example: assay demo --sample paysim
     """
-    if run is not None:
-        _refuse_no_run(run)
+    rate = speedup_under(load_settings().profile, speedup)
+    _refuse_mistyped(run, input, payments and (not world or outputs is not None))
     if outputs is not None:
-        return _bank(world, seed, outputs, policy, speedup_under(load_settings().profile, speedup), run)
-    if input is not None:
-        _refuse_no_file(input)
+        return _bank(world, seed, outputs, policy, rate, run)
     source = _source(input, sample, mapping, rows, seed, world)  # what is mistyped is said before anything is made or started
     if quarantine_rows is not None:
         refuse_aside_file(quarantine_rows)
-    further = _Further(policy, speedup_under(load_settings().profile, speedup), quarantine_rows, let_gate_refuse)
-    return _run(source, _policy(policy, source.mapping), run, further)
+    if world and run is None and not payments and (code := _bank(world, seed, TrafficName.FRAUD, policy, rate, None, both=True)):
+        return code
+    return _run(source, _policy(policy, source.mapping), run, _Further(policy, rate, quarantine_rows, let_gate_refuse))
 
 
-def _bank(world: str, seed: int, mode: TrafficName, policy: str, speedup: float, run: Path | None) -> int:
-    """Run the demo of a bank's own outputs."""
+def _bank(world: str, seed: int, mode: TrafficName, policy: str, speedup: float, run: Path | None, *, both: bool = False) -> int:
+    """Run the demo of a bank's own outputs; `both`: its payments are decided afterwards."""
     if world not in SCALES:
         raise typer.BadParameter(f"--outputs needs --world: one of {', '.join(SCALES)}")
     from assay.app.demo.bank_demo import BankWanted, run_bank_demo
 
     settings, console = load_settings(), Screen()
     directory = run or new_directory(settings.runs, time.time_ns() // 1_000)
-    console.print(f"run {directory.name} in {directory}", highlight=False, soft_wrap=True)
+    part = ": the rows and labels of the bank; its payments are decided in a run of their own" if both else ""
+    console.print(f"run {directory.name} in {directory}{part}", highlight=False, soft_wrap=True)
     try:
         with begun_in(directory, "assay demo", made=run is None):
             refuse_running(directory, settings)
@@ -110,7 +114,10 @@ def _bank(world: str, seed: int, mode: TrafficName, policy: str, speedup: float,
             return 0 if run_bank_demo(wanted, settings, console) else 1
     except KeyboardInterrupt:
         options = ["--run", str(directory), "--world", world, "--seed", str(seed), "--outputs", mode.value]
-        console.print(Text(f"\nstopped; nothing is lost. Resume with:\n  {own_command()} demo {shlex.join(options)}"), soft_wrap=True)
+        command = f"{own_command()} demo"
+        console.print(Text(f"\nstopped; nothing is lost. Resume with:\n  {command} {shlex.join(options)}"), soft_wrap=True)
+        if both:
+            console.print(f"its payments:\n  {command} --world {world} --seed {seed} --payments", highlight=False, soft_wrap=True)
         return 130
 
 
@@ -198,9 +205,13 @@ def _policy_of(mapping: str) -> str:
     )
 
 
-def _refuse_no_file(file: Path) -> None:
+def _refuse_mistyped(run: Path | None, file: Path | None, payments_of_no_bank: bool) -> None:
     """Before a directory is made; what the file holds is seen when it is imported."""
-    if not file.exists():
+    if payments_of_no_bank:
+        raise typer.BadParameter("--payments goes with --world, and without --outputs")
+    if run is not None:
+        _refuse_no_run(run)
+    if file is not None and not file.exists():
         raise Stop(Reason.INPUT_FILE_MISSING, "the input file does not exist", where=str(file), remedy="Check the path.")
 
 

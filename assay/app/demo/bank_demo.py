@@ -136,5 +136,5 @@ def _proven(run: Run, facts: dict[str, int], stages: Stages) -> bool:
     proven = all(admitted[name] == rows for name, rows in expected.items())
     verdict = "proven: the gate admitted every row once" if proven else "NOT proven: rows are missing, or admitted twice"
     stages.console.print(f"\n{verdict}, in {stages.wall_s:.0f} s\nrun: {run.directory}", highlight=False, soft_wrap=True)
-    stages.console.print("nothing was decided: lanes join rows and context in a later version", highlight=False, soft_wrap=True)
+    stages.console.print("lanes do not join these rows yet: decisions are made about the bank's payments", highlight=False, soft_wrap=True)
     return proven

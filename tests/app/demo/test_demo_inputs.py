@@ -43,6 +43,10 @@ def a_file_for_rows_that_is_no_json_lines(folder: Path) -> Arguments:
     return [*rows_at_fault(folder), "--quarantine-rows", folder / "bad.csv"]
 
 
+def payments_of_no_bank(folder: Path) -> Arguments:
+    return ["demo", "--sample", "paysim", "--payments"]
+
+
 UNNAMED = "1 of 4 payments name no customer and no terminal: the gate refuses them"
 WRONG = [
     Mistake(a_sample_that_is_mistyped, 2, "GENERATOR_REQUEST_INVALID", "there is no sample 'paysin'. Did you mean 'paysim'?"),
@@ -53,6 +57,7 @@ WRONG = [
     Mistake(rows_at_fault, 65, "INPUT_VALUE_INVALID", "also AMOUNT_OUT_OF_RANGE"),
     Mistake(rows_at_fault_that_are_set_aside, 75, "SERVER_SILENT", ""),
     Mistake(a_file_for_rows_that_is_no_json_lines, 70, "ASIDE_FILE_REFUSED", ""),
+    Mistake(payments_of_no_bank, 2, "", "--payments goes with --world"),
 ]
 
 
