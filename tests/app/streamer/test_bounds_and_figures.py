@@ -21,8 +21,7 @@ from assay.contracts.errors import Stop
 RUN = "5" * 32
 
 
-@pytest.mark.parametrize("sequential", [False, True])
-@pytest.mark.parametrize("bound", [1, 5, 13])
+@pytest.mark.parametrize(("bound", "sequential"), [(5, False), (5, True), (13, False)])
 def test_a_bounded_process_sends_so_many_of_each_output_and_the_next_ones_the_rest(tmp_path: Path, bound: int, sequential: bool) -> None:
     """Traffic that waits for context which this process does not send ends there, too."""
     bank, gate = Bank(tmp_path), TakingGate(bound)

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from assay.app.streamer import downstream
 from assay.app.streamer.downstream import await_lanes, lanes_of, running_lanes
 from assay.contracts.errors import AssayError
 from assay.contracts.reasons import Reason
@@ -32,8 +33,10 @@ def test_nothing_is_waited_for_where_nothing_is_asked_for() -> None:
     await_lanes((), asked, "", 0.0)
 
 
-def test_lanes_are_waited_for_until_they_run() -> None:
-    answers = iter([OSError("away"), ["audit/0"], ["rtdl/0", "audit/0"]])
+def test_lanes_are_waited_for_until_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downstream, "POLL_S", 0)
+    found: list[OSError | list[str]] = [OSError("away"), ["audit/0"], ["rtdl/0", "audit/0"]]
+    answers = iter(found)
 
     def running() -> Sequence[str]:
         answer = next(answers)
