@@ -21,7 +21,7 @@ MET := build/reasons_met
 TIER0_DONE := build/tier0_done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-packages setup-site setup-kernels demo test test0 test1 test2 test3 test-tools test-long simulate fuzz mutants chaos engine lint docs site bench wheel clean
+.PHONY: help setup setup-packages setup-site setup-kernels demo test test0 test1 test2 test3 test-tools test-long laws simulate fuzz mutants chaos engine lint docs site bench wheel clean
 
 help: ## say what can be made
 	@echo "usage: make TARGET [ARGS='…'] [PYTHON=/path/to/python3.11] [VENV=.venv]"
@@ -70,7 +70,10 @@ test-tools: setup ## tests that need programs which packages do not bring, where
 	@$(PYTEST) -m tools $(ARGS)
 
 test-long: setup ## the tests that take minutes, such as twenty interrupts of one run
-	@$(PYTEST) -m long $(ARGS)
+	@ASSAY_TEST_EFFORT=whole $(PYTEST) -m long $(ARGS)
+
+laws: setup-kernels ## tier 0 with all examples of its laws; the usual run draws a third
+	@ASSAY_TEST_EFFORT=whole $(PYTEST) -m tier0 $(SIDE_BY_SIDE) $(ARGS)
 
 simulate: setup-kernels ## 1,000 seeded runs of all lanes with faults, on every core
 	@$(BIN)/python tests/simulate.py $(ARGS)

@@ -12,6 +12,7 @@ import pytest
 import reasons_met
 import s3_server
 import tools_tier
+from effort import drawn
 
 from assay.app.settings import Settings, load_settings
 from assay.testing import dsn, kafka, namespace, postgres, server_room, settings
@@ -19,7 +20,7 @@ from assay.testing import dsn, kafka, namespace, postgres, server_room, settings
 __all__ = ["dsn", "kafka", "namespace", "postgres", "server_room", "settings"]
 
 # a busy machine must not fail a law; each run draws other examples
-hypothesis.settings.register_profile("no_deadline", deadline=None, max_examples=40)
+hypothesis.settings.register_profile("no_deadline", deadline=None, max_examples=drawn(60))
 hypothesis.settings.load_profile("no_deadline")
 
 TIERS = {

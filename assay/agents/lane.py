@@ -22,7 +22,7 @@ from assay.agents.step import Chunk, EffectResults, JournalEntry, LaneOutput, To
 from assay.agents.step_chain import StepChain
 from assay.codecs.column_block import Block
 from assay.codecs.columns_bytes import block_of
-from assay.codecs.journal_record import BATCH, CLAIM, NO_COLUMNS, REFUSED, RESULT, ROW, TICK, UPGRADE, JournalRecord
+from assay.codecs.journal_record import BATCH, CLAIM, REFUSED, RESULT, ROW, TICK, UPGRADE, JournalRecord, no_columns
 from assay.codecs.table_state import TableState
 from assay.contracts.errors import Stop
 
@@ -93,7 +93,7 @@ class LaneMachine:
         refused, taken = self._input.next(self._rows_max)
         if taken is None:
             return self._tick(wall_us) or self._note(wall_us)
-        block = taken.rows or NO_COLUMNS
+        block = taken.rows or no_columns()
         n = block.rows
         if refused:
             more = refused_columns(refused, self._input.handles)
@@ -109,7 +109,7 @@ class LaneMachine:
         due = self._release_us
         if due is None or wall_us < due or self._ticked > self.applied.sequence:
             return None
-        record = self._record(TICK, self._not_before(wall_us), [], [], 0, NO_COLUMNS)
+        record = self._record(TICK, self._not_before(wall_us), [], [], 0, no_columns())
         self._ticked = record.sequence
         return self._entry(record)
 
@@ -120,13 +120,13 @@ class LaneMachine:
             return None
         if 0 <= wall_us - self._last_wall_us < NOTE_AFTER_US:
             return None  # a clock that was set back counts as time that has passed
-        return self._entry(self._record(BATCH, wall_us, [], [], 0, NO_COLUMNS))
+        return self._entry(self._record(BATCH, wall_us, [], [], 0, no_columns()))
 
     def claim_entry(self, wall_us: int) -> JournalEntry:
         """The first record of a new writer; other code makes it an UPGRADE, which is allowed only when nothing is unemitted."""
         kind = CLAIM if self.applied.last_code in (None, self.identity.code_digest) else UPGRADE
         self._claimed_epoch = self.applied.epoch + 1
-        return self._entry(self._record(kind, wall_us, [], [], 0, NO_COLUMNS))
+        return self._entry(self._record(kind, wall_us, [], [], 0, no_columns()))
 
     def results_entry(self, results: EffectResults, wall_us: int) -> JournalEntry:
         block = block_of({ROW + name: column for name, column in results._asdict().items()})

@@ -6,6 +6,7 @@ A lane's journal is its write-ahead log: a record fixes the processing order of 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
@@ -23,8 +24,12 @@ NAME = "journal_record"
 BATCH, TICK, RESULT, CLAIM, UPGRADE = "BATCH", "TICK", "RESULT", "CLAIM", "UPGRADE"
 #: names of columns begin with this: columns of rows, columns of refused records
 ROW, REFUSED = "row.", "refused."
-#: the block of a record without columns
-NO_COLUMNS = block_of({})
+
+
+@cache
+def no_columns() -> Block:
+    """The block of a record without columns. A command that reads no journal must not load a kernel, so it is made when it is asked for."""
+    return block_of({})
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,7 @@ class JournalRecord:
     ranges: list[tuple[str, int, int, int]] = field(default_factory=list)
     watermarks: list[tuple[str, int, int]] = field(default_factory=list)
     rows: int = 0
-    block: Block = NO_COLUMNS
+    block: Block = field(default_factory=no_columns)
 
     @property
     def columns(self) -> Columns:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from decision_rows import CONTEXT, DOCUMENT, FEATURES, PINS, RULES, batch, decided, handled, plans, posture, steps
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.rule_reference import score_row
@@ -149,7 +150,7 @@ PAYMENTS = st.fixed_dictionaries(
 CHANGES = st.builds(posture, st.integers(0, 6), st.sampled_from(list(Mode)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(st.lists(PAYMENTS | CHANGES, max_size=14), st.integers(0, 14))
 def test_any_cut_gives_the_same_decisions_and_each_equals_the_document_read_alone(rows: list[dict[str, Any]], cut: int) -> None:
     whole_steps, cut_steps, cut = steps(), steps(), min(cut, len(rows))
@@ -198,7 +199,7 @@ COUNTED_ROWS = (
 
 
 @given(st.lists(st.sampled_from(COUNTED_ROWS), max_size=30))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=drawn(40))
 def test_decisions_are_counted_by_the_outcomes_and_reasons_that_they_have(rows: list[dict[str, Any]]) -> None:
     result = handled(steps(), batch(rows))[1]
     records = decided(steps(), rows)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from decision_rows import PINS
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,7 +68,7 @@ def one_by_one(thresholds: dict[str, int], row: tuple[int, list[str], bool, bool
     return (Outcome.STEP_UP if clamped else outcome).value, [*codes, *more]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(THRESHOLDS, ROWS)
 def test_answers_are_those_of_rows_read_one_by_one(thresholds: dict[str, int], rows: list[tuple[int, list[str], bool, bool]]) -> None:
     assert answers(read_policy(document(thresholds)), columns(rows)) == [one_by_one(thresholds, row) for row in rows]

@@ -8,6 +8,7 @@ from random import Random
 
 import pytest
 from arrival_lane import ArrivalLane
+from effort import drawn, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import CONTROL, LABELS, POSTURE, T0_US, TRAFFIC, label, payment, posture, run_ready
@@ -157,7 +158,7 @@ def test_a_label_that_came_twice_and_waits_in_vain_is_one_dead_letter() -> None:
 # -- any order in which a lane reads what was published
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 12))
 def test_every_label_counts_once_however_far_labels_are_ahead_of_payments(seed: int, payments: int, size: int) -> None:
     one, random = ArrivalLane(), Random(seed)
@@ -209,7 +210,7 @@ LAGS: Mapping[str, Sequence[Planted]] = {
 
 @pytest.mark.parametrize("partitions", [1, 4])
 @pytest.mark.parametrize("lag", LAGS)
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_while_a_lane_lags_every_label_of_an_admitted_payment_counts_once(lag: str, partitions: int, seed: int) -> None:
     log, counts, run = ModelLog(), partition_counts(partitions), config().model_copy(update={"ordering": "arrival"})
     spec = TOPOLOGY.lane("rtdl")
@@ -224,7 +225,7 @@ def test_while_a_lane_lags_every_label_of_an_admitted_payment_counts_once(lag: s
     assert frauds(again) == 80, "as many as were told, none lost and none twice"
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_labels_of_a_lane_that_reads_no_payments_for_an_hour_count_or_are_told_to_be_posted_again(seed: int) -> None:
     log, counts, run = ModelLog(), partition_counts(1), config().model_copy(update={"ordering": "arrival"})
     spec, labels, payments = TOPOLOGY.lane("rtdl"), 20, 60

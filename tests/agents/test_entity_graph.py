@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import numpy as np
 from arrival_lane import ArrivalLane
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import CONTEXT, DAY_US, LABELS, T0_US, TRAFFIC, context_fact, label, payment
@@ -154,7 +155,7 @@ def _runs(values: list[tuple[str, bytes]]) -> list[tuple[str, list[bytes]]]:
     return runs
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=drawn(15), deadline=None)
 @given(RECORDS)
 def test_no_decision_depends_on_when_slots_are_freed_or_how_the_rows_are_split(records: Any) -> None:
     usual, split, seldom = ArrivalLane(), ArrivalLane(), ArrivalLane(changelog_interval_ms=10**12)
@@ -165,7 +166,7 @@ def test_no_decision_depends_on_when_slots_are_freed_or_how_the_rows_are_split(r
     assert usual.letters == split.letters == seldom.letters
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=drawn(15), deadline=None)
 @given(RECORDS, st.integers(0, 7))
 def test_every_step_goes_on_from_its_state_as_if_nothing_had_happened(records: Any, cut: int) -> None:
     one, other = ArrivalLane(), ArrivalLane()

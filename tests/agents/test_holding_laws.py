@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from await_context import CODE, DECISIONS, S_US, WAIT_US, WALL_US, awaiting, decided, fact, lane, pay, step_of
+from effort import drawn, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import wired
@@ -65,7 +66,7 @@ def play(ordering: str, cuts: Sequence[int], bytes_max: int, given: Columns | No
 
 @pytest.mark.parametrize("ordering", ["event_time", "arrival"])
 @pytest.mark.parametrize("bytes_max", [2_000, 1_000_000])
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=drawn(15), deadline=None)
 @given(cuts=st.lists(st.integers(1, 200), max_size=8))
 def test_any_split_gives_identical_decisions_and_state(ordering: str, bytes_max: int, cuts: list[int]) -> None:
     found, states = play(ordering, cuts, bytes_max)
@@ -182,13 +183,13 @@ def undisturbed() -> str:
     return decision_digest(simulated("event_time", rows_max=5_000))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4, 2))
 def test_no_pacing_partition_count_crash_or_delay_changes_a_decision_on_held_rows(seed: int) -> None:
     log = simulated("event_time", FAULTS, seed, partitions=1 + 2 * (seed % 2), rows_max=(12, 40)[seed // 2])
     assert decision_digest(log) == undisturbed()
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_under_arrival_every_payment_is_decided_once_in_effect_and_a_replay_gives_the_same_bytes(seed: int) -> None:
     log = simulated("arrival", FAULTS, seed)
     world = troubled_world(2, 120)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import ENTITIES, reader
@@ -85,7 +86,7 @@ def ends(taken: Taken) -> dict[int, str]:
 CHUNKS = st.lists(st.lists(st.sampled_from(list(RECORDS)), min_size=1, max_size=7), min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(CHUNKS)
 def test_a_chunk_cut_anywhere_gives_the_same_rows_and_every_offset_ends_once(parts: list[list[bytes | None]]) -> None:
     taking, together = reader(TOPOLOGY.lane("rtdl")), [value for part in parts for value in part]
@@ -198,7 +199,7 @@ MIXED = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(MIXED, st.integers(-(2**31), 2**31 - 1))
 def test_the_block_is_that_of_the_columns_of_its_good_records_to_the_last_byte(values: list[bytes], partition: int) -> None:
     """Read by the Avro library, row by row, and written by the general codec."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journals import journal
@@ -100,7 +101,7 @@ def whole(name: str) -> tuple[dict[str, Any], list[bytes]]:
 
 
 @pytest.mark.parametrize("name", ["rtdl", "act"])
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=drawn(20), deadline=None)
 @given(data=st.data())
 def test_any_batch_split_gives_identical_emissions_and_state(name: str, data: st.DataObject) -> None:
     """Every step of the lane: states byte for byte but for row versions, emissions field by field."""

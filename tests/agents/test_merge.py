@@ -6,6 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from merged_worlds import RANKS, ids, intake, logs, world
@@ -41,7 +42,7 @@ def merged(written: dict[TopicPartition, list[bytes]], seed: int, rows_max: int)
     return ids(slices)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 @given(st.integers(0, 10**6), st.integers(1, 3), st.integers(1, 40), st.integers(1, 50))
 def test_the_order_is_the_same_for_any_partitions_marks_and_pieces(seed: int, partitions: int, every: int, rows_max: int) -> None:
     events = world(seed, 60)

@@ -6,6 +6,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from effort import drawn, seeds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from merged_worlds import RANKS, ids, intake, logs, world
@@ -54,7 +55,7 @@ def fed_on_demand(written: dict[TopicPartition, list[bytes]], hold_max: int, see
     return ids(slices)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=drawn(25), deadline=None)
 @given(seed=st.integers(0, 10**6), partitions=st.integers(1, 3), every=st.integers(1, 40), hold_max=st.integers(1, 12))
 def test_a_merge_that_is_given_only_what_it_wants_goes_on_to_the_end(seed: int, partitions: int, every: int, hold_max: int) -> None:
     """Also when the partition that all others wait for has reached the bound: a lane would wait for it for ever."""
@@ -87,7 +88,7 @@ def test_it_is_not_wanted_while_rows_are_ready_to_be_taken() -> None:
 
 
 @pytest.mark.parametrize(("ahead", "behind"), [(TRAFFIC, LABELS), (LABELS, TRAFFIC)])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", seeds(3))
 def test_a_topic_far_ahead_of_another_is_held_to_the_bound_and_the_order_is_the_same(ahead: str, behind: str, seed: int) -> None:
     """As when nobody delivers labels for a while, or when they are delivered before the payments."""
     written, hold_max = logs(world(seed, 400), 2, 10, seed), 20

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import wired
@@ -53,7 +54,7 @@ def told(output: LaneOutput) -> list[Any]:
     return [(e.handle, e.partitions.tolist(), e.keys.tolist(), e.values.tolist()) for e in output.emissions]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(CHUNKS, st.integers(1, 7))
 def test_a_record_made_here_folds_as_its_bytes_do(chunks: list[list[bytes | None]], rows_max: int) -> None:
     one, other, at = lane(), lane(), 0

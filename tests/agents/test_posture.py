@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from decision_rows import PINS, batch, plans, posture
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from states import read_back, written
@@ -55,7 +56,7 @@ def expected(rows: list[dict[str, Any]]) -> list[tuple[bytes, bool, bool]]:
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(st.lists(ROWS, max_size=14), st.lists(st.integers(0, 14), max_size=3))
 def test_any_split_gives_every_row_the_posture_of_the_rows_before_it(rows: list[dict[str, Any]], cuts: list[int]) -> None:
     whole, cut = under_test(), under_test()

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from arrival_lane import CHANGELOGS, ArrivalLane
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from journals import journal
@@ -111,7 +112,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=drawn(25), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([1_000, 500_000, 3_000_000]), st.booleans(), ROWS), min_size=1, max_size=6))
 def test_the_compacted_changelogs_say_of_every_id_what_the_tables_say(records: list[tuple[int, bool, Any]]) -> None:
     """Whatever was forgotten, known again, known by facts alone, or restarted in between, within a record or over several."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from oracles.rule_reference import score_row
@@ -72,13 +73,13 @@ def scored(rules: dict[str, Any], rows: list[Any]) -> list[tuple[int, list[str]]
     return answers(RuleScorer(compile_rules(rules, NAMES)).score(values(rows), apply))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(RULES, ROWS)
 def test_the_kernel_equals_the_document_read_row_by_row(rules: list[Any], rows: list[Any]) -> None:
     assert scored(document(rules), rows) == expected(document(rules), rows)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=drawn(15), deadline=None)
 @given(RULES, ROWS, st.integers(201, 450), st.integers(0, 10))
 def test_hundreds_of_rules_score_as_the_document_read_row_by_row(rules: list[Any], rows: list[Any], count: int, turn: int) -> None:
     """The drawn rules again and again under other codes, with points that tell them apart."""

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from decision_rows import RULES, batch, decided, handled, plans, posture, steps
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machines import wired
@@ -213,7 +214,7 @@ ROWS = st.lists(
 
 
 @pytest.mark.parametrize("scorer", [RuleScorer(RULES), LogisticModel()])
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 @given(rows=ROWS, cut=st.integers(0, 12))
 def test_any_split_gives_the_same_scores_and_rows_that_are_not_decided_have_none(scorer: Scorer, rows: list[Any], cut: int) -> None:
     given_rows = batch(rows)

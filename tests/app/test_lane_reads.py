@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from driven_lanes import Clock, LogJournal, LogOutputs
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -237,7 +238,7 @@ def test_there_is_no_row_of_an_unknown_table_or_key(table: str, key: str) -> Non
     play(Pair(), scenario)
 
 
-@settings(max_examples=25)
+@settings(max_examples=drawn(25))
 @given(st.lists(st.sampled_from([SMALL, LARGE]), min_size=1, max_size=30), st.lists(st.integers(0, 20), min_size=1, max_size=30))
 def test_no_read_ever_sees_half_a_fold_and_none_goes_back(sizes: list[int], pauses: list[int]) -> None:
     machine, rows = Pair(sizes), list[Row]()

@@ -7,6 +7,7 @@ from typing import Any
 
 import fastavro
 import numpy as np
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -134,7 +135,7 @@ def without_repeated_keys(node: Node, value: Any) -> Any:
 
 
 @given(cases())
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=drawn(150))
 def test_columns_hold_what_the_plain_library_wrote_and_give_its_bytes_back(case: Case) -> None:
     schema, values = case
     bodies = written(schema, values)
@@ -147,7 +148,7 @@ def test_columns_hold_what_the_plain_library_wrote_and_give_its_bytes_back(case:
 
 
 @given(cases(), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=drawn(80))
 def test_damaged_bytes_get_a_verdict_and_good_ones_read_as_the_plain_library_reads_them(case: Case, seed: int) -> None:
     schema, values = case
     random = np.random.default_rng(seed)
@@ -166,7 +167,7 @@ def test_damaged_bytes_get_a_verdict_and_good_ones_read_as_the_plain_library_rea
 
 
 @given(cases())
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=drawn(50))
 def test_a_body_cut_anywhere_is_truncated_and_one_byte_more_is_oversized(case: Case) -> None:
     schema, values = case
     body = written(schema, values[:1])[0]
@@ -178,7 +179,7 @@ def test_a_body_cut_anywhere_is_truncated_and_one_byte_more_is_oversized(case: C
 
 
 @given(cases(), st.integers(0, 30))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=drawn(50))
 def test_a_refused_row_is_empty_and_leaves_its_neighbours_alone(case: Case, cut: int) -> None:
     schema, values = case
     bodies = written(schema, values)
@@ -194,7 +195,7 @@ def test_a_refused_row_is_empty_and_leaves_its_neighbours_alone(case: Case, cut:
 
 
 @given(cases(), st.data())
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=drawn(60))
 def test_reading_some_columns_gives_the_same_columns(case: Case, data: st.DataObject) -> None:
     schema, values = case
     packed = Strings.of(written(schema, values))
@@ -212,7 +213,7 @@ def test_reading_some_columns_gives_the_same_columns(case: Case, data: st.DataOb
 
 
 @given(cases(), st.integers(0, 7))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=drawn(40))
 def test_records_are_read_at_their_place_inside_a_larger_buffer(case: Case, skip: int) -> None:
     schema, values = case
     bodies = [b"\xff" * skip + body for body in written(schema, values)]
@@ -225,7 +226,7 @@ def test_records_are_read_at_their_place_inside_a_larger_buffer(case: Case, skip
 
 
 @given(cases())
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=drawn(40))
 def test_rows_that_are_all_the_same_encode_as_one_row_does(case: Case) -> None:
     schema, values = case
     body = written(schema, values[:1])[0]

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def columns_of(texts: list[bytes | None]) -> Columns:
 
 
 @given(TEXTS, st.data())
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=drawn(50))
 def test_taking_rows_is_indexing(texts: list[bytes | None], data: st.DataObject) -> None:
     columns = columns_of(texts)
     index = data.draw(st.lists(st.integers(0, len(texts) - 1), max_size=9)) if texts else []
@@ -49,7 +50,7 @@ def test_taking_rows_is_indexing(texts: list[bytes | None], data: st.DataObject)
 
 
 @given(TEXTS, TEXTS)
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=drawn(50))
 def test_joining_columns_is_adding_lists(first: list[bytes | None], second: list[bytes | None]) -> None:
     parts = [columns_of(first), columns_of(second)]
     joined = concat(parts)
@@ -58,7 +59,7 @@ def test_joining_columns_is_adding_lists(first: list[bytes | None], second: list
 
 
 @given(TEXTS, st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=drawn(50))
 def test_compact_keeps_rows_and_holds_only_their_bytes(texts: list[bytes | None], random: Any) -> None:
     order = list(range(len(texts)))
     random.shuffle(order)

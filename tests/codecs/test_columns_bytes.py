@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,7 +55,7 @@ def groups() -> st.SearchStrategy[Columns]:
 
 
 @given(groups())
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=drawn(100))
 def test_columns_come_back_exactly(columns: Columns) -> None:
     data = columns_to_bytes(columns)
     back = columns_from_bytes(data)
@@ -101,7 +102,7 @@ def test_bytes_cut_anywhere_are_truncated() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 255)), min_size=1, max_size=4), st.binary(max_size=3))
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=drawn(500))
 def test_damaged_bytes_are_columns_or_quarantined(changes: list[tuple[int, int]], more: bytes) -> None:
     data = bytearray(columns_to_bytes(SAMPLE))
     for place, value in changes:
@@ -135,7 +136,7 @@ def test_rows_that_no_bytes_stand_for_are_refused(columns: Columns) -> None:
 
 
 @given(st.binary(max_size=60))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=drawn(100))
 def test_any_header_is_columns_or_quarantined(header: bytes) -> None:
     size = 16 + len(header)
     data = b"ASC1" + len(header).to_bytes(4, "little") + (size + -size % 8).to_bytes(8, "little") + header + bytes(-size % 8)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -63,7 +64,7 @@ def damaged(values: Strings, which: list[int]) -> Strings:
     return Strings.of(whole)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=drawn(25), deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 40), st.sampled_from([0, 2, 40]), st.lists(st.integers(0, 40), max_size=4)), min_size=1, max_size=4)
 )

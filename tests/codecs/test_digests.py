@@ -6,6 +6,7 @@ import hashlib
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ def test_the_constants_are_those_of_the_standard() -> None:
 
 
 @given(st.binary(max_size=150), st.lists(st.none() | st.binary(max_size=150), max_size=40))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=drawn(60))
 def test_a_row_has_the_digest_of_prefix_and_row(prefix: bytes, values: list[bytes | None]) -> None:
     found = sha256_rows(prefix, *Strings.of(values))
     assert [row.tobytes() for row in found] == [hashlib.sha256(prefix + (value or b"")).digest() for value in values]
@@ -35,7 +36,7 @@ def test_every_length_around_a_block_is_right(head: int) -> None:
 
 
 @given(st.binary(max_size=70), st.integers(0, 40), st.integers(1, 20), st.integers(0, 2**32 - 1))
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=drawn(40))
 def test_fixed_bytes_follow_each_row(prefix: bytes, width: int, n: int, seed: int) -> None:
     random = np.random.default_rng(seed)
     more = random.integers(0, 256, (n, width)).astype(np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +45,7 @@ def batch(n: int, items: int, seed: int) -> Columns:
     }
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=drawn(30), deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([0, 1, 2, 20, 63, 64, 65, 200, 1_000]), st.sampled_from([0, 1, 3, 70])), min_size=1, max_size=5))
 def test_what_came_before_changes_no_batch_and_no_batch_changes_what_came_before(sizes: list[tuple[int, int]]) -> None:
     kept = Encoder(PLAN, CONSTANT)

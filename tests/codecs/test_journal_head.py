@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -44,7 +45,7 @@ def by_the_library(record: JournalRecord) -> bytes:
 
 @given(RECORDS)
 @example(SAMPLE)
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=drawn(150))
 def test_a_record_has_the_bytes_of_the_library_and_is_read_back(record: JournalRecord) -> None:
     value = record.to_bytes()
     assert value == by_the_library(record)
@@ -70,7 +71,7 @@ HEAD = len(SAMPLE.to_bytes()) - len(columns_to_bytes(COLUMNS))
 
 
 @given(st.lists(st.tuples(st.integers(HEADER_BYTES, HEAD - 1), st.integers(0, 255)), max_size=3), st.integers(0, 99), st.binary(max_size=2))
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=drawn(600))
 def test_a_damaged_head_gets_the_verdict_of_the_columns_codec(changes: list[tuple[int, int]], cut: int, more: bytes) -> None:
     value = bytearray(SAMPLE.to_bytes())
     for place, byte in changes:

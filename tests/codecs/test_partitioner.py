@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,6 @@ def test_murmur2_is_that_of_the_java_client(key: str, expected: int) -> None:
 
 
 @given(st.lists(st.binary(max_size=30), max_size=20), st.integers(1, 50))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=drawn(60))
 def test_a_batch_of_keys_is_partitioned_as_each_key_is(keys: list[bytes], count: int) -> None:
     assert partitions_of(Strings.of(keys), count).tolist() == [(reference(key) & 0x7FFFFFFF) % count for key in keys]

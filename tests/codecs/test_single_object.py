@@ -9,6 +9,7 @@ from typing import Any
 import fastavro
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,7 +112,7 @@ def test_a_value_that_cannot_be_read_is_quarantined(value: bytes, reason: Reason
 
 
 @given(st.binary(max_size=80))
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None, max_examples=drawn(100))
 def test_no_bytes_after_a_known_header_raise_anything_else(body: bytes) -> None:
     for known in record_types():
         try:

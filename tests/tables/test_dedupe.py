@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from effort import drawn
 from feature_worlds import LaneRow, assertion, fact, lane_columns, pay
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +55,7 @@ def by_dictionary(rows: list[LaneRow], horizon_us: int, max_rows: int, min_rows:
     return answers
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=drawn(200), deadline=None)
 @given(ROWS, st.integers(0, 120), st.tuples(st.integers(1, 40), st.integers(0, 50)), st.lists(st.integers(1, 119), max_size=5))
 def test_verdicts_equal_an_ordered_dictionary_for_any_cut(
     rows: list[LaneRow], horizon_us: int, limits: tuple[int, int], cuts: list[int]
@@ -164,7 +165,7 @@ def test_a_horizon_that_holds_nothing_is_refused(horizon_us: int, max_rows: int)
     assert refused.value.reason is Reason.SETTING_INVALID
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(ROWS, st.integers(0, 120), st.tuples(st.integers(1, 40), st.integers(0, 50)))
 def test_a_payment_is_known_by_its_keys_as_long_as_a_label_finds_it(rows: list[LaneRow], horizon_us: int, limits: tuple[int, int]) -> None:
     seen = SeenIds(horizon_us, *limits)

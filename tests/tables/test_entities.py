@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ def fold(table: EntityTable, ids: list[str | None], first_row: int = 0, sequence
     return found
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(st.lists(IDS, max_size=150), st.integers(0, 150))
 def test_slots_equal_a_dictionary_for_any_cut(ids: list[str | None], cut: int) -> None:
     whole, parts = EntityTable("customer", FOREVER), EntityTable("customer", FOREVER)
@@ -83,7 +84,7 @@ def test_an_idle_id_is_a_new_one_when_it_is_met_again() -> None:
     assert table.count == 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=drawn(100), deadline=None)
 @given(st.lists(IDS, max_size=150), st.integers(0, 150))
 def test_ids_that_come_and_go_equal_a_dictionary_of_those_met_lately(ids: list[str | None], cut: int) -> None:
     """Whatever dies, the index still finds all the others."""

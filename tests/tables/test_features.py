@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from effort import drawn
 from feature_worlds import DOCUMENT, SECOND, LaneRow, assertion, fact, pay, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,13 +44,13 @@ def assert_same_rows(one: Folded, other: Folded) -> None:
         np.testing.assert_array_equal(np.asarray(left), np.asarray(right))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(lanes())
 def test_the_kernel_equals_the_plain_python_fold(rows: list[LaneRow]) -> None:
     assert_equals_reference(PLAN, rows, fold_in_batches(PLAN, rows, []))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(lanes(), st.lists(st.integers(0, 40), max_size=6))
 def test_cutting_a_lane_into_batches_changes_neither_values_nor_state(rows: list[LaneRow], cuts: list[int]) -> None:
     whole, parts = fold_in_batches(PLAN, rows, []), fold_in_batches(PLAN, rows, cuts)
@@ -58,7 +59,7 @@ def test_cutting_a_lane_into_batches_changes_neither_values_nor_state(rows: list
     assert parts.tables.written() == whole.tables.written()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(lanes(), st.lists(st.integers(0, 40), max_size=6))
 def test_where_slots_are_freed_between_batches_changes_no_value(rows: list[LaneRow], cuts: list[int]) -> None:
     assert_same_rows(fold_in_batches(PLAN, rows, cuts, evict=True), fold_in_batches(PLAN, rows, []))

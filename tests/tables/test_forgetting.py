@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from effort import drawn
 from feature_worlds import DOCUMENT, SECOND, assertion, fact, pay, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ IDLE = PLAN.idle_us
 T0 = 1_520_000_000 * SECOND
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 40))
 def test_values_equal_the_plain_python_fold_while_slots_go_from_id_to_id(seed: int, batch: int) -> None:
     rows = random_rows(seed, 400, spread=40)

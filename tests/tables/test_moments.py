@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from effort import drawn
 from feature_worlds import SECOND, assertion, pay
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -70,7 +71,7 @@ def of_history(history: History, amount: int) -> float:
         return float(zscore(count, total, squares >> LIMB_BITS, squares & (2**LIMB_BITS - 1), amount))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=drawn(500), deadline=None)
 @given(histories(), AMOUNTS)
 @example([(1_149_100_000, 7)], 1_149_200_000)
 @example([(35_871_197, 7)], 35_872_197)
@@ -98,7 +99,7 @@ MIDDLES = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(300), deadline=None)
 @given(WIDE | MIDDLES)
 @example(2**64)
 @example(2**128 + 2**75 + 1)
@@ -159,7 +160,7 @@ T0 = 1_520_000_000 * SECOND
 PAID = st.tuples(AMOUNTS | st.sampled_from([1_149_100_000, 1_149_100_001]), st.sampled_from([0, 0, 1, 4, 10, 25]), st.booleans())
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(st.lists(PAID, min_size=1, max_size=14))
 def test_every_moment_of_a_window_is_that_of_exact_fractions_over_the_payments_in_it(paid: list[tuple[int, int, bool]]) -> None:
     """Mean and rate are the double nearest to the exact fraction."""
@@ -178,7 +179,7 @@ def test_every_moment_of_a_window_is_that_of_exact_fractions_over_the_payments_i
         assert within(values["z"], *exact([(before, 1) for before, _ in held], amount), Z_ULPS)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=drawn(150), deadline=None)
 @given(SIZES, SIZES)
 @example(2**53 + 1, 3)
 @example(2**63 - 1, 2**63 - 1)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from effort import drawn
 from feature_worlds import DOCUMENT, LaneRow, random_rows
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ def assert_offline_equals_online(document: dict[str, Any], rows: Sequence[LaneRo
             np.testing.assert_array_equal(offline[name].to_numpy(), matrix[:, column], err_msg=name, strict=True)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(st.integers(0, 2**32), st.integers(1, 120))
 def test_a_short_lane_has_the_same_values_offline(seed: int, count: int) -> None:
     assert_offline_equals_online(DOCUMENT, random_rows(seed, count))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -38,7 +39,7 @@ def _hashes(data: U8, length: int, seed: int, out: I64) -> None:
     out[1], out[2] = np.int64(first), np.int64(second)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=drawn(200), deadline=None)
 @given(st.binary(max_size=40), st.integers(0, 9))
 def test_hashes_equal_their_definition(text: bytes, seed: int) -> None:
     out = np.zeros(3, np.int64)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from assay.app.authority.store import open_authority
 from assay.app.bus.publisher import Publisher
 from assay.app.control_bus.file_bus import FileControlBus
-from assay.app.control_bus.kinesis_bus import KinesisControlBus, kinesis_client
 from assay.app.control_bus.port import ControlBus
 from assay.app.profiles.documents import load_profile
 from assay.app.progress import unseen
@@ -55,6 +54,8 @@ def control_of(run: Run, settings: Settings) -> ControlBus | None:
     name = topic(CONTROL).name(run.namespace)
     if settings.control_bus == "file":
         return FileControlBus(settings.control_bus_root, name, now_us)
+    from assay.app.control_bus.kinesis_bus import KinesisControlBus, kinesis_client  # with it comes boto3
+
     client = kinesis_client(settings.control_bus_endpoint, settings.control_bus_region)
     return KinesisControlBus(settings.control_bus_stream, name, client, now_us)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from audit_chains import segments, stored
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from records import PINS
@@ -36,7 +37,7 @@ def test_a_chain_that_nobody_touched_verifies() -> None:
     assert AuditEvidence.read(store) == evidence
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(300), deadline=None)
 @given(number=st.integers(0, 4), at=st.integers(0, 10**6), flip=st.integers(1, 255))
 def test_any_byte_flipped_is_found_and_its_segment_named_first(number: int, at: int, flip: int) -> None:
     store = stored()

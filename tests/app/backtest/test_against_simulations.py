@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from backtests import Ran, again, changed, decisions, plain_cells, plain_changed, plain_reasons, policy_of, ran, world_payments
+from effort import drawn
 from gated_worlds import config_over, generated_world
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -107,7 +108,7 @@ CONDITION = st.builds(
 RULES = st.lists(st.tuples(st.lists(CONDITION, min_size=1, max_size=3), st.integers(-20, 60)), min_size=1, max_size=5)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=drawn(12), deadline=None)
 @given(RULES, st.lists(st.integers(-10, 90), min_size=3, max_size=3, unique=True).map(sorted))
 def test_any_rules_over_the_features_of_a_run_give_what_the_plain_reference_gives(
     handbook: Ran, rules: list[tuple[list[dict[str, Any]], int]], levels: list[int]

@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sent_sequences import DAY_US, labels_of, read
@@ -111,7 +112,7 @@ def test_killed_at_ten_points_nothing_is_lost_and_nothing_has_two_ids(seed: int,
     promises_kept(gate, LABELS)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.integers(1, 20),
     in_flight=st.integers(1, 4),

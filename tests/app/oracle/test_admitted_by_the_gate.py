@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import sample_decisions
+from effort import drawn
 from gated_worlds import merged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -52,7 +53,7 @@ def test_the_names_of_the_gates_policy_are_one_list() -> None:
     assert gate_truth_names() == shipped_admission_policy().truth_columns
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(column=st.sampled_from(["id", "who", "shop", "kind", "channel"]), values=st.lists(TEXT, min_size=4, max_size=4), name=NAMES)
 def test_a_world_is_refused_by_the_import_or_admitted_by_the_gate(tmp_path: Path, column: str, values: list[str], name: str) -> None:
     rows = {**ROWS, name: ["a", "b", None, "c"], column: values}

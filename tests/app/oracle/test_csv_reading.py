@@ -7,6 +7,7 @@ import io
 from pathlib import Path
 
 import pytest
+from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +26,7 @@ FORMS = [
 ]
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=drawn(200), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(table=TABLES, form=st.sampled_from(FORMS), all_quoted=st.booleans(), ending=st.sampled_from(["\n", "\r\n"]))
 def test_what_python_writes_is_read_back(tmp_path: Path, table: list[list[str]], form: CsvForm, ending: str, *, all_quoted: bool) -> None:
     escapes = form.escape != form.quote_mark

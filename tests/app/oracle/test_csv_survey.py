@@ -6,6 +6,7 @@ import csv
 import io
 
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +63,7 @@ def test_the_first_fault_is_found_with_its_row(text: str, dialect: Dialect, row:
         assert found.remedy
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=drawn(300))
 @given(table=TABLES, quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]), block_bytes=st.integers(1, 64))
 def test_what_pythons_writer_writes_is_counted_in_blocks_of_any_size(table: list[list[str]], quoting: int, block_bytes: int) -> None:
     held = io.StringIO(newline="")
@@ -72,7 +73,7 @@ def test_what_pythons_writer_writes_is_counted_in_blocks_of_any_size(table: list
     assert found.rows == len(table) - 1
 
 
-@settings(deadline=None, max_examples=1_000)
+@settings(deadline=None, max_examples=drawn(1_000))
 @given(text=st.text(st.sampled_from('a,"\n'), max_size=24), block_bytes=st.integers(1, 8))
 def test_a_text_without_a_fault_is_what_pythons_reader_reads(text: str, block_bytes: int) -> None:
     text = text.strip("\n")

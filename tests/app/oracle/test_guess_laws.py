@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 import yaml
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -99,7 +100,7 @@ def value_at(read: dict[str, Any], path: tuple[str, ...]) -> Any:
 
 
 @given(st.dictionaries(NAMES, VALUES, min_size=1, max_size=6))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=drawn(300), deadline=None)
 def test_a_guess_of_any_columns_is_yaml_that_its_answers_complete(columns: dict[str, list[Any]]) -> None:
     frame = pl.DataFrame([pl.Series(name, values, strict=False) for name, values in columns.items()])
     found = guess(sample_of(frame, "all 5 rows", []), "any")

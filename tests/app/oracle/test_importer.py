@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_worlds import NOW_US, ROWS, mapping, small_world, write
@@ -129,7 +130,7 @@ def test_another_mapping_is_another_world(tmp_path: Path) -> None:
     assert b.seed == 5
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations(range(4)), as_csv=st.booleans())
 def test_rows_of_different_times_may_stand_anywhere_in_files_of_any_format(tmp_path: Path, order: list[int], *, as_csv: bool) -> None:
     """Two of the four payments have one time: only their order tells two worlds apart."""
@@ -277,7 +278,7 @@ def test_numbers_since_1970_are_read_in_their_unit(tmp_path: Path, unit: str, va
     assert manifest.min_ts_us == 1_522_540_831_000_000
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(50), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cents=st.lists(st.integers(0, 10**11 - 1), min_size=4, max_size=4))
 def test_every_amount_of_whole_cents_survives_a_double(tmp_path: Path, cents: list[int]) -> None:
     world = small_world(tmp_path, {**ROWS, "amount": [value / 100 for value in cents]})

@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from small_worlds import NOW_US, ROWS, mapping, reseal, write
@@ -111,7 +112,7 @@ def test_a_file_whose_rows_cannot_be_told_apart_is_refused_all_the_same(tmp_path
 VALUES = {name: st.sampled_from([*(value for value in ROWS[name] if value != ""), fault]) for name, (fault, _) in FAULTS.items()}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.fixed_dictionaries(VALUES), min_size=1, max_size=12),
     twice=st.sets(st.integers(0, 11), max_size=3),

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from effort import drawn
 from gated_worlds import config_over, gated, simulated
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -53,7 +54,7 @@ def places(world: SealedWorld) -> dict[str, int]:
     return dict(zip(view["source_id"], view["source_order"], strict=True))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=drawn(20), deadline=None)
 @given(hours=st.lists(st.integers(0, 3), min_size=1, max_size=30), later=st.lists(st.integers(0, 3), max_size=10))
 def test_rows_at_the_end_of_a_file_move_no_row_before_them(hours: list[int], later: list[int]) -> None:
     def world(folder: str, of: list[int]) -> SealedWorld:

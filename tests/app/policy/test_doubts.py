@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from backtests import decisions, ran
+from effort import drawn
 from gated_worlds import config_over, generated_world
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,7 +120,7 @@ def value_in(name: str, there: Range) -> st.SearchStrategy[float]:
 VALUES = st.fixed_dictionaries({name: value_in(name, there) for name, there in RANGES.items()})
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=drawn(600), deadline=None)
 @given(st.lists(CONDITION, min_size=1, max_size=3), st.lists(VALUES, min_size=1, max_size=30))
 def test_what_is_said_of_a_rule_holds_for_all_values_that_its_features_can_have(
     when: list[dict[str, Any]], values: list[dict[str, float]]

@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,7 +34,7 @@ def written(start: Start) -> Policy:
         return load_policy(room)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=drawn(50), deadline=None)
 @given(
     NAME,
     NAMES,

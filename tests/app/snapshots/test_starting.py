@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from simulated_worlds import config
@@ -42,7 +43,7 @@ def whole(name: str) -> tuple[list[Any], dict[str, str]]:
 
 
 @pytest.mark.parametrize("name", ["rtdl", "act"])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=drawn(8), deadline=None)
 @given(data=st.data())
 def test_a_snapshot_at_any_record_and_the_tail_are_the_whole_journal(name: str, data: st.DataObject) -> None:
     count = data.draw(st.integers(1, len(journal(name))))

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from loose_parts import NOWHERE, parts_of, plainly_sorted, sorted_parts
@@ -50,7 +51,7 @@ def cut(rows: pl.DataFrame, at: list[int]) -> list[pl.DataFrame]:
     return [rows[begin:end] for begin, end in zip(ends, ends[1:], strict=False)]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=drawn(60), deadline=None)
 @given(
     keys=st.lists(st.one_of(st.integers(-5, 5), WIDE), min_size=1, max_size=80),
     at=st.lists(st.integers(0, 100), max_size=4),
@@ -69,7 +70,7 @@ def test_any_cut_into_parts_and_any_memory_give_the_bytes_of_a_plain_sort(
     assert (done.raw.rows, done.raw.low_us, done.raw.high_us) == (len(keys), min(keys), max(keys))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=drawn(40), deadline=None)
 @given(
     pairs=st.lists(st.tuples(st.one_of(st.integers(0, 3), WIDE), st.one_of(st.integers(0, 2), WIDE)), min_size=1, max_size=60),
     at=st.lists(st.integers(0, 100), max_size=3),

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from effort import drawn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_python import printed
@@ -82,7 +83,7 @@ def test_machine_code_and_plain_python_agree() -> None:
     assert printed(told) == str(statistics_of(ROWS, None).document())
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=drawn(40))
 @given(order=st.permutations(range(3)), columns=st.permutations(list(SCHEMA)), at=st.integers(0, 3))
 def test_neither_the_order_of_rows_nor_that_of_columns_nor_a_cut_matters(order: list[int], columns: list[str], at: int) -> None:
     rows = ROWS[order].select(columns)

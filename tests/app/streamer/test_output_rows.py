@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from streamed_banks import ENGINE_RUN, EVENTS, PACK, PINS, RELEASE, START_US, facts_view, ready_for, rows_of, write_view
@@ -50,7 +51,7 @@ def taken(rows: OutputRows, batch: int, bytes_max: int = BODY_BYTES_MAX, positio
     return found
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(15), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batch=st.integers(1, 9), lanes=st.integers(1, 4), bytes_max=st.sampled_from([1_300, 2_700, BODY_BYTES_MAX]), position=st.integers(0, 23)
 )

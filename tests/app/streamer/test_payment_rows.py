@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sent_sequences import payments_of, read
@@ -50,7 +51,7 @@ def test_nulls_are_left_out_and_text_is_escaped(tmp_path: Path) -> None:
     assert sum("channel" not in payment["attributes"] for payment in payments) == 1
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     texts=st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), min_size=1, max_size=20), min_size=4, max_size=4),
 )

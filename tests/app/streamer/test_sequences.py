@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sent_sequences import DAY_US, labels_of, payments_of, read
@@ -35,7 +36,7 @@ def _take(sequence: EventSequence, position: int, rows_max: int = 100, until_us:
 
 
 @of_each
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(part_rows=st.integers(1, 5), portions=st.lists(st.integers(1, 4), min_size=1, max_size=8), start=st.integers(0, 4))
 def test_any_portions_from_any_position_give_the_same_sequence(
     tmp_path_factory: pytest.TempPathFactory, make: Make, total: int, part_rows: int, portions: list[int], start: int
@@ -63,7 +64,7 @@ def test_any_portions_from_any_position_give_the_same_sequence(
 
 
 @of_each
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(10), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(widths=st.lists(st.integers(0, 900), min_size=4, max_size=4), rows_max=st.integers(1, 8), spare=st.integers(0, 2_000))
 def test_a_body_is_never_over_its_limit_and_no_row_is_lost(
     tmp_path: Path, make: Make, total: int, widths: list[int], rows_max: int, spare: int

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sent_sequences import payments_of
@@ -57,7 +58,7 @@ def test_a_complete_run_sends_nothing_again(tmp_path: Path) -> None:
     assert gate.calls == 0
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=drawn(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     batch_rows=st.integers(1, 8),
     in_flight=st.integers(1, 4),
