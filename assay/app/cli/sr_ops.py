@@ -27,7 +27,6 @@ from assay.app.runner.rebuild import quarantine_of, quarantined, rebuild_index
 from assay.app.runner.reemit import What
 from assay.app.runner.reemit import reemit as say_again
 from assay.app.runner.request import read_request, request_of_run
-from assay.app.runner.run_metrics import RunMetrics
 from assay.app.screen import say, say_json
 from assay.app.telemetry import Telemetry, log_to
 
@@ -101,6 +100,7 @@ def serve(
     authority: AuthorityOption = "",
 ) -> None:
     """Answer over HTTP as the commands do, until SIGINT or SIGTERM. Every call sends a key of the run."""
+    from assay.app.runner.run_metrics import RunMetrics
     from assay.app.runner.server import RunnerServer
     from assay.app.runner.server import serve as listen
 
