@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from oracles.examples import examples
 from small_runs import pins
 
 from assay.app.bus.record_view import plain
@@ -46,6 +47,14 @@ def a_message_comes_back_as_it_was_published(open_bus: Maker) -> None:
     assert found.message == sent
     assert found.topic.endswith("fp.bus.control.v1")
     assert found.published_at_us > 0
+
+
+@law
+def a_signal_that_a_run_ended_comes_back_as_it_was_published(open_bus: Maker) -> None:
+    payload = next(one.value for one in examples("run_terminal_signal") if one.reason is None)
+    sent = ControlMessage(payload["event_id"], payload["run_id"], payload, {"kind": "TERMINAL", "run_id": payload["run_id"]})
+    open_bus().publish(sent)
+    assert [found.message for found in open_bus().read()] == [sent]
 
 
 @law

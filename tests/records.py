@@ -100,6 +100,14 @@ def run_ready(ts_us: int = T0_US) -> bytes:
     })  # fmt: skip
 
 
+def run_terminal_signal(ts_us: int = T0_US, pins: Pins = PINS) -> bytes:
+    """The signal that a run ended without READY."""
+    return pack("run_terminal_signal", {
+        "event_id": "end", "event_type": "run_terminal_signal", "ts_utc": ts_us, "pins": pins.as_avro(), "run_id": RUN_ID,
+        "status_state": "FAILED", "reason_code": "GATE_FAIL", "status_ref": "sr/status", "record_ref": "sr/record", "reemit_key": bytes(32),
+    })  # fmt: skip
+
+
 def posture(ts_us: int = T0_US, mode: str = "NORMAL", posture_seq: int = 1, action_posture: str = "NORMAL") -> bytes:
     """A posture record."""
     return pack("posture", {

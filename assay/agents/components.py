@@ -14,9 +14,9 @@ from assay.contracts import handles
 SCENARIO_RUNNER: Final = ComponentSpec(
     "scenario_runner",
     pack="control_ingress",
-    about="checks a sealed world; publishes READY, the names of features, the first posture and final watermarks",
+    about="checks a sealed world; publishes READY or how the run ended, the names of features, the first posture and final watermarks",
     produces={
-        handles.CONTROL: ("run_ready", "mark"),
+        handles.CONTROL: ("run_ready", "run_terminal_signal", "mark"),
         handles.POSTURE: ("posture", "mark"),
         handles.FEATURE_SETS: ("feature_set",),
     },
@@ -25,14 +25,14 @@ WORLD_STREAMER: Final = ComponentSpec(
     "world_streamer",
     pack="control_ingress",
     about="posts the payments of a READY world to the gate over HTTP",
-    consumes={handles.CONTROL: ("run_ready",)},
+    consumes={handles.CONTROL: ("run_ready", "run_terminal_signal")},
     calls=("ingestion_gate",),
 )
 LABEL_DELIVERY: Final = ComponentSpec(
     "label_delivery",
     pack="case_labels",
     about="posts the labels of a READY world to the gate over HTTP, when they are known",
-    consumes={handles.CONTROL: ("run_ready",)},
+    consumes={handles.CONTROL: ("run_ready", "run_terminal_signal")},
     calls=("ingestion_gate",),
 )
 INGESTION_GATE: Final = ComponentSpec(

@@ -50,7 +50,8 @@ RTDL = LaneSpec(
     pack="rtdl_core",
     component="rtdl_lane",
     inputs={
-        handles.CONTROL: InputSpec(0, (RecordSpec("run_ready", RUN_READY, _DOCUMENT),)),
+        # how a run ended without READY is for those who wait outside: nothing is decided by it
+        handles.CONTROL: InputSpec(0, (RecordSpec("run_ready", RUN_READY, _DOCUMENT), RecordSpec("run_terminal_signal", rows=False))),
         handles.POSTURE: InputSpec(0, (RecordSpec("posture", POSTURE, _DOCUMENT),)),
         handles.LABELS: InputSpec(1, (RecordSpec("label_assertion", LABEL, {**_TS, "label": Equals("label", "FRAUD")}),)),
         # rows of a generated world lie on the topics that payments and facts of other runs lie on; no decision is made on them yet

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import cache
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from typing import Any
 
 from assay.agents.faust_shell.agents import Pages, Shell, ShellLane, WorkerApp, build_app
@@ -23,11 +24,15 @@ from assay.app.run.directory import Run
 from assay.app.run.failpoints import Failpoints
 from assay.app.run.frozen import refuse_changed
 from assay.app.run.keys import RunKeys
+from assay.app.runner.ended import end_of
 from assay.app.settings import Settings, load_settings
 from assay.app.snapshots.taking import SnapshotPace
 from assay.app.substrate.ports import free_port
 from assay.contracts.errors import Stop
+from assay.contracts.handles import CONTROL
 from assay.contracts.reasons import Reason
+
+End = Callable[[], dict[str, str] | None]
 
 
 @cache
@@ -69,7 +74,7 @@ def build_worker(settings: Settings) -> WorkerApp:
     specs = [ShellLane(lane.id, lane.group, lane.topics, lane.tables, lane.driver) for lane in lanes]
     hush_loopback(run.bootstrap)
     logging.getLogger("aiokafka.consumer.group_coordinator").addFilter(_is_news)
-    return build_app(shell, specs, _pages)
+    return build_app(shell, specs, lambda app: _pages(app, partial(end_of, run.store, run.config.scenario_run_id)))
 
 
 def _is_news(record: logging.LogRecord) -> bool:
@@ -87,10 +92,10 @@ def packs_of(text: str) -> list[str]:
     return names
 
 
-def health(app: WorkerApp) -> dict[str, Any]:
+def health(app: WorkerApp, end: End = lambda: None) -> dict[str, Any]:
     """The lanes that run here, those it stands by for, how far it has folded each journal, and how far each is behind its input.
 
-    `waits_for`: topics whose marks hold back rows that a lane has read.
+    `waits_for` and `run_ended`: see `waiting`.
     """
     members = [lane_app.member for lane_app in app.lane_apps]
     lag = [
@@ -102,14 +107,22 @@ def health(app: WorkerApp) -> dict[str, Any]:
         "lanes": [str(member.spec.id) for member in members if member.active],
         "standby": [str(member.spec.id) for member in members if not member.active],
         "journal": {str(member.spec.id): member.lane.next_offset for member in members},
-        "waits_for": {str(member.spec.id): member.lane.waits_for() for member in members if member.active},
+        **waiting({str(member.spec.id): member.lane.waits_for() for member in members if member.active}, end),
         "lag": lag,
     }
 
 
-def _pages(app: WorkerApp) -> Pages:
+def waiting(waits: Mapping[str, list[str]], end: End) -> dict[str, Any]:
+    """`waits_for`: topics whose marks hold back rows that a lane has read. No lane waits for a run that ended without READY: `run_ended`
+    has its state and code then. `end` reads them; it is asked only while a lane waits for the control topic.
+    """
+    ended = end() if any(CONTROL in handles for handles in waits.values()) else None
+    return {"waits_for": {lane: [] for lane in waits}, "run_ended": ended} if ended else {"waits_for": dict(waits)}
+
+
+def _pages(app: WorkerApp, end: End) -> Pages:
     return {
-        "/healthz": lambda: (json.dumps(health(app)).encode(), "application/json"),
+        "/healthz": lambda: (json.dumps(health(app, end)).encode(), "application/json"),
         "/metrics": lambda: (_exposition(app), metrics.CONTENT_TYPE.partition(";")[0]),
     }
 

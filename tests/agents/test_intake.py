@@ -27,6 +27,7 @@ from records import (
     mark,
     payment,
     run_ready,
+    run_terminal_signal,
 )
 
 from assay.agents.assembly import input_columns
@@ -125,6 +126,14 @@ def test_a_ready_that_is_said_again_behind_the_watermark_is_passed_over(bound: i
     assert ends(taken) == {0: "resolved", 1: "resolved"}
     first = reader(TOPOLOGY.lane("rtdl")).take(chunk(CONTROL, [run_ready()]), START_OF_TIME)
     assert ends(first) == {0: "row"}
+
+
+def test_the_signal_that_the_run_ended_is_passed_over_and_that_of_another_run_is_set_aside() -> None:
+    """No lane decides by it. Before and behind the watermark it is no dead letter."""
+    for bound in (START_OF_TIME, END_OF_TIME):
+        values = [run_terminal_signal(), run_terminal_signal(pins=OTHER_PINS)]
+        taken = reader(TOPOLOGY.lane("rtdl")).take(chunk(CONTROL, values), bound)
+        assert ends(taken) == {0: "resolved", 1: Reason.RUN_SCOPE_MISMATCH}
 
 
 def test_no_row_is_late_before_the_first_mark() -> None:

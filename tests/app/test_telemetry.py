@@ -17,7 +17,14 @@ from assay.app.telemetry import Kind, Line, Outcome, Phase, Severity, Telemetry,
 #: how an event is said in the source of a room
 _SAID = re.compile(r'(?:\bsay|_say|advance|_end)\(\s*"([A-Z_]+)"')
 #: made of parts there
-_COMPOSED = {"EVIDENCE_WAITING", "EVIDENCE_FAIL", "EVIDENCE_CONFLICT", "LEASE_ACQUIRED", "ENGINE_ATTEMPT_FINISHED", "READY_OUT_OF_SCOPE"}
+_COMPOSED = {f"{what}_PUBLISH{end}" for what in ("READY", "TERMINAL") for end in ("ED", "_FAILED")} | {
+    "EVIDENCE_WAITING",
+    "EVIDENCE_FAIL",
+    "EVIDENCE_CONFLICT",
+    "LEASE_ACQUIRED",
+    "ENGINE_ATTEMPT_FINISHED",
+    "READY_OUT_OF_SCOPE",
+}
 
 
 @pytest.mark.parametrize(("room", "kinds"), [("runner", runner_kinds.KINDS), ("streamer", streamer_kinds.KINDS)])

@@ -104,7 +104,8 @@ def test_who_may_write_what() -> None:
     assert {record for who, handle, record in written if (who, handle) == ("decision_fabric", "FP_BUS_RTDL_V1")} == {"decision_response"}
     assert "world_streamer" not in {who for who, _, _ in written}
     read_by_streamer = {edge for edge in edges() if edge.component == "world_streamer"}
-    assert read_by_streamer == {Edge("world_streamer", "consumes", "FP_BUS_CONTROL_V1", "run_ready")}
+    assert {edge.handle for edge in read_by_streamer} == {"FP_BUS_CONTROL_V1"}
+    assert {edge.record for edge in read_by_streamer} == {"run_ready", "run_terminal_signal"}
 
 
 def test_an_edge_says_who_does_what() -> None:

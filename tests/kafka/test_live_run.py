@@ -23,8 +23,10 @@ from assay.app.bus.topic_reader import read_records
 from assay.app.report.evidence import RunEvidence
 from assay.app.report.verdicts import CAME_IN
 from assay.app.run.directory import Run
+from assay.app.runner.answers import show
 from assay.app.substrate import Server
 from assay.codecs.single_object import unpack
+from assay.contracts.handles import CONTROL
 from assay.tables.feature_plan import compile_plan
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(600)]
@@ -47,6 +49,13 @@ def decided(directory: Path, event_id: str) -> dict[str, Any]:
     (values,) = (one["features"] for one in decisions if one["source_event"]["event_id"] == event_id)
     names = (*plan.long_names, *plan.double_names)
     return dict(zip(names, (*values["longs"], *values["doubles"]), strict=True))
+
+
+def said_ready(directory: Path) -> list[str]:
+    """The READYs on the bus of a run, by their ids."""
+    run = Run.load(directory)
+    unpacked = (unpack(record.value or b"") for record in read_records(run.bootstrap, CONTROL, run.namespace))
+    return [str(record["event_id"]) for name, record in unpacked if name == "run_ready"]
 
 
 def read_elsewhere(directory: Path, events: Sequence[str]) -> None:
@@ -99,6 +108,7 @@ def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> No
     assert (nowhere.code, "no decision of the run has a source event there" in nowhere.text) == (2, True), nowhere.text
 
     up.start()
+    assert said_ready(up.directory) == [show(Run.load(up.directory).store, Run.load(up.directory).config.scenario_run_id).message_id]
     assert up.decided("pay-6") == decided, "the new worker does not hold it; the audit does"
     while_it_runs = up.summary()
     assert (while_it_runs.eligible, while_it_runs.complete) == (None, None), "how many come in is not known yet"

@@ -16,6 +16,7 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.reference.compatibility_page import compatibility_page
 from assay.app.reference.contracts_page import contracts_page
 from assay.app.reference.topology_page import topology_page
+from assay.app.runner.wire_model import FILE, proto
 from assay.app.screen import say, say_json
 from assay.codecs.single_object import record_types
 from assay.contracts import compatibility
@@ -58,9 +59,9 @@ def release() -> None:
             say(f"released {record} as {path.stem}")
 
 
-@app.command(short_help="write contracts.md, compatibility.md and topology.md")
+@app.command(short_help="write the pages and the .proto file that follow from contracts")
 def docs(folder: FolderOption = Path("docs")) -> None:
-    """Write contracts.md, compatibility.md and topology.md."""
+    """Write contracts.md, compatibility.md, topology.md and the .proto file of the Scenario Runner."""
     for name, page in pages().items():
         (folder / name).write_text(page, encoding="utf-8")
         say(f"wrote {folder / name}")
@@ -73,11 +74,12 @@ def topology() -> None:
 
 
 def pages() -> dict[str, str]:
-    """File name → Markdown of every page that is generated from contracts and topology."""
+    """File name → text of everything that is generated from contracts and topology."""
     return {
         "contracts.md": contracts_page(),
         "compatibility.md": compatibility_page(TOPOLOGY),
         "topology.md": topology_page(TOPOLOGY),
+        FILE: proto(),
     }
 
 

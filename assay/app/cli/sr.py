@@ -10,7 +10,7 @@ import typer
 
 from assay.app.cli import sr_ops
 from assay.app.cli.plain_app import plain_app
-from assay.app.cli.sr_answers import AuthorityOption, JsonOption, RunIdOption, RunOption, document_of, refuse_unready, tell
+from assay.app.cli.sr_answers import AuthorityOption, JsonOption, RunIdOption, RunOption, document_of, refuse_unready, say_held, tell
 from assay.app.pace import pace_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
@@ -47,13 +47,9 @@ def submit(
     console = Screen(stderr=as_json)
     with ProgressLine("checked parts", 0, console, time.monotonic, pace=pace_of(load_settings())) as line:
         runner = runner_of(wired, sr_ops.publisher_of(wired), authority, lambda done, total: line.show(done, total=total))
-        answer = submitted(runner, asked, lambda run_id: _say_held(run_id, console)) if wait else runner.submit(asked, wait=False)
+        answer = submitted(runner, asked, lambda run_id: say_held(run_id, console)) if wait else runner.submit(asked, wait=False)
     tell(answer, as_json=as_json)
     refuse_unready(answer)
-
-
-def _say_held(run_id: str, console: Screen) -> None:
-    console.print(f"  another process holds the run {run_id}: waiting until it has done its work, or its lease ends", highlight=False)
 
 
 @app.command("show", short_help="how a run stands")

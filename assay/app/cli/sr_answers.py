@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from assay.app.runner.answers import RunAnswer
 from assay.app.runner.states import RunState
@@ -37,6 +38,11 @@ def tell(answer: RunAnswer, *, as_json: bool) -> None:
         return
     for name, value in answer.as_json().items():
         say(f"  {name:<16}{value}")
+
+
+def say_held(run_id: str, console: Console) -> None:
+    """Say that the run is waited for."""
+    console.print(f"  another process holds the run {run_id}: waiting until it has done its work, or its lease ends", highlight=False)
 
 
 def refuse_unready(answer: RunAnswer) -> None:

@@ -7,6 +7,8 @@ import getpass
 import logging
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,11 +29,15 @@ from assay.app.runner.rebuild import quarantine_of, quarantined, rebuild_index
 from assay.app.runner.reemit import What
 from assay.app.runner.reemit import reemit as say_again
 from assay.app.runner.request import read_request, request_of_run
+from assay.app.runner.service import RunnerService
 from assay.app.screen import say, say_json
 from assay.app.telemetry import Telemetry, log_to
 
 #: how long one publication is tried: it ends before the lease under which it began, so who gives up can still record that
 PUBLISHED_WITHIN_MS = 60_000
+
+#: how long calls over gRPC have to end
+GRPC_ENDS_WITHIN_S = 5.0
 
 quarantine = plain_app("List and show runs that were set aside.", no_args_is_help=True)
 
@@ -95,11 +101,15 @@ def serve(
     *,
     host: Annotated[str, typer.Option(help="address to listen on; this machine only by default")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535, help="port to listen on")] = 8090,
+    grpc_port: Annotated[int, typer.Option(min=0, max=65_535, help="port for gRPC beside it; 0 for none")] = 0,
     actor: Annotated[list[str] | None, typer.Option(help="who may submit; repeat it; without it, all with a key")] = None,
     reemitter: Annotated[list[str] | None, typer.Option(help="who may re-emit; without it, the actors")] = None,
     authority: AuthorityOption = "",
 ) -> None:
-    """Answer over HTTP as the commands do, until SIGINT or SIGTERM. Every call sends a key of the run."""
+    """Answer over HTTP as the commands do, and over gRPC where it has a port, until SIGINT or SIGTERM. Every call sends a key of the run.
+
+    Example: assay sr serve --run runs/bank --grpc-port 8091
+    """
     from assay.app.runner.run_metrics import RunMetrics
     from assay.app.runner.server import RunnerServer
     from assay.app.runner.server import serve as listen
@@ -108,17 +118,35 @@ def serve(
     access = Access(RunKeys(wired).accepts, frozenset(actor or ()), frozenset(reemitter or ()))
     telemetry = Telemetry([RunMetrics(time.monotonic), log_to("assay.sr")], KINDS)
     runner = replace(runner_of(wired, publisher_of(wired), authority), telemetry=telemetry)
-    server = RunnerServer(runner, access)
+    service = RunnerService(runner, access)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
 
     async def until_a_signal() -> None:
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        say(f"the Scenario Runner answers at http://{host}:{port}/v1/runs")
-        await listen(server, host, port, stopped)
+        with _over_grpc(service, host, grpc_port):
+            say(f"the Scenario Runner answers at http://{host}:{port}/v1/runs")
+            await listen(RunnerServer(service), host, port, stopped)
 
     asyncio.run(until_a_signal())
+
+
+@contextmanager
+def _over_grpc(service: RunnerService, host: str, port: int) -> Iterator[None]:
+    """Answer over gRPC meanwhile, where a port is given. Calls on their way have some seconds at the end."""
+    if not port:
+        yield
+        return
+    from assay.app.runner.grpc_server import grpc_server
+
+    server, _ = grpc_server(service, host, port)
+    server.start()
+    say(f"the Scenario Runner answers over gRPC at {host}:{port}")
+    try:
+        yield
+    finally:
+        server.stop(GRPC_ENDS_WITHIN_S).wait()
 
 
 def rebuild(run: RunOption, *, authority: AuthorityOption = "", as_json: JsonOption = False) -> None:

@@ -16,9 +16,9 @@ import typer
 from rich.console import Console
 
 from assay.app.bus.properties import read_bus_properties
-from assay.app.bus.publisher import KafkaPublisher
-from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
+from assay.app.cli.sr_answers import refuse_unready, say_held
+from assay.app.cli.sr_ops import publisher_of
 from assay.app.database.prepare import prepare
 from assay.app.demo import processes
 from assay.app.demo.compiled import compile_kernels
@@ -32,7 +32,9 @@ from assay.app.policy.documents import Policy, load_policy
 from assay.app.run.begun import begun_in
 from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
-from assay.app.runner.live import announce
+from assay.app.runner.of_run import runner_of
+from assay.app.runner.patience import submitted
+from assay.app.runner.request import read_request, request_of_run
 from assay.app.screen import Screen
 from assay.app.settings import Settings, load_settings
 from assay.app.settled import refuse_where_managed
@@ -76,8 +78,8 @@ def up(
         with stages.stage("start gate and worker", starts=True):
             open_topics(wired, settings)
             prepare(wired.dsn)
-            publisher = KafkaPublisher(wired.bootstrap, wired.namespace, properties_of(wired, BusUser.RUNNER, settings))
-            announce(wired.config, publisher, time.time_ns() // 1_000)
+            asked = read_request(request_of_run(wired.config))
+            refuse_unready(submitted(runner_of(wired, publisher_of(wired)), asked, lambda run_id: say_held(run_id, console)))
             reopen(wired)
             audited_before = audited(wired)
             gate, worker = stack.enter_context(processes.gate(wired)), stack.enter_context(processes.worker(wired))

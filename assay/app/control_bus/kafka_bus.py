@@ -28,6 +28,25 @@ PARTITION_KEY: Final = "partition_key"
 ReadControl = Callable[[int], Iterator[TopicRecord]]
 
 
+def control_record(message: ControlMessage, published_at_us: int) -> OutboundRecord:
+    """A message as the record that lanes and readers of the topic take.
+
+    Raises Stop(VALUE_NOT_CANONICAL, PRODUCER_UNLISTED, SCHEMA_UNKNOWN) for a message that is none of the topic.
+    """
+    refuse_unplain(message)
+    name, record = record_of(message.payload)
+    SCENARIO_RUNNER.check_produces(CONTROL, name)
+    place = topic(CONTROL)
+    headers = {
+        MESSAGE_ID: message.message_id,
+        ATTRIBUTES: json.dumps(dict(message.attributes), separators=(",", ":")),
+        PUBLISHED_AT: instants.text(published_at_us),
+        PARTITION_KEY: message.partition_key,
+    }
+    partition = place.partition(name, record, place.partition_count())
+    return OutboundRecord(place.key(name, record), pack(name, record), partition, headers)
+
+
 class KafkaControlBus:
     """Readers take the first record of a message's id, by offset. Marks are no messages. A position is an offset."""
 
@@ -39,18 +58,7 @@ class KafkaControlBus:
         """As `ControlBus.publish`. Raises Stop(PRODUCER_UNLISTED, SCHEMA_UNKNOWN) for a payload that is no record of the topic,
         Stop(PRODUCE_FAILED, BUS_USER_REFUSED).
         """
-        refuse_unplain(message)
-        name, record = record_of(message.payload)
-        SCENARIO_RUNNER.check_produces(CONTROL, name)
-        place = topic(CONTROL)
-        headers = {
-            MESSAGE_ID: message.message_id,
-            ATTRIBUTES: json.dumps(dict(message.attributes), separators=(",", ":")),
-            PUBLISHED_AT: instants.text(self._now_us()),
-            PARTITION_KEY: message.partition_key,
-        }
-        partition = place.partition(name, record, place.partition_count())
-        self._publisher.publish(CONTROL, [OutboundRecord(place.key(name, record), pack(name, record), partition, headers)])
+        self._publisher.publish(CONTROL, [control_record(message, self._now_us())])
 
     def read(self, position: str = BEGIN) -> Iterator[Published]:
         """As `ControlBus.read`. Raises Retry(BROKER_UNREACHABLE), Stop(TOPIC_UNKNOWN, BUS_USER_REFUSED)."""

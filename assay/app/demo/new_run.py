@@ -23,7 +23,7 @@ from assay.app.policy.documents import Policy
 from assay.app.policy.fit import refuse_misfit
 from assay.app.profiles.documents import load_profile
 from assay.app.profiles.layout import layout_of
-from assay.app.run.directory import Run, RunConfig, place_of
+from assay.app.run.directory import Run, RunConfig, live_key, place_of
 from assay.app.run.frozen import POLICY_FIELDS, changed, freeze
 from assay.app.run.keys import new_key
 from assay.app.settings import Settings
@@ -180,7 +180,7 @@ def extra_entities(manifest: WorldManifest, of_policy: Iterable[str]) -> tuple[s
 def live_config(platform_run_id: str, policy: Policy) -> RunConfig:
     """Config of a run over whatever is posted: its world is the policy it is decided under."""
     world = hashlib.sha256(f"live|{platform_run_id}".encode()).hexdigest()
-    run = scenario_run_id(f"{platform_run_id}|live")
+    run = scenario_run_id(live_key(platform_run_id))
     return RunConfig(
         platform_run_id=platform_run_id,
         scenario_run_id=run,

@@ -65,7 +65,7 @@ def found(directory: Path, listed: Iterable[Process]) -> RunFound:
         broken = ("unreadable", str(damage)) if (directory / "run.json").exists() else ("empty", "")
         return RunFound(directory, directory.name, *(("running", user) if user else broken), "", "", 0, own_bytes)
     told = ("running", user) if user else ("finished" if finished else "begun", "")
-    kind = "live" if run.config.scenario_id == "live" else "world"
+    kind = "live" if run.config.is_live else "world"
     policy = f"{run.config.policy.get('policy_id')} r{run.config.policy.get('revision')}"
     return RunFound(directory, run.platform_run_id, *told, kind, policy, decided, size_bytes)
 

@@ -18,6 +18,7 @@ from assay.app.stores.durable import make_directory, replace_file
 from assay.app.stores.objects import SizedObjects
 from assay.app.stores.places import below, shared_store
 from assay.contracts.errors import Stop
+from assay.contracts.ids import scenario_run_id
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
@@ -28,6 +29,11 @@ RUN_LAYOUT = 4
 
 #: fields that came after runs had digests
 _LATER = ("extra_entities", "extra_currencies", "earliest", "topic_layout", "profile_policy", "traffic")
+
+
+def live_key(platform_run_id: str) -> str:
+    """The key under which a live run is asked for."""
+    return f"{platform_run_id}|live"
 
 
 class Horizon(BaseModel):
@@ -70,6 +76,11 @@ class RunConfig(BaseModel):
     topic_layout: dict[str, tuple[int, int]] = {}
     #: digest of the policy part of the profile that the run was begun under, 64 hex digits; empty without a profile
     profile_policy: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        """Whether the run decides what is posted to it, and has no world."""
+        return self.scenario_run_id == scenario_run_id(live_key(self.platform_run_id))
 
     @property
     def retention_ms(self) -> dict[str, int]:

@@ -37,6 +37,19 @@ class RunAnswer(NamedTuple):
         return {name: value for name, value in self._asdict().items() if value}
 
 
+class ReemitAnswer(NamedTuple):
+    """What was said again: message ids, none for a dry run, which says only what it would do."""
+
+    run_id: str
+    state: str
+    published: tuple[str, ...]
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as JSON."""
+        return {**self._asdict(), "published": list(self.published)}
+
+
 def answer_of(store: ObjectStore, record: Record) -> RunAnswer:
     """The answer for a record that was read."""
     standing, run_id = record.standing, record.run_id

@@ -27,17 +27,27 @@ def follow(store: ObjectStore, record: Record, *, rebuilt: bool = False) -> bool
 
 
 def terminal_signal(record: Record) -> dict[str, Any]:
-    """The signal that a run ended without READY: the same one however often it is made."""
+    """The signal that a run ended without READY (`run_terminal_signal.v1`): the same one however often it is made."""
     standing, run_id = record.standing, record.run_id
-    status = hashlib.sha256(canonical(status_of(run_id, standing))).hexdigest()
+    key = terminal_key(run_id, str(standing.state), hashlib.sha256(canonical(status_of(run_id, standing))).hexdigest())
+    accepted = record.find("RUN_ACCEPTED")
+    assert accepted is not None
+    intent = accepted["details"]["intent"]
     return {
+        "event_id": key,
+        "event_type": "run_terminal_signal",
+        "ts_utc": standing.ts_utc,
+        "pins": {
+            "platform_run_id": accepted["details"]["platform_run_id"],
+            "scenario_run_id": run_id,
+            **{name: intent[name] for name in ("manifest_fingerprint", "parameter_hash", "scenario_id", "seed")},
+        },
         "run_id": run_id,
         "status_state": str(standing.state),
+        "reason_code": standing.reason,
         "status_ref": status_ref(run_id),
         "record_ref": record_ref(run_id),
-        "reemit_key": terminal_key(run_id, str(standing.state), status),
-        **({"reason_code": standing.reason} if standing.reason else {}),
-        "emitted_at_utc": standing.ts_utc,
+        "reemit_key": key,
     }
 
 

@@ -30,7 +30,7 @@ class Kind(NamedTuple):
 PLAN: Final = Kind("run_plan", "sr_run_plan.v1", Reason.PLAN_DRIFT)
 FACTS_VIEW: Final = Kind("run_facts_view", "sr_facts_view.v1", Reason.FACTS_VIEW_DRIFT)
 READY_SIGNAL: Final = Kind("ready_signal", "run_ready.v1", Reason.READY_SIGNAL_DRIFT)
-TERMINAL_SIGNAL: Final = Kind("terminal_signal", "sr_terminal_signal.v1", Reason.TERMINAL_SIGNAL_DRIFT)
+TERMINAL_SIGNAL: Final = Kind("terminal_signal", "run_terminal_signal.v1", Reason.TERMINAL_SIGNAL_DRIFT)
 QUARANTINE: Final = Kind("quarantine", "sr_quarantine.v1", Reason.QUARANTINE_DRIFT)
 _STATUS: Final = "sr/run_status"
 

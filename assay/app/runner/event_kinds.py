@@ -30,4 +30,6 @@ KINDS: Final[dict[str, Kind]] = {
     "READY_PUBLISHED": Kind(Phase.COMMIT),
     "READY_PUBLISH_FAILED": Kind(Phase.COMMIT, Outcome.FAIL, _ERROR),
     "MARKS_PUBLISHED": Kind(Phase.COMMIT),
+    "TERMINAL_PUBLISHED": Kind(Phase.COMMIT),
+    "TERMINAL_PUBLISH_FAILED": Kind(Phase.COMMIT, Outcome.FAIL, _ERROR),
 }

@@ -15,11 +15,12 @@ from assay.app.control_bus.file_bus import FileControlBus
 from assay.app.control_bus.port import ControlBus
 from assay.app.profiles.documents import load_profile
 from assay.app.progress import unseen
-from assay.app.run.directory import Run
+from assay.app.run.directory import Run, RunConfig
 from assay.app.runner.bank_world import BankWorld
 from assay.app.runner.engine import Attempt, ProcessEngine
 from assay.app.runner.evidence import Evidence, Seen
 from assay.app.runner.imported_world import ImportedWorld
+from assay.app.runner.live_world import LiveWorld
 from assay.app.runner.plan import RunnerPolicy
 from assay.app.runner.request import RunRequest
 from assay.app.runner.runner import Runner
@@ -69,10 +70,10 @@ def policy_of(settings: Settings) -> RunnerPolicy:
 
 
 class Worlds:
-    """The port `Evidence` by the request: the bank at its `engine_run_root`, or the imported world of the run where it names none."""
+    """The port `Evidence` by run and request: no world for a live run, the bank at its `engine_run_root`, else the imported world."""
 
-    def __init__(self, imported: ImportedWorld) -> None:
-        self._imported = imported
+    def __init__(self, config: RunConfig, imported: ImportedWorld) -> None:
+        self._live, self._imported = LiveWorld(config) if config.is_live else None, imported
 
     def outputs_of(self, request: RunRequest) -> dict[str, tuple[str, ...]]:
         """See the port."""
@@ -83,6 +84,8 @@ class Worlds:
         return self._of(request).look(request, keep)
 
     def _of(self, request: RunRequest) -> Evidence:
+        if self._live is not None:
+            return self._live
         if not request.engine_run_root:
             return self._imported
         from assay.app.world.pack import shipped_interface  # with it come the engine's segments
@@ -113,7 +116,7 @@ def runner_of(run: Run, publisher: Publisher, authority: str = "", checked: Call
         config=run.config,
         store=run.store,
         authority=open_authority(authority_of(run, authority)),
-        evidence=Worlds(ImportedWorld(run.store, run.config, now_us, checked)),
+        evidence=Worlds(run.config, ImportedWorld(run.store, run.config, now_us, checked)),
         publisher=publisher,
         clock=now_us,
         pause=time.sleep,

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
-from assay.app.runner import signals
-from assay.app.runner.announcement import control_message, ready_of
+from assay.app.runner.announcement import ready_document, ready_of
+from assay.app.runner.answers import ReemitAnswer
 from assay.app.runner.derived import terminal_signal
 from assay.app.runner.documents import FACTS_VIEW, TERMINAL_SIGNAL, read_kept, refuse_malformed, write_once
 from assay.app.runner.facts import facts_ref
 from assay.app.runner.record import Record, record_ref
 from assay.app.runner.runner import Runner
 from assay.app.runner.states import FINAL, RunState
-from assay.contracts import handles, instants
+from assay.app.runner.voice import control_message
+from assay.contracts import instants
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import topic
 
 SCHEMA = "sr_reemit_request.v1"
 LEASE_US = 60_000_000
@@ -30,19 +30,6 @@ class What(StrEnum):
     READY_ONLY = "READY_ONLY"
     TERMINAL_ONLY = "TERMINAL_ONLY"
     BOTH = "BOTH"
-
-
-class ReemitAnswer(NamedTuple):
-    """What was said again: message ids, none for a dry run, which says only what it would do."""
-
-    run_id: str
-    state: str
-    published: tuple[str, ...]
-    message: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The answer as JSON."""
-        return {**self._asdict(), "published": list(self.published)}
 
 
 @dataclass(frozen=True)
@@ -128,24 +115,19 @@ class _Saying:
         self._note("REEMIT_REQUESTED", {**self.document, "reemit_no": number})
         try:
             target, ready = self._checked(what)
-            message = self._message(target) if ready else None
-            name = str(message["event_id"]) if message else terminal_signal(self.record)["reemit_key"]
+            said = self._ready(target) if ready else self._terminal(target)
         except (Stop, Retry) as refusal:
             self._note("REEMIT_FAILED", {"reason_code": refusal.reason.value, "reemit_no": number})
             raise
-        state = str(self.record.standing.state)
+        state, name = str(self.record.standing.state), str(said["event_id"])
         if self.document.get("dry_run", False):
             self._note("REEMIT_DRY_RUN", {"message_id": name, "reemit_no": number})
             return ReemitAnswer(self.record.run_id, state, (), f"would say {name}")
         if "cross_run_override" in self.document:
             self._note("GOV_REEMIT_OVERRIDE_APPROVED", {**self.document["cross_run_override"], "reemit_no": number})
-        if message is None:
+        if not ready:
             write_once(self.runner.store, TERMINAL_SIGNAL, self.record.run_id, terminal_signal(self.record))
-        else:
-            packed = signals.bus_record(handles.CONTROL, "run_ready", message, topic(handles.CONTROL).partition_count())
-            self.runner.publisher.publish(handles.CONTROL, [packed])
-            if self.runner.control is not None:
-                self.runner.control.publish(control_message(message, self.record.run_id, "READY_REEMIT"))
+        self.runner.voice.say(control_message(said, self.record.run_id, "READY_REEMIT" if ready else "TERMINAL_REEMIT"))
         self._note("REEMIT_PUBLISHED", {"message_id": name, "reemit_no": number})
         self._note("GOV_REEMIT_KEY", {"key": name})
         return ReemitAnswer(self.record.run_id, state, (name,), "said again")
@@ -159,14 +141,18 @@ class _Saying:
             refuse_too_often(self.record.events, self.runner.clock(), self.policy)
         return target, ready
 
-    def _message(self, platform_run_id: str) -> dict[str, Any]:
+    def _terminal(self, platform_run_id: str) -> dict[str, Any]:
+        signal = terminal_signal(self.record)
+        return {**signal, "pins": {**signal["pins"], "platform_run_id": platform_run_id}}
+
+    def _ready(self, platform_run_id: str) -> dict[str, Any]:
         run_id = self.record.run_id
         facts = read_kept(self.runner.store, FACTS_VIEW, run_id)
         if facts is None:
             remedy = "Restore it from a copy: READY means nothing without it."
             raise Stop(Reason.FACTS_VIEW_MISSING, "the facts view of the run is missing", where=facts_ref(run_id), remedy=remedy)
         said_for = {**facts, "pins": {**facts["pins"], "platform_run_id": platform_run_id}}
-        return ready_of(said_for, self.runner.config.run_id, facts_ref(run_id))
+        return ready_document(ready_of(said_for, self.runner.config.run_id, facts_ref(run_id)))
 
     def _note(self, event_kind: str, details: Mapping[str, Any]) -> None:
         self.record.append(event_kind, details, self.runner.clock())

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from assay.app.run.directory import RunConfig
+from assay.app.run.directory import RunConfig, live_key
 from assay.contracts import instants
 from assay.contracts.canonical import hex64
 from assay.contracts.errors import Quarantine
@@ -100,9 +100,10 @@ def read_request(document: Any) -> RunRequest:
 
 
 def request_of_run(config: RunConfig) -> dict[str, Any]:
-    """The request for the run of a run directory: its world from the first to the last row, under a key of its platform run."""
+    """The request for the run of a run directory: its world, or what is posted to it, under a key of its platform run."""
+    of_world = f"{config.platform_run_id}|{config.manifest_fingerprint}"
     return {
-        "run_equivalence_key": f"{config.platform_run_id}|{config.manifest_fingerprint}",
+        "run_equivalence_key": live_key(config.platform_run_id) if config.is_live else of_world,
         "manifest_fingerprint": config.manifest_fingerprint,
         "parameter_hash": config.parameter_hash,
         "seed": config.seed,

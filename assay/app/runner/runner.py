@@ -1,6 +1,7 @@
 """Scenario Runner: one run per key, with one plan, one set of evidence and one READY. Durable truth first, announcement last.
 
-Facts view, record, status, READY's file, bus: whoever is killed between two of them is followed by somebody who does the rest.
+Facts view, record, status, the signal's file, bus: whoever is killed between two of them is followed by somebody who does the rest. The
+signal is READY, or that the run ended without it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from assay.app.authority.port import Authority
 from assay.app.bus.publisher import Publisher
 from assay.app.control_bus.port import ControlBus
 from assay.app.run.directory import RunConfig
-from assay.app.runner.announcement import announce_run, is_announced, ready_of
+from assay.app.runner.announcement import announce_end, announce_run, is_announced, ready_of
 from assay.app.runner.answers import RunAnswer, answer_of
 from assay.app.runner.attempts import Attempts
 from assay.app.runner.derived import follow
@@ -27,6 +28,7 @@ from assay.app.runner.receipts import write_receipt
 from assay.app.runner.record import Record
 from assay.app.runner.request import AUTO, FORCE_INVOKE, RunRequest
 from assay.app.runner.states import FINAL, RunState
+from assay.app.runner.voice import Voice
 from assay.app.stores.objects import ObjectStore
 from assay.app.telemetry import Telemetry
 from assay.contracts import instants
@@ -59,7 +61,7 @@ class Runner:
     pause: Callable[[float], None]
     owner_id: str
     engine: Engine | None = None
-    #: where READY is said too, where that is not the topic that the lanes read
+    #: where runs are said too, where that is not the topic that the lanes read
     control: ControlBus | None = None
     policy: RunnerPolicy = field(default_factory=RunnerPolicy)
     poll_s: float = 2.0
@@ -95,9 +97,13 @@ class Runner:
             self.telemetry.say("DUPLICATE_REQUEST_OBSERVED", request.run_id)
         return answer_of(self.store, record.read_on())
 
+    @property
+    def voice(self) -> Voice:
+        """Where its runs are said."""
+        return Voice(self.publisher, self.control, self.clock)
+
     def _is_over(self, record: Record) -> bool:
-        state = record.standing.state
-        return state in FINAL and (state is not RunState.READY or is_announced(record.events, self.config))
+        return record.standing.state in FINAL and is_announced(record, self.config)
 
     def _refuse_other_run(self, request: RunRequest) -> None:
         """A platform run has one scenario run: behind the final marks of one, another could say nothing in time."""
@@ -146,12 +152,14 @@ class _Work:
             self._plan()
         if record.standing.state not in FINAL:
             self._bring_evidence()
+        if record.standing.state in (RunState.FAILED, RunState.QUARANTINED):
+            announce_end(self.hold, self.runner.voice)
         if record.standing.state is RunState.READY:
             facts = read_kept(self.runner.store, FACTS_VIEW, self.request.run_id)
             assert facts is not None
             config = self.runner.config
             ready = ready_of(facts, config.run_id, facts_ref(self.request.run_id))
-            announce_run(self.hold, config, facts, ready, self.runner.publisher, self.runner.control)
+            announce_run(self.hold, config, facts, ready, self.runner.voice)
 
     def _accepted(self) -> dict[str, Any]:
         config = self.runner.config

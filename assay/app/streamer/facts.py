@@ -50,7 +50,7 @@ def facts_of(store: ObjectStore, ready: Mapping[str, Any], pins: Pins) -> RunFac
     """The facts view that a READY record refers to.
 
     Raises Stop: FACTS_VIEW_MISSING, RUN_FACTS_INVALID (form, or a gate that did not pass), DIGEST_MISMATCH (another bundle than READY's),
-    RUN_SCOPE_MISMATCH (another run or world).
+    RUN_SCOPE_MISMATCH (another run or world), OUTPUT_NOT_STREAMED (a live run).
     """
     where, document = ready["facts_view_ref"], _document(store, ready["facts_view_ref"])
     if bundle_hash_of(document) != ready["bundle_hash"].hex() or document["bundle_hash"] != ready["bundle_hash"].hex():
@@ -62,6 +62,9 @@ def facts_of(store: ObjectStore, ready: Mapping[str, Any], pins: Pins) -> RunFac
     closed = [receipt["gate_id"] for receipt in document["gate_receipts"] if receipt["status"] != "PASS"]
     if closed:
         raise Stop(Reason.RUN_FACTS_INVALID, f"gates did not pass: {', '.join(closed)}", where=where, remedy=_REMEDY)
+    if not document["locators"]:
+        what = "a live run has no outputs: it decides what is posted to its gate"
+        raise Stop(Reason.OUTPUT_NOT_STREAMED, what, where=where, remedy="Post payments, or begin a run over a world.")
     pack = document["oracle_pack_ref"]
     return RunFacts(
         pins=pins,

@@ -1,9 +1,9 @@
-"""Finds a run's READY on the control topic. Without it nothing is sent."""
+"""Finds a run's READY on the control topic, or that the run ended without it. Without READY nothing is sent."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from assay.agents.specs import ComponentSpec
@@ -16,6 +16,7 @@ from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
 READY = "run_ready"
+TERMINAL = "run_terminal_signal"
 POLL_S = 0.2
 
 #: records of the control topic from an offset on, as far as there are any now
@@ -36,20 +37,23 @@ def await_ready(
 
     `pass_over` is told of every READY of another platform run before it, and of one that is refused here.
 
-    Raises Stop(RUN_NOT_READY) when none comes, Stop(RUN_SCOPE_MISMATCH) when READY was given for another configuration or world,
-    Stop(CONSUMER_UNLISTED) when the topology does not let this reader have READY, and what `read_control` raised last when the broker
-    stayed away.
+    Raises Stop(RUN_NOT_READY) when none comes, Stop with the code by which the run ended when it ended without READY,
+    Stop(RUN_SCOPE_MISMATCH) when READY was given for another configuration or world, Stop(CONSUMER_UNLISTED) when the topology does
+    not let this reader have both, and what `read_control` raised last when the broker stayed away.
     """
-    reader.check_consumes(CONTROL, READY)
+    for record_name in (READY, TERMINAL):
+        reader.check_consumes(CONTROL, record_name)
     deadline_s, next_offset = time.monotonic() + timeout_s, 0
     while True:
         away: Retry | None = None
         try:
             for record in read_control(next_offset):
                 next_offset = record.offset + 1
-                ready = ready_of(record.value)
-                if ready is not None and _is_taken(ready, pins, run_config_digest, pass_over):
-                    return ready
+                name, said = said_of(record.value, pins)
+                if name == TERMINAL:
+                    raise ended(said)
+                if name == READY and _is_taken(said, pins, run_config_digest, pass_over):
+                    return said
         except Retry as refusal:
             away = refusal
         if time.monotonic() >= deadline_s:
@@ -58,13 +62,29 @@ def await_ready(
         time.sleep(POLL_S)
 
 
-def ready_of(value: bytes | None) -> dict[str, Any] | None:
-    """The run_ready record that a value of the control topic holds, if it does."""
+def said_of(value: bytes | None, pins: Pins) -> tuple[str, dict[str, Any]]:
+    """(record name, record) of a READY, or of the terminal signal of this run, in a value of the control topic; no name where it holds
+    neither. READY may be of any run; a terminal signal is of one scenario run."""
     try:
         name, record = unpack(value or b"")
     except Quarantine:
-        return None
-    return record if name == READY else None
+        return "", {}
+    if name == TERMINAL:
+        of = record["pins"]["platform_run_id"], record["run_id"]
+        return (name, record) if of == (pins.platform_run_id, bytes.fromhex(pins.scenario_run_id)) else ("", {})
+    return (name, record) if name == READY else ("", {})
+
+
+def ended(signal: Mapping[str, Any]) -> Stop:
+    """The refusal of a run that ended without READY, with its state and code."""
+    code = str(signal["reason_code"])
+    try:
+        reason = Reason(code)
+    except ValueError:  # of a later version
+        reason = Reason.RUN_NOT_READY
+    what = f"the run is {signal['status_state']} by {code}: it will not be READY"
+    remedy = "`assay sr show` says why. A run that ended stays so: correct its cause and start another run."
+    return Stop(reason, what, where=signal["record_ref"], remedy=remedy)
 
 
 def _is_taken(ready: dict[str, Any], pins: Pins, run_config_digest: bytes, pass_over: PassOver) -> bool:

@@ -83,7 +83,7 @@ def test_check_refuses_a_topology_that_the_topic_files_contradict(monkeypatch: p
 def test_docs_writes_every_page(tmp_path: Path) -> None:
     """Into the folder named."""
     assert command.main(["docs", "--folder", str(tmp_path)]) == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["compatibility.md", "contracts.md", "topology.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["compatibility.md", "contracts.md", "scenario_runner.proto", "topology.md"]
 
 
 def test_topology_prints_the_topology(capsys: pytest.CaptureFixture[str]) -> None:

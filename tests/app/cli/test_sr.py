@@ -56,9 +56,14 @@ class Scene:
 
     def ready(self) -> RunAnswer:
         """Bring the run to READY on a bus of its own."""
+        return self.ended(self.run)
+
+    def ended(self, run: Run, superseded: Run | None = None, **known: str) -> RunAnswer:
+        """Bring a run to its end on a bus of its own: a command finds it so and needs none."""
         authority = sqlite_authority(self.folder / "authority.db")
-        runner = runner_over(self.config, self.run.store, self.bus, NOW_US, authority=authority)
-        return runner.submit(read_request(request_of_run(self.config)))
+        runner = runner_over(run.config, run.store, self.bus, NOW_US, authority=authority)
+        asked = read_request({**request_of_run(run.config), **known})
+        return runner.submit(asked, superseded=superseded.store if superseded else None)
 
     def damage(self) -> None:
         """A part of the run's world has other bytes."""
@@ -111,6 +116,7 @@ def test_a_run_that_is_ready_is_answered_without_a_bus(scene: Scene, capsys: pyt
 def test_a_run_that_ends_without_ready_is_told_by_its_reason(scene: Scene, document: str) -> None:
     """A request in a file is the one that is asked for, and not that of the directory."""
     scene.damage()
+    scene.ended(scene.run)
     asked: dict[str, Any] = request_of_run(scene.config)
     file = scene.folder / "asked.json"
     file.write_text(json.dumps({**asked, "invoker": "somebody"}))
@@ -149,8 +155,7 @@ def test_a_run_that_was_set_aside_is_listed_and_shown_with_its_contradiction(sce
     assert called(capsys, "quarantine", "list", "--run", folder)[1] == "no run was set aside\n"
     assert refused("quarantine", "show", "--run", folder).reason is Reason.RUN_MISSING
     scene.damage()
-    refused("submit", "--run", folder)
-    capsys.readouterr()
+    scene.ended(scene.run)
     (listed,) = called(capsys, "quarantine", "list", "--run", folder)[1].splitlines()
     assert listed.split()[:2] == [scene.config.scenario_run_id, "EVIDENCE_CONFLICT"]
     (notice,) = json.loads(called(capsys, "quarantine", "list", "--run", folder, "--json")[1])
@@ -194,13 +199,15 @@ def test_what_would_be_said_again_is_named_and_noted_with_who_asks(scene: Scene,
 def test_both_runs_are_told_when_one_supersedes_another(scene: Scene) -> None:
     scene.ready()
     newer = scene.directory("newer", scene.configuration(platform_run_id="platform_20270101T000000Z"), world=False)
+    known = {"supersedes_run_id": scene.config.scenario_run_id, "supersession_purpose": "a better policy"}
+    scene.ended(newer, scene.run, **known)
     told = refused("supersede", "--run", newer.directory, "--old", scene.run.directory, "--purpose", "a better policy")
     assert told.reason is Reason.PACK_NOT_FOUND, "its own world is not there"
     assert scene.record()[-1] == "SUPERSEDED_BY"
     record = Record(newer.store, newer.config.scenario_run_id).read_on()
     noted = record.find("SUPERSEDES")
     assert noted is not None
-    assert noted["details"] == {"supersedes_run_id": scene.config.scenario_run_id, "supersession_purpose": "a better policy"}
+    assert noted["details"] == known
     again = refused("supersede", "--run", newer.directory, "--old", scene.run.directory, "--purpose", "p", "--old-run-id", "9" * 32)
     assert again.reason is Reason.RUN_MISSING
 

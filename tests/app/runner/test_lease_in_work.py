@@ -158,7 +158,8 @@ def test_a_contradiction_that_fills_pages_is_cut_in_the_notice(tmp_path: Path) -
     store = DirectoryStore(tmp_path)
     record = Record(store, RUN)
     record.append("LEASE_ACQUIRED", {"owner_id": "a", "fence": 1}, NOW_US, 1)
-    record.append("RUN_ACCEPTED", {}, NOW_US, 1)
+    world = {"manifest_fingerprint": "a" * 64, "parameter_hash": "b" * 64, "scenario_id": "small", "seed": 0}
+    record.append("RUN_ACCEPTED", {"platform_run_id": "platform_20260101T000000Z", "intent": world}, NOW_US, 1)
     record.append("EVIDENCE_CONFLICT", {"reason_code": "EVIDENCE_CONFLICT", "missing": [], "why": "x" * 10_000}, NOW_US, 1)
     follow(store, record)
     notice = read_kept(store, QUARANTINE, RUN)

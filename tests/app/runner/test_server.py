@@ -24,6 +24,7 @@ from assay.app.runner.reemit import ReemitPolicy
 from assay.app.runner.request import read_request, request_of_run
 from assay.app.runner.run_metrics import RunMetrics
 from assay.app.runner.server import ACTOR_HEADER, RunnerServer
+from assay.app.runner.service import RunnerService
 from assay.app.telemetry import Telemetry
 from assay.contracts.api_key import KEY_HEADER
 
@@ -47,7 +48,7 @@ class Served:
         """Run a scenario of calls against a server on a free port."""
 
         async def run() -> None:
-            listening = web.AppRunner((server or RunnerServer(self.runner, ACCESS, policy)).app)
+            listening = web.AppRunner((server or RunnerServer(RunnerService(self.runner, ACCESS, policy))).app)
             await listening.setup()
             await web.TCPSite(listening, "127.0.0.1", 0).start()
             address = f"http://127.0.0.1:{listening.addresses[0][1]}"
@@ -133,7 +134,7 @@ def test_a_server_looks_again_until_the_evidence_is_there(served: Served) -> Non
     for key in kept:
         store.remove(key)
     served.runner = replace(served.runner, poll_s=0.05)
-    server, stopped = RunnerServer(served.runner, ACCESS), asyncio.Event()
+    server, stopped = RunnerServer(RunnerService(served.runner, ACCESS)), asyncio.Event()
 
     async def scenario(call: Call) -> None:
         assert (await call("POST", "/v1/runs", {**served.document, "output_ids": ["payments"]}))[0] == 202

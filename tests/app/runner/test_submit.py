@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ending_processes import EndedError, EndingBus, EndingStore
 from scenario_runs import refuse_two_effects, request_for, runner_over, sealed, sqlite_authority
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
-from assay.app.bus.publisher import OutboundRecord
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.runner.evidence import Seen
 from assay.app.runner.imported_world import ImportedWorld
@@ -37,55 +37,6 @@ def names(bus: KeptRecords) -> list[str]:
 
 def documents(store: DirectoryStore) -> dict[str, bytes]:
     return {key: store.read(key) for key in store.keys("sr")}
-
-
-class EndedError(BaseException):
-    """The process ends here. No code of ours can catch it."""
-
-
-class EndingStore(DirectoryStore):
-    """A store whose process ends at the n-th write: before it, or behind it."""
-
-    def __init__(self, root: Path, at: int, *, written: bool) -> None:
-        super().__init__(root)
-        self._at, self._written, self.writes = at, written, 0
-
-    def create(self, key: str, data: bytes) -> None:
-        with self._ending():
-            super().create(key, data)
-
-    def swap(self, key: str, data: bytes, expected: bytes | None) -> None:
-        with self._ending():
-            super().swap(key, data, expected)
-
-    def _ending(self) -> Any:
-        from contextlib import contextmanager
-
-        @contextmanager
-        def one() -> Iterator[None]:
-            self.writes += 1
-            ends = self.writes == self._at
-            if ends and not self._written:
-                raise EndedError
-            yield
-            if ends:
-                raise EndedError
-
-        return one()
-
-
-class EndingBus(KeptRecords):
-    """A bus whose process ends behind the n-th publication."""
-
-    def __init__(self, kept: KeptRecords, at: int) -> None:
-        super().__init__()
-        self.published, self._at = kept.published, at
-
-    def publish(self, handle: str, records: Sequence[OutboundRecord]) -> None:
-        super().publish(handle, records)
-        self._at -= 1
-        if self._at == 0:
-            raise EndedError
 
 
 def crashed_and_done_again(world: SealedWorld, store: DirectoryStore, bus: KeptRecords, ending: KeptRecords) -> Runner:

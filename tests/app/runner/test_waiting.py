@@ -61,7 +61,7 @@ def test_evidence_that_comes_before_the_deadline_is_found_without_another_reques
 def test_evidence_that_is_missing_at_the_deadline_fails_the_run(tmp_path: Path) -> None:
     answer, record, ended_us = waiting_run(tmp_path, RunnerPolicy(evidence_wait_s=60), 2**62)
     assert (answer.state, answer.reason_code, ended_us) == ("FAILED", "EVIDENCE_MISSING_DEADLINE", NOW_US + 60 * S_US)
-    assert record.events[-1]["details"]["missing"] == [GATE_ID, "payments"]
+    assert record.events[record.standing.number]["details"]["missing"] == [GATE_ID, "payments"]
 
 
 def test_a_request_that_does_not_wait_is_answered_at_once(tmp_path: Path) -> None:
