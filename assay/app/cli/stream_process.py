@@ -66,6 +66,7 @@ class StreamProcess:
         facts = facts_of(self._run.store, ready, self._run.config.pins)
         with closing(Keepers(self._run, facts.pack_id, self._settings)) as keepers:
             streams = outputs_of(self._run.config, facts, self._run.store, store_of, self._plan.lane)
+            keepers.begin(self._plan.lane.lanes)
             streamed = asyncio.run(send(self._run, _sending(streams, keepers, self._plan), self._terms, Screen()))
         self._bounded = streamed.bounded
         if streamed.complete:

@@ -6,8 +6,9 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from marked_gate import MarkedGate
 from streamed_banks import ANCHORS, ENTITIES, EVENTS
-from streamed_outputs import ROWS, SMALL, TOTAL, Bank, TakingGate, all_taken, context_was_ahead
+from streamed_outputs import ROWS, SMALL, TOTAL, Bank, all_taken, context_was_ahead
 
 from assay.app.metrics import STREAMER
 from assay.app.streamer.event_kinds import KINDS
@@ -24,7 +25,7 @@ RUN = "5" * 32
 @pytest.mark.parametrize(("bound", "sequential"), [(5, False), (5, True), (13, False)])
 def test_a_bounded_process_sends_so_many_of_each_output_and_the_next_ones_the_rest(tmp_path: Path, bound: int, sequential: bool) -> None:
     """Traffic that waits for context which this process does not send ends there, too."""
-    bank, gate = Bank(tmp_path), TakingGate(bound)
+    bank, gate = Bank(tmp_path), MarkedGate(bound)
     plan = Plan(SMALL._replace(max_events=bound), sequential=sequential)
     for number in range(1, TOTAL + 1):
         streamed = bank.stream(gate, plan)
@@ -44,7 +45,7 @@ def test_a_bounded_process_that_is_stopped_was_interrupted(tmp_path: Path) -> No
     stop.set()
 
     async def run() -> tuple[bool, bool]:
-        streamed = await bank.streamer(TakingGate(), Plan(SMALL._replace(max_events=1)), stop).run()
+        streamed = await bank.streamer(MarkedGate(), Plan(SMALL._replace(max_events=1)), stop).run()
         return streamed.complete, streamed.bounded
 
     assert asyncio.run(run()) == (False, False)
@@ -53,7 +54,7 @@ def test_a_bounded_process_that_is_stopped_was_interrupted(tmp_path: Path) -> No
 @pytest.mark.parametrize(("began_ago_us", "at_once"), [(0, 2), (60_000_000, TOTAL)])
 def test_a_plan_of_rates_counts_from_the_instant_at_which_it_began(tmp_path: Path, began_ago_us: int, at_once: int) -> None:
     """Two events may go at once; a minute later there is no limit any more."""
-    bank, gate, utc_us = Bank(tmp_path), TakingGate(), 1_800_000_000_000_000
+    bank, gate, utc_us = Bank(tmp_path), MarkedGate(), 1_800_000_000_000_000
     steps = [RateStep(target_eps=0.001, burst_seconds=2_000, initial_tokens=2), RateStep(start_offset_seconds=60, target_eps=0)]
     plan = Plan(SMALL, rate=steps, start_us=utc_us - began_ago_us)
     stop = asyncio.Event()
@@ -92,7 +93,7 @@ def _figures() -> dict[str, float]:
 
 
 def test_what_is_on_its_way_is_counted_by_output(tmp_path: Path) -> None:
-    bank, gate, before, lines = Bank(tmp_path), TakingGate(), _figures(), list[Line]()
+    bank, gate, before, lines = Bank(tmp_path), MarkedGate(), _figures(), list[Line]()
     telemetry = Telemetry([lines.append], KINDS)
     assert bank.stream(gate, Plan(SMALL, watch=Watching(telemetry, RUN, lambda: 1_767_225_600_500_000))).complete
     after = _figures()
@@ -108,7 +109,7 @@ def test_what_is_on_its_way_is_counted_by_output(tmp_path: Path) -> None:
 
 
 def test_refused_events_rows_that_are_left_and_repeated_calls_are_counted(tmp_path: Path) -> None:
-    bank, gate, before = Bank(tmp_path), TakingGate(), _figures()
+    bank, gate, before = Bank(tmp_path), MarkedGate(), _figures()
     watch = Watching(Telemetry(()), RUN, lambda: 1)
     watch.retried("HTTP 503")
     (stream,) = [one for one in bank.streams(Plan().lane) if one.name == EVENTS]

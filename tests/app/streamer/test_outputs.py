@@ -10,8 +10,9 @@ from random import Random
 from typing import Any
 
 import pytest
+from marked_gate import EndedError, MarkedGate
 from streamed_banks import ANCHORS, ENTITIES, EVENTS, START_US, rows_of
-from streamed_outputs import ROWS, SMALL, TOTAL, Bank, EndedError, TakingGate, all_taken, context_was_ahead
+from streamed_outputs import ROWS, SMALL, TOTAL, Bank, all_taken, context_was_ahead
 
 from assay.app.streamer.lanes import Lane
 from assay.app.streamer.outputs import Plan
@@ -24,7 +25,7 @@ from assay.contracts.reasons import Reason
 @pytest.mark.parametrize("sequential", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_everything_arrives_and_context_is_ahead_of_its_traffic(tmp_path: Path, sequential: bool, seed: int) -> None:
-    gate = TakingGate(seed)
+    gate = MarkedGate(seed)
     streamed = Bank(tmp_path).stream(gate, Plan(SMALL, sequential=sequential))
     assert (streamed.position, streamed.total, streamed.complete, streamed.counts["ADMIT"]) == (TOTAL, TOTAL, True, TOTAL)
     all_taken(gate)
@@ -35,7 +36,7 @@ def test_everything_arrives_and_context_is_ahead_of_its_traffic(tmp_path: Path, 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_streamer_that_is_killed_anywhere_goes_on_and_nothing_is_lost(tmp_path: Path, seed: int) -> None:
-    bank, gate, random = Bank(tmp_path), TakingGate(seed), Random(seed)
+    bank, gate, random = Bank(tmp_path), MarkedGate(seed), Random(seed)
     for _ in range(3):
         gate.ends_at = gate.calls + random.randrange(1, 30)
         try:
@@ -50,7 +51,7 @@ def test_a_streamer_that_is_killed_anywhere_goes_on_and_nothing_is_lost(tmp_path
     assert gate.calls == calls, "a complete run sends nothing again"
 
 
-async def _lane(bank: Bank, gate: TakingGate, lane: Lane, random: Random) -> None:
+async def _lane(bank: Bank, gate: MarkedGate, lane: Lane, random: Random) -> None:
     """A lane that is killed now and then, and begins again until it is done."""
     while True:
         calls = CallsOf(gate, random.randrange(1, 25))
@@ -64,7 +65,7 @@ async def _lane(bank: Bank, gate: TakingGate, lane: Lane, random: Random) -> Non
 class CallsOf:
     """The gate as one process calls it, which is killed at one of its calls."""
 
-    def __init__(self, gate: TakingGate, ends_at: int) -> None:
+    def __init__(self, gate: MarkedGate, ends_at: int) -> None:
         self._gate, self._left = gate, ends_at
 
     async def ingest(self, body: bytes) -> dict[str, Any]:
@@ -85,7 +86,7 @@ class CallsOf:
 
 @pytest.mark.parametrize("lanes", [2, 3])
 def test_lanes_that_are_killed_send_each_event_and_mark_what_all_of_them_have_sent(tmp_path: Path, lanes: int) -> None:
-    bank, gate, random = Bank(tmp_path), TakingGate(lanes), Random(lanes)
+    bank, gate, random = Bank(tmp_path), MarkedGate(lanes), Random(lanes)
 
     async def run() -> None:
         await asyncio.gather(*(_lane(bank, gate, Lane(number, lanes), random) for number in range(lanes)))
@@ -97,7 +98,7 @@ def test_lanes_that_are_killed_send_each_event_and_mark_what_all_of_them_have_se
 
 def test_traffic_of_a_lane_waits_for_the_context_of_the_others(tmp_path: Path) -> None:
     """Lane 0 alone sends its context, and no event of traffic: lane 1 has not begun."""
-    bank, gate, stop = Bank(tmp_path), TakingGate(), asyncio.Event()
+    bank, gate, stop = Bank(tmp_path), MarkedGate(), asyncio.Event()
 
     async def run() -> Streamed:
         task = asyncio.ensure_future(bank.streamer(gate, Plan(SMALL, lane=Lane(0, 2)), stop).run())
@@ -112,7 +113,7 @@ def test_traffic_of_a_lane_waits_for_the_context_of_the_others(tmp_path: Path) -
 
 
 def test_lanes_at_once_send_each_event_once(tmp_path: Path) -> None:
-    bank, gate = Bank(tmp_path), TakingGate(5)
+    bank, gate = Bank(tmp_path), MarkedGate(5)
 
     async def run() -> list[Streamed]:
         plans = [Plan(SMALL, lane=Lane(number, 3)) for number in range(3)]
@@ -125,7 +126,7 @@ def test_lanes_at_once_send_each_event_once(tmp_path: Path) -> None:
 
 
 def test_an_output_that_fails_stops_the_others_and_the_run_goes_on_later(tmp_path: Path) -> None:
-    bank, gate = Bank(tmp_path), TakingGate()
+    bank, gate = Bank(tmp_path), MarkedGate()
     gate.fails_at = 6
     with pytest.raises(Retry) as failed:
         bank.stream(gate)
@@ -136,7 +137,7 @@ def test_an_output_that_fails_stops_the_others_and_the_run_goes_on_later(tmp_pat
 
 
 def test_an_event_that_the_gate_sets_aside_ends_the_stream_and_the_refusal_names_its_row(tmp_path: Path) -> None:
-    bank, gate = Bank(tmp_path), TakingGate()
+    bank, gate = Bank(tmp_path), MarkedGate()
     third = json.loads(bank.streams(Lane())[1].sequence.take(2, 1, 2**63 - 1, 10_000).body)[0]  # type: ignore[union-attr]
     gate.refuses = third["event_id"]
     with pytest.raises(Stop) as refused:
@@ -151,7 +152,7 @@ def test_an_event_that_the_gate_sets_aside_ends_the_stream_and_the_refusal_names
 
 def test_outputs_are_paced_by_one_clock_and_a_stop_ends_all_of_them(tmp_path: Path) -> None:
     """Twice as fast as the world: after a second of the clock, two seconds of rows are there, of every output."""
-    bank, gate, stop, now_us = Bank(tmp_path), TakingGate(), asyncio.Event(), [5_000_000]
+    bank, gate, stop, now_us = Bank(tmp_path), MarkedGate(), asyncio.Event(), [5_000_000]
 
     def counts() -> dict[str, int]:
         return {name: len(found) for name, found in gate.taken.items()}
@@ -176,7 +177,7 @@ def test_outputs_are_paced_by_one_clock_and_a_stop_ends_all_of_them(tmp_path: Pa
 
 
 def test_a_rate_holds_all_outputs_together(tmp_path: Path) -> None:
-    bank, gate, now_us = Bank(tmp_path), TakingGate(), [0]
+    bank, gate, now_us = Bank(tmp_path), MarkedGate(), [0]
     taken: list[int] = []
 
     def tick() -> int:
