@@ -31,7 +31,7 @@ def occurrences(lane: str, boundary: str) -> dict[str, int]:
     return {"first": 1, "middle": max(1, reached // 2), "late": reached}
 
 
-@pytest.mark.parametrize("when", ["first", "middle", "late"])
+@pytest.mark.parametrize("when", ["middle", *(pytest.param(when, marks=pytest.mark.long) for when in ("first", "late"))])
 @pytest.mark.parametrize(("lane", "boundary"), [(lane, b) for lane in LANES for b in boundaries(lane)])
 def test_a_crash_at_a_boundary_changes_nothing_in_effect(lane: str, boundary: str, when: str) -> None:
     planted = Planted(Crash(), lane, boundary, occurrences(lane, boundary)[when])

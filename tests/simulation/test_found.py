@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from effort import seeds
 from seeded_runs import run_seed, violated
 
 from assay.app.simulation.faults import ClockJump, Freeze, Planted, Rival
@@ -51,7 +52,7 @@ def test_a_worker_whose_clock_is_behind_completes_nothing_before_it_was_decided(
     assert violated(3, finished) == []
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4))
 def test_a_worker_that_slept_since_it_wrote_a_segment_does_not_move_the_head_back(seed: int) -> None:
     """Others have gone on meanwhile: the chain did not verify any more, and the audit lane could not start."""
     finished = run_seed(seed, [Planted(Freeze(1_500_000, unsent=False), "audit", "journal_sent", 2)])

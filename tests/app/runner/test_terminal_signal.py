@@ -93,10 +93,12 @@ def test_the_end_of_a_run_is_said_once_behind_its_record(scene: Scene) -> None:
 
 
 WRITES = 14
+#: the writes before this one are those of a run that becomes READY, whose tests crash there, too
+AS_READY = 8
 
 
 @pytest.mark.parametrize("written", [pytest.param(False, id="before", marks=pytest.mark.long), pytest.param(True, id="behind")])
-@pytest.mark.parametrize("at", range(1, WRITES + 1))
+@pytest.mark.parametrize("at", [pytest.param(at, marks=pytest.mark.long) if at < AS_READY else at for at in range(1, WRITES + 1)])
 def test_a_crash_at_any_write_is_followed_by_one_end(scene: Scene, at: int, written: bool) -> None:
     with pytest.raises(EndedError):
         scene.runner(0, EndingStore(sealed(scene.world).root, at, written=written)).submit(scene.request)
