@@ -39,6 +39,7 @@ class MarkedGate:
         for event in json.loads(body):
             of_type, ts_us = self.taken.setdefault(event["event_type"], {}), instants.parse(event["ts_utc"])
             if event["event_id"] == self.refuses:
+                counts["QUARANTINE"] = 1
                 results.append({"event_id": self.refuses, "admission": "QUARANTINE", "reason_codes": ["SCHEMA_FAIL"], "detail": "too dear"})
                 continue
             known = event["event_id"] in of_type

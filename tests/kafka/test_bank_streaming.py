@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from bank_runs import begun, make_bank, point_to, ready_run, rows_of_bank
 from gate_process import GateProcess
 from streamer_policy import documented
 
+from assay.app.governance import events
 from assay.app.report.receipted import admitted_by_class
 from assay.app.settings import Settings
 from assay.app.stores.objects import DirectoryStore
@@ -40,20 +42,25 @@ def test_two_lanes_of_which_one_is_killed_have_every_row_and_label_admitted_once
     gate = GateProcess(run)
     point_to(gate, run)
     lanes = [begun("stream", "--run", tmp_path, "--lanes", LANES, "--lane", lane, "--batch", 300) for lane in range(LANES)]
-    until(lambda: any("0-of-" in key for key in run.store.keys("wsp")), 90)
+    until(lambda: any("0-of-" in key for key in run.store.keys("wsp/checkpoints")), 90)
     lanes[0].send_signal(signal.SIGKILL)
     lanes[0].wait()
-    lanes[0] = begun("stream", "--run", tmp_path, "--lanes", LANES, "--lane", 0)
-    delivery = begun("labels", "deliver", "--run", tmp_path)
-    assert [process.wait(120) for process in (*lanes, delivery)] == [0] * (LANES + 1)
     refused = assay("stream", "--run", tmp_path, "--lanes", str(LANES + 1))
     told = "STREAM_LANE_INVALID: --lanes 3, and this run was begun with --lanes 2"
     assert (refused.code, told in refused.err) == (70, True), refused.text
+    lanes[0] = begun("stream", "--run", tmp_path, "--lanes", LANES, "--lane", 0)
+    delivery = begun("labels", "deliver", "--run", tmp_path)
+    assert [process.wait(120) for process in (*lanes, delivery)] == [0] * (LANES + 1)
     assert gate.stop() == 0
     admitted = admitted_by_class(run.store, tmp_path)
     labels = admitted.pop("label")
     assert dict(admitted) == rows_of_bank(bank, FRAUD)
     assert labels > 20
+    (ledger,) = run.store.keys("wsp/ready_runs")
+    rows = [json.loads(line) for line in run.store.read(ledger).splitlines()]
+    streamed = sorted(row["lane"] for row in rows if row["state"] == "STREAMED")
+    assert (streamed, [row["reason"] for row in rows if row["state"] == "FAILED"]) == ([0, 1], ["STREAM_LANE_INVALID"])
+    assert [event["event_family"] for event in events(run.store)] == ["RUN_READY_SEEN", "RUN_STARTED", "RUN_ENDED"]
     assert not list(run.store.keys("ig/quarantine"))
 
 
@@ -67,12 +74,12 @@ def test_the_traffic_without_fraud_has_no_labels_and_checkpoints_may_lie_in_post
     streamed = assay("stream", "--run", tmp_path, ASSAY_CHECKPOINTS="postgres")
     assert streamed.code == 0, streamed.text
     again = assay("stream", "--run", tmp_path, ASSAY_CHECKPOINTS="postgres")
-    assert (again.code, "nothing sent" in again.text) == (0, True)
+    assert (again.code, "was streamed before; nothing is sent" in again.text) == (0, True)
     delivered = assay("labels", "deliver", "--run", tmp_path, ASSAY_CHECKPOINTS="postgres")
     assert (delivered.code, "no labels" in delivered.text) == (0, True), delivered.text
     assert gate.stop() == 0
     assert dict(admitted_by_class(run.store, tmp_path)) == rows_of_bank(bank, BASELINE)
-    assert list(run.store.keys("wsp")) == []
+    assert list(run.store.keys("wsp/checkpoints")) == []
 
 
 @pytest.mark.long

@@ -3,6 +3,7 @@ marks in order."""
 
 from __future__ import annotations
 
+import json
 import signal
 from collections import Counter
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from small_worlds import ROWS as SMALL
 from small_worlds import small_world
 from streaming_runs import NOW_US, Processes, ended, on_topic, streaming_run
 
+from assay.app.governance import events
 from assay.app.oracle.generator import generate
 from assay.app.oracle.importer import import_world
 from assay.app.oracle.mapping import load_mapping
@@ -71,6 +73,10 @@ def wide_processes(wide_run: Run) -> Iterator[Processes]:
 
 def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, processes: Processes) -> None:
     gate = processes.gate()
+    assert processes.streamer("--max-events", "300", "--metrics-port", "0", "--log-level", "info").wait(60) == 0
+    log = (run.directory / "stream.log").read_text()
+    assert "stopped at --max-events" in log and "metrics: http://127.0.0.1:" in log and "STREAM_STARTED" in log
+    assert (processes.position(), list(run.store.keys("wsp/ready_runs"))) == (300, [])
     for position in (600, 1_500):
         streamer = processes.streamer()
         processes.reached(position)
@@ -92,6 +98,13 @@ def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, pr
     assert on_topic(run, "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1") == (Counter(), {0, 1, 2})
     assert on_topic(run, "FP_BUS_LABELS_EVENTS_V1") == (Counter(), set()), "labels are not the streamer's"
     assert "labels of this run come from `assay labels deliver`" in (run.directory / "stream.log").read_text()
+    assert processes.streamer("--lanes", "3").wait(60) == 0, "READY is streamed once, by whatever number of lanes"
+    assert "was streamed before; nothing is sent" in (run.directory / "stream.log").read_text()
+    (ledger,) = run.store.keys("wsp/ready_runs")
+    (row,) = map(json.loads, run.store.read(ledger).splitlines())
+    assert (row["state"], row["rows"]) == ("STREAMED", {"handbook_transactions": ROWS})
+    told = [event["event_family"] for event in events(run.store)]
+    assert told == ["RUN_READY_SEEN", "RUN_STARTED", "RUN_ENDED"], "four processes told them"
 
 
 def test_labels_interrupted_and_killed_are_all_on_the_bus_once_and_marked_alone(run: Run, processes: Processes) -> None:

@@ -111,7 +111,7 @@ def test_a_database_of_checkpoints_that_goes_away_is_waited_for_or_ends_the_stre
     gate.terminate()
     assert gate.wait(60) == 0
     sent_once(with_sql.run)
-    assert not list(with_sql.run.store.keys("wsp"))
+    assert not list(with_sql.run.store.keys("wsp/checkpoints"))
 
 
 def frozen(kafka: Server) -> None:

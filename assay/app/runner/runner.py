@@ -29,9 +29,9 @@ from assay.app.runner.receipts import write_receipt
 from assay.app.runner.record import Record
 from assay.app.runner.request import AUTO, FORCE_INVOKE, RunRequest
 from assay.app.runner.states import FINAL, RunState
-from assay.app.runner.telemetry import Telemetry
 from assay.app.runner.voice import Voice
 from assay.app.stores.objects import ObjectStore
+from assay.app.telemetry import Telemetry
 from assay.contracts import instants
 from assay.contracts.errors import AssayError, Quarantine, Stop
 from assay.contracts.reasons import Reason

@@ -11,69 +11,15 @@ from typing import Any
 
 import pytest
 from marked_gate import EndedError, MarkedGate
-from streamed_banks import ANCHORS, ENGINE_RUN, ENTITIES, EVENTS, PACK, PINS, RELEASE, START_US, facts_view, ready_for, rows_of, write_view
+from streamed_banks import ANCHORS, ENTITIES, EVENTS, START_US, rows_of
+from streamed_outputs import ROWS, SMALL, TOTAL, Bank, all_taken, context_was_ahead
 
-from assay.app.stores.objects import DirectoryStore
-from assay.app.streamer.checkpoint import Checkpoint
-from assay.app.streamer.engine_rows import EngineFramer
-from assay.app.streamer.facts import facts_of
-from assay.app.streamer.gate_port import Gate
 from assay.app.streamer.lanes import Lane
-from assay.app.streamer.output_rows import OutputRows
-from assay.app.streamer.outputs import OutputsStreamer, OutputStream, Plan
+from assay.app.streamer.outputs import Plan
 from assay.app.streamer.rate_plan import RateStep
-from assay.app.streamer.view_port import ViewPort
-from assay.app.streamer.views import view_of
-from assay.app.streamer.world_streamer import Streamed, StreamOptions
-from assay.contracts.engine_events import ENGINE_EVENTS
+from assay.app.streamer.world_streamer import Streamed
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
-
-ROWS = {EVENTS: 24, ANCHORS: 12, ENTITIES: 15}
-TOTAL = sum(ROWS.values())
-SMALL = StreamOptions(batch_rows=2, in_flight=2, batches_per_mark=2)
-
-
-class Bank:
-    """Views of three outputs and the checkpoints of their streamers."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = DirectoryStore(folder)
-        locators = [write_view(self.store, name, rows_of(name, rows)) for name, rows in ROWS.items()]
-        self.facts = facts_of(self.store, ready_for(self.store, facts_view(locators, str(folder))), PINS)
-
-    def streams(self, lane: Lane) -> list[OutputStream]:
-        port, found = ViewPort(self.store), []
-        for name in ROWS:
-            framer = EngineFramer(ENGINE_EVENTS[name], PINS, ENGINE_RUN, PACK, RELEASE)
-            view = view_of(port, self.facts, self.facts.sources[name])
-            found.append(OutputStream(name, OutputRows(port, view, framer, (ENGINE_EVENTS[name].event_class,), lane), name != EVENTS))
-        return found
-
-    def keeper(self, name: str, lane: Lane) -> Checkpoint:
-        return Checkpoint(self.store, f"{name}/{lane.number}", f"scope {lane}")
-
-    def streamer(self, gate: Gate, plan: Plan, stop: asyncio.Event, **clock: Any) -> OutputsStreamer:
-        return OutputsStreamer(self.streams(plan.lane), gate, self.keeper, plan, stop, **clock)
-
-    def stream(self, gate: MarkedGate, plan: Plan = Plan(SMALL)) -> Streamed:  # noqa: B008 - a value
-        async def run() -> Streamed:
-            return await self.streamer(gate, plan, asyncio.Event()).run()
-
-        return asyncio.run(run())
-
-
-def _all_taken(gate: MarkedGate) -> None:
-    assert {name: len(found) for name, found in gate.taken.items()} == ROWS
-    assert {name: final for name, (_, final) in gate.marks.items()} == {ENGINE_EVENTS[name].event_class: True for name in ROWS}
-
-
-def _context_was_ahead(gate: MarkedGate) -> None:
-    """When an event was taken, all context of its time and before had been."""
-    for at, (name, ts_us) in enumerate(gate.order):
-        for context in (ANCHORS, ENTITIES) if name == EVENTS else ():
-            taken = sum(one == context and when <= ts_us for one, when in gate.order[:at])
-            assert taken >= sum(when <= ts_us for when in gate.taken[context].values())
 
 
 @pytest.mark.parametrize("sequential", [False, True])
@@ -82,8 +28,8 @@ def test_everything_arrives_and_context_is_ahead_of_its_traffic(tmp_path: Path, 
     gate = MarkedGate(seed)
     streamed = Bank(tmp_path).stream(gate, Plan(SMALL, sequential=sequential))
     assert (streamed.position, streamed.total, streamed.complete, streamed.counts["ADMIT"]) == (TOTAL, TOTAL, True, TOTAL)
-    _all_taken(gate)
-    _context_was_ahead(gate)
+    all_taken(gate)
+    context_was_ahead(gate)
     names = [name for name, _ in gate.order]
     assert (sorted(names, key=lambda name: name == EVENTS) == names) == sequential, "context first, or all of them side by side"
 
@@ -99,7 +45,7 @@ def test_a_streamer_that_is_killed_anywhere_goes_on_and_nothing_is_lost(tmp_path
             continue
     gate.ends_at = -1
     assert bank.stream(gate).complete
-    _all_taken(gate)
+    all_taken(gate)
     calls = gate.calls
     assert bank.stream(gate).complete
     assert gate.calls == calls, "a complete run sends nothing again"
@@ -146,8 +92,8 @@ def test_lanes_that_are_killed_send_each_event_and_mark_what_all_of_them_have_se
         await asyncio.gather(*(_lane(bank, gate, Lane(number, lanes), random) for number in range(lanes)))
 
     asyncio.run(run())
-    _all_taken(gate)
-    _context_was_ahead(gate)
+    all_taken(gate)
+    context_was_ahead(gate)
 
 
 def test_traffic_of_a_lane_waits_for_the_context_of_the_others(tmp_path: Path) -> None:
@@ -174,8 +120,8 @@ def test_lanes_at_once_send_each_event_once(tmp_path: Path) -> None:
         return await asyncio.gather(*(bank.streamer(gate, plan, asyncio.Event()).run() for plan in plans))
 
     assert all(one.complete for one in asyncio.run(run()))
-    _all_taken(gate)
-    _context_was_ahead(gate)
+    all_taken(gate)
+    context_was_ahead(gate)
     assert len(gate.order) == TOTAL, "no event was sent by two lanes"
 
 
@@ -187,7 +133,7 @@ def test_an_output_that_fails_stops_the_others_and_the_run_goes_on_later(tmp_pat
     assert failed.value.reason is Reason.GATE_RETRY_EXHAUSTED
     assert sum(map(len, gate.taken.values())) < TOTAL
     assert bank.stream(gate).complete
-    _all_taken(gate)
+    all_taken(gate)
 
 
 def test_an_event_that_the_gate_sets_aside_ends_the_stream_and_the_refusal_names_its_row(tmp_path: Path) -> None:
@@ -227,7 +173,7 @@ def test_outputs_are_paced_by_one_clock_and_a_stop_ends_all_of_them(tmp_path: Pa
 
     assert not asyncio.run(run()).complete
     assert bank.stream(gate).complete
-    _all_taken(gate)
+    all_taken(gate)
 
 
 def test_a_rate_holds_all_outputs_together(tmp_path: Path) -> None:
