@@ -23,6 +23,8 @@ class Trouble(StrEnum):
     SILENT = "silent"
     #: calls are passed on and done, and their answers are lost
     UNANSWERED = "unanswered"
+    #: calls are passed on and done, and the connection ends before the last byte of their answers
+    TORN = "torn"
 
 
 def _answer(status: str, code: str) -> bytes:
@@ -45,6 +47,7 @@ class FaultyProxy:
     def __init__(self, port: int) -> None:
         self._target = port
         self._trouble = Trouble.NONE
+        self._calls: int | None = None
         self._listening = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -56,10 +59,10 @@ class FaultyProxy:
         """Where clients find it."""
         return f"http://127.0.0.1:{self._listening.getsockname()[1]}"
 
-    def become(self, trouble: Trouble) -> None:
-        """Change what happens to calls; connections that are open end."""
+    def become(self, trouble: Trouble, calls: int | None = None) -> None:
+        """Change what happens to calls, to all of them or to the next few; connections that are open end."""
         with self._lock:
-            self._trouble, self.met = trouble, 0
+            self._trouble, self._calls, self.met = trouble, calls, 0
             for one in self._open:
                 _end(one)
 
@@ -82,9 +85,9 @@ class FaultyProxy:
         with client, suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as server:
             with self._lock:
                 self._open |= {client, server}
-                trouble = self._trouble
+                trouble = self._trouble if self._calls is None or self.met < self._calls else Trouble.NONE
             try:
-                back = threading.Thread(target=self._pump, args=(server, client, trouble is Trouble.UNANSWERED), daemon=True)
+                back = threading.Thread(target=self._pump, args=(server, client, trouble), daemon=True)
                 back.start()
                 self._forward(client, server, trouble)
                 back.join(30)
@@ -104,11 +107,15 @@ class FaultyProxy:
             server.sendall(data)
         _end(server)
 
-    def _pump(self, server: socket.socket, client: socket.socket, loses: bool) -> None:
+    def _pump(self, server: socket.socket, client: socket.socket, trouble: Trouble) -> None:
         with suppress(OSError):
             while data := server.recv(1 << 16):
-                if loses and not data.startswith(b"HTTP/1.1 100"):
+                if trouble is Trouble.UNANSWERED and not data.startswith(b"HTTP/1.1 100"):
                     self.met += 1
+                    break
+                if trouble is Trouble.TORN and not data.endswith(b"\r\n\r\n"):
+                    self.met += 1
+                    client.sendall(data[:-1])
                     break
                 client.sendall(data)
         _end(client)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import pytest
+from oracles.examples import examples
 
+from assay.app.governance import SCHEMA
+from assay.app.stores.json_lines import JsonLines, Line
 from assay.app.stores.objects import ObjectChanged, ObjectExists, SizedObjects
 
 Maker = Callable[[], SizedObjects]
@@ -18,6 +21,8 @@ KEY = "data/seed=7/one.bin"
 #: more than a part of an upload, and no whole number of parts
 LARGE = 9 * 2**20 + 5
 LAWS: list[Law] = []
+#: a line of some file
+EVENT = next(example.value for example in examples("governance_event") if example.reason is None)
 
 
 def law(function: Law) -> Law:
@@ -201,3 +206,19 @@ def of_writers_at_once_that_expect_one_object_one_swaps(open_store: Maker) -> No
 @law
 def of_writers_at_once_that_expect_no_object_one_swaps(open_store: Maker) -> None:
     _raced(open_store, lambda store, key, data: store.swap(key, data, None), None)
+
+
+@law
+def lines_that_several_append_at_once_are_all_there_once_in_one_order(open_store: Maker) -> None:
+    def write(store: SizedObjects, number: bytes) -> None:
+        lines = JsonLines(store, "lines.jsonl", SCHEMA)
+        for name in ("shared", str(number[0])):
+            lines.append(lambda held, name=name: None if name in _keys(held) else {**EVENT, "dedupe_key": name})  # type: ignore[misc]
+
+    at_once(open_store, write)
+    written = _keys(JsonLines(open_store(), "lines.jsonl", SCHEMA).read())
+    assert sorted(written) == sorted(["shared", *map(str, range(WRITERS))])
+
+
+def _keys(lines: Sequence[Line]) -> list[str]:
+    return [line["dedupe_key"] for line in lines]

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +50,11 @@ def start(directory: Path, program: Path) -> tuple[Server, dict[str, str]]:
     """Start a server with its buckets below a folder; and the variables by which clients reach it."""
     data, port = directory / "data", ports.free_port()
     data.mkdir(parents=True)
+    (directory / "users").mkdir()
     key = secrets.token_hex(8)
     secret = secrets.token_hex(16)
-    command = [str(program), "--access", key, "--secret", secret, "--port", f"{ports.HOST}:{port}", "--quiet", "posix", str(data)]
+    users = ["--iam-dir", str(directory / "users")]
+    command = [str(program), "--access", key, "--secret", secret, "--port", f"{ports.HOST}:{port}", *users, "--quiet", "posix", str(data)]
     launch = Launch(command, directory, directory / "versitygw.log", signal.SIGTERM, 5.0)
     address = f"http://{ports.HOST}:{port}"
     server = Server(
@@ -60,6 +63,21 @@ def start(directory: Path, program: Path) -> tuple[Server, dict[str, str]]:
     server.start()
     variables = {"AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret, "AWS_ENDPOINT_URL": address, "AWS_REGION": "us-east-1"}
     return server, variables
+
+
+def made_user(program: Path, variables: Mapping[str, str]) -> dict[str, str]:
+    """A user who may do nothing until a bucket's policy names its key: the variables by which it is one."""
+    key, secret = (secrets.token_hex(8) for _ in range(2))
+    ours = ["--access", variables["AWS_ACCESS_KEY_ID"], "--secret", variables["AWS_SECRET_ACCESS_KEY"]]
+    admin = [program, "admin", *ours, "--endpoint-url", variables["AWS_ENDPOINT_URL"]]
+    _run(*admin, "create-user", "--access", key, "--secret", secret, "--role", "user", cwd=program.parent)
+    return {**variables, "AWS_ACCESS_KEY_ID": key, "AWS_SECRET_ACCESS_KEY": secret}
+
+
+def allow(client: Any, bucket: str, user: Mapping[str, str], statements: list[dict[str, Any]]) -> None:
+    """Let a user do what statements of an identity's policy allow in a bucket, and nothing else."""
+    found = [{**one, "Principal": {"AWS": [user["AWS_ACCESS_KEY_ID"]]}} for one in statements]
+    client.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": found}))
 
 
 def _answers(port: int) -> None:

@@ -90,6 +90,7 @@ def runner_over(
         "evidence": ImportedWorld(store, config, clock, checked),
         "publisher": bus,
         "clock": clock,
+        "steady": changes.get("clock", clock),
         "pause": pause,
         "owner_id": "test",
     }

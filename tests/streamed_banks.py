@@ -9,7 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from assay.app.stores.objects import DirectoryStore
+from assay.app.run.directory import RunConfig
+from assay.app.stores.objects import ObjectStore
 from assay.app.stream_view.naming import RECEIPT, named, source_digests, view_root
 from assay.app.stream_view.view_parts import encoded
 from assay.contracts import instants
@@ -51,6 +52,13 @@ _VALUES: dict[str, Any] = {
 }
 
 
+def config_of_bank(**changes: Any) -> RunConfig:
+    """The configuration of a run that streams the traffic with fraud."""
+    names = ("platform_run_id", "scenario_run_id", "manifest_fingerprint", "parameter_hash", "scenario_id", "seed")
+    pins = {name: PINS.as_json()[name] for name in names}
+    return RunConfig(**{**pins, "run_id": ENGINE_RUN, "features": {}, "policy": {}, "traffic": "fraud", **changes})
+
+
 def rows_of(output_id: str, rows: int = 12, step_us: int = 700_000) -> pl.DataFrame:
     """Rows of an output as its view has them; every third has the time of the one before it."""
     ts_us = [START_US + (number - number % 3 // 2) * step_us for number in range(rows)]
@@ -67,7 +75,7 @@ def rows_of(output_id: str, rows: int = 12, step_us: int = 700_000) -> pl.DataFr
     return pl.DataFrame(columns)
 
 
-def write_view(store: DirectoryStore, output_id: str, rows: pl.DataFrame, part_rows: int = 5, **changes: Any) -> dict[str, Any]:
+def write_view(store: ObjectStore, output_id: str, rows: pl.DataFrame, part_rows: int = 5, **changes: Any) -> dict[str, Any]:
     """Write the view of an output, and give its locator. `changes` falsify the receipt."""
     root, parts = view_root(output_id), []
     for number in range(0, len(rows), part_rows):
@@ -129,7 +137,7 @@ def facts_view(located: list[dict[str, Any]], root: str, **changes: Any) -> dict
     return {**document, "bundle_hash": bundle_hash_of(document), **changes}
 
 
-def ready_for(store: DirectoryStore, document: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+def ready_for(store: ObjectStore, document: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
     """Write a facts view, and give the READY record that refers to it."""
     store.replace(FACTS_REF, canonical(dict(document)) + b"\n")
     return {

@@ -85,6 +85,7 @@ def ask(folder: Path, dsn: str, owner: str) -> RunAnswer:
         evidence=BankWorld(pack, _interface(folder / "interface")),
         publisher=SharedBus(folder / "bus"),
         clock=lambda: NOW_US,
+        steady=lambda: 0,
         pause=lambda _: None,
         owner_id=owner,
         engine=SharedEngine(pack, folder / "calls"),

@@ -25,15 +25,15 @@ GOLDEN_FILES = Path(__file__).parent / "golden" / "world_files.json"
 WRITER = f"polars {pl.__version__}"
 
 
-def identity() -> WorldIdentity:
+def identity(seed: int = SEED) -> WorldIdentity:
     """The identity of the little world."""
     parameters = little_world()
-    return identity_of(SEED, parameters.of(Scenario).scenario_id, parameters.hash, {})
+    return identity_of(seed, parameters.of(Scenario).scenario_id, parameters.hash, {})
 
 
-def made(store: ObjectStore, workers: int = 2) -> WorldMaker:
+def made(store: ObjectStore, workers: int = 2, seed: int = SEED) -> WorldMaker:
     """The little world in a store."""
-    maker = WorldMaker(store, identity(), little_world(), SEGMENTS, workers=workers)
+    maker = WorldMaker(store, identity(seed), little_world(), SEGMENTS, workers=workers)
     maker.make()
     return maker
 

@@ -16,6 +16,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # a series for the b
 
 #: bounds of the buckets that are exported, in seconds
 LATENCY_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+#: the same for work that takes minutes or hours
+LONG_S: Final = (0.1, 0.5, 1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0)
 #: upper bounds in which times are counted, in seconds: every number of two digits from 0.1 ms to 99 s
 _FINE_S: Final = np.array([float(f"{digits}e{power}") for power in range(-5, 1) for digits in range(10, 100)])
 _PERCENTILES: Final = (50, 99)

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 import assay
-from assay.app.metric_kinds import LATENCY_S, BuildInfo, CounterBy, TimesBy
+from assay.app.metric_kinds import LATENCY_S, LONG_S, BuildInfo, CounterBy, TimesBy
 from assay.app.run.code_digest import code_digest
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-#: metrics of the gate's process, of a worker's, and of both
-GATE, WORKER, PROCESS = CollectorRegistry(), CollectorRegistry(), CollectorRegistry()
+#: metrics of the gate's process, of a worker's, of the Scenario Runner's, of those that stream events or labels, and of all
+GATE, WORKER, RUNNER, STREAMER, PROCESS = (CollectorRegistry() for _ in range(5))
 
-# both
+# all
 ProcessCollector(registry=PROCESS)
 BuildInfo(
     PROCESS,
@@ -84,6 +84,50 @@ LANE_OWNED: Final = Gauge(
     "assay_lane_owned", "1 where this worker runs the lane, 0 where it stands by.", ["lane", "shard"], registry=WORKER
 )
 
+# scenario runner
+SR_REQUESTS: Final = CounterBy(RUNNER, "assay_sr_run_requests_total", "Requests over HTTP, by what was asked for.", "kind")
+SR_REJECTED: Final = CounterBy(RUNNER, "assay_sr_runs_rejected_total", "Requests that were refused, by reason code.", "reason")
+SR_ACCEPTED: Final = Counter("assay_sr_runs_accepted_total", "Runs that were opened.", registry=RUNNER)
+SR_READY: Final = Counter("assay_sr_runs_ready_total", "Runs that became READY.", registry=RUNNER)
+SR_FAILED: Final = CounterBy(RUNNER, "assay_sr_runs_failed_total", "Runs that ended FAILED, by reason code.", "reason")
+SR_QUARANTINED: Final = Counter("assay_sr_runs_quarantined_total", "Runs that were set aside.", registry=RUNNER)
+SR_WAITING: Final = Counter("assay_sr_runs_waiting_total", "Runs that had to wait for evidence, each counted once.", registry=RUNNER)
+SR_ATTEMPTS: Final = CounterBy(RUNNER, "assay_sr_engine_attempts_total", "Attempts of the engine that ended, by outcome.", "outcome")
+SR_PUBLISH_FAILURES: Final = Counter("assay_sr_ready_publish_failures_total", "Times READY could not be published.", registry=RUNNER)
+SR_LEASES_LOST: Final = Counter("assay_sr_lease_lost_total", "Leases lost in the middle of work.", registry=RUNNER)
+SR_ATTEMPT_SECONDS: Final = Histogram(
+    "assay_sr_engine_attempt_seconds", "Time of an attempt of the engine.", buckets=LONG_S, registry=RUNNER
+)
+SR_WAIT_SECONDS: Final = Histogram(
+    "assay_sr_evidence_wait_seconds",
+    "Time from the first look that found evidence missing to the end of the wait.",
+    buckets=LONG_S,
+    registry=RUNNER,
+)
+SR_READY_SECONDS: Final = Histogram(
+    "assay_sr_ready_commit_seconds", "Time from a run that was opened to its READY in the record.", buckets=LONG_S, registry=RUNNER
+)
+
+# world streamer, delivery of labels
+STREAM_EVENTS_SENT: Final = CounterBy(STREAMER, "assay_stream_events_sent_total", "Events of first calls to the gate, by output.", "output")
+STREAM_EVENTS_TAKEN: Final = CounterBy(
+    STREAMER, "assay_stream_events_acknowledged_total", "Events that the gate answered, by output.", "output"
+)
+STREAM_EVENTS_REFUSED: Final = CounterBy(
+    STREAMER, "assay_stream_events_refused_total", "Events that the gate set aside, by output.", "output"
+)
+STREAM_RETRIES: Final = Counter("assay_stream_retries_total", "Calls to the gate that were made again.", registry=STREAMER)
+STREAM_IN_FLIGHT: Final = Gauge("assay_stream_in_flight", "Calls on their way, by output.", ["output"], registry=STREAMER)
+STREAM_LAG_ROWS: Final = Gauge(
+    "assay_stream_lag_rows", "Rows of an output that are not acknowledged, those of other lanes included.", ["output"], registry=STREAMER
+)
+STREAM_CHECKPOINT: Final = Gauge(
+    "assay_stream_checkpoint_timestamp_seconds",
+    "When the checkpoint of an output was written last, in seconds since 1970; its age is `time()` minus this.",
+    ["output"],
+    registry=STREAMER,
+)
+
 
 def exposition(registry: CollectorRegistry) -> bytes:
     """The metrics of a process in Prometheus' text format: its own, and those of every process."""
@@ -92,5 +136,5 @@ def exposition(registry: CollectorRegistry) -> bytes:
 
 def declared(*registries: CollectorRegistry) -> dict[str, str]:
     """Metric name → its sentence, of these registries or of all, in the order of the names."""
-    families = [family for registry in registries or (GATE, WORKER, PROCESS) for family in registry.collect()]
+    families = [family for registry in registries or (GATE, WORKER, RUNNER, STREAMER, PROCESS) for family in registry.collect()]
     return {family.name: family.documentation for family in sorted(families, key=lambda family: family.name)}

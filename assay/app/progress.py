@@ -104,12 +104,19 @@ class ProgressLine:
     """Shows one piece of work. `monotonic_s` gives seconds, so that a test can hold the clock; `pace` knows how fast it was before."""
 
     def __init__(
-        self, title: str, total: int, console: Console, monotonic_s: Callable[[], float], done: int = 0, pace: Pace | None = None
+        self,
+        title: str,
+        total: int,
+        console: Console,
+        monotonic_s: Callable[[], float],
+        done: int = 0,
+        pace: Pace | None = None,
+        plain_every_s: float = PLAIN_EVERY_S,
     ) -> None:
         self._title, self._total, self._console, self._monotonic_s = title, total, console, monotonic_s
         self._start_s = self._shown_s = self._moved_s = monotonic_s()
         self._done = self._done_at_start = done
-        self._pace = Pace() if pace is None else pace
+        self._pace, self._plain_every_s = Pace() if pace is None else pace, plain_every_s
         self._line = LiveLine(console)
 
     def __enter__(self) -> Self:
@@ -124,7 +131,7 @@ class ProgressLine:
         if done != self._done:
             self._done, self._moved_s = done, now_s
         self._total = self._total if total is None else total
-        if not self._write(now_s, note) and now_s - self._shown_s >= PLAIN_EVERY_S:
+        if not self._write(now_s, note) and now_s - self._shown_s >= self._plain_every_s:
             self._shown_s = now_s
             self._console.print(f"  {self._title}: {self._text(now_s)}" + (f" · {note}" if note else ""), highlight=False, soft_wrap=True)
 

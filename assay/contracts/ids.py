@@ -47,6 +47,11 @@ def terminal_key(scenario_run_id: str, state: str, status_digest: str) -> str:
     return _hex("terminal", scenario_run_id, state, status_digest)
 
 
+def governance_event_id(family: str, platform_run_id: str, scenario_run_id: str, component: str, dedupe_key: str) -> str:
+    """hex64 of `family|platform_run_id|scenario_run_id|component|dedupe_key`: the same fact is told once."""
+    return _hex(family, platform_run_id, scenario_run_id, component, dedupe_key)
+
+
 def world_event_id(output_id: str, primary_key: Sequence[str | int], pins: Pins) -> str:
     """hex64 over output, primary key and world pins joined by `|`. Run ids take no part: a world's row keeps its id in every run."""
     return _hex(output_id, *primary_key, pins.manifest_fingerprint, pins.parameter_hash, pins.seed, pins.scenario_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -15,9 +16,12 @@ from source_tree import ROOT
 import assay
 from assay.app import metrics
 from assay.app.metric_kinds import LATENCY_S, CounterBy, TimesBy
-from assay.app.metrics import GATE, GATE_DECISIONS, PROCESS, WORKER, declared, exposition
+from assay.app.metrics import GATE, GATE_DECISIONS, PROCESS, RUNNER, STREAMER, WORKER, declared, exposition
 from assay.app.reference.metrics_page import metrics_reference
 from assay.app.run.code_digest import code_digest
+
+#: registries of the kinds of processes
+OF_PROCESSES = (GATE, WORKER, RUNNER, STREAMER)
 
 
 def names(text: bytes) -> set[str]:
@@ -32,7 +36,7 @@ def test_every_metric_has_a_plain_name_and_a_sentence() -> None:
 
 
 def test_times_are_in_seconds_and_counters_end_in_total() -> None:
-    for text in (exposition(GATE), exposition(WORKER)):
+    for text in map(exposition, OF_PROCESSES):
         for line in text.decode().splitlines():
             if line.startswith("# TYPE assay"):
                 _, _, name, kind = line.split()
@@ -49,15 +53,15 @@ def test_counts_add_up_by_label_and_zero_makes_no_series() -> None:
 
 
 def test_no_process_exports_the_metrics_of_another() -> None:
-    ours = {registry: set(declared(registry)) for registry in (GATE, WORKER, PROCESS)}
-    assert not ours[GATE] & ours[WORKER]
-    for registry, other in ((GATE, WORKER), (WORKER, GATE)):
+    ours = {registry: set(declared(registry)) for registry in (*OF_PROCESSES, PROCESS)}
+    for registry, other in permutations(OF_PROCESSES, 2):
+        assert not ours[registry] & ours[other]
         text = exposition(registry).decode()
         assert all(f"\n# HELP {name}" in f"\n{text}" or f"\n# HELP {name}_total" in f"\n{text}" for name in ours[registry])
         assert not any(f"# HELP {name}" in text for name in ours[other])
 
 
-@pytest.mark.parametrize("registry", [GATE, WORKER])
+@pytest.mark.parametrize("registry", OF_PROCESSES)
 def test_each_process_says_what_it_is_and_what_it_uses(registry: CollectorRegistry) -> None:
     text = exposition(registry)
     build = f'assay_build_info{{code_digest="{code_digest().hex()}",version="{assay.__version__}"}} 1.0'
@@ -65,7 +69,7 @@ def test_each_process_says_what_it_is_and_what_it_uses(registry: CollectorRegist
     assert {"process_resident_memory_bytes", "process_cpu_seconds_total", "process_open_fds"} <= names(text)
 
 
-@pytest.mark.parametrize("registry", [GATE, WORKER])
+@pytest.mark.parametrize("registry", OF_PROCESSES)
 def test_no_series_tells_when_another_was_created(registry: CollectorRegistry) -> None:
     GATE_DECISIONS.add({"ADMIT": 1})
     assert not [name for name in names(exposition(registry)) if name.endswith("_created")]

@@ -72,6 +72,16 @@ def test_a_start_has_a_bar_and_its_seconds_are_remembered(tmp_path: Path) -> Non
     assert Pace(tmp_path / "cache" / "pace.json").start_s("start gate and worker") == 4.0
 
 
+@pytest.mark.parametrize(("every_s", "lines"), [(1.0, 6), (2.5, 2), (100.0, 0)])
+def test_plain_lines_come_as_often_as_they_are_asked_for(every_s: float, lines: int) -> None:
+    clock, console = iter(range(100)), Console(file=io.StringIO(), width=80)
+    with ProgressLine("streamed", 100, console, lambda: float(next(clock)), plain_every_s=every_s) as line:
+        for done in range(6):
+            line.show(done)
+    assert isinstance(console.file, io.StringIO)
+    assert console.file.getvalue().count("streamed: ") == lines
+
+
 def test_a_start_that_failed_is_not_remembered(tmp_path: Path) -> None:
     with (
         pytest.raises(ValueError, match="broken"),

@@ -15,6 +15,8 @@ from oracles.examples import examples
 from records import PINS
 
 from assay.agents.rule_plan import compile_rules
+from assay.app.governance import KEY as GOVERNANCE
+from assay.app.governance import events
 from assay.app.oracle.mapping import parse_mapping
 from assay.app.run.directory import Run, RunConfig
 from assay.app.runner.documents import PLAN, read_kept, read_status
@@ -22,7 +24,10 @@ from assay.app.runner.record import Record
 from assay.app.simulation.log import MemoryStore
 from assay.app.stores.segment_journal import HEAD, read_head
 from assay.app.streamer.checkpoint import Checkpoint, Cursor
+from assay.app.streamer.lanes import ALONE
+from assay.app.streamer.ready_ledger import ReadyLedger, ledger_key
 from assay.contracts import topics
+from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.json_schema import fault_of, names, schema
 from assay.contracts.reasons import Reason
@@ -31,6 +36,8 @@ from assay.tables.feature_plan import compile_plan
 
 ROOT: Final = Path(topics.__file__).parent
 RUN: Final = "5" * 32
+#: files of lines that a run keeps
+LINES: Final = (ledger_key(RUN), GOVERNANCE)
 
 
 def meet_yaml(text: bytes) -> Any:
@@ -96,7 +103,14 @@ def _plain(name: str) -> Any:
 def meet_kept(text: bytes) -> Any:
     """What a run keeps: checkpoint, ledger, head of the audit chain and its own file, damaged in its store."""
     store = MemoryStore()
-    for key in (f"wsp/checkpoints/{RUN}.json", f"sr/run_status/{RUN}.json", f"sr/run_record/{RUN}/000000.json", PLAN.key(RUN), HEAD):
+    for key in (
+        f"wsp/checkpoints/{RUN}.json",
+        f"sr/run_status/{RUN}.json",
+        f"sr/run_record/{RUN}/000000.json",
+        PLAN.key(RUN),
+        HEAD,
+        *LINES,
+    ):
         store.replace(key, text)
     (_folder() / "run.json").write_bytes(text)
     ended: list[Any] = []
@@ -106,6 +120,8 @@ def meet_kept(text: bytes) -> Any:
         lambda: read_kept(store, PLAN, RUN),
         lambda: Record(store, RUN).read_on(),
         lambda: read_head(store),
+        lambda: ReadyLedger(store, ALONE, lambda: 1).rows(RUN),
+        lambda: events(store),
         lambda: Run.load(_folder()),
     )
     for read in reads:
@@ -127,7 +143,8 @@ def _kept_seeds() -> list[bytes]:
     config = RunConfig.model_validate({**PINS.as_json(), "run_id": RUN, "features": {}, "policy": {}})
     run = Run(directory=_folder(), config=config, namespace="t.", bootstrap="b", dsn="d", api_key="k")
     found = [store.read(key) for prefix in ("wsp", "sr") for key in store.keys(prefix)]
-    return [*found, json.dumps(_kept_status()).encode(), b'{"sequence":1,"sha256":"ab"}', run.model_dump_json().encode()]
+    lines = [canonical(one.value) + b"\n" for name in ("wsp_ready_run", "governance_event") for one in examples(name) if one.reason is None]
+    return [*found, *lines, json.dumps(_kept_status()).encode(), b'{"sequence":1,"sha256":"ab"}', run.model_dump_json().encode()]
 
 
 TARGETS: Final = (

@@ -108,7 +108,7 @@ class Machines:
 
     def position(self) -> int:
         """Rows that the gate has acknowledged."""
-        keys = list(self.run.store.keys("wsp"))
+        keys = list(self.run.store.keys("wsp/checkpoints"))
         return int(json.loads(self.run.store.read(keys[0]))["position"]) if keys else 0
 
     def log(self, machine: str) -> Path:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
+from shown_runs import shown_run
 
+from assay.app.authority.migrate import migrate
+from assay.app.authority.store import open_authority
+from assay.app.cli import main
 from assay.app.gate.admission import RecordMetadata
 from assay.app.gate.forgetting import forget_run
 from assay.app.gate.index import AdmissionIndex, Claim
-from assay.contracts.errors import Retry
+from assay.contracts.errors import Retry, Stop
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
 
@@ -66,3 +72,23 @@ def test_a_server_that_does_not_answer_is_told() -> None:
         forget_run("postgresql://nobody@127.0.0.1:9/none", "one", iter([]))
     assert refused.value.reason is Reason.INDEX_UNAVAILABLE
     assert "--local" in refused.value.remedy
+
+
+def test_a_run_that_is_removed_leaves_its_key_in_the_registry_and_the_answer_says_why(
+    dsn: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    migrate(dsn)
+    run = shown_run(tmp_path / "run").model_copy(update={"dsn": dsn})
+    run.save()
+    (run.directory / "servers" / "kafka").mkdir(parents=True)
+    authority = open_authority(dsn)
+    authority.register("key", run.config.scenario_run_id, "f" * 64, 1)
+    with pytest.raises(SystemExit) as end:
+        main(["runs", "remove", str(run.directory), "--yes"])
+    assert (end.value.code, run.directory.exists()) == (0, False)
+    assert [row.key for row in authority.rows()] == ["key"]
+    told = capsys.readouterr().out
+    assert "sr_run_equivalence" in told and "which names this run for ever and no other" in told
+    with pytest.raises(Stop) as refused:
+        authority.register("key", "1" * 32, "e" * 64, 2)
+    assert refused.value.reason is Reason.EQUIV_KEY_COLLISION

@@ -1,10 +1,14 @@
-"""Faults while a run is brought to READY: the database is started again or away, and clocks are an hour off. One run, one READY."""
+"""Faults while a run is brought to READY: the database is started again or away, and clocks are an hour off. One run, one READY.
+
+A streamer's positions in the same database outlive its crash.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -16,10 +20,14 @@ from small_worlds import NOW_US, small_world
 from assay.app.authority.migrate import migrate
 from assay.app.authority.port import Authority
 from assay.app.authority.store import open_authority
+from assay.app.database.prepare import prepare
 from assay.app.oracle.sealed_world import SealedWorld
+from assay.app.runner.plan import RunnerPolicy
 from assay.app.runner.record import Record
 from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
+from assay.app.streamer.checkpoint import Cursor
+from assay.app.streamer.sql_checkpoint import Cursors, SqlCheckpoint
 from assay.app.substrate import Server
 from assay.app.substrate.postgres import start_postgres
 from assay.contracts.errors import Retry, Stop
@@ -116,6 +124,39 @@ def test_a_runner_whose_clock_is_an_hour_off_neither_takes_a_run_that_is_held_no
     refuse_two_effects(world.store, config, bus)
 
 
+@pytest.mark.tier1
+def test_a_streamer_that_keeps_its_position_while_the_database_is_started_again_waits_for_it(own_postgres: Server) -> None:
+    prepare(own_postgres.address)
+    cursors = Cursors(own_postgres.address, patience_s=60)
+    one = SqlCheckpoint(cursors, "wsp/events", "scope")
+    one.save(Cursor(3))
+    own_postgres.kill()
+    back = Thread(target=own_postgres.restart)
+    back.start()
+    one.save(Cursor(5))
+    back.join()
+    assert one.load(9) == Cursor(5)
+    cursors.close()
+
+
+@pytest.mark.long
+@pytest.mark.tier1
+def test_a_database_that_is_frozen_while_a_position_is_kept_is_given_up_in_time_and_asked_again_later(own_postgres: Server) -> None:
+    prepare(own_postgres.address)
+    one = SqlCheckpoint(Cursors(own_postgres.address, patience_s=1, answer_s=1), "wsp/frozen", "scope")
+    one.save(Cursor(3))
+    own_postgres.pause()
+    try:
+        with pytest.raises(Retry) as refused:
+            one.save(Cursor(5))
+        assert refused.value.reason is Reason.DATABASE_SILENT
+    finally:
+        own_postgres.resume()
+    assert one.load(9) in (Cursor(3), Cursor(5)), "what was not acknowledged may have been kept"
+    one.save(Cursor(7))
+    assert one.load(9) == Cursor(7)
+
+
 class EndedError(BaseException):
     """The process ends here."""
 
@@ -156,3 +197,43 @@ def test_on_one_machine_a_clock_that_jumps_under_a_holder_ends_in_one_ready(
     refuse_two_effects(world.store, config, bus)
     fences = [event["fence"] for event in Record(store, config.scenario_run_id).read_on().events]
     assert set(fences) == ({1, 2} if lost else {1})
+
+
+class Jumping:
+    """A clock that is set at the first pause, beside one that nobody sets; the world comes after ten seconds."""
+
+    def __init__(self, off_us: int, comes: Callable[[], object]) -> None:
+        self._off_us, self._comes = off_us, comes
+        self._now_us, self.waited_us = NOW_US, 0
+
+    def clock(self) -> int:
+        return self._now_us
+
+    def steady(self) -> int:
+        return self.waited_us
+
+    def pause(self, seconds: float) -> None:
+        passed_us = int(seconds * 1_000_000)
+        self._now_us += passed_us + (self._off_us if not self.waited_us else 0)
+        self.waited_us += passed_us
+        if self.waited_us == 10_000_000:
+            self._comes()
+
+
+@pytest.mark.parametrize("off_us", [-HOUR_US, HOUR_US])
+def test_a_clock_that_is_set_while_evidence_is_waited_for_makes_the_wait_neither_longer_nor_shorter(
+    dsn: str, tmp_path: Path, world: SealedWorld, off_us: int
+) -> None:
+    migrate(dsn)
+    bus, config, store = KeptRecords(), config_of(world.manifest), DirectoryStore(tmp_path / "later")
+
+    def come() -> None:
+        for key in sealed(world).keys("oracle"):
+            store.create(key, world.store.read(key))
+
+    time = Jumping(off_us, come)
+    values: dict[str, Any] = {"clock": time.clock, "steady": time.steady, "pause": time.pause, "policy": RunnerPolicy(evidence_wait_s=60)}
+    runner = runner_over(config, store, bus, NOW_US, authority=open_authority(dsn), **values)
+    answer = runner.submit(request_for(config, output_ids=[world.manifest.output_id]))
+    assert (answer.state, time.waited_us) == ("READY", 10_000_000)
+    refuse_two_effects(store, config, bus)

@@ -57,7 +57,7 @@ def test_a_connection_that_the_server_has_ended_is_made_again(cursors: Cursors, 
 
 
 def test_a_database_that_is_away_is_said_to_be_silent_without_its_password() -> None:
-    away = Cursors("postgresql://assay:hidden-word@127.0.0.1:1/assay")
+    away = Cursors("postgresql://assay:hidden-word@127.0.0.1:1/assay", patience_s=0.1)
     with pytest.raises(Retry) as refused:
         SqlCheckpoint(away, "wsp/events", "scope").load(10)
     assert refused.value.reason is Reason.DATABASE_SILENT
@@ -86,3 +86,17 @@ def test_each_sequence_lane_and_process_has_a_row_of_its_own(dsn: str, tmp_path:
     for one in (streamed, delivered):
         one.close()
     assert not list(run.store.keys(""))
+
+
+def test_a_run_keeps_the_number_of_lanes_that_it_was_begun_with(dsn: str, tmp_path: Path) -> None:
+    prepare(dsn)
+    run = Run(directory=tmp_path, config=bench_config(), bootstrap="nowhere:1", dsn=dsn)
+    keepers = [Keepers(run, pack * 64, load_settings().model_copy(update={"checkpoints": "postgres"})) for pack in "778"]
+    for one, lanes in zip(keepers, (2, 2, 3), strict=True):  # another pack has lanes of its own
+        one.begin(lanes)
+    with pytest.raises(Stop) as refused:
+        keepers[0].begin(1)
+    assert refused.value.reason is Reason.STREAM_LANE_INVALID
+    assert "--lanes 1" in refused.value.what and "--lanes 2" in refused.value.what
+    for one in keepers:
+        one.close()

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, IncompleteReadError
 from object_laws import KEY, LARGE, LAWS, Law, blocks
 
 from assay.app.stores.objects import ObjectChanged, ObjectExists
@@ -109,6 +109,50 @@ def test_a_write_whose_answer_was_lost_is_known_again_by_its_mark(s3: str, clien
         other.create(KEY, b"1")
     with pytest.raises(ObjectChanged):
         S3Store(s3, store.prefix, Through(client, raising_once(answer_of("PreconditionFailed", 412)))).swap(KEY, b"2", b"1")
+
+
+def test_a_write_without_a_condition_that_is_refused_for_one_was_not_done_and_is_told(s3: str, client: Any) -> None:
+    store = S3Store(s3, secrets.token_hex(4), Through(client, raising_once(answer_of("PreconditionFailed", 412))))
+    with pytest.raises(Retry) as refused:
+        store.replace(KEY, b"1")
+    assert refused.value.reason is Reason.STORE_SILENT
+    store.replace(KEY, b"2")
+    assert store.read(KEY) == b"2"
+
+
+class TornBody:
+    """A body that breaks off as long as there are faults left."""
+
+    def __init__(self, body: Any, faults: list[Exception]) -> None:
+        self._body, self._faults = body, faults
+
+    def read(self) -> bytes:
+        whole: bytes = self._body.read()
+        if self._faults:
+            raise self._faults.pop()
+        return whole
+
+
+class Tearing:
+    """A client whose next bodies break off."""
+
+    def __init__(self, client: Any, times: int) -> None:
+        self._client, self._faults = client, [IncompleteReadError(actual_bytes=1, expected_bytes=2)] * times
+
+    def get_object(self, **arguments: Any) -> Any:
+        answer = self._client.get_object(**arguments)
+        return {**answer, "Body": TornBody(answer["Body"], self._faults)}
+
+
+def test_a_body_that_breaks_off_is_asked_for_again_twice(s3: str, client: Any) -> None:
+    prefix = secrets.token_hex(4)
+    S3Store(s3, prefix, client).create(KEY, b"whole")
+    assert S3Store(s3, prefix, Tearing(client, 2)).read(KEY) == b"whole"
+    store = S3Store(s3, prefix, Tearing(client, 3))
+    with pytest.raises(Retry) as refused:
+        store.read(KEY)
+    assert refused.value.reason is Reason.STORE_SILENT
+    assert store.read(KEY) == b"whole"
 
 
 def test_uploads_that_were_cut_off_are_removed_with_their_folder(s3: str, client: Any) -> None:

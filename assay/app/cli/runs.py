@@ -77,8 +77,8 @@ def remove_(
             continue
         rows = remove(plan, properties)
         say(f"removed {told}" + (f" ({rows:,} rows)" if plan.rows else ""))
-        if plan.kept:
-            say(f"  {plan.kept}")
+        for kept in plan.kept:
+            say(f"  {kept}")
     return 0
 
 

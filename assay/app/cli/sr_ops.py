@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import logging
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,14 +23,15 @@ from assay.app.cli.sr_answers import AuthorityOption, JsonOption, RunIdOption, R
 from assay.app.run.directory import Run
 from assay.app.run.keys import RunKeys
 from assay.app.runner.access import Access
+from assay.app.runner.event_kinds import KINDS
 from assay.app.runner.of_run import owner_of, runner_of
 from assay.app.runner.rebuild import quarantine_of, quarantined, rebuild_index
 from assay.app.runner.reemit import What
 from assay.app.runner.reemit import reemit as say_again
 from assay.app.runner.request import read_request, request_of_run
 from assay.app.runner.service import RunnerService
-from assay.app.runner.telemetry import Telemetry, log_sink
 from assay.app.screen import say, say_json
+from assay.app.telemetry import Telemetry, log_to
 
 #: how long one publication is tried: it ends before the lease under which it began, so who gives up can still record that
 PUBLISHED_WITHIN_MS = 60_000
@@ -108,12 +110,14 @@ def serve(
 
     Example: assay sr serve --run runs/bank --grpc-port 8091
     """
+    from assay.app.runner.run_metrics import RunMetrics
     from assay.app.runner.server import RunnerServer
     from assay.app.runner.server import serve as listen
 
     wired = Run.load(run)
     access = Access(RunKeys(wired).accepts, frozenset(actor or ()), frozenset(reemitter or ()))
-    runner = replace(runner_of(wired, publisher_of(wired), authority), telemetry=Telemetry([log_sink]))
+    telemetry = Telemetry([RunMetrics(time.monotonic), log_to("assay.sr")], KINDS)
+    runner = replace(runner_of(wired, publisher_of(wired), authority), telemetry=telemetry)
     service = RunnerService(runner, access)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
 

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from assay.agents.components import WORLD_STREAMER
-from assay.app.bus.users import BusUser
 from assay.app.cli.plain_app import plain_app
-from assay.app.cli.ready_run import ready_run
-from assay.app.labels.delivery import FOLDER, undelivered_text
+from assay.app.cli.ready_run import run_to_send
+from assay.app.cli.send_options import (
+    InFlightOption,
+    LogLevelOption,
+    MetricsPortOption,
+    ProgressOption,
+    ReadyTimeoutOption,
+    RetryBudgetOption,
+    RunOption,
+    SpeedupOption,
+    now_us,
+    telemetry_for,
+)
+from assay.app.cli.stream_process import StreamProcess
 from assay.app.profiles.documents import speedup_under
-from assay.app.run.directory import Run
-from assay.app.screen import Screen
+from assay.app.progress import PLAIN_EVERY_S
 from assay.app.settings import load_settings
-from assay.app.stores.places import store_of
-from assay.app.streamer.facts import RunFacts, facts_of
-from assay.app.streamer.gate_port import Gate
-from assay.app.streamer.keepers import Keepers
-from assay.app.streamer.lanes import lane_of
-from assay.app.streamer.outputs import OutputsStreamer, Plan
+from assay.app.streamer.downstream import lanes_of
+from assay.app.streamer.lanes import Lane, lane_of
+from assay.app.streamer.outputs import Plan
 from assay.app.streamer.rate_plan import RateStep, read_plan
 from assay.app.streamer.retry import RetryPolicy
-from assay.app.streamer.run_outputs import outputs_of
-from assay.app.streamer.sending import Sending, send
+from assay.app.streamer.sending import Terms
+from assay.app.streamer.watch import Watching
 from assay.app.streamer.world_streamer import StreamOptions
-from assay.contracts.errors import Stop
+from assay.contracts import instants
+from assay.contracts.errors import Quarantine, Stop
 from assay.contracts.reasons import Reason
 
 app = plain_app()
@@ -43,49 +47,54 @@ def main(arguments: list[str]) -> int:
 
 @app.command()
 def stream(
-    run: Annotated[Path, typer.Option(help="directory of the run")],
+    run: RunOption,
     *,
-    speedup: Annotated[
-        float | None, typer.Option(min=0, help="event time per wall time; 0 is as fast as the gate takes it; else the profile's, else 0")
-    ] = None,
+    speedup: SpeedupOption = None,
     batch: Annotated[int, typer.Option(min=1, max=5_000, help="events per call to the gate")] = 2_000,
-    in_flight: Annotated[int, typer.Option(min=1, max=16, help="calls of an output on their way at a time")] = 2,
+    in_flight: InFlightOption = 2,
     eps: Annotated[float, typer.Option(min=0, help="events a second of the run at most, 0 for no limit")] = 0.0,
     rate_plan: Annotated[Path | None, typer.Option(help="a JSON file of rates that change with time; see docs/commands.md")] = None,
+    start_at: Annotated[str, typer.Option(help="instant before which nothing is sent; a rate plan counts from it")] = "",
+    max_events: Annotated[int, typer.Option(min=0, help="events of each output that this process sends at most, 0 for all")] = 0,
     lanes: Annotated[int, typer.Option(min=1, max=64, help="processes that share the run's events")] = 1,
     lane: Annotated[int, typer.Option(min=0, help="which of these lanes this process is, from 0")] = 0,
     sequential: Annotated[bool, typer.Option("--sequential", help="one output after another, context first")] = False,
     let_gate_refuse: Annotated[bool, typer.Option("--let-gate-refuse", help="go on when the gate sets an event aside")] = False,
-    ready_timeout: Annotated[float, typer.Option(min=0, help="seconds to wait for READY")] = 60.0,
-    retry_budget: Annotated[float, typer.Option(min=0, help="seconds a call to the gate is repeated")] = 120.0,
+    require_pack: Annotated[list[str] | None, typer.Option(help="wait until a worker runs the lanes of this pack; repeat it")] = None,
+    ready_timeout: ReadyTimeoutOption = 60.0,
+    retry_budget: RetryBudgetOption = 120.0,
+    metrics_port: MetricsPortOption = None,
+    progress_every: ProgressOption = PLAIN_EVERY_S,
+    log_level: LogLevelOption = "",
 ) -> None:
     """Stream the outputs that READY names: traffic, and the context ahead of it. SIGINT finishes calls; the same command resumes.
 
     `assay labels deliver` delivers the labels, beside it.
     """
-    options = StreamOptions(batch, in_flight, speedup=speedup_under(load_settings().profile, speedup), let_gate_refuse=let_gate_refuse)
-    plan = Plan(options, _rate(eps, rate_plan, lanes), lane_of(lane, lanes), sequential)
-    wired, ready = ready_run(run, WORLD_STREAMER, BusUser.STREAMER, ready_timeout)
-    facts = facts_of(wired.store, ready, wired.config.pins)
-    with closing(Keepers(wired, facts.pack_id, load_settings())) as keepers:
-        streamed = asyncio.run(send(wired, _sending(wired, facts, keepers, plan), RetryPolicy(budget_s=retry_budget), Screen()))
-    if not streamed.complete:
-        raise typer.Exit(130)
-    with closing(Keepers(wired, facts.pack_id, load_settings(), FOLDER)) as delivered:
-        told = undelivered_text(wired, delivered)
-    if told:
-        Screen().print(told, highlight=False, soft_wrap=True)
+    settings, in_lane = load_settings(), _bounded_lane(lane_of(lane, lanes), max_events)
+    pace = speedup_under(settings.profile, speedup)
+    options = StreamOptions(batch, in_flight, speedup=pace, max_events=max_events, let_gate_refuse=let_gate_refuse)
+    rate, start_us, wanted = _rate(eps, rate_plan, lanes), _instant(start_at), lanes_of(require_pack or ())
+    telemetry, wired = telemetry_for(log_level, "assay.stream"), run_to_send(run)
+    watch = Watching(telemetry, wired.config.scenario_run_id, now_us)
+    plan = Plan(options, rate, in_lane, sequential, start_us, watch)
+    terms = Terms(RetryPolicy(budget_s=retry_budget), watch, progress_every, start_us, metrics_port)
+    StreamProcess(wired, settings, plan, terms, telemetry, wanted).stream(ready_timeout)
 
 
-def _sending(run: Run, facts: RunFacts, keepers: Keepers, plan: Plan) -> Sending:
-    streams = outputs_of(run.config, facts, run.store, store_of, plan.lane)
+def _bounded_lane(lane: Lane, max_events: int) -> Lane:
+    """A lane whose traffic waits for the context of others does not know where they stop."""
+    if max_events and lane.lanes > 1:
+        raise typer.BadParameter("--max-events is for a stream without --lanes")
+    return lane
 
-    def sender(gate: Gate, stop: asyncio.Event, show: Callable[[int], None]) -> OutputsStreamer:
-        return OutputsStreamer(streams, gate, keepers.of, plan, stop, show)
 
-    total = sum(stream.sequence.total for stream in streams)
-    position = sum(keepers.of(stream.name, plan.lane).load(stream.sequence.total).position for stream in streams)
-    return Sending("streamed", total, position, sender)
+def _instant(text: str) -> int:
+    """UTC microseconds of an instant, 0 for none."""
+    try:
+        return instants.read(text) if text else 0
+    except Quarantine as refusal:
+        raise typer.BadParameter(f"--start-at: {refusal.what}. {refusal.remedy}") from None
 
 
 def _rate(eps: float, plan: Path | None, lanes: int) -> tuple[RateStep, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from assay.app.bus.topics import delete_groups, delete_topics, groups_there, topics_there
 from assay.app.gate.forgetting import forget_run
@@ -30,8 +30,14 @@ class Removal(NamedTuple):
     topics: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     rows: bool = False
-    kept: str = ""
+    kept: tuple[str, ...] = ()
     objects: str = ""
+
+
+_REGISTRY: Final = (
+    "in PostgreSQL stay the run's key (sr_run_equivalence, sr_key_last_asked, sr_run_leases), which names this run for ever and no other,"
+    " and positions (wsp_checkpoint), which no other run reads"
+)
 
 
 def planned(directory: Path, properties: Mapping[str, str] | None = None, *, local: bool = False) -> Removal:
@@ -50,12 +56,12 @@ def planned(directory: Path, properties: Mapping[str, str] | None = None, *, loc
     run = Run.load(directory)
     own_kafka, own_postgres = ((directory / "servers" / name).is_dir() for name in ("kafka", "postgres"))
     topics, groups = tuple[str, ...](), tuple[str, ...]()
-    kept = ""
+    kept: tuple[str, ...] = () if own_postgres else (_REGISTRY,)
     if not own_kafka and run.namespace == f"{run.platform_run_id}.":
         topics = topics_there(run.bootstrap, run.namespace, properties)
         groups = groups_there(run.bootstrap, groups_of(run.namespace, run.platform_run_id), properties)
     elif not own_kafka:
-        kept = f"topics and consumer groups on {run.bootstrap} stay: their namespace {run.namespace!r} may be that of other runs"
+        kept += (f"topics and consumer groups on {run.bootstrap} stay: their namespace {run.namespace!r} may be that of other runs",)
     return Removal(directory, run, topics, groups, not own_postgres, kept, run.place if run.store_root else "")
 
 

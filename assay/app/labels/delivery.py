@@ -8,10 +8,12 @@ from collections.abc import Callable
 from assay.app.labels.known_labels import KnownLabels, LabelSequence
 from assay.app.labels.label_envelopes import LabelFramer
 from assay.app.run.directory import Run
+from assay.app.streamer.frontiers import Frontiers
 from assay.app.streamer.gate_port import Gate
 from assay.app.streamer.keepers import Keepers
 from assay.app.streamer.sending import Sending
-from assay.app.streamer.world_streamer import StreamOptions, WorldStreamer
+from assay.app.streamer.watch import UNWATCHED, Watch
+from assay.app.streamer.world_streamer import Alongside, StreamOptions, WorldStreamer
 
 #: folder of the store with the checkpoints of deliveries, and the name of the one sequence
 FOLDER, NAME = "labels", "labels"
@@ -19,7 +21,7 @@ FOLDER, NAME = "labels", "labels"
 _ANY = 2**62
 
 
-def delivery_of(run: Run, known: KnownLabels, keepers: Keepers, options: StreamOptions) -> Sending:
+def delivery_of(run: Run, known: KnownLabels, keepers: Keepers, options: StreamOptions, watch: Watch = UNWATCHED) -> Sending:
     """The delivery of the labels of a run's world, from where its checkpoint says. `keepers`: those of `FOLDER`.
 
     Raises Stop(CHECKPOINT_MISMATCH).
@@ -28,7 +30,8 @@ def delivery_of(run: Run, known: KnownLabels, keepers: Keepers, options: StreamO
     position = keeper.load(sequence.total).position
 
     def sender(gate: Gate, stop: asyncio.Event, show: Callable[[int], None]) -> WorldStreamer:
-        return WorldStreamer(sequence, gate, keeper, options, stop, show, begin_us=sequence.due_from_us(position))
+        alongside, begin_us = Alongside(NAME, Frontiers(()), watch=watch), sequence.due_from_us(position)
+        return WorldStreamer(sequence, gate, keeper, options, stop, show, begin_us=begin_us, alongside=alongside)
 
     return Sending("delivered", sequence.total, position, sender)
 

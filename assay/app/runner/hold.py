@@ -10,8 +10,8 @@ from assay.app.runner.derived import follow
 from assay.app.runner.documents import Kind, write_once
 from assay.app.runner.record import Record, lost, record_ref
 from assay.app.runner.states import LEASE_ACQUIRED
-from assay.app.runner.telemetry import Telemetry
 from assay.app.stores.objects import ObjectStore
+from assay.app.telemetry import Telemetry
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -60,17 +60,21 @@ class Hold:
         now_us = self._clock()
         if abs(now_us - self._renewed_us) >= TTL_US // _RENEW_PART:
             if not self._authority.renew(self._lease, TTL_US, now_us):
-                raise lost(self.record.run_id, "it has expired")
+                raise self._lost("it has expired")
             self._renewed_us = now_us
 
     def sure(self) -> None:
         """Raises Stop(LEASE_LOST) unless the lease is held and no higher fence stands in the record."""
         self.keep()
         if not self._authority.holds(self._lease, self._clock()):
-            raise lost(self.record.run_id, "it has expired, or another process has it")
+            raise self._lost("it has expired, or another process has it")
         self.record.read_on()
         if self.record.standing.fence > self._lease.fence:
-            raise lost(self.record.run_id, f"fence {self.record.standing.fence} stands in the record, ours is {self._lease.fence}")
+            raise self._lost(f"fence {self.record.standing.fence} stands in the record, ours is {self._lease.fence}")
+
+    def _lost(self, why: str) -> Stop:
+        self._telemetry.say("LEASE_LOST", self.record.run_id, {"why": why})
+        return lost(self.record.run_id, why)
 
     def let_go(self) -> None:
         """End the lease, so that nobody has to wait for its expiry."""

@@ -38,6 +38,11 @@ def now_us() -> int:
     return time.time_ns() // 1_000
 
 
+def steady_us() -> int:
+    """Microseconds of a clock that nobody sets; two of them tell how much time passed between."""
+    return time.monotonic_ns() // 1_000
+
+
 def authority_of(run: Run, address: str = "") -> str:
     """The address of the database that decides who writes a run: the one that is given, else that of the settings, else the run's."""
     return address or load_settings().authority or run.runner_dsn or run.dsn
@@ -119,6 +124,7 @@ def runner_of(run: Run, publisher: Publisher, authority: str = "", checked: Call
         evidence=Worlds(run.config, ImportedWorld(run.store, run.config, now_us, checked)),
         publisher=publisher,
         clock=now_us,
+        steady=steady_us,
         pause=time.sleep,
         owner_id=f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}",
         engine=ProcessEngine(generate_command, store_of),

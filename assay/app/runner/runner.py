@@ -17,6 +17,7 @@ from assay.app.run.directory import RunConfig
 from assay.app.runner.announcement import announce_end, announce_run, is_announced, ready_of
 from assay.app.runner.answers import RunAnswer, answer_of
 from assay.app.runner.attempts import Attempts
+from assay.app.runner.deadline import Deadline
 from assay.app.runner.derived import follow
 from assay.app.runner.documents import FACTS_VIEW, PLAN, drift, read_kept
 from assay.app.runner.engine import Engine
@@ -28,9 +29,9 @@ from assay.app.runner.receipts import write_receipt
 from assay.app.runner.record import Record
 from assay.app.runner.request import AUTO, FORCE_INVOKE, RunRequest
 from assay.app.runner.states import FINAL, RunState
-from assay.app.runner.telemetry import Telemetry
 from assay.app.runner.voice import Voice
 from assay.app.stores.objects import ObjectStore
+from assay.app.telemetry import Telemetry
 from assay.contracts import instants
 from assay.contracts.errors import AssayError, Quarantine, Stop
 from assay.contracts.reasons import Reason
@@ -49,7 +50,7 @@ _OF_THE_PROCESS = frozenset(
 class Runner:
     """The runner of one platform run over its stores. `pause(seconds)` waits between two looks at evidence that is not complete.
 
-    `owner_id` names this process in leases. `clock` gives UTC microseconds.
+    `owner_id` names this process in leases. `clock` gives UTC microseconds, `steady` those of a clock that nobody sets.
     """
 
     config: RunConfig
@@ -58,6 +59,7 @@ class Runner:
     evidence: Evidence
     publisher: Publisher
     clock: Clock
+    steady: Clock
     pause: Callable[[float], None]
     owner_id: str
     engine: Engine | None = None
@@ -210,7 +212,7 @@ class _Work:
         runner = self.runner
         written = read_kept(runner.store, PLAN, self.request.run_id)
         assert written is not None
-        plan, deadline_us = plan_of(written), instants.parse(written["evidence_deadline_utc"])
+        plan, deadline = plan_of(written), Deadline(written, runner.clock, runner.steady)
         attempts = Attempts(self.hold, runner.store, runner.engine, self.request, runner.clock) if runner.engine else None
         while plan.strategy == FORCE_INVOKE and attempts is not None and not attempts.succeeded:
             if not attempts.make(plan):
@@ -221,7 +223,7 @@ class _Work:
             except (Stop, Quarantine) as refusal:
                 self._end("EVIDENCE_FAIL", refusal)
                 return
-            verdict = classify(plan, seen, runner.clock(), deadline_us)
+            verdict = classify(plan, seen, deadline.now_us(), deadline.at_us)
             if verdict.kind is Kind.COMPLETE:
                 self._commit(plan, seen)
                 return

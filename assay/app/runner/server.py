@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
+from assay.app.metrics import CONTENT_TYPE, RUNNER, exposition
 from assay.app.runner.answers import RunAnswer
 from assay.app.runner.service import CALL_BYTES_MAX, Caller, RunnerService, http_status, is_over
 from assay.contracts.api_key import key_of
@@ -26,6 +27,7 @@ class RunnerServer:
     def __init__(self, service: RunnerService) -> None:
         self._service = service
         self.app = web.Application(client_max_size=CALL_BYTES_MAX, middlewares=[_refusals])
+        self.app.router.add_get("/metrics", self._metrics)
         self.app.router.add_post("/v1/runs", self._submit)
         self.app.router.add_get("/v1/runs/{run_id}", self._show)
         self.app.router.add_post("/v1/runs/{run_id}/reemit", self._reemit)
@@ -51,6 +53,11 @@ class RunnerServer:
 
     async def _quarantine_of(self, call: web.Request) -> web.Response:
         return web.json_response(await asyncio.to_thread(self._service.quarantine_of, _caller(call), _run_id(call)))
+
+    async def _metrics(self, call: web.Request) -> web.Response:
+        """Prometheus, with a key of the run."""
+        self._service.refuse_stranger(_caller(call), call.path)
+        return web.Response(body=exposition(RUNNER), headers={"Content-Type": CONTENT_TYPE})
 
     async def watch(self, stopped: asyncio.Event) -> None:
         """Look again at runs that are not over, until `stopped`."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from assay.app.runner.access import Access
@@ -49,9 +50,11 @@ class RunnerService:
 
     def submit(self, caller: Caller, document: Mapping[str, Any], action: str = "submit") -> RunAnswer:
         """The run of a request as it stands. Raises as `read_request`, `Access.refuse` and `Runner.submit`."""
-        request = read_request({"invoker": caller.actor, **document} if caller.actor else document)
-        self._refuse(caller, action, request.run_id)
-        answer = self.runner.submit(request, wait=False)
+        with self._told(document):
+            request = read_request({"invoker": caller.actor, **document} if caller.actor else document)
+            self.runner.telemetry.say("RUN_REQUEST_RECEIVED", request.run_id, {"kind": action})
+            self._refuse(caller, action, request.run_id)
+            answer = self.runner.submit(request, wait=False)
         if not is_over(answer):
             self._waiting[request.run_id] = request
         return answer
@@ -63,24 +66,26 @@ class RunnerService:
     def show(self, caller: Caller, run_id: str) -> RunAnswer:
         """How a run stands. Raises Quarantine(UNAUTHORISED, RUN_MISSING), Stop(RUN_MISSING)."""
         known(run_id)
-        self._refuse_stranger(caller, run_id)
+        self.refuse_stranger(caller, run_id)
         return show(self.runner.store, run_id)
 
     def reemit(self, caller: Caller, run_id: str, document: Mapping[str, Any]) -> ReemitAnswer:
         """Say a run again. Raises as `Access.refuse` and `reemit`."""
         asked = {**({"requested_by": caller.actor} if caller.actor else {}), **document, "run_id": known(run_id)}
-        self._refuse(caller, "reemit", run_id)
-        return reemit(self.runner, asked, self._policy)
+        with self._told(asked):
+            self.runner.telemetry.say("RUN_REQUEST_RECEIVED", run_id, {"kind": "reemit"})
+            self._refuse(caller, "reemit", run_id)
+            return reemit(self.runner, asked, self._policy)
 
     def quarantined(self, caller: Caller) -> list[dict[str, Any]]:
         """The notices of runs that were set aside. Raises Quarantine(UNAUTHORISED)."""
-        self._refuse_stranger(caller, "quarantine")
+        self.refuse_stranger(caller, "quarantine")
         return quarantined(self.runner.store)
 
     def quarantine_of(self, caller: Caller, run_id: str) -> dict[str, Any]:
         """The notice of one. Raises Quarantine(UNAUTHORISED, RUN_MISSING), Stop(RUN_MISSING)."""
         known(run_id)
-        self._refuse_stranger(caller, run_id)
+        self.refuse_stranger(caller, run_id)
         return quarantine_of(self.runner.store, run_id)
 
     def look_again(self) -> None:
@@ -97,7 +102,18 @@ class RunnerService:
     def _refuse(self, caller: Caller, action: str, run_id: str) -> None:
         self._access.refuse(self.runner.store, action, run_id, caller.key, caller.actor, self.runner.clock())
 
-    def _refuse_stranger(self, caller: Caller, where: str) -> None:
+    @contextmanager
+    def _told(self, document: Mapping[str, Any]) -> Iterator[None]:
+        """Operators are told of a request that is refused."""
+        try:
+            yield
+        except AssayError as refusal:
+            told = {"reason_code": refusal.reason.value, "why": refusal.what}
+            self.runner.telemetry.say("RUN_REQUEST_REJECTED", str(document.get("run_id", "")), told)
+            raise
+
+    def refuse_stranger(self, caller: Caller, where: str) -> None:
+        """Raises Quarantine(UNAUTHORISED) for a caller without a key of the run."""
         if not self._access.accepts_key(caller.key):
             raise Quarantine(Reason.UNAUTHORISED, "the call has no key of the run", where=where, remedy="Send a key of the run.")
 

@@ -33,6 +33,8 @@ _AT_ONCE = frozenset({"409", "ConditionalRequestConflict", "OperationAborted"})
 _DENIED = frozenset({"401", "403", "InvalidAccessKeyId", "ExpiredToken", "XAdminUserNotFound"})
 #: tries of a conditional write that the server says another one disturbed
 _TRIES = 8
+#: how often a body is asked for that breaks off
+_BODIES = 3
 
 
 class S3Store:
@@ -70,8 +72,9 @@ class S3Store:
             raise
 
     def replace(self, key: str, data: bytes) -> None:
-        """Write or overwrite."""
-        self._put(key, data, {})
+        """Write or overwrite. An answer that a condition does not hold is the fault of a server: there was none."""
+        if not self._put(key, data, {}):
+            raise _silent("the object store refuses a write as if it had a condition", self._name(key))
 
     def swap(self, key: str, data: bytes, expected: bytes | None) -> None:
         """Replace the object if it is the expected one. Raises ObjectChanged."""
@@ -141,8 +144,14 @@ class S3Store:
 
     def _got(self, key: str) -> tuple[bytes, str]:
         with self._reads(key):
-            answer = self._client.get_object(**self._at(key))
-            return answer["Body"].read(), answer["ETag"]
+            for left in reversed(range(_BODIES)):
+                answer = self._client.get_object(**self._at(key))
+                try:
+                    return answer["Body"].read(), answer["ETag"]
+                except BotoCoreError:  # the client itself asks again for an answer, and not for a body that broke off
+                    if not left:
+                        raise
+        raise AssertionError("unreachable")
 
     def _about(self, key: str) -> dict[str, Any]:
         """An object without its bytes: the answer to HEAD would not tell a missing object from a wrong address."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import NamedTuple, Protocol
 
-from assay.app.stores.objects import ObjectStore
+from assay.app.stores.objects import ObjectExists, ObjectStore
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -49,8 +49,7 @@ class Checkpoint:
         except FileNotFoundError:
             return Cursor()
         except (ValueError, KeyError, TypeError, RecursionError) as error:
-            what, remedy = f"the checkpoint cannot be read: {error}", "Restore it, or start another run."
-            raise Stop(Reason.CHECKPOINT_MISMATCH, what, where=self._key, remedy=remedy) from None
+            raise _unread(error, self._key) from None
         if scope != self._scope:
             raise of_another(self._key)
         return within(cursor, total, self._key)
@@ -59,6 +58,22 @@ class Checkpoint:
         """Write the cursor durably."""
         document = {"scope": self._scope, **cursor._asdict()}
         self._store.replace(self._key, canonical(document) + b"\n")
+
+
+def lanes_kept(store: ObjectStore, run_id: str, lanes: int, folder: str = "wsp") -> int:
+    """The number of lanes that the first process of a run wrote, which is this one where there is none.
+
+    Raises Stop(CHECKPOINT_MISMATCH) for an object that holds no such number.
+    """
+    key = f"{folder}/lanes/{run_id}.json"
+    try:
+        store.create(key, canonical({"lanes": lanes}) + b"\n")
+    except ObjectExists:
+        try:
+            return _number(json.loads(store.read(key))["lanes"])
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise _unread(error, key) from None
+    return lanes
 
 
 def within(cursor: Cursor, total: int, where: str) -> Cursor:
@@ -72,3 +87,14 @@ def of_another(where: str) -> Stop:
     """The refusal of a cursor of another run or world."""
     remedy = "A run keeps its world and configuration; start another run."
     return Stop(Reason.CHECKPOINT_MISMATCH, "the checkpoint belongs to another run or world", where=where, remedy=remedy)
+
+
+def _number(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("not a number")
+    return value
+
+
+def _unread(error: Exception, key: str) -> Stop:
+    what, remedy = f"the checkpoint cannot be read: {error}", "Restore it, or start another run."
+    return Stop(Reason.CHECKPOINT_MISMATCH, what, where=key, remedy=remedy)

@@ -14,12 +14,22 @@ class Frontiers:
     def __init__(self, ahead: Iterable[str]) -> None:
         self._first_us = dict.fromkeys(ahead, -END_OF_TIME)
         self._moved = asyncio.Event()
+        self._held: set[str] = set()
 
     def reach(self, output_id: str, next_us: int | None) -> None:
         """Everything of an output before `next_us` is acknowledged; None for all of it."""
         if output_id in self._first_us:
             self._first_us[output_id] = END_OF_TIME if next_us is None else next_us
         self._moved.set()
+
+    def hold(self, output_id: str) -> None:
+        """This process sends nothing more of an output."""
+        self._held.add(output_id)
+        self._moved.set()
+
+    def is_held(self, ts_us: int) -> bool:
+        """Whether a row of this time can no longer be sent by this process: an output that it waits for is held before it."""
+        return any(first_us <= ts_us for output_id, first_us in self._first_us.items() if output_id in self._held)
 
     def limit_us(self) -> int:
         """Rows that follow context may be sent up to this time: at equal times the context goes first."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 
+from assay.app.progress import unseen
 from assay.app.streamer.retry import RetryPolicy, is_transient
 from assay.contracts import instants
 from assay.contracts.api_key import KEY_HEADER
@@ -27,9 +28,22 @@ class Interrupted(Exception):
 
 
 class GateClient:
-    """Posts to one run's gate. `chance` gives [0, 1) for jitter; setting `stop` ends waiting between tries with Interrupted."""
+    """Posts to one run's gate. `chance` gives [0, 1) for jitter; setting `stop` ends waiting between tries with Interrupted.
 
-    def __init__(self, url: str, api_key: str, pins: Pins, policy: RetryPolicy, chance: Callable[[], float], stop: asyncio.Event) -> None:
+    `retried(cause)` is told of every call that is made again.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        pins: Pins,
+        policy: RetryPolicy,
+        chance: Callable[[], float],
+        stop: asyncio.Event,
+        retried: Callable[[str], object] = unseen,
+    ) -> None:
+        self._retried = retried
         self._url, self._policy, self._chance, self._stop = url.rstrip("/"), policy, chance, stop
         self._pins = pins.as_json()
         headers = {KEY_HEADER: api_key, "Content-Type": "application/json"}
@@ -66,6 +80,7 @@ class GateClient:
                 remedy = "Start the gate (its log says why it is away), then run the same command again: it resumes."
                 raise Retry(Reason.GATE_RETRY_EXHAUSTED, what, where=self._url + path, remedy=remedy)
             self.retries += 1
+            self._retried(cause)
             await self._pause(self._policy.delay_ms(attempt, self._chance()) / 1_000)
 
     async def _try(self, path: str, body: bytes) -> tuple[dict[str, Any] | None, str]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from assay.app.run.directory import Run, RunConfig
 from assay.app.settings import Settings
-from assay.app.streamer.checkpoint import Checkpoint, Keeper
-from assay.app.streamer.lanes import ALONE, Lane
-from assay.app.streamer.sql_checkpoint import Cursors, SqlCheckpoint
+from assay.app.streamer.checkpoint import Checkpoint, Keeper, lanes_kept
+from assay.app.streamer.lanes import ALONE, Lane, refuse_other_count
+from assay.app.streamer.sql_checkpoint import Cursors, SqlCheckpoint, sql_lanes_kept
 from assay.contracts.ids import checkpoint_scope
+
+#: in the scope of what all lanes of a run share
+_NO_LANE = Lane(0, 0)
 
 
 class Keepers:
@@ -24,6 +27,18 @@ class Keepers:
             return SqlCheckpoint(self._cursors, f"{self._folder}/{name}", scope)
         of_lane = "" if lane.lanes == 1 else f".{lane.number}-of-{lane.lanes}"
         return Checkpoint(self._run.store, f"{run_id}/{name}{of_lane}", scope, self._folder)
+
+    def begin(self, lanes: int) -> None:
+        """Keep the number of lanes of the run where it is the first to be said. No lane goes on from the positions of another number.
+
+        Raises Stop(STREAM_LANE_INVALID) where another one was kept, and what a `Keeper` raises.
+        """
+        if self._cursors is not None:
+            scope = scope_of(self._run.config, self._pack_id, _NO_LANE)
+            kept = sql_lanes_kept(self._cursors, f"{self._folder}/lanes", scope, lanes)
+        else:
+            kept = lanes_kept(self._run.store, self._run.config.scenario_run_id, lanes, self._folder)
+        refuse_other_count(lanes, kept)
 
     def close(self) -> None:
         """Let go of the database."""

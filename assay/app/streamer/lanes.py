@@ -45,6 +45,14 @@ def lane_of(number: int, lanes: int) -> Lane:
     return Lane(number, lanes)
 
 
+def refuse_other_count(asked: int, kept: int) -> None:
+    """Raises Stop(STREAM_LANE_INVALID) where a run was begun with another number of lanes."""
+    if asked != kept:
+        what = f"--lanes {asked}, and this run was begun with --lanes {kept}: its positions are of those lanes"
+        remedy = f"Go on with --lanes {kept}, all of them, or start another run."
+        raise Stop(Reason.STREAM_LANE_INVALID, what, where="--lanes", remedy=remedy)
+
+
 class Floor:
     """What may be marked where lanes share a sequence: the least time that any of them has not sent yet.
 

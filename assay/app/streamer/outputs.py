@@ -16,6 +16,7 @@ from assay.app.streamer.lanes import ALONE, Floor, GateOfLanes, Lane, Limit
 from assay.app.streamer.pacing import StreamPace
 from assay.app.streamer.rate_plan import Rate, RateStep
 from assay.app.streamer.sequence import EventSequence
+from assay.app.streamer.watch import UNWATCHED, Watch
 from assay.app.streamer.world_streamer import Alongside, Streamed, StreamOptions, WorldStreamer
 
 
@@ -28,12 +29,17 @@ class OutputStream(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """How outputs are streamed together. `sequential`: one after another, context first."""
+    """How outputs are streamed together. `sequential`: one after another, context first.
+
+    `start_us`: UTC microseconds from which the plan of rates counts; 0 for the moment at which the process begins to send.
+    """
 
     options: StreamOptions = StreamOptions()
     rate: Sequence[RateStep] = ()
     lane: Lane = ALONE
     sequential: bool = False
+    start_us: int = 0
+    watch: Watch = UNWATCHED
 
 
 class OutputsStreamer:
@@ -48,11 +54,12 @@ class OutputsStreamer:
         stop: asyncio.Event,
         show: Callable[[int], None] = unseen,
         wall_us: Callable[[], int] = lambda: time.monotonic_ns() // 1_000,
+        utc_us: Callable[[], int] = lambda: time.time_ns() // 1_000,
     ) -> None:
         self._streams = sorted(streams, key=lambda stream: not stream.context)
         self._gate: Gate = gate if plan.lane.lanes == 1 else GateOfLanes(gate)
         self._keeper_of, self._plan, self._stop, self._wall_us = keeper_of, plan, stop, wall_us
-        self._show = show
+        self._show, self._utc_us = show, utc_us
         self._done: Counter[str] = Counter()
 
     @property
@@ -63,12 +70,17 @@ class OutputsStreamer:
     async def run(self) -> Streamed:
         """Stream all outputs to their ends, or until `stop` is set. An output that fails stops the others; what it raised is raised."""
         frontiers = Frontiers(stream.name for stream in self._streams if stream.context)
-        pace, rate = self._pace(), Rate(self._plan.rate, self._wall_us())
+        pace, rate = self._pace(), Rate(self._plan.rate, self._wall_us() - self._ago_us())
         streamers = [self._streamer(stream, frontiers, pace, rate) for stream in self._streams]
         found = await (self._one_by_one(streamers) if self._plan.sequential else self._together(streamers))
         counts = sum((one.counts for one in found), Counter[str]())
         complete = len(found) == len(streamers) and all(one.complete for one in found)
-        return Streamed(sum(one.position for one in found), self.total, complete, counts)
+        bounded = all(one.complete or one.bounded for one in found) and not complete
+        return Streamed(sum(one.position for one in found), self.total, complete, counts, bounded=bounded)
+
+    def _ago_us(self) -> int:
+        """For how long the plan of rates has run already."""
+        return max(0, self._utc_us() - self._plan.start_us) if self._plan.start_us else 0
 
     def _pace(self) -> StreamPace:
         """The first row that is not sent yet is due now, and every other one from there."""
@@ -76,11 +88,11 @@ class OutputsStreamer:
         return StreamPace(min((ts_us for ts_us in times if ts_us is not None), default=0), self._wall_us(), self._plan.options.speedup)
 
     def _streamer(self, stream: OutputStream, frontiers: Frontiers, pace: StreamPace, rate: Rate) -> WorldStreamer:
-        sequence, alongside = stream.sequence, Alongside(stream.name, frontiers, pace_from=pace)
+        sequence, alongside = stream.sequence, Alongside(stream.name, frontiers, pace_from=pace, watch=self._plan.watch)
         if self._plan.lane.lanes > 1:
             alongside = alongside._replace(floor_us=self._floor(stream))
         if not stream.context:
-            alongside = alongside._replace(limit_us=self._limit(frontiers))
+            alongside = alongside._replace(limit_us=self._limit(frontiers), is_held=frontiers.is_held)
 
         def show(position: int) -> None:
             self._done[stream.name] = position

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from threading import Timer
 from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
@@ -26,15 +31,23 @@ _SAVE: Final = (
     " DO UPDATE SET position = excluded.position, complete = excluded.complete, next_us = excluded.next_us,"
     " updated_at_utc = excluded.updated_at_utc"
 )
+_BEGIN: Final = "INSERT INTO wsp_checkpoint VALUES (%s, %s, %s, false, null, now()) ON CONFLICT (scope_key, name) DO NOTHING"
 _CONNECT_TIMEOUT_S: Final = 10
-_TRIES: Final = 2
+#: for how long a server that went away is asked again: that of a restart
+PATIENCE_S: Final = 15.0
+_PAUSE_S: Final = 0.25
+#: for how long one statement is waited for
+ANSWER_S: Final = 10.0
 
 
 class Cursors:
-    """The connection of one process. A server that was restarted is asked once more."""
+    """The connection of one process. A server that is started again is waited for, at most `patience_s`; other work waits meanwhile.
 
-    def __init__(self, dsn: str) -> None:
-        self._dsn = dsn
+    One whose port is open and that says nothing for `answer_s` counts as away.
+    """
+
+    def __init__(self, dsn: str, patience_s: float = PATIENCE_S, answer_s: float = ANSWER_S) -> None:
+        self._dsn, self._patience_s, self._answer_s = dsn, patience_s, answer_s
         self._connection: Connection | None = None
 
     def close(self) -> None:
@@ -45,7 +58,9 @@ class Cursors:
 
     def ask(self, query: Callable[[Connection], T]) -> T:
         """Run a query and commit. Raises Retry(DATABASE_SILENT), Stop(DATABASE_NOT_MIGRATED)."""
-        for attempt in range(_TRIES):
+        ends_s, tries = time.monotonic() + self._patience_s, 0
+        while True:
+            tries += 1
             try:
                 return self._asked(query)
             except psycopg.errors.UndefinedTable:
@@ -55,22 +70,41 @@ class Cursors:
                 raise Stop(Reason.DATABASE_NOT_MIGRATED, what, where="wsp_checkpoint", remedy=remedy) from None
             except psycopg.OperationalError as error:
                 self.close()
-                if attempt == _TRIES - 1:
+                if tries > 1 and time.monotonic() >= ends_s:
                     what = f"the database of checkpoints does not answer: {told(error, self._dsn)}"
                     remedy = "Start it, then run the same command again: it resumes."
                     raise Retry(Reason.DATABASE_SILENT, what, where="wsp_checkpoint", remedy=remedy) from None
-        raise AssertionError("unreachable")
+            if tries > 1:  # a connection that only was old is made again at once
+                time.sleep(_PAUSE_S)
 
     def _asked(self, query: Callable[[Connection], T]) -> T:
         connection = self._connected()
-        found = query(connection)
-        connection.commit()
+        with _cut_after(self._answer_s, connection):
+            found = query(connection)
+            connection.commit()
         return found
 
     def _connected(self) -> Connection:
         if self._connection is None:
             self._connection = psycopg.connect(self._dsn, connect_timeout=_CONNECT_TIMEOUT_S)
         return self._connection
+
+
+@contextmanager
+def _cut_after(seconds: float, connection: Connection) -> Iterator[None]:
+    """End a connection that a server leaves without an answer for so long: a statement's own bound is the server's, which may be frozen."""
+
+    def cut() -> None:
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as one:
+            one.shutdown(socket.SHUT_RDWR)
+
+    timer = Timer(seconds, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class SqlCheckpoint:
@@ -87,3 +121,15 @@ class SqlCheckpoint:
     def save(self, cursor: Cursor) -> None:
         """Write the cursor durably. Raises Retry(DATABASE_SILENT)."""
         self._cursors.ask(lambda connection: connection.execute(_SAVE, (self._scope, self._name, *cursor)))
+
+
+def sql_lanes_kept(cursors: Cursors, name: str, scope: str, lanes: int) -> int:
+    """The number of lanes that the first process of a run wrote, which is this one where there is none; it stands as a position."""
+
+    def kept(connection: Connection) -> int:
+        connection.execute(_BEGIN, (scope, name, lanes))
+        row = connection.execute(_LOAD, (scope, name)).fetchone()
+        assert row is not None
+        return int(row[0])
+
+    return cursors.ask(kept)

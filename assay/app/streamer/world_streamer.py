@@ -18,6 +18,7 @@ from assay.app.streamer.pacing import END_OF_TIME, StreamPace
 from assay.app.streamer.rate_plan import Rate
 from assay.app.streamer.refused import refuse_refused
 from assay.app.streamer.sequence import EventSequence, StreamBatch
+from assay.app.streamer.watch import UNWATCHED, Watch
 from assay.contracts.limits import BODY_BYTES_MAX
 
 #: the longest nap while nothing is due, so that a request to stop is seen
@@ -33,18 +34,25 @@ class StreamOptions(NamedTuple):
     in_flight: int = 2
     batches_per_mark: int = 4
     speedup: float = 0.0
+    #: events of a sequence that this process sends at most, 0 for all
+    max_events: int = 0
     #: events that the gate sets aside: False ends the stream at the first of them
     let_gate_refuse: bool = False
     body_bytes_max: int = BODY_BYTES_MAX
 
 
 class Streamed(NamedTuple):
-    """What became of the sequence: rows acknowledged in all, whether it is complete, and the gate's counts in this process."""
+    """What became of the sequence: rows acknowledged in all, whether it is complete, and the gate's counts in this process.
+
+    `retries`: calls that were made again. `bounded`: it stopped at its `max_events`.
+    """
 
     position: int
     total: int
     complete: bool
     counts: Counter[str]
+    retries: int = 0
+    bounded: bool = False
 
 
 class Alongside(NamedTuple):
@@ -52,7 +60,8 @@ class Alongside(NamedTuple):
 
     `frontiers`: how far each of them is. `limit_us`: how far this one may go, where it waits for the context before it. `pace_from`: the
     event time that was due when the process began, None for the first row of the sequence. `floor_us(next_us)`: the time that may be
-    marked when the next row is of that time; None says that this was the last row, and that nobody else has one.
+    marked when the next row is of that time; None says that this was the last row, and that nobody else has one. `is_held(next_us)`:
+    whether a row of that time waits for rows that this process does not send. `watch` is told of all.
     """
 
     name: str
@@ -60,6 +69,8 @@ class Alongside(NamedTuple):
     limit_us: Callable[[], int] = lambda: END_OF_TIME
     pace_from: StreamPace | None = None
     floor_us: Callable[[int | None], int | None] = lambda next_us: next_us
+    is_held: Callable[[int], bool] = lambda _: False
+    watch: Watch = UNWATCHED
 
 
 class WorldStreamer:
@@ -89,7 +100,8 @@ class WorldStreamer:
         self._flying: deque[tuple[StreamBatch, asyncio.Task[dict[str, Any]]]] = deque()
         self._counts: Counter[str] = Counter()
         self._since_mark = 0
-        self._position = self._sent = 0
+        self._position = self._sent = self._events = 0
+        self._bounded = False
         self._next_us: int | None = None
 
     async def run(self) -> Streamed:
@@ -100,6 +112,7 @@ class WorldStreamer:
         """
         cursor = self._checkpoint.load(self._sequence.total)
         self._position = self._sent = cursor.position
+        self._alongside.watch.began(self._alongside.name, cursor.position, self._sequence.total)
         self._next_us = self._sequence.next_us(cursor.position)
         self._alongside.frontiers.reach(self._alongside.name, self._next_us)
         if cursor.complete:
@@ -113,6 +126,8 @@ class WorldStreamer:
             if self._position == self._sequence.total:
                 await self._finish()
                 return self._streamed(complete=True)
+            if self._bounded:
+                self._alongside.frontiers.hold(self._alongside.name)
         except Interrupted:
             pass
         finally:
@@ -124,15 +139,22 @@ class WorldStreamer:
         pace = self._alongside.pace_from or StreamPace(begin_us, self._wall_us(), self._options.speedup)
         while not self._stop.is_set():
             now_us = self._wall_us()
-            rows = self._rate.grant(now_us, self._options.batch_rows)
+            if self._options.max_events and self._events >= self._options.max_events:
+                self._bounded = True
+                return
+            rows = self._rate.grant(now_us, min(self._options.batch_rows, (self._options.max_events or END_OF_TIME) - self._events))
             until_us = min(pace.due_us(now_us), self._alongside.limit_us())
             batch = self._sequence.take(self._sent, rows, until_us, self._options.body_bytes_max) if rows else None
             if batch is not None:
                 self._rate.spend(batch.rows)
+                self._events += batch.rows
                 await self._send(batch)
                 continue
             next_us = self._sequence.next_us(self._sent)
             if next_us is None:
+                return
+            if self._alongside.is_held(next_us):
+                self._bounded = True
                 return
             wait_us = max(pace.wait_us(next_us, now_us), self._rate.wait_us(now_us), PACED_TICK_US)
             await self._idle(wait_us / 1_000_000)
@@ -142,6 +164,7 @@ class WorldStreamer:
             await self._settle_oldest()
         self._flying.append((batch, asyncio.ensure_future(self._ingest(batch))))
         self._sent = batch.end
+        self._alongside.watch.sent(self._alongside.name, batch.rows, len(self._flying))
         await asyncio.sleep(0)  # the call goes out before the next batch is framed
 
     async def _ingest(self, batch: StreamBatch) -> dict[str, Any]:
@@ -160,10 +183,15 @@ class WorldStreamer:
         batch, call = self._flying[0]
         answer = await call
         self._flying.popleft()
-        if not self._options.let_gate_refuse:
-            refuse_refused(answer, batch, self._position)
-        self._counts.update(answer.get("counts", {}))
-        self._position, self._next_us = batch.end, batch.next_us
+        counts = answer.get("counts", {})
+        try:
+            if not self._options.let_gate_refuse:
+                refuse_refused(answer, batch, self._position)
+            self._position, self._next_us = batch.end, batch.next_us
+        finally:
+            left = self._sequence.total - self._position
+            self._alongside.watch.taken(self._alongside.name, counts, len(self._flying), left)
+        self._counts.update(counts)
         self._since_mark += 1
         self._alongside.frontiers.reach(self._alongside.name, self._next_us)
         self._show(self._position)
@@ -172,7 +200,7 @@ class WorldStreamer:
 
     async def _keep_and_mark(self) -> None:
         """Checkpoint first: marks never go backwards when the same run is streamed again from it."""
-        self._checkpoint.save(Cursor(self._position, next_us=self._next_us))
+        self._keep(Cursor(self._position, next_us=self._next_us))
         self._since_mark = 0
         await self._mark()
 
@@ -184,7 +212,11 @@ class WorldStreamer:
 
     async def _finish(self) -> None:
         await self._keep_and_mark()
-        self._checkpoint.save(Cursor(self._position, complete=True))
+        self._keep(Cursor(self._position, complete=True))
+
+    def _keep(self, cursor: Cursor) -> None:
+        self._checkpoint.save(cursor)
+        self._alongside.watch.kept(self._alongside.name, cursor.position)
 
     async def _let_go(self) -> None:
         """After a failure: wait for the calls still on their way, and keep what was acknowledged in order."""
@@ -192,7 +224,8 @@ class WorldStreamer:
         self._flying.clear()
         await asyncio.gather(*calls, return_exceptions=True)
         if self._since_mark:
-            self._checkpoint.save(Cursor(self._position, next_us=self._next_us))
+            self._keep(Cursor(self._position, next_us=self._next_us))
 
     def _streamed(self, *, complete: bool) -> Streamed:
-        return Streamed(self._position, self._sequence.total, complete, self._counts)
+        self._alongside.watch.ended(self._alongside.name, self._position, complete=complete)
+        return Streamed(self._position, self._sequence.total, complete, self._counts, bounded=self._bounded)

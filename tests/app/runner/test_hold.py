@@ -11,8 +11,8 @@ from scenario_runs import sqlite_authority
 from assay.app.runner.documents import PLAN, read_kept
 from assay.app.runner.hold import TTL_US, Hold
 from assay.app.runner.record import Record
-from assay.app.runner.telemetry import Telemetry
 from assay.app.stores.objects import DirectoryStore
+from assay.app.telemetry import Telemetry
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

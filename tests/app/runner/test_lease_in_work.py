@@ -26,8 +26,8 @@ from assay.app.runner.engine import Attempt, ProcessEngine
 from assay.app.runner.hold import TTL_US, Hold
 from assay.app.runner.of_run import authority_of, owner_of
 from assay.app.runner.record import Record, lost
-from assay.app.runner.telemetry import Telemetry
 from assay.app.stores.objects import DirectoryStore
+from assay.app.telemetry import Telemetry
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 

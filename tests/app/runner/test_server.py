@@ -18,11 +18,14 @@ from small_worlds import NOW_US, small_world
 
 from assay.app.runner.access import Access
 from assay.app.runner.answers import show
+from assay.app.runner.event_kinds import KINDS
 from assay.app.runner.record import Record
 from assay.app.runner.reemit import ReemitPolicy
 from assay.app.runner.request import read_request, request_of_run
+from assay.app.runner.run_metrics import RunMetrics
 from assay.app.runner.server import ACTOR_HEADER, RunnerServer
 from assay.app.runner.service import RunnerService
+from assay.app.telemetry import Telemetry
 from assay.contracts.api_key import KEY_HEADER
 
 KEY = {KEY_HEADER: "right", ACTOR_HEADER: "ann"}
@@ -54,7 +57,7 @@ class Served:
                 async def call(method: str, path: str, body: Any = None, headers: dict[str, str] = KEY) -> tuple[int, Any]:
                     sent = {"data": body} if isinstance(body, bytes) else {"json": body}
                     async with session.request(method, f"{address}{path}", headers=headers, **sent) as answer:
-                        return answer.status, await answer.json()
+                        return answer.status, await (answer.json() if answer.content_type == "application/json" else answer.text())
 
                 await scenario(call)
             await listening.cleanup()
@@ -83,6 +86,31 @@ def test_http_gives_the_answers_of_the_functions(served: Served) -> None:
         assert (status, said["published"]) == (200, [answer["message_id"]])
 
     served.calls(scenario)
+
+
+def test_figures_are_shown_to_a_key_of_the_run_and_count_what_was_asked_and_refused(served: Served) -> None:
+    lines: list[Any] = []
+    telemetry = Telemetry([lines.append, RunMetrics(time.monotonic)], KINDS)
+    served.runner = replace(served.runner, telemetry=telemetry)
+    refused = 'assay_sr_runs_rejected_total{reason="ACTOR_NOT_ALLOWED"}'
+
+    async def scenario(call: Call) -> None:
+        assert (await call("GET", "/metrics", headers={}))[0] == 401
+        await call("POST", "/v1/runs", served.document)
+        await call("POST", "/v1/runs", served.document, {**KEY, ACTOR_HEADER: "eve"})
+        await call("POST", f"/v1/runs/{served.run_id}/reemit", {"reason": "lost"}, {**KEY, ACTOR_HEADER: "eve"})
+        assert telemetry.close(60) == 0
+        status, text = await call("GET", "/metrics")
+        assert status == 200
+        assert 'assay_sr_run_requests_total{kind="submit"}' in text and refused in text
+
+    served.calls(scenario)
+    asked = [(line["event_kind"], line["details"].get("kind", line["details"].get("reason_code"))) for line in lines]
+    assert [one for one in asked if one[0].startswith("RUN_REQUEST")] == [
+        ("RUN_REQUEST_RECEIVED", "submit"),
+        *[("RUN_REQUEST_RECEIVED", "submit"), ("RUN_REQUEST_REJECTED", "ACTOR_NOT_ALLOWED")],
+        *[("RUN_REQUEST_RECEIVED", "reemit"), ("RUN_REQUEST_REJECTED", "ACTOR_NOT_ALLOWED")],
+    ]
 
 
 def test_a_run_of_another_platform_run_in_the_same_store_supersedes_over_http(served: Served) -> None:

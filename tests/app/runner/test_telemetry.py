@@ -12,7 +12,8 @@ from scenario_runs import request_for, runner_over, sealed
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
 
-from assay.app.runner.telemetry import Telemetry
+from assay.app.runner.event_kinds import KINDS
+from assay.app.telemetry import Telemetry
 
 STORY = ["LEASE_ACQUIRED", "RUN_ACCEPTED", "PLAN_COMMITTED", "GOV_POLICY_REV", "READY_COMMITTED", "READY_PUBLISHED", "MARKS_PUBLISHED"]
 
@@ -71,13 +72,14 @@ def test_a_sink_that_fails_harms_neither_the_run_nor_another_sink(tmp_path: Path
     ("said", "kept"),
     [
         (["GOV_POLICY_REV", "RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED"], ["RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED"]),
+        (["RUN_ACCEPTED", "GOV_POLICY_REV", "PLAN_COMMITTED", "READY_COMMITTED"], ["RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED"]),
         (["RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED", "GOV_POLICY_REV"], ["RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED"]),
         (["RUN_ACCEPTED", "PLAN_COMMITTED", "READY_COMMITTED", "EVIDENCE_FAIL"], ["PLAN_COMMITTED", "READY_COMMITTED", "EVIDENCE_FAIL"]),
     ],
 )
 def test_of_a_full_queue_debug_is_lost_first_and_then_the_oldest(said: list[str], kept: list[str]) -> None:
     sink = Hanging()
-    telemetry = Telemetry([sink], room=3)
+    telemetry = Telemetry([sink], KINDS, room=3)
     telemetry.say("FIRST", "5" * 32)
     assert sink.begun.wait(60), "the sink has taken the first line and hangs"
     for kind in said:

@@ -43,9 +43,9 @@ async def _with_server(gate: ScriptedGate, work: Callable[[str], Awaitable[Any]]
         await runner.cleanup()
 
 
-def _ingest(gate: ScriptedGate, policy: RetryPolicy = QUICK) -> Any:
+def _ingest(gate: ScriptedGate, policy: RetryPolicy = QUICK, retried: Callable[[str], object] = bool) -> Any:
     async def work(url: str) -> Any:
-        client = GateClient(url, "key", pins(), policy, lambda: 0.0, asyncio.Event())
+        client = GateClient(url, "key", pins(), policy, lambda: 0.0, asyncio.Event(), retried)
         try:
             return await client.ingest(b"[]")
         finally:
@@ -56,9 +56,10 @@ def _ingest(gate: ScriptedGate, policy: RetryPolicy = QUICK) -> Any:
 
 @pytest.mark.parametrize("statuses", [(429, 429, 200), (503, 200), (500, 408, 502, 504, 200), (200,)])
 def test_transient_answers_are_repeated_until_the_gate_takes_the_call(statuses: tuple[int, ...]) -> None:
-    gate = ScriptedGate(*statuses)
-    assert _ingest(gate)["counts"] == {"ADMIT": 1}
+    gate, causes = ScriptedGate(*statuses), list[str]()
+    assert _ingest(gate, retried=causes.append)["counts"] == {"ADMIT": 1}
     assert len(gate.asked) == len(statuses)
+    assert [cause.partition(":")[0] for cause in causes] == [f"HTTP {status}" for status in statuses[:-1]]
     assert gate.asked[0][:2] == ("/v1/ingest/batch?results=exceptions", "key")
 
 

@@ -10,139 +10,33 @@ from random import Random
 from typing import Any
 
 import pytest
-from streamed_banks import ANCHORS, ENGINE_RUN, ENTITIES, EVENTS, PACK, PINS, RELEASE, START_US, facts_view, ready_for, rows_of, write_view
+from marked_gate import EndedError, MarkedGate
+from streamed_banks import ANCHORS, ENTITIES, EVENTS, START_US, rows_of
+from streamed_outputs import ROWS, SMALL, TOTAL, Bank, all_taken, context_was_ahead
 
-from assay.app.stores.objects import DirectoryStore
-from assay.app.streamer.checkpoint import Checkpoint
-from assay.app.streamer.engine_rows import EngineFramer
-from assay.app.streamer.facts import facts_of
-from assay.app.streamer.gate_port import Gate
 from assay.app.streamer.lanes import Lane
-from assay.app.streamer.output_rows import OutputRows
-from assay.app.streamer.outputs import OutputsStreamer, OutputStream, Plan
+from assay.app.streamer.outputs import Plan
 from assay.app.streamer.rate_plan import RateStep
-from assay.app.streamer.view_port import ViewPort
-from assay.app.streamer.views import view_of
-from assay.app.streamer.world_streamer import Streamed, StreamOptions
-from assay.contracts import instants
-from assay.contracts.engine_events import ENGINE_EVENTS
+from assay.app.streamer.world_streamer import Streamed
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
-
-ROWS = {EVENTS: 24, ANCHORS: 12, ENTITIES: 15}
-TOTAL = sum(ROWS.values())
-SMALL = StreamOptions(batch_rows=2, in_flight=2, batches_per_mark=2)
-
-
-class EndedError(BaseException):
-    """The process ends here."""
-
-
-class TakingGate:
-    """Takes events in the order of its answers, which come late and mixed; holds every promise of a mark against what comes later."""
-
-    def __init__(self, seed: int = 0) -> None:
-        self.random = Random(seed)
-        self.calls, self.refuses = 0, ""
-        self.ends_at = self.fails_at = -1
-        self.taken: dict[str, dict[str, int]] = {}
-        self.order: list[tuple[str, int]] = []
-        self.marks: dict[str, tuple[int, bool]] = {}
-
-    async def ingest(self, body: bytes) -> dict[str, Any]:
-        """Take a batch, some time later."""
-        self._called()
-        for _ in range(self.random.randrange(4)):
-            await asyncio.sleep(0)
-        counts, results = {"ADMIT": 0, "DUPLICATE": 0}, []
-        for event in json.loads(body):
-            of_type, ts_us = self.taken.setdefault(event["event_type"], {}), instants.parse(event["ts_utc"])
-            if event["event_id"] == self.refuses:
-                results.append({"event_id": self.refuses, "admission": "QUARANTINE", "reason_codes": ["SCHEMA_FAIL"], "detail": "too dear"})
-                continue
-            known = event["event_id"] in of_type
-            counts["DUPLICATE" if known else "ADMIT"] += 1
-            if not known:
-                mark = self.marks.get(f"class of {event['event_type']}", (0, False))
-                assert not mark[1] and ts_us >= mark[0], "behind a mark"
-            of_type[event["event_id"]] = ts_us
-            self.order.append((event["event_type"], ts_us))
-        return {"counts": counts, "results": results}
-
-    async def mark(self, ts_us: int, classes: Sequence[str], *, final: bool) -> None:
-        """Take a mark; as the real gate does, refuse one that goes backwards."""
-        self._called()
-        for name in classes:
-            before = self.marks.get(name, (0, False))
-            if ts_us < before[0]:
-                raise Stop(Reason.GATE_REJECTED, "the gate refused a call with HTTP 400: MARK_BACKWARDS")
-            self.marks[name] = ts_us, final or before[1]
-
-    def _called(self) -> None:
-        self.calls += 1
-        if self.calls == self.ends_at:
-            raise EndedError
-        if self.calls == self.fails_at:
-            raise Retry(Reason.GATE_RETRY_EXHAUSTED, "away")
-
-
-class Bank:
-    """Views of three outputs and the checkpoints of their streamers."""
-
-    def __init__(self, folder: Path) -> None:
-        self.store = DirectoryStore(folder)
-        locators = [write_view(self.store, name, rows_of(name, rows)) for name, rows in ROWS.items()]
-        self.facts = facts_of(self.store, ready_for(self.store, facts_view(locators, str(folder))), PINS)
-
-    def streams(self, lane: Lane) -> list[OutputStream]:
-        port, found = ViewPort(self.store), []
-        for name in ROWS:
-            framer = EngineFramer(ENGINE_EVENTS[name], PINS, ENGINE_RUN, PACK, RELEASE)
-            view = view_of(port, self.facts, self.facts.sources[name])
-            found.append(OutputStream(name, OutputRows(port, view, framer, (f"class of {name}",), lane), name != EVENTS))
-        return found
-
-    def keeper(self, name: str, lane: Lane) -> Checkpoint:
-        return Checkpoint(self.store, f"{name}/{lane.number}", f"scope {lane}")
-
-    def streamer(self, gate: Gate, plan: Plan, stop: asyncio.Event, **clock: Any) -> OutputsStreamer:
-        return OutputsStreamer(self.streams(plan.lane), gate, self.keeper, plan, stop, **clock)
-
-    def stream(self, gate: TakingGate, plan: Plan = Plan(SMALL)) -> Streamed:  # noqa: B008 - a value
-        async def run() -> Streamed:
-            return await self.streamer(gate, plan, asyncio.Event()).run()
-
-        return asyncio.run(run())
-
-
-def _all_taken(gate: TakingGate) -> None:
-    assert {name: len(found) for name, found in gate.taken.items()} == ROWS
-    assert {name: final for name, (_, final) in gate.marks.items()} == {f"class of {name}": True for name in ROWS}
-
-
-def _context_was_ahead(gate: TakingGate) -> None:
-    """When an event was taken, all context of its time and before had been."""
-    for at, (name, ts_us) in enumerate(gate.order):
-        for context in (ANCHORS, ENTITIES) if name == EVENTS else ():
-            taken = sum(one == context and when <= ts_us for one, when in gate.order[:at])
-            assert taken >= sum(when <= ts_us for when in gate.taken[context].values())
 
 
 @pytest.mark.parametrize("sequential", [False, True])
 @pytest.mark.parametrize("seed", range(3))
 def test_everything_arrives_and_context_is_ahead_of_its_traffic(tmp_path: Path, sequential: bool, seed: int) -> None:
-    gate = TakingGate(seed)
+    gate = MarkedGate(seed)
     streamed = Bank(tmp_path).stream(gate, Plan(SMALL, sequential=sequential))
     assert (streamed.position, streamed.total, streamed.complete, streamed.counts["ADMIT"]) == (TOTAL, TOTAL, True, TOTAL)
-    _all_taken(gate)
-    _context_was_ahead(gate)
+    all_taken(gate)
+    context_was_ahead(gate)
     names = [name for name, _ in gate.order]
     assert (sorted(names, key=lambda name: name == EVENTS) == names) == sequential, "context first, or all of them side by side"
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_streamer_that_is_killed_anywhere_goes_on_and_nothing_is_lost(tmp_path: Path, seed: int) -> None:
-    bank, gate, random = Bank(tmp_path), TakingGate(seed), Random(seed)
+    bank, gate, random = Bank(tmp_path), MarkedGate(seed), Random(seed)
     for _ in range(3):
         gate.ends_at = gate.calls + random.randrange(1, 30)
         try:
@@ -151,13 +45,13 @@ def test_a_streamer_that_is_killed_anywhere_goes_on_and_nothing_is_lost(tmp_path
             continue
     gate.ends_at = -1
     assert bank.stream(gate).complete
-    _all_taken(gate)
+    all_taken(gate)
     calls = gate.calls
     assert bank.stream(gate).complete
     assert gate.calls == calls, "a complete run sends nothing again"
 
 
-async def _lane(bank: Bank, gate: TakingGate, lane: Lane, random: Random) -> None:
+async def _lane(bank: Bank, gate: MarkedGate, lane: Lane, random: Random) -> None:
     """A lane that is killed now and then, and begins again until it is done."""
     while True:
         calls = CallsOf(gate, random.randrange(1, 25))
@@ -171,7 +65,7 @@ async def _lane(bank: Bank, gate: TakingGate, lane: Lane, random: Random) -> Non
 class CallsOf:
     """The gate as one process calls it, which is killed at one of its calls."""
 
-    def __init__(self, gate: TakingGate, ends_at: int) -> None:
+    def __init__(self, gate: MarkedGate, ends_at: int) -> None:
         self._gate, self._left = gate, ends_at
 
     async def ingest(self, body: bytes) -> dict[str, Any]:
@@ -192,19 +86,19 @@ class CallsOf:
 
 @pytest.mark.parametrize("lanes", [2, 3])
 def test_lanes_that_are_killed_send_each_event_and_mark_what_all_of_them_have_sent(tmp_path: Path, lanes: int) -> None:
-    bank, gate, random = Bank(tmp_path), TakingGate(lanes), Random(lanes)
+    bank, gate, random = Bank(tmp_path), MarkedGate(lanes), Random(lanes)
 
     async def run() -> None:
         await asyncio.gather(*(_lane(bank, gate, Lane(number, lanes), random) for number in range(lanes)))
 
     asyncio.run(run())
-    _all_taken(gate)
-    _context_was_ahead(gate)
+    all_taken(gate)
+    context_was_ahead(gate)
 
 
 def test_traffic_of_a_lane_waits_for_the_context_of_the_others(tmp_path: Path) -> None:
     """Lane 0 alone sends its context, and no event of traffic: lane 1 has not begun."""
-    bank, gate, stop = Bank(tmp_path), TakingGate(), asyncio.Event()
+    bank, gate, stop = Bank(tmp_path), MarkedGate(), asyncio.Event()
 
     async def run() -> Streamed:
         task = asyncio.ensure_future(bank.streamer(gate, Plan(SMALL, lane=Lane(0, 2)), stop).run())
@@ -219,31 +113,31 @@ def test_traffic_of_a_lane_waits_for_the_context_of_the_others(tmp_path: Path) -
 
 
 def test_lanes_at_once_send_each_event_once(tmp_path: Path) -> None:
-    bank, gate = Bank(tmp_path), TakingGate(5)
+    bank, gate = Bank(tmp_path), MarkedGate(5)
 
     async def run() -> list[Streamed]:
         plans = [Plan(SMALL, lane=Lane(number, 3)) for number in range(3)]
         return await asyncio.gather(*(bank.streamer(gate, plan, asyncio.Event()).run() for plan in plans))
 
     assert all(one.complete for one in asyncio.run(run()))
-    _all_taken(gate)
-    _context_was_ahead(gate)
+    all_taken(gate)
+    context_was_ahead(gate)
     assert len(gate.order) == TOTAL, "no event was sent by two lanes"
 
 
 def test_an_output_that_fails_stops_the_others_and_the_run_goes_on_later(tmp_path: Path) -> None:
-    bank, gate = Bank(tmp_path), TakingGate()
+    bank, gate = Bank(tmp_path), MarkedGate()
     gate.fails_at = 6
     with pytest.raises(Retry) as failed:
         bank.stream(gate)
     assert failed.value.reason is Reason.GATE_RETRY_EXHAUSTED
     assert sum(map(len, gate.taken.values())) < TOTAL
     assert bank.stream(gate).complete
-    _all_taken(gate)
+    all_taken(gate)
 
 
 def test_an_event_that_the_gate_sets_aside_ends_the_stream_and_the_refusal_names_its_row(tmp_path: Path) -> None:
-    bank, gate = Bank(tmp_path), TakingGate()
+    bank, gate = Bank(tmp_path), MarkedGate()
     third = json.loads(bank.streams(Lane())[1].sequence.take(2, 1, 2**63 - 1, 10_000).body)[0]  # type: ignore[union-attr]
     gate.refuses = third["event_id"]
     with pytest.raises(Stop) as refused:
@@ -258,7 +152,7 @@ def test_an_event_that_the_gate_sets_aside_ends_the_stream_and_the_refusal_names
 
 def test_outputs_are_paced_by_one_clock_and_a_stop_ends_all_of_them(tmp_path: Path) -> None:
     """Twice as fast as the world: after a second of the clock, two seconds of rows are there, of every output."""
-    bank, gate, stop, now_us = Bank(tmp_path), TakingGate(), asyncio.Event(), [5_000_000]
+    bank, gate, stop, now_us = Bank(tmp_path), MarkedGate(), asyncio.Event(), [5_000_000]
 
     def counts() -> dict[str, int]:
         return {name: len(found) for name, found in gate.taken.items()}
@@ -279,11 +173,11 @@ def test_outputs_are_paced_by_one_clock_and_a_stop_ends_all_of_them(tmp_path: Pa
 
     assert not asyncio.run(run()).complete
     assert bank.stream(gate).complete
-    _all_taken(gate)
+    all_taken(gate)
 
 
 def test_a_rate_holds_all_outputs_together(tmp_path: Path) -> None:
-    bank, gate, now_us = Bank(tmp_path), TakingGate(), [0]
+    bank, gate, now_us = Bank(tmp_path), MarkedGate(), [0]
     taken: list[int] = []
 
     def tick() -> int:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from small_runs import config_of
 from small_worlds import small_world
-from streamed_banks import ANCHORS, ARRIVALS, ENTITIES, EVENTS, PINS, facts_view, ready_for, rows_of, write_view
+from streamed_banks import ANCHORS, ARRIVALS, ENTITIES, EVENTS, PINS, config_of_bank, facts_view, ready_for, rows_of, write_view
 
-from assay.app.run.directory import Run, RunConfig
+from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.app.stores.objects import DirectoryStore
 from assay.app.streamer.checkpoint import Cursor
@@ -24,19 +24,13 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 
-def _config(**changes: Any) -> RunConfig:
-    names = ("platform_run_id", "scenario_run_id", "manifest_fingerprint", "parameter_hash", "scenario_id", "seed")
-    pins = {name: PINS.as_json()[name] for name in names}
-    return RunConfig(**{**pins, "run_id": "6" * 32, "features": {}, "policy": {}, "traffic": "fraud", **changes})
-
-
 def _facts(store: DirectoryStore, *outputs: str, **changes: Any) -> RunFacts:
     locators = [write_view(store, name, rows_of(name)) for name in outputs]
     return facts_of(store, ready_for(store, facts_view(locators, str(store.root), **changes)), PINS)
 
 
 def _streams(store: DirectoryStore, facts: RunFacts, **changes: Any) -> list[OutputStream]:
-    return outputs_of(_config(**changes), facts, store, lambda root: DirectoryStore(Path(root)))
+    return outputs_of(config_of_bank(**changes), facts, store, lambda root: DirectoryStore(Path(root)))
 
 
 def test_every_output_has_its_class_and_context_is_told_from_traffic(tmp_path: Path) -> None:
@@ -100,4 +94,28 @@ def test_each_sequence_lane_and_process_has_a_checkpoint_of_its_own(tmp_path: Pa
     assert [keeper.load(99).position for keeper in keepers] == list(range(1, 10))
     with pytest.raises(Stop) as refused:
         Keepers(run, "8" * 64, load_settings()).of(EVENTS).load(99)
+    assert refused.value.reason is Reason.CHECKPOINT_MISMATCH
+
+
+@pytest.mark.parametrize(("begun", "asked"), [(1, 2), (2, 1), (2, 3)])
+def test_a_run_that_was_begun_with_another_number_of_lanes_does_not_begin_anew(tmp_path: Path, begun: int, asked: int) -> None:
+    world = small_world(tmp_path)
+    run = Run(directory=tmp_path / "run", config=config_of(world.manifest), bootstrap="nowhere:1", dsn="")
+    streamed, delivered = (Keepers(run, "7" * 64, load_settings(), folder) for folder in ("wsp", "labels"))
+    for _ in range(begun):  # every lane says it, and each again after it was killed
+        streamed.begin(begun)
+    with pytest.raises(Stop) as refused:
+        streamed.begin(asked)
+    assert refused.value.reason is Reason.STREAM_LANE_INVALID
+    assert f"--lanes {asked}" in refused.value.what and f"--lanes {begun}" in refused.value.what
+    streamed.begin(begun)
+    delivered.begin(asked)
+
+
+@pytest.mark.parametrize("held", [b"", b"[]", b"{}", b'{"lanes":"2"}', b"[" * 5_000])
+def test_a_number_of_lanes_that_cannot_be_read_is_refused(tmp_path: Path, held: bytes) -> None:
+    run = Run(directory=tmp_path / "run", config=config_of(small_world(tmp_path).manifest), bootstrap="nowhere:1", dsn="")
+    run.store.replace(f"wsp/lanes/{run.config.scenario_run_id}.json", held)
+    with pytest.raises(Stop) as refused:
+        Keepers(run, "7" * 64, load_settings()).begin(2)
     assert refused.value.reason is Reason.CHECKPOINT_MISMATCH

@@ -1,0 +1,107 @@
+"""What is told of rows on their way: figures for `/metrics`, and lines for operators. Neither holds up a row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final, Protocol
+
+from assay.app.metrics import (
+    STREAM_CHECKPOINT,
+    STREAM_EVENTS_REFUSED,
+    STREAM_EVENTS_SENT,
+    STREAM_EVENTS_TAKEN,
+    STREAM_IN_FLIGHT,
+    STREAM_LAG_ROWS,
+    STREAM_RETRIES,
+)
+from assay.app.telemetry import Telemetry
+
+
+class Watch(Protocol):
+    """Who is told. `output`: the id of a sequence."""
+
+    def began(self, output: str, position: int, total: int) -> None:
+        """A sequence goes on from a position."""
+
+    def sent(self, output: str, events: int, calls: int) -> None:
+        """A call with so many events went out; so many calls are on their way."""
+
+    def taken(self, output: str, counts: Mapping[str, int], calls: int, left: int) -> None:
+        """A call was answered, with so many events of each decision; so many rows are left."""
+
+    def kept(self, output: str, position: int) -> None:
+        """A checkpoint was written."""
+
+    def ended(self, output: str, position: int, *, complete: bool) -> None:
+        """Nothing more of a sequence is sent by this process."""
+
+    def retried(self, cause: str) -> None:
+        """A call is made again."""
+
+
+class Unwatched:
+    """Nobody is told."""
+
+    def began(self, output: str, position: int, total: int) -> None:
+        """See `Watch`."""
+
+    def sent(self, output: str, events: int, calls: int) -> None:
+        """See `Watch`."""
+
+    def taken(self, output: str, counts: Mapping[str, int], calls: int, left: int) -> None:
+        """See `Watch`."""
+
+    def kept(self, output: str, position: int) -> None:
+        """See `Watch`."""
+
+    def ended(self, output: str, position: int, *, complete: bool) -> None:
+        """See `Watch`."""
+
+    def retried(self, cause: str) -> None:
+        """See `Watch`."""
+
+
+UNWATCHED: Final = Unwatched()
+
+
+class Watching:
+    """Tells the metrics of this process, and operators. `run_id`: 32 hex digits; `clock` gives UTC microseconds."""
+
+    def __init__(self, telemetry: Telemetry, run_id: str, clock: Callable[[], int]) -> None:
+        self._telemetry, self._run_id, self._clock = telemetry, run_id, clock
+
+    def began(self, output: str, position: int, total: int) -> None:
+        """See `Watch`."""
+        STREAM_LAG_ROWS.labels(output).set(total - position)
+        self._say("OUTPUT_STARTED", output, position=position, total=total)
+
+    def sent(self, output: str, events: int, calls: int) -> None:
+        """See `Watch`."""
+        STREAM_EVENTS_SENT.add_one(events, output)
+        STREAM_IN_FLIGHT.labels(output).set(calls)
+
+    def taken(self, output: str, counts: Mapping[str, int], calls: int, left: int) -> None:
+        """See `Watch`."""
+        STREAM_EVENTS_TAKEN.add_one(sum(counts.values()), output)
+        STREAM_EVENTS_REFUSED.add_one(counts.get("QUARANTINE", 0), output)
+        STREAM_IN_FLIGHT.labels(output).set(calls)
+        STREAM_LAG_ROWS.labels(output).set(left)
+        self._say("BATCH_TAKEN", output, left=left, **counts)
+
+    def kept(self, output: str, position: int) -> None:
+        """See `Watch`."""
+        STREAM_CHECKPOINT.labels(output).set(self._clock() / 1_000_000)
+        self._say("CHECKPOINT_KEPT", output, position=position)
+
+    def ended(self, output: str, position: int, *, complete: bool) -> None:
+        """See `Watch`."""
+        STREAM_IN_FLIGHT.labels(output).set(0)
+        self._say("OUTPUT_ENDED", output, position=position, complete=complete)
+
+    def retried(self, cause: str) -> None:
+        """See `Watch`."""
+        STREAM_RETRIES.inc()
+        self._telemetry.say("CALL_RETRIED", self._run_id, {"cause": cause})
+
+    def _say(self, event_kind: str, output: str, **told: int) -> None:
+        self._telemetry.say(event_kind, self._run_id, {"output": output, **told})
