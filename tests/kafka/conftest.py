@@ -1,12 +1,15 @@
-"""Topics of a test's own on the real broker."""
+"""Topics of a test's own on the real broker, and a live run on it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from live_up import Up
 
 from assay.app.substrate import Server
 
@@ -20,3 +23,11 @@ def make_topic(kafka: Server, namespace: str) -> Callable[..., str]:
         return namespace + name
 
     return make
+
+
+@pytest.fixture
+def up(tmp_path: Path, kafka: Server, dsn: str) -> Iterator[Up]:
+    made = Up(tmp_path / "live", kafka.address, dsn)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.end(signal.SIGKILL)

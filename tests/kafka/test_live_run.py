@@ -6,7 +6,7 @@ import json
 import re
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +24,11 @@ from assay.app.report.evidence import RunEvidence
 from assay.app.report.verdicts import CAME_IN
 from assay.app.run.directory import Run
 from assay.app.runner.answers import show
-from assay.app.substrate import Server
 from assay.codecs.single_object import unpack
 from assay.contracts.handles import CONTROL
 from assay.tables.feature_plan import compile_plan
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(600)]
-
-
-@pytest.fixture
-def up(tmp_path: Path, kafka: Server, dsn: str) -> Iterator[Up]:
-    made = Up(tmp_path / "live", kafka.address, dsn)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.end(signal.SIGKILL)
 
 
 def decided(directory: Path, event_id: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,21 +17,12 @@ from assay.app.bus.publisher import KafkaPublisher, OutboundRecord
 from assay.app.bus.topic_reader import read_records
 from assay.app.policy.documents import document
 from assay.app.run.directory import Run
-from assay.app.substrate import Server
 from assay.codecs.single_object import pack, unpack
 from assay.contracts.handles import QUARANTINE
 from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.long, pytest.mark.timeout(600)]
 STRICT = changed(document("handbook", "rules"), "strict", lower=29)
-
-
-@pytest.fixture
-def up(tmp_path: Path, kafka: Server, dsn: str) -> Iterator[Up]:
-    made = Up(tmp_path / "live", kafka.address, dsn)
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.end(signal.SIGKILL)
 
 
 def policy_folder(folder: Path, revision: str, /, **features: object) -> Path:

@@ -36,7 +36,7 @@ def running_lanes(worker_url: str) -> Sequence[str]:
         return [str(lane) for lane in json.loads(answer.read())["lanes"]]
 
 
-def await_lanes(wanted: Sequence[str], running: RunningLanes, worker_url: str, timeout_s: float) -> None:
+def await_lanes(wanted: Sequence[str], running: RunningLanes, worker_url: str, timeout_s: float, poll_s: float = POLL_S) -> None:
     """Return when all these lanes run. Raises Retry(WORKER_UNAVAILABLE, LANE_NOT_ACTIVE) when they do not within `timeout_s`."""
     deadline_s = time.monotonic() + timeout_s
     while wanted:
@@ -50,4 +50,4 @@ def await_lanes(wanted: Sequence[str], running: RunningLanes, worker_url: str, t
             return
         if time.monotonic() >= deadline_s:
             raise refusal
-        time.sleep(POLL_S)
+        time.sleep(poll_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, Protocol
+from typing import Final
 
 from assay.app.metrics import (
     STREAM_CHECKPOINT,
@@ -17,8 +17,8 @@ from assay.app.metrics import (
 from assay.app.telemetry import Telemetry
 
 
-class Watch(Protocol):
-    """Who is told. `output`: the id of a sequence."""
+class Watch:
+    """Who is told; this one tells nobody. `output`: the id of a sequence."""
 
     def began(self, output: str, position: int, total: int) -> None:
         """A sequence goes on from a position."""
@@ -39,49 +39,27 @@ class Watch(Protocol):
         """A call is made again."""
 
 
-class Unwatched:
-    """Nobody is told."""
-
-    def began(self, output: str, position: int, total: int) -> None:
-        """See `Watch`."""
-
-    def sent(self, output: str, events: int, calls: int) -> None:
-        """See `Watch`."""
-
-    def taken(self, output: str, counts: Mapping[str, int], calls: int, left: int) -> None:
-        """See `Watch`."""
-
-    def kept(self, output: str, position: int) -> None:
-        """See `Watch`."""
-
-    def ended(self, output: str, position: int, *, complete: bool) -> None:
-        """See `Watch`."""
-
-    def retried(self, cause: str) -> None:
-        """See `Watch`."""
+UNWATCHED: Final = Watch()
 
 
-UNWATCHED: Final = Unwatched()
-
-
-class Watching:
+class Watching(Watch):
     """Tells the metrics of this process, and operators. `run_id`: 32 hex digits; `clock` gives UTC microseconds."""
 
     def __init__(self, telemetry: Telemetry, run_id: str, clock: Callable[[], int]) -> None:
         self._telemetry, self._run_id, self._clock = telemetry, run_id, clock
 
     def began(self, output: str, position: int, total: int) -> None:
-        """See `Watch`."""
+        """As in `Watch`."""
         STREAM_LAG_ROWS.labels(output).set(total - position)
         self._say("OUTPUT_STARTED", output, position=position, total=total)
 
     def sent(self, output: str, events: int, calls: int) -> None:
-        """See `Watch`."""
+        """As in `Watch`."""
         STREAM_EVENTS_SENT.add_one(events, output)
         STREAM_IN_FLIGHT.labels(output).set(calls)
 
     def taken(self, output: str, counts: Mapping[str, int], calls: int, left: int) -> None:
-        """See `Watch`."""
+        """As in `Watch`."""
         STREAM_EVENTS_TAKEN.add_one(sum(counts.values()), output)
         STREAM_EVENTS_REFUSED.add_one(counts.get("QUARANTINE", 0), output)
         STREAM_IN_FLIGHT.labels(output).set(calls)
@@ -89,17 +67,17 @@ class Watching:
         self._say("BATCH_TAKEN", output, left=left, **counts)
 
     def kept(self, output: str, position: int) -> None:
-        """See `Watch`."""
+        """As in `Watch`."""
         STREAM_CHECKPOINT.labels(output).set(self._clock() / 1_000_000)
         self._say("CHECKPOINT_KEPT", output, position=position)
 
     def ended(self, output: str, position: int, *, complete: bool) -> None:
-        """See `Watch`."""
+        """As in `Watch`."""
         STREAM_IN_FLIGHT.labels(output).set(0)
         self._say("OUTPUT_ENDED", output, position=position, complete=complete)
 
     def retried(self, cause: str) -> None:
-        """See `Watch`."""
+        """As in `Watch`."""
         STREAM_RETRIES.inc()
         self._telemetry.say("CALL_RETRIED", self._run_id, {"cause": cause})
 

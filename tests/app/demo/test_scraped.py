@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from answering_server import answering
 from prometheus_client import CollectorRegistry, generate_latest
 from proven_runs import make_run
 
@@ -20,28 +18,9 @@ from assay.app.metrics import GATE_REFUSED_CALLS, LANE_BATCH
 from assay.app.run.directory import Run
 
 
-@contextmanager
-def serving(registry: CollectorRegistry) -> Iterator[str]:
+def serving(registry: CollectorRegistry) -> AbstractContextManager[str]:
     """The address of a process that exports a registry."""
-
-    class Answers(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(generate_latest(registry))
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Answers)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return answering(lambda: generate_latest(registry))
 
 
 @pytest.fixture

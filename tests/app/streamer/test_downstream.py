@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from collections.abc import Sequence
 
 import pytest
+from answering_server import answering
 
-from assay.app.streamer import downstream
 from assay.app.streamer.downstream import await_lanes, lanes_of, running_lanes
 from assay.contracts.errors import AssayError
 from assay.contracts.reasons import Reason
@@ -33,8 +30,7 @@ def test_nothing_is_waited_for_where_nothing_is_asked_for() -> None:
     await_lanes((), asked, "", 0.0)
 
 
-def test_lanes_are_waited_for_until_they_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(downstream, "POLL_S", 0)
+def test_lanes_are_waited_for_until_they_run() -> None:
     found: list[OSError | list[str]] = [OSError("away"), ["audit/0"], ["rtdl/0", "audit/0"]]
     answers = iter(found)
 
@@ -44,29 +40,8 @@ def test_lanes_are_waited_for_until_they_run(monkeypatch: pytest.MonkeyPatch) ->
             raise answer
         return answer
 
-    await_lanes(("rtdl/0",), running, "http://worker", 60.0)
+    await_lanes(("rtdl/0",), running, "http://worker", 60.0, poll_s=0.0)
     assert next(answers, None) is None
-
-
-@contextmanager
-def _worker(body: bytes) -> Iterator[str]:
-    class Answer(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = HTTPServer(("127.0.0.1", 0), Answer)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.mark.parametrize(
@@ -79,7 +54,7 @@ def _worker(body: bytes) -> Iterator[str]:
     ],
 )
 def test_a_worker_that_does_not_run_them_puts_the_stream_off(body: bytes | None, reason: Reason) -> None:
-    with _worker(body or b"") as url:
+    with answering(lambda: body or b"") as url:
         at = url if body else ""  # a run whose worker nobody knows
         with pytest.raises(AssayError) as refused:
             await_lanes(("rtdl/0",), lambda: running_lanes(at), at, 0.0)
@@ -87,5 +62,5 @@ def test_a_worker_that_does_not_run_them_puts_the_stream_off(body: bytes | None,
 
 
 def test_a_worker_that_runs_them_is_believed() -> None:
-    with _worker(json.dumps({"lanes": ["rtdl/0"]}).encode()) as url:
+    with answering(lambda: json.dumps({"lanes": ["rtdl/0"]}).encode()) as url:
         await_lanes(("rtdl/0",), lambda: running_lanes(url), url, 0.0)
