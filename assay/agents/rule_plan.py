@@ -7,8 +7,8 @@ name them. A rule fires when all its conditions hold. `per` states a comparison 
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
@@ -24,6 +24,8 @@ NONE, LONG, DOUBLE, AMOUNT = -1, 0, 1, 2
 OPERATORS = ("gt", "ge", "lt", "le", "eq", "ne")
 #: points of one rule; the sum of them fits int64 for any number of rules that fits into memory
 POINTS_MAX = 1_000_000
+#: the largest number of a condition, which is compared in float64
+FLOAT_MAX = sys.float_info.max
 _CODE = re.compile(r"[A-Z][A-Z0-9_]{0,63}")
 
 
@@ -150,7 +152,7 @@ def _right(value: Any, rule: str, field: str, places: dict[str, tuple[int, int]]
 
 
 def _number(value: Any, rule: str, field: str) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):
+    if type(value) not in (int, float) or not -FLOAT_MAX <= value <= FLOAT_MAX:
         refuse(rule, field, "is not a finite number")
     return float(value)
 

@@ -65,7 +65,7 @@ REFUSALS: dict[str, tuple[Callable[[], bytes], Reason, str]] = {
         Reason.RULES_DOCUMENT_INVALID, "names 'x', which the feature document does not define",
     ),
     "a number that no float holds": (
-        lambda: with_document(one_rule("count_1d", 10**400)), Reason.POLICY_REVISION_REFUSED, "OverflowError",
+        lambda: with_document(one_rule("count_1d", 10**400)), Reason.RULES_DOCUMENT_INVALID, "is not a finite number",
     ),
 }  # fmt: skip
 

@@ -104,6 +104,7 @@ def _at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (_at("rules.0.when.0.per", "count_9d"), "when.per of MANY names 'count_9d'"),
         (_at("rules.0.when.0.ge", float("nan")), "when.ge of MANY is not a finite number"),
         (_at("rules.0.when.0.ge", "6"), "when.ge of MANY is not a finite number"),
+        (_at("rules.0.when.0.ge", 10**400), "when.ge of MANY is not a finite number"),
         (_at("rules.0.when.0.ge", {"times": 5}), "when.ge of MANY is neither a number nor"),
         (_at("rules.1.when.0.gt.feature", "mean_9d"), "when.gt.feature of LARGE names 'mean_9d'"),
         (_at("rules.1.when.0.gt.times", False), "when.gt.times of LARGE is not a finite number"),
