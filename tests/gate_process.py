@@ -16,6 +16,7 @@ from typing import Any
 
 from gate_events import SCOPE
 from reasons_met import seen
+from said_ready import say_ready
 
 from assay.app.bus.topic_reader import read_records
 from assay.app.bus.topics import create_topics
@@ -26,13 +27,15 @@ from assay.contracts.pins import PIN_NAMES
 KEY = "a key for tests"
 
 
-def run_in(directory: Path, bootstrap: str, dsn: str, namespace: str, *, topics: bool = True, traffic: str = "") -> Run:
-    """A run of SCOPE's pins with its topics created; with a traffic it streams a generated world."""
+def run_in(directory: Path, bootstrap: str, dsn: str, namespace: str, *, topics: bool = True, traffic: str = "", ready: bool = True) -> Run:
+    """A run of SCOPE's pins with its topics created, and READY; with a traffic it streams a generated world."""
     config = RunConfig.model_validate({**SCOPE, "features": {}, "policy": {}, "traffic": traffic})
     made = Run(directory=directory, config=config, namespace=namespace, bootstrap=bootstrap, dsn=dsn, api_key=KEY)
     made.save()
     if topics:
         create_topics(bootstrap, namespace, 3, traffic=traffic)
+    if topics and ready:
+        say_ready(made)
     return made
 
 
@@ -49,7 +52,9 @@ class GateProcess:
             resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (file_bytes_max, file_bytes_max))
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        assert "listening on " in line, seen(line)
+        if "listening on " not in line:
+            self.kill()
+            raise AssertionError(seen(line))
         self.url = line.split("listening on ")[1].split()[0]
 
     def post(self, path: str, body: Any, key: str | None = KEY) -> tuple[int, Any]:

@@ -36,7 +36,9 @@ POLICY: dict[str, Any] = {
 AT = "2026-01-01T00:00:00.000001Z"
 #: an id that would colour the text, turn its direction, clear the screen and begin another line
 HOSTILE = "x\x1b[31m\u202e\x9b2J\x07\ny"
-WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"})
+WRITER = ReceiptWriter(
+    shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"}, bytes(32)
+)
 
 
 def run_at(directory: Path, policy: dict[str, Any], fingerprint: str = "1" * 64) -> Run:

@@ -47,7 +47,10 @@ INGESTION_GATE: Final = ComponentSpec(
         handles.FLOWS_BASELINE: ("flow_anchor", "mark"),
         handles.FLOWS_FRAUD: ("flow_anchor", "mark"),
     },
-    consumes={handles.QUARANTINE: ("quarantine_record",)},
+    consumes={
+        handles.QUARANTINE: ("quarantine_record",),
+        handles.CONTROL: ("run_ready", "run_terminal_signal", "policy_revision"),
+    },
 )
 LABEL_STORE: Final = ComponentSpec(
     "label_store",

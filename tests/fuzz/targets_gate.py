@@ -48,7 +48,7 @@ def _examiner(traffic: str = "") -> Examiner:
 
 @cache
 def _writer() -> ReceiptWriter:
-    return ReceiptWriter(shipped_admission_policy(), PINS, TOPIC_OF_CLASS)
+    return ReceiptWriter(shipped_admission_policy(), PINS, TOPIC_OF_CLASS, bytes(32))
 
 
 class _Report(NamedTuple):

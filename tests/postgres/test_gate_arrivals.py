@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 from gate_events import LABEL, NOW_US, SCOPE, event, paid, raw
+from said_ready import OPEN
 
 from assay.app.demo.new_run import live_config
 from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
@@ -30,7 +31,7 @@ CARD = {"amount_minor": 1, "entities": {"customer": "7"}}
 
 def arrivals(dsn: str, names: RunNames = ANY_NAMES, traffic: str = "") -> Arrivals:
     examiner, index = Examiner(shipped_admission_policy(traffic), SCOPE, names), AdmissionIndex(dsn)
-    return Arrivals(examiner, index, names, RUN, LastMarks(index, RUN, 0))
+    return Arrivals(examiner, index, names, RUN, LastMarks(index, RUN, 0), lambda: OPEN)
 
 
 def admit(dsn: str, *items: Item, traffic: str = "") -> None:

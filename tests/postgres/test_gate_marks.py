@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from gate_events import NOW_US, SCOPE, event, raw
 from gate_process import mark
+from said_ready import OPEN
 
 from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.arrivals import Arrivals
@@ -38,7 +39,7 @@ class Opened:
     def __init__(self, dsn: str) -> None:
         self.index = AdmissionIndex(dsn)
         self.last = LastMarks(self.index, RUN, TOLERANCE_US)
-        self._arrivals = Arrivals(Examiner(shipped_admission_policy(), SCOPE), self.index, ANY_NAMES, RUN, self.last)
+        self._arrivals = Arrivals(Examiner(shipped_admission_policy(), SCOPE), self.index, ANY_NAMES, RUN, self.last, lambda: OPEN)
 
     def mark(self, ts_us: int, *classes: str, final: bool = False) -> None:
         call = MarkCall(classes or ("traffic", "context", "label"), ts_us, final)

@@ -26,6 +26,7 @@ import msgspec
 import psutil
 
 from assay.app.bench.contestants import family_cpu_s
+from assay.app.bench.readiness import as_live, numbered_run, say_ready
 from assay.app.bus.offsets import bounds_of
 from assay.app.bus.rights import grant
 from assay.app.bus.topics import create_topics
@@ -81,6 +82,7 @@ def _round(given: Namespace, directory: Path, servers: dict[str, Server], number
     bench = _bench_run(directory, servers, number)
     create_topics(bench.bootstrap, bench.namespace, properties=properties_of(bench, BusUser.ADMIN))
     grant(bench)
+    say_ready(bench)
     bodies = list(_bodies(bench, given.items, given.batch))
     with gate_of(bench) as (process, url):
         watched = {"gate": psutil.Process(process.pid), "client": psutil.Process(), **_processes(servers)}
@@ -98,7 +100,7 @@ def _round(given: Namespace, directory: Path, servers: dict[str, Server], number
 
 def _bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
     config = RunConfig(
-        platform_run_id=f"platform_20260101T{number:06d}Z",
+        platform_run_id=numbered_run(number),
         scenario_run_id="5" * 32,
         manifest_fingerprint="a" * 64,
         parameter_hash="b" * 64,
@@ -110,7 +112,7 @@ def _bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
     )
     made = Run(
         directory=directory,
-        config=config,
+        config=as_live(config),
         namespace=f"bench{number}.",
         bootstrap=servers["kafka"].address,
         bus_users=servers["kafka"].users,

@@ -22,6 +22,7 @@ from assay.app.bench.contestants import family_cpu_s
 from assay.app.bench.ingest import KEY, gate_of
 from assay.app.bench.lane import bench_config
 from assay.app.bench.open_loop import Caller, Feeder, Schedule
+from assay.app.bench.readiness import as_live, numbered_run, say_ready
 from assay.app.bench.stats import percentiles, timing_figures
 from assay.app.bench.workers import DEADLINE_S, start_copy, start_worker
 from assay.app.bus.topics import create_topics
@@ -74,7 +75,8 @@ def measure_path(given: Namespace, place: Arena, path: str, number: int, console
 
 def _made(place: Arena, path: str, number: int) -> Run:
     """A run of its own: the gate remembers ids per run."""
-    config = bench_config().model_copy(update={"platform_run_id": f"platform_20260101T{number * len(PATHS) + PATHS.index(path):06d}Z"})
+    named = numbered_run(number * len(PATHS) + PATHS.index(path))
+    config = as_live(bench_config().model_copy(update={"platform_run_id": named}))
     made = Run(
         directory=place.room / f"{path}{number}", config=config, namespace=f"latency{number}.{path}.", bootstrap=place.bus.bootstrap,
         dsn=place.postgres.address if place.postgres else "", partitions=1, api_key=KEY,
@@ -105,6 +107,7 @@ def _sender(given: Namespace, place: Arena, made: Run, payments: workload_w.Paym
     if path != GATE:
         yield Feeder(place.bus, topic(TRAFFIC).name(made.namespace), workload_w.pairs(payments, made.config), given.rate), 0
         return
+    say_ready(made)
     items = list(workload_w.envelopes(payments, made.config))
     bodies = [msgspec.json.encode(items[at : at + given.per_call]) for at in range(0, len(items), given.per_call)]
     with gate_of(made) as (process, url):

@@ -66,6 +66,11 @@ class TopicTail:
         """Whether everything that the topic held when the tail first reached it was given out."""
         return bool(self._ends) and all(self._next[partition] >= end for partition, end in self._ends.items())
 
+    @property
+    def positions(self) -> dict[int, int]:
+        """Partition → offset of the next record to be given out, empty before the first batch."""
+        return {partition.partition: offset for partition, offset in self._next.items()}
+
     async def _place(self, consumer: AIOKafkaConsumer) -> None:
         if not self._ends:
             bounds = await asyncio.to_thread(log_bounds, self._bootstrap, self._name, self._properties)

@@ -72,9 +72,16 @@ def _show(one: dict[str, Any]) -> None:
         "detail": one.get("detail"),
         "at": one.get("where"),
         "remedy": one.get("remedy"),
-        "gate's policy": f"{one['policy_rev']['policy_id']} r{one['policy_rev']['revision']}, sha256 {one['run_config_digest']}",
+        "policy": f"{one['policy_rev']['policy_id']} r{one['policy_rev']['revision']}",
+        "run config": one["run_config_digest"],
+        "gate's policy": _gates_policy(one),
     }
     say(f"{one['decision']}  {one_line(one['event_type'])} {one_line(one['event_id'])}")
     for name, value in facts.items():
         if value:
             say(f"  {name:<14} {one_line(str(value))}")
+
+
+def _gates_policy(one: dict[str, Any]) -> str:
+    policy = one["admission_policy"]
+    return f"{policy['policy_id']} r{policy['revision']}, sha256 {policy['content_digest']}"

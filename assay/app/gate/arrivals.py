@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -12,6 +12,7 @@ from assay.app.gate.border import LabelPayload
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks, check_mark
 from assay.app.gate.run_names import RunNames
+from assay.app.gate.run_standing import RunStanding
 from assay.app.gate.short_forms import LABEL_TYPE, Item, Short
 from assay.contracts import instants
 from assay.contracts.errors import Quarantine
@@ -26,15 +27,47 @@ E = TypeVar("E", Examined, Examined | None)
 class Arrivals:
     """Examines the items of one run. It belongs to the thread that claims, and so does `index`."""
 
-    def __init__(self, examiner: Examiner, index: AdmissionIndex, names: RunNames, platform_run_id: str, marks: LastMarks) -> None:
+    def __init__(
+        self,
+        examiner: Examiner,
+        index: AdmissionIndex,
+        names: RunNames,
+        platform_run_id: str,
+        marks: LastMarks,
+        standing: Callable[[], RunStanding],
+    ) -> None:
         self._examiner, self._index, self._names, self._run, self._marks = examiner, index, names, platform_run_id, marks
+        self._standing = standing
         self._currency: str | None = None
 
     def examine(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined]:
         """Every item admissible or refused, in their order. `first` is the number of the first one in order of arrival.
 
-        Raises Retry(INDEX_UNAVAILABLE).
+        Raises Retry(INDEX_UNAVAILABLE | BUS_UNAVAILABLE).
         """
+        return self._in_scope(self._known(items, now_us, first), items)
+
+    def refuse_unready(self) -> None:
+        """Raises Quarantine(RUN_NOT_READY) for a mark of a run that is not READY, Retry(BUS_UNAVAILABLE)."""
+        refusal = self._standing().refusal("")
+        if refusal is not None:
+            raise refusal
+
+    def _in_scope(self, examined: list[Examined], items: Sequence[Item]) -> list[Examined]:
+        """Refuse what the run's READY does not open the gate for."""
+        standing = self._standing()
+        types = {item.envelope.event_type for item in examined if isinstance(item, Admissible)}
+        closed = {event_type: refusal for event_type in types if (refusal := standing.refusal(event_type)) is not None}
+        if not closed:
+            return examined
+        return [
+            _refused(item, closed[item.envelope.event_type], given)
+            if isinstance(item, Admissible) and item.envelope.event_type in closed
+            else item
+            for item, given in zip(examined, items, strict=True)
+        ]
+
+    def _known(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined]:
         examined = self._on_time([None if _waits(item) else self._one(item, 0, now_us, at) for at, item in enumerate(items, first)], items)
         if self._names.one_currency:
             examined = [item and self._in_the_currency(item, given) for item, given in zip(examined, items, strict=True)]

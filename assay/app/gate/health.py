@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import Final
 
 from assay.contracts.errors import AssayError, Retry
 from assay.contracts.reasons import Reason
@@ -94,5 +95,10 @@ class Health:
             self._stopping.wait(self._every_s)
 
 
-_REASON_OF = {"bus": Reason.BUS_UNAVAILABLE, "index": Reason.INDEX_UNAVAILABLE, "receipts": Reason.RECEIPT_NOT_DURABLE}
-_PART_OF = {reason: part for part, reason in _REASON_OF.items() if part != "bus"}
+_REASON_OF: Final[Mapping[str, Reason]] = {
+    "bus": Reason.BUS_UNAVAILABLE,
+    "control": Reason.BUS_UNAVAILABLE,
+    "index": Reason.INDEX_UNAVAILABLE,
+    "receipts": Reason.RECEIPT_NOT_DURABLE,
+}
+_PART_OF: Final[Mapping[Reason, str]] = {reason: part for part, reason in _REASON_OF.items() if reason is not Reason.BUS_UNAVAILABLE}

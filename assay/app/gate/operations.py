@@ -49,6 +49,8 @@ OF_ITEMS: Final = (
     Reason.PINS_INVALID,
     Reason.RUN_SCOPE_MISMATCH,
     Reason.TRAFFIC_MODES_MIXED,
+    Reason.RUN_NOT_READY,
+    Reason.GATE_MISSING,
     Reason.SCHEMA_FAIL,
     Reason.KEY_DUPLICATE,
     Reason.CONTROL_CHARACTER,
@@ -137,7 +139,8 @@ OPERATIONS: Final = (
     Operation(
         "POST", "/v1/ingest/marks", "postMark", "Say that everything before an instant has been posted",
         {200: Answered(Marked, "the mark is written")},
-        (*_POSTED, Reason.MARK_INVALID, Reason.RUN_SCOPE_MISMATCH, Reason.TIME_IN_FUTURE, Reason.MARK_BACKWARDS),
+        (*_POSTED, Reason.MARK_INVALID, Reason.RUN_SCOPE_MISMATCH, Reason.TIME_IN_FUTURE, Reason.MARK_BACKWARDS,
+         Reason.RUN_NOT_READY),
         MarkBody, None, {}, ("mark",),
     ),
     Operation(

@@ -122,6 +122,7 @@ class Pipeline:
             yield following
 
     def _begin_mark(self, call: MarkCall) -> None:
+        self._arrivals.refuse_unready()
         self._last.take(call, self._clock())
         self._begun.put(call)
 

@@ -84,12 +84,12 @@ class AdmissionPolicy:
 
     @cached_property
     def digest(self) -> str:
-        """hex64 of the document: `run_config_digest` of every receipt."""
+        """hex64 of the document."""
         return document_digest(self.document).hex()
 
     @cached_property
     def revision(self) -> dict[str, str]:
-        """`policy_rev` of every receipt."""
+        """`admission_policy` of every receipt."""
         return {"policy_id": self.document["policy_id"], "revision": self.document["revision"], "content_digest": self.digest}
 
 

@@ -19,6 +19,7 @@ from assay import __version__
 from assay.agents.faust_shell.web_guard import LOOPBACK
 from assay.app.gate.admission import Examiner
 from assay.app.gate.arrivals import Arrivals
+from assay.app.gate.control import Control
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.examples import examples_of
 from assay.app.gate.health import Health
@@ -73,6 +74,7 @@ class Gate:
     logs: tuple[SegmentLog, ...]
     sealing: Sealing
     halted: Halted
+    control: Control
     warm: Callable[[], object]
 
     def start(self) -> None:
@@ -80,6 +82,7 @@ class Gate:
 
         Raises Stop(GATE_ALREADY_RUNNING).
         """
+        self.control.start()
         with suppress(Retry):
             self.indexes[0].ready()
         self.health.look()
@@ -92,6 +95,7 @@ class Gate:
         """Finish what was taken, seal the segments, give everything back."""
         self.pipeline.drain()
         self.health.stop()
+        self.control.stop()
         self.publisher.close()
         self.sealing.stop()
         for index in self.indexes:
@@ -116,13 +120,15 @@ def build(
     claims = AdmissionIndex(run.sql_of_gate, durable=False, guard=pins.platform_run_id)
     settled, probed = AdmissionIndex(run.sql_of_gate), AdmissionIndex(run.sql_of_gate)
     logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
-    writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in policy.topics.items()})
-    health, halted = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S), Halted()
-    settler = Settler(settled, publisher, writer, logs, clock)
+    writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in policy.topics.items()}, run.config.digest)
+    control, halted = Control(run, bus_properties), Halted()
+    parts = {"bus": publisher.probe, "control": control.probe, "index": probed.ready, "receipts": logs[0].probe}
+    health = Health(parts, PROBE_EVERY_S)
+    settler = Settler(settled, publisher, writer, logs, clock, lambda: control.standing.policy)
     known, marks = RunNames.of(run.config), Marks(settled, publisher, pins)
     examiner, last = Examiner(policy, scope, known), LastMarks(claims, pins.platform_run_id, policy.future_tolerance_us)
     pipeline = Pipeline(
-        arrivals=Arrivals(examiner, claims, known, pins.platform_run_id, last),
+        arrivals=Arrivals(examiner, claims, known, pins.platform_run_id, last, control.current),
         index=claims,
         publisher=publisher,
         settler=settler,
@@ -137,7 +143,8 @@ def build(
     decisions, described = Decisions(run, AdmissionIndex(run.sql_of_gate), bus_properties), specification(__version__, examples)
     taking = scope, tuple(policy.topics), RunKeys(run).accepts, clock, body_timeout_s
     server = GateServer(pipeline, health, *taking, decisions, described, connections_max, bind)
-    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, Sealing(run, logs, seal_after_s), halted, ready)
+    sealing, indexes = Sealing(run, logs, seal_after_s), (claims, settled, probed)
+    return Gate(server, pipeline, health, publisher, indexes, logs, sealing, halted, control, ready)
 
 
 def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us: int) -> dict[str, Any]:

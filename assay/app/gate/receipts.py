@@ -22,20 +22,35 @@ UNKNOWN_ID = "unknown"
 
 
 class ReceiptWriter:
-    """Builds lines for one run under one policy. `topics` maps event classes to topic names on the broker."""
+    """Builds lines for one run under the gate's policy. `topics` maps event classes to topic names on the broker.
 
-    def __init__(self, policy: AdmissionPolicy, pins: Pins, topics: Mapping[str, str]) -> None:
+    Each line names the run's configuration, the policy that is in force in the run (`under`), and the gate's own policy.
+    """
+
+    def __init__(self, policy: AdmissionPolicy, pins: Pins, topics: Mapping[str, str], run_config_digest: bytes) -> None:
         self._topics = dict(topics)
-        constant = {
+        self._pins = {
             "platform_run_id": pins.platform_run_id,
             "scenario_run_id": pins.scenario_run_id,
             "manifest_fingerprint": pins.manifest_fingerprint,
-            "run_config_digest": policy.digest,
-            "policy_rev": {"policy_id": policy.revision["policy_id"], "revision": policy.revision["revision"]},
+        }
+        self._run_config_digest, self._admission_policy = run_config_digest.hex(), dict(policy.revision)
+        self._policy_rev: Mapping[str, str] = {}
+        self._constant = ""
+        self.under({"policy_id": "none", "revision": "0"})
+
+    def under(self, policy_rev: Mapping[str, str]) -> None:
+        """Name this policy of the run (`policy_id`, `revision`) in the lines from now on."""
+        if policy_rev == self._policy_rev:
+            return
+        self._policy_rev = dict(policy_rev)
+        constant = {
+            **self._pins,
+            "run_config_digest": self._run_config_digest,
+            "policy_rev": self._policy_rev,
+            "admission_policy": self._admission_policy,
         }
         self._constant = msgspec.json.encode(constant).decode()[1:]
-        self._policy_rev = policy.revision
-        self._manifest_fingerprint = pins.manifest_fingerprint
 
     def admitted(self, item: Admissible, verdict: Verdict, place: RecordMetadata, at: str) -> tuple[str, str]:
         """(receipt id, line) of an ADMIT or, with the place of the first, a DUPLICATE. `at` is an instant's text."""
@@ -73,7 +88,12 @@ class ReceiptWriter:
             "remedy": refused.remedy,
         }
         record: dict[str, Any] = {"quarantine_id": receipt, "decision": "QUARANTINE", "received_at_utc": at, **named}
-        record |= {"manifest_fingerprint": self._manifest_fingerprint, "policy_rev": self._policy_rev, **_as_it_came(refused.raw)}
+        record |= {
+            "manifest_fingerprint": self._pins["manifest_fingerprint"],
+            "policy_rev": self._policy_rev,
+            "admission_policy": self._admission_policy,
+            **_as_it_came(refused.raw),
+        }
         evidence = [{"kind": "quarantine_record", "ref": f"{QUARANTINE}#{receipt}"}]
         line = {"receipt_id": receipt, "decision": "QUARANTINE", **named, "admitted_at_utc": at, "evidence_refs": evidence}
         return receipt, f"{_json(line)[:-1]},{self._constant}", _json(record)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -32,18 +32,25 @@ class Settler:
     receipt, never to an admission without one."""
 
     def __init__(
-        self, index: AdmissionIndex, publisher: BusPublisher, writer: ReceiptWriter, logs: Sequence[SegmentLog], clock: Callable[[], int]
+        self,
+        index: AdmissionIndex,
+        publisher: BusPublisher,
+        writer: ReceiptWriter,
+        logs: Sequence[SegmentLog],
+        clock: Callable[[], int],
+        policy_rev: Callable[[], Mapping[str, str]],
     ) -> None:
         self._index = index
         self._publisher = publisher
         self._writer = writer
         self._receipts, self._quarantine = logs
-        self._clock = clock
+        self._clock, self._policy_rev = clock, policy_rev
 
     def end(self, group: Group, calls: Sequence[IngestCall]) -> Counter[str]:
         """Bring a group to its end and answer its calls; the reasons met, counted. Raises Retry, with nothing answered."""
         self._publisher.wait(group.publication)
         places = group.landed()
+        self._writer.under(self._policy_rev())
         outcomes = _Outcomes(group, self._writer, instants.text(self._clock()), calls)
         self._quarantine.append(outcomes.quarantine)
         self._receipts.append(outcomes.receipts)

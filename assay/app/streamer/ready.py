@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from assay.agents.specs import ComponentSpec
 from assay.app.bus.topic_reader import TopicRecord
 from assay.app.progress import unseen
-from assay.codecs.single_object import unpack
-from assay.contracts.errors import Quarantine, Retry, Stop
+from assay.app.run.announced import READY, TERMINAL, ended, refuse_out_of_scope, said_of
+from assay.contracts.errors import Retry, Stop
 from assay.contracts.handles import CONTROL
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
-READY = "run_ready"
-TERMINAL = "run_terminal_signal"
 POLL_S = 0.2
 
 #: records of the control topic from an offset on, as far as there are any now
@@ -62,31 +60,6 @@ def await_ready(
         time.sleep(POLL_S)
 
 
-def said_of(value: bytes | None, pins: Pins) -> tuple[str, dict[str, Any]]:
-    """(record name, record) of a READY, or of the terminal signal of this run, in a value of the control topic; no name where it holds
-    neither. READY may be of any run; a terminal signal is of one scenario run."""
-    try:
-        name, record = unpack(value or b"")
-    except Quarantine:
-        return "", {}
-    if name == TERMINAL:
-        of = record["pins"]["platform_run_id"], record["run_id"]
-        return (name, record) if of == (pins.platform_run_id, bytes.fromhex(pins.scenario_run_id)) else ("", {})
-    return (name, record) if name == READY else ("", {})
-
-
-def ended(signal: Mapping[str, Any]) -> Stop:
-    """The refusal of a run that ended without READY, with its state and code."""
-    code = str(signal["reason_code"])
-    try:
-        reason = Reason(code)
-    except ValueError:  # of a later version
-        reason = Reason.RUN_NOT_READY
-    what = f"the run is {signal['status_state']} by {code}: it will not be READY"
-    remedy = "`assay sr show` says why. A run that ended stays so: correct its cause and start another run."
-    return Stop(reason, what, where=signal["record_ref"], remedy=remedy)
-
-
 def _is_taken(ready: dict[str, Any], pins: Pins, run_config_digest: bytes, pass_over: PassOver) -> bool:
     """Whether a READY is this run's. Raises Stop(RUN_SCOPE_MISMATCH)."""
     try:
@@ -97,16 +70,3 @@ def _is_taken(ready: dict[str, Any], pins: Pins, run_config_digest: bytes, pass_
             return False
         raise
     return True
-
-
-def refuse_out_of_scope(ready: dict[str, Any], pins: Pins, run_config_digest: bytes) -> None:
-    """Raises Stop(PLATFORM_RUN_SCOPE_MISMATCH) for a READY of another platform run, Stop(RUN_SCOPE_MISMATCH) for one of this run that
-    speaks of another world or configuration."""
-    of = ready["pins"]["platform_run_id"]
-    if of != pins.platform_run_id:
-        what = f"READY is of the platform run {of}, this one is {pins.platform_run_id}"
-        raise Stop(Reason.PLATFORM_RUN_SCOPE_MISMATCH, what, where=ready["event_id"], remedy="Its own streamer takes it.")
-    if ready["pins"] != pins.as_avro() or ready["run_config_digest"] != run_config_digest:
-        what = "READY was given for another world or configuration than this run directory holds"
-        remedy = "Start another run; a run keeps what it was planned with."
-        raise Stop(Reason.RUN_SCOPE_MISMATCH, what, where=ready["event_id"], remedy=remedy)

@@ -31,7 +31,7 @@ from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 from assay.testing import until
 
-WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {})
+WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {}, bytes(32))
 FUTURE, NO_ID = event("e-1", ts_utc="2999-01-01T00:00:00.000000Z"), event(event_id=None)
 OTHER = mismatch(admissible(event("e-1", payload=paid(amount_minor=9))))
 

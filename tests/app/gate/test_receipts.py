@@ -16,7 +16,9 @@ from assay.contracts.ids import receipt_id
 from assay.contracts.pins import Pins
 
 AT = "2026-01-01T00:00:00.000001Z"
-WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"})
+WRITER = ReceiptWriter(
+    shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"}, bytes(32)
+)
 
 
 @pytest.mark.parametrize("event_id", ["e-1", 'quote"back\\slash', "ünï\u00a0\u2028💳"])
@@ -27,8 +29,9 @@ def test_a_receipt_of_an_admission_is_one_line_with_all_required_fields(event_id
     assert "\n" not in line
     assert receipt == read["receipt_id"] == receipt_id("ADMIT", event_id)
     assert read["eb_ref"] == {"topic": "ns.traffic", "partition": 2, "offset": "77", "offset_kind": "kafka_offset"}
-    assert read["run_config_digest"] == shipped_admission_policy().digest
-    assert read["policy_rev"] == {"policy_id": "ig_policy", "revision": "2"}
+    assert read["run_config_digest"] == bytes(32).hex()
+    assert read["policy_rev"] == {"policy_id": "none", "revision": "0"}
+    assert read["admission_policy"] == {"policy_id": "ig_policy", "revision": "2", "content_digest": shipped_admission_policy().digest}
     expected = {"decision": "ADMIT", "event_id": event_id, "event_class": "traffic", "admitted_at_utc": AT, "reason_codes": []}
     pins = {name: SCOPE[name] for name in ("platform_run_id", "scenario_run_id", "manifest_fingerprint")}
     assert {**read, **expected, **pins} == read
