@@ -26,6 +26,7 @@ log = logging.getLogger("assay.gate.control")
 #: a probe waits so long for the first look at the topic, and a call for what was written just now
 FIRST_LOOK_S: Final = 3.0
 READ_UP_S: Final = 5.0
+CLIENT_LOGS: Final = ("aiokafka", "aiokafka.cluster", "aiokafka.consumer.fetcher")
 
 
 class Control:
@@ -46,7 +47,8 @@ class Control:
 
     def start(self) -> None:
         """Begin to read. The client's own log is off: its failures are told by the health of the gate."""
-        logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+        for name in CLIENT_LOGS:
+            logging.getLogger(name).addFilter(_is_told_elsewhere)
         self._thread.start()
 
     def stop(self) -> None:
@@ -146,3 +148,7 @@ class Control:
         with self._changed:
             self._away = away
             self._changed.notify_all()
+
+
+def _is_told_elsewhere(_: logging.LogRecord) -> bool:
+    return False

@@ -118,21 +118,19 @@ def build(
     names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
     publisher = BusPublisher(run.bootstrap, names, bus_properties)
     claims = AdmissionIndex(run.sql_of_gate, durable=False, guard=pins.platform_run_id)
-    settled, probed = AdmissionIndex(run.sql_of_gate), AdmissionIndex(run.sql_of_gate)
+    settled, probed, asked = (AdmissionIndex(run.sql_of_gate) for _ in range(3))
     logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
-    writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in policy.topics.items()}, run.config.digest)
     control, halted = Control(run, bus_properties), Halted()
-    parts = {"bus": publisher.probe, "control": control.probe, "index": probed.ready, "receipts": logs[0].probe}
-    health = Health(parts, PROBE_EVERY_S)
-    settler = Settler(settled, publisher, writer, logs, clock, lambda: control.standing.policy)
-    known, marks = RunNames.of(run.config), Marks(settled, publisher, pins)
-    examiner, last = Examiner(policy, scope, known), LastMarks(claims, pins.platform_run_id, policy.future_tolerance_us)
+    health = Health({"bus": publisher.probe, "control": control.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
+    settler = Settler(settled, publisher, _writer(run, policy), logs, clock, lambda: control.standing.policy)
+    known, last = RunNames.of(run.config), LastMarks(claims, pins.platform_run_id, policy.future_tolerance_us)
+    examiner = Examiner(policy, scope, known)
     pipeline = Pipeline(
         arrivals=Arrivals(examiner, claims, known, pins.platform_run_id, last, control.current),
         index=claims,
         publisher=publisher,
         settler=settler,
-        marks=(last, marks),
+        marks=(last, Marks(settled, publisher, pins)),
         health=health,
         run=(pins, run.config.run_id),
         clock=clock,
@@ -140,11 +138,15 @@ def build(
     )
     examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
-    decisions, described = Decisions(run, AdmissionIndex(run.sql_of_gate), bus_properties), specification(__version__, examples)
-    taking = scope, tuple(policy.topics), RunKeys(run).accepts, clock, body_timeout_s
-    server = GateServer(pipeline, health, *taking, decisions, described, connections_max, bind)
-    sealing, indexes = Sealing(run, logs, seal_after_s), (claims, settled, probed)
-    return Gate(server, pipeline, health, publisher, indexes, logs, sealing, halted, control, ready)
+    taking, described = (scope, tuple(policy.topics), RunKeys(run).accepts, clock, body_timeout_s), specification(__version__, examples)
+    server = GateServer(pipeline, health, *taking, Decisions(run, asked, bus_properties), described, connections_max, bind)
+    sealing = Sealing(run, logs, seal_after_s)
+    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, sealing, halted, control, ready)
+
+
+def _writer(run: Run, policy: AdmissionPolicy) -> ReceiptWriter:
+    topics = {name: topic(handle).name(run.namespace) for name, handle in policy.topics.items()}
+    return ReceiptWriter(policy, run.config.pins, topics, run.config.digest)
 
 
 def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us: int) -> dict[str, Any]:

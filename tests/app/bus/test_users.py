@@ -55,7 +55,7 @@ def test_no_two_components_write_to_one_topic() -> None:
 @pytest.mark.parametrize(
     ("user", "handles"),
     [
-        (BusUser.GATE, {QUARANTINE}),
+        (BusUser.GATE, {QUARANTINE, CONTROL}),
         (BusUser.RUNNER, set()),
         (BusUser.STREAMER, {CONTROL}),
         (BusUser.LABELS, {CONTROL}),

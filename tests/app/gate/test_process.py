@@ -52,7 +52,7 @@ def test_parts_that_are_away_make_it_red_with_a_reason_each(gate: Gate) -> None:
     gate.health.look()
     states.append(gate.health.state)
     assert states == [GateState.AMBER, GateState.RED]
-    assert [reason.split(":")[0] for reason in gate.health.reasons()] == ["BUS_UNAVAILABLE", "INDEX_UNAVAILABLE"]
+    assert [reason.split(":")[0] for reason in gate.health.reasons()] == ["BUS_UNAVAILABLE", "BUS_UNAVAILABLE", "INDEX_UNAVAILABLE"]
     assert isinstance(gate.health.first_fault(), Retry)
 
 
