@@ -37,11 +37,11 @@ def run_in(directory: Path, bootstrap: str, dsn: str, namespace: str, *, topics:
 
 
 class GateProcess:
-    """`assay gate` for one run. `file_bytes_max` is a limit on every file the process writes, `files_max` one on open files."""
+    """`assay gate serve` for one run. `file_bytes_max` is a limit on every file the process writes, `files_max` one on open files."""
 
     def __init__(self, run: Run, file_bytes_max: int | None = None, files_max: tuple[int, int] | None = None) -> None:
         self.run = run
-        command = [sys.executable, "-m", "assay", "gate", "--run", str(run.directory), "--port", "0"]
+        command = [sys.executable, "-m", "assay", "gate", "serve", "--run", str(run.directory), "--port", "0"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if files_max is not None:
             resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, files_max)

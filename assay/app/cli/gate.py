@@ -1,4 +1,4 @@
-"""`assay gate`: run the ingestion gate of one run."""
+"""`assay gate`: the ingestion gate of one run."""
 
 from __future__ import annotations
 
@@ -18,17 +18,26 @@ from assay.app.run.secrets_file import refuse_without_key
 from assay.app.screen import say
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
+from assay.contracts.exit_codes import USAGE
 from assay.contracts.reasons import Reason
 
-app = plain_app()
+app = plain_app("Run the ingestion gate of a run.", no_args_is_help=True)
 
 
 def main(arguments: list[str]) -> int:
-    """Run `assay gate`."""
+    """Run `assay gate`. The form of older versions, with options and no command, is refused by name."""
+    if arguments and arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"):
+        say("assay gate: 'assay gate' has commands now. To serve a run it is 'assay gate serve'.", error=True)
+        return USAGE
     return app(arguments, standalone_mode=False, prog_name="assay gate") or 0
 
 
-@app.command()
+@app.callback()
+def gate() -> None:
+    """Run the ingestion gate of a run."""
+
+
+@app.command("serve", short_help="admit events over HTTP", epilog="Example: assay gate serve --run runs/live")
 def serve_gate(
     run: Annotated[Path, typer.Option(help="directory of the run")],
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
