@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from ssl import SSLContext
 from typing import Any
 
 from aiohttp import web
@@ -19,6 +20,7 @@ from assay import __version__
 from assay.agents.faust_shell.web_guard import LOOPBACK
 from assay.app.gate.admission import Examiner
 from assay.app.gate.arrivals import Arrivals
+from assay.app.gate.callers import Callers, callers_of
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.examples import examples_of
 from assay.app.gate.health import Health
@@ -29,6 +31,7 @@ from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
+from assay.app.gate.rates import Limit, Rates
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
 from assay.app.gate.row_examples import row_examples
 from assay.app.gate.run_names import RunNames
@@ -39,7 +42,7 @@ from assay.app.gate.settling import Settler
 from assay.app.gate.spool import spool_of
 from assay.app.gate.warming import warm
 from assay.app.run.directory import Run
-from assay.app.run.keys import RunKeys
+from assay.app.settings import load_settings
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX, SEAL_AFTER_S
 from assay.contracts.topics import topic
@@ -107,6 +110,8 @@ def build(
     connections_max: int = GATE_CONNECTIONS_MAX,
     bind: str = LOOPBACK,
     seal_after_s: float = SEAL_AFTER_S,
+    callers: Callers | None = None,
+    limit: Limit | None = None,
 ) -> Gate:
     """Wire a gate for a run that will listen on `bind`. Nothing is connected yet."""
     policy, pins = policy or shipped_admission_policy(run.config.traffic), run.config.pins
@@ -135,8 +140,8 @@ def build(
     examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
     decisions, described = Decisions(run, AdmissionIndex(run.sql_of_gate), bus_properties), specification(__version__, examples)
-    taking = scope, tuple(policy.topics), RunKeys(run).accepts, clock, body_timeout_s
-    server = GateServer(pipeline, health, *taking, decisions, described, connections_max, bind)
+    taking = scope, tuple(policy.topics), callers or callers_of(run, load_settings()), clock, body_timeout_s
+    server = GateServer(pipeline, health, *taking, decisions, described, connections_max, bind, Rates(limit))
     return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, Sealing(run, logs, seal_after_s), halted, ready)
 
 
@@ -147,19 +152,19 @@ def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us:
     return examples_of(scope, names.policy_entities, next(iter(names.policy_currencies), "EUR"), now_us)
 
 
-async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:
+async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None], tls: SSLContext | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then drain. `listening` is told the port once calls are taken. Raises what halted the gate."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(out_of_files)
-    for name in ("assay.gate", "assay.gate.http", "assay.keys", "asyncio"):
+    for name in ("assay.gate", "assay.gate.callers", "assay.gate.http", "assay.keys", "asyncio"):
         logging.getLogger(name).addFilter(LogRate(time.monotonic))
     gate.halted.tell = partial(loop.call_soon_threadsafe, stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     runner = gate.server.runner()
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
+    site = web.TCPSite(runner, host, port, ssl_context=tls)
     await loop.run_in_executor(None, gate.start)
     _calm_collector()
     await site.start()

@@ -118,6 +118,8 @@ one, `ASSAY_API_KEY` and `ASSAY_SQL` are the key and the address. A gate without
 `assay key rotate --run DIR` makes a new key while gate and worker go on. The key before stays valid. Give the callers the new key, then
 `assay key retire --run DIR` refuses the one before. A run has two valid keys at most: a second rotation before that is refused
 (`KEY_NOT_RETIRED`).
+
+The key of the run names nobody. [Who may call](gate.md#who-may-call) tells of keys, tokens and certificates that name their sender.
 """
 
 
