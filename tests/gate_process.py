@@ -5,15 +5,17 @@ from __future__ import annotations
 import json
 import resource
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from assay_command import environment
 from gate_events import SCOPE
 from reasons_met import seen
 from said_ready import say_ready
@@ -40,12 +42,24 @@ def run_in(directory: Path, bootstrap: str, dsn: str, namespace: str, *, topics:
 
 
 class GateProcess:
-    """`assay gate` for one run. `file_bytes_max` is a limit on every file the process writes, `files_max` one on open files."""
+    """`assay gate serve` for one run. `file_bytes_max` is a limit on every file the process writes, `files_max` one on open files.
 
-    def __init__(self, run: Run, file_bytes_max: int | None = None, files_max: tuple[int, int] | None = None) -> None:
+    `variables` are further environment variables.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        file_bytes_max: int | None = None,
+        files_max: tuple[int, int] | None = None,
+        options: Sequence[str] = (),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.run = run
-        command = [sys.executable, "-m", "assay", "gate", "--run", str(run.directory), "--port", "0"]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        command = [sys.executable, "-m", "assay", "gate", "serve", "--run", str(run.directory), "--port", "0", *options]
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment(variables or {})
+        )
         if files_max is not None:
             resource.prlimit(self._process.pid, resource.RLIMIT_NOFILE, files_max)
         if file_bytes_max is not None:
@@ -62,6 +76,11 @@ class GateProcess:
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data, {} if key is None else {"X-IG-Api-Key": key})
         return _answer(request)
+
+    def call(self, path: str, headers: Mapping[str, str], body: Any = None, tls: ssl.SSLContext | None = None) -> tuple[int, Any]:
+        """(status, answer) of a call with these headers: a GET, or a POST of a body as JSON."""
+        data = None if body is None else json.dumps(body).encode()
+        return _answer(urllib.request.Request(self.url + path, data, dict(headers)), tls)
 
     def get(self, path: str, key: str | None = None) -> tuple[int, Any]:
         """(status, answer) of a GET."""
@@ -114,9 +133,9 @@ def mark(ts_utc: str, **changes: Any) -> dict[str, Any]:
     return {**{name: SCOPE[name] for name in PIN_NAMES}, "ts_utc": ts_utc, **changes}
 
 
-def _answer(request: urllib.request.Request) -> tuple[int, Any]:
+def _answer(request: urllib.request.Request, tls: ssl.SSLContext | None = None) -> tuple[int, Any]:
     try:
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=60, context=tls) as response:
             status, text = response.status, response.read()
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read()

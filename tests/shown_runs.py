@@ -21,6 +21,7 @@ from assay.app.gate.spool import spool_of
 from assay.app.oracle.sealed_world import find_world
 from assay.app.report.paid import row_named
 from assay.app.run.directory import Run, RunConfig
+from assay.contracts.caller import OF_RUN_KEY
 from assay.contracts.pins import Pins
 from assay.tables.feature_document import parse_document
 
@@ -87,11 +88,11 @@ def gate_wrote(run: Run, admitted: Sequence[str] = (), refused: Sequence[dict[st
     """Lines as the gate writes them: an ADMIT for each id, and a refusal for each event."""
     receipts, quarantine = [], []
     for at, event_id in enumerate(admitted):
-        receipts.append(WRITER.admitted(admissible(event(event_id)), Verdict.ADMIT, RecordMetadata(1, at), AT)[1])
+        receipts.append(WRITER.admitted(admissible(event(event_id)), Verdict.ADMIT, RecordMetadata(1, at), AT, OF_RUN_KEY)[1])
     for document in refused:
         item = examined(document)
         assert isinstance(item, RefusedEvent), document
-        _, receipt, record = WRITER.quarantined(item, AT)
+        _, receipt, record = WRITER.quarantined(item, AT, OF_RUN_KEY)
         receipts.append(receipt)
         quarantine.append(record)
     for prefix, lines in ((RECEIPTS, receipts), (QUARANTINE, quarantine)):

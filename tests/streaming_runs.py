@@ -59,7 +59,7 @@ class Processes:
 
     def gate(self) -> subprocess.Popen[bytes]:
         """Start the gate at the run's address."""
-        return self._start("gate", "--port", self.run.gate_url.rsplit(":", 1)[1])
+        return self._start("gate", "serve", "--port", self.run.gate_url.rsplit(":", 1)[1])
 
     def streamer(self, *options: str, directory: Path | None = None) -> subprocess.Popen[bytes]:
         """Start the streamer: small batches, slowly, unless told otherwise."""

@@ -78,6 +78,18 @@ class Settings(BaseSettings):
         repr=False,
         description="key of a new run; empty makes one. `assay key` changes it. Also the key of a run whose `secrets.json` is not here",
     )
+    caller_keys: Path | None = Field(None, description="file of named keys, hashed; empty: `caller_keys.json` in the directory of the run")
+    token_secrets_variable: str = Field(
+        "IG_SERVICE_TOKEN_SECRETS",
+        description="variable with the secrets of service tokens, separated by commas, each of 32 characters or more; the first signs",
+    )
+    token_audience: str = Field("", description="whom a service token must be for; empty: the run, by its `platform_run_id`")
+    principals: str = Field("", description="actors whose tokens and certificates the gate takes, separated by commas; empty: any")
+    gate_tls_cert: Path | None = Field(None, description="PEM file with the gate's certificate; empty: plain HTTP")
+    gate_tls_key: Path | None = Field(None, description="PEM file with its key")
+    gate_client_ca: Path | None = Field(None, description="PEM file of the authorities whose client certificates the gate takes")
+    gate_rate_per_s: float = Field(0.0, ge=0, description="items a second that the gate takes of one actor; 0: no limit")
+    gate_rate_burst: int = Field(0, ge=0, description="items above that rate that an actor may send at once; 0: those of ten seconds")
     secrets: Path | None = Field(None, description="copy of a run's `secrets.json`, where the directory of the run does not hold it")
     web_host: str = Field("127.0.0.1", description="address of the worker's web view; one beyond this machine asks callers for the key")
     web_port: int = Field(0, ge=0, le=65535, description="port of the worker's web view; 0 takes a free one")
@@ -199,6 +211,11 @@ def sources_of(settings: Settings) -> dict[str, str]:
 def is_set(variable: str) -> bool:
     """Whether the environment has a variable that is not empty. Its value stays there."""
     return bool(os.environ.get(variable))
+
+
+def value_of(variable: str) -> str:
+    """What a variable of the environment holds that a setting names, for a secret that has no other place. Empty if it is not set."""
+    return os.environ.get(variable, "")
 
 
 def _explain(name: str, kind: str, message: str) -> str:

@@ -54,6 +54,8 @@ BY_REASON: Final[dict[Reason, int]] = {
     **dict.fromkeys((Reason.JAVA_MISSING, Reason.POSTGRES_MISSING), MISSING),
     **dict.fromkeys((Reason.OUTPUT_UNKNOWN, Reason.OUTPUT_MISSING), MISSING),
     Reason.TRAFFIC_MODES_MIXED: USAGE,
+    Reason.ACTOR_NAME_INVALID: USAGE,
+    Reason.CALLER_KEY_UNKNOWN: MISSING,
     **dict.fromkeys((Reason.FILE_REFUSED, Reason.ACCESS_DENIED), FILE),
     **dict.fromkeys((Reason.BROKER_UNREACHABLE, Reason.SERVER_SILENT, Reason.DOCKER_SILENT, Reason.JAR_UNREACHABLE), AGAIN),
     Reason.DIRECTORY_BUSY: AGAIN,

@@ -1,4 +1,4 @@
-"""The walk through the gate works as it stands there, on a run that `assay up` keeps."""
+"""The walk through the gate works as it stands there, and so do the commands of its reference, on a run that `assay up` keeps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.timeout(600)]
 
-PAGE = (ROOT / "docs" / "http.md").read_text(encoding="utf-8")
+PAGE = "\n".join((ROOT / "docs" / name).read_text(encoding="utf-8") for name in ("http.md", "gate.md"))
 GATE = "http://127.0.0.1:8080"
 
 

@@ -25,6 +25,7 @@ from assay.app.gate.settling import _Outcomes
 from assay.app.gate.short_forms import Reader, label_of, payment_of
 from assay.codecs.single_object import unpack
 from assay.contracts import envelope, instants
+from assay.contracts.caller import OF_RUN_KEY
 from assay.contracts.canonical import canonical
 from assay.contracts.engine_events import ENGINE_EVENTS, engine_events
 from assay.contracts.errors import Quarantine
@@ -131,7 +132,7 @@ def _admitted(examined: list[Admissible | RefusedEvent]) -> tuple[dict[str, int]
             assert 0 <= partition < PARTITIONS
             group.publication.delivered(i, None, _Report(RecordMetadata(partition, i)))
     assert len(group.landed()) == len(claiming)
-    outcomes = _Outcomes(group, _writer(), instants.text(NOW_US), [IngestCall([b""] * len(examined), False)])
+    outcomes = _Outcomes(group, _writer(), instants.text(NOW_US), [IngestCall([b""] * len(examined), False, caller=OF_RUN_KEY)])
     counts = dict(outcomes.answers[0].counts)
     assert sum(counts.values()) == len(examined) == len(outcomes.receipts) == len(outcomes.answers[0].results)
     assert len(outcomes.quarantine) == counts.get("QUARANTINE", 0)

@@ -15,6 +15,7 @@ from gate_process import run_in
 from assay.app.gate.calls import Answer, IngestCall
 from assay.app.gate.process import Gate, build
 from assay.app.substrate import Server
+from assay.contracts.caller import OF_RUN_KEY
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 
@@ -44,7 +45,7 @@ def full_disk() -> Iterator[None]:
 
 def begun(gate: Gate, *ids: str) -> IngestCall:
     """A call whose group is examined, claimed and published, and waits for its end."""
-    call = IngestCall([raw(event(one)) for one in ids], exceptions_only=False)
+    call = IngestCall([raw(event(one)) for one in ids], exceptions_only=False, caller=OF_RUN_KEY)
     gate.pipeline._begin([call])
     return call
 

@@ -89,7 +89,7 @@ class Machines:
 
     def start_gate(self) -> subprocess.Popen[bytes]:
         """The gate, answering."""
-        process = self.start("gate", "gate", "--port", str(port_of(self.run.gate_url)))
+        process = self.start("gate", "gate", "serve", "--port", str(port_of(self.run.gate_url)))
         until(lambda: self.post([]) is not None or process.poll() is not None, DEADLINE_S)
         assert process.poll() is None, self.told()
         return process

@@ -151,7 +151,7 @@ def _envelope(i: int, scope: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def gate_of(bench: Run) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A gate process for a run, and its address. Raises Stop(BENCH_INVALID) when it does not start."""
-    command = [sys.executable, "-m", "assay", "gate", "--run", str(bench.directory), "--port", "0"]
+    command = [sys.executable, "-m", "assay", "gate", "serve", "--run", str(bench.directory), "--port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None

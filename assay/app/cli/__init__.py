@@ -29,7 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "labels": ("assay.app.cli.labels", "post labels: of a file, or of the world of a run"),
     "worker": ("assay.app.cli.worker", "run the agents of chosen packs under Faust"),
     "gate": ("assay.app.cli.gate", "run the ingestion gate"),
-    "key": ("assay.app.cli.key", "show and change the key of a run's gate"),
+    "key": ("assay.app.cli.key", "show and change the keys of a run's gate"),
     "sr": ("assay.app.cli.sr", "ask the Scenario Runner for a run: plan, evidence, READY"),
     "db": ("assay.app.cli.db", "bring the Scenario Runner's database up to date"),
     "stream": ("assay.app.cli.stream", "stream the payments of a READY world through the gate"),

@@ -1,38 +1,54 @@
-"""`assay gate`: run the ingestion gate of one run."""
+"""`assay gate`: the ingestion gate of one run."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from ssl import SSLContext
 from typing import Annotated
 
 import typer
 
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
+from assay.app.gate.callers import callers_of
+from assay.app.gate.client_certificates import TlsFiles, tls_context
 from assay.app.gate.connections import connections_for, raise_file_limit
-from assay.app.gate.process import build, serve
+from assay.app.gate.process import Gate, build, serve
+from assay.app.gate.rates import limit_of
 from assay.app.run.directory import Run
 from assay.app.run.frozen import refuse_changed
 from assay.app.run.secrets_file import refuse_without_key
 from assay.app.screen import say
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
+from assay.contracts.exit_codes import USAGE
 from assay.contracts.reasons import Reason
 
-app = plain_app()
+app = plain_app("Run the ingestion gate of a run.", no_args_is_help=True)
 
 
 def main(arguments: list[str]) -> int:
-    """Run `assay gate`."""
+    """Run `assay gate`. The form of older versions, with options and no command, is refused by name."""
+    if arguments and arguments[0].startswith("-") and arguments[0] not in ("-h", "--help"):
+        say("assay gate: 'assay gate' has commands now. To serve a run it is 'assay gate serve'.", error=True)
+        return USAGE
     return app(arguments, standalone_mode=False, prog_name="assay gate") or 0
 
 
-@app.command()
+@app.callback()
+def gate() -> None:
+    """Run the ingestion gate of a run."""
+
+
+@app.command("serve", short_help="admit events over HTTP", epilog="Example: assay gate serve --run runs/live")
 def serve_gate(
     run: Annotated[Path, typer.Option(help="directory of the run")],
     host: Annotated[str | None, typer.Option(help="address to listen on")] = None,
     port: Annotated[int | None, typer.Option(min=0, max=65535, help="port to listen on; 0 takes a free one")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file with the gate's certificate: it speaks TLS then")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file with its key")] = None,
+    client_ca: Annotated[Path | None, typer.Option(help="PEM file of authorities; a client of theirs needs no key")] = None,
 ) -> None:
     """Admit events over HTTP until SIGTERM; what was taken is finished first. GET /healthz says what is missing."""
     settings = load_settings()
@@ -40,6 +56,8 @@ def serve_gate(
     wired = Run.load(run)
     refuse_without_key(wired.api_key, run)
     refuse_changed(wired)
+    files = _tls_files(tls_cert or settings.gate_tls_cert, tls_key or settings.gate_tls_key, client_ca or settings.gate_client_ca)
+    tls = None if files is None else tls_context(files)
     connections_max = connections_for(raise_file_limit(), settings.gate_connections_max)
     properties = properties_of(wired, BusUser.GATE, settings)
     gate = build(
@@ -49,19 +67,35 @@ def serve_gate(
         connections_max=connections_max,
         bind=host,
         seal_after_s=settings.seal_after_s,
+        callers=callers_of(wired, settings),
+        limit=limit_of(settings.gate_rate_per_s, settings.gate_rate_burst),
     )
+    _serve(gate, host, settings.gate_port if port is None else port, tls, wired.platform_run_id)
+
+
+def _serve(gate: Gate, host: str, port: int, tls: SSLContext | None, platform_run_id: str) -> None:
+    """Serve until the end. Raises Stop(PORT_UNAVAILABLE)."""
 
     def listening(bound: int) -> None:
-        say(f"gate listening on http://{host}:{bound} for {wired.platform_run_id}")
+        say(f"gate listening on {'http' if tls is None else 'https'}://{host}:{bound} for {platform_run_id}")
         for reason in gate.health.reasons():
-            say(f"gate is RED: {reason}")
+            say(f"gate is {gate.health.state}: {reason}")
 
-    port = settings.gate_port if port is None else port
     try:
-        asyncio.run(serve(gate, host, port, listening))
+        asyncio.run(serve(gate, host, port, listening, tls))
     except OSError as error:
         if error.filename is not None:
             raise
         what = f"the gate cannot listen there: {error.strerror or error}"
         remedy = "Choose another --host or --port, or ASSAY_GATE_HOST and ASSAY_GATE_PORT; port 0 takes a free one."
         raise Stop(Reason.PORT_UNAVAILABLE, what, where=f"{host}:{port}", remedy=remedy) from None
+
+
+def _tls_files(cert: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
+    """The files of TLS, None for plain HTTP. Raises Stop(SETTING_INVALID) where some are given and others are missing."""
+    if cert is not None and key is not None:
+        return TlsFiles(cert, key, client_ca)
+    if (cert, key, client_ca) == (None, None, None):
+        return None
+    what, remedy = "TLS needs the gate's certificate and its key", "Give --tls-cert and --tls-key, or neither of them and no --client-ca."
+    raise Stop(Reason.SETTING_INVALID, what, where="--tls-cert, --tls-key", remedy=remedy)

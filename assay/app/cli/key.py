@@ -1,4 +1,4 @@
-"""`assay key show | rotate | retire`: the key of a run's gate, changed while the gate goes on."""
+"""`assay key`: the keys of a run's gate, changed while the gate goes on. Keys with a name are in `key_callers`."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
+from assay.app.cli import key_callers
 from assay.app.cli.plain_app import plain_app
 from assay.app.run import keys
 from assay.app.run.directory import Run
 from assay.app.run.secrets_file import refuse_without_key
 from assay.app.screen import say
 
-app = plain_app("Show and change the key that callers of a run's gate send. Gate and worker take a change at once.", no_args_is_help=True)
+app = plain_app("Show and change the keys that callers of a run's gate send. Gate and worker take a change at once.", no_args_is_help=True)
 RunDirectory = Annotated[Path, typer.Option("--run", help="directory of the run")]
 AsJson = Annotated[bool, typer.Option("--json", help="for programs")]
 SHOWN = "KEY=$(assay key show --run runs/live)"
@@ -42,9 +43,18 @@ def rotate(run: RunDirectory, as_json: AsJson = False) -> int:
     return 0
 
 
-@app.command("retire", short_help="refuse the key before the present one", epilog="Example: assay key retire --run runs/live")
-def retire(run: RunDirectory, as_json: AsJson = False) -> int:
-    """Refuse the key before the present one from now on."""
+@app.command("retire", short_help="refuse the key before, or a named key", epilog="Example: assay key retire --run runs/live")
+def retire(
+    run: RunDirectory,
+    name: Annotated[str, typer.Argument(metavar="[NAME]", help="id of a named key, or an actor: all keys of the actor")] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Refuse the key before the present one from now on; with a NAME, a key that `assay key list` shows."""
+    if name:
+        gone = key_callers.retired(run, name)
+        told = "\n".join(f"{key['key_id']} of {key['actor_id']} is refused from now on" for key in gone)
+        say(json.dumps({"retired": gone}) if as_json else told)
+        return 0
     retired = keys.retire(run)
     if as_json:
         say(json.dumps(_facts(Run.load(run)) | {"retired": retired}))
@@ -52,6 +62,10 @@ def retire(run: RunDirectory, as_json: AsJson = False) -> int:
         say(f"the key before is refused from now on; {run} has one key" if retired else f"{run} has one key: nothing to retire")
     return 0
 
+
+app.command("add", short_help="make a key that names its sender")(key_callers.add)
+app.command("list", short_help="list the keys that name their senders")(key_callers.list_)
+app.command("token", short_help="make a service token")(key_callers.token)
 
 _STILL_VALID = "The key before stays valid until `assay key retire`."
 

@@ -66,6 +66,7 @@ def _show(one: dict[str, Any]) -> None:
         "receipt": one["receipt_id"],
         "answered at": one["admitted_at_utc"],
         "event time": one["ts_utc"],
+        "sent by": _actor(one),
         "place": f"{place['topic']}[{place['partition']}]@{place['offset']}" if place else "",
         "payload hash": one.get("payload_hash"),
         "because": ", ".join(one["reason_codes"]),
@@ -85,3 +86,9 @@ def _show(one: dict[str, Any]) -> None:
 def _gates_policy(one: dict[str, Any]) -> str:
     policy = one["admission_policy"]
     return f"{policy['policy_id']} r{policy['revision']}, sha256 {policy['content_digest']}"
+
+
+def _actor(one: dict[str, Any]) -> str:
+    """Who sent it, as its credentials said; empty in a receipt of an older version."""
+    actor = one.get("actor")
+    return f"{actor['actor_id']} ({actor['auth_mode']}, {actor['principal']})" if actor else ""

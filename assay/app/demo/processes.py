@@ -104,7 +104,7 @@ def _tail(process: Server) -> list[str]:
 def gate(run: Run) -> Server:
     """The ingestion gate, answering."""
     at = urlsplit(run.gate_url)
-    arguments = ["gate", "--host", str(at.hostname), "--port", str(at.port)]
+    arguments = ["gate", "serve", "--host", str(at.hostname), "--port", str(at.port)]
     return _member(run, "gate", arguments, run.gate_url, at.port or 0, signal.SIGTERM, _answers(f"{run.gate_url}/healthz")).start()
 
 

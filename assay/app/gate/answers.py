@@ -10,6 +10,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 
 from assay.agents.faust_shell import web_refusals
 from assay.agents.faust_shell.web_refusals import told
+from assay.app.gate.rates import RateLimited
 from assay.app.metrics import GATE_REFUSED_CALLS
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.reasons import Reason
@@ -30,6 +31,7 @@ STATUS: Final = {
     Reason.EXPECTATION_UNSUPPORTED: 417,
     Reason.HOST_UNKNOWN: 421,
     Reason.GATE_OVERLOADED: 429,
+    Reason.RATE_LIMITED: 429,
     Reason.HTTP_UNSUPPORTED: 501,
 }
 #: what the same call may meet no more when it is sent again
@@ -74,7 +76,7 @@ def refused(error: AssayError, request: web.Request, headers: Mapping[str, str] 
 
     What is left of a body that is not read would be taken for the next call: the connection is closed then.
     """
-    sent_again = again(retryable=isinstance(error, Retry))
+    sent_again = {"Retry-After": str(error.after_s)} if isinstance(error, RateLimited) else again(retryable=isinstance(error, Retry))
     answer = web_refusals.refused(status_of(error.reason), told(error, request), {**(headers or {}), **sent_again})
     if error.reason in (Reason.BODY_TOO_SLOW, Reason.HTTP_UNSUPPORTED, Reason.EXPECTATION_UNSUPPORTED):
         answer.force_close()

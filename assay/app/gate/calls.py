@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from assay.app.gate.short_forms import Item
+from assay.contracts.caller import Caller
 from assay.contracts.errors import AssayError
 
 
@@ -38,12 +39,13 @@ class Answer:
 class IngestCall:
     """One call waiting for its answer. `exceptions_only` leaves admitted items out of the results.
 
-    `short` is a call in a short form: the time of an item is told, which may be the gate's.
+    `short` is a call in a short form: the time of an item is told, which may be the gate's. `caller` stands in every line that it leaves.
     """
 
     items: Sequence[Item]
     exceptions_only: bool
     short: bool = False
+    caller: Caller = field(kw_only=True)
     answer: Future[Answer] = field(default_factory=_running)
 
 

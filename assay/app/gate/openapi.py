@@ -16,6 +16,7 @@ from assay.app.gate.border import ContextPayload, Envelope, LabelPayload, Paymen
 from assay.app.gate.operations import ANYWHERE, OF_ITEMS, OPERATIONS, Answered, Operation
 from assay.app.gate.requests import MarkBody
 from assay.app.gate.row_payloads import ROWS
+from assay.app.gate.service_token import SIGNED_HEADER
 from assay.app.gate.short_forms import LabelBody, PaymentBody
 from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.limits import BODY_BYTES_MAX
@@ -23,7 +24,19 @@ from assay.contracts.pins import PIN_NAMES
 from assay.contracts.reasons import Reason
 
 ITEMS_MAX: Final = 5_000
-KEY, BEARER = "key", "bearer"
+KEY, BEARER, SIGNED, CLIENT = "key", "bearer", "signed", "client"
+#: ways to say who calls, each by itself
+SCHEMES: Final = {
+    KEY: {"type": "apiKey", "in": "header", "name": KEY_HEADER, "description": "the key of the run, or a key of an actor"},
+    BEARER: {"type": "http", "scheme": "bearer", "description": "the same key as a token"},
+    SIGNED: {
+        "type": "apiKey",
+        "in": "header",
+        "name": SIGNED_HEADER,
+        "description": "a service token",
+    },
+    CLIENT: {"type": "mutualTLS", "description": "a client's certificate, where the gate speaks TLS and knows an authority of clients"},
+}
 _TYPES: Final = (PaymentBody, LabelBody, MarkBody, Envelope, PaymentPayload, ContextPayload, LabelPayload, *ROWS.values())
 _ANSWERS: Final = (Outcome, Outcomes, Refusal, Decision, Marked, HealthState)
 _REF: Final = "#/components/schemas/{name}"
@@ -46,10 +59,7 @@ def specification(version: str, examples: Mapping[str, Any]) -> dict[str, Any]:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
-            "securitySchemes": {
-                KEY: {"type": "apiKey", "in": "header", "name": KEY_HEADER, "description": "the key of the run"},
-                BEARER: {"type": "http", "scheme": "bearer", "description": "the same key as a token"},
-            },
+            "securitySchemes": SCHEMES,
         },
     }
 
@@ -81,7 +91,7 @@ def _schemas() -> dict[str, Any]:
 def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, Any]:
     made: dict[str, Any] = {"operationId": operation.name, "summary": operation.summary}
     if operation.keyed:
-        made["security"] = [{KEY: []}, {BEARER: []}]
+        made["security"] = [{scheme: []} for scheme in SCHEMES]
     posted = next(body["event_id"] for body in examples.values() if "event_id" in body)
     parameters = [_parameter(name, meaning, operation, posted) for name, meaning in operation.query.items()]
     if "{event_id}" in operation.path:

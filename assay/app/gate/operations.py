@@ -25,6 +25,7 @@ _POSTED: Final = (
     Reason.BODY_OVER_LIMIT,
     Reason.CODING_UNSUPPORTED,
     Reason.GATE_OVERLOADED,
+    Reason.RATE_LIMITED,
     Reason.BUS_UNAVAILABLE,
     Reason.INDEX_UNAVAILABLE,
     Reason.RECEIPT_NOT_DURABLE,

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from ssl import SSLContext
+from typing import Any, NamedTuple
 
 from aiohttp import web
 
@@ -19,6 +20,7 @@ from assay import __version__
 from assay.agents.faust_shell.web_guard import LOOPBACK
 from assay.app.gate.admission import Examiner
 from assay.app.gate.arrivals import Arrivals
+from assay.app.gate.callers import Callers, callers_of
 from assay.app.gate.control import Control
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.examples import examples_of
@@ -30,6 +32,7 @@ from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
+from assay.app.gate.rates import Limit, Rates
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
 from assay.app.gate.row_examples import row_examples
 from assay.app.gate.run_names import RunNames
@@ -40,7 +43,7 @@ from assay.app.gate.settling import Settler
 from assay.app.gate.spool import spool_of
 from assay.app.gate.warming import warm
 from assay.app.run.directory import Run
-from assay.app.run.keys import RunKeys
+from assay.app.settings import load_settings
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX, SEAL_AFTER_S
 from assay.contracts.topics import topic
@@ -111,22 +114,19 @@ def build(
     connections_max: int = GATE_CONNECTIONS_MAX,
     bind: str = LOOPBACK,
     seal_after_s: float = SEAL_AFTER_S,
+    callers: Callers | None = None,
+    limit: Limit | None = None,
 ) -> Gate:
     """Wire a gate for a run that will listen on `bind`. Nothing is connected yet."""
     policy, pins = policy or shipped_admission_policy(run.config.traffic), run.config.pins
     scope = {**pins.as_json(), "run_id": run.config.run_id}
-    names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
-    publisher = BusPublisher(run.bootstrap, names, bus_properties)
-    claims = AdmissionIndex(run.sql_of_gate, durable=False, guard=pins.platform_run_id)
-    settled, probed, asked = (AdmissionIndex(run.sql_of_gate) for _ in range(3))
-    logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
-    control, halted = Control(run, bus_properties), Halted()
-    health = Health({"bus": publisher.probe, "control": control.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
-    settler = Settler(settled, publisher, _writer(run, policy), logs, clock, lambda: control.standing.policy)
+    reach, halted = _reach(run, policy, bus_properties), Halted()
+    publisher, claims, settled, health = reach.publisher, reach.claims, reach.settled, reach.health
+    settler = Settler(settled, publisher, _writer(run, policy), reach.logs, clock, lambda: reach.control.standing.policy)
     known, last = RunNames.of(run.config), LastMarks(claims, pins.platform_run_id, policy.future_tolerance_us)
     examiner = Examiner(policy, scope, known)
     pipeline = Pipeline(
-        arrivals=Arrivals(examiner, claims, known, pins.platform_run_id, last, control.current),
+        arrivals=Arrivals(examiner, claims, known, pins.platform_run_id, last, reach.control.current),
         index=claims,
         publisher=publisher,
         settler=settler,
@@ -138,10 +138,34 @@ def build(
     )
     examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
-    taking, described = (scope, tuple(policy.topics), RunKeys(run).accepts, clock, body_timeout_s), specification(__version__, examples)
-    server = GateServer(pipeline, health, *taking, Decisions(run, asked, bus_properties), described, connections_max, bind)
-    sealing = Sealing(run, logs, seal_after_s)
-    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, sealing, halted, control, ready)
+    accepted, described = callers or callers_of(run, load_settings()), specification(__version__, examples)
+    taking = scope, tuple(policy.topics), accepted, clock, body_timeout_s, Decisions(run, reach.asked, bus_properties)
+    server = GateServer(pipeline, health, *taking, described, connections_max, bind, Rates(limit))
+    indexes, sealing = (claims, settled, reach.probed), Sealing(run, reach.logs, seal_after_s)
+    return Gate(server, pipeline, health, publisher, indexes, reach.logs, sealing, halted, reach.control, ready)
+
+
+class _Reach(NamedTuple):
+    """What a gate reaches beyond its process, and the health of it."""
+
+    publisher: BusPublisher
+    control: Control
+    claims: AdmissionIndex
+    settled: AdmissionIndex
+    probed: AdmissionIndex
+    asked: AdmissionIndex
+    logs: tuple[SegmentLog, ...]
+    health: Health
+
+
+def _reach(run: Run, policy: AdmissionPolicy, bus_properties: Mapping[str, str] | None) -> _Reach:
+    names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
+    publisher, control = BusPublisher(run.bootstrap, names, bus_properties), Control(run, bus_properties)
+    claims = AdmissionIndex(run.sql_of_gate, durable=False, guard=run.platform_run_id)
+    settled, probed, asked = (AdmissionIndex(run.sql_of_gate) for _ in range(3))
+    logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
+    health = Health({"bus": publisher.probe, "control": control.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
+    return _Reach(publisher, control, claims, settled, probed, asked, logs, health)
 
 
 def _writer(run: Run, policy: AdmissionPolicy) -> ReceiptWriter:
@@ -156,19 +180,19 @@ def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us:
     return examples_of(scope, names.policy_entities, next(iter(names.policy_currencies), "EUR"), now_us)
 
 
-async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None]) -> None:
+async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None], tls: SSLContext | None = None) -> None:
     """Serve until SIGTERM or SIGINT, then drain. `listening` is told the port once calls are taken. Raises what halted the gate."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(out_of_files)
-    for name in ("assay.gate", "assay.gate.http", "assay.keys", "asyncio"):
+    for name in ("assay.gate", "assay.gate.callers", "assay.gate.http", "assay.keys", "asyncio"):
         logging.getLogger(name).addFilter(LogRate(time.monotonic))
     gate.halted.tell = partial(loop.call_soon_threadsafe, stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
     runner = gate.server.runner()
     await runner.setup()
-    site = web.TCPSite(runner, host, port)
+    site = web.TCPSite(runner, host, port, ssl_context=tls)
     await loop.run_in_executor(None, gate.start)
     _calm_collector()
     await site.start()

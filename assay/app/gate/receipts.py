@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 
 from assay.app.gate.admission import Admissible, RecordMetadata, RefusedEvent, Verdict
 from assay.app.gate.policy import AdmissionPolicy
+from assay.contracts.caller import Caller
 from assay.contracts.ids import receipt_id
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
@@ -52,7 +54,7 @@ class ReceiptWriter:
         }
         self._constant = msgspec.json.encode(constant).decode()[1:]
 
-    def admitted(self, item: Admissible, verdict: Verdict, place: RecordMetadata, at: str) -> tuple[str, str]:
+    def admitted(self, item: Admissible, verdict: Verdict, place: RecordMetadata, at: str, caller: Caller) -> tuple[str, str]:
         """(receipt id, line) of an ADMIT or, with the place of the first, a DUPLICATE. `at` is an instant's text."""
         duplicate = verdict is Verdict.DUPLICATE
         decision = "DUPLICATE" if duplicate else "ADMIT"
@@ -63,7 +65,7 @@ class ReceiptWriter:
             f'"event_type":"{envelope.event_type}","event_class":"{item.event_class}","ts_utc":"{envelope.ts_utc}",'
             f'"schema_version":"{envelope.schema_version}","payload_hash":"{item.payload_hash.hex()}",'
             f'"eb_ref":{self.eb_ref(item.event_class, place)},'
-            f'"reason_codes":[{_DUPLICATE if duplicate else ""}],"admitted_at_utc":"{at}",{self._constant}'
+            f'"reason_codes":[{_DUPLICATE if duplicate else ""}],"admitted_at_utc":"{at}","actor":{actor_json(caller)},{self._constant}'
         )
 
     def eb_ref(self, event_class: str, place: RecordMetadata) -> str:
@@ -71,7 +73,7 @@ class ReceiptWriter:
         topic = self._topics[event_class]
         return f'{{"topic":"{topic}","partition":{place.partition},"offset":"{place.offset}","offset_kind":"kafka_offset"}}'
 
-    def quarantined(self, refused: RefusedEvent, at: str) -> tuple[str, str, str]:
+    def quarantined(self, refused: RefusedEvent, at: str, caller: Caller) -> tuple[str, str, str]:
         """(receipt id, receipt line, quarantine line). The quarantine line holds the whole item as it came.
 
         Items are told apart by what they hold, so no two share the id of their lines: two payloads under one event id have two.
@@ -88,6 +90,7 @@ class ReceiptWriter:
             "remedy": refused.remedy,
         }
         record: dict[str, Any] = {"quarantine_id": receipt, "decision": "QUARANTINE", "received_at_utc": at, **named}
+        record["actor"] = actor = msgspec.Raw(actor_json(caller).encode())
         record |= {
             "manifest_fingerprint": self._pins["manifest_fingerprint"],
             "policy_rev": self._policy_rev,
@@ -95,7 +98,7 @@ class ReceiptWriter:
             **_as_it_came(refused.raw),
         }
         evidence = [{"kind": "quarantine_record", "ref": f"{QUARANTINE}#{receipt}"}]
-        line = {"receipt_id": receipt, "decision": "QUARANTINE", **named, "admitted_at_utc": at, "evidence_refs": evidence}
+        line = {"receipt_id": receipt, "decision": "QUARANTINE", **named, "admitted_at_utc": at, "actor": actor, "evidence_refs": evidence}
         return receipt, f"{_json(line)[:-1]},{self._constant}", _json(record)
 
 
@@ -106,6 +109,12 @@ def mismatch(item: Admissible) -> RefusedEvent:
     remedy = "Give another payment an id of its own; what was admitted is not changed."
     ids = envelope.event_id, envelope.event_type, item.event_class, envelope.ts_utc
     return RefusedEvent(item.raw, Reason.PAYLOAD_HASH_MISMATCH, detail, "$.event_id", remedy, *ids)
+
+
+@lru_cache(1024)
+def actor_json(caller: Caller) -> str:
+    """The actor of every line of a call. Callers are few, so it is put into words once for each."""
+    return msgspec.json.encode(caller._asdict()).decode()
 
 
 _DUPLICATE = f'"{Reason.DUPLICATE.value}"'

@@ -12,11 +12,12 @@ from typing import Any, TypeVar
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
-from assay.agents.faust_shell.web_guard import LOOPBACK, asked_of, check, check_key
+from assay.agents.faust_shell.web_guard import LOOPBACK, asked_of, check
 from assay.agents.faust_shell.web_refusals import Handler, Refusing, refusing
 from assay.app.gate.answers import PATHS, answer_expectation, check_http, json_answer, refused
 from assay.app.gate.aside import BYTES_HERE_MAX, RESULTS_HERE_MAX, Aside
 from assay.app.gate.border import items_of, one_item
+from assay.app.gate.callers import CALLER, Callers, caller_in, given_of
 from assay.app.gate.calls import Answer, IngestCall
 from assay.app.gate.coding import unpacked
 from assay.app.gate.connections import Connections, CountedRunner
@@ -25,10 +26,10 @@ from assay.app.gate.health import GateState, Health
 from assay.app.gate.item_answers import many, single
 from assay.app.gate.openapi import ITEMS_MAX, page
 from assay.app.gate.pipeline import Pipeline
+from assay.app.gate.rates import Rates
 from assay.app.gate.requests import mark_of
 from assay.app.gate.short_forms import Reader, label_of, payment_of, short_items
 from assay.app.metrics import CONTENT_TYPE, GATE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
-from assay.contracts.api_key import key_of
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
 from assay.contracts.reasons import Reason
@@ -60,6 +61,8 @@ class _NoHttp(logging.Filter):
         return not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError)
 
 
+#: by itself, so that strangers cannot crowd out what else the gate has to say
+_callers_log = logging.getLogger("assay.gate.callers")
 _http_log = logging.getLogger("assay.gate.http")
 _http_log.addFilter(_NoHttp())
 
@@ -67,7 +70,7 @@ _http_log.addFilter(_NoHttp())
 class GateServer:
     """Routes of one gate. `pins` are the run's six and its `run_id`, `classes` those of its events.
 
-    `decisions` knows what became of payments. `accepts_key` says whether a key is valid now, `bind` is the address that it listens on.
+    `decisions` knows what became of payments. `callers` knows who may call now, `bind` is the address that it listens on.
     """
 
     def __init__(
@@ -76,18 +79,19 @@ class GateServer:
         health: Health,
         pins: Mapping[str, str | int],
         classes: Sequence[str],
-        accepts_key: Callable[[bytes], bool],
+        callers: Callers,
         clock: Callable[[], int],
         body_timeout_s: float = BODY_TIMEOUT_S,
         decisions: Decisions | None = None,
         specification: Mapping[str, Any] | None = None,
         connections_max: int = GATE_CONNECTIONS_MAX,
         bind: str = LOOPBACK,
+        rates: Rates | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
         self._pins, self._classes = pins, classes
-        self._accepts_key = accepts_key
+        self._callers, self._rates = callers, rates or Rates()
         self._bind = bind
         self._clock = clock
         self._body_timeout_s = body_timeout_s
@@ -137,7 +141,8 @@ class GateServer:
         """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
         began_s = time.perf_counter()
         items = await self._read(request, lambda body: items_of(body, ITEMS_MAX))
-        return await self._many(await self._admit(IngestCall(items, _exceptions_only(request)), began_s), request)
+        call = IngestCall(items, _exceptions_only(request), caller=caller_in(request))
+        return await self._many(await self._admit(call, began_s), request)
 
     async def decision(self, request: web.Request) -> web.Response:
         """The decision on one payment, whose id stands in the path or in the query."""
@@ -151,7 +156,8 @@ class GateServer:
     async def push(self, request: web.Request) -> web.Response:
         """One envelope."""
         began_s = time.perf_counter()
-        call = IngestCall([await self._read(request, one_item)], exceptions_only=False)
+        items = [await self._read(request, one_item)]
+        call = IngestCall(items, exceptions_only=False, caller=caller_in(request))
         return single(await self._admit(call, began_s), request)
 
     async def payments(self, request: web.Request) -> web.Response:
@@ -182,15 +188,20 @@ class GateServer:
         return json_answer(503 if state is GateState.RED else 200, {"state": state, "reasons": self._health.reasons()})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Prometheus. Beyond this machine it sends a key of the run."""
-        check(asked_of(request), self._bind, self._accepts_key)
+        """Prometheus. Beyond this machine it says who it is."""
+        given = given_of(request)
+        if given.anything:
+            self._callers.caller(given)
+        else:
+            check(asked_of(request), self._bind, lambda _: False)
         GATE_RED.set(self._health.state is GateState.RED)
         return web.Response(body=exposition(GATE), headers={"Content-Type": CONTENT_TYPE})
 
     async def _short(self, request: web.Request, read: Reader) -> web.Response:
         began_s = time.perf_counter()
         items, is_array = await self._read(request, lambda body: short_items(body, read, self._pins, self._clock(), ITEMS_MAX))
-        answer = await self._admit(IngestCall(items, is_array and _exceptions_only(request), short=True), began_s)
+        call = IngestCall(items, is_array and _exceptions_only(request), short=True, caller=caller_in(request))
+        answer = await self._admit(call, began_s)
         return await self._many(answer, request) if is_array else single(answer, request)
 
     async def _many(self, answer: Answer, request: web.Request) -> web.Response:
@@ -203,16 +214,17 @@ class GateServer:
 
     async def _admit(self, call: IngestCall, began_s: float) -> Answer:
         try:
+            self._rates.take(call.caller.actor_id, len(call.items), time.monotonic())
             self._pipeline.submit(call)
             return await _answered(call.answer)
         finally:
             GATE_CALL_SECONDS.observe(time.perf_counter() - began_s)
 
     def _check_key(self, request: web.Request) -> str:
-        """The key of somebody who may call. Raises Quarantine(UNAUTHORISED)."""
-        check_key(key_of(request.headers), self._accepts_key)
+        """Let somebody who may call pass, and keep who it is; the key with which to ask the worker. Raises Quarantine(UNAUTHORISED)."""
+        request[CALLER] = self._callers.caller(given_of(request))
         self._connections.known(request.protocol)
-        return key_of(request.headers).decode("utf-8", "surrogateescape")
+        return self._callers.key_of_run
 
     async def _body(self, request: web.Request) -> bytes:
         """The body of somebody who may post, as it came, while the gate can take it."""
@@ -239,6 +251,8 @@ class GateServer:
 
 def _refused(error: AssayError, request: web.Request, headers: Mapping[str, str]) -> web.Response:
     GATE_REFUSED_CALLS.add({error.reason.value: 1})
+    if error.reason is Reason.UNAUTHORISED:
+        _callers_log.warning("a caller from %s was refused: %s", request.remote, error.what)
     return refused(error, request, headers)
 
 

@@ -17,6 +17,7 @@ from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.receipts import ReceiptWriter, mismatch
 from assay.app.gate.segments import SegmentLog
 from assay.contracts import instants
+from assay.contracts.caller import Caller
 from assay.contracts.errors import AssayError, Retry, refusal_fields
 from assay.contracts.reasons import Reason
 
@@ -87,13 +88,13 @@ class _Outcomes:
         for i in items:
             item, verdict, place = self._group.examined[i], self._group.verdicts[i], self._group.publication.places[i]
             if isinstance(item, RefusedEvent) or verdict is Verdict.MISMATCH:
-                outcome = self._quarantined(item if isinstance(item, RefusedEvent) else mismatch(item))
+                outcome = self._quarantined(item if isinstance(item, RefusedEvent) else mismatch(item), call.caller)
             elif place is None or verdict is None:
                 retry = _ambiguous(item)
                 outcome = {"event_id": item.envelope.event_id, "admission": RETRY, "reason_codes": [retry.reason.value]}
                 outcome |= refusal_fields(retry.reason.value, retry.what, retry.where, retry.remedy)
             else:
-                receipt, line = self._writer.admitted(item, verdict, place, self._at)
+                receipt, line = self._writer.admitted(item, verdict, place, self._at, call.caller)
                 self.receipts.append(line)
                 if verdict in PUBLISHED:
                     admitted += 1
@@ -113,8 +114,8 @@ class _Outcomes:
         outcome = {"event_id": item.envelope.event_id, "admission": admission, "reason_codes": reasons, "receipt_id": receipt}
         return {**outcome, "event_class": item.event_class, "eb_ref": msgspec.Raw(eb_ref.encode())}
 
-    def _quarantined(self, refused: RefusedEvent) -> ItemAnswer:
-        receipt, line, record = self._writer.quarantined(refused, self._at)
+    def _quarantined(self, refused: RefusedEvent, caller: Caller) -> ItemAnswer:
+        receipt, line, record = self._writer.quarantined(refused, self._at, caller)
         self.receipts.append(line)
         self.quarantine.append(record)
         outcome = {"event_id": refused.event_id, "admission": "QUARANTINE", "reason_codes": [refused.reason.value], "receipt_id": receipt}

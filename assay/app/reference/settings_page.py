@@ -57,7 +57,7 @@ database `assay` and its tables. Commands that people call use it: `assay db mig
 
 | role | is | facts: it may add rows | positions: it may move them |
 |---|---|---|---|
-| `assay_gate` | `assay gate` | `ig_claims`, `ig_retakes`, `ig_batches`, `ig_currencies` | `ig_marks`, the sequence `ig_epoch` |
+| `assay_gate` | `assay gate serve` | `ig_claims`, `ig_retakes`, `ig_batches`, `ig_currencies` | `ig_marks`, the sequence `ig_epoch` |
 | `assay_runner` | `assay sr` | `sr_run_equivalence` | `sr_run_leases`, `sr_key_last_asked` |
 | `assay_streamer` | `assay stream` and `assay labels deliver` with `ASSAY_CHECKPOINTS=postgres` | | `wsp_checkpoint` |
 | `assay_reader` | reports and proofs | | |
@@ -88,7 +88,7 @@ without a password. Each user has a file of client properties in `servers/kafka/
 
 | user | is | may write | may read |
 |---|---|---|---|
-| `gate` | `assay gate` | traffic, context, labels | dead letters |
+| `gate` | `assay gate serve` | traffic, context, labels | dead letters |
 | `worker` | `assay worker` | what its lanes emit, their journals, dead letters | what its lanes read; its consumer groups |
 | `runner` | `assay sr submit`, the start of `assay up` | control, posture, names of features | |
 | `streamer` | `assay stream` | | control |
@@ -118,6 +118,8 @@ one, `ASSAY_API_KEY` and `ASSAY_SQL` are the key and the address. A gate without
 `assay key rotate --run DIR` makes a new key while gate and worker go on. The key before stays valid. Give the callers the new key, then
 `assay key retire --run DIR` refuses the one before. A run has two valid keys at most: a second rotation before that is refused
 (`KEY_NOT_RETIRED`).
+
+The key of the run names nobody. [Who may call](gate.md#who-may-call) tells of keys, tokens and certificates that name their sender.
 """
 
 

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import logging
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from assay.app.run.directory import Run
 from assay.app.run.secrets_file import SECRETS, refuse_without_key, secrets_path
+from assay.app.run.watched import Watched
 from assay.app.stores.file_lock import writer_lock
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
-
-log = logging.getLogger("assay.keys")
-#: (inode, time of change, size) of each file
-_Version = tuple[tuple[int, int, int], ...] | None
 
 
 def new_key() -> str:
     """A key that nobody guesses: 32 characters of base64, 192 bits."""
     return secrets.token_urlsafe(24)
+
+
+class _Keys(NamedTuple):
+    """The present key, and sha256 of each valid one."""
+
+    present: str
+    digests: tuple[bytes, ...]
 
 
 class RunKeys:
@@ -34,32 +38,28 @@ class RunKeys:
 
     def __init__(self, run: Run) -> None:
         self._directory = run.directory
-        self._files = (run.directory / "run.json", secrets_path(run.directory))
-        self._seen: _Version = None  # the run may have been read before a change
-        self._digests = _digests(run)
-        self._told = False  # of the fault that lasts
+        files = (run.directory / "run.json", secrets_path(run.directory))
+        self._keys = Watched(files, _keys(run), self._read, "the keys read last stay valid")
 
     def accepts(self, given: bytes) -> bool:
         """Whether this is a valid key, in the same time for each wrong one. No key is valid for a run without keys."""
-        self._look()
-        digest = hashlib.sha256(given).digest()
-        same = [hmac.compare_digest(digest, known) for known in self._digests]
+        return self.knows(hashlib.sha256(given).digest())
+
+    def knows(self, digest: bytes) -> bool:
+        """The same of sha256 of a key."""
+        same = [hmac.compare_digest(digest, known) for known in self._keys.look().digests]
         return any(same)
 
-    def _look(self) -> None:
-        version = _version(self._files)
-        if version == self._seen:
-            return
-        try:
-            digests = _digests(Run.load(self._directory))
-            if self._digests and not digests:
-                refuse_without_key("", self._directory)
-        except (Stop, OSError) as error:  # looked at again by the next call: nothing says when a fault is over
-            if not self._told:
-                log.warning("the keys read last stay valid: %s", error)
-            self._told = True
-            return
-        self._seen, self._digests, self._told = version, digests, False
+    @property
+    def present(self) -> str:
+        """The present key, with which a process of the run calls another."""
+        return self._keys.look().present
+
+    def _read(self, before: _Keys) -> _Keys:
+        keys = _keys(Run.load(self._directory))
+        if before.digests and not keys.digests:
+            refuse_without_key("", self._directory)
+        return keys
 
 
 def rotate(directory: Path) -> Run:
@@ -95,20 +95,5 @@ def _writing(directory: Path) -> Iterator[None]:
         yield
 
 
-def _digests(run: Run) -> tuple[bytes, ...]:
-    return tuple(hashlib.sha256(key.encode()).digest() for key in (run.api_key, run.earlier_api_key) if key)
-
-
-def _version(files: Iterable[Path]) -> _Version:
-    """What changes with any of the files; None while one cannot be looked at. On another machine there may be no file of secrets."""
-    found = list[tuple[int, int, int]]()
-    for file in files:
-        try:
-            stat = file.stat()
-        except FileNotFoundError:
-            found.append((0, 0, 0))
-        except OSError:
-            return None
-        else:
-            found.append((stat.st_ino, stat.st_mtime_ns, stat.st_size))
-    return tuple(found)
+def _keys(run: Run) -> _Keys:
+    return _Keys(run.api_key, tuple(hashlib.sha256(key.encode()).digest() for key in (run.api_key, run.earlier_api_key) if key))

@@ -23,7 +23,7 @@ NO_JSON = {
     "sr quarantine": "a group: `list` and `show` have it",
     "profile settle": "says nothing, or refuses",
     "worker": "a process; its facts are metrics",
-    "gate": "a process; its facts are metrics",
+    "gate serve": "a process; its facts are metrics",
     "stream": "a process of a run",
     "labels deliver": "a process of a run",
     "contracts topology": "its text is a golden file",

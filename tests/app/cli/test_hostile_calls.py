@@ -30,7 +30,8 @@ CALLS = [
     ("topic cat FP_BUS_RTDL_V1 --firts 3 --bootstrap x:1", 2, "assay topic cat --help"),
     ("topic cat FP_BUS_RTDL_V1 --limit -1 --bootstrap x:1", 2, "--limit"),
     ("quarantine list --limit -1 --run run", 2, "--limit"),
-    ("gate --run run --port 99999999", 2, "--port"),
+    ("gate serve --run run --port 99999999", 2, "--port"),
+    ("gate --run run --port 0", 2, "To serve a run it is 'assay gate serve'."),
     ("worker --run run --web-port -5", 2, "--web-port"),
     ("journal show --run run --lane x/y/z", 2, "LANE/SHARD"),
     ("oracle generate --out x.txt", 2, "GENERATOR_REQUEST_INVALID"),
@@ -68,7 +69,7 @@ CALLS = [
         for command in (
             "decision show x", "receipt show x", "quarantine list", "quarantine show x", "topic cat FP_BUS_RTDL_V1", "journal show",
             "journal verify", "journal snapshot", "journal truncate", "audit verify", "replay", "report",
-            "sr submit", "sr show", "prove", "stream", "labels deliver", "gate", "worker",
+            "sr submit", "sr show", "prove", "stream", "labels deliver", "gate serve", "worker",
         )
     ),
 ]  # fmt: skip

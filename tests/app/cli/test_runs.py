@@ -125,11 +125,11 @@ def test_a_run_that_a_process_names_is_refused(root: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "used"),
     [
-        (("assay", "gate", "--run", "begun"), True),
-        (("assay", "gate", "--run=begun"), True),
-        (("assay", "gate", "--run", "finished"), False),
-        (("assay", "gate", "begun"), False),
-        (("assay", "gate", "--run"), False),
+        (("assay", "gate", "serve", "--run", "begun"), True),
+        (("assay", "gate", "serve", "--run=begun"), True),
+        (("assay", "gate", "serve", "--run", "finished"), False),
+        (("assay", "gate", "serve", "begun"), False),
+        (("assay", "gate", "serve", "--run"), False),
     ],
 )
 def test_a_process_uses_the_run_that_it_names(root: Path, argv: tuple[str, ...], used: bool) -> None:

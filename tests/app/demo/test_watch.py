@@ -25,6 +25,7 @@ from assay.app.stores.segment_journal import HEAD, segment_key
 from assay.app.substrate.processes import Launch, Server
 from assay.codecs.audit_segment import write_segment
 from assay.codecs.columns import Strings
+from assay.contracts.caller import OF_RUN_KEY
 from assay.contracts.canonical import canonical
 from assay.contracts.errors import Stop
 from assay.contracts.pins import Pins
@@ -58,7 +59,7 @@ def test_an_item_the_gate_refused_counts_once_however_often_it_was_sent(tmp_path
     for number, document in enumerate(posted):
         refused = document if isinstance(document, RefusedEvent) else examined(document)
         assert isinstance(refused, RefusedEvent)
-        log.append([WRITER.quarantined(refused, f"2026-01-01T00:00:0{number}.000000Z")[2]])
+        log.append([WRITER.quarantined(refused, f"2026-01-01T00:00:0{number}.000000Z", OF_RUN_KEY)[2]])
         log.seal()
     assert counted(refused_at_gate(store), []) == counts
     log.close()
@@ -97,7 +98,7 @@ def test_a_run_whose_payments_were_all_refused_ends_when_its_stream_has(tmp_path
     monkeypatch.setattr(watch, "SETTLED_S", 0.0)
     made = run_in(tmp_path, "127.0.0.1:1", "", "", topics=False).model_copy(update={"worker_url": "http://127.0.0.1:1"})
     refused = [examined({**FUTURE, "event_id": f"e-{number}"}) for number in range(2)]
-    lines = [WRITER.quarantined(one, "2026-01-01T00:00:00.000000Z")[2] for one in refused if isinstance(one, RefusedEvent)]
+    lines = [WRITER.quarantined(one, "2026-01-01T00:00:00.000000Z", OF_RUN_KEY)[2] for one in refused if isinstance(one, RefusedEvent)]
     made.store.create(f"{QUARANTINE}/seg-000000000000-000002.ndjson", "".join(f"{line}\n" for line in lines).encode())
     launch = Launch([sys.executable, "-c", ""], tmp_path, tmp_path / "stream.log", signal.SIGTERM, 5.0, inherit_environment=True)
     stream = Server("stream", 0, "", launch.log, tmp_path, launch, None).start()

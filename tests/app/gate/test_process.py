@@ -25,6 +25,7 @@ from assay.app.gate.process import Gate, build, serve
 from assay.app.policy.documents import load_policy
 from assay.app.run.directory import Run
 from assay.app.substrate.ports import free_port
+from assay.contracts.caller import OF_RUN_KEY
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
 
@@ -123,14 +124,14 @@ def test_a_gate_takes_no_call_before_it_has_looked_for_its_database(tmp_path: Pa
 
 
 def test_more_waiting_than_it_can_hold_is_refused(gate: Gate) -> None:
-    gate.pipeline.submit(IngestCall([ITEM] * BACKLOG_ITEMS, exceptions_only=True))
+    gate.pipeline.submit(IngestCall([ITEM] * BACKLOG_ITEMS, exceptions_only=True, caller=OF_RUN_KEY))
     with pytest.raises(Retry) as refusal:
-        gate.pipeline.submit(IngestCall([ITEM], exceptions_only=True))
+        gate.pipeline.submit(IngestCall([ITEM], exceptions_only=True, caller=OF_RUN_KEY))
     assert refusal.value.reason is Reason.GATE_OVERLOADED
 
 
 def test_a_gate_that_drains_takes_nothing_more_and_answers_what_it_took(gate: Gate) -> None:
-    taken = IngestCall([ITEM], exceptions_only=True)
+    taken = IngestCall([ITEM], exceptions_only=True, caller=OF_RUN_KEY)
     gate.pipeline.submit(taken)
     gate.pipeline.start()
     gate.pipeline.drain()
@@ -138,5 +139,5 @@ def test_a_gate_that_drains_takes_nothing_more_and_answers_what_it_took(gate: Ga
     assert isinstance(failure, Retry)
     assert failure.reason is Reason.INDEX_UNAVAILABLE
     with pytest.raises(Retry) as refusal:
-        gate.pipeline.submit(IngestCall([ITEM], exceptions_only=True))
+        gate.pipeline.submit(IngestCall([ITEM], exceptions_only=True, caller=OF_RUN_KEY))
     assert refusal.value.reason is Reason.GATE_DRAINING

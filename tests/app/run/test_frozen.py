@@ -61,7 +61,7 @@ def test_an_edited_configuration_is_refused_by_the_name_of_its_field(tmp_path: P
     assert refused.value.what == f"this run was begun with another {field}"
 
 
-@pytest.mark.parametrize("command", [("gate",), ("worker",), ("stream",), ("labels", "deliver")])
+@pytest.mark.parametrize("command", [("gate", "serve"), ("worker",), ("stream",), ("labels", "deliver")])
 def test_gate_worker_streamer_and_delivery_do_not_start_under_an_edited_policy(tmp_path: Path, command: tuple[str, ...]) -> None:
     begun(tmp_path)
     edit(tmp_path, policy={**CONFIG.policy, "revision": "edited"})

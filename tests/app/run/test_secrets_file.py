@@ -81,7 +81,7 @@ def test_a_wiring_that_names_another_file_of_secrets_is_refused(tmp_path: Path, 
     assert refused.value.reason is Reason.RUN_MISSING
 
 
-@pytest.mark.parametrize("command", [("key", "show"), ("key", "rotate"), ("gate",), ("stream",), ("labels", "deliver")])
+@pytest.mark.parametrize("command", [("key", "show"), ("key", "rotate"), ("gate", "serve"), ("stream",), ("labels", "deliver")])
 def test_what_needs_the_key_is_refused_where_it_is_not(tmp_path: Path, command: tuple[str, ...]) -> None:
     a_run(tmp_path)
     (tmp_path / SECRETS).unlink()
