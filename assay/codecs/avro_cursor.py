@@ -79,6 +79,10 @@ class Cursor:
         if self._at != len(self._value):
             raise self._refused(Reason.BYTES_OVERSIZED)
 
+    def ended(self) -> bool:
+        """Whether nothing is left."""
+        return self._at == len(self._value)
+
     def _passed(self, size: int) -> int:
         """Go over so many bytes; where they began."""
         self._within(size)

@@ -8,6 +8,15 @@ from typing import Final
 AMOUNT_MINOR_END: Final = 10**11
 #: one call to the gate: who sends more is refused, so the streamer cuts its calls to it
 BODY_BYTES_MAX: Final = 16 << 20
+#: items of one call: a larger array is refused, so the streamer cuts its calls to it
+ITEMS_MAX: Final = 5_000
+#: columns of a body of columns, those of structs one by one: more than an event can have fields
+COLUMNS_MAX: Final = 1_024
+#: header lines of one call, and their bytes with names and separators; what a server's own reader takes is beyond both
+HEADERS_MAX: Final = 64
+HEADER_BYTES_MAX: Final = 16 << 10
+#: objects and lists inside of each other; an envelope has three
+NESTING_MAX: Final = 32
 #: seconds from the headers of a call to the last byte of its body; a setting may say otherwise
 BODY_TIMEOUT_S: Final = 30.0
 #: connections that the gate keeps open; a setting may say otherwise

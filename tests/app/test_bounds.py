@@ -15,13 +15,14 @@ from assay.agents.faust_shell.agents import Shell
 from assay.agents.merge import Merge
 from assay.app.bus import consumer, finished_batch, kafka_journal
 from assay.app.effects.webhook import Webhook
-from assay.app.gate import answers, health, index, openapi, pipeline, process, publisher, segments, server
+from assay.app.gate import answers, health, index, pipeline, process, publisher, segments, server
 from assay.app.lane import driver as lane_driver
 from assay.app.snapshots import store
 from assay.app.stores import segment_journal
 from assay.app.streamer import gate_client, ready, world_streamer
 from assay.app.streamer.retry import RetryPolicy
 from assay.app.streamer.world_streamer import StreamOptions
+from assay.contracts import limits
 from assay.contracts.topics import topic
 from assay.tables.dedupe import RESENT_ROWS_MAX
 
@@ -80,9 +81,9 @@ NOT_MORE = [
         pipeline.BACKLOG_ITEMS // 2,
     ),
     ("lanes that wait for a mark get one within some groups", StreamOptions().batches_per_mark * StreamOptions().batch_rows, HOLD_MAX // 2),
-    ("a call of the streamer fits the gate", StreamOptions().batch_rows, openapi.ITEMS_MAX),
+    ("a call of the streamer fits the gate", StreamOptions().batch_rows, limits.ITEMS_MAX),
     ("READY is seen soon", ready.POLL_S, 2.0),
-    ("a call's items fit one group", openapi.ITEMS_MAX, pipeline.GROUP_ITEMS),
+    ("a call's items fit one group", limits.ITEMS_MAX, pipeline.GROUP_ITEMS),
     ("groups on their way fit the backlog", (pipeline.GROUPS_AHEAD + 2) * pipeline.GROUP_ITEMS, pipeline.BACKLOG_ITEMS),
     ("what waits in the gate fits its memory", pipeline.BACKLOG_ITEMS, 1_000_000),
     ("groups on their way share the bus", 2, pipeline.GROUPS_AHEAD),

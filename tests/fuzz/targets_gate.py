@@ -13,10 +13,14 @@ from gate_events import NOW_US, SCOPE, event, paid, raw, row
 from gate_process import mark
 from oracles.examples import examples
 
+from assay.app.bench.bodies import arrow_body, avro_body
 from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent
+from assay.app.gate.body_arrow import arrow_items
+from assay.app.gate.body_avro import avro_items
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import IngestCall
 from assay.app.gate.group import Group
+from assay.app.gate.media_types import BodyReader
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter
 from assay.app.gate.records import records_of
@@ -157,8 +161,22 @@ def _kept_whole(line: str, raw_item: bytes) -> None:
 
 def meet_batch(body: bytes) -> Any:
     """A body of many items: all of them end somewhere, or none is taken."""
+    return _met_body(body, items_of)
+
+
+def meet_avro(body: bytes) -> Any:
+    """The same in an Avro container."""
+    return _met_body(body, avro_items)
+
+
+def meet_arrow(body: bytes) -> Any:
+    """The same in an Arrow stream."""
+    return _met_body(body, arrow_items)
+
+
+def _met_body(body: bytes, read: BodyReader) -> Any:
     try:
-        items = items_of(body, ITEMS_MAX)
+        items = read(body, ITEMS_MAX)
     except Quarantine as refused:
         return refusal(refused)
     examined = [_examiner().examine(item, NOW_US, 0) for item in items]
@@ -216,6 +234,17 @@ def _bodies() -> list[bytes]:
     return [b"[" + b",".join(good[:3]) + b"]", b"[]", b"[" + BEFORE + b", " + AFTER + b"\n, 7, null]"]
 
 
+def _containers() -> list[bytes]:
+    events = [event("e-1"), event("e-2", payload=paid(attributes={"a": "b"})), event("e-3", event_type="AUTH_REQUEST", trace_id="t")]
+    bodies = [avro_body("payment", events, codec, size) for codec, size in (("null", 1), ("null", 9_999), ("deflate", 9_999))]
+    return [*bodies, avro_body("context_fact", [event("c-1", "context_fact")]), avro_body("payment", [])]
+
+
+def _streams() -> list[bytes]:
+    events = [event("e-1"), event("e-2", payload=paid(attributes={"a": "b"})), event("e-3", event_type="AUTH_REQUEST", trace_id="t")]
+    return [arrow_body("payment", events), arrow_body("payment", events, 1), arrow_body("label_assertion", [event("l", "label_assertion")])]
+
+
 def _calls() -> list[bytes]:
     person = {"amount_minor": 1999, "currency": "EUR", "entities": {"customer": "7"}}
     marks = [mark("2018-04-02T00:00:00.000000Z", final=True), mark("2018-04-02T00:00:00.000000Z", classes=["traffic", "label"])]
@@ -226,6 +255,8 @@ TARGETS: Final = (
     Target("gate_items", _items, meet_item, 200, text=True, document=True),
     Target("gate_rows", _rows, meet_row, 100, text=True, document=True),
     Target("gate_batches", _bodies, meet_batch, 60, text=True, document=True),
+    Target("gate_avro", _containers, meet_avro, 60),
+    Target("gate_arrow", _streams, meet_arrow, 60),
     Target("gate_calls", _calls, meet_call, 60, text=True, document=True),
 )
 

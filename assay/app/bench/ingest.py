@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import msgspec
 import psutil
 
+from assay.app.bench.bodies import MEDIA_TYPES, body_of
 from assay.app.bench.contestants import family_cpu_s
 from assay.app.bench.readiness import as_live, numbered_run, say_ready
 from assay.app.bus.offsets import bounds_of
@@ -61,6 +61,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
         "bench": "ingest",
         "items_per_round": given.items,
         "items_per_call": given.batch,
+        "format": given.format,
         "connections": given.connections,
         "rounds": rounds,
         "admitted_per_s": {"min": min(rates), "median": statistics.median(rates), "max": max(rates)},
@@ -73,6 +74,7 @@ def _arguments(arguments: list[str]) -> Namespace:
     parser = ArgumentParser(prog="assay bench ingest", description=__doc__)
     parser.add_argument("--items", type=int, default=200_000, help="events per round")
     parser.add_argument("--batch", type=int, default=1_000, help="events per call")
+    parser.add_argument("--format", choices=MEDIA_TYPES, default="json", help="what a body is")
     parser.add_argument("--connections", type=int, default=8, help="calls at a time")
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args(arguments)
@@ -83,19 +85,20 @@ def _round(given: Namespace, directory: Path, servers: dict[str, Server], number
     create_topics(bench.bootstrap, bench.namespace, properties=properties_of(bench, BusUser.ADMIN))
     grant(bench)
     say_ready(bench)
-    bodies = list(_bodies(bench, given.items, given.batch))
+    bodies = list(_bodies(bench, given.items, given.batch, given.format))
     with gate_of(bench) as (process, url):
         watched = {"gate": psutil.Process(process.pid), "client": psutil.Process(), **_processes(servers)}
         before = {name: family_cpu_s(one) for name, one in watched.items()}
         started = time.perf_counter()
-        admitted = asyncio.run(_post_all(url, bodies, given.connections))
+        admitted = asyncio.run(_post_all(url, bodies, given.connections, MEDIA_TYPES[given.format]))
         wall_s = time.perf_counter() - started
         cpu_s = {name: round(family_cpu_s(one) - before[name], 3) for name, one in watched.items()}
     on_bus = _records_on_bus(bench)
     if not admitted == on_bus == given.items:
         raise Stop(Reason.BENCH_INVALID, f"{given.items} events were posted, {admitted} admitted, {on_bus} lie on the bus")
-    rate = admitted / wall_s
-    return {"admitted": admitted, "wall_s": round(wall_s, 3), "cpu_s": cpu_s, "admitted_per_s": round(rate)}
+    rate, gate_us = admitted / wall_s, 1e6 * cpu_s["gate"] / admitted
+    figures = {"gate_cpu_us_per_event": round(gate_us, 1), "body_bytes": sum(map(len, bodies)), "admitted_per_s": round(rate)}
+    return {"admitted": admitted, "wall_s": round(wall_s, 3), "cpu_s": cpu_s, **figures}
 
 
 def _bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
@@ -123,11 +126,11 @@ def _bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
     return made
 
 
-def _bodies(bench: Run, items: int, batch: int) -> Iterator[bytes]:
+def _bodies(bench: Run, items: int, batch: int, form: str) -> Iterator[bytes]:
     """Payments shaped as the Handbook's, ids as a streamer makes them."""
     scope = {**bench.config.pins.as_json(), "run_id": bench.config.run_id, "producer": "world_streamer"}
     for start in range(0, items, batch):
-        yield msgspec.json.encode([_envelope(i, scope) for i in range(start, min(start + batch, items))])
+        yield body_of(form, "payment", [_envelope(i, scope) for i in range(start, min(start + batch, items))])
 
 
 def _envelope(i: int, scope: dict[str, Any]) -> dict[str, Any]:
@@ -164,10 +167,11 @@ def gate_of(bench: Run) -> Iterator[tuple[subprocess.Popen[str], str]]:
         process.wait(60)
 
 
-async def _post_all(url: str, bodies: list[bytes], connections: int) -> int:
+async def _post_all(url: str, bodies: list[bytes], connections: int, media_type: str) -> int:
     """Post every body; how many items were admitted. A call to be tried again is tried again."""
     waiting = iter(bodies)
-    async with aiohttp.ClientSession(headers={KEY_HEADER: KEY}, connector=aiohttp.TCPConnector(limit=connections)) as session:
+    headers = {KEY_HEADER: KEY, "Content-Type": media_type}
+    async with aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(limit=connections)) as session:
 
         async def post_some() -> int:
             admitted = 0

@@ -21,7 +21,9 @@ from assay.app.screen import say, say_json
 from assay.codecs.single_object import record_types
 from assay.contracts import compatibility
 from assay.contracts.avro_schemas import RELEASED, current, fingerprint_hex, released
-from assay.contracts.errors import Stop
+from assay.contracts.envelope import EVENT_TYPES
+from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.ingest_schemas import ingest_schema
 from assay.contracts.reasons import Reason
 from assay.contracts.topics import Topic, edges, topics
 
@@ -57,6 +59,18 @@ def release() -> None:
         if path.stem not in released():
             path.write_text(json.dumps(schema, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
             say(f"released {record} as {path.stem}")
+
+
+@app.command(short_help="print the Avro schema of a body of events")
+def schema(event_type: Annotated[str, typer.Argument(help="as in an envelope")]) -> None:
+    """Print the schema with which an Avro body of the gate's batch call is written. Events of one kind of payload share one.
+
+    Example: assay contracts schema transaction
+    """
+    if event_type not in EVENT_TYPES:
+        what = f"there is no event type {event_type!r}"
+        raise Quarantine(Reason.EVENT_TYPE_UNKNOWN, what, remedy=f"Name one of {', '.join(EVENT_TYPES)}.")
+    say_json(ingest_schema(EVENT_TYPES[event_type].record))
 
 
 @app.command(short_help="write the pages and the .proto file that follow from contracts")

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from assay.app.gate import checks
 from assay.app.gate.border import ENVELOPE, UNREADABLE, ContextPayload, Envelope, LabelPayload, Payload, PaymentPayload
 from assay.app.gate.exact import check_exact, is_plain
+from assay.app.gate.nesting import check_nesting
 from assay.app.gate.policy import AdmissionPolicy, EventRule
 from assay.app.gate.row_checks import check_row
 from assay.app.gate.row_payloads import Row
@@ -124,11 +125,11 @@ class Examiner:
         try:
             envelope = ENVELOPE.decode(raw)
         except UNREADABLE as error:
-            return _refused_unread(raw, error)
+            return _nested(_refused_unread(raw, error))
         try:
             return self._admissible(raw, envelope, now_us, arrived)
         except Quarantine as refusal:
-            return self._refused(raw, envelope, refusal)
+            return _nested(self._refused(raw, envelope, refusal))
 
     def _admissible(self, raw: bytes, envelope: Envelope, now_us: int, arrived: int) -> Admissible:
         ts_us = checks.instant(envelope.ts_utc, "ts_utc")
@@ -262,6 +263,16 @@ def _pins_of(envelope: Envelope) -> tuple[object, ...]:
         envelope.seed,
         envelope.run_id,
     )
+
+
+def _nested(refused: RefusedEvent) -> RefusedEvent:
+    """Depth is the first thing to be said of an item; it is looked at last, because no item that is taken is deep."""
+    try:
+        check_nesting(refused.raw)
+    except Quarantine as deep:
+        told = {"reason": deep.reason, "detail": deep.what, "where": deep.where, "remedy": deep.remedy}
+        return msgspec.structs.replace(refused, **told)
+    return refused
 
 
 def _refused_unread(raw: bytes, error: Exception) -> RefusedEvent:

@@ -13,8 +13,11 @@ from assay.agents.faust_shell.web_refusals import told
 from assay.app.gate.rates import RateLimited
 from assay.app.metrics import GATE_REFUSED_CALLS
 from assay.contracts.errors import AssayError, Quarantine, Retry
+from assay.contracts.limits import HEADER_BYTES_MAX, HEADERS_MAX
 from assay.contracts.reasons import Reason
 
+#: `: ` behind a name, and the end of the line
+_AROUND_HEADER: Final = 4
 RETRY_AFTER_S: Final = 1
 STATUS: Final = {
     Reason.UNAUTHORISED: 401,
@@ -28,10 +31,12 @@ STATUS: Final = {
     Reason.RUN_NOT_READY: 409,
     Reason.BODY_OVER_LIMIT: 413,
     Reason.CODING_UNSUPPORTED: 415,
+    Reason.MEDIA_TYPE_UNSUPPORTED: 415,
     Reason.EXPECTATION_UNSUPPORTED: 417,
     Reason.HOST_UNKNOWN: 421,
     Reason.GATE_OVERLOADED: 429,
     Reason.RATE_LIMITED: 429,
+    Reason.HEADERS_OVER_LIMIT: 431,
     Reason.HTTP_UNSUPPORTED: 501,
 }
 #: what the same call may meet no more when it is sent again
@@ -78,7 +83,7 @@ def refused(error: AssayError, request: web.Request, headers: Mapping[str, str] 
     """
     sent_again = {"Retry-After": str(error.after_s)} if isinstance(error, RateLimited) else again(retryable=isinstance(error, Retry))
     answer = web_refusals.refused(status_of(error.reason), told(error, request), {**(headers or {}), **sent_again})
-    if error.reason in (Reason.BODY_TOO_SLOW, Reason.HTTP_UNSUPPORTED, Reason.EXPECTATION_UNSUPPORTED):
+    if error.reason in (Reason.BODY_TOO_SLOW, Reason.HTTP_UNSUPPORTED, Reason.EXPECTATION_UNSUPPORTED, Reason.HEADERS_OVER_LIMIT):
         answer.force_close()
     return answer
 
@@ -102,10 +107,14 @@ async def answer_expectation(request: web.Request) -> web.StreamResponse | None:
 
 
 def check_http(request: web.Request) -> None:
-    """Refuse what a proxy in between may read in another way: where a body ends, or that the answer is over.
+    """Refuse what a proxy in between may read in another way: where a body ends, or that the answer is over. And too many headers.
 
-    Raises Quarantine(HTTP_UNSUPPORTED).
+    Raises Quarantine(HTTP_UNSUPPORTED | HEADERS_OVER_LIMIT).
     """
+    size = sum(len(name) + len(value) + _AROUND_HEADER for name, value in request.raw_headers)
+    if len(request.raw_headers) > HEADERS_MAX or size > HEADER_BYTES_MAX:
+        what = f"the call has {len(request.raw_headers)} headers of {size} bytes, {HEADERS_MAX} of {HEADER_BYTES_MAX} are taken"
+        raise Quarantine(Reason.HEADERS_OVER_LIMIT, what, where="headers", remedy="Leave out cookies and what a proxy adds.")
     if request.version < HttpVersion10:
         raise Quarantine(Reason.HTTP_UNSUPPORTED, "this is HTTP/0.9", remedy="Speak HTTP/1.1.")
     codings = request.headers.getall("Transfer-Encoding", [])

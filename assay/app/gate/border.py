@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from msgspec import UNSET, Meta, Raw, UnsetType
 
+from assay.app.gate.body_items import check_count
+from assay.app.gate.nesting import check_nesting
 from assay.app.gate.row_payloads import ROWS, Row
 from assay.contracts.errors import Quarantine
 from assay.contracts.limits import (
@@ -100,23 +102,23 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 def items_of(body: bytes, items_max: int) -> list[bytes]:
     """Split a JSON array into the bytes of its items.
 
-    Raises Quarantine(BODY_INVALID) with the position, or Quarantine(BODY_OVER_LIMIT) for too many items.
+    Raises Quarantine(BODY_INVALID) with the position, NESTING_TOO_DEEP, or BODY_OVER_LIMIT for too many items.
     """
     try:
         items = _ITEMS.decode(body)
     except UNREADABLE as error:
+        check_nesting(body)
         raise _body_invalid(error, len(body), "a JSON array") from None
-    if len(items) > items_max:
-        what = f"the batch holds {len(items)} items, {items_max} are taken"
-        raise Quarantine(Reason.BODY_OVER_LIMIT, what, remedy="Send smaller batches.")
+    check_count(len(items), items_max)
     return [bytes(item) for item in items]
 
 
 def one_item(body: bytes) -> bytes:
-    """The body as one item. Raises Quarantine(BODY_INVALID) when it is not one JSON value."""
+    """The body as one item. Raises Quarantine(BODY_INVALID | NESTING_TOO_DEEP) when it is not one JSON value that can be read."""
     try:
         return bytes(_ITEM.decode(body))
     except UNREADABLE as error:
+        check_nesting(body)
         raise _body_invalid(error, len(body), "one JSON value") from None
 
 

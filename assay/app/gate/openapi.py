@@ -13,17 +13,17 @@ from assay.agents.faust_shell.web_refusals import INTERNAL
 from assay.app.gate.answer_types import Decision, HealthState, Marked, Outcome, Outcomes, Refusal
 from assay.app.gate.answers import status_of
 from assay.app.gate.border import ContextPayload, Envelope, LabelPayload, PaymentPayload
+from assay.app.gate.openapi_media import other_media
 from assay.app.gate.operations import ANYWHERE, OF_ITEMS, OPERATIONS, Answered, Operation
 from assay.app.gate.requests import MarkBody
 from assay.app.gate.row_payloads import ROWS
 from assay.app.gate.service_token import SIGNED_HEADER
 from assay.app.gate.short_forms import LabelBody, PaymentBody
 from assay.contracts.api_key import KEY_HEADER
-from assay.contracts.limits import BODY_BYTES_MAX
+from assay.contracts.limits import BODY_BYTES_MAX, HEADER_BYTES_MAX, HEADERS_MAX, ITEMS_MAX, NESTING_MAX
 from assay.contracts.pins import PIN_NAMES
 from assay.contracts.reasons import Reason
 
-ITEMS_MAX: Final = 5_000
 KEY, BEARER, SIGNED, CLIENT = "key", "bearer", "signed", "client"
 #: ways to say who calls, each by itself
 SCHEMES: Final = {
@@ -42,9 +42,14 @@ _ANSWERS: Final = (Outcome, Outcomes, Refusal, Decision, Marked, HealthState)
 _REF: Final = "#/components/schemas/{name}"
 _ABOUT: Final = (
     "Payments, labels and other events come in here, and decisions are asked for here. Every refusal has one shape: code, what, where, "
-    f"remedy. A body is JSON in UTF-8 of at most {BODY_BYTES_MAX >> 20} MiB, plain or packed by gzip; an array has at most "
-    f"{ITEMS_MAX:,} items. With an event_id of your own a call may be repeated: what was admitted comes back as a duplicate."
+    f"remedy. A body has at most {BODY_BYTES_MAX >> 20} MiB, also when it is unpacked; it may be packed by gzip, deflate or zstd "
+    f"(Content-Encoding). It is JSON in UTF-8 where nothing else is listed; an array has at most {ITEMS_MAX:,} items, and an item nests at "
+    f"most {NESTING_MAX} deep. A call has at most {HEADERS_MAX} headers of {HEADER_BYTES_MAX >> 10} KiB. "
+    "With an event_id of your own a call may be repeated: what was admitted comes back as a duplicate."
 )
+
+
+_LIMITS: Final = f"at most {BODY_BYTES_MAX:,} bytes, packed or unpacked, and {ITEMS_MAX:,} items"
 
 
 def specification(version: str, examples: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +105,8 @@ def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, A
         made["parameters"] = parameters
     if operation.method == "POST":
         shown = {name.replace(" ", "_"): {"summary": name, "value": examples[name]} for name in operation.examples if name in examples}
-        made["requestBody"] = {"required": True, "content": {"application/json": {"schema": _body(operation), "examples": shown}}}
+        content = {"application/json": {"schema": _body(operation), "examples": shown}, **other_media(operation.media)}
+        made["requestBody"] = {"required": True, "description": _LIMITS, "content": content}
     made["responses"] = _responses(operation)
     return made
 

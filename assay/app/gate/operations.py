@@ -8,6 +8,7 @@ from typing import Any, Final, NamedTuple
 
 from assay.app.gate.answer_types import Decision, HealthState, Marked, Outcome, Outcomes
 from assay.app.gate.border import Envelope
+from assay.app.gate.media_types import BATCH_TYPES
 from assay.app.gate.requests import MarkBody
 from assay.app.gate.row_examples import ROW_EXAMPLES
 from assay.app.gate.short_forms import LabelBody, PaymentBody
@@ -24,6 +25,8 @@ _POSTED: Final = (
     Reason.BODY_TOO_SLOW,
     Reason.BODY_OVER_LIMIT,
     Reason.CODING_UNSUPPORTED,
+    Reason.MEDIA_TYPE_UNSUPPORTED,
+    Reason.NESTING_TOO_DEEP,
     Reason.GATE_OVERLOADED,
     Reason.RATE_LIMITED,
     Reason.BUS_UNAVAILABLE,
@@ -39,6 +42,7 @@ ANYWHERE: Final = (
     Reason.METHOD_NOT_ALLOWED,
     Reason.EXPECTATION_UNSUPPORTED,
     Reason.HTTP_UNSUPPORTED,
+    Reason.HEADERS_OVER_LIMIT,
 )
 #: of one item
 OF_ITEMS: Final = (
@@ -56,6 +60,7 @@ OF_ITEMS: Final = (
     Reason.KEY_DUPLICATE,
     Reason.CONTROL_CHARACTER,
     Reason.BLANKS_AROUND_ID,
+    Reason.NESTING_TOO_DEEP,
     Reason.AMOUNT_OUT_OF_RANGE,
     Reason.CURRENCY_UNKNOWN,
     Reason.CURRENCY_NOT_OF_POLICY,
@@ -82,7 +87,8 @@ class Answered(NamedTuple):
 class Operation(NamedTuple):
     """One call. `one` and `many` are the types of a body that is one item or an array of them; `query` maps parameters to meanings.
 
-    `examples` are names of `examples.examples_of` and `row_examples`, `refusals` the reasons of a refusal of the call.
+    `media` are types of a body beside JSON. `examples` are names of `examples.examples_of` and `row_examples`, `refusals` the reasons of a
+    refusal of the call.
     """
 
     method: str
@@ -96,6 +102,7 @@ class Operation(NamedTuple):
     query: Mapping[str, str] = MappingProxyType({})
     examples: tuple[str, ...] = ()
     keyed: bool = True
+    media: tuple[str, ...] = ()
 
 
 _EXCEPTIONS: Final = {"results": "of an array: `exceptions` leaves out the results of what was admitted"}
@@ -134,8 +141,8 @@ OPERATIONS: Final = (
         _POSTED, Envelope, None, {}, ("envelope of a payment", "envelope of a fact", "envelope of a label", *ROW_EXAMPLES.values()),
     ),
     Operation(
-        "POST", "/v1/ingest/batch", "postBatch", "Post an array of up to 5,000 envelopes",
-        {200: _MANY}, _POSTED, None, Envelope, _EXCEPTIONS, ("envelopes",),
+        "POST", "/v1/ingest/batch", "postBatch", "Post up to 5,000 envelopes: JSON, lines of JSON, Avro or Arrow",
+        {200: _MANY}, _POSTED, None, Envelope, _EXCEPTIONS, ("envelopes",), media=tuple(BATCH_TYPES)[1:],
     ),
     Operation(
         "POST", "/v1/ingest/marks", "postMark", "Say that everything before an instant has been posted",

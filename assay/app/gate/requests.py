@@ -10,6 +10,7 @@ from assay.app.gate.border import UNREADABLE
 from assay.app.gate.calls import MarkCall
 from assay.app.gate.checks import unread
 from assay.app.gate.exact import check_exact
+from assay.app.gate.nesting import check_nesting
 from assay.contracts import instants
 from assay.contracts.errors import Quarantine
 from assay.contracts.pins import PIN_NAMES
@@ -38,6 +39,7 @@ def mark_of(body: bytes, run_pins: Mapping[str, str | int], of_run: Collection[s
     try:
         mark = _MARK.decode(body)
     except UNREADABLE as error:
+        check_nesting(body)
         raise Quarantine(Reason.MARK_INVALID, f"the body is not a mark: {error}", **unread(error, body)._asdict()) from None
     check_exact(body, Reason.MARK_INVALID)
     try:

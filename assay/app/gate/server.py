@@ -16,7 +16,7 @@ from assay.agents.faust_shell.web_guard import LOOPBACK, asked_of, check
 from assay.agents.faust_shell.web_refusals import Handler, Refusing, refusing
 from assay.app.gate.answers import PATHS, answer_expectation, check_http, json_answer, refused
 from assay.app.gate.aside import BYTES_HERE_MAX, RESULTS_HERE_MAX, Aside
-from assay.app.gate.border import items_of, one_item
+from assay.app.gate.border import one_item
 from assay.app.gate.callers import CALLER, Callers, caller_in, given_of
 from assay.app.gate.calls import Answer, IngestCall
 from assay.app.gate.coding import unpacked
@@ -24,14 +24,15 @@ from assay.app.gate.connections import Connections, CountedRunner
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.health import GateState, Health
 from assay.app.gate.item_answers import many, single
-from assay.app.gate.openapi import ITEMS_MAX, page
+from assay.app.gate.media_types import batch_reader, check_json
+from assay.app.gate.openapi import page
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.rates import Rates
 from assay.app.gate.requests import mark_of
 from assay.app.gate.short_forms import Reader, label_of, payment_of, short_items
 from assay.app.metrics import CONTENT_TYPE, GATE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
 from assay.contracts.errors import AssayError, Quarantine, Retry
-from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX
+from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADERS_MAX, ITEMS_MAX
 from assay.contracts.reasons import Reason
 
 #: the page is a document of this gate alone: nothing is loaded from, sent to or framed by anybody else
@@ -132,15 +133,18 @@ class GateServer:
             await self._decisions.close()
 
     def runner(self, lingering_time: float = 10.0) -> web.AppRunner:
-        """The application on a server. Headers have as long as a body: aiohttp hangs up on who has not ended them then, or sends none."""
+        """The application on a server. Headers have as long as a body: aiohttp hangs up on who has not ended them then, or sends none.
+
+        aiohttp answers more than twice our headers by itself, as bytes that are no call.
+        """
         handler = {"access_log": None, "logger": _http_log, "keepalive_timeout": self._body_timeout_s, "lingering_time": lingering_time}
-        handler |= {"auto_decompress": False}
+        handler |= {"auto_decompress": False, "max_field_size": 2 * HEADER_BYTES_MAX, "max_headers": 2 * HEADERS_MAX}
         return CountedRunner(self.application(), self._connections, **handler)
 
     async def batch(self, request: web.Request) -> web.Response:
         """Many envelopes. `?results=exceptions` names only the items that were not admitted."""
         began_s = time.perf_counter()
-        items = await self._read(request, lambda body: items_of(body, ITEMS_MAX))
+        items = await self._read(request, lambda body: batch_reader(_said(request))(body, ITEMS_MAX), any_media=True)
         call = IngestCall(items, _exceptions_only(request), caller=caller_in(request))
         return await self._many(await self._admit(call, began_s), request)
 
@@ -207,9 +211,11 @@ class GateServer:
     async def _many(self, answer: Answer, request: web.Request) -> web.Response:
         return await self._aside.do(lambda: many(answer, request), heavy=len(answer.results) > RESULTS_HERE_MAX)
 
-    async def _read(self, request: web.Request, reading: Callable[[bytes], T]) -> T:
-        """What a body says. A large or packed one is read aside."""
+    async def _read(self, request: web.Request, reading: Callable[[bytes], T], *, any_media: bool = False) -> T:
+        """What a body says. A large or packed one is read aside. It is JSON unless `reading` looks at its type itself."""
         body, coding = await self._body(request), request.headers.get("Content-Encoding", "")
+        if not any_media:
+            check_json(_said(request))
         return await self._aside.do(lambda: reading(unpacked(body, coding)), heavy=bool(coding) or len(body) > BYTES_HERE_MAX)
 
     async def _admit(self, call: IngestCall, began_s: float) -> Answer:
@@ -254,6 +260,11 @@ def _refused(error: AssayError, request: web.Request, headers: Mapping[str, str]
     if error.reason is Reason.UNAUTHORISED:
         _callers_log.warning("a caller from %s was refused: %s", request.remote, error.what)
     return refused(error, request, headers)
+
+
+def _said(request: web.Request) -> str:
+    """What a call says of its body."""
+    return request.headers.get("Content-Type", "")
 
 
 def _exceptions_only(request: web.Request) -> bool:

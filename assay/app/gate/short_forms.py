@@ -13,6 +13,7 @@ from assay.app.gate.admission import RefusedEvent
 from assay.app.gate.border import UNREADABLE, Attributes, Entities, Id, ShortText, items_of
 from assay.app.gate.checks import named, unread
 from assay.app.gate.exact import check_exact
+from assay.app.gate.nesting import check_nesting
 from assay.contracts import instants
 from assay.contracts.canonical import hex64
 from assay.contracts.errors import Quarantine
@@ -174,6 +175,7 @@ def _read(decoder: msgspec.json.Decoder[Any], raw: bytes, what: str, fields: str
     try:
         given = decoder.decode(raw)
     except UNREADABLE as error:
+        check_nesting(raw)
         where, remedy = unread(error, raw)
         told = f"the body is not {what}: {error}"
         raise Quarantine(Reason.BODY_INVALID, told, where=where, remedy=f"{remedy} {what.capitalize()} has {fields}.") from None

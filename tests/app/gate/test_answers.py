@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
+from backports import zstd
 from gate_events import raw
 from gate_process import KEY, mark, run_in
 from source_tree import calls, name_of, sources
@@ -25,6 +26,7 @@ from assay.app.gate.decisions import _pending
 from assay.app.gate.item_answers import single
 from assay.app.gate.process import Gate, bound_port, build
 from assay.contracts.errors import Quarantine, Retry
+from assay.contracts.limits import HEADER_BYTES_MAX, HEADERS_MAX
 from assay.contracts.reasons import Reason
 
 FIELDS = {"error", "detail", "where", "remedy"}
@@ -104,6 +106,21 @@ TWICE = raw(mark("2018-04-02T00:00:00.000000Z"))[:-1] + b',"seed":7}'
         (call(PUSH, b"{}", "Content-Encoding: gzip"), 400, "BODY_INVALID", "Content-Encoding"),
         (call(PUSH, zlib.compress(b"{}")[:-2], "Content-Encoding: deflate"), 400, "BODY_INVALID", "Content-Encoding"),
         (call(PUSH, gzip.compress(b" " * (17 << 20)), "Content-Encoding: gzip"), 413, "BODY_OVER_LIMIT", f"POST {PUSH}"),
+        (
+            call("/v1/ingest/batch", zstd.compress(b" " * (17 << 20)), "Content-Encoding: zstd"),
+            413,
+            "BODY_OVER_LIMIT",
+            "POST /v1/ingest/batch",
+        ),
+        (call("/v1/ingest/batch", b"{}", "Content-Type: text/csv"), 415, "MEDIA_TYPE_UNSUPPORTED", "Content-Type"),
+        (call("/v1/ingest/batch", b"{}", "Content-Type: application/avro"), 400, "BODY_INVALID", "byte 0"),
+        (call("/v1/ingest/batch", b"{}", "Content-Type: application/vnd.apache.arrow.stream"), 400, "BODY_INVALID", "$"),
+        (call(PUSH, b"{}", "Content-Type: application/x-ndjson"), 415, "MEDIA_TYPE_UNSUPPORTED", "Content-Type"),
+        (call("/v1/payments", b"{}", "Content-Type: application/avro"), 415, "MEDIA_TYPE_UNSUPPORTED", "Content-Type"),
+        (call("/v1/ingest/batch", b"[]", "Content-Type: text/csv", key="wrong"), 401, "UNAUTHORISED", "X-IG-Api-Key"),
+        (call("/v1/ingest/batch", b"[" * 100_000), 400, "NESTING_TOO_DEEP", "$"),
+        (call("/healthz", b"", *(f"X-{i}: 1" for i in range(HEADERS_MAX)), method="GET"), 431, "HEADERS_OVER_LIMIT", "headers"),
+        (call("/healthz", b"", f"X-A: {'a' * HEADER_BYTES_MAX}", method="GET"), 431, "HEADERS_OVER_LIMIT", "headers"),
         (call(PUSH, b"{}", "Expect: a miracle"), 417, "EXPECTATION_UNSUPPORTED", "Expect"),
         (call("/v1/decisions/e-1", b"", method="GET", key="wrong"), 401, "UNAUTHORISED", "X-IG-Api-Key"),
         (call("/v1/decisions/%7Be%7D", b"", method="GET", key="wrong"), 401, "UNAUTHORISED", "X-IG-Api-Key"),
@@ -120,6 +137,15 @@ def test_a_call_that_is_refused_is_told_what_where_and_what_helps(gate: Gate, se
     assert body["detail"]
     assert body["remedy"].endswith(".")
     assert ("Allow" in headers) == (status == 405)
+
+
+def test_as_many_headers_as_are_taken_are_taken_and_many_more_are_no_call(gate: Gate) -> None:
+    few = [f"X-{i}: 1" for i in range(HEADERS_MAX - 4)]  # `call` has four of its own
+    room = HEADER_BYTES_MAX - 200
+    for headers in (few, [f"X-A: {'a' * room}"]):
+        assert answered(gate, call(PUSH, b"{", *headers))[2]["error"] == "BODY_INVALID"
+    for headers in ([f"X-{i}: 1" for i in range(3 * HEADERS_MAX)], [f"X-A: {'a' * 3 * HEADER_BYTES_MAX}"]):
+        assert heard(gate, call(PUSH, b"{", *headers)).split()[1] == b"400"
 
 
 def test_a_method_that_a_path_does_not_take_is_told_those_that_it_takes(gate: Gate) -> None:

@@ -15,12 +15,14 @@ from jsonschema import Draft202012Validator
 from assay.app.gate.admission import Admissible
 from assay.app.gate.answers import PATHS, STATUS, UNAVAILABLE, status_of
 from assay.app.gate.examples import examples_of
+from assay.app.gate.media_types import BATCH_TYPES
 from assay.app.gate.openapi import codes, page, specification
 from assay.app.gate.operations import ANYWHERE, OF_ITEMS, OPERATIONS
 from assay.app.gate.process import build
 from assay.app.gate.requests import mark_of
 from assay.app.gate.run_names import RunNames
 from assay.app.gate.short_forms import Short, label_of, payment_of, short_items
+from assay.contracts.limits import BODY_BYTES_MAX, COLUMNS_MAX, HEADER_BYTES_MAX, HEADERS_MAX, ITEMS_MAX, NESTING_MAX
 from assay.contracts.reasons import Reason
 
 EXAMPLES = examples_of(SCOPE, ("customer", "terminal"), "EUR", NOW_US)
@@ -106,6 +108,26 @@ def test_codes_and_statuses_are_those_of_the_page_about_the_gate() -> None:
     of_calls = {*STATUS, *UNAVAILABLE, *(reason for one in OPERATIONS for reason in one.refusals)}
     assert {reason.value: documented[reason.value] for reason in of_calls} == {reason.value: status_of(reason) for reason in of_calls}
     assert of_calls | set(OF_ITEMS) | set(ANYWHERE) | {Reason.DUPLICATE} == {Reason(code) for code in told}
+
+
+def test_every_type_of_a_body_that_a_call_takes_is_in_it_and_no_other() -> None:
+    for operation in OPERATIONS:
+        told = SPEC["paths"][operation.path][operation.method.lower()].get("requestBody", {}).get("content", {})
+        taken = BATCH_TYPES if operation.path == "/v1/ingest/batch" else {"application/json"} if operation.method == "POST" else {}
+        assert set(told) == set(taken)
+        assert all("schema" in one for one in told.values())
+        assert all(f"`{name}`" in DOCS for name in told)
+
+
+def test_every_limit_is_in_it_and_on_the_page_about_the_gate() -> None:
+    batch = SPEC["paths"]["/v1/ingest/batch"]["post"]["requestBody"]
+    assert batch["content"]["application/json"]["schema"]["maxItems"] == ITEMS_MAX
+    limits = (f"{BODY_BYTES_MAX:,}", f"{ITEMS_MAX:,}", str(HEADERS_MAX), f"{HEADER_BYTES_MAX >> 10} KiB", str(NESTING_MAX))
+    told = batch["description"] + SPEC["info"]["description"]
+    assert [limit for limit in limits if not re.search(rf"\b{limit}\b", told)] == []
+    rows = [line for line in DOCS.splitlines() if (line.startswith("| ") and "_OVER_LIMIT" in line) or "NESTING_TOO_DEEP" in line]
+    shown = " ".join(rows)
+    assert [limit for limit in (*limits, f"{COLUMNS_MAX:,}") if not re.search(rf"\b{limit}\b", shown)] == []
 
 
 @pytest.mark.parametrize(("name", "body"), EXAMPLES.items())
