@@ -135,6 +135,31 @@ def a_reader_beside_many_writers_misses_and_repeats_nothing(open_bus: Maker) -> 
 
 
 @law
+def threads_share_one_bus(open_bus: Maker) -> None:
+    """Each writes messages of its own run, and reads beside the others; nothing is missed, repeated or out of order."""
+    bus, faults = open_bus(), list[BaseException]()
+
+    def write_and_read(run: str) -> None:
+        try:
+            for number in range(6):
+                bus.publish(message(number, run))
+                mine = [found.message for found in bus.read() if found.message.partition_key == run]
+                assert mine == [message(at, run) for at in range(number + 1)]
+        except BaseException as fault:  # a thread tells nobody
+            faults.append(fault)
+
+    threads = [threading.Thread(target=write_and_read, args=(f"platform_2026010{day}T000000Z",)) for day in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not faults
+    found = ids(list(bus.read()))
+    assert len(found) == len(set(found)) == 24
+    assert found == ids(list(open_bus().read()))
+
+
+@law
 def an_id_that_is_no_plain_name_is_refused(open_bus: Maker) -> None:
     bus = open_bus()
     for wrong in ("", ".hidden", "../up", "a/b", "a b", "x" * 129, "ä"):

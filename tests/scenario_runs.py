@@ -111,6 +111,10 @@ def sealed(world: SealedWorld) -> DirectoryStore:
     return world.store
 
 
+#: how the record of a run begins, whoever was killed on the way
+PLANNED = ["RUN_ACCEPTED", "PLAN_COMMITTED", "GOV_POLICY_REV"]
+
+
 def refuse_two_effects(store: ObjectStore, config: RunConfig, bus: KeptRecords) -> None:
     """One READY by its id, and no signal behind a final mark; the record tells one story, and the status the same."""
     ready = {record["event_id"] for _, name, record in bus.read() if name == "run_ready"}
@@ -121,5 +125,6 @@ def refuse_two_effects(store: ObjectStore, config: RunConfig, bus: KeptRecords) 
     record = Record(store, config.scenario_run_id).read_on()
     told = [event["event_kind"] for event in record.events if event["event_kind"] not in ("LEASE_ACQUIRED", "READY_PUBLISH_FAILED")]
     assert len(told) == len(set(told))
+    assert told[: len(PLANNED)] == PLANNED
     status = json.loads(store.read(status_ref(record.run_id)))
     assert (status["state"], status["record_number"]) == (RunState.READY, record.standing.number)

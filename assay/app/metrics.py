@@ -95,6 +95,10 @@ SR_WAITING: Final = Counter("assay_sr_runs_waiting_total", "Runs that had to wai
 SR_ATTEMPTS: Final = CounterBy(RUNNER, "assay_sr_engine_attempts_total", "Attempts of the engine that ended, by outcome.", "outcome")
 SR_PUBLISH_FAILURES: Final = Counter("assay_sr_ready_publish_failures_total", "Times READY could not be published.", registry=RUNNER)
 SR_LEASES_LOST: Final = Counter("assay_sr_lease_lost_total", "Leases lost in the middle of work.", registry=RUNNER)
+SR_POLICY_REVISIONS: Final = Counter("assay_sr_policy_revisions_total", "Changes of a run's policy that were published.", registry=RUNNER)
+SR_POLICY_REFUSED: Final = CounterBy(
+    RUNNER, "assay_sr_policy_revisions_refused_total", "Changes of a run's policy that were refused, by reason code.", "reason"
+)
 SR_ATTEMPT_SECONDS: Final = Histogram(
     "assay_sr_engine_attempt_seconds", "Time of an attempt of the engine.", buckets=LONG_S, registry=RUNNER
 )

@@ -83,9 +83,9 @@ def verify_chain(
     started, chain = time.monotonic(), _Chain(pins.as_json())
     given = witnesses or Witnesses(unreached="nothing else was asked")
     seen = Seen(records=given.on_bus is not None)
-    keys = list(store.keys(SEGMENTS))
-    head = _head(store, chain, any_segment=bool(keys))
-    _judge_names(keys, head, chain)
+    head, found = _end_and_names(store, chain)  # the end first: what a run writes meanwhile lies behind it
+    keys = [key for key in found if head is None or _sequence_of(key) <= head.sequence]
+    _judge_missing(keys, head, chain)
 
     def judged() -> Iterator[Strings]:
         for key in keys:
@@ -96,8 +96,14 @@ def verify_chain(
             if judged_one is not None and given.recomputed is not None:
                 yield _decisions(*judged_one)
 
-    recomputed, said = _held_against(given, judged, store, seen)
+    def again() -> Iterator[Strings]:
+        for key in keys:
+            with suppress(Stop):  # the first pass has named a damaged one
+                yield decisions_in(read_segment(store.read(key), key).values)
+
+    recomputed, said = _held_against(given, judged, again, seen)
     _judge_links(chain, head)
+    _judge_beyond(store, found, head, chain)
     on_bus, absent = seen.absent(given.on_bus) if given.on_bus is not None else (None, [])
     problems = (*chain.texts(), *said, *absent)
     evidence = AuditEvidence(
@@ -115,14 +121,12 @@ def verify_chain(
     return evidence
 
 
-def _held_against(given: Witnesses, judged: Source, store: ObjectStore, seen: Seen) -> tuple[int | None, Sequence[str]]:
-    """Judge all segments while their decisions are compared with those that the journal gives: (how many it gives, what differs)."""
-    passes = iter((judged,))
+def _held_against(given: Witnesses, judged: Source, again: Source, seen: Seen) -> tuple[int | None, Sequence[str]]:
+    """Judge all segments while their decisions are compared with those that the journal gives: (how many it gives, what differs).
 
-    def again() -> Iterator[Strings]:
-        for key in store.keys(SEGMENTS):
-            with suppress(Stop):  # the first pass has named a damaged one
-                yield decisions_in(read_segment(store.read(key), key).values)
+    `again`: the decisions of the same segments, from the second pass on.
+    """
+    passes = iter((judged,))
 
     def audited() -> Iterator[Strings]:
         """From the second pass on, with what need not be in a segment yet."""
@@ -140,22 +144,25 @@ def _held_against(given: Witnesses, judged: Source, store: ObjectStore, seen: Se
     return result.recomputed, (*result.differences, *seen.repeated(again))
 
 
-def _head(store: ObjectStore, chain: _Chain, *, any_segment: bool) -> Head | None:
+def _end_and_names(store: ObjectStore, chain: _Chain) -> tuple[Head | None, list[str]]:
+    """The head, and the objects that lie there afterwards: a head comes behind its segment."""
     try:
-        head = read_head(store)
+        head, found = read_head(store), list(store.keys(SEGMENTS))
+        if head is None and found:  # the first segment of a run may have come between the two
+            head, found = read_head(store), list(store.keys(SEGMENTS))
     except Stop as damage:
         chain.say(HEAD, damage.what)
-        return None
+        return None, list(store.keys(SEGMENTS))
     if head is None:
-        if any_segment:
+        if found:
             chain.say(HEAD, "there is no head that closes a chain")
         else:
             chain.problems.append((0, NOTHING_AUDITED))
-    return head
+    return head, found
 
 
-def _judge_names(keys: Sequence[str], head: Head | None, chain: _Chain) -> None:
-    """All segments from 0 up to the head's must be there, and no other object."""
+def _judge_missing(keys: Sequence[str], head: Head | None, chain: _Chain) -> None:
+    """All segments from 0 up to the head's must be there."""
     if head is None:
         return
     needed = [segment_key(sequence) for sequence in range(head.sequence + 1)]
@@ -164,8 +171,17 @@ def _judge_names(keys: Sequence[str], head: Head | None, chain: _Chain) -> None:
     if missing:
         at_the_end = missing == needed[-len(missing) :]
         chain.say(missing[0], f"is missing; {len(missing)} segments are cut off at the end" if at_the_end else "is missing in the middle")
-    for key in present - set(needed):
-        chain.say(key, "lies beyond the head that closes the chain")
+
+
+def _judge_beyond(store: ObjectStore, found: Sequence[str], head: Head | None, chain: _Chain) -> None:
+    """No object may lie beyond the head, as it is now: a run that is being written has moved it meanwhile."""
+    beyond = [key for key in found if head is not None and _sequence_of(key) > head.sequence]
+    moved = None
+    with suppress(Stop):
+        moved = read_head(store) if beyond else None
+    for key in beyond:
+        if moved is None or segment_key(_sequence_of(key)) != key or _sequence_of(key) > moved.sequence:
+            chain.say(key, "lies beyond the head that closes the chain")
 
 
 def _decisions(records: Strings, bodies: Bodies) -> Strings:

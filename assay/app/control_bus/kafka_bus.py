@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
@@ -52,7 +53,7 @@ class KafkaControlBus:
 
     def __init__(self, publisher: Publisher, read_control: ReadControl, name: str, now_us: Callable[[], int]) -> None:
         self._publisher, self._read_control, self._name, self._now_us = publisher, read_control, name, now_us
-        self._next, self._seen = 0, FirstOnes()
+        self._next, self._seen, self._reading = 0, FirstOnes(), threading.Lock()
 
     def publish(self, message: ControlMessage) -> None:
         """As `ControlBus.publish`. Raises Stop(PRODUCER_UNLISTED, SCHEMA_UNKNOWN) for a payload that is no record of the topic,
@@ -62,11 +63,12 @@ class KafkaControlBus:
 
     def read(self, position: str = BEGIN) -> Iterator[Published]:
         """As `ControlBus.read`. Raises Retry(BROKER_UNREACHABLE), Stop(TOPIC_UNKNOWN, BUS_USER_REFUSED)."""
-        for record in self._read_control(self._next):
-            self._next = record.offset + 1
-            found = self._message_of(record)
-            if found is not None:
-                self._seen.take(found)
+        with self._reading:
+            for record in self._read_control(self._next):
+                self._next = record.offset + 1
+                found = self._message_of(record)
+                if found is not None:
+                    self._seen.take(found)
         return self._seen.behind(position)
 
     def _message_of(self, record: TopicRecord) -> Published | None:

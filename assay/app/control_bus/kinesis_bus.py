@@ -5,6 +5,7 @@ Keys, endpoint and region come from boto3's usual variables and files; none of t
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -26,20 +27,23 @@ class KinesisControlBus:
     def __init__(self, stream: str, topic: str, client: Any, now_us: Callable[[], int]) -> None:
         self._stream, self._topic, self._client, self._now_us = stream, topic, client, now_us
         self._read_to, self._written_to, self._seen = "", "", FirstOnes()
+        # a writer names the record before its own, and a reader goes on where it was: one at a time
+        self._writing, self._reading = threading.Lock(), threading.Lock()
 
     def publish(self, message: ControlMessage) -> None:
         """As `ControlBus.publish`. Raises Stop(TOPIC_UNKNOWN, ACCESS_DENIED), Retry(BROKER_UNREACHABLE), as `read` does."""
         data = wrapped(self._topic, message, self._now_us())
-        behind = {"SequenceNumberForOrdering": self._written_to} if self._written_to else {}
-        with self._calls():
+        with self._writing, self._calls():
+            behind = {"SequenceNumberForOrdering": self._written_to} if self._written_to else {}
             answer = self._client.put_record(StreamName=self._stream, Data=data, PartitionKey=message.partition_key, **behind)
-        self._written_to = answer["SequenceNumber"]
+            self._written_to = answer["SequenceNumber"]
 
     def read(self, position: str = BEGIN) -> Iterator[Published]:
         """As `ControlBus.read`. Raises Stop(TOPIC_MISMATCH) for a stream of more than one shard too."""
-        for record in self._new_records():
-            self._read_to = record["SequenceNumber"]
-            self._seen.take(unwrapped(record["Data"], self._read_to, f"{self._stream} {self._read_to}"))
+        with self._reading:
+            for record in self._new_records():
+                self._read_to = record["SequenceNumber"]
+                self._seen.take(unwrapped(record["Data"], self._read_to, f"{self._stream} {self._read_to}"))
         return self._seen.behind(position)
 
     def _new_records(self) -> Iterator[dict[str, Any]]:

@@ -40,7 +40,7 @@ class Published(NamedTuple):
 
 
 class ControlBus(Protocol):
-    """One topic of control messages. For one thread."""
+    """One topic of control messages. Threads may share it: messages of one thread keep their order."""
 
     def publish(self, message: ControlMessage) -> None:
         """Return when the message is durable. The first message of a `message_id` counts; a later one changes nothing.

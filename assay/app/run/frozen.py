@@ -28,20 +28,25 @@ def freeze(store: ObjectStore, config: RunConfig) -> None:
 
 def refuse_changed(run: Run) -> None:
     """Raises Stop(POLICY_CHANGED_MID_RUN) if `run.json` holds another configuration than the run began with, naming the fields."""
+    refuse_other(run.store, run.config, str(run.directory / "run.json"))
+
+
+def refuse_other(store: ObjectStore, config: RunConfig, where: str) -> None:
+    """The same for a configuration that was read before; `where` names it."""
     try:
-        held = json.loads(run.store.read(FROZEN))
+        held = json.loads(store.read(FROZEN))
         frozen, fields = str(held["run_config_digest"]), dict(held["fields"])
     except FileNotFoundError:
         return  # not begun by a command that begins runs
     except (ValueError, KeyError, TypeError):
         what, remedy = "the frozen configuration of the run cannot be read", "Restore the object; nothing was decided."
         raise Stop(Reason.POLICY_CHANGED_MID_RUN, what, where=FROZEN, remedy=remedy) from None
-    if frozen != run.config.digest.hex():
-        now = _digests(run.config)
-        raise changed(sorted(name for name in {*now, *fields} if now.get(name) != fields.get(name)), run.directory / "run.json")
+    if frozen != config.digest.hex():
+        now = _digests(config)
+        raise changed(sorted(name for name in {*now, *fields} if now.get(name) != fields.get(name)), where)
 
 
-def changed(fields: Iterable[str], where: Path) -> Stop:
+def changed(fields: Iterable[str], where: Path | str) -> Stop:
     """The refusal of another policy under a run that has begun."""
     return Stop(
         Reason.POLICY_CHANGED_MID_RUN,

@@ -8,14 +8,17 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from assay.agents.rule_plan import compile_rules
 from assay.app.bus.record_view import plain
 from assay.app.control_bus.kafka_bus import control_record
 from assay.app.run.directory import RunConfig
+from assay.app.run.frozen import refuse_other
 from assay.app.run.policy_revisions import PolicyRevision, busy, keep, kept
 from assay.app.runner import signals
+from assay.app.runner.activation_request import Asked
+from assay.app.runner.answers import Activation
 from assay.app.runner.documents import FACTS_VIEW, read_kept
 from assay.app.runner.facts import facts_ref
 from assay.app.runner.policy_changes import changes_of, fields_that_differ
@@ -25,7 +28,7 @@ from assay.app.runner.states import RunState
 from assay.app.runner.voice import control_message
 from assay.contracts import instants
 from assay.contracts.canonical import document_bytes, document_digest
-from assay.contracts.errors import Quarantine, Stop
+from assay.contracts.errors import AssayError, Quarantine, Stop
 from assay.contracts.handles import CONTROL
 from assay.contracts.ids import policy_revision_id
 from assay.contracts.reasons import Reason
@@ -37,37 +40,26 @@ LEASE_US = 60_000_000
 _HEAD_BYTES = 8_192
 
 
-class Asked(NamedTuple):
-    """What is asked for: the two documents of a policy, who asks and why, and from which event time on, None for at once."""
-
-    features: Mapping[str, Any]
-    rules: Mapping[str, Any]
-    actor: str
-    reason: str
-    from_us: int | None = None
-
-
-class Activation(NamedTuple):
-    """What came of it. `before` and `after` name policies with their digests; `published`: ids of records that were sent now."""
-
-    policy_seq: int
-    before: Mapping[str, str]
-    after: Mapping[str, str]
-    changes: tuple[str, ...]
-    published: tuple[str, ...]
-    message: str
-
-    def as_json(self) -> dict[str, Any]:
-        """The answer as JSON."""
-        return {**self._asdict(), "changes": list(self.changes), "published": list(self.published)}
-
-
 def activate(runner: Runner, asked: Asked, *, dry_run: bool = False) -> Activation:
-    """Make these rules those of a run from now on. Nothing is sent if they are in force already.
+    """Make these rules those of a run from now on, and tell operators. Nothing is sent if they are in force already.
 
-    Raises Stop(POLICY_CHANGED_MID_RUN) for other features, Stop(RULES_DOCUMENT_INVALID, RUN_NOT_READY, FACTS_VIEW_MISSING),
+    Raises Stop(POLICY_CHANGED_MID_RUN) for other features or another configuration than the run began with,
+    Stop(RULES_DOCUMENT_INVALID, RUN_NOT_READY, FACTS_VIEW_MISSING),
     Quarantine(POLICY_REVISION_REFUSED), Retry(POLICY_ACTIVATION_BUSY), Stop(PRODUCE_FAILED, RUN_RECORD_DAMAGED).
     """
+    run_id = runner.config.scenario_run_id
+    try:
+        answer = _activated(runner, asked, dry_run=dry_run)
+    except AssayError as refusal:
+        runner.telemetry.say("POLICY_REV_REFUSED", run_id, {"reason_code": refusal.reason.value, "why": refusal.what})
+        raise
+    if answer.published:
+        runner.telemetry.say("POLICY_REV_ACTIVATED", run_id, {"policy_seq": answer.policy_seq, **answer.after})
+    return answer
+
+
+def _activated(runner: Runner, asked: Asked, *, dry_run: bool) -> Activation:
+    refuse_other(runner.store, runner.config, "the configuration of the run")
     _refuse_other_features(runner.config, asked.features)
     compile_rules(asked.rules, compile_plan(runner.config.features))
     ready_us = _ready_us(runner)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
 
 from assay.app.runner.documents import READY_SIGNAL, read_kept, status_ref
 from assay.app.runner.facts import facts_ref
@@ -48,6 +49,25 @@ class ReemitAnswer(NamedTuple):
     def as_json(self) -> dict[str, Any]:
         """The answer as JSON."""
         return {**self._asdict(), "published": list(self.published)}
+
+
+#: what names a policy in answers: each is a text
+POLICY_NAME: Final = ("policy_id", "revision", "content_digest")
+
+
+class Activation(NamedTuple):
+    """What came of a change of policy. `before` and `after` have the fields of `POLICY_NAME`; `published`: ids of records sent now."""
+
+    policy_seq: int
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    changes: tuple[str, ...]
+    published: tuple[str, ...]
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The answer as JSON."""
+        return {**self._asdict(), "changes": list(self.changes), "published": list(self.published)}
 
 
 def answer_of(store: ObjectStore, record: Record) -> RunAnswer:

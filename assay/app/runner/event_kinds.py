@@ -20,6 +20,8 @@ KINDS: Final[dict[str, Kind]] = {
     "PLAN_COMMITTED": Kind(Phase.PLAN),
     "PLAN_FAILED": Kind(Phase.PLAN, Outcome.FAIL, _ERROR),
     "GOV_POLICY_REV": Kind(Phase.PLAN, severity=_DEBUG),
+    "POLICY_REV_ACTIVATED": Kind(Phase.COMMIT),
+    "POLICY_REV_REFUSED": Kind(Phase.COMMIT, Outcome.FAIL, _WARN),
     "ENGINE_ATTEMPT_LAUNCH_REQUESTED": Kind(Phase.ENGINE),
     "ENGINE_ATTEMPT_FINISHED": Kind(Phase.ENGINE),
     "ENGINE_FAILED": Kind(Phase.ENGINE, Outcome.FAIL, _ERROR),

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import grpc
 
+from assay.app.runner.activation_request import with_documents
 from assay.app.runner.service import CALL_BYTES_MAX, Caller, RunnerService, http_status
 from assay.app.runner.wire_model import CALLS, PACKAGE, SERVICE
 from assay.app.runner.wire_types import document_of, message_of, types_of
@@ -59,6 +60,7 @@ def _works(service: RunnerService) -> Iterable[_Work]:
         lambda caller, asked: service.supersede(caller, asked.get("run_id", ""), asked.get("request", {})).as_json(),
         lambda caller, asked: service.show(caller, asked.get("run_id", "")).as_json(),
         lambda caller, asked: service.reemit(caller, asked.get("run_id", ""), asked).as_json(),
+        lambda caller, asked: service.activate(caller, asked.get("run_id", ""), with_documents(asked)).as_json(),
         lambda caller, _: {"notices": service.quarantined(caller)},
         lambda caller, asked: service.quarantine_of(caller, asked.get("run_id", "")),
     )

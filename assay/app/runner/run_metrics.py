@@ -18,6 +18,7 @@ _COUNTED: Final = {
     "EVIDENCE_CONFLICT": metrics.SR_QUARANTINED,
     "READY_PUBLISH_FAILED": metrics.SR_PUBLISH_FAILURES,
     "LEASE_LOST": metrics.SR_LEASES_LOST,
+    "POLICY_REV_ACTIVATED": metrics.SR_POLICY_REVISIONS,
 }
 
 
@@ -37,6 +38,8 @@ class RunMetrics:
             metrics.SR_REQUESTS.add_one(1, details["kind"])
         elif kind == "RUN_REQUEST_REJECTED":
             metrics.SR_REJECTED.add_one(1, details["reason_code"])
+        elif kind == "POLICY_REV_REFUSED":
+            metrics.SR_POLICY_REFUSED.add_one(1, details["reason_code"])
         elif kind in _FAILED:
             metrics.SR_FAILED.add_one(1, details["reason_code"])
         self._times(kind, run_id, str(details.get("outcome", "")))

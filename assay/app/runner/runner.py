@@ -152,6 +152,7 @@ class _Work:
             self._supersede(self.old)
         if record.standing.state is RunState.OPEN:
             self._plan()
+        self._note_policy()
         if record.standing.state not in FINAL:
             self._bring_evidence()
         if record.standing.state in (RunState.FAILED, RunState.QUARANTINED):
@@ -194,7 +195,13 @@ class _Work:
         elif written["plan_hash"] != plan.plan_hash:
             raise drift(PLAN, run_id)
         self.hold.advance("PLAN_COMMITTED", {"plan_hash": plan.plan_hash})
-        self.hold.advance("GOV_POLICY_REV", plan.policy_rev)
+
+    def _note_policy(self) -> None:
+        """Note the policy of a plan that was committed. Who committed it may have been killed before the note."""
+        plan, events = read_kept(self.runner.store, PLAN, self.request.run_id), self.hold.record.events
+        noted = [event["details"] for event in events if event["event_kind"] == "GOV_POLICY_REV"]
+        if self.hold.record.find("PLAN_COMMITTED") and plan is not None and plan["policy_rev"] not in noted:
+            self.hold.advance("GOV_POLICY_REV", plan["policy_rev"])
 
     def _refuse_no_engine(self) -> None:
         """Raises Stop(ENGINE_COMMAND_MISSING, ENGINE_ROOT_MISSING) when the engine has to be called and cannot be."""

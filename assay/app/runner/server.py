@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -12,10 +11,10 @@ from aiohttp import web
 
 from assay.app.metrics import CONTENT_TYPE, RUNNER, exposition
 from assay.app.runner.answers import RunAnswer
+from assay.app.runner.json_object import object_of
 from assay.app.runner.service import CALL_BYTES_MAX, Caller, RunnerService, http_status, is_over
 from assay.contracts.api_key import key_of
-from assay.contracts.errors import AssayError, Quarantine, refusal_fields
-from assay.contracts.reasons import Reason
+from assay.contracts.errors import AssayError, refusal_fields
 
 ACTOR_HEADER: Final = "X-SR-Actor"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -32,6 +31,7 @@ class RunnerServer:
         self.app.router.add_get("/v1/runs/{run_id}", self._show)
         self.app.router.add_post("/v1/runs/{run_id}/reemit", self._reemit)
         self.app.router.add_post("/v1/runs/{run_id}/supersede", self._supersede)
+        self.app.router.add_post("/v1/runs/{run_id}/policy", self._activate)
         self.app.router.add_get("/v1/quarantine", self._quarantined)
         self.app.router.add_get("/v1/quarantine/{run_id}", self._quarantine_of)
 
@@ -46,6 +46,10 @@ class RunnerServer:
 
     async def _reemit(self, call: web.Request) -> web.Response:
         answer = await asyncio.to_thread(self._service.reemit, _caller(call), _run_id(call), await _document(call))
+        return web.json_response(answer.as_json())
+
+    async def _activate(self, call: web.Request) -> web.Response:
+        answer = await asyncio.to_thread(self._service.activate, _caller(call), _run_id(call), await _document(call))
         return web.json_response(answer.as_json())
 
     async def _quarantined(self, call: web.Request) -> web.Response:
@@ -82,13 +86,7 @@ async def _refusals(request: web.Request, handler: _Handler) -> web.StreamRespon
 
 
 async def _document(call: web.Request) -> dict[str, Any]:
-    try:
-        value = json.loads(await call.read())
-    except (ValueError, RecursionError) as error:
-        raise Quarantine(Reason.SCHEMA_FAIL, f"the body is not JSON: {error}", where="body", remedy="Send JSON.") from None
-    if not isinstance(value, dict):
-        raise Quarantine(Reason.SCHEMA_FAIL, "the body is not a JSON object", where="body", remedy="Send an object.")
-    return value
+    return object_of(await call.read(), "body")
 
 
 def _caller(call: web.Request) -> Caller:

@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from typing import Any, Final, NamedTuple
 
 from assay.app.runner.access import Access
-from assay.app.runner.answers import ReemitAnswer, RunAnswer, show
+from assay.app.runner.activation import activate
+from assay.app.runner.activation_request import read_asked
+from assay.app.runner.answers import Activation, ReemitAnswer, RunAnswer, show
 from assay.app.runner.rebuild import quarantine_of, quarantined
+from assay.app.runner.record import record_ref
 from assay.app.runner.reemit import ReemitPolicy, reemit
 from assay.app.runner.request import RunRequest, read_request
 from assay.app.runner.runner import Runner
 from assay.app.runner.states import FINAL
-from assay.contracts.errors import AssayError, Quarantine, Retry
+from assay.contracts.errors import AssayError, Quarantine, Retry, Stop
 from assay.contracts.pins import HEX32
 from assay.contracts.reasons import Reason
 
@@ -26,6 +29,8 @@ _STATUS: Final = {
     Reason.RUN_MISSING: 404,
     Reason.REEMIT_RATE_LIMIT: 429,
     Reason.REEMIT_BUSY: 409,
+    Reason.RULES_DOCUMENT_INVALID: 400,
+    Reason.POLICY_REVISION_REFUSED: 409,
 }
 _OVER: Final = frozenset(map(str, FINAL))
 log = logging.getLogger("assay.sr")
@@ -77,6 +82,18 @@ class RunnerService:
             self._refuse(caller, "reemit", run_id)
             return reemit(self.runner, asked, self._policy)
 
+    def activate(self, caller: Caller, run_id: str, document: Mapping[str, Any]) -> Activation:
+        """Change the rules of the run. The actor of the call is who asks, whatever the document says.
+
+        Raises as `Access.refuse`, `read_asked` and `activate`; Stop(RUN_MISSING) for another run than the runner's.
+        """
+        asked = {**document, **({"requested_by": caller.actor} if caller.actor else {}), "run_id": known(run_id)}
+        with self._told(asked):
+            self.runner.telemetry.say("RUN_REQUEST_RECEIVED", run_id, {"kind": "activate"})
+            self._refuse(caller, "activate", run_id)
+            self._refuse_other(run_id)
+            return activate(self.runner, read_asked(self.runner.config, asked), dry_run=asked.get("dry_run", False))
+
     def quarantined(self, caller: Caller) -> list[dict[str, Any]]:
         """The notices of runs that were set aside. Raises Quarantine(UNAUTHORISED)."""
         self.refuse_stranger(caller, "quarantine")
@@ -111,6 +128,12 @@ class RunnerService:
             told = {"reason_code": refusal.reason.value, "why": refusal.what}
             self.runner.telemetry.say("RUN_REQUEST_REJECTED", str(document.get("run_id", "")), told)
             raise
+
+    def _refuse_other(self, run_id: str) -> None:
+        own = self.runner.config.scenario_run_id
+        if run_id != own:
+            remedy = "Correct the run's id, or ask the runner of that run."
+            raise Stop(Reason.RUN_MISSING, f"this runner has the run {own}", where=record_ref(run_id), remedy=remedy)
 
     def refuse_stranger(self, caller: Caller, where: str) -> None:
         """Raises Quarantine(UNAUTHORISED) for a caller without a key of the run."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple, get_type_hints
 
-from assay.app.runner.answers import ReemitAnswer, RunAnswer
+from assay.app.runner.answers import POLICY_NAME, Activation, ReemitAnswer, RunAnswer
 from assay.contracts.errors import refusal_fields
 from assay.contracts.json_schema import schema
 
@@ -52,6 +52,7 @@ CALLS: Final = (
     WireCall("Supersede", "SupersedeRequest", "RunAnswer", "the same for a run that supersedes another one"),
     WireCall("Show", "RunId", "RunAnswer", "how a run stands"),
     WireCall("Reemit", "ReemitRequest", "ReemitAnswer", "say again what a run said"),
+    WireCall("ActivatePolicy", "PolicyActivation", "Activation", "change the rules of a run; documents are texts of JSON"),
     WireCall("ListQuarantined", "Nothing", "QuarantineNotices", "runs that were set aside"),
     WireCall("ShowQuarantined", "RunId", "QuarantineNotice", "one of them, with its fault"),
 )
@@ -67,6 +68,9 @@ def messages() -> tuple[WireMessage, ...]:
         WireMessage("Nothing", ()),
         _of_answer("RunAnswer", RunAnswer),
         _of_answer("ReemitAnswer", ReemitAnswer),
+        *_of_document("PolicyActivation", "sr_policy_activation.v1"),
+        WireMessage("PolicyName", tuple(WireField(name, "string") for name in POLICY_NAME)),
+        _of_answer("Activation", Activation),
         *_of_document("QuarantineNotice", "sr_quarantine.v1"),
         WireMessage("QuarantineNotices", (WireField("notices", "QuarantineNotice", repeated=True),)),
         WireMessage("Refusal", tuple(WireField(name, "string") for name in refusal_fields("", "", "", ""))),
@@ -93,7 +97,13 @@ def _label(field: WireField) -> str:
 
 
 def _of_answer(name: str, answer: type) -> WireMessage:
-    known = {str: ("string", False), bool: ("bool", False), tuple[str, ...]: ("string", True)}
+    known: dict[Any, tuple[str, bool]] = {
+        str: ("string", False),
+        bool: ("bool", False),
+        int: ("int64", False),
+        tuple[str, ...]: ("string", True),
+        Mapping[str, str]: ("PolicyName", False),
+    }
     return WireMessage(name, tuple(WireField(field, *known[hint]) for field, hint in get_type_hints(answer).items()))
 
 
@@ -109,7 +119,9 @@ def _of_object(name: str, properties: Mapping[str, Any], defs: Mapping[str, Any]
         found = _resolved(node, defs)
         repeated = found["type"] == "array"
         inner = _resolved(found["items"], defs) if repeated else found
-        if inner["type"] == "object":
+        if inner.keys() == {"type"} and inner["type"] == "object":
+            kind = "string"  # a document as a text of JSON
+        elif inner["type"] == "object":
             kind = "".join(part.capitalize() for part in field.split("_"))
             forms = inner.get("oneOf", [inner])
             yield from _of_object(kind, {key: value for form in forms for key, value in form["properties"].items()}, defs)

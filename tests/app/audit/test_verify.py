@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -229,3 +229,47 @@ def test_the_command_prints_the_verdict_and_ends_with_its_code(tmp_path: Path, c
     evidence = AuditEvidence.read(run.store)
     assert evidence is not None
     assert evidence.verified is not broken
+
+
+class Growing(MemoryStore):
+    """A store to which the next segment and then its head are written behind each of the first calls of its reader."""
+
+    def __init__(self, begun: int, *, half: bool) -> None:
+        whole = stored()
+        super().__init__({segment_key(number): whole.objects[segment_key(number)] for number in range(begun)})
+        self._whole, self._next, self._half = whole, begun, half
+        self._close(begun)
+
+    def _close(self, segments_there: int) -> None:
+        if segments_there:
+            self.objects[HEAD] = stored(segments()[:segments_there]).objects[HEAD]
+
+    def _grow(self) -> None:
+        if self._half:
+            self._close(self._next)
+        if self._next < 5:
+            self.objects[segment_key(self._next)] = self._whole.objects[segment_key(self._next)]
+            self._next += 1
+        if not self._half:
+            self._close(self._next)
+
+    def read(self, key: str) -> bytes:
+        try:
+            return super().read(key)
+        finally:
+            if key == HEAD:
+                self._grow()
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        found = list(super().keys(prefix))
+        self._grow()
+        return iter(found)
+
+
+@pytest.mark.parametrize("half", [False, True], ids=["segment with head", "segment before its head"])
+@pytest.mark.parametrize("begun", range(6))
+def test_a_chain_that_is_being_written_verifies_as_far_as_its_head_says(begun: int, half: bool) -> None:
+    evidence = verify_chain(Growing(begun, half=half), PINS)
+    assert evidence.problems == ()
+    assert evidence.segments >= begun
+    assert evidence.head == hashlib.sha256(segments()[evidence.segments - 1]).hexdigest()

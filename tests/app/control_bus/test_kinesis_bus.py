@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import os
 import secrets
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +84,38 @@ def test_a_stream_that_is_not_there_is_told(client: Any) -> None:
         with pytest.raises(AssayError) as refused:
             call(opened(client, "nowhere"))
         assert refused.value.reason is Reason.TOPIC_UNKNOWN
+
+
+class InTurn:
+    """A server that takes time for a record, and notices a call beside another, and one that does not name the record before it."""
+
+    def __init__(self) -> None:
+        self._busy, self._last, self.faults = threading.Lock(), "", list[str]()
+
+    def put_record(self, *, SequenceNumberForOrdering: str = "", **_: Any) -> dict[str, str]:  # noqa: N803 - boto3's name
+        if not self._busy.acquire(blocking=False):
+            self.faults.append("two calls at once")
+            return {"SequenceNumber": "0"}
+        with self._busy_until_here(SequenceNumberForOrdering):
+            self._last = str(int(self._last or 0) + 1)
+            return {"SequenceNumber": self._last}
+
+    @contextmanager
+    def _busy_until_here(self, before: str) -> Iterator[None]:
+        if before != self._last:
+            self.faults.append(f"{before} named, {self._last} was the last one")
+        for _ in range(1_000):
+            os.sched_yield()  # lets the other threads come
+        yield
+        self._busy.release()
+
+
+def test_threads_that_publish_take_turns_and_each_names_the_record_before() -> None:
+    server = InTurn()
+    bus = opened(server, "s")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda number: bus.publish(message(number)), range(40)))
+    assert server.faults == []
 
 
 class Refusing:

@@ -25,7 +25,9 @@ from assay.app.lane.assembly import partition_counts, plans_of
 from assay.app.oracle.sealed_world import SealedWorld, find_world
 from assay.app.run.directory import Run, RunConfig
 from assay.app.run.policy_revisions import PolicyRevision, keep, kept, rules_of
-from assay.app.runner.activation import LEASE_US, Activation, Asked, activate
+from assay.app.runner.activation import LEASE_US, activate
+from assay.app.runner.activation_request import Asked
+from assay.app.runner.answers import Activation
 from assay.app.runner.documents import FACTS_VIEW
 from assay.app.runner.policy_changes import changes_of
 from assay.app.runner.record import Record
