@@ -26,6 +26,7 @@ from assay.app.gate.examples import examples_of
 from assay.app.gate.health import Health
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.log_rate import LogRate, out_of_files
+from assay.app.gate.lookup import Lookup
 from assay.app.gate.marks import LastMarks, Marks
 from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
@@ -39,8 +40,10 @@ from assay.app.gate.sealing import Sealing
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
+from assay.app.gate.spike import spikes_of
 from assay.app.gate.spool import spool_of
 from assay.app.gate.warming import warm
+from assay.app.governance import Governance
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.contracts.errors import Retry, Stop
@@ -48,6 +51,8 @@ from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX, SEAL_AF
 from assay.contracts.topics import topic
 
 PROBE_EVERY_S = 1.0
+#: what the end of a gate may cost for facts that the store has not taken
+GOVERNANCE_WITHIN_S = 3.0
 GC_THRESHOLDS = (100_000, 50, 50)
 
 
@@ -77,6 +82,7 @@ class Gate:
     sealing: Sealing
     halted: Halted
     warm: Callable[[], object]
+    governance: Governance
 
     def start(self) -> None:
         """Begin to look and to admit. A missing broker or database is not an error here: the gate is RED until it comes.
@@ -97,6 +103,7 @@ class Gate:
         self.health.stop()
         self.publisher.close()
         self.sealing.stop()
+        self.governance.close(GOVERNANCE_WITHIN_S)
         for index in self.indexes:
             index.close()
 
@@ -123,6 +130,8 @@ def build(
     logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
     writer = ReceiptWriter(policy, pins, {name: names[handle] for name, handle in policy.topics.items()})
     health, halted = Health({"bus": publisher.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S), Halted()
+    governance = Governance(run.store, run.config, "ingestion_gate", load_settings().profile, clock)
+    spikes = spikes_of(governance, policy.revision, clock)
     settler = Settler(settled, publisher, writer, logs, clock)
     known, marks = RunNames.of(run.config), Marks(settled, publisher, pins)
     examiner, last = Examiner(policy, scope, known), LastMarks(claims, pins.platform_run_id, policy.future_tolerance_us)
@@ -136,13 +145,17 @@ def build(
         run=(pins, run.config.run_id),
         clock=clock,
         halt=halted,
+        refused=spikes.note,
     )
+    lookup = Lookup(run, AdmissionIndex(run.sql_of_gate), {name: names[handle] for name, handle in policy.topics.items()})
+    sealing = Sealing(run, logs, seal_after_s)
+    health.warnings += [spikes.warning, sealing.warning]
     examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
     decisions, described = Decisions(run, AdmissionIndex(run.sql_of_gate), bus_properties), specification(__version__, examples)
     taking = scope, tuple(policy.topics), callers or callers_of(run, load_settings()), clock, body_timeout_s
-    server = GateServer(pipeline, health, *taking, decisions, described, connections_max, bind, Rates(limit))
-    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, Sealing(run, logs, seal_after_s), halted, ready)
+    server = GateServer(pipeline, health, *taking, decisions, described, connections_max, bind, Rates(limit), lookup)
+    return Gate(server, pipeline, health, publisher, (claims, settled, probed), logs, sealing, halted, ready, governance)
 
 
 def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us: int) -> dict[str, Any]:
