@@ -28,6 +28,7 @@ class Family(StrEnum):
     RUN_STARTED = "RUN_STARTED"
     RUN_ENDED = "RUN_ENDED"
     RUN_CANCELLED = "RUN_CANCELLED"
+    QUARANTINE_SPIKE = "QUARANTINE_SPIKE"
 
 
 def events(store: ObjectStore) -> list[Line]:

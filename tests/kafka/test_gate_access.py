@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from collections.abc import Iterator
+from email.message import Message
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 import pytest
 from assay_command import assay
@@ -13,9 +16,12 @@ from gate_events import SCOPE, event, paid
 from gate_process import KEY, GateProcess, run_in
 from planted_secrets import files_with, told_with
 
+from assay.app.gate.ops import HEALTH_HEADER
 from assay.app.gate.service_token import Principal, token_of
+from assay.app.governance import events
 from assay.app.run.caller_keys import add
 from assay.app.substrate import Server
+from assay.testing import until
 
 SIGNS = "planted-secret-of-tokens-0000000000"
 LIMIT = {"ASSAY_GATE_RATE_PER_S": "0.5", "ASSAY_GATE_RATE_BURST": "8"}
@@ -99,3 +105,58 @@ def test_an_actor_that_sends_too_fast_is_told_when_to_send_again_and_others_are_
     assert room.gate.post("/v1/payments", [])[0] == 200, "a call without items takes nothing"
     assert set(room.gate.event_ids()) == {f"{name}-{i}" for name in ("first", "third") for i in range(8)}
     assert json.dumps(answer).count("16 s") == 1 or "15 s" in answer["remedy"]
+
+
+@pytest.fixture
+def plain(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Iterator[GateProcess]:
+    process = GateProcess(run_in(tmp_path / "run", kafka.address, dsn, namespace))
+    yield process
+    process.kill()
+
+
+def test_an_event_is_found_by_each_of_its_ids_and_a_refused_one_too(plain: GateProcess) -> None:
+    posted = plain.post("/v1/ingest/push", event("e-1"))[1]
+    plain.post("/v1/ingest/push", event("e-1"))
+    refused = plain.post("/v1/ingest/push", event("q-1", payload=paid(amount_minor=-1)))[1]
+    plain.post("/v1/ingest/push", event("e-1", "context_fact"))
+
+    def look(name: str, value: str) -> tuple[int, Any]:
+        return plain.get(f"/v1/ops/lookup?{name}={quote(value)}", KEY)
+
+    status, by_event = look("event_id", "e-1")
+    assert (status, [one["decision"] for one in by_event["receipts"]]) == (200, ["ADMIT", "DUPLICATE", "ADMIT"])
+    rows = {row["event_class"]: row for row in by_event["admissions"]}
+    assert (set(rows), rows["traffic"]["state"], rows["traffic"]["eb_ref"]) == ({"traffic", "context"}, "ADMITTED", posted["eb_ref"])
+    assert {one["actor"]["actor_id"] for one in by_event["receipts"]} == {"SYSTEM::run_key"}
+    by_receipt = look("receipt_id", posted["receipt_id"])[1]
+    assert {one["receipt_id"] for one in by_receipt["receipts"]} == {posted["receipt_id"]}
+    assert by_receipt["admissions"][0]["event_id"] == "e-1"
+    by_key = look("dedupe_key", rows["traffic"]["dedupe_key"])[1]
+    assert by_key == {"admissions": [rows["traffic"]], "receipts": by_event["receipts"][:2]}
+    _, aside = look("event_id", "q-1")
+    assert (aside["admissions"], aside["receipts"][0]["receipt_id"]) == ([], refused["receipt_id"])
+    for name, value in (("event_id", "nobody's"), ("receipt_id", "e-1"), ("dedupe_key", "0" * 64)):
+        assert (look(name, value)[0], look(name, value)[1]["error"]) == (404, "RECEIPT_NOT_FOUND")
+
+
+def test_many_refused_items_make_the_gate_amber_and_are_one_fact_of_the_run(plain: GateProcess) -> None:
+    until(lambda: plain.get("/healthz")[1]["state"] == "GREEN", 30)
+    assert HEALTH_HEADER not in headers_of(plain, event("e-1"))
+    for part in range(2):
+        assert plain.batch([event(f"q-{part}-{i}", payload=paid(amount_minor=-1)) for i in range(25)])[0] == 200
+    assert headers_of(plain, event("e-2"))[HEALTH_HEADER] == "AMBER"
+    status, told = plain.get("/v1/ops/health", KEY)
+    assert (status, told["state"], [one.partition(":")[0] for one in told["reasons"]]) == (200, "AMBER", ["QUARANTINE_SPIKE"])
+    assert plain.get("/healthz")[0] == 200, "it admits"
+    assert plain.stop() == 0
+    facts = [fact for fact in events(plain.run.store) if fact["event_family"] == "QUARANTINE_SPIKE"]
+    assert [(fact["details"]["quarantine_count"], fact["details"]["window_seconds"]) for fact in facts] == [(25, 60)]
+    assert facts[0]["actor"]["actor_id"] == "SYSTEM::ingestion_gate"
+
+
+def headers_of(gate: GateProcess, body: Any) -> Message:
+    """The headers of the answer to an envelope that is admitted."""
+    call = urllib.request.Request(f"{gate.url}/v1/ingest/push", json.dumps(body).encode(), {"X-IG-Api-Key": KEY})
+    with urllib.request.urlopen(call, timeout=60) as answer:
+        found: Message = answer.headers
+        return found

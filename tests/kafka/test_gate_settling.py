@@ -26,9 +26,11 @@ pytestmark = [pytest.mark.tier2, pytest.mark.skipif(sys.platform != "linux", rea
 def gate(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Iterator[Gate]:
     """A gate whose threads are not started: the test begins and ends its groups in the order it wants."""
     built = build(run_in(tmp_path / "run", kafka.address, dsn, namespace))
+    built.reach.control.start()
     yield built
-    built.publisher.close()
-    for index in built.indexes:
+    built.reach.control.stop()
+    built.reach.publisher.close()
+    for index in (built.reach.claims, built.reach.settled, built.reach.probed):
         index.close()
 
 

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -27,7 +28,7 @@ from assay.app.audit.witnesses import DECISION_ID, Seen, Witnesses
 from assay.app.replay.compare import Source, compare
 from assay.app.report.evidence import NOTHING_AUDITED, AuditEvidence
 from assay.app.stores.objects import ObjectStore
-from assay.app.stores.segment_journal import HEAD, Head, read_head, segment_key
+from assay.app.stores.segment_journal import HEAD, Head, read_head, segment_key, sequence_of
 from assay.codecs.audit_segment import GENESIS, SEGMENTS, Bodies, Segment, bodies_of, decisions_in, framed_decisions, read_segment
 from assay.codecs.columns import Strings
 from assay.codecs.digests import sha256_fixed, sha256_rows
@@ -66,7 +67,7 @@ class _Chain:
 
     def say(self, key: str, what: str) -> None:
         """Note a problem of a segment."""
-        self.problems.append((_sequence_of(key), f"{key}: {what}"))
+        self.problems.append((sequence_of(key), f"{key}: {what}"))
 
     def texts(self) -> tuple[str, ...]:
         """Problems in the order of the chain, the first ones."""
@@ -84,7 +85,7 @@ def verify_chain(
     given = witnesses or Witnesses(unreached="nothing else was asked")
     seen = Seen(records=given.on_bus is not None)
     head, found = _end_and_names(store, chain)  # the end first: what a run writes meanwhile lies behind it
-    keys = [key for key in found if head is None or _sequence_of(key) <= head.sequence]
+    keys = [key for key in found if head is None or sequence_of(key) <= head.sequence]
     _judge_missing(keys, head, chain)
 
     def judged() -> Iterator[Strings]:
@@ -96,18 +97,12 @@ def verify_chain(
             if judged_one is not None and given.recomputed is not None:
                 yield _decisions(*judged_one)
 
-    def again() -> Iterator[Strings]:
-        for key in keys:
-            with suppress(Stop):  # the first pass has named a damaged one
-                yield decisions_in(read_segment(store.read(key), key).values)
-
-    recomputed, said = _held_against(given, judged, again, seen)
+    recomputed, said = _held_against(given, judged, partial(_again, store, keys), seen)
     _judge_links(chain, head)
     _judge_beyond(store, found, head, chain)
     on_bus, absent = seen.absent(given.on_bus) if given.on_bus is not None else (None, [])
-    problems = (*chain.texts(), *said, *absent)
     evidence = AuditEvidence(
-        verified=not problems,
+        verified=not (problems := (*chain.texts(), *said, *absent)),
         records=chain.records,
         segments=len(keys),
         head=head.sha256 if head else "",
@@ -119,6 +114,12 @@ def verify_chain(
     )
     evidence.write(store)
     return evidence
+
+
+def _again(store: ObjectStore, keys: Sequence[str]) -> Iterator[Strings]:
+    for key in keys:
+        with suppress(Stop):  # the first pass has named a damaged one
+            yield decisions_in(read_segment(store.read(key), key).values)
 
 
 def _held_against(given: Witnesses, judged: Source, again: Source, seen: Seen) -> tuple[int | None, Sequence[str]]:
@@ -175,12 +176,11 @@ def _judge_missing(keys: Sequence[str], head: Head | None, chain: _Chain) -> Non
 
 def _judge_beyond(store: ObjectStore, found: Sequence[str], head: Head | None, chain: _Chain) -> None:
     """No object may lie beyond the head, as it is now: a run that is being written has moved it meanwhile."""
-    beyond = [key for key in found if head is not None and _sequence_of(key) > head.sequence]
     moved = None
     with suppress(Stop):
-        moved = read_head(store) if beyond else None
-    for key in beyond:
-        if moved is None or segment_key(_sequence_of(key)) != key or _sequence_of(key) > moved.sequence:
+        moved = read_head(store)
+    for key in (key for key in found if head is not None and sequence_of(key) > head.sequence):
+        if moved is None or segment_key(sequence_of(key)) != key or sequence_of(key) > moved.sequence:
             chain.say(key, "lies beyond the head that closes the chain")
 
 
@@ -228,10 +228,10 @@ def _judge_links(chain: _Chain, head: Head | None) -> None:
 
 def _vouched(links: Sequence[_Link], at: int, head: Head | None) -> bool:
     """False if the next segment, or the head, has another digest for this one. A gap after it vouches for nothing."""
-    sequence = _sequence_of(links[at].key)
+    sequence = sequence_of(links[at].key)
     if at + 1 < len(links):
         after = links[at + 1]
-        return after.previous in (None, links[at].sha256) or _sequence_of(after.key) != sequence + 1
+        return after.previous in (None, links[at].sha256) or sequence_of(after.key) != sequence + 1
     return head is None or head.sequence != sequence or head.sha256 == links[at].sha256
 
 
@@ -294,9 +294,3 @@ def _record_at_fault(data: bytes) -> str:
     except Stop:
         return ""
     return f"; {what}" if what else ""
-
-
-def _sequence_of(key: str) -> int:
-    """The sequence in a segment's name; any other object comes after all segments."""
-    digits = key.rsplit("/", 1)[1].removesuffix(".seg")
-    return int(digits) if digits.isdigit() else 2**62

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from assay.app.cli.plain_app import plain_app
+from assay.app.gate.receipt_search import receipts_named
 from assay.app.gate.spool import unseen
-from assay.app.report.gate_lines import receipts_named
 from assay.app.report.paid import event_id_of
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json

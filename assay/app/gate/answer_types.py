@@ -90,3 +90,37 @@ class HealthState(msgspec.Struct, frozen=True):
 
     state: Literal["GREEN", "AMBER", "RED"]
     reasons: list[str]
+
+
+class Live(msgspec.Struct, frozen=True):
+    """The process answers."""
+
+    status: Literal["up"]
+
+
+class PlaceFound(msgspec.Struct, frozen=True):
+    """Where an event lies on the bus; its topic where the class of the event is known."""
+
+    partition: int
+    offset: str
+    offset_kind: str
+    topic: str | UnsetType = UNSET
+
+
+class Admission(msgspec.Struct, frozen=True):
+    """A row of the index. Id and class are there where a receipt or the question tells them."""
+
+    dedupe_key: str
+    payload_hash: str
+    state: Literal["IN_FLIGHT", "AMBIGUOUS", "ADMITTED"]
+    event_id: str | UnsetType = UNSET
+    event_class: str | UnsetType = UNSET
+    eb_ref: PlaceFound | UnsetType = UNSET
+    admitted_at_utc: str | UnsetType = UNSET
+
+
+class Known(msgspec.Struct, frozen=True):
+    """What the gate knows of one id: a row for each class that has it, and up to 100 receipts in their order."""
+
+    admissions: list[Admission]
+    receipts: list[dict[str, Any]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from assay.contracts.errors import AssayError, Retry
 from assay.contracts.reasons import Reason
 
 PROBE_WITHIN_S = 5
+log = logging.getLogger("assay.gate")
 
 
 class GateState(StrEnum):
@@ -25,13 +27,17 @@ class GateState(StrEnum):
 class Health:
     """What the last look at each part said. Parts are probed by one thread; admission reports what it meets in between.
 
-    AMBER is the time before the first look. A part that failed stays RED until its probe succeeds.
+    AMBER is the time before the first look, and what one of `warnings` tells: the gate admits all the same. A part that failed stays RED
+    until its probe succeeds.
     """
 
     def __init__(self, probes: Mapping[str, Callable[[], None]], every_s: float) -> None:
         self._probes = dict(probes)
         self._every_s = every_s
         self._faults: dict[str, AssayError | None] = {}
+        #: each tells what is wrong, while it is; added to before `start`
+        self.warnings: list[Callable[[], AssayError | None]] = []
+        self._warned = False
         self._probing: tuple[str, float] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._look_often, name="gate-health", daemon=True)
@@ -68,11 +74,11 @@ class Health:
         """The worst of the parts."""
         if self._known_faults():
             return GateState.RED
-        return GateState.GREEN if len(self._faults) == len(self._probes) else GateState.AMBER
+        return GateState.AMBER if len(self._faults) < len(self._probes) or self._warnings() else GateState.GREEN
 
     def reasons(self) -> list[str]:
-        """What is wrong, one sentence per part."""
-        return [str(fault) for fault in self._known_faults()]
+        """What is wrong: a sentence for each part that failed, and for each warning."""
+        return [str(fault) for fault in (*self._known_faults(), *self._warnings())]
 
     def first_fault(self) -> AssayError:
         """The refusal to answer a call with while RED."""
@@ -89,9 +95,20 @@ class Health:
             found.append(Retry(_REASON_OF[probing[0]], what, remedy=remedy))
         return found
 
+    def _warnings(self) -> list[AssayError]:
+        return [found for warning in self.warnings if (found := warning()) is not None]
+
+    def _say_warnings(self) -> None:
+        """In the log when they begin and when all are over."""
+        found = self._warnings()
+        if bool(found) != self._warned:
+            log.warning("the gate %s", f"is AMBER: {'; '.join(map(str, found))}" if found else "has no warning any more")
+        self._warned = bool(found)
+
     def _look_often(self) -> None:
         while not self._stopping.is_set():
             self.look()
+            self._say_warnings()
             self._stopping.wait(self._every_s)
 
 

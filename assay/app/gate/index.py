@@ -164,6 +164,10 @@ class AdmissionIndex:
         """Remember a mark before it is published."""
         self._run(lambda connection: connection.execute(_MARK, (platform_run_id, event_class, ts_us, final)))
 
+    def ask(self, question: Callable[[Connection], T]) -> T:
+        """The answer to a question that changes nothing."""
+        return self._run(question)
+
     def close(self) -> None:
         """Give the connection, and with it the run's lock, back."""
         if self._connection is not None:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from assay.agents.faust_shell.web_refusals import INTERNAL
-from assay.app.gate.answer_types import Decision, HealthState, Marked, Outcome, Outcomes, Refusal
+from assay.app.gate.answer_types import Decision, HealthState, Known, Live, Marked, Outcome, Outcomes, Refusal
 from assay.app.gate.answers import status_of
 from assay.app.gate.border import ContextPayload, Envelope, LabelPayload, PaymentPayload
 from assay.app.gate.openapi_media import other_media
@@ -38,7 +38,7 @@ SCHEMES: Final = {
     CLIENT: {"type": "mutualTLS", "description": "a client's certificate, where the gate speaks TLS and knows an authority of clients"},
 }
 _TYPES: Final = (PaymentBody, LabelBody, MarkBody, Envelope, PaymentPayload, ContextPayload, LabelPayload, *ROWS.values())
-_ANSWERS: Final = (Outcome, Outcomes, Refusal, Decision, Marked, HealthState)
+_ANSWERS: Final = (Outcome, Outcomes, Refusal, Decision, Marked, HealthState, Known, Live)
 _REF: Final = "#/components/schemas/{name}"
 _ABOUT: Final = (
     "Payments, labels and other events come in here, and decisions are asked for here. Every refusal has one shape: code, what, where, "
@@ -112,9 +112,9 @@ def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, A
 
 
 def _parameter(name: str, meaning: str, operation: Operation, posted: str) -> dict[str, Any]:
-    form: dict[str, Any] = {"type": "string"} if name == "event_id" else {"type": "string", "enum": ["all", "exceptions"]}
+    form: dict[str, Any] = {"type": "string", "enum": ["all", "exceptions"]} if name == "results" else {"type": "string"}
     required = name == "event_id" and operation.path == "/v1/decisions"
-    example = {"example": posted} if name == "event_id" else {}
+    example = {"example": posted} if name == "event_id" and operation.path == "/v1/decisions" else {}
     return {"name": name, "in": "query", "required": required, "description": meaning, "schema": form, **example}
 
 

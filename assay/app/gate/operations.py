@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from assay.app.gate.answer_types import Decision, HealthState, Marked, Outcome, Outcomes
+from assay.app.gate.answer_types import Decision, HealthState, Known, Live, Marked, Outcome, Outcomes
 from assay.app.gate.border import Envelope
 from assay.app.gate.media_types import BATCH_TYPES
 from assay.app.gate.requests import MarkBody
@@ -151,6 +151,21 @@ OPERATIONS: Final = (
          Reason.RUN_NOT_READY),
         MarkBody, None, {}, ("mark",),
     ),
+    Operation(
+        "GET", "/v1/ops/health", "opsHealth", "How the gate is, for somebody who may call",
+        {200: Answered(HealthState, "its state, whatever it is")}, _KEYED,
+    ),
+    Operation(
+        "GET", "/v1/ops/lookup", "lookup", "What the gate knows of one id: index and receipts",
+        {200: Answered(Known, "its row of the index, and its receipts")},
+        (*_KEYED, Reason.LOOKUP_INVALID, Reason.RECEIPT_NOT_FOUND, Reason.INDEX_UNAVAILABLE, Reason.STORE_SILENT),
+        query={
+            "event_id": "the id of an event, also of a refused one",
+            "receipt_id": "the id of a receipt, in place of the event's",
+            "dedupe_key": "64 hex digits, in place of both",
+        },
+    ),
+    Operation("GET", "/livez", "live", "The process is up; nothing else is said", {200: Answered(Live, "it is")}, keyed=False),
     Operation(
         "GET", "/healthz", "health", "Whether the gate can admit",
         {200: Answered(HealthState, "it can"), 503: Answered(HealthState, "it cannot now")}, keyed=False,

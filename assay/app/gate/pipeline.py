@@ -34,7 +34,8 @@ REST_AFTER_S = 1.0
 
 
 class Pipeline:
-    """Admits the calls submitted to it. `index` is the claiming thread's own; the settler has another. `halt` is told of a Stop."""
+    """Admits the calls submitted to it. `index` is the claiming thread's own; the settler has another. `halt` is told of a Stop,
+    `refused` of the refused items of each call."""
 
     def __init__(
         self,
@@ -48,11 +49,12 @@ class Pipeline:
         run: tuple[Pins, str],
         clock: Callable[[], int],
         halt: Callable[[Stop], None],
+        refused: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._arrivals, self._index, self._publisher = arrivals, index, publisher
         self._settler, (self._last, self._marks), self._health = settler, marks, health
         self._pins, self._run_id = run
-        self._clock, self._halt = clock, halt
+        self._clock, self._halt, self._refused = clock, halt, refused
         self._arrived: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._begun: queue.Queue[tuple[Group, list[IngestCall]] | MarkCall | None] = queue.Queue(GROUPS_AHEAD)
         self._set_back: list[Call | None] = []
@@ -164,6 +166,7 @@ class Pipeline:
             GATE_REASONS.add(self._settler.end(group, calls))
             for call in calls:
                 GATE_DECISIONS.add(call.answer.result().counts)
+                self._refused(call.answer.result().counts["QUARANTINE"])
 
         if not self._guarded(calls, settle):
             group.publication.places = [None] * len(group.examined)  # nobody may be told of what was not settled

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from ssl import SSLContext
-from typing import Any, NamedTuple
+from typing import Any
 
 from aiohttp import web
 
@@ -21,34 +21,33 @@ from assay.agents.faust_shell.web_guard import LOOPBACK
 from assay.app.gate.admission import Examiner
 from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.callers import Callers, callers_of
-from assay.app.gate.control import Control
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.examples import examples_of
 from assay.app.gate.health import Health
-from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.log_rate import LogRate, out_of_files
+from assay.app.gate.lookup import Lookup
 from assay.app.gate.marks import LastMarks, Marks
 from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import AdmissionPolicy, shipped_admission_policy
-from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.rates import Limit, Rates
-from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
+from assay.app.gate.reach import Reach, reach_of
 from assay.app.gate.row_examples import row_examples
 from assay.app.gate.run_names import RunNames
 from assay.app.gate.sealing import Sealing
-from assay.app.gate.segments import SegmentLog
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
-from assay.app.gate.spool import spool_of
+from assay.app.gate.spike import spikes_of
 from assay.app.gate.warming import warm
+from assay.app.governance import Governance
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.limits import BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX, SEAL_AFTER_S
-from assay.contracts.topics import topic
 
 PROBE_EVERY_S = 1.0
+#: what the end of a gate may cost for facts that the store has not taken
+GOVERNANCE_WITHIN_S = 3.0
 GC_THRESHOLDS = (100_000, 50, 50)
 
 
@@ -71,23 +70,25 @@ class Gate:
 
     server: GateServer
     pipeline: Pipeline
-    health: Health
-    publisher: BusPublisher
-    indexes: tuple[AdmissionIndex, ...]
-    logs: tuple[SegmentLog, ...]
+    reach: Reach
     sealing: Sealing
     halted: Halted
-    control: Control
     warm: Callable[[], object]
+    governance: Governance
+
+    @property
+    def health(self) -> Health:
+        """What is known of its parts."""
+        return self.reach.health
 
     def start(self) -> None:
         """Begin to look and to admit. A missing broker or database is not an error here: the gate is RED until it comes.
 
         Raises Stop(GATE_ALREADY_RUNNING).
         """
-        self.control.start()
+        self.reach.control.start()
         with suppress(Retry):
-            self.indexes[0].ready()
+            self.reach.claims.ready()
         self.health.look()
         self.warm()
         self.health.start()
@@ -98,10 +99,11 @@ class Gate:
         """Finish what was taken, seal the segments, give everything back."""
         self.pipeline.drain()
         self.health.stop()
-        self.control.stop()
-        self.publisher.close()
+        self.reach.control.stop()
+        self.reach.publisher.close()
         self.sealing.stop()
-        for index in self.indexes:
+        self.governance.close(GOVERNANCE_WITHIN_S)
+        for index in (self.reach.claims, self.reach.settled, self.reach.probed):
             index.close()
 
 
@@ -119,58 +121,31 @@ def build(
 ) -> Gate:
     """Wire a gate for a run that will listen on `bind`. Nothing is connected yet."""
     policy, pins = policy or shipped_admission_policy(run.config.traffic), run.config.pins
-    scope = {**pins.as_json(), "run_id": run.config.run_id}
-    reach, halted = _reach(run, policy, bus_properties), Halted()
-    publisher, claims, settled, health = reach.publisher, reach.claims, reach.settled, reach.health
-    settler = Settler(settled, publisher, _writer(run, policy), reach.logs, clock, lambda: reach.control.standing.policy)
-    known, last = RunNames.of(run.config), LastMarks(claims, pins.platform_run_id, policy.future_tolerance_us)
+    scope, reach, halted = {**pins.as_json(), "run_id": run.config.run_id}, reach_of(run, policy, bus_properties), Halted()
+    governance = Governance(run.store, run.config, "ingestion_gate", load_settings().profile, clock)
+    spikes, sealing = spikes_of(governance, policy.revision, clock), Sealing(run, reach.logs, seal_after_s)
+    reach.health.warnings += [spikes.warning, sealing.warning]
+    known, last = RunNames.of(run.config), LastMarks(reach.claims, pins.platform_run_id, policy.future_tolerance_us)
     examiner = Examiner(policy, scope, known)
     pipeline = Pipeline(
-        arrivals=Arrivals(examiner, claims, known, pins.platform_run_id, last, reach.control.current),
-        index=claims,
-        publisher=publisher,
-        settler=settler,
-        marks=(last, Marks(settled, publisher, pins)),
-        health=health,
+        arrivals=Arrivals(examiner, reach.claims, known, pins.platform_run_id, last, reach.control.current),
+        index=reach.claims,
+        publisher=reach.publisher,
+        settler=Settler(reach.settled, reach.publisher, reach.writer, reach.logs, clock, lambda: reach.control.standing.policy),
+        marks=(last, Marks(reach.settled, reach.publisher, pins)),
+        health=reach.health,
         run=(pins, run.config.run_id),
         clock=clock,
         halt=halted,
+        refused=spikes.note,
     )
     examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
-    accepted, described = callers or callers_of(run, load_settings()), specification(__version__, examples)
-    taking = scope, tuple(policy.topics), accepted, clock, body_timeout_s, Decisions(run, reach.asked, bus_properties)
-    server = GateServer(pipeline, health, *taking, described, connections_max, bind, Rates(limit))
-    indexes, sealing = (claims, settled, reach.probed), Sealing(run, reach.logs, seal_after_s)
-    return Gate(server, pipeline, health, publisher, indexes, reach.logs, sealing, halted, reach.control, ready)
-
-
-class _Reach(NamedTuple):
-    """What a gate reaches beyond its process, and the health of it."""
-
-    publisher: BusPublisher
-    control: Control
-    claims: AdmissionIndex
-    settled: AdmissionIndex
-    probed: AdmissionIndex
-    asked: AdmissionIndex
-    logs: tuple[SegmentLog, ...]
-    health: Health
-
-
-def _reach(run: Run, policy: AdmissionPolicy, bus_properties: Mapping[str, str] | None) -> _Reach:
-    names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
-    publisher, control = BusPublisher(run.bootstrap, names, bus_properties), Control(run, bus_properties)
-    claims = AdmissionIndex(run.sql_of_gate, durable=False, guard=run.platform_run_id)
-    settled, probed, asked = (AdmissionIndex(run.sql_of_gate) for _ in range(3))
-    logs = tuple(SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
-    health = Health({"bus": publisher.probe, "control": control.probe, "index": probed.ready, "receipts": logs[0].probe}, PROBE_EVERY_S)
-    return _Reach(publisher, control, claims, settled, probed, asked, logs, health)
-
-
-def _writer(run: Run, policy: AdmissionPolicy) -> ReceiptWriter:
-    topics = {name: topic(handle).name(run.namespace) for name, handle in policy.topics.items()}
-    return ReceiptWriter(policy, run.config.pins, topics, run.config.digest)
+    taking = scope, tuple(policy.topics), callers or callers_of(run, load_settings()), clock, body_timeout_s
+    answers = Decisions(run, reach.asked, bus_properties), specification(__version__, examples)
+    lookup = Lookup(run, reach.looked_up, reach.topics)
+    server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup)
+    return Gate(server, pipeline, reach, sealing, halted, ready, governance)
 
 
 def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us: int) -> dict[str, Any]:

@@ -13,7 +13,8 @@ from assay.app.gate.spool import OPEN
 from assay.app.metrics import GATE_UNSEALED_FILES
 from assay.app.run.directory import Run
 from assay.contracts.canonical import canonical
-from assay.contracts.errors import AssayError
+from assay.contracts.errors import AssayError, Retry
+from assay.contracts.reasons import Reason
 
 log = logging.getLogger("assay.gate.sealing")
 
@@ -52,6 +53,13 @@ class Sealing:
         if not whole:
             log.warning("not all receipts are in the object store: start the gate on this machine again, it seals them")
         return whole
+
+    def warning(self) -> Retry | None:
+        """What is wrong, while the object store takes nothing: receipts are durable here, and nobody elsewhere sees them."""
+        if not self._away:
+            return None
+        what = "the object store takes no receipts: they stay on this machine"
+        return Retry(Reason.STORE_SILENT, what, remedy="They are sealed when it answers; nothing has to be sent again.")
 
     def _seal_often(self) -> None:
         pause_s = 0.0

@@ -24,8 +24,10 @@ from assay.app.gate.connections import Connections, CountedRunner
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.health import GateState, Health
 from assay.app.gate.item_answers import many, single
+from assay.app.gate.lookup import Lookup
 from assay.app.gate.media_types import batch_reader, check_json
 from assay.app.gate.openapi import page
+from assay.app.gate.ops import HEALTH_HEADER, Ops, refuse_retired
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.rates import Rates
 from assay.app.gate.requests import mark_of
@@ -88,6 +90,7 @@ class GateServer:
         connections_max: int = GATE_CONNECTIONS_MAX,
         bind: str = LOOPBACK,
         rates: Rates | None = None,
+        lookup: Lookup | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
@@ -100,15 +103,17 @@ class GateServer:
         self._specification = specification or {}
         self._connections = Connections(connections_max)
         self._aside = Aside()
+        self._ops = Ops(health, lookup, self._check_key)
 
     def application(self) -> web.Application:
         """The aiohttp application."""
-        refusals = refusing(Refusing("gate", f"Calls go to {', '.join(PATHS)}.", log, _refused, before=check_http, after=self._rests))
+        refusals = refusing(Refusing("gate", f"Calls go to {', '.join(PATHS)}.", log, _refused, before=_check, after=self._rests))
         made = web.Application(client_max_size=BODY_BYTES_MAX, middlewares=[refusals])
         for (method, path), handler in self._handlers().items():
             route = web.get if method == "GET" else web.post
             made.add_routes([route(path.replace(_ID, _ANY_ID), handler, expect_handler=answer_expectation)])
         made.on_cleanup.append(self._close)
+        made.on_response_prepare.append(self._warn)
         return made
 
     def _handlers(self) -> dict[tuple[str, str], Handler]:
@@ -121,7 +126,7 @@ class GateServer:
             ("POST", "/v1/ingest/push"): self.push,
             ("POST", "/v1/ingest/batch"): self.batch,
             ("POST", "/v1/ingest/marks"): self.marks,
-            ("GET", "/healthz"): self.healthz,
+            **self._ops.handlers(),
             ("GET", "/metrics"): self.metrics,
             ("GET", "/openapi.json"): self.specification,
             ("GET", "/docs"): self.docs,
@@ -129,6 +134,7 @@ class GateServer:
 
     async def _close(self, _: web.Application) -> None:
         self._aside.close()
+        self._ops.close()
         if self._decisions is not None:
             await self._decisions.close()
 
@@ -185,11 +191,6 @@ class GateServer:
     async def docs(self, request: web.Request) -> web.Response:
         """A page from which every call can be tried."""
         return web.Response(body=page(), content_type="text/html", charset="utf-8", headers=PAGE_HEADERS)
-
-    async def healthz(self, request: web.Request) -> web.Response:
-        """State and reasons; 503 while RED."""
-        state = self._health.state
-        return json_answer(503 if state is GateState.RED else 200, {"state": state, "reasons": self._health.reasons()})
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Prometheus. Beyond this machine it says who it is."""
@@ -251,8 +252,18 @@ class GateServer:
         except ConnectionError:
             raise Quarantine(Reason.BODY_INVALID, "the caller hung up before the end of the body", remedy="Send the call again.") from None
 
+    async def _warn(self, request: web.Request, answer: web.StreamResponse) -> None:
+        """Tell who posts that the gate admits and something is wrong."""
+        if request.method == "POST" and self._health.state is GateState.AMBER:
+            answer.headers[HEALTH_HEADER] = GateState.AMBER.value
+
     def _rests(self, request: web.Request) -> None:
         self._connections.rests(request.protocol)
+
+
+def _check(request: web.Request) -> None:
+    check_http(request)
+    refuse_retired(request)
 
 
 def _refused(error: AssayError, request: web.Request, headers: Mapping[str, str]) -> web.Response:

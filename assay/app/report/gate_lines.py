@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -56,31 +55,10 @@ def refused_items(run: Run) -> Iterator[Refused]:
                 yield item
 
 
-def receipts_named(run: Run, wanted: str) -> Iterator[dict[str, Any]]:
-    """Receipts with this receipt id, or of this event id, each once, in the order of their lines. The open file comes last."""
-    needles = [f'"receipt_id":{json.dumps(wanted)}'.encode(), f'"event_id":{json.dumps(wanted)}'.encode(), _unescaped(wanted)]
-    seen = set[bytes]()
-    for data in _files(run, RECEIPTS):
-        if not any(needle in data for needle in needles):
-            continue
-        for line in data.splitlines():
-            if line in seen or not any(needle in line for needle in needles):
-                continue
-            seen.add(line)
-            receipt = msgspec.json.decode(line, type=dict[str, Any])
-            if wanted in (receipt["receipt_id"], receipt["event_id"]):
-                yield receipt
-
-
 def receipts_of(run: Run) -> Iterator[Receipt]:
     """Every receipt, in short."""
     for data in _files(run, RECEIPTS):
         yield from LINES.decode_lines(data)
-
-
-def _unescaped(event_id: str) -> bytes:
-    """How the receipt of a refused item writes an event id."""
-    return b'"event_id":' + msgspec.json.encode(event_id.encode("utf-8", "replace").decode())
 
 
 def _files(run: Run, prefix: str) -> Iterator[bytes]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from assay.app.report.gate_lines import Refused, receipts_named, refused_items
+from assay.app.gate.receipt_search import receipts_named
+from assay.app.report.gate_lines import Refused, refused_items
 from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
 from assay.codecs.audit_segment import SEGMENTS

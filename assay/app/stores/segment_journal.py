@@ -39,6 +39,12 @@ def segment_key(sequence: int) -> str:
     return f"{SEGMENTS}/{sequence:010d}.seg"
 
 
+def sequence_of(key: str) -> int:
+    """The sequence in a segment's name; any other object comes after all segments."""
+    digits = key.rsplit("/", 1)[1].removesuffix(".seg")
+    return int(digits) if digits.isdigit() else 2**62
+
+
 class SegmentJournal:
     """The journal of the audit lane: offset n is segment n.
 

@@ -38,7 +38,7 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
     """Wired to addresses where nothing listens; not started, so nothing is admitted."""
     made = build(run_in(tmp_path, "127.0.0.1:1", "postgresql://nobody@127.0.0.1:1/none", "t.", topics=False))
     yield made
-    for log in made.logs:
+    for log in made.reach.logs:
         log.close()
 
 

@@ -33,7 +33,7 @@ def answered(run: Run, bind: str, path: str, headers: Mapping[str, str]) -> tupl
     try:
         return asyncio.run(ask())
     finally:
-        for log in gate.logs:
+        for log in gate.reach.logs:
             log.close()
 
 

@@ -83,7 +83,7 @@ def test_a_gate_knows_the_entities_and_currencies_of_its_runs_policy(tmp_path: P
 
 def test_claims_hold_the_runs_lock_and_what_is_settled_is_durable(gate: Gate) -> None:
     """A claim that a crashed server forgot was never answered; a settled batch was."""
-    claims, settled, _ = gate.indexes
+    claims, settled = gate.reach.claims, gate.reach.settled
     assert (claims._durable, claims._guard) == (False, "platform_20260101T000000Z")
     assert (settled._durable, settled._guard) == (True, None)
     assert gate.pipeline._index is claims

@@ -194,9 +194,9 @@ def test_the_examples_of_a_run_of_a_world_are_of_their_schema_and_are_taken_once
 def test_a_gate_is_wired_for_the_traffic_of_its_run(tmp_path: Path) -> None:
     run = run_in(tmp_path, "127.0.0.1:1", "postgresql://nobody@127.0.0.1:1/none", "t.", topics=False, traffic="baseline")
     gate = build(run)
-    assert set(gate.publisher.names) == set(shipped_admission_policy("baseline").topics.values())
+    assert set(gate.reach.publisher.names) == set(shipped_admission_policy("baseline").topics.values())
     gate.warm()
-    for log in gate.logs:
+    for log in gate.reach.logs:
         log.close()
 
 

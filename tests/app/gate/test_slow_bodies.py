@@ -33,7 +33,7 @@ def gate(tmp_path: Path) -> Iterator[Gate]:
     run = run_in(tmp_path, "127.0.0.1:1", "postgresql://nobody@127.0.0.1:1/none", "t.", topics=False)
     made = build(run, body_timeout_s=TIMEOUT_S)
     yield made
-    for log in made.logs:
+    for log in made.reach.logs:
         log.close()
 
 
