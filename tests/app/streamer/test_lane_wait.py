@@ -11,8 +11,10 @@ from streamed_banks import EVENTS
 from streamed_outputs import SMALL, Bank, all_taken, context_was_ahead
 
 from assay.app.metrics import STREAMER
+from assay.app.stores.objects import DirectoryStore
+from assay.app.streamer.checkpoint import Checkpoint, Cursor
 from assay.app.streamer.event_kinds import KINDS
-from assay.app.streamer.lane_wait import SILENT_US, LaneNews, LaneWait
+from assay.app.streamer.lane_wait import SILENT_US, ContextOfLane, LaneNews, LanesAwaited, LaneWait
 from assay.app.streamer.lanes import REFRESH_US, Lane
 from assay.app.streamer.outputs import Plan
 from assay.app.streamer.watch import Watching
@@ -56,6 +58,31 @@ def over(lane: int) -> LaneNews:
 def test_what_is_said_of_lanes(looks: list[Look], news: dict[int, list[LaneNews]]) -> None:
     wait = LaneWait()
     assert {at: found for at, (now_us, standing) in enumerate(looks) if (found := wait.look(standing, now_us))} == news
+
+
+@pytest.mark.parametrize(
+    ("cursor", "row_us", "held"),
+    [
+        pytest.param(None, 10, True, id="never started, and its first row is of that time"),
+        pytest.param(None, 9, False, id="never started, and its first row is later"),
+        pytest.param(Cursor(2, next_us=20), 20, True, id="its next row is of that time"),
+        pytest.param(Cursor(2, next_us=21), 20, False, id="its next row is later"),
+        pytest.param(Cursor(5), 20, False, id="it has sent all"),
+    ],
+)
+def test_a_lane_is_waited_for_while_it_has_context_of_the_row_or_before(
+    tmp_path: Path, cursor: Cursor | None, row_us: int, held: bool
+) -> None:
+    keeper, news = Checkpoint(DirectoryStore(tmp_path), "context", "scope"), list[LaneNews]()
+    if cursor is not None:
+        keeper.save(cursor)
+    clock = iter([0, SILENT_US, SILENT_US + 1])
+    awaits = LanesAwaited({1: [ContextOfLane(keeper, 5, 10)]}, lambda: next(clock), news.append)
+    awaits("a", row_us)
+    awaits("a", row_us)
+    assert news == ([waited(1)] if held else [])
+    awaits("a", None)
+    assert news == ([waited(1), over(1)] if held else []), "no row waits any more"
 
 
 def awaited(lane: int) -> float | None:
