@@ -72,5 +72,6 @@ def test_a_record_that_was_removed_from_the_bus_is_not_found() -> None:
     places = [Place(LABELS, 0, 6), Place(LABELS, 0, 7)]
     assert originals(places, Bus([None])) == {}
     assert originals([], Bus([])) == {}
+    assert originals([places[0], Place(LABELS, 0, 8)], Bus([LABEL, LABEL, LABEL])).keys() == {places[0], Place(LABELS, 0, 8)}
     assert place_without_bytes(letter(LABELS)) == Place(LABELS, 0, 7)
     assert place_without_bytes(letter(LABELS, LABEL)) is None
