@@ -125,6 +125,12 @@ STREAM_IN_FLIGHT: Final = Gauge("assay_stream_in_flight", "Calls on their way, b
 STREAM_LAG_ROWS: Final = Gauge(
     "assay_stream_lag_rows", "Rows of an output that are not acknowledged, those of other lanes included.", ["output"], registry=STREAMER
 )
+STREAM_LANE_AWAITED: Final = Gauge(
+    "assay_stream_lane_awaited",
+    "1 while another lane stands still and this process waits for it, by that lane.",
+    ["lane"],
+    registry=STREAMER,
+)
 STREAM_CHECKPOINT: Final = Gauge(
     "assay_stream_checkpoint_timestamp_seconds",
     "When the checkpoint of an output was written last, in seconds since 1970; its age is `time()` minus this.",

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from assay.codecs.single_object import pack, unpack
 from assay.contracts import instants
 from assay.contracts.errors import AssayError
 from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic, topics
+
+
+class Place(NamedTuple):
+    """Where a record lies on the bus."""
+
+    handle: str
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.handle}[{self.partition}]@{self.offset}"
 
 
 class LaneLetter(NamedTuple):
-    """A record that a lane set aside. `event_id` is empty for one that nobody can read; `place` is topic[partition]@offset."""
+    """A record that a lane set aside. `event_id` is empty for one that nobody can read; `place` is topic[partition]@offset.
+
+    `record`: its name; of a letter without bytes that of the records of its topic, and `unreadable` where that says nothing.
+    `subject`: the payment that a label names.
+    """
 
     place: str
     event_id: str
@@ -19,6 +36,7 @@ class LaneLetter(NamedTuple):
     reason: str
     detail: str
     recorded_at_utc: str
+    subject: str = ""
 
     def is_of(self, event_id: str) -> bool:
         """Whether this is the payment of this id; labels and facts have ids of their own."""
@@ -41,13 +59,29 @@ def quarantine_value(
     return pack("quarantine_record", record)
 
 
-def lane_letter(value: bytes) -> LaneLetter:
-    """Read a value of the quarantine topic."""
+def place_without_bytes(value: bytes) -> Place | None:
+    """The place of a record whose letter has no bytes of it, as a row has that a step set aside; None for any other letter."""
     letter = unpack(value)[1]
+    return None if letter["raw"] else _place(letter)
+
+
+def lane_letter(value: bytes, original: bytes = b"") -> LaneLetter:
+    """Read a value of the quarantine topic. `original`: the record at its place, for a letter that has no bytes of it."""
+    letter = unpack(value)[1]
+    raw, place = letter["raw"] or original, _place(letter)
     try:
-        record, body = unpack(letter["raw"])
+        record, body = unpack(raw)
     except AssayError:
-        record, body = "unreadable", {}
-    place = f"{letter['topic']}[{letter['partition']}]@{letter['offset']}"
-    recorded = instants.text(letter["recorded_at_utc"])
-    return LaneLetter(place, str(body.get("event_id", "")), record, letter["reason"], letter["detail"], recorded)
+        record, body = "unreadable" if raw else _only_record(place.handle), {}
+    recorded, subject = instants.text(letter["recorded_at_utc"]), str(body.get("subject_event_id", ""))
+    return LaneLetter(str(place), str(body.get("event_id", "")), record, letter["reason"], letter["detail"], recorded, subject)
+
+
+def _place(letter: Mapping[str, Any]) -> Place:
+    return Place(letter["topic"], letter["partition"], letter["offset"])
+
+
+def _only_record(handle: str) -> str:
+    """The record that a topic is for, beside marks; `unreadable` for a topic of several."""
+    names = [name for name in topic(handle).records if name != "mark"] if handle in topics() else []
+    return names[0] if len(names) == 1 else "unreadable"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -14,10 +14,11 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.gate.spool import unseen
 from assay.app.report.decision_search import on_bus
 from assay.app.report.gate_lines import Refused, refused_items
+from assay.app.report.originals import ReadRange, of_run, originals
 from assay.app.report.paid import event_id_of
 from assay.app.run.directory import Run
 from assay.app.screen import say, say_json
-from assay.codecs.quarantine import LaneLetter, lane_letter
+from assay.codecs.quarantine import LaneLetter, lane_letter, place_without_bytes
 from assay.contracts.errors import Stop
 from assay.contracts.handles import QUARANTINE
 from assay.contracts.reasons import Reason
@@ -40,6 +41,8 @@ class Listed(NamedTuple):
     detail: str
     where: str
     at_utc: str
+    #: the payment that a label names
+    subject: str = ""
 
 
 def main(arguments: list[str]) -> int:
@@ -60,11 +63,12 @@ def list_(
 
     Example: assay quarantine list --run runs/live --reason ENTITY_MISSING
     """
-    wired, counts, shown = Run.load(run), Counter[str](), list[Listed]()
-    for entry in _entries(wired, bus=bus):
+    wired, counts, chosen = Run.load(run), Counter[str](), list[tuple[Listed, bytes]]()
+    for entry, letter in _entries(wired, bus=bus):
         counts[entry.reason] += 1
-        if len(shown) < limit and reason in ("", entry.reason):
-            shown.append(entry)
+        if len(chosen) < limit and reason in ("", entry.reason):
+            chosen.append((entry, letter))
+    shown = with_ids(chosen, of_run(wired))
     if as_json:
         entries = [entry._asdict() for entry in shown]
         say_json({"total": counts.total(), "by_reason": dict(counts.most_common()), "entries": entries})
@@ -121,26 +125,38 @@ def _called(run: Run, wanted: str) -> list[Refused]:
     return [item for item in refused_items(run) if item.is_called(wanted) or item.subject == wanted]
 
 
-def _entries(run: Run, *, bus: bool) -> Iterator[Listed]:
-    yield from (_of_gate(item) for item in refused_items(run))
+def _entries(run: Run, *, bus: bool) -> Iterator[tuple[Listed, bytes]]:
+    """Entries, each with its letter; with no bytes for an item of the gate."""
+    yield from ((_of_gate(item), b"") for item in refused_items(run))
     if bus:
         values = on_bus(run, QUARANTINE, properties_of(run, BusUser.READER))
-        yield from (_of_lane(lane_letter(value)) for value in values if value is not None)
+        yield from ((_of_lane(lane_letter(value)), value) for value in values if value is not None)
+
+
+def with_ids(entries: Sequence[tuple[Listed, bytes]], read: ReadRange) -> list[Listed]:
+    """Entries with the ids of records whose letters have no bytes, read from their places on the bus, as far as it still has them."""
+    places = [place_without_bytes(letter) if letter else None for _, letter in entries]
+    found = originals((place for place in places if place is not None), read)
+    return [
+        entry if place is None else _of_lane(lane_letter(letter, found.get(place, b"")))
+        for (entry, letter), place in zip(entries, places, strict=True)
+    ]
 
 
 def _of_gate(item: Refused) -> Listed:
     return Listed(
-        item.quarantine_id, "gate", item.event_id, item.event_type, item.reason, item.detail, item.where, item.received_at_utc
+        item.quarantine_id, "gate", item.event_id, item.event_type, item.reason, item.detail, item.where, item.received_at_utc, item.subject
     )  # fmt: skip
 
 
-def _of_lane(letter: LaneLetter) -> Listed:
-    return Listed(letter.place, "lane", letter.event_id, letter.record, letter.reason, letter.detail, letter.place, letter.recorded_at_utc)
+def _of_lane(of: LaneLetter) -> Listed:
+    return Listed(of.place, "lane", of.event_id, of.record, of.reason, of.detail, of.place, of.recorded_at_utc, of.subject)
 
 
 def _show(entry: Listed) -> None:
     """The reason, the item and its id, a line each."""
-    say(f"\n{entry.reason} · {one_line(entry.what)} {one_line(entry.event_id)}")
+    of_payment = f" of payment {one_line(entry.subject)}" if entry.subject else ""
+    say(f"\n{entry.reason} · {one_line(entry.what)} {one_line(entry.event_id)}{of_payment}")
     say(f"  {one_line(entry.detail)}" + (f" (at {one_line(entry.where)})" if entry.where else ""))
     say(f"  {entry.by} · {entry.at_utc} · {entry.id}")
 

@@ -21,7 +21,7 @@ from assay.app.cli.send_options import (
     now_us,
     telemetry_for,
 )
-from assay.app.cli.stream_process import StreamProcess
+from assay.app.cli.stream_process import StreamProcess, say_beside
 from assay.app.profiles.documents import speedup_under
 from assay.app.progress import PLAIN_EVERY_S
 from assay.app.settings import load_settings
@@ -76,7 +76,8 @@ def stream(
     options = StreamOptions(batch, in_flight, speedup=pace, max_events=max_events, let_gate_refuse=let_gate_refuse)
     rate, start_us, wanted = _rate(eps, rate_plan, lanes), _instant(start_at), lanes_of(require_pack or ())
     telemetry, wired = telemetry_for(log_level, "assay.stream"), run_to_send(run)
-    watch = Watching(telemetry, wired.config.scenario_run_id, now_us)
+    commands = f"assay stream --run {run} --lanes {lanes} --lane {{}}".format
+    watch = Watching(telemetry, wired.config.scenario_run_id, now_us, commands, say_beside)
     plan = Plan(options, rate, in_lane, sequential, start_us, watch)
     terms = Terms(RetryPolicy(budget_s=retry_budget), watch, progress_every, start_us, metrics_port)
     StreamProcess(wired, settings, plan, terms, telemetry, wanted).stream(ready_timeout)

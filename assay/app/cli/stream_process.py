@@ -57,7 +57,7 @@ class StreamProcess:
         finally:
             _told(handling.close(TOLD_WITHIN_S))
         if state is ReadyState.SKIPPED_DUPLICATE:
-            _say(f"READY {message_id_of(ready)} was streamed before; nothing is sent")
+            say_beside(f"READY {message_id_of(ready)} was streamed before; nothing is sent")
         elif state is None and not self._bounded:
             raise typer.Exit(INTERRUPTED)
 
@@ -71,7 +71,7 @@ class StreamProcess:
         self._bounded = streamed.bounded
         if streamed.complete:
             with closing(Keepers(self._run, facts.pack_id, self._settings, FOLDER)) as delivered:
-                _say(undelivered_text(self._run, delivered))
+                say_beside(undelivered_text(self._run, delivered))
         return Sent(streamed, {stream.name: stream.sequence.total for stream in streams})
 
 
@@ -86,9 +86,10 @@ def _sending(streams: list[OutputStream], keepers: Keepers, plan: Plan) -> Sendi
 
 def _told(unwritten: int) -> None:
     if unwritten:
-        _say(f"{counted(unwritten, 'fact')} for governance/events.jsonl could not be written; the same command writes them")
+        say_beside(f"{counted(unwritten, 'fact')} for governance/events.jsonl could not be written; the same command writes them")
 
 
-def _say(text: str) -> None:
+def say_beside(text: str) -> None:
+    """A line beside the progress; nothing for an empty text."""
     if text:
         Screen().print(text, highlight=False, soft_wrap=True)

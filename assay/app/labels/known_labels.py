@@ -58,6 +58,9 @@ class LabelSequence:
         self.total = len(self._observed)
         self.end_us = known.end_us
 
+    async def prepare(self, position: int) -> None:
+        """Nothing: all labels are there."""
+
     def next_us(self, position: int) -> int | None:
         """When the label after the first `position` ones is known; None at the end."""
         return int(self._observed[position]) if position < self.total else None

@@ -17,6 +17,8 @@ KINDS: Final[dict[str, Kind]] = {
     "STREAM_STARTED": Kind(Phase.STREAM),
     "OUTPUT_STARTED": Kind(Phase.STREAM),
     "BATCH_TAKEN": Kind(Phase.STREAM, severity=_DEBUG),
+    "LANE_AWAITED": Kind(Phase.STREAM, Outcome.WAITING, _WARN),
+    "LANE_GOES_ON": Kind(Phase.STREAM),
     "CALL_RETRIED": Kind(Phase.STREAM, Outcome.RETRY, _WARN),
     "OUTPUT_ENDED": Kind(Phase.STREAM),
     "STREAM_INTERRUPTED": Kind(Phase.STREAM, Outcome.WAITING),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,8 @@ from assay.contracts.reasons import Reason
 
 #: rows that are looked at for one call of a lane at most, for each row that it may have
 _LOOKED_AT = 4
+#: how many rows before its begin a part is read: more than one call holds
+_AHEAD_ROWS = 20_000
 
 
 class Framing(Protocol):
@@ -56,6 +59,16 @@ class OutputRows:
         self.classes = classes
         self.total = int(self._starts[-1])
         self.end_us = view.max_ts_us + 1
+
+    async def prepare(self, position: int) -> None:
+        """See `EventSequence`: parts are read in a thread, so that answers of the gate are taken meanwhile. Raises as `next_us`."""
+        if position >= self.total:
+            return
+        number = self._number_at(position)
+        near = number + 1 < len(self._view.files) and position + _AHEAD_ROWS >= self._starts[number + 1]
+        for wanted in (number, number + 1) if near else (number,):
+            if wanted not in self._parts:
+                await asyncio.to_thread(self._load, wanted)
 
     def next_us(self, position: int) -> int | None:
         """See `EventSequence`. Raises Stop: OUTSIDE_STREAM_VIEW, OBJECT_MISSING, DIGEST_MISMATCH, STREAM_VIEW_UNSORTED."""
@@ -94,10 +107,13 @@ class OutputRows:
     def _part_at(self, position: int) -> _Part | None:
         if position >= self.total:
             return None
-        number = int(np.searchsorted(self._starts, position, side="right")) - 1
+        number = self._number_at(position)
         if number not in self._parts:
             self._load(number)
         return self._parts[number]
+
+    def _number_at(self, position: int) -> int:
+        return int(np.searchsorted(self._starts, position, side="right")) - 1
 
     def _load(self, number: int) -> None:
         """Read a part, and keep it beside the one before it only: the last row of that one says whether the view goes on in order."""

@@ -12,6 +12,7 @@ from assay.app.progress import unseen
 from assay.app.streamer.checkpoint import Keeper
 from assay.app.streamer.frontiers import Frontiers
 from assay.app.streamer.gate_port import Gate
+from assay.app.streamer.lane_wait import ContextOfLane, LanesAwaited
 from assay.app.streamer.lanes import ALONE, Floor, GateOfLanes, Lane, Limit
 from assay.app.streamer.pacing import StreamPace
 from assay.app.streamer.rate_plan import Rate, RateStep
@@ -71,7 +72,8 @@ class OutputsStreamer:
         """Stream all outputs to their ends, or until `stop` is set. An output that fails stops the others; what it raised is raised."""
         frontiers = Frontiers(stream.name for stream in self._streams if stream.context)
         pace, rate = self._pace(), Rate(self._plan.rate, self._wall_us() - self._ago_us())
-        streamers = [self._streamer(stream, frontiers, pace, rate) for stream in self._streams]
+        awaits = self._awaited()
+        streamers = [self._streamer(stream, frontiers, pace, rate, awaits) for stream in self._streams]
         found = await (self._one_by_one(streamers) if self._plan.sequential else self._together(streamers))
         counts = sum((one.counts for one in found), Counter[str]())
         complete = len(found) == len(streamers) and all(one.complete for one in found)
@@ -87,12 +89,12 @@ class OutputsStreamer:
         times = [stream.sequence.next_us(self._keeper(stream).load(stream.sequence.total).position) for stream in self._streams]
         return StreamPace(min((ts_us for ts_us in times if ts_us is not None), default=0), self._wall_us(), self._plan.options.speedup)
 
-    def _streamer(self, stream: OutputStream, frontiers: Frontiers, pace: StreamPace, rate: Rate) -> WorldStreamer:
+    def _streamer(self, stream: OutputStream, frontiers: Frontiers, pace: StreamPace, rate: Rate, awaits: LanesAwaited) -> WorldStreamer:
         sequence, alongside = stream.sequence, Alongside(stream.name, frontiers, pace_from=pace, watch=self._plan.watch)
         if self._plan.lane.lanes > 1:
             alongside = alongside._replace(floor_us=self._floor(stream))
         if not stream.context:
-            alongside = alongside._replace(limit_us=self._limit(frontiers), is_held=frontiers.is_held)
+            alongside = alongside._replace(limit_us=self._limit(frontiers), is_held=frontiers.is_held, awaits=awaits)
 
         def show(position: int) -> None:
             self._done[stream.name] = position
@@ -106,6 +108,17 @@ class OutputsStreamer:
     def _floor(self, stream: OutputStream) -> Floor:
         others = [self._keeper_of(stream.name, other) for other in self._plan.lane.others]
         return Floor(others, stream.sequence.total, stream.sequence.next_us(0) or 0)
+
+    def _awaited(self) -> LanesAwaited:
+        context = [stream for stream in self._streams if stream.context]
+        others = {
+            lane.number: [
+                ContextOfLane(self._keeper_of(stream.name, lane), stream.sequence.total, stream.sequence.next_us(0) or 0)
+                for stream in context
+            ]
+            for lane in self._plan.lane.others
+        }
+        return LanesAwaited(others, self._wall_us, self._plan.watch.lane)
 
     def _limit(self, frontiers: Frontiers) -> Callable[[], int]:
         if self._plan.lane.lanes == 1:

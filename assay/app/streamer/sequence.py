@@ -30,6 +30,9 @@ class EventSequence(Protocol):
     def end_us(self) -> int:
         """The time of the final mark, microseconds: after every row."""
 
+    async def prepare(self, position: int) -> None:
+        """Read what `next_us` and `take` need from a position on, while other calls of the event loop go on. Raises as they do."""
+
     def next_us(self, position: int) -> int | None:
         """Time of the row after the first `position` rows; None at the end. Every later row has this time or a later one."""
 

@@ -12,8 +12,11 @@ from assay.app.metrics import (
     STREAM_EVENTS_TAKEN,
     STREAM_IN_FLIGHT,
     STREAM_LAG_ROWS,
+    STREAM_LANE_AWAITED,
     STREAM_RETRIES,
 )
+from assay.app.progress import unseen
+from assay.app.streamer.lane_wait import LaneNews
 from assay.app.telemetry import Telemetry
 
 
@@ -38,15 +41,29 @@ class Watch:
     def retried(self, cause: str) -> None:
         """A call is made again."""
 
+    def lane(self, news: LaneNews) -> None:
+        """Another lane holds this one back, or goes on."""
+
 
 UNWATCHED: Final = Watch()
 
 
 class Watching(Watch):
-    """Tells the metrics of this process, and operators. `run_id`: 32 hex digits; `clock` gives UTC microseconds."""
+    """Tells the metrics of this process, and operators. `run_id`: 32 hex digits; `clock` gives UTC microseconds.
 
-    def __init__(self, telemetry: Telemetry, run_id: str, clock: Callable[[], int]) -> None:
+    `lane_command(number)` is the command that starts a lane; `say` is told of lanes in words.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        run_id: str,
+        clock: Callable[[], int],
+        lane_command: Callable[[int], str] = "--lane {}".format,
+        say: Callable[[str], object] = unseen,
+    ) -> None:
         self._telemetry, self._run_id, self._clock = telemetry, run_id, clock
+        self._lane_command, self._told = lane_command, say
 
     def began(self, output: str, position: int, total: int) -> None:
         """As in `Watch`."""
@@ -80,6 +97,17 @@ class Watching(Watch):
         """As in `Watch`."""
         STREAM_RETRIES.inc()
         self._telemetry.say("CALL_RETRIED", self._run_id, {"cause": cause})
+
+    def lane(self, news: LaneNews) -> None:
+        """As in `Watch`."""
+        STREAM_LANE_AWAITED.labels(str(news.lane)).set(int(news.waited))
+        command = self._lane_command(news.lane)
+        if news.waited:
+            self._told(f"lane {news.lane} stands still, and this lane waits for its context: {command}")
+            self._telemetry.say("LANE_AWAITED", self._run_id, {"lane": news.lane, "command": command})
+        else:
+            self._told(f"lane {news.lane} goes on")
+            self._telemetry.say("LANE_GOES_ON", self._run_id, {"lane": news.lane})
 
     def _say(self, event_kind: str, output: str, **told: int) -> None:
         self._telemetry.say(event_kind, self._run_id, {"output": output, **told})

@@ -61,7 +61,8 @@ class Alongside(NamedTuple):
     `frontiers`: how far each of them is. `limit_us`: how far this one may go, where it waits for the context before it. `pace_from`: the
     event time that was due when the process began, None for the first row of the sequence. `floor_us(next_us)`: the time that may be
     marked when the next row is of that time; None says that this was the last row, and that nobody else has one. `is_held(next_us)`:
-    whether a row of that time waits for rows that this process does not send. `watch` is told of all.
+    whether a row of that time waits for rows that this process does not send. `awaits(name, next_us)` is told of a due row that waits
+    for context, with None when none does. `watch` is told of all.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Alongside(NamedTuple):
     pace_from: StreamPace | None = None
     floor_us: Callable[[int | None], int | None] = lambda next_us: next_us
     is_held: Callable[[int], bool] = lambda _: False
+    awaits: Callable[[str, int | None], None] = lambda _, __: None
     watch: Watch = UNWATCHED
 
 
@@ -113,6 +115,7 @@ class WorldStreamer:
         cursor = self._checkpoint.load(self._sequence.total)
         self._position = self._sent = cursor.position
         self._alongside.watch.began(self._alongside.name, cursor.position, self._sequence.total)
+        await self._sequence.prepare(cursor.position)
         self._next_us = self._sequence.next_us(cursor.position)
         self._alongside.frontiers.reach(self._alongside.name, self._next_us)
         if cursor.complete:
@@ -138,12 +141,14 @@ class WorldStreamer:
         begin_us = (self._next_us or 0) if self._begin_us is None else self._begin_us
         pace = self._alongside.pace_from or StreamPace(begin_us, self._wall_us(), self._options.speedup)
         while not self._stop.is_set():
+            await self._sequence.prepare(self._sent)
             now_us = self._wall_us()
             if self._options.max_events and self._events >= self._options.max_events:
                 self._bounded = True
                 return
             rows = self._rate.grant(now_us, min(self._options.batch_rows, (self._options.max_events or END_OF_TIME) - self._events))
-            until_us = min(pace.due_us(now_us), self._alongside.limit_us())
+            due_us, limit_us = pace.due_us(now_us), self._alongside.limit_us()
+            until_us = min(due_us, limit_us)
             batch = self._sequence.take(self._sent, rows, until_us, self._options.body_bytes_max) if rows else None
             if batch is not None:
                 self._rate.spend(batch.rows)
@@ -153,6 +158,7 @@ class WorldStreamer:
             next_us = self._sequence.next_us(self._sent)
             if next_us is None:
                 return
+            self._alongside.awaits(self._alongside.name, next_us if limit_us < next_us <= due_us else None)
             if self._alongside.is_held(next_us):
                 self._bounded = True
                 return
@@ -160,6 +166,7 @@ class WorldStreamer:
             await self._idle(wait_us / 1_000_000)
 
     async def _send(self, batch: StreamBatch) -> None:
+        self._alongside.awaits(self._alongside.name, None)
         while len(self._flying) >= self._options.in_flight:
             await self._settle_oldest()
         self._flying.append((batch, asyncio.ensure_future(self._ingest(batch))))

@@ -94,7 +94,7 @@ def test_a_refused_label_is_shown_as_a_label_and_found_by_its_payment(run: Run, 
     line = WRITER.quarantined(item, AT, OF_RUN_KEY)[2]
     run.store.create(f"{QUARANTINE}/seg-000000000000-000001.ndjson", f"{line}\n".encode())
     code, out, _ = called(capsys, "quarantine", "show", "pay-9", "--run", run.directory)
-    assert (code, out.splitlines()[1]) == (0, f"{item.reason.value} · label_assertion {item.event_id or 'unknown'}")
+    assert (code, out.splitlines()[1]) == (0, f"{item.reason.value} · label_assertion {item.event_id or 'unknown'} of payment pay-9")
     assert called(capsys, "quarantine", "show", "pay-8", "--run", run.directory)[0] == 66
     assert "DECISION_NOT_FOUND" in called(capsys, "decision", "show", "pay-9", "--run", run.directory)[2], "its payment was not refused"
 
