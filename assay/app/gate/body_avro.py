@@ -19,14 +19,17 @@ from assay.app.gate.avro_container import FORM, Block, container_of
 from assay.app.gate.body_items import as_object, instants_text, items_of_rows, unreadable
 from assay.app.gate.plain_columns import by_name, plain_payments
 from assay.app.gate.plain_payments import RECORD, PlainItem, PlainPayments
-from assay.codecs.avro_decode import Decoder
-from assay.codecs.avro_plan import AvroPlan, compile_schema
+from assay.codecs.avro_decode import Decoder, size_class
+from assay.codecs.avro_plan import AvroPlan, Places, compile_schema
 from assay.codecs.columns import Columns, Ragged, Strings, concat
 from assay.codecs.varint import varint
 from assay.contracts.ingest_schemas import ENVELOPE_FIELDS, LEFT_OUT, PAIRS, FieldKind, ingest_schema, payload_fields, records
+from assay.contracts.limits import ITEMS_MAX
 
 #: a schema is a few KiB; one beyond this is not one of ours
 SCHEMA_BYTES_MAX: Final = 64 << 10
+#: names of an event that have room from the start
+NAMES_ROOM: Final = 4
 _REMEDY: Final = "Nothing was taken; write it with a schema that `assay contracts schema` prints."
 
 
@@ -62,7 +65,9 @@ def decoded(record: str, blocks: Sequence[Block]) -> Columns:
     """The records of blocks as columns. Raises Quarantine(BODY_INVALID)."""
     framed = [varint(block.records) + block.data + b"\0" for block in blocks]  # a block is one list of Avro's then
     lengths = np.array([len(one) for one in framed], np.int64)
-    read = Decoder(_plan(record)).read(np.frombuffer(b"".join(framed), np.uint8), np.cumsum(lengths) - lengths, lengths)
+    plan = _plan(record)
+    _make_room(plan, len(blocks))
+    read = Decoder(plan).read(np.frombuffer(b"".join(framed), np.uint8), np.cumsum(lengths) - lengths, lengths)
     events = read.column("events")
     assert isinstance(events, Ragged)
     held = np.diff(events.offsets)
@@ -133,6 +138,15 @@ def _texts(lists: Ragged, name: str) -> list[str]:
 def _numbers(column: Any) -> NDArray[Any]:
     assert isinstance(column, np.ndarray)
     return column
+
+
+def _make_room(plan: AvroPlan, blocks: int) -> None:
+    """Room for as many events as a body may hold, and for some names of each: a decoder that has to make more begins the block again."""
+    size = size_class(blocks)
+    if size not in plan.places:
+        capacity = np.full(plan.levels, NAMES_ROOM * ITEMS_MAX, np.int64)
+        capacity[:2] = size, ITEMS_MAX
+        plan.places[size] = Places.of(plan, capacity)
 
 
 @cache

@@ -41,8 +41,8 @@ def _columns(of: Any, names: Any, without: tuple[str, ...] = ()) -> dict[str, An
         column = of.column(name) if name not in without else None
         if column is None or column.null_count == len(column):
             continue
-        told = _column(column)
-        if column.null_count or told is None:
+        told = None if column.null_count else _column(column)
+        if told is None:
             return None
         found[name] = told
     return found

@@ -25,13 +25,16 @@ def plain_texts(strings: Strings, least: int, most: int, *, is_id: bool = False)
     if int(strings.lengths.min()) < least or int(strings.lengths.max()) > most:
         return None
     rows = strings.compact()
+    shared = _is_one(rows.data, rows.lengths)
+    if shared:
+        rows = Strings(rows.data[: int(rows.lengths[0])], rows.starts[:1], rows.lengths[:1])
     if not bool(_PLAIN[rows.data].all()):
         return None
     if is_id and bool(((rows.data[rows.starts] == _BLANK) | (rows.data[rows.starts + rows.lengths - 1] == _BLANK)).any()):
         return None
     said = rows.data.tobytes().decode("ascii")
-    if _is_one(rows.data, rows.lengths):
-        return said[: int(rows.lengths[0])]
+    if shared:
+        return said
     starts = rows.starts.tolist()
     return [said[start:end] for start, end in zip(starts, [*starts[1:], len(said)], strict=True)]
 
