@@ -71,7 +71,7 @@ def decoded(record: str, blocks: Sequence[Block]) -> Columns:
     events = read.column("events")
     assert isinstance(events, Ragged)
     held = np.diff(events.offsets)
-    bad = np.flatnonzero((read.verdict != 0) | (held != [block.records for block in blocks]))
+    bad = np.flatnonzero(held != [block.records for block in blocks])  # a block that cannot be read has an empty list
     if len(bad):
         at = int(bad[0])
         raise unreadable(FORM, f"block {at} does not hold the {blocks[at].records} records that it says", f"block {at}")

@@ -198,6 +198,16 @@ def test_a_row_can_be_written_as_the_envelope_that_it_is_equal_to() -> None:
         assert [msgspec.json.decode(item.raw) for item in items if isinstance(item, PlainItem)] == [good(1), good(2)]
 
 
+@pytest.mark.parametrize("form", READERS)
+def test_a_seed_that_is_left_out_is_not_the_seed_zero(form: str) -> None:
+    events = [{**good(0), "seed": 0}, {name: value for name, value in good(1).items() if name != "seed"}]
+    examiner = Examiner(shipped_admission_policy(), {**SCOPE, "seed": 0})
+    items = READERS[form](body_of(form, "payment", events), ITEMS_MAX)
+    ended = [examiner.examine(item if isinstance(item, bytes) else item.raw, NOW_US, 0) for item in items]
+    assert [made_of(examiner, item, NOW_US, at) for at, item in enumerate(items) if isinstance(item, PlainItem)] == []
+    assert [type(item) for item in ended] == [Admissible, RefusedEvent]
+
+
 def test_texts_are_written_with_what_they_share_and_what_is_their_own() -> None:
     assert written(["a%", ["1", "%s"], "b"], 2) == ["a%1b", "a%%sb"]
     assert written(["%"], 2) == ["%", "%"]
