@@ -40,6 +40,9 @@ class Strings(NamedTuple):
     @classmethod
     def of(cls, values: Iterable[str | bytes | None]) -> Strings:
         """Build from Python values; str is taken as UTF-8."""
+        values = list(values)
+        if (plain := _plain_texts(values)) is not None:
+            return plain
         encoded = [v.encode() if isinstance(v, str) else v for v in values]
         lengths = np.array([-1 if v is None else len(v) for v in encoded], np.int32)
         data = np.frombuffer(bytearray().join(v for v in encoded if v is not None), np.uint8)
@@ -189,6 +192,18 @@ def interleave(first: Strings, second: Strings) -> Strings:
     together = _concat([first, second])
     assert isinstance(together, Strings)
     return together.take(np.arange(2 * len(first.lengths)).reshape(2, -1).T.reshape(-1))
+
+
+def _plain_texts(values: list[Any]) -> Strings | None:
+    """Texts that are ASCII and all there, encoded at once; None for any others."""
+    try:
+        joined = "".join(values)
+    except TypeError:
+        return None
+    if not joined.isascii():
+        return None
+    lengths = np.fromiter(map(len, values), np.int32, len(values))
+    return Strings(np.frombuffer(bytearray(joined, "ascii"), np.uint8), _starts(lengths), lengths)
 
 
 def _starts(lengths: I32) -> I64:

@@ -14,13 +14,15 @@ from gate_process import mark
 from oracles.examples import examples
 
 from assay.app.bench.bodies import arrow_body, avro_body
-from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent
+from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, raw_of
 from assay.app.gate.body_arrow import arrow_items
 from assay.app.gate.body_avro import avro_items
 from assay.app.gate.border import items_of, one_item
 from assay.app.gate.calls import IngestCall
 from assay.app.gate.group import Group
 from assay.app.gate.media_types import BodyReader
+from assay.app.gate.plain_examiner import made_of
+from assay.app.gate.plain_payments import PlainItem
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter
 from assay.app.gate.records import records_of
@@ -144,7 +146,8 @@ def _admitted(examined: list[Admissible | RefusedEvent]) -> tuple[dict[str, int]
         assert "\n" not in line and json.loads(line)["receipt_id"]
     quarantined = [i for i, told in enumerate(outcomes.answers[0].results) if told["admission"] == "QUARANTINE"]
     for line, i in zip(outcomes.quarantine, quarantined, strict=True):
-        _kept_whole(line, examined[i].raw)
+        item = examined[i]
+        _kept_whole(line, item.raw if isinstance(item, RefusedEvent) else raw_of(item))
     return counts, published
 
 
@@ -174,12 +177,29 @@ def meet_arrow(body: bytes) -> Any:
     return _met_body(body, arrow_items)
 
 
+def _examined(item: bytes | PlainItem, at: int) -> Admissible | RefusedEvent:
+    """A row of columns ends as the envelope in JSON that it is equal to."""
+    if isinstance(item, bytes):
+        return _examiner().examine(item, NOW_US, at)
+    made, alone = made_of(_examiner(), item, NOW_US, at), _examiner().examine(item.raw, NOW_US, at)
+    if made is None:
+        return alone
+    assert isinstance(alone, Admissible), "taken as a column, and refused by itself"
+    assert (made.payload_hash, made.dedupe_key, made.ts_us, made.payload) == (
+        alone.payload_hash,
+        alone.dedupe_key,
+        alone.ts_us,
+        alone.payload,
+    )
+    return made
+
+
 def _met_body(body: bytes, read: BodyReader) -> Any:
     try:
         items = read(body, ITEMS_MAX)
     except Quarantine as refused:
         return refusal(refused)
-    examined = [_examiner().examine(item, NOW_US, 0) for item in items]
+    examined = [_examined(item, at) for at, item in enumerate(items)]
     if not items:
         return "empty"
     counts, _ = _admitted(examined)

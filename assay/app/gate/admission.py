@@ -16,7 +16,8 @@ from msgspec import UNSET
 from assay.app.gate import checks
 from assay.app.gate.border import ENVELOPE, UNREADABLE, ContextPayload, Envelope, LabelPayload, Payload, PaymentPayload
 from assay.app.gate.exact import check_exact, is_plain
-from assay.app.gate.nesting import check_nesting
+from assay.app.gate.nesting import deep_first
+from assay.app.gate.plain_payments import PlainItem
 from assay.app.gate.policy import AdmissionPolicy, EventRule
 from assay.app.gate.row_checks import check_row
 from assay.app.gate.row_payloads import Row
@@ -33,13 +34,13 @@ from assay.contracts.truth_names import plain_name
 
 
 class Admissible(msgspec.Struct, gc=False):
-    """An item that may be admitted: `payload_hash` and `dedupe_key` are 32 bytes, times in microseconds.
+    """An item that may be admitted: `payload_hash` and `dedupe_key` are 32 bytes, times in microseconds. See `raw_of` for `raw`.
 
     `source_order` is its place among events of one time: as the client says, else the gate's number in order of arrival. Neither
     the hash nor the key depends on it, and an id keeps the first one.
     """
 
-    raw: bytes
+    raw: bytes | PlainItem
     event_class: str
     envelope: Envelope
     payload: Any
@@ -64,6 +65,11 @@ class RefusedEvent(msgspec.Struct, frozen=True):
     event_type: str | None = None
     event_class: str | None = None
     ts_utc: str | None = None
+
+
+def raw_of(item: Admissible) -> bytes:
+    """The item as it came, or as the envelope in JSON that it is equal to."""
+    return item.raw if isinstance(item.raw, bytes) else item.raw.raw
 
 
 class Verdict(Enum):
@@ -111,32 +117,32 @@ class Examiner:
 
     def __init__(self, policy: AdmissionPolicy, run_pins: Mapping[str, str | int], names: RunNames = ANY_NAMES) -> None:
         self.policy = policy
-        self._names = names
+        self.names = names
         # the payments of a run have the same few sets of names; a refusal is not remembered
-        self._check_names = lru_cache(NAMES_REMEMBERED)(self._check_each_name)
+        self.check_names = lru_cache(NAMES_REMEMBERED)(self._check_each_name)
         self._other_traffic = {event.output_id for event in ENGINE_EVENTS.values()} - set(policy.events)
         self._truth = policy.truth_columns | names.truth
         self._pins = dict(run_pins)
-        self._all_pins = tuple(self._pins[name] for name in checks.RUN_PINS)
-        self._prefixes = {name: dedupe_prefix(str(self._pins["platform_run_id"]), name) for name in policy.topics}
+        self.all_pins = tuple(self._pins[name] for name in checks.RUN_PINS)
+        self.prefixes = {name: dedupe_prefix(str(self._pins["platform_run_id"]), name) for name in policy.topics}
 
     def examine(self, raw: bytes, now_us: int, arrived: int) -> Admissible | RefusedEvent:
         """One item, the number in order of arrival. Checks in the order of the reference; the first that fails names the refusal."""
         try:
             envelope = ENVELOPE.decode(raw)
         except UNREADABLE as error:
-            return _nested(_refused_unread(raw, error))
+            return deep_first(_refused_unread(raw, error))
         try:
             return self._admissible(raw, envelope, now_us, arrived)
         except Quarantine as refusal:
-            return _nested(self._refused(raw, envelope, refusal))
+            return deep_first(self._refused(raw, envelope, refusal))
 
     def _admissible(self, raw: bytes, envelope: Envelope, now_us: int, arrived: int) -> Admissible:
         ts_us = checks.instant(envelope.ts_utc, "ts_utc")
         if envelope.emitted_at_utc is not UNSET:
             checks.instant(envelope.emitted_at_utc, "emitted_at_utc")
         checks.check_object(envelope)
-        in_scope = self._all_pins == _pins_of(envelope)
+        in_scope = self.all_pins == _pins_of(envelope)
         if not in_scope:
             checks.check_pin_forms(envelope)
         rule = self._rule(envelope)
@@ -149,7 +155,7 @@ class Examiner:
         if ts_us > now_us + self.policy.future_tolerance_us:
             what = f"ts_utc {envelope.ts_utc} is ahead of the gate's clock {instants.text(now_us)}"
             raise Quarantine(Reason.TIME_IN_FUTURE, what, where="$.ts_utc", remedy="Correct the sender's clock or its time zone.")
-        self._names.check_time(ts_us)
+        self.names.check_time(ts_us)
         if isinstance(payload, LabelPayload):
             checks.check_label_time(envelope, payload, ts_us)
         elif isinstance(payload, Row):
@@ -162,7 +168,7 @@ class Examiner:
             check_exact(raw, Reason.ENVELOPE_INVALID)
         checks.check_blanks(envelope, payload)
         hashed = _payload_hash(envelope.event_type, rule_version(envelope), payload, written)
-        key = hashlib.sha256(self._prefixes[rule.event_class] + envelope.event_id.encode()).digest()
+        key = hashlib.sha256(self.prefixes[rule.event_class] + envelope.event_id.encode()).digest()
         order = arrived if envelope.source_order is UNSET else envelope.source_order
         return Admissible(raw, rule.event_class, envelope, payload, ts_us, hashed, key, order)
 
@@ -200,15 +206,15 @@ class Examiner:
                 raise Quarantine(Reason.RUN_SCOPE_MISMATCH, what, where=f"$.{name}", remedy=remedy)
 
     def _check_payload(self, payload: PaymentPayload | ContextPayload) -> None:
-        self._check_names(tuple(payload.attributes or ()), tuple(payload.entities))
+        self.check_names(tuple(payload.attributes or ()), tuple(payload.entities))
         if type(payload) is PaymentPayload:
-            self._names.check_touches_policy(payload.entities)
-            self._names.check_currency(payload.currency)
+            self.names.check_touches_policy(payload.entities)
+            self.names.check_currency(payload.currency)
 
     def _check_each_name(self, attributes: tuple[str, ...], entities: tuple[str, ...]) -> None:
         self._check_truth("attributes", attributes)
         self._check_truth("entities", entities)
-        self._names.check_entities(entities)
+        self.names.check_entities(entities)
 
     def _check_truth(self, group: str, names: Iterable[str]) -> None:
         for name in names:
@@ -234,12 +240,13 @@ def _payload_hash(event_type: str, schema_version: str, payload: Payload, writte
         written = _SORTED.encode(payload)
     if not written.isascii() or b"\x7f" in written:
         written = canonical(msgspec.to_builtins(payload))
-    head, tail = _around_payload(event_type, schema_version)
+    head, tail = around_payload(event_type, schema_version)
     return hashlib.sha256(head + written + tail).digest()
 
 
 @lru_cache(maxsize=64)
-def _around_payload(event_type: str, schema_version: str) -> tuple[bytes, bytes]:
+def around_payload(event_type: str, schema_version: str) -> tuple[bytes, bytes]:
+    """What stands before and behind a payload in the JSON that its hash is of."""
     return f'{{"event_type":{quoted(event_type)},"payload":'.encode(), f',"schema_version":{quoted(schema_version)}}}'.encode()
 
 
@@ -263,16 +270,6 @@ def _pins_of(envelope: Envelope) -> tuple[object, ...]:
         envelope.seed,
         envelope.run_id,
     )
-
-
-def _nested(refused: RefusedEvent) -> RefusedEvent:
-    """Depth is the first thing to be said of an item; it is looked at last, because no item that is taken is deep."""
-    try:
-        check_nesting(refused.raw)
-    except Quarantine as deep:
-        told = {"reason": deep.reason, "detail": deep.what, "where": deep.where, "remedy": deep.remedy}
-        return msgspec.structs.replace(refused, **told)
-    return refused
 
 
 def _refused_unread(raw: bytes, error: Exception) -> RefusedEvent:

@@ -7,10 +7,12 @@ from typing import TypeVar
 
 import msgspec
 
-from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
+from assay.app.gate.admission import Admissible, Examiner, RefusedEvent, raw_of
 from assay.app.gate.border import LabelPayload
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks, check_mark
+from assay.app.gate.plain_examiner import made_of
+from assay.app.gate.plain_payments import PlainItem
 from assay.app.gate.run_names import RunNames
 from assay.app.gate.run_standing import RunStanding
 from assay.app.gate.short_forms import LABEL_TYPE, Item, Short
@@ -98,6 +100,8 @@ class Arrivals:
             return item
         if isinstance(item, bytes):
             return self._examiner.examine(item, now_us, arrived)
+        if isinstance(item, PlainItem):
+            return made_of(self._examiner, item, now_us, arrived) or self._examiner.examine(item.raw, now_us, arrived)
         found = self._examiner.examine(item.envelope(subject_us), now_us, arrived)
         if isinstance(found, RefusedEvent):  # told and kept as it was posted
             return msgspec.structs.replace(found, raw=item.raw, where=item.place(found.where))
@@ -181,4 +185,4 @@ def _of_another_time(item: Admissible, payload: LabelPayload, known_us: int, giv
 def _refused(item: Admissible, refusal: Quarantine, given: Item) -> RefusedEvent:
     where = given.place(refusal.where) if isinstance(given, Short) else refusal.where
     ids = item.envelope.event_id, item.envelope.event_type, item.event_class, item.envelope.ts_utc
-    return RefusedEvent(item.raw, refusal.reason, refusal.what, where, refusal.remedy, *ids)
+    return RefusedEvent(raw_of(item), refusal.reason, refusal.what, where, refusal.remedy, *ids)

@@ -13,6 +13,8 @@ import numpy as np
 
 from assay.app.gate.arrow_messages import KINDS, is_packed
 from assay.app.gate.body_items import check_count, instants_text, items_of_rows, unreadable
+from assay.app.gate.plain_arrow import plain_batch
+from assay.app.gate.plain_payments import PlainItem
 from assay.contracts.errors import Quarantine
 from assay.contracts.ingest_schemas import LEFT_OUT
 from assay.contracts.limits import BODY_BYTES_MAX, COLUMNS_MAX, NESTING_MAX
@@ -25,9 +27,16 @@ _PACKED: Final = "Write it without compression, and pack the body by Content-Enc
 _PAYLOAD: Final = "payload"
 
 
-def arrow_items(body: bytes, items_max: int) -> list[bytes]:
-    """The events of a stream as envelopes in JSON, in their order. Raises Quarantine(BODY_INVALID | BODY_OVER_LIMIT | NESTING_TOO_DEEP)."""
-    return [item for batch in batches_of(body, items_max) for item in _items(batch)]
+def arrow_items(body: bytes, items_max: int) -> list[bytes | PlainItem]:
+    """The events of a stream in their order: rows of plain payments, or the envelopes in JSON that they are equal to.
+
+    Raises Quarantine(BODY_INVALID | BODY_OVER_LIMIT | NESTING_TOO_DEEP).
+    """
+    found: list[bytes | PlainItem] = []
+    for batch in batches_of(body, items_max):
+        plain = plain_batch(batch)
+        found += _items(batch) if plain is None else plain.items()
+    return found
 
 
 def batches_of(body: bytes, items_max: int) -> list[Any]:

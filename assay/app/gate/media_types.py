@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from email.message import Message
 from functools import lru_cache
 from typing import Final
@@ -11,13 +11,14 @@ from assay.app.gate.body_arrow import arrow_items
 from assay.app.gate.body_avro import avro_items
 from assay.app.gate.body_lines import lines_of
 from assay.app.gate.border import items_of
+from assay.app.gate.plain_payments import PlainItem
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
 WHERE: Final = "Content-Type"
 JSON: Final = "application/json"
 #: reads a body: its bytes, and how many items it may hold
-BodyReader = Callable[[bytes, int], list[bytes]]
+BodyReader = Callable[[bytes, int], Sequence[bytes | PlainItem]]
 #: what a client sends that says nothing of its body (curl, a browser's fetch, aiohttp): it is taken for JSON
 UNSAID: Final = frozenset({"", "application/x-www-form-urlencoded", "text/plain", "application/octet-stream"})
 _JSON: Final = UNSAID | {JSON, "text/json"}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final, TypeVar
 
+import msgspec
 import numpy as np
 
 from assay.contracts.errors import Quarantine
@@ -12,6 +13,7 @@ from assay.contracts.limits import NESTING_MAX
 from assay.contracts.reasons import Reason
 
 _TEXT: Final = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+R = TypeVar("R")
 _OPEN, _CLOSE = b"[{", b"]}"
 _OTHERS: Final = bytes(set(range(256)) - set(_OPEN + _CLOSE))
 #: bracket → whether it goes one deeper or one back
@@ -25,6 +27,18 @@ def check_nesting(raw: bytes, nesting_max: int = NESTING_MAX) -> None:
     if is_deep(raw, nesting_max):
         what, remedy = f"it nests more than {nesting_max} objects and lists", "Send the fields of the event, which nest three deep."
         raise Quarantine(Reason.NESTING_TOO_DEEP, what, where="$", remedy=remedy)
+
+
+def deep_first(refused: R) -> R:
+    """A refused item, which has its bytes as `raw`. Depth is the first thing to be said of it; it is looked at last, because no item that
+    is taken is deep."""
+    item: Any = refused
+    try:
+        check_nesting(item.raw)
+    except Quarantine as deep:
+        item = msgspec.structs.replace(item, reason=deep.reason, detail=deep.what, where=deep.where, remedy=deep.remedy)
+    told: R = item
+    return told
 
 
 def is_deep(raw: bytes, nesting_max: int) -> bool:

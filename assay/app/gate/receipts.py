@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from assay.app.gate.admission import Admissible, RecordMetadata, RefusedEvent, Verdict
+from assay.app.gate.admission import Admissible, RecordMetadata, RefusedEvent, Verdict, raw_of
 from assay.app.gate.policy import AdmissionPolicy
 from assay.contracts.caller import Caller
 from assay.contracts.ids import receipt_id
@@ -108,7 +108,7 @@ def mismatch(item: Admissible) -> RefusedEvent:
     detail = f"event_id was admitted before with another payload; this one has payload_hash {item.payload_hash.hex()}"
     remedy = "Give another payment an id of its own; what was admitted is not changed."
     ids = envelope.event_id, envelope.event_type, item.event_class, envelope.ts_utc
-    return RefusedEvent(item.raw, Reason.PAYLOAD_HASH_MISMATCH, detail, "$.event_id", remedy, *ids)
+    return RefusedEvent(raw_of(item), Reason.PAYLOAD_HASH_MISMATCH, detail, "$.event_id", remedy, *ids)
 
 
 @lru_cache(1024)

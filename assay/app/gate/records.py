@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 from msgspec import UNSET
 
 from assay.app.gate.admission import Admissible
 from assay.app.gate.policy import RECORD_OF_CLASS
+from assay.app.gate.record_pairs import keys_of, pairs_of
 from assay.app.gate.row_records import rows_of
 from assay.app.labels.store import accept
 from assay.codecs.avro_encode import Encoder
-from assay.codecs.columns import Columns, Ragged, Strings
+from assay.codecs.columns import Columns, Strings
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import encoder_of, pins_body
 from assay.contracts.engine_events import ENGINE_EVENTS
 from assay.contracts.event_classes import CONTEXT, LABEL, TRAFFIC
-from assay.contracts.keys import entity_key
 from assay.contracts.pins import Pins
 
 
@@ -53,10 +53,10 @@ def _payments(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
 
 def _facts(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
     """Entities and attributes, each sorted by name: the order of keys in a JSON object carries no meaning."""
-    entities = [sorted(_present(item).items()) for item in items]
-    attributes = [sorted(given.items()) if (given := item.payload.attributes) is not UNSET else [] for item in items]
-    keys = [entity_key(dict(pairs), item.envelope.event_id) for pairs, item in zip(entities, items, strict=True)]
-    return {"entities": _pairs(entities, "name", "id"), "attributes": _pairs(attributes, "key", "value")}, keys
+    entities = [_present(item.payload.entities) for item in items]
+    attributes: list[Mapping[str, str]] = [{} if (given := item.payload.attributes) is UNSET else given for item in items]
+    columns: Columns = {"entities": pairs_of(entities, "name", "id"), "attributes": pairs_of(attributes, "key", "value")}
+    return columns, keys_of(entities, [item.envelope.event_id for item in items])
 
 
 def _labels(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
@@ -95,12 +95,7 @@ def _texts(values: list[str]) -> Strings:
     return Strings.repeat(first.encode(), len(values)) if values.count(first) == len(values) else Strings.of(values)
 
 
-def _present(item: Admissible) -> dict[str, str]:
-    return {name: value for name, value in item.payload.entities.items() if value is not None}
-
-
-def _pairs(lists: Sequence[Sequence[tuple[str, str]]], first: str, second: str) -> Ragged:
-    offsets = np.zeros(len(lists) + 1, np.int64)
-    np.cumsum([len(pairs) for pairs in lists], out=offsets[1:])
-    flat = [pair for pairs in lists for pair in pairs]
-    return Ragged(offsets, {first: Strings.of([a for a, _ in flat]), second: Strings.of([b for _, b in flat])})
+def _present(entities: Mapping[str, str | None]) -> Mapping[str, str]:
+    if None not in entities.values():
+        return cast(Mapping[str, str], entities)
+    return {name: value for name, value in entities.items() if value is not None}

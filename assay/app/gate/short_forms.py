@@ -14,6 +14,7 @@ from assay.app.gate.border import UNREADABLE, Attributes, Entities, Id, ShortTex
 from assay.app.gate.checks import named, unread
 from assay.app.gate.exact import check_exact
 from assay.app.gate.nesting import check_nesting
+from assay.app.gate.plain_payments import PlainItem
 from assay.contracts import instants
 from assay.contracts.canonical import hex64
 from assay.contracts.errors import Quarantine
@@ -81,8 +82,8 @@ class Short:
         return "$" + where.removeprefix("$.payload") if where.startswith("$.payload") else where
 
 
-#: what a call holds: an envelope, an item in a short form, or one that cannot be read
-Item: TypeAlias = bytes | Short | RefusedEvent
+#: what a call holds: an envelope, a row of columns, an item in a short form, or one that cannot be read
+Item: TypeAlias = bytes | PlainItem | Short | RefusedEvent
 #: reads one item: its bytes, the time of arrival in microseconds, its number in the call
 Reader: TypeAlias = Callable[[bytes, Mapping[str, str | int], int, int], Short]
 

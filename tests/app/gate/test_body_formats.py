@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from assay.app.bench.bodies import MEDIA_TYPES, arrow_body, avro_body, body_of
 from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, Verdict
 from assay.app.gate.media_types import BATCH_TYPES
+from assay.app.gate.plain_examiner import made_of
+from assay.app.gate.plain_payments import PlainItem
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter
 from assay.contracts.caller import Caller
@@ -44,7 +46,13 @@ def examiner_of(traffic: str) -> Examiner:
 def ends(body: bytes, media: str, event_type: str = "") -> list[Any]:
     """How each item of a body ends in the gate: what is known of it, and its receipt."""
     examiner = examiner_of(traffic_of(event_type))
-    return [_end(examiner.examine(item, NOW_US, at)) for at, item in enumerate(BATCH_TYPES[media](body, ITEMS_MAX))]
+    return [_end(examined_by(examiner, item, at)) for at, item in enumerate(BATCH_TYPES[media](body, ITEMS_MAX))]
+
+
+def examined_by(examiner: Examiner, item: bytes | PlainItem, at: int) -> Admissible | RefusedEvent:
+    """As the gate does it."""
+    made = made_of(examiner, item, NOW_US, at) if isinstance(item, PlainItem) else None
+    return made or examiner.examine(item if isinstance(item, bytes) else item.raw, NOW_US, at)
 
 
 def _end(item: Admissible | RefusedEvent) -> Any:
