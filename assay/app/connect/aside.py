@@ -10,6 +10,7 @@ from typing import Any
 
 from assay.app.connect.batches import Fault
 from assay.app.connect.positions import FOLDER
+from assay.app.gate.card_numbers import masked_json
 from assay.app.stores.objects import ObjectExists, ObjectStore
 
 
@@ -23,9 +24,9 @@ class SetAside:
         self._lines: dict[int, bytes] = {}
 
     def add(self, fault: Fault, value: bytes | None) -> None:
-        """Note a record; one that an earlier process wrote is left as it stands."""
+        """Note a record, without card numbers in clear; one that an earlier process wrote is left as it stands."""
         if fault.offset not in self._known:
-            told = {"topic": self._topic, "partition": self._partition, **fault._asdict(), **_as_it_came(value or b"")}
+            told = {"topic": self._topic, "partition": self._partition, **fault._asdict(), **_as_it_came(masked_json(value or b""))}
             self._lines[fault.offset] = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
     def flush(self) -> None:

@@ -10,6 +10,7 @@ import polars as pl
 
 from assay.app.connect.topic_mapping import ITEM_COLUMNS, TopicMapping
 from assay.app.connect.values import Number, texts, unreadable
+from assay.app.gate.card_numbers import masked
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.refusing import ROW, RowsRefused
 from assay.contracts.errors import Quarantine
@@ -36,6 +37,10 @@ class Fault(NamedTuple):
     detail: str
     where: str
     remedy: str
+
+    def without_cards(self) -> Fault:
+        """The same without card numbers in clear."""
+        return self._replace(detail=masked(self.detail), where=masked(self.where), remedy=masked(self.remedy))
 
 
 class Fields(NamedTuple):
@@ -114,7 +119,8 @@ def refused_of(body: Body, answer: Mapping[str, Any]) -> list[Fault]:
     """The items of a call that the gate set aside, in their order; all results or those of exceptions may be in the answer."""
     results = answer.get("results", ())
     whole = len(results) == len(body.offsets)
-    at = dict(zip(body.ids, body.offsets, strict=True))
+    at = {masked(event_id): offset for event_id, offset in zip(body.ids, body.offsets, strict=True)}  # the gate tells no card numbers
+    at |= dict(zip(body.ids, body.offsets, strict=True))
     faults = []
     for number, result in enumerate(results):
         if result["admission"] == "QUARANTINE":

@@ -108,7 +108,8 @@ class PartitionFeed:
             answer = await route.gate.post(route.mapping.path, body.data)
             faults += refused_of(body, answer)
             counts.update(answer["counts"])
-        self._refuse_in_a_row(records, sorted(faults))
+        faults = [fault.without_cards() for fault in faults]
+        self._refuse_in_a_row(records, faults)
         values = dict(records)
         for fault in faults:
             self._aside.add(fault, values[fault.offset])

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
+from assay.app.gate.admission import Admissible, Examiner, RefusedEvent, without_cards
 from assay.app.gate.border import LabelPayload
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks, check_mark
@@ -33,8 +33,12 @@ class Arrivals:
     def examine(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined]:
         """Every item admissible or refused, in their order. `first` is the number of the first one in order of arrival.
 
-        Raises Retry(INDEX_UNAVAILABLE).
+        A refused item holds no card number in clear. Raises Retry(INDEX_UNAVAILABLE).
         """
+        found = self._examined(items, now_us, first)
+        return [without_cards(item) if isinstance(item, RefusedEvent) else item for item in found]
+
+    def _examined(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined]:
         examined = self._on_time([None if _waits(item) else self._one(item, 0, now_us, at) for at, item in enumerate(items, first)], items)
         if self._names.one_currency:
             examined = [item and self._in_the_currency(item, given) for item, given in zip(examined, items, strict=True)]
