@@ -35,6 +35,12 @@ LABEL_DELIVERY: Final = ComponentSpec(
     consumes={handles.CONTROL: ("run_ready", "run_terminal_signal")},
     calls=("ingestion_gate",),
 )
+KAFKA_CONNECT: Final = ComponentSpec(
+    "kafka_connect",
+    pack="control_ingress",
+    about="reads a bank's own topic and posts its payments or labels to the gate over HTTP",
+    calls=("ingestion_gate",),
+)
 INGESTION_GATE: Final = ComponentSpec(
     "ingestion_gate",
     pack="control_ingress",
@@ -63,6 +69,7 @@ COMPONENTS: Final = (
     SCENARIO_RUNNER,
     WORLD_STREAMER,
     LABEL_DELIVERY,
+    KAFKA_CONNECT,
     INGESTION_GATE,
     LABEL_STORE,
     ComponentSpec(

@@ -50,7 +50,7 @@ BY_REASON: Final[dict[Reason, int]] = {
     **dict.fromkeys((Reason.INPUT_FILE_MISSING, Reason.RUN_MISSING, Reason.POLICY_MISSING, Reason.PACK_NOT_FOUND), MISSING),
     **dict.fromkeys((Reason.TOPIC_UNKNOWN, Reason.DECISION_NOT_FOUND, Reason.RECEIPT_NOT_FOUND), MISSING),
     **dict.fromkeys((Reason.RUN_KEY_MISSING, Reason.PROFILE_MISSING), MISSING),
-    Reason.PROFILE_INVALID: BAD_INPUT,
+    **dict.fromkeys((Reason.PROFILE_INVALID, Reason.AVRO_SCHEMA_INVALID, Reason.RECORDS_REFUSED), BAD_INPUT),
     **dict.fromkeys((Reason.JAVA_MISSING, Reason.POSTGRES_MISSING), MISSING),
     **dict.fromkeys((Reason.OUTPUT_UNKNOWN, Reason.OUTPUT_MISSING), MISSING),
     Reason.TRAFFIC_MODES_MIXED: USAGE,

@@ -71,6 +71,7 @@ def test_what_nobody_met_is_named_with_the_files_that_use_it(tmp_path: Path) -> 
     checks = "assay/agents/lane_check.py, assay/agents/topology_check.py"
     used_by = (
         f"assay/agents/faust_shell/lanes.py, {checks}, assay/app/audit/witnesses.py, assay/app/bus/errors.py, "
+        "assay/app/bus/foreign_topic.py, "
         "assay/app/control_bus/kinesis_bus.py, assay/contracts/topics.py"
     )
     assert reasons_met.never_met(tmp_path) == [f"TOPIC_UNKNOWN: used by {used_by}"]

@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sr": ("assay.app.cli.sr", "ask the Scenario Runner for a run: plan, evidence, READY"),
     "db": ("assay.app.cli.db", "bring the Scenario Runner's database up to date"),
     "stream": ("assay.app.cli.stream", "stream the payments of a READY world through the gate"),
+    "connect": ("assay.app.cli.connect", "feed a bank's own topics through the gate"),
     "replay": ("assay.app.cli.replay", "recompute every decision from the journal and compare"),
     "backtest": ("assay.app.cli.backtest", "what another policy would have decided in a run"),
     "journal": ("assay.app.cli.journal", "show, verify, snapshot and truncate a lane's journal"),

@@ -15,6 +15,8 @@ from msgspec import UNSET
 
 from assay.app.gate import checks
 from assay.app.gate.border import ENVELOPE, UNREADABLE, ContextPayload, Envelope, LabelPayload, Payload, PaymentPayload
+from assay.app.gate.card_checks import check_cards
+from assay.app.gate.card_numbers import masked, masked_json, may_hold_card
 from assay.app.gate.exact import check_exact, is_plain
 from assay.app.gate.nesting import deep_first
 from assay.app.gate.plain_payments import PlainItem
@@ -70,6 +72,14 @@ class RefusedEvent(msgspec.Struct, frozen=True):
 def raw_of(item: Admissible) -> bytes:
     """The item as it came, or as the envelope in JSON that it is equal to."""
     return item.raw if isinstance(item.raw, bytes) else item.raw.raw
+
+
+def without_cards(refused: RefusedEvent) -> RefusedEvent:
+    """A refused item as it may be kept and told: without card numbers in clear, wherever they stand."""
+    if not may_hold_card(refused.raw):
+        return refused
+    told = {name: masked(value) for name, value in msgspec.structs.asdict(refused).items() if type(value) is str}
+    return msgspec.structs.replace(refused, raw=masked_json(refused.raw), **told)
 
 
 class Verdict(Enum):
@@ -150,6 +160,8 @@ class Examiner:
             self._check_scope(envelope, rule)
         checks.check_version(envelope, rule)
         payload = checks.payload_of(envelope, rule, self._truth)
+        if may_hold_card(raw):
+            check_cards(envelope, payload, of_engine=self.names.of_engine)
         if type(payload) is PaymentPayload:
             checks.check_amount(payload)
         if ts_us > now_us + self.policy.future_tolerance_us:
@@ -287,9 +299,10 @@ def _refused_unread(raw: bytes, error: Exception) -> RefusedEvent:
 
 
 def _short(detail: str) -> str:
-    """A detail may quote what was sent; the item itself is kept whole elsewhere."""
+    """A detail may quote what was sent; the item itself is kept whole elsewhere. A card number is masked before a part of it is cut off."""
+    detail = masked(detail)
     return detail if len(detail) <= _DETAIL_CHARS_MAX else detail[: _DETAIL_CHARS_MAX - 1] + "…"
 
 
 def _text(value: object) -> str | None:
-    return value[:ID_CHARS_MAX] if isinstance(value, str) and value else None
+    return masked(value)[:ID_CHARS_MAX] if isinstance(value, str) and value else None

@@ -10,6 +10,7 @@ from aiohttp import HttpVersion10, HttpVersion11, web
 
 from assay.agents.faust_shell import web_refusals
 from assay.agents.faust_shell.web_refusals import told
+from assay.app.gate.card_numbers import masked
 from assay.app.gate.rates import RateLimited
 from assay.app.metrics import GATE_REFUSED_CALLS
 from assay.contracts.errors import AssayError, Quarantine, Retry
@@ -87,7 +88,8 @@ def refused(error: AssayError, request: web.Request, headers: Mapping[str, str] 
     What is left of a body that is not read would be taken for the next call: the connection is closed then.
     """
     sent_again = {"Retry-After": str(error.after_s)} if isinstance(error, RateLimited) else again(retryable=isinstance(error, Retry))
-    answer = web_refusals.refused(status_of(error.reason), told(error, request), {**(headers or {}), **sent_again})
+    fields = {name: masked(text) for name, text in told(error, request).items()}
+    answer = web_refusals.refused(status_of(error.reason), fields, {**(headers or {}), **sent_again})
     if error.reason in (Reason.BODY_TOO_SLOW, Reason.HTTP_UNSUPPORTED, Reason.EXPECTATION_UNSUPPORTED, Reason.HEADERS_OVER_LIMIT):
         answer.force_close()
     return answer

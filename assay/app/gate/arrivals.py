@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from assay.app.gate.admission import Admissible, Examiner, RefusedEvent, raw_of
+from assay.app.gate.admission import Admissible, Examiner, RefusedEvent, raw_of, without_cards
 from assay.app.gate.border import LabelPayload
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks, check_mark
@@ -45,9 +45,10 @@ class Arrivals:
     def examine(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined]:
         """Every item admissible or refused, in their order. `first` is the number of the first one in order of arrival.
 
-        Raises Retry(INDEX_UNAVAILABLE | BUS_UNAVAILABLE).
+        A refused item holds no card number in clear. Raises Retry(INDEX_UNAVAILABLE | BUS_UNAVAILABLE).
         """
-        return self._in_scope(self._known(items, now_us, first), items)
+        found = self._in_scope(self._known(items, now_us, first), items)
+        return [without_cards(item) if isinstance(item, RefusedEvent) else item for item in found]
 
     def refuse_unready(self) -> None:
         """Raises Quarantine(RUN_NOT_READY) for a mark of a run that is not READY, Retry(BUS_UNAVAILABLE)."""

@@ -14,6 +14,7 @@ from msgspec import UNSET
 from assay.app.gate import checks
 from assay.app.gate.admission import Admissible, Examiner, around_payload
 from assay.app.gate.border import Envelope, PaymentPayload
+from assay.app.gate.card_numbers import has_card, may_hold_card
 from assay.app.gate.plain_payments import RECORD, PlainItem, PlainPayments, digests, per_row
 from assay.app.gate.policy import EventRule
 from assay.contracts.errors import Quarantine
@@ -42,6 +43,8 @@ def _rule(examiner: Examiner, batch: PlainPayments, now_us: int) -> EventRule | 
         return None
     if int(batch.amount_minor.min()) < 0 or int(batch.amount_minor.max()) >= AMOUNT_MINOR_END:
         return None
+    if _holds_card(batch):
+        return None
     if int(batch.ts_us.max()) > now_us + examiner.policy.future_tolerance_us:
         return None
     try:
@@ -53,6 +56,13 @@ def _rule(examiner: Examiner, batch: PlainPayments, now_us: int) -> EventRule | 
     except Quarantine:
         return None
     return rule
+
+
+def _holds_card(batch: PlainPayments) -> bool:
+    """Whether a card number stands in a text or in a name."""
+    told = [*batch.envelope.values(), batch.kind, batch.currency, *batch.entities.values(), *batch.attributes.values()]
+    columns = [list(batch.entities), list(batch.attributes), *([texts] if isinstance(texts, str) else texts for texts in told if texts)]
+    return any(may_hold_card("\n".join(texts).encode()) and any(map(has_card, texts)) for texts in columns if not isinstance(texts, int))
 
 
 def _admissible(examiner: Examiner, batch: PlainPayments, rule: EventRule, first: int) -> list[Admissible]:

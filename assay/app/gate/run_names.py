@@ -22,6 +22,9 @@ from assay.contracts.reasons import Reason
 from assay.contracts.truth_names import plain_name
 from assay.tables.feature_document import AMOUNT_OPS, ONE_CURRENCY
 
+#: `scenario_id` of the shipped mapping `world`: the payments of a bank that the data engine made
+ENGINE_SCENARIO: Final = "world"
+
 
 @dataclass(frozen=True)
 class RunNames:
@@ -39,6 +42,8 @@ class RunNames:
     truth_columns: tuple[str, ...] = ()
     #: whether the features add amounts of one currency, and no document says which
     one_currency: bool = False
+    #: whether the run's payments are of a bank that the data engine made: ids of its entities are integers
+    of_engine: bool = False
     #: the first day in UTC of which items are taken
     earliest: str = EARLIEST
 
@@ -48,9 +53,8 @@ class RunNames:
         entities, currencies = (config.features.get(name, ()) for name in ("entities", "currencies"))
         listed = () if isinstance(currencies, str) else tuple(currencies)  # a word says how many currencies there may be
         one = currencies in ((), ONE_CURRENCY) and any(row.get("op") in AMOUNT_OPS for row in config.features.get("features", ()))
-        return cls(
-            tuple(entities), listed, config.extra_entities, config.extra_currencies, config.truth_columns, one, config.earliest or EARLIEST
-        )
+        known = (config.extra_entities, config.extra_currencies, config.truth_columns, one)
+        return cls(tuple(entities), listed, *known, earliest=config.earliest or EARLIEST, of_engine=config.scenario_id == ENGINE_SCENARIO)
 
     @cached_property
     def entities(self) -> frozenset[str]:

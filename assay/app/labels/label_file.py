@@ -96,7 +96,12 @@ def label_rows(path: Path, mapping: LabelMapping, world: SealedWorld | None, now
     Raises Quarantine: INPUT_VALUE_MISSING, INPUT_VALUE_INVALID, TIME_IN_FUTURE, LABEL_SUBJECT_UNKNOWN for a bank's id that the world
     does not have, and as `read_input`; Stop(PACK_NOT_FOUND) for a `source_id` in a run without a world.
     """
-    frame = taken_rows(read_input(path, mapping.columns, mapping.csv or CsvForm()), mapping.filter or ())
+    return told_labels(read_input(path, mapping.columns, mapping.csv or CsvForm()), mapping, world, now_us)
+
+
+def told_labels(read: pl.DataFrame, mapping: LabelMapping, world: SealedWorld | None, now_us: int, *, whole: bool = True) -> pl.DataFrame:
+    """The same of rows that were read, numbered by ROW. `whole`: these are all rows there are, see `taken_rows`."""
+    frame = taken_rows(read, mapping.filter or (), whole=whole)
     label = _label(frame, mapping.label)
     frame, label = frame.filter(label.is_not_null()), label.drop_nulls()
     declared = mapping.csv is not None and mapping.csv.nulls is not None

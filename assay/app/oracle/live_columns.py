@@ -15,10 +15,11 @@ from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
 
-def live_frame(frame: pl.DataFrame, mapping: Mapping, now_us: int) -> pl.DataFrame:
+def live_frame(frame: pl.DataFrame, mapping: Mapping, now_us: int, *, whole: bool = True) -> pl.DataFrame:
     """Columns source_id, ts_us, kind, amount_minor, currency, entity.<name>, attribute.<name>, in the file's order.
 
-    `now_us`: a payment after it is refused. Raises Quarantine with the codes of `text_columns`, `time_columns`, `amount_columns`.
+    `now_us`: a payment after it is refused. `whole`: these are all rows there are, so an id stands once among them.
+    Raises Quarantine with the codes of `text_columns`, `time_columns`, `amount_columns`.
     """
     declared = mapping.form.nulls is not None
     currencies = currency(frame, mapping.currency, mapping.exponents)
@@ -38,7 +39,8 @@ def live_frame(frame: pl.DataFrame, mapping: Mapping, now_us: int) -> pl.DataFra
     remedy = "Correct the file, the time zone or the unit declared in the mapping."
     timed = joined(frame, mapping.time.names, mapping.time.name)
     refuse_row(timed, future, Reason.TIME_IN_FUTURE, mapping.time.name, "a payment in the future", remedy)
-    _refuse_shared(frame, columns["source_id"], columns["source_id"].is_duplicated(), mapping)
+    if whole:
+        _refuse_shared(frame, columns["source_id"], columns["source_id"].is_duplicated(), mapping)
     return pl.DataFrame([series.alias(name) for name, series in columns.items()])
 
 

@@ -64,7 +64,7 @@ def read_input(path: Path, columns: Sequence[str], form: CsvForm) -> pl.DataFram
     of file, blanks and null words go as `form` declares, and empty text is null.
     Raises Quarantine: INPUT_FILE_MISSING, INPUT_FILE_UNREADABLE, INPUT_COLUMN_MISSING, INPUT_EMPTY.
     """
-    return _declared(plain_types(_rows(path, list(dict.fromkeys(columns)), form)), form).pipe(_numbered)
+    return declared(plain_types(_rows(path, list(dict.fromkeys(columns)), form)), form).pipe(_numbered)
 
 
 def read_whole(path: Path, form: CsvForm) -> pl.DataFrame:
@@ -162,7 +162,8 @@ def _remedy(column: str, columns: Sequence[str]) -> str:
     return f"Did you mean '{near[0]}'?" if near else "Correct the mapping or choose the one made for this file."
 
 
-def _declared(frame: pl.DataFrame, form: CsvForm) -> pl.DataFrame:
+def declared(frame: pl.DataFrame, form: CsvForm) -> pl.DataFrame:
+    """Text columns as `form` declares them: without blanks around, and null for empty text and for null words."""
     text = cs.string() - cs.by_name(FILE, require_all=False)
     if form.trim:
         frame = frame.with_columns(text.str.strip_chars())

@@ -14,22 +14,23 @@ from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
 
-def taken_rows(frame: pl.DataFrame, filters: Sequence[RowFilter]) -> pl.DataFrame:
+def taken_rows(frame: pl.DataFrame, filters: Sequence[RowFilter], *, whole: bool = True) -> pl.DataFrame:
     """The rows that every filter takes; they keep their numbers.
 
+    `whole`: these are all rows there are. Of a part, a value that no row has says nothing, and no row may be taken.
     Raises Quarantine: INPUT_VALUE_INVALID for a value of the mapping that no row has, and for a value of neither list where both are
     given, for blanks around a value and words that may mean nothing; INPUT_EMPTY when no row is taken.
     """
     taken = pl.Series([True]).new_from_index(0, len(frame))
     for one in filters:
-        taken &= _taken(frame, one)
-    if filters and not taken.any():
+        taken &= _taken(frame, one, whole=whole)
+    if whole and filters and not taken.any():
         what, where = "no row is taken by the mapping's 'filter'", f"column '{filters[0].column}'"
         raise Quarantine(Reason.INPUT_EMPTY, what, where=where, remedy="Correct 'filter' in the mapping.")
     return frame.filter(taken) if filters else frame
 
 
-def _taken(frame: pl.DataFrame, one: RowFilter) -> pl.Series:
+def _taken(frame: pl.DataFrame, one: RowFilter, *, whole: bool) -> pl.Series:
     text = told(frame, one.column)
     keep, drop = _values(one.keep), _values(one.drop)
     refuse_look_alikes(frame, text, one.column, values=[str(value) for value in (*keep, *drop)])
@@ -38,7 +39,7 @@ def _taken(frame: pl.DataFrame, one: RowFilter) -> pl.Series:
         foreign = values.is_not_null() & ~values.is_in(meanings([*keep, *drop])).fill_null(False)
         what, remedy = "a value that is neither in 'keep' nor in 'drop'", "Add the value to one of them in the mapping's 'filter'."
         refuse_row(frame, foreign, Reason.INPUT_VALUE_INVALID, one.column, what, remedy)
-    else:
+    elif whole:
         name, listed = ("keep", keep) if one.keep is not None else ("drop", drop)
         remedy = "Correct the value; list all values in 'keep' and 'drop' if a file may lack one of them."
         refuse_unmet(text, one.column, f"filter.{name}", listed, remedy)

@@ -14,12 +14,13 @@ def source_order(frame: pl.DataFrame, column: str | None, ts_us: pl.Series) -> p
     So more rows at the end of a file change nothing between the rows before them, and rows of different times may stand anywhere.
     Raises Quarantine: INPUT_COLUMN_TYPE, INPUT_VALUE_MISSING, INPUT_VALUE_INVALID.
     """
-    by = frame[ROW] if column is None else _numbers(frame, column)
+    by = frame[ROW] if column is None else order_numbers(frame, column)
     places = pl.DataFrame({"by": by, "ts_us": ts_us}).select(pl.col("by").rank("ordinal").over("ts_us"))
     return places["by"].cast(pl.Int64).alias("source_order")
 
 
-def _numbers(frame: pl.DataFrame, column: str) -> pl.Series:
+def order_numbers(frame: pl.DataFrame, column: str) -> pl.Series:
+    """The whole numbers of a column. Raises as `source_order`."""
     series = frame[column]
     if not (series.dtype.is_integer() or series.dtype == pl.String):
         refuse_type(column, series.dtype, "whole numbers that order the payments")

@@ -10,6 +10,8 @@ import polars as pl
 from assay.contracts.pins import Pins
 
 PRODUCER = "world_streamer"
+#: an id that needs no escapes
+HEX_ID = pl.col("event_id")
 _INSTANT = "%Y-%m-%dT%H:%M:%S%.6fZ"
 
 
@@ -19,8 +21,12 @@ class Framer:
     def __init__(self, pins: Pins, run_id: str, producer: str = PRODUCER) -> None:
         self._scope = json.dumps({**pins.as_json(), "run_id": run_id, "producer": producer}, separators=(",", ":"))[1:-1]
 
-    def payments(self, frame: pl.DataFrame) -> pl.Series:
-        """One envelope per row of a stream view: kind, amount, currency, entities and attributes that are not null."""
+    def payments(self, frame: pl.DataFrame, event_id: pl.Expr = HEX_ID) -> pl.Series:
+        """One envelope per row of a stream view: kind, amount, currency, entities and attributes that are not null.
+
+        Rows without a column `source_order` have none: the gate then counts as they arrive. `event_id` is text between quotation marks
+        of JSON, see `between_quotes`.
+        """
         payload = pl.concat_str(
             pl.lit('{"kind":'),
             quoted(pl.col("kind")),
@@ -34,17 +40,18 @@ class Framer:
             _members(frame, "attribute."),
             pl.lit("}}}"),
         )
-        return frame.select(self.envelope("transaction", pl.col("event_id"), "ts_us", payload).alias("envelope"))["envelope"]
+        ordered = "source_order" in frame.columns
+        return frame.select(self.envelope("transaction", event_id, "ts_us", payload, ordered=ordered).alias("envelope"))["envelope"]
 
-    def envelope(self, event_type: str, event_id: pl.Expr, time: str, payload: pl.Expr) -> pl.Expr:
+    def envelope(self, event_type: str, event_id: pl.Expr, time: str, payload: pl.Expr, *, ordered: bool = True) -> pl.Expr:
         """The text of an envelope. `time` is the column of its time, microseconds; `payload` ends with the brace of the envelope."""
+        order = (pl.lit('","source_order":'), pl.col("source_order").cast(pl.String)) if ordered else (pl.lit('"'),)
         return pl.concat_str(
             pl.lit('{"event_id":"'),
             event_id,
             pl.lit(f'","event_type":"{event_type}","schema_version":"v1","ts_utc":"'),
             instant(time),
-            pl.lit('","source_order":'),
-            pl.col("source_order").cast(pl.String),
+            *order,
             pl.lit(f',{self._scope},"payload":'),
             payload,
         )
@@ -70,6 +77,11 @@ def instant(column: str) -> pl.Expr:
 def quoted(value: pl.Expr) -> pl.Expr:
     """A text as JSON."""
     return pl.struct(value.alias("v")).struct.json_encode().str.strip_prefix('{"v":').str.strip_suffix("}")
+
+
+def between_quotes(value: pl.Expr) -> pl.Expr:
+    """A text as it stands between the quotation marks of JSON."""
+    return quoted(value).str.strip_prefix('"').str.strip_suffix('"')
 
 
 def _members(frame: pl.DataFrame, prefix: str) -> pl.Expr:

@@ -18,7 +18,6 @@ from assay.app.progress import PLAIN_EVERY_S, ProgressLine
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.app.streamer.gate_client import GateClient
-from assay.app.streamer.gate_port import Gate
 from assay.app.streamer.retry import RetryPolicy
 from assay.app.streamer.watch import UNWATCHED, Watch
 from assay.app.streamer.world_streamer import Streamed
@@ -37,13 +36,13 @@ class Sender(Protocol):
 class Sending(NamedTuple):
     """What is sent and how it is told: `done` is the word for rows that the gate took, `position` of `total` are taken already.
 
-    `sender(gate, stop, show)` makes what sends; `show` is to be told of the rows that are taken in all.
+    `sender(gate, stop, show)` makes what sends; `show` is to be told of the rows that are taken in all, as `ProgressLine.show`.
     """
 
     done: str
     total: int
     position: int
-    sender: Callable[[Gate, asyncio.Event, Callable[[int], None]], Sender]
+    sender: Callable[[GateClient, asyncio.Event, Callable[..., None]], Sender]
 
 
 class Terms(NamedTuple):

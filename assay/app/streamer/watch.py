@@ -32,6 +32,9 @@ class Watch:
     def taken(self, output: str, counts: Mapping[str, int], calls: int, left: int) -> None:
         """A call was answered, with so many events of each decision; so many rows are left."""
 
+    def lag(self, output: str, left: int) -> None:
+        """So many rows are left, as a look at their source says."""
+
     def kept(self, output: str, position: int) -> None:
         """A checkpoint was written."""
 
@@ -82,6 +85,10 @@ class Watching(Watch):
         STREAM_IN_FLIGHT.labels(output).set(calls)
         STREAM_LAG_ROWS.labels(output).set(left)
         self._say("BATCH_TAKEN", output, left=left, **counts)
+
+    def lag(self, output: str, left: int) -> None:
+        """As in `Watch`."""
+        STREAM_LAG_ROWS.labels(output).set(left)
 
     def kept(self, output: str, position: int) -> None:
         """As in `Watch`."""

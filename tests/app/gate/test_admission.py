@@ -58,6 +58,7 @@ REFUSED: list[tuple[str, Any, Reason]] = [
     ("an amount beyond 64 bits", event(payload=paid(amount_minor=2**63)), Reason.AMOUNT_OUT_OF_RANGE),
     ("a currency that does not exist", event(payload=paid(currency="XQZ")), Reason.CURRENCY_UNKNOWN),
     ("a test's currency", event(payload=paid(currency="XTS")), Reason.CURRENCY_UNKNOWN),
+    ("a card number", event(payload=paid(entities={"customer": "4111 1111 1111 1111"})), Reason.PAN_IN_CLEAR),
     ("a NUL in an id", event("e-1\0"), Reason.CONTROL_CHARACTER),
     ("a NUL in an entity", event(payload=paid(entities={"customer": "5\x006"})), Reason.CONTROL_CHARACTER),
     ("a line break in an attribute", event(payload=paid(attributes={"note": "a\nb"})), Reason.CONTROL_CHARACTER),

@@ -1,0 +1,1 @@
+"""Events of a bank's own topics, fed through the gate of a run."""

@@ -1,0 +1,135 @@
+"""Payment card numbers in texts: found by network, length and check digit, and masked. Nobody should send them in clear.
+
+Prefixes and lengths are those that the networks publish for their issuer identification numbers (ISO/IEC 7812); the check digit is that of
+Luhn (ISO/IEC 7812-1, annex B).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+#: digits of the shortest and the longest card number
+_SHORTEST, _LONGEST = 12, 19
+_SHOWN_FIRST, _SHOWN_LAST = 6, 4
+
+
+class Network(NamedTuple):
+    """Numbers of a network: the first digits, from and to, both with as many digits, and the lengths that they have."""
+
+    name: str
+    first: str
+    last: str
+    lengths: frozenset[int]
+
+
+def _lengths(first: int, last: int) -> frozenset[int]:
+    return frozenset(range(first, last + 1))
+
+
+NETWORKS: Final = (
+    Network("Visa", "4", "4", frozenset({13, 16, 19})),
+    Network("Mastercard", "51", "55", frozenset({16})),
+    Network("Mastercard", "2221", "2720", frozenset({16})),
+    Network("Amex", "34", "34", frozenset({15})),
+    Network("Amex", "37", "37", frozenset({15})),
+    Network("Discover", "6011", "6011", _lengths(16, 19)),
+    Network("Discover", "644", "649", _lengths(16, 19)),
+    Network("Discover", "65", "65", _lengths(16, 19)),
+    Network("JCB", "3528", "3589", _lengths(16, 19)),
+    Network("Diners", "300", "305", _lengths(14, 19)),
+    Network("Diners", "3095", "3095", _lengths(14, 19)),
+    Network("Diners", "36", "36", _lengths(14, 19)),
+    Network("Diners", "38", "39", _lengths(14, 19)),
+    Network("UnionPay", "62", "62", _lengths(16, 19)),
+    Network("UnionPay", "81", "81", _lengths(16, 19)),
+    *(Network("Maestro", p, p, _lengths(12, 19)) for p in ("5018", "5020", "5038", "5893", "6304", "6759", "6761", "6762", "6763")),
+)
+#: digit, blank or hyphen → 0, any other byte → x
+_FORM: Final = bytes(ord("0") if chr(byte) in "0123456789 -" else ord("x") for byte in range(256))
+_BACKSLASH: Final = 0x5C
+_ENOUGH: Final = b"0" * _SHORTEST
+#: an escape of JSON for a digit, a blank or a hyphen
+_ESCAPED: Final = re.compile(r"\\u00(3[0-9]|20|2[dD])")
+_RUN: Final = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
+_GROUP: Final = re.compile(r"[0-9]+")
+#: digests and UUIDs are no numbers that anybody gave out, whatever digits they hold
+_NAMES: Final = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?![0-9A-Za-z])"
+)
+_DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+
+
+def may_hold_card(raw: bytes) -> bool:
+    """The first look: whether bytes of JSON hold enough digits beside each other, or an escape that may hide them."""
+    return _ENOUGH in raw.translate(_FORM) or (_BACKSLASH in raw and b"\\u00" in raw)
+
+
+def has_card(text: str) -> bool:
+    """Whether a text holds a card number, also with blanks or hyphens between its groups."""
+    return next(_cards(text), None) is not None
+
+
+def masked(text: str) -> str:
+    """The text with the first six and the last four digits of each card number; the others are `*`."""
+    for start, end in reversed(list(_cards(text))):
+        text = text[:start] + _mask(text[start:end]) + text[end:]
+    return text
+
+
+def masked_json(raw: bytes) -> bytes:
+    """Bytes of JSON, whole or not, with the same. Escapes that hide a number are written out."""
+    if not may_hold_card(raw):
+        return raw
+    text = raw.decode("latin-1")  # a character for each byte
+    plain = _ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    return masked(plain if has_card(plain) else text).encode("latin-1")
+
+
+def is_card(digits: str) -> bool:
+    """Whether digits are a card number: prefix and length of a network, and a valid check digit."""
+    return any(len(digits) in one.lengths and one.first <= digits[: len(one.first)] <= one.last for one in NETWORKS) and luhn(digits) == 0
+
+
+def luhn(digits: str) -> int:
+    """The sum of Luhn modulo 10; 0 is valid."""
+    return sum(int(one) if at % 2 == 0 else _DOUBLED[int(one)] for at, one in enumerate(reversed(digits))) % 10
+
+
+def _cards(text: str) -> Iterator[tuple[int, int]]:
+    """Begin and end of each card number: whole groups of digits, one after the other."""
+    names: list[tuple[int, int]] | None = None
+    for run in _RUN.finditer(text):
+        if run.end() - run.start() < _SHORTEST:
+            continue
+        names = [name.span() for name in _NAMES.finditer(text)] if names is None else names
+        groups = [(group.start() + run.start(), group.end() + run.start()) for group in _GROUP.finditer(run[0])]
+        at = 0
+        while at < len(groups):
+            size = _card_from(text, groups, at)
+            begin, end = groups[at][0], groups[at + max(size, 1) - 1][1]
+            if size and not any(first < end and begin < last for first, last in names):
+                yield begin, end
+            at += max(size, 1)
+
+
+def _card_from(text: str, groups: list[tuple[int, int]], at: int) -> int:
+    """How many groups from this one on make a card number; 0 for none. The digits behind a decimal point are none."""
+    begin = groups[at][0]
+    if text[begin - 1 : begin] == "." and text[max(0, begin - 2) : begin - 1].isdigit():
+        return 0
+    digits = ""
+    for count, (start, end) in enumerate(groups[at:], start=1):
+        digits += text[start:end]
+        if len(digits) > _LONGEST:
+            return 0
+        if len(digits) >= _SHORTEST and is_card(digits):
+            return count
+    return 0
+
+
+def _mask(card: str) -> str:
+    places = [at for at, one in enumerate(card) if one.isdigit()]
+    hidden = set(places[_SHOWN_FIRST:-_SHOWN_LAST])
+    return "".join("*" if at in hidden else one for at, one in enumerate(card))

@@ -1,0 +1,48 @@
+"""A mapping of a file is one of a topic, unless it asks for what only a whole file can tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from topic_records import LABELS, PAYMENTS, mapping_of
+
+from assay.contracts.errors import AssayError
+
+FIELDS = frozenset({"id", "at", "amount", "who", "terminal", "channel", "V1", "V2"})
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "code", "fault"),
+    [
+        (PAYMENTS.replace("[channel]", "[{pattern: 'V*'}]"), None, "MAPPING_INVALID", "patterns of attributes"),
+        (PAYMENTS.replace("constant: EUR", "column: cur"), None, "MAPPING_INVALID", "may hold any currency"),
+        (PAYMENTS, FIELDS - {"amount"}, "INPUT_COLUMN_MISSING", "'amount'"),
+        (PAYMENTS, FIELDS - {"who"}, "INPUT_COLUMN_MISSING", "'who.customer'"),
+        (PAYMENTS.replace("[channel]", "[{pattern: 'X*'}]"), FIELDS, "INPUT_COLUMN_MISSING", "no column fits"),
+        (PAYMENTS.replace("kind:", "kin:"), None, "MAPPING_INVALID", "kin"),
+        (LABELS.replace("event_id", "source_id"), None, "MAPPING_INVALID", "by event_id"),
+        (LABELS + "more: 1\n", None, "MAPPING_INVALID", "more"),
+    ],
+)
+def test_what_a_topic_cannot_tell_is_refused(tmp_path: Path, text: str, fields: frozenset[str] | None, code: str, fault: str) -> None:
+    with pytest.raises(AssayError) as refused:
+        mapping_of(tmp_path, text, fields)
+    assert refused.value.reason.value == code
+    assert fault in refused.value.what
+    assert refused.value.remedy
+
+
+def test_a_schema_names_the_columns_of_patterns(tmp_path: Path) -> None:
+    mapping = mapping_of(tmp_path, PAYMENTS.replace("[channel]", "[channel, {pattern: 'V*'}]"), FIELDS)
+    assert set(mapping.columns) == {"id", "at", "amount", "who.customer", "terminal", "channel", "V1", "V2"}
+
+
+def test_currencies_that_are_declared_are_taken(tmp_path: Path) -> None:
+    text = PAYMENTS.replace("constant: EUR", "column: cur") + "currencies: [EUR, USD]\n"
+    assert "cur" in mapping_of(tmp_path, text).columns
+
+
+def test_truth_is_never_read(tmp_path: Path) -> None:
+    text = PAYMENTS + "truth: {column: bad, positive: [1], delay: 7d}\n"
+    assert "bad" not in mapping_of(tmp_path, text).columns
