@@ -7,25 +7,24 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
-from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
 import msgspec
 from msgspec import UNSET
 
 from assay.app.gate import checks
-from assay.app.gate.border import ENVELOPE, UNREADABLE, ContextPayload, Envelope, LabelPayload, Payload, PaymentPayload
+from assay.app.gate.border import ENVELOPE, UNREADABLE, ContextPayload, Envelope, LabelPayload, PaymentPayload
 from assay.app.gate.card_checks import check_cards
 from assay.app.gate.card_numbers import masked, masked_json, may_hold_card
 from assay.app.gate.exact import check_exact, is_plain
 from assay.app.gate.nesting import deep_first
+from assay.app.gate.payload_hashes import SORTED, payload_hash_of
 from assay.app.gate.plain_payments import PlainItem
 from assay.app.gate.policy import AdmissionPolicy, EventRule
 from assay.app.gate.row_checks import check_row
 from assay.app.gate.row_payloads import Row
 from assay.app.gate.run_names import ANY_NAMES, RunNames
 from assay.contracts import instants
-from assay.contracts.canonical import canonical
 from assay.contracts.engine_events import ENGINE_EVENTS
 from assay.contracts.errors import Quarantine
 from assay.contracts.ids import dedupe_prefix
@@ -174,12 +173,12 @@ class Examiner:
             check_row(envelope, payload)
         else:
             self._check_payload(payload)
-        written = _SORTED.encode(payload)
+        written = SORTED.encode(payload)
         checks.check_size(len(written))
         if not is_plain(raw, envelope, written):
             check_exact(raw, Reason.ENVELOPE_INVALID)
         checks.check_blanks(envelope, payload)
-        hashed = _payload_hash(envelope.event_type, rule_version(envelope), payload, written)
+        hashed = payload_hash_of(envelope.event_type, rule_version(envelope), payload, written)
         key = hashlib.sha256(self.prefixes[rule.event_class] + envelope.event_id.encode()).digest()
         order = arrived if envelope.source_order is UNSET else envelope.source_order
         return Admissible(raw, rule.event_class, envelope, payload, ts_us, hashed, key, order)
@@ -239,35 +238,11 @@ class Examiner:
                 )
 
 
-def payload_hash(event_type: str, schema_version: str, payload: Payload) -> bytes:
-    """sha256 of the canonical JSON of {event_type, payload, schema_version}, 32 bytes; see `contracts.envelope.payload_hash`."""
-    return _payload_hash(event_type, schema_version, payload, _SORTED.encode(payload))
-
-
-def _payload_hash(event_type: str, schema_version: str, payload: Payload, written: bytes) -> bytes:
-    """`written` is msgspec's sorted JSON of the payload: the canonical one unless a character needs an escape of ASCII JSON."""
-    if isinstance(payload, PaymentPayload | ContextPayload) and (payload.attributes is UNSET or None in payload.entities.values()):
-        known = {name: entity for name, entity in payload.entities.items() if entity is not None}
-        payload = msgspec.structs.replace(payload, entities=known, attributes=payload.attributes or {})
-        written = _SORTED.encode(payload)
-    if not written.isascii() or b"\x7f" in written:
-        written = canonical(msgspec.to_builtins(payload))
-    head, tail = around_payload(event_type, schema_version)
-    return hashlib.sha256(head + written + tail).digest()
-
-
-@lru_cache(maxsize=64)
-def around_payload(event_type: str, schema_version: str) -> tuple[bytes, bytes]:
-    """What stands before and behind a payload in the JSON that its hash is of."""
-    return f'{{"event_type":{quoted(event_type)},"payload":'.encode(), f',"schema_version":{quoted(schema_version)}}}'.encode()
-
-
 def rule_version(envelope: Envelope) -> str:
     """The schema version an envelope names; checked to be there before."""
     return "" if envelope.schema_version is UNSET else envelope.schema_version
 
 
-_SORTED = msgspec.json.Encoder(order="sorted")
 _DETAIL_CHARS_MAX = 500
 NAMES_REMEMBERED = 256
 

@@ -12,9 +12,10 @@ from typing import Any
 from msgspec import UNSET
 
 from assay.app.gate import checks
-from assay.app.gate.admission import Admissible, Examiner, around_payload
+from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.border import Envelope, PaymentPayload
 from assay.app.gate.card_numbers import has_card, may_hold_card
+from assay.app.gate.payload_hashes import around_payload
 from assay.app.gate.plain_payments import RECORD, PlainItem, PlainPayments, digests, per_row
 from assay.app.gate.policy import EventRule
 from assay.contracts.errors import Quarantine

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles.examples import Example, examples
 
-from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, Standing, Verdict, judge, payload_hash
+from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, Standing, Verdict, judge
 from assay.app.gate.border import PAYLOADS
+from assay.app.gate.payload_hashes import payload_hash
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.run_names import RunNames
 from assay.app.oracle.generator import SHAPES
@@ -32,7 +33,7 @@ REFUSED: list[tuple[str, Any, Reason]] = [
     ("a day no calendar has", event(ts_utc="2018-02-30T00:00:31.000000Z"), Reason.ENVELOPE_INVALID),
     ("no payload", {k: v for k, v in event().items() if k != "payload"}, Reason.ENVELOPE_INVALID),
     ("not UTF-8", b'{"event_id":"\xff"}', Reason.ENVELOPE_INVALID),
-    ("nested without end", b'{"payload":' + b"[" * 5_000 + b"]" * 5_000 + b"}", Reason.ENVELOPE_INVALID),
+    ("nested without end", b'{"payload":' + b"[" * 5_000 + b"]" * 5_000 + b"}", Reason.NESTING_TOO_DEEP),
     ("a place before the first", event(source_order=-1), Reason.ENVELOPE_INVALID),
     ("a place that not every reader keeps exactly", event(source_order=2**53), Reason.ENVELOPE_INVALID),
     ("a place that is no number", event(source_order="7"), Reason.ENVELOPE_INVALID),
