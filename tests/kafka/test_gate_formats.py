@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gate_process import KEY, GateProcess, run_in
 from assay.app.bench.bodies import MEDIA_TYPES, body_of
 from assay.app.substrate import Server
 from assay.contracts.envelope import payload_hash
+from assay.testing import until
 
 
 @pytest.fixture
@@ -27,7 +28,18 @@ def gate(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Iterator[Ga
 
 
 def posted(gate: GateProcess, body: bytes, **headers: str) -> tuple[int, Any]:
-    """(status, answer) of a batch call with these headers, `_` for `-`."""
+    """(status, answer) of a batch call with these headers, `_` for `-`. A gate that waits for its servers is asked again."""
+    answers: list[tuple[int, Any]] = []
+
+    def is_answered() -> bool:
+        answers.append(_posted(gate, body, headers))
+        return answers[-1][0] != 503
+
+    until(is_answered, 60)
+    return answers[-1]
+
+
+def _posted(gate: GateProcess, body: bytes, headers: Mapping[str, str]) -> tuple[int, Any]:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     request = urllib.request.Request(gate.url + "/v1/ingest/batch", body, {"X-IG-Api-Key": KEY, **named})
     try:

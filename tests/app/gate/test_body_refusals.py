@@ -19,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assay.app.bench.bodies import arrow_body, avro_body
+from assay.app.gate.arrow_messages import KINDS, is_packed
 from assay.app.gate.avro_container import container_of
 from assay.app.gate.body_arrow import arrow_items
 from assay.app.gate.body_avro import SCHEMA_BYTES_MAX, avro_items
@@ -172,6 +173,14 @@ def test_an_arrow_stream_that_cannot_be_read_is_refused_whole(body: bytes, reaso
     found = refusal_of(lambda: arrow_items(body, ITEMS_MAX))
     assert found.reason is reason, found
     assert told in found.what, found
+
+
+@pytest.mark.parametrize("compression", [None, "lz4", "zstd"])
+def test_each_message_tells_whether_its_buffers_are_packed(compression: str | None) -> None:
+    body = arrow({"event_id": SHARED}, compression=compression)
+    messages = [one for one in pa.ipc.MessageReader.open_stream(pa.BufferReader(body)) if one.type in KINDS]
+    told = {one.type: is_packed(one.metadata.to_pybytes(), one.type) for one in messages}
+    assert told == dict.fromkeys(KINDS, compression is not None)
 
 
 def test_a_stream_of_empty_batches_has_an_end() -> None:
