@@ -15,7 +15,7 @@ from small_worlds import ROWS, small_world
 from assay.agents.rule_plan import compile_rules
 from assay.app.gate.admission import RecordMetadata, RefusedEvent, Verdict
 from assay.app.gate.policy import shipped_admission_policy
-from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
+from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter, actor_json
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.spool import spool_of
 from assay.app.oracle.sealed_world import find_world
@@ -40,6 +40,7 @@ HOSTILE = "x\x1b[31m\u202e\x9b2J\x07\ny"
 WRITER = ReceiptWriter(
     shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"}, bytes(32)
 )
+ACTOR = actor_json(OF_RUN_KEY)
 
 
 def run_at(directory: Path, policy: dict[str, Any], fingerprint: str = "1" * 64) -> Run:
@@ -88,11 +89,11 @@ def gate_wrote(run: Run, admitted: Sequence[str] = (), refused: Sequence[dict[st
     """Lines as the gate writes them: an ADMIT for each id, and a refusal for each event."""
     receipts, quarantine = [], []
     for at, event_id in enumerate(admitted):
-        receipts.append(WRITER.admitted(admissible(event(event_id)), Verdict.ADMIT, RecordMetadata(1, at), AT, OF_RUN_KEY)[1])
+        receipts.append(WRITER.admitted(admissible(event(event_id)), Verdict.ADMIT, RecordMetadata(1, at), AT, ACTOR)[1])
     for document in refused:
         item = examined(document)
         assert isinstance(item, RefusedEvent), document
-        _, receipt, record = WRITER.quarantined(item, AT, OF_RUN_KEY)
+        _, receipt, record = WRITER.quarantined(item, AT, ACTOR)
         receipts.append(receipt)
         quarantine.append(record)
     for prefix, lines in ((RECEIPTS, receipts), (QUARANTINE, quarantine)):

@@ -52,6 +52,7 @@ INGESTION_GATE: Final = ComponentSpec(
         handles.ARRIVALS: ("arrival_event", "mark"),
         handles.FLOWS_BASELINE: ("flow_anchor", "mark"),
         handles.FLOWS_FRAUD: ("flow_anchor", "mark"),
+        handles.GATE_PREFLIGHT: ("gate_preflight",),
     },
     consumes={
         handles.QUARANTINE: ("quarantine_record",),
@@ -101,6 +102,7 @@ COMPONENTS: Final = (
             handles.AUDIT: ("audit_record",),
             handles.QUARANTINE: ("quarantine_record",),
             handles.FEATURE_SETS: ("feature_set",),
+            handles.GATE_PREFLIGHT: ("gate_preflight",),
             handles.TRAFFIC_BASELINE: ("flow_event", "mark"),
             handles.ARRIVALS: ("arrival_event", "mark"),
             handles.FLOWS_BASELINE: ("flow_anchor", "mark"),

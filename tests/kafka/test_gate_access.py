@@ -21,6 +21,7 @@ from assay.app.gate.service_token import Principal, token_of
 from assay.app.governance import events
 from assay.app.run.caller_keys import add
 from assay.app.substrate import Server
+from assay.contracts.handles import GATE_PREFLIGHT
 from assay.testing import until
 
 SIGNS = "planted-secret-of-tokens-0000000000"
@@ -160,3 +161,29 @@ def headers_of(gate: GateProcess, body: Any) -> Message:
     with urllib.request.urlopen(call, timeout=60) as answer:
         found: Message = answer.headers
         return found
+
+
+def test_a_preflight_of_a_ready_gate_leaves_its_evidence_and_touches_no_other_topic(plain: GateProcess) -> None:
+    until(lambda: plain.get("/healthz")[1]["state"] == "GREEN", 30)
+    at = ("--run", plain.run.directory, "--url", plain.url, "--json")
+    ended = [assay("gate", "preflight", *at) for _ in range(2)]
+    assert [one.code for one in ended] == [0, 0], ended
+    first, second = (json.loads(one.out) for one in ended)
+    assert [(row["name"], row["passed"]) for row in second["rows"]] == [
+        (name, True) for name in ("unauthenticated", "authenticated", "publish", "store")
+    ]
+    assert [told["rows"][2]["facts"]["offset"] for told in (first, second)] == ["0", "1"]
+    assert json.loads(plain.run.store.read("ig/ig_ready.json")) == second
+    written = plain.on_bus(GATE_PREFLIGHT)
+    assert [(offset, record["preflight_id"]) for _, offset, _, record in written] == [
+        (0, first["preflight_id"]),
+        (1, second["preflight_id"]),
+    ]
+    assert plain.event_ids() == {}
+
+
+def test_a_topic_that_is_not_there_fails_the_row_of_publishing(tmp_path: Path, kafka: Server, namespace: str) -> None:
+    run = run_in(tmp_path, kafka.address, "postgresql://nobody@127.0.0.1:1/none", namespace, topics=False)
+    ended = assay("gate", "preflight", "--run", run.directory, "--url", "http://127.0.0.1:1", "--json")
+    told = {row["name"]: row["fault"] for row in json.loads(ended.out)["rows"]}
+    assert (ended.code, "assay topic create" in told["publish"], "ClientConnectorError" in told["authenticated"]) == (75, True, True)

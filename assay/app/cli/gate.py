@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from assay.app.bus.users import BusUser, properties_of
+from assay.app.cli.gate_preflight import preflight
 from assay.app.cli.plain_app import plain_app
 from assay.app.gate.callers import callers_of
 from assay.app.gate.client_certificates import TlsFiles, tls_context
@@ -71,6 +72,9 @@ def serve_gate(
         limit=limit_of(settings.gate_rate_per_s, settings.gate_rate_burst),
     )
     _serve(gate, host, settings.gate_port if port is None else port, tls, wired.platform_run_id)
+
+
+app.command("preflight", short_help="whether a gate is ready, with evidence")(preflight)
 
 
 def _serve(gate: Gate, host: str, port: int, tls: SSLContext | None, platform_run_id: str) -> None:

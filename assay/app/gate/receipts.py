@@ -54,8 +54,11 @@ class ReceiptWriter:
         }
         self._constant = msgspec.json.encode(constant).decode()[1:]
 
-    def admitted(self, item: Admissible, verdict: Verdict, place: RecordMetadata, at: str, caller: Caller) -> tuple[str, str]:
-        """(receipt id, line) of an ADMIT or, with the place of the first, a DUPLICATE. `at` is an instant's text."""
+    def admitted(self, item: Admissible, verdict: Verdict, place: RecordMetadata, at: str, actor: str) -> tuple[str, str]:
+        """(receipt id, line) of an ADMIT or, with the place of the first, a DUPLICATE. `at` is an instant's text.
+
+        `actor` is `actor_json` of the call: put into words once for all its items.
+        """
         duplicate = verdict is Verdict.DUPLICATE
         decision = "DUPLICATE" if duplicate else "ADMIT"
         envelope = item.envelope
@@ -65,7 +68,7 @@ class ReceiptWriter:
             f'"event_type":"{envelope.event_type}","event_class":"{item.event_class}","ts_utc":"{envelope.ts_utc}",'
             f'"schema_version":"{envelope.schema_version}","payload_hash":"{item.payload_hash.hex()}",'
             f'"eb_ref":{self.eb_ref(item.event_class, place)},'
-            f'"reason_codes":[{_DUPLICATE if duplicate else ""}],"admitted_at_utc":"{at}","actor":{actor_json(caller)},{self._constant}'
+            f'"reason_codes":[{_DUPLICATE if duplicate else ""}],"admitted_at_utc":"{at}","actor":{actor},{self._constant}'
         )
 
     def eb_ref(self, event_class: str, place: RecordMetadata) -> str:
@@ -73,7 +76,7 @@ class ReceiptWriter:
         topic = self._topics[event_class]
         return f'{{"topic":"{topic}","partition":{place.partition},"offset":"{place.offset}","offset_kind":"kafka_offset"}}'
 
-    def quarantined(self, refused: RefusedEvent, at: str, caller: Caller) -> tuple[str, str, str]:
+    def quarantined(self, refused: RefusedEvent, at: str, actor: str) -> tuple[str, str, str]:
         """(receipt id, receipt line, quarantine line). The quarantine line holds the whole item as it came.
 
         Items are told apart by what they hold, so no two share the id of their lines: two payloads under one event id have two.
@@ -90,7 +93,7 @@ class ReceiptWriter:
             "remedy": refused.remedy,
         }
         record: dict[str, Any] = {"quarantine_id": receipt, "decision": "QUARANTINE", "received_at_utc": at, **named}
-        record["actor"] = actor = msgspec.Raw(actor_json(caller).encode())
+        record["actor"] = told = msgspec.Raw(actor.encode())
         record |= {
             "manifest_fingerprint": self._pins["manifest_fingerprint"],
             "policy_rev": self._policy_rev,
@@ -98,7 +101,7 @@ class ReceiptWriter:
             **_as_it_came(refused.raw),
         }
         evidence = [{"kind": "quarantine_record", "ref": f"{QUARANTINE}#{receipt}"}]
-        line = {"receipt_id": receipt, "decision": "QUARANTINE", **named, "admitted_at_utc": at, "actor": actor, "evidence_refs": evidence}
+        line = {"receipt_id": receipt, "decision": "QUARANTINE", **named, "admitted_at_utc": at, "actor": told, "evidence_refs": evidence}
         return receipt, f"{_json(line)[:-1]},{self._constant}", _json(record)
 
 

@@ -14,10 +14,9 @@ from assay.app.gate.calls import RETRY, Answer, IngestCall, ItemAnswer
 from assay.app.gate.group import PUBLISHED, Group
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.publisher import BusPublisher
-from assay.app.gate.receipts import ReceiptWriter, mismatch
+from assay.app.gate.receipts import ReceiptWriter, actor_json, mismatch
 from assay.app.gate.segments import SegmentLog
 from assay.contracts import instants
-from assay.contracts.caller import Caller
 from assay.contracts.errors import AssayError, Retry, refusal_fields
 from assay.contracts.reasons import Reason
 
@@ -84,17 +83,17 @@ class _Outcomes:
         counts: Counter[str] = Counter()
         results: list[ItemAnswer] = []
         retry: AssayError | None = None
-        admitted = 0
+        admitted, actor = 0, actor_json(call.caller)
         for i in items:
             item, verdict, place = self._group.examined[i], self._group.verdicts[i], self._group.publication.places[i]
             if isinstance(item, RefusedEvent) or verdict is Verdict.MISMATCH:
-                outcome = self._quarantined(item if isinstance(item, RefusedEvent) else mismatch(item), call.caller)
+                outcome = self._quarantined(item if isinstance(item, RefusedEvent) else mismatch(item), actor)
             elif place is None or verdict is None:
                 retry = _ambiguous(item)
                 outcome = {"event_id": item.envelope.event_id, "admission": RETRY, "reason_codes": [retry.reason.value]}
                 outcome |= refusal_fields(retry.reason.value, retry.what, retry.where, retry.remedy)
             else:
-                receipt, line = self._writer.admitted(item, verdict, place, self._at, call.caller)
+                receipt, line = self._writer.admitted(item, verdict, place, self._at, actor)
                 self.receipts.append(line)
                 if verdict in PUBLISHED:
                     admitted += 1
@@ -114,8 +113,8 @@ class _Outcomes:
         outcome = {"event_id": item.envelope.event_id, "admission": admission, "reason_codes": reasons, "receipt_id": receipt}
         return {**outcome, "event_class": item.event_class, "eb_ref": msgspec.Raw(eb_ref.encode())}
 
-    def _quarantined(self, refused: RefusedEvent, caller: Caller) -> ItemAnswer:
-        receipt, line, record = self._writer.quarantined(refused, self._at, caller)
+    def _quarantined(self, refused: RefusedEvent, actor: str) -> ItemAnswer:
+        receipt, line, record = self._writer.quarantined(refused, self._at, actor)
         self.receipts.append(line)
         self.quarantine.append(record)
         outcome = {"event_id": refused.event_id, "admission": "QUARANTINE", "reason_codes": [refused.reason.value], "receipt_id": receipt}

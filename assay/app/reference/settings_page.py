@@ -88,7 +88,7 @@ without a password. Each user has a file of client properties in `servers/kafka/
 
 | user | is | may write | may read |
 |---|---|---|---|
-| `gate` | `assay gate serve` | traffic, context, labels | dead letters |
+| `gate` | `assay gate serve` | traffic, context, labels, preflights | dead letters |
 | `worker` | `assay worker` | what its lanes emit, their journals, dead letters | what its lanes read; its consumer groups |
 | `runner` | `assay sr submit`, the start of `assay up` | control, posture, names of features | |
 | `streamer` | `assay stream` | | control |

@@ -18,7 +18,7 @@ from assay.app.demo.new_run import wire
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
-from assay.contracts.handles import CONTEXT, CONTROL, FEATURE_SETS, LABELS, POSTURE, QUARANTINE, TRAFFIC
+from assay.contracts.handles import CONTEXT, CONTROL, FEATURE_SETS, GATE_PREFLIGHT, LABELS, POSTURE, QUARANTINE, TRAFFIC
 from assay.contracts.topics import topics
 
 GIVEN = "security.protocol=SSL\n"
@@ -34,9 +34,9 @@ def test_every_component_has_one_user() -> None:
 @pytest.mark.parametrize(
     ("user", "handles"),
     [
-        (BusUser.GATE, {TRAFFIC, CONTEXT, LABELS, *ROWS}),
+        (BusUser.GATE, {TRAFFIC, CONTEXT, LABELS, GATE_PREFLIGHT, *ROWS}),
         (BusUser.RUNNER, {CONTROL, POSTURE, FEATURE_SETS}),
-        (BusUser.WORKER, set(topics()) - {TRAFFIC, CONTEXT, LABELS, CONTROL, POSTURE, FEATURE_SETS, *ROWS}),
+        (BusUser.WORKER, set(topics()) - {TRAFFIC, CONTEXT, LABELS, CONTROL, POSTURE, FEATURE_SETS, GATE_PREFLIGHT, *ROWS}),
         (BusUser.STREAMER, set()),
         (BusUser.LABELS, set()),
         (BusUser.READER, set()),

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from gate_events import LABEL, NOW_US, SCOPE, event, examined, paid
 from rich.text import Text
-from shown_runs import AT, HOSTILE, WRITER, decision_on, gate_wrote, shown_run
+from shown_runs import ACTOR, AT, HOSTILE, WRITER, decision_on, gate_wrote, shown_run
 
 from assay.app.bus.topic_reader import TopicRecord
 from assay.app.cli import main
@@ -26,7 +26,6 @@ from assay.app.report.paid import Paid
 from assay.app.run.directory import Run
 from assay.app.screen import PlainRecord, ReaderGone, Screen, say, say_json
 from assay.codecs.single_object import pack
-from assay.contracts.caller import OF_RUN_KEY
 from assay.contracts.visible import one_line, visible
 
 #: what no terminal may get: C0 but for line feeds and tabs, DEL, C1, marks that turn the direction
@@ -91,7 +90,7 @@ BAD_LABEL = short_items(b'[{"payment":"pay-9","label":"fraud"}]', label_of, SCOP
 )
 def test_a_refused_label_is_shown_as_a_label_and_found_by_its_payment(run: Run, capsys: pytest.CaptureFixture[str], item: object) -> None:
     assert isinstance(item, RefusedEvent)
-    line = WRITER.quarantined(item, AT, OF_RUN_KEY)[2]
+    line = WRITER.quarantined(item, AT, ACTOR)[2]
     run.store.create(f"{QUARANTINE}/seg-000000000000-000001.ndjson", f"{line}\n".encode())
     code, out, _ = called(capsys, "quarantine", "show", "pay-9", "--run", run.directory)
     assert (code, out.splitlines()[1]) == (0, f"{item.reason.value} · label_assertion {item.event_id or 'unknown'} of payment pay-9")

@@ -17,7 +17,7 @@ from assay.app.demo.processes import Kept
 from assay.app.demo.watch import STALLED_S, Counts, _key_of, audited, counted, refused_at_gate, refused_in_lanes, until_done
 from assay.app.gate.admission import RefusedEvent
 from assay.app.gate.policy import shipped_admission_policy
-from assay.app.gate.receipts import QUARANTINE, ReceiptWriter, mismatch
+from assay.app.gate.receipts import QUARANTINE, ReceiptWriter, actor_json, mismatch
 from assay.app.gate.segments import SegmentLog
 from assay.app.run.keys import rotate
 from assay.app.stores.objects import DirectoryStore
@@ -33,6 +33,7 @@ from assay.contracts.reasons import Reason
 from assay.testing import until
 
 WRITER = ReceiptWriter(shipped_admission_policy(), Pins.of(SCOPE), {}, bytes(32))
+ACTOR = actor_json(OF_RUN_KEY)
 FUTURE, NO_ID = event("e-1", ts_utc="2999-01-01T00:00:00.000000Z"), event(event_id=None)
 OTHER = mismatch(admissible(event("e-1", payload=paid(amount_minor=9))))
 
@@ -59,7 +60,7 @@ def test_an_item_the_gate_refused_counts_once_however_often_it_was_sent(tmp_path
     for number, document in enumerate(posted):
         refused = document if isinstance(document, RefusedEvent) else examined(document)
         assert isinstance(refused, RefusedEvent)
-        log.append([WRITER.quarantined(refused, f"2026-01-01T00:00:0{number}.000000Z", OF_RUN_KEY)[2]])
+        log.append([WRITER.quarantined(refused, f"2026-01-01T00:00:0{number}.000000Z", ACTOR)[2]])
         log.seal()
     assert counted(refused_at_gate(store), []) == counts
     log.close()
@@ -98,7 +99,7 @@ def test_a_run_whose_payments_were_all_refused_ends_when_its_stream_has(tmp_path
     monkeypatch.setattr(watch, "SETTLED_S", 0.0)
     made = run_in(tmp_path, "127.0.0.1:1", "", "", topics=False).model_copy(update={"worker_url": "http://127.0.0.1:1"})
     refused = [examined({**FUTURE, "event_id": f"e-{number}"}) for number in range(2)]
-    lines = [WRITER.quarantined(one, "2026-01-01T00:00:00.000000Z", OF_RUN_KEY)[2] for one in refused if isinstance(one, RefusedEvent)]
+    lines = [WRITER.quarantined(one, "2026-01-01T00:00:00.000000Z", ACTOR)[2] for one in refused if isinstance(one, RefusedEvent)]
     made.store.create(f"{QUARANTINE}/seg-000000000000-000002.ndjson", "".join(f"{line}\n" for line in lines).encode())
     launch = Launch([sys.executable, "-c", ""], tmp_path, tmp_path / "stream.log", signal.SIGTERM, 5.0, inherit_environment=True)
     stream = Server("stream", 0, "", launch.log, tmp_path, launch, None).start()

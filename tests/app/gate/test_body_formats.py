@@ -21,7 +21,7 @@ from assay.app.gate.media_types import BATCH_TYPES
 from assay.app.gate.plain_examiner import made_of
 from assay.app.gate.plain_payments import PlainItem
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
-from assay.app.gate.receipts import ReceiptWriter
+from assay.app.gate.receipts import ReceiptWriter, actor_json
 from assay.contracts.caller import Caller
 from assay.contracts.engine_events import ENGINE_EVENTS
 from assay.contracts.envelope import EVENT_TYPES
@@ -60,7 +60,7 @@ def _end(item: Admissible | RefusedEvent) -> Any:
         return item.reason, item.where, item.detail
     receipt = receipt_id("ADMIT", item.envelope.event_id)
     if item.event_class in ("traffic", "context", "label"):
-        assert WRITER.admitted(item, Verdict.ADMIT, RecordMetadata(0, 0), "now", CALLER)[0] == receipt
+        assert WRITER.admitted(item, Verdict.ADMIT, RecordMetadata(0, 0), "now", actor_json(CALLER))[0] == receipt
     return receipt, item.payload_hash, item.dedupe_key, item.ts_us, item.event_class, item.source_order, item.envelope.producer
 
 

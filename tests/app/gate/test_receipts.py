@@ -11,12 +11,12 @@ from gate_events import SCOPE, admissible, event, examined, paid
 
 from assay.app.gate.admission import RecordMetadata, RefusedEvent, Verdict
 from assay.app.gate.policy import shipped_admission_policy
-from assay.app.gate.receipts import ReceiptWriter, mismatch
+from assay.app.gate.receipts import ReceiptWriter, actor_json, mismatch
 from assay.contracts.caller import Caller
 from assay.contracts.ids import receipt_id
 from assay.contracts.pins import Pins
 
-CALLER = Caller("HUMAN::ana", "HUMAN", "api_key", "k-1")
+ACTOR = actor_json(Caller("HUMAN::ana", "HUMAN", "api_key", "k-1"))
 AT = "2026-01-01T00:00:00.000001Z"
 WRITER = ReceiptWriter(
     shipped_admission_policy(), Pins.of(SCOPE), {"traffic": "ns.traffic", "context": "ns.context", "label": "ns.labels"}, bytes(32)
@@ -26,7 +26,7 @@ WRITER = ReceiptWriter(
 @pytest.mark.parametrize("event_id", ["e-1", 'quote"back\\slash', "ünï\u00a0\u2028💳"])
 def test_a_receipt_of_an_admission_is_one_line_with_all_required_fields(event_id: str) -> None:
     item = admissible(event(event_id))
-    receipt, line = WRITER.admitted(item, Verdict.ADMIT, RecordMetadata(2, 77), AT, CALLER)
+    receipt, line = WRITER.admitted(item, Verdict.ADMIT, RecordMetadata(2, 77), AT, ACTOR)
     read = json.loads(line)
     assert "\n" not in line
     assert receipt == read["receipt_id"] == receipt_id("ADMIT", event_id)
@@ -41,7 +41,7 @@ def test_a_receipt_of_an_admission_is_one_line_with_all_required_fields(event_id
 
 
 def test_a_duplicate_points_to_the_place_of_the_first() -> None:
-    receipt, line = WRITER.admitted(admissible(event("e-1")), Verdict.DUPLICATE, RecordMetadata(0, 3), AT, CALLER)
+    receipt, line = WRITER.admitted(admissible(event("e-1")), Verdict.DUPLICATE, RecordMetadata(0, 3), AT, ACTOR)
     read = json.loads(line)
     assert (read["decision"], read["reason_codes"], read["eb_ref"]["offset"]) == ("DUPLICATE", ["DUPLICATE"], "3")
     assert receipt == receipt_id("DUPLICATE", "e-1")
@@ -50,7 +50,7 @@ def test_a_duplicate_points_to_the_place_of_the_first() -> None:
 def test_a_quarantine_keeps_the_whole_item() -> None:
     refused = examined(event("e-1", surprise="ä"))
     assert isinstance(refused, RefusedEvent)
-    _, line, record = WRITER.quarantined(refused, AT, CALLER)
+    _, line, record = WRITER.quarantined(refused, AT, ACTOR)
     assert json.loads(record)["envelope"] == event("e-1", surprise="ä")
     assert json.loads(line)["evidence_refs"][0]["ref"].endswith(json.loads(record)["quarantine_id"])
 
@@ -59,7 +59,7 @@ def test_a_quarantine_keeps_the_whole_item() -> None:
 def test_what_is_no_object_of_text_is_kept_too(item: bytes) -> None:
     refused = examined(item)
     assert isinstance(refused, RefusedEvent)
-    record = json.loads(WRITER.quarantined(refused, AT, CALLER)[2])
+    record = json.loads(WRITER.quarantined(refused, AT, ACTOR)[2])
     assert base64.b64decode(record["item_base64"]) == item
     assert record["event_id"] == "unknown"
 
@@ -68,7 +68,7 @@ def _quarantined(document: Any) -> tuple[str, str, str]:
     """The ids of a refused item: told to its sender, of its receipt, of its quarantine record."""
     refused = examined(document)
     assert isinstance(refused, RefusedEvent)
-    receipt, line, record = WRITER.quarantined(refused, AT, CALLER)
+    receipt, line, record = WRITER.quarantined(refused, AT, ACTOR)
     return receipt, json.loads(line)["receipt_id"], json.loads(record)["quarantine_id"]
 
 
@@ -95,7 +95,7 @@ def test_two_payloads_under_one_event_id_have_quarantine_ids_of_their_own() -> N
     ids = [_quarantined(event("e-1", payload=paid(amount_minor=amount))) for amount in (-1, -2)]
     assert ids[0] != ids[1]
     mismatches = [mismatch(admissible(event("e-1", payload=paid(amount_minor=amount)))) for amount in (1, 2)]
-    written = [WRITER.quarantined(refused, AT, CALLER) for refused in mismatches]
+    written = [WRITER.quarantined(refused, AT, ACTOR) for refused in mismatches]
     assert written[0][0] != written[1][0]
     assert [json.loads(record)["quarantine_id"] for _, _, record in written] == [receipt for receipt, _, _ in written]
 
@@ -103,7 +103,7 @@ def test_two_payloads_under_one_event_id_have_quarantine_ids_of_their_own() -> N
 def test_a_refusal_says_where_it_is_and_what_helps_in_receipt_and_record() -> None:
     refused = examined(event("e-1", payload=paid(currency="EUE")))
     assert isinstance(refused, RefusedEvent)
-    for line in WRITER.quarantined(refused, AT, CALLER)[1:]:
+    for line in WRITER.quarantined(refused, AT, ACTOR)[1:]:
         told = json.loads(line)
         assert (told["where"], told["remedy"].split("?")[0]) == ("$.payload.currency", "Did you mean 'EUR'")
 
@@ -111,7 +111,7 @@ def test_a_refusal_says_where_it_is_and_what_helps_in_receipt_and_record() -> No
 def test_an_item_on_many_lines_is_kept_on_one_with_its_numbers_as_they_were() -> None:
     refused = examined(b'{\n "seed": 1e2,\n "event_id": "e-1"\n}')
     assert isinstance(refused, RefusedEvent)
-    record = WRITER.quarantined(refused, AT, CALLER)[2]
+    record = WRITER.quarantined(refused, AT, ACTOR)[2]
     assert "\n" not in record
     assert '"seed":1e2' in record
 
