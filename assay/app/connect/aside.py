@@ -34,13 +34,13 @@ class SetAside:
         if self._lines:
             data = b"".join(line for _, line in sorted(self._lines.items()))
             with suppress(ObjectExists):  # another process wrote it since
-                self._store.create(f"{self._folder}/{min(self._lines):020d}.jsonl", data)
+                self._store.create(f"{self._folder}/{min(self._lines):020d}-{max(self._lines):020d}.jsonl", data)
             self._lines.clear()
 
     def _from(self, offset: int) -> Iterator[int]:
-        """Offsets that earlier processes wrote behind the checkpoint: an object is named by its first one."""
+        """Offsets that earlier processes wrote behind the checkpoint: an object is named by its first and its last one."""
         for key in self._store.keys(f"{self._folder}/"):
-            if int(key.rpartition("/")[2].removesuffix(".jsonl")) >= offset:
+            if int(key.removesuffix(".jsonl").rpartition("-")[2]) >= offset:
                 yield from (int(json.loads(line)["offset"]) for line in self._store.read(key).splitlines())
 
 

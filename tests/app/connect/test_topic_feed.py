@@ -295,3 +295,15 @@ def test_a_kafka_that_comes_back_in_time_is_waited_for(tmp_path: Path) -> None:
     bank = Bank(tmp_path, Changing(then))
     assert not bank.feed(until_end=False).complete
     assert len(bank.gate.admitted) == 9
+
+
+def test_what_was_set_aside_is_known_after_two_kills(tmp_path: Path) -> None:
+    bank = Bank(tmp_path, filled(5, bad=frozenset((0, n) for n in range(5)), at_once=5))
+    bank.fate.kill_at = {3: "before", 6: "after"}  # at the first position, and at that after a smaller fetch
+    for at_once in (5, 1):
+        bank.topic.at_once = at_once
+        with pytest.raises(Killed):
+            bank.feed()
+    assert bank.position() == 1
+    bank.feed()
+    assert bank.aside() == [(0, n) for n in range(5)]
