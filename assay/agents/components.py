@@ -38,7 +38,7 @@ LABEL_DELIVERY: Final = ComponentSpec(
 INGESTION_GATE: Final = ComponentSpec(
     "ingestion_gate",
     pack="control_ingress",
-    about="admits events: envelope, schema, pins, dedupe, receipts; answers what became of payments",
+    about="admits events: envelope, schema, pins, dedupe, receipts; answers what became of payments, and whoever waits for a decision",
     produces={
         handles.CONTEXT: ("context_fact", "arrival_entities", "mark"),
         handles.TRAFFIC: ("payment", "flow_event", "mark"),
@@ -46,10 +46,13 @@ INGESTION_GATE: Final = ComponentSpec(
         handles.ARRIVALS: ("arrival_event", "mark"),
         handles.FLOWS_BASELINE: ("flow_anchor", "mark"),
         handles.FLOWS_FRAUD: ("flow_anchor", "mark"),
+        handles.ANSWERS: ("decide_answer",),
     },
     consumes={
         handles.QUARANTINE: ("quarantine_record",),
         handles.CONTROL: ("run_ready", "run_terminal_signal", "policy_revision"),
+        handles.RTDL: ("decision_response",),
+        handles.ANSWERS: ("decide_answer",),
     },
 )
 LABEL_STORE: Final = ComponentSpec(
@@ -78,6 +81,7 @@ COMPONENTS: Final = (
         consumes={
             handles.TRAFFIC: ("payment",),
             handles.RTDL: ("decision_response",),
+            handles.ANSWERS: ("decide_answer",),
             handles.QUARANTINE: ("quarantine_record",),
             handles.LABELS: ("label_assertion",),
         },
