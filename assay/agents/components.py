@@ -44,7 +44,7 @@ KAFKA_CONNECT: Final = ComponentSpec(
 INGESTION_GATE: Final = ComponentSpec(
     "ingestion_gate",
     pack="control_ingress",
-    about="admits events: envelope, schema, pins, dedupe, receipts; answers what became of payments",
+    about="admits events: envelope, schema, pins, dedupe, receipts; answers what became of payments, and whoever waits for a decision",
     produces={
         handles.CONTEXT: ("context_fact", "arrival_entities", "mark"),
         handles.TRAFFIC: ("payment", "flow_event", "mark"),
@@ -53,10 +53,13 @@ INGESTION_GATE: Final = ComponentSpec(
         handles.FLOWS_BASELINE: ("flow_anchor", "mark"),
         handles.FLOWS_FRAUD: ("flow_anchor", "mark"),
         handles.GATE_PREFLIGHT: ("gate_preflight",),
+        handles.ANSWERS: ("decide_answer",),
     },
     consumes={
         handles.QUARANTINE: ("quarantine_record",),
         handles.CONTROL: ("run_ready", "run_terminal_signal", "policy_revision"),
+        handles.RTDL: ("decision_response",),
+        handles.ANSWERS: ("decide_answer",),
     },
 )
 LABEL_STORE: Final = ComponentSpec(
@@ -86,6 +89,7 @@ COMPONENTS: Final = (
         consumes={
             handles.TRAFFIC: ("payment",),
             handles.RTDL: ("decision_response",),
+            handles.ANSWERS: ("decide_answer",),
             handles.QUARANTINE: ("quarantine_record",),
             handles.LABELS: ("label_assertion",),
         },

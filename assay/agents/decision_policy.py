@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from assay.codecs.columns import I64, Columns
 from assay.contracts.canonical import document_digest
 from assay.contracts.errors import Stop
-from assay.contracts.outcomes import OUTCOMES, Outcome
+from assay.contracts.outcomes import FALLBACK_DEFAULT, OUTCOMES, Outcome
 from assay.contracts.reasons import Reason
 from assay.tables.row_kinds import PAYMENT
 
@@ -41,6 +41,7 @@ def read_policy(document: Mapping[str, Any]) -> DecisionPolicy:
     for field in ("policy_id", "revision"):
         if not isinstance(document[field], str) or not document[field]:
             refuse("document", field, "is not a non-empty string")
+    fallback_of(document)
     thresholds = _thresholds(document["thresholds"])
     return DecisionPolicy(
         policy_id=document["policy_id"],
@@ -49,6 +50,16 @@ def read_policy(document: Mapping[str, Any]) -> DecisionPolicy:
         thresholds=np.array(list(thresholds.values()), np.int64),
         outcomes=np.array([0, *(OUTCOMES.index(outcome) for outcome in thresholds)], np.int8),
     )
+
+
+def fallback_of(document: Mapping[str, Any]) -> Outcome:
+    """What is answered to a payment whose poster waited in vain for its decision. Raises Stop(RULES_DOCUMENT_INVALID)."""
+    given = document.get("fallback", {"outcome": FALLBACK_DEFAULT})
+    if not isinstance(given, Mapping) or set(given) != {"outcome"}:
+        refuse("document", "fallback", "is not {outcome: NAME}")
+    if given["outcome"] not in OUTCOMES:
+        refuse("document", "fallback.outcome", f"is none of {', '.join(OUTCOMES)}")
+    return Outcome(given["outcome"])
 
 
 def _thresholds(value: Any) -> dict[Outcome, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from assay.agents.decision_policy import DecisionPolicy, read_policy, refuse
 from assay.codecs.columns import I64
-from assay.contracts.outcomes import POSTURE_CLAMPED, POSTURE_MISSING
+from assay.contracts.outcomes import FALLBACK_REASON, POSTURE_CLAMPED, POSTURE_MISSING
 
 #: where a column is read from
 NONE, LONG, DOUBLE, AMOUNT = -1, 0, 1, 2
@@ -74,14 +74,14 @@ def compile_rules(document: Mapping[str, Any], features: FeatureNames) -> RulePl
 
     Raises Stop(RULES_DOCUMENT_INVALID) naming rule and field.
     """
-    _closed(document, {"policy_id", "revision", "rules", "thresholds"}, "document")
+    _closed(document, {"policy_id", "revision", "rules", "thresholds"}, "document", {"fallback"})
     rules = document["rules"]
     if not isinstance(rules, list) or not rules:
         refuse("document", "rules", "is not a list of at least one rule")
     places = _places(features)
     compiled = [_rule(rule, at, places) for at, rule in enumerate(rules)]
     codes = tuple(str(rule["code"]) for rule in rules)
-    taken = {POSTURE_MISSING, POSTURE_CLAMPED}
+    taken = {POSTURE_MISSING, POSTURE_CLAMPED, FALLBACK_REASON}
     for code in codes:
         if code in taken:
             refuse(code, "code", "is taken")
@@ -171,8 +171,8 @@ def _named(rule: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _closed(value: Any, fields: set[str], name: str) -> None:
+def _closed(value: Any, fields: set[str], name: str, optional: Collection[str] = ()) -> None:
     if not isinstance(value, Mapping):
         refuse(name, "value", "is not a mapping")
-    for field in sorted(set(map(str, value)) ^ fields):
+    for field in sorted(set(map(str, value)).difference(optional) ^ fields):
         refuse(name, field, "is missing" if field in fields else "is not a field of it")

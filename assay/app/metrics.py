@@ -40,6 +40,13 @@ GATE_CALL_SECONDS: Final = Histogram(
 GATE_GROUP_ITEMS: Final = Histogram(
     "assay_gate_group_items", "Items admitted together in one group.", buckets=(1, 10, 100, 1_000, 5_000, 10_000), registry=GATE
 )
+GATE_ANSWERS: Final = CounterBy(GATE, "assay_gate_answers_total", "Answers to who waited for a decision: DECISION or FALLBACK.", "answered")
+GATE_DECIDE_SECONDS: Final = Histogram(
+    "assay_gate_decide_seconds",
+    "Time from the headers of a call that waits for its decision to its answer.",
+    buckets=LATENCY_S,
+    registry=GATE,
+)
 GATE_CONNECTIONS: Final = Gauge("assay_gate_connections", "Connections that are open.", registry=GATE)
 GATE_CONNECTIONS_CLOSED: Final = CounterBy(
     GATE, "assay_gate_connections_closed_total", "Connections closed because too many were open: of a stranger, resting, or new.", "kind"

@@ -21,6 +21,9 @@ NESTING_MAX: Final = 32
 BODY_TIMEOUT_S: Final = 30.0
 #: connections that the gate keeps open; a setting may say otherwise
 GATE_CONNECTIONS_MAX: Final = 4_096
+#: milliseconds that who posts to /v1/decide may wait for a decision; without a header it is the largest
+DEADLINE_MS_MIN: Final = 10
+DEADLINE_MS_MAX: Final = 300
 #: seconds after which a receipt is sealed where other machines see it: a person who looks there waits no longer, and a busy gate makes
 #: some hundred objects an hour of it and not one per call; a setting may say otherwise
 SEAL_AFTER_S: Final = 5.0

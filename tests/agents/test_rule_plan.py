@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from assay.agents.decision_policy import fallback_of
 from assay.agents.rule_plan import POINTS_MAX, compile_rules
 from assay.contracts.errors import Stop
-from assay.contracts.outcomes import OUTCOMES
+from assay.contracts.outcomes import OUTCOMES, Outcome
 from assay.contracts.reasons import Reason
 
 NAMES = SimpleNamespace(long_names=("count_1d", "since_s"), double_names=("mean_7d",))
@@ -46,6 +47,17 @@ def test_thresholds_become_outcomes_of_the_policy() -> None:
     assert (policy.policy_id, policy.revision) == ("sample", "1")
     assert policy.thresholds.tolist() == [30, 50]
     assert [OUTCOMES[at].value for at in policy.outcomes.tolist()] == ["ALLOW", "STEP_UP", "DECLINE"]
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_document_may_name_what_is_answered_without_a_decision(outcome: str) -> None:
+    document = {**DOCUMENT, "fallback": {"outcome": outcome}}
+    assert fallback_of(document) == outcome
+    assert compile_rules(document, NAMES).policy.digest != compile_rules(DOCUMENT, NAMES).policy.digest
+
+
+def test_without_a_name_the_answer_is_the_mildest_that_the_fail_safe_posture_leaves() -> None:
+    assert fallback_of(DOCUMENT) == Outcome.STEP_UP
 
 
 @pytest.mark.parametrize("count", [1, 62, 63, 5_000])
@@ -108,6 +120,11 @@ def _at(path: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (_at("rules.0.when.0.ge", {"times": 5}), "when.ge of MANY is neither a number nor"),
         (_at("rules.1.when.0.gt.feature", "mean_9d"), "when.gt.feature of LARGE names 'mean_9d'"),
         (_at("rules.1.when.0.gt.times", False), "when.gt.times of LARGE is not a finite number"),
+        (_at("rules.0.code", "DEADLINE_PASSED"), "code of DEADLINE_PASSED is taken"),
+        (_at("fallback", {}), "fallback of document is not {outcome: NAME}"),
+        (_at("fallback", "DECLINE"), "fallback of document is not {outcome: NAME}"),
+        (_at("fallback", {"outcome": "REVIEW"}), "fallback.outcome of document is none of ALLOW, STEP_UP, QUEUE_REVIEW, DECLINE"),
+        (_at("fallback", {"outcome": ["DECLINE"]}), "fallback.outcome of document is none of"),
         (_at("thresholds", {}), "thresholds of document is not a mapping"),
         (_at("thresholds.BLOCK", 90), "thresholds.BLOCK of document is none of"),
         (_at("thresholds.STEP_UP", 30.5), "thresholds.STEP_UP of document is not an integer"),

@@ -65,7 +65,7 @@ def test_the_paths_of_a_round_begin_in_turn() -> None:
 
 @pytest.mark.tier2
 @pytest.mark.long
-@pytest.mark.parametrize("paths", [["copy", "gate"], ["copy", "direct", "gate"]])
+@pytest.mark.parametrize("paths", [["copy", "gate"], ["copy", "direct", "gate"], ["copy", "decide"]])
 def test_in_every_path_each_payment_is_answered_once_and_timed(tmp_path: Path, paths: list[str]) -> None:
     small = ["--rounds", "1", "--uncounted", "0", "--rate", "200", "--warm-s", "1", "--seconds", "2", "--per-call", "10", "--standby"]
     figures = run([*small, "--paths", *paths, "--pictures", str(tmp_path)])

@@ -7,6 +7,9 @@ ratios to it, too, within each round. t1 is the time at which the broker appende
 LogAppendTime for this), rounded up to the next millisecond, so that no latency is shown too small; what is missing is the way of
 the acknowledgement back to the worker. Every payment must be decided, once in effect and byte for byte as the journal gives it,
 and every copy must be equal to its record, else there are no figures.
+
+The path `decide` has another end: each payment is a call of its own to `/v1/decide`, due by itself, and t1 is the wall time at which its
+answer had arrived. Answers that came at the deadline are counted as `fallbacks`, and are in the percentiles.
 """
 
 from __future__ import annotations
@@ -19,13 +22,15 @@ from typing import Any, Final
 
 from assay.app.bench.arena import arena
 from assay.app.bench.lane import machine
-from assay.app.bench.latency_round import COPY, GATE, PATHS, measure_path
+from assay.app.bench.latency_round import COPY, DECIDE, PATHS, THROUGH_GATE, measure_path
 from assay.app.bench.picture import Axis, Chart, Series, write_charts
 from assay.app.bench.stats import spread
 from assay.app.screen import Screen
 
 #: percentiles of a path that are divided by those of the raw copy
 COMPARED: Final = ("p50", "p99")
+#: without `decide`, which is asked for at a rate of its own
+USUAL: Final = tuple(path for path in PATHS if path != DECIDE)
 #: percentiles of the payments due in each second that are drawn
 DRAWN: Final = ("p50", "p99", "max")
 
@@ -37,7 +42,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
     """
     given = _arguments(arguments)
     console = Screen(file=sys.stderr)
-    with arena(postgres=GATE in given.paths) as place:
+    with arena(postgres=not set(THROUGH_GATE).isdisjoint(given.paths)) as place:
         measured = [
             measure_path(given, place, path, number, console)
             for number in range(given.uncounted + given.rounds)
@@ -51,7 +56,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
         "payments_per_call": given.per_call,
         "standby": given.standby,
         "t0": "the schedule's instant, not that of sending",
-        "t1": "the broker's append of the decision or the copy, rounded up to the next millisecond",
+        "t1": "the broker's append of the decision or the copy, rounded up to the next millisecond; of decide the arrival of the answer",
         "rounds": rounds,
         "uncounted": [one for one in measured if one["round"] < given.uncounted],
         "latency_ms": _spreads(rounds, "latency_ms"),
@@ -106,7 +111,7 @@ def _over_time(path: str, seconds: Sequence[Mapping[str, float]]) -> Chart:
 
 def _arguments(arguments: list[str]) -> Namespace:
     parser = ArgumentParser(prog="assay bench latency", description=__doc__)
-    parser.add_argument("--paths", nargs="+", choices=PATHS, default=PATHS, help="a raw copy, the lane without and with the gate")
+    parser.add_argument("--paths", nargs="+", choices=PATHS, default=USUAL, help="a raw copy, the lane without and with the gate")
     parser.add_argument("--rate", type=int, default=2_000, help="payments per second")
     parser.add_argument("--per-call", type=int, default=20, help="payments of one HTTP call, all due when the call is")
     parser.add_argument("--warm-s", type=float, default=10.0, help="seconds before the measurement")

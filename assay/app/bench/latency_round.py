@@ -21,7 +21,7 @@ from assay.app.bench.checks import check_copy, check_once_in_effect, event_ids_o
 from assay.app.bench.contestants import family_cpu_s
 from assay.app.bench.ingest import KEY, gate_of
 from assay.app.bench.lane import bench_config
-from assay.app.bench.open_loop import Caller, Feeder, Schedule
+from assay.app.bench.open_loop import Asker, Caller, Feeder, Schedule
 from assay.app.bench.readiness import as_live, numbered_run, say_ready
 from assay.app.bench.stats import percentiles, timing_figures
 from assay.app.bench.workers import DEADLINE_S, start_copy, start_worker
@@ -36,7 +36,9 @@ from assay.contracts.reasons import Reason
 from assay.contracts.topics import topic
 
 #: the raw copy is in the place of the lane, under the schedule of `direct`
-COPY, DIRECT, GATE = PATHS = ("copy", "direct", "gate")
+COPY, DIRECT, GATE, DECIDE = PATHS = ("copy", "direct", "gate", "decide")
+#: of these the gate is part, over PostgreSQL
+THROUGH_GATE: Final = (GATE, DECIDE)
 #: points of a distribution that are drawn and written out
 SHARES: Final = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 98.0, 99.0, 99.5, 99.9, 99.95, 99.99, 100.0)
 
@@ -65,7 +67,7 @@ def measure_path(given: Namespace, place: Arena, path: str, number: int, console
             _wait(sender, given.seconds + DEADLINE_S, line)
         used = {name: round(family_cpu_s(one) - before[name], 3) for name, one in watched.items()}
         _settled(made, place, sender, payments, processes["worker"])
-    checked = _checked(made, place, payments, path)
+    checked = _checked(made, place, payments, path) | ({"fallbacks": sender.fallbacks} if isinstance(sender, Asker) else {})
     times = _times(made, place, sender, path, given.per_call if path == GATE else 1, round(given.warm_s * given.rate))
     place.bus.delete(made.namespace)
     measured = {"path": path, "round": number, "payments": len(times.due_us), "seconds": given.seconds}
@@ -104,14 +106,23 @@ def _started(made: Run, path: str, stack: ExitStack, *, standby: bool) -> dict[s
 @contextmanager
 def _sender(given: Namespace, place: Arena, made: Run, payments: workload_w.Payments, path: str) -> Iterator[tuple[Schedule, int]]:
     """What sends, and the gate's pid, 0 without one."""
-    if path != GATE:
+    if path not in THROUGH_GATE:
         yield Feeder(place.bus, topic(TRAFFIC).name(made.namespace), workload_w.pairs(payments, made.config), given.rate), 0
         return
     say_ready(made)
     items = list(workload_w.envelopes(payments, made.config))
+    if path == DECIDE:
+        with gate_of(made) as (process, url):
+            yield Asker(url, KEY, [_short_form(item) for item in items], given.rate), process.pid
+        return
     bodies = [msgspec.json.encode(items[at : at + given.per_call]) for at in range(0, len(items), given.per_call)]
     with gate_of(made) as (process, url):
         yield Caller(url, KEY, bodies, given.rate / given.per_call), process.pid
+
+
+def _short_form(envelope: dict[str, Any]) -> bytes:
+    """The same payment as somebody posts it who waits."""
+    return msgspec.json.encode({**envelope["payload"], "event_id": envelope["event_id"], "ts_utc": envelope["ts_utc"]})
 
 
 def _wait(sender: Schedule, seconds: float, line: ProgressLine | None) -> None:
@@ -128,6 +139,8 @@ def _settled(made: Run, place: Arena, sender: Schedule, payments: workload_w.Pay
     wanted = len(payments.ts_us)
     if isinstance(sender, Caller) and (sender.failure is not None or sender.admitted != wanted):
         raise Stop(Reason.BENCH_INVALID, f"the gate admitted {sender.admitted} of {wanted} payments: {sender.failure or 'no call failed'}")
+    if isinstance(sender, Asker) and (sender.failure is not None or sender.answered != wanted):
+        raise Stop(Reason.BENCH_INVALID, f"the gate answered {sender.answered} of {wanted} payments: {sender.failure or 'no call failed'}")
     written = topic(RTDL).name(made.namespace)
     wait_until(lambda: place.bus.end(written) >= wanted, f"written {wanted} records", worker, DEADLINE_S)
 
@@ -140,6 +153,8 @@ def _checked(made: Run, place: Arena, payments: workload_w.Payments, path: str) 
 
 def _times(made: Run, place: Arena, sender: Schedule, path: str, per_item: int, warm: int) -> _Times:
     """Times of all payments but the first `warm`. The broker gives an append in whole ms, so the end of that ms counts."""
+    if isinstance(sender, Asker):  # what is measured is the way to who waits and back
+        return _Times(sender.due_us()[warm:], sender.sent_us()[warm:], sender.answered_us()[warm:])
     name = topic(RTDL).name(made.namespace)
     written_us = (np.array(place.bus.times_ms(name), np.int64) + 1) * 1_000
     if path != COPY:  # a copy is in the order of its input

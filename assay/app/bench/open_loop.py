@@ -147,3 +147,45 @@ class Caller(Schedule):
             if response.status != 200:
                 raise Stop(Reason.BENCH_INVALID, f"the gate answered {response.status}: {answer}")
             self.admitted += answer["counts"].get("ADMIT", 0)
+
+
+class Asker(Schedule):
+    """Posts payments to `/v1/decide`, each as a call of its own beside those that are still unanswered, as banks do that wait."""
+
+    def __init__(self, url: str, key: str, bodies: Sequence[bytes], per_s: float) -> None:
+        super().__init__("asker", len(bodies), per_s)
+        self._url, self._key, self._bodies = f"{url}/v1/decide", key, bodies
+        self._answered_us = np.zeros(self.count, np.int64)
+        self.answered = 0
+        self.fallbacks = 0
+        self.failure: BaseException | None = None
+
+    def answered_us(self) -> I64:
+        """Wall time at which each answer had arrived; 0 for none."""
+        return self._answered_us
+
+    def _send(self) -> None:
+        try:
+            asyncio.run(self._ask_all())
+        except (Stop, aiohttp.ClientError, OSError, TimeoutError) as error:
+            self.failure = error
+
+    async def _ask_all(self) -> None:
+        async with aiohttp.ClientSession(headers={KEY_HEADER: self._key}, connector=aiohttp.TCPConnector(limit=0)) as session:
+            calls: list[asyncio.Task[None]] = []
+            self._begin()
+            wait_s = 0.0
+            while self.sent < self.count and not self._over.is_set():
+                await asyncio.sleep(wait_s)
+                due, wait_s = self._next()
+                calls += [asyncio.create_task(self._ask(session, item)) for item in due]
+            await asyncio.gather(*calls)
+
+    async def _ask(self, session: aiohttp.ClientSession, item: int) -> None:
+        async with session.post(self._url, data=self._bodies[item]) as response:
+            text = await response.read()
+            self._answered_us[item] = time.time_ns() // 1_000
+            if response.status != 200:
+                raise Stop(Reason.BENCH_INVALID, f"the gate answered {response.status}: {text.decode(errors='replace')}")
+            self.answered += 1
+            self.fallbacks += b'"answered":"FALLBACK"' in text

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assay.agents.decision_policy import fallback_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.oracle.mapping import load_mapping
 from assay.app.policy.documents import Policy, load_policy
@@ -157,6 +158,7 @@ def _facts(policy: Policy) -> list[tuple[str, str]]:
         ("currencies", _meaning(document)),
         ("rules", f"{rules.policy.policy_id} revision {rules.policy.revision}: {len(rules.codes)} rules"),
         ("thresholds", ", ".join(f"{outcome} from {score}" for outcome, score in thresholds.items())),
+        ("fallback", f"{fallback_of(policy.rules)}, where nobody can wait for the decision"),
         ("digests", f"features {document.digest.hex()[:16]}…, rules {rules.policy.digest.hex()[:16]}…"),
     ]
 

@@ -55,6 +55,7 @@ HOLDINGS: Final = (
     Holding("ig_retakes", Kind.FACTS, GATE),
     Holding("ig_batches", Kind.FACTS, GATE),
     Holding("ig_currencies", Kind.FACTS, GATE),
+    Holding("ig_answers", Kind.FACTS, GATE),
     Holding("ig_marks", Kind.POSITIONS, GATE),
     Holding("sr_run_equivalence", Kind.FACTS, RUNNER),
     Holding("sr_key_last_asked", Kind.POSITIONS, RUNNER),

@@ -17,6 +17,7 @@ from assay.app.demo.stages import Stages, in_run
 from assay.app.demo.watch import Counts, dead_letters, worker_counters
 from assay.app.metrics import LANE_BATCH
 from assay.app.report.evidence import AuditEvidence, Entry, PartClaim, ProcessUsage, RunEvidence
+from assay.app.report.told_answers import answers_of
 from assay.app.run.directory import Run
 from assay.app.settings import Settings
 from assay.app.substrate import Server
@@ -118,6 +119,7 @@ def write_evidence(run: Run, stages: Stages, ours: Settings, seen: Observed, ent
         refused_labels=seen.aside.labels_in_lanes,
         admitted_triggers=admitted,
         entry=entry,
+        answers=answers_of(run, ours),
         latency_ms=latency_ms,
         latency_utc=latency_utc,
         digests={"run_config_digest": run.config.digest.hex()},

@@ -7,8 +7,6 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from assay.app.gate.policy import TOPIC_OF_CLASS
-
 
 class Place(msgspec.Struct, frozen=True):
     """Where an event lies on the bus."""
@@ -26,7 +24,7 @@ class Outcome(msgspec.Struct, frozen=True):
     admission: Literal["ADMIT", "DUPLICATE", "QUARANTINE", "RETRY"]
     reason_codes: list[str]
     receipt_id: str | UnsetType = UNSET
-    event_class: Annotated[str, Meta(extra_json_schema={"enum": sorted(TOPIC_OF_CLASS)})] | UnsetType = UNSET
+    event_class: Literal["traffic", "context", "label"] | UnsetType = UNSET
     eb_ref: Place | UnsetType = UNSET
     ts_utc: Annotated[str, Meta(description="of an item in the short form: the time that counts")] | UnsetType = UNSET
     effect: Annotated[str, Meta(description="of a label in the short form: what it does")] | UnsetType = UNSET
@@ -75,6 +73,30 @@ class Decision(msgspec.Struct, frozen=True):
     amount_minor: int | UnsetType = UNSET
     currency: str | UnsetType = UNSET
     entities: dict[str, str] | UnsetType = UNSET
+
+
+class ToldReason(msgspec.Struct, frozen=True):
+    """A reason by its code and in words."""
+
+    code: str
+    words: Annotated[str, Meta(description="the values that it looked at, and what it asks of them")]
+
+
+class DecideAnswer(msgspec.Struct, frozen=True):
+    """The answer to a payment whose poster waited. A call that is repeated is told the same, with the admission of its own."""
+
+    event_id: str
+    answered: Annotated[Literal["DECISION", "FALLBACK"], Meta(description="FALLBACK: the deadline passed; the policy names the outcome")]
+    outcome: Literal["ALLOW", "STEP_UP", "QUEUE_REVIEW", "DECLINE"]
+    reasons: list[ToldReason]
+    policy: Revision
+    admission: Literal["ADMIT", "DUPLICATE"]
+    receipt_id: str
+    answered_at_utc: str
+    deadline_ms: int
+    latency_ms: Annotated[float, Meta(description="from the headers of the first call until its answer was ready to be written")]
+    score: Annotated[int, Meta(description="of a decision")] | UnsetType = UNSET
+    decision_id: Annotated[str, Meta(description="of a decision: 32 hex digits")] | UnsetType = UNSET
 
 
 class Marked(msgspec.Struct, frozen=True):

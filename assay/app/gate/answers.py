@@ -30,6 +30,7 @@ STATUS: Final = {
     Reason.BODY_TOO_SLOW: 408,
     Reason.MARK_BACKWARDS: 409,
     Reason.RUN_NOT_READY: 409,
+    Reason.ORDERING_NOT_ARRIVAL: 409,
     Reason.BODY_OVER_LIMIT: 413,
     Reason.CODING_UNSUPPORTED: 415,
     Reason.MEDIA_TYPE_UNSUPPORTED: 415,
@@ -57,6 +58,7 @@ UNAVAILABLE: Final = frozenset(
 #: where a call may go, for whoever has missed it
 PATHS: Final = (
     "/v1/payments",
+    "/v1/decide",
     "/v1/labels",
     "/v1/decisions/EVENT_ID",
     "/v1/ingest/push",

@@ -69,7 +69,11 @@ class Decisions:
         self._index.close()
 
     async def of(self, event_id: str, key: str) -> dict[str, Any]:
-        """The decision in readable form. `key` is the caller's.
+        """The decision in readable form. `key` is the caller's. Raises as `row_of`."""
+        return readable(await self.row_of(event_id, key))
+
+    async def row_of(self, event_id: str, key: str) -> dict[str, Any]:
+        """The decision as `decision_json` gives it. `key` is the caller's.
 
         Raises Quarantine(DECISION_NOT_FOUND | EVENT_QUARANTINED), Retry(DECISION_PENDING | WORKER_UNAVAILABLE | INDEX_UNAVAILABLE).
         """
@@ -81,7 +85,7 @@ class Decisions:
         if row is None and (fault is not None or admitted_s > NEW_S):
             row = await loop.run_in_executor(self._reading, self._audited, event_id)
         if row is not None:
-            return readable(row)
+            return row
         why = await self._why_late(event_id) if admitted_s > WAITS_S else _pending(event_id)
         raise fault if fault is not None and isinstance(why, Retry) else why
 

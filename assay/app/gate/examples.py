@@ -31,6 +31,7 @@ def examples_of(pins: Mapping[str, str | int], entities: Sequence[str], currency
     return {
         "payment": payment,
         "payment with all fields": whole,
+        "payment that waits": {**payment, "event_id": f"{name}7"},
         "payments": [payment, {**payment, "amount_minor": 999}],
         "label": {"payment": payment_id, "label": "FRAUD"},
         "labels": [label, {**label, "label": "LEGIT"}],

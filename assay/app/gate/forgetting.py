@@ -26,11 +26,12 @@ _DELETE = (
     ("DELETE FROM ig_batches WHERE (batch >> 32) = ANY(%(epochs)s)"),
     ("DELETE FROM ig_marks WHERE platform_run_id = %(run)s"),
     ("DELETE FROM ig_currencies WHERE platform_run_id = %(run)s"),
+    ("DELETE FROM ig_answers WHERE platform_run_id = %(run)s"),
 )
 
 
 def forget_run(dsn: str, platform_run_id: str, keys: Iterable[bytes]) -> int:
-    """Delete claims, batches, marks and the currency of a run, all or none; the number of rows.
+    """Delete claims, batches, marks, answers and the currency of a run, all or none; the number of rows.
 
     `keys` are the dedupe keys of what it admitted.
 

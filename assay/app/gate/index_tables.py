@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS ig_batches (
 CREATE TABLE IF NOT EXISTS ig_marks (
   platform_run_id text, event_class text, ts_us bigint NOT NULL, final boolean NOT NULL, PRIMARY KEY (platform_run_id, event_class));
 CREATE TABLE IF NOT EXISTS ig_currencies (platform_run_id text PRIMARY KEY, currency text NOT NULL);
+CREATE TABLE IF NOT EXISTS ig_answers (
+  dedupe_key bytea PRIMARY KEY, platform_run_id text NOT NULL, partition int NOT NULL, "offset" bigint NOT NULL, answer bytea NOT NULL);
+CREATE INDEX IF NOT EXISTS ig_answers_places ON ig_answers (platform_run_id, partition, "offset");
 CREATE SEQUENCE IF NOT EXISTS ig_epoch;
 CREATE OR REPLACE VIEW ig_held AS
   SELECT c.dedupe_key, c.payload_hash, c.source_order, c.ts_us,
@@ -47,7 +50,7 @@ CREATE OR REPLACE VIEW ig_admissions AS
 """
 #: whatever an older version did not have
 _COMPLETE = """
-SELECT to_regclass('ig_held') IS NOT NULL AND (SELECT count(*) = 2 FROM pg_attribute
+SELECT to_regclass('ig_held') IS NOT NULL AND to_regclass('ig_answers') IS NOT NULL AND (SELECT count(*) = 2 FROM pg_attribute
   WHERE attrelid = to_regclass('ig_claims') AND attname IN ('source_order', 'ts_us'))
 """
 

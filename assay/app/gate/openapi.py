@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from assay.agents.faust_shell.web_refusals import INTERNAL
-from assay.app.gate.answer_types import Decision, HealthState, Known, Live, Marked, Outcome, Outcomes, Refusal
+from assay.app.gate.answer_types import DecideAnswer, Decision, HealthState, Known, Live, Marked, Outcome, Outcomes, Refusal
 from assay.app.gate.answers import status_of
 from assay.app.gate.border import ContextPayload, Envelope, LabelPayload, PaymentPayload
 from assay.app.gate.openapi_media import other_media
@@ -38,7 +38,7 @@ SCHEMES: Final = {
     CLIENT: {"type": "mutualTLS", "description": "a client's certificate, where the gate speaks TLS and knows an authority of clients"},
 }
 _TYPES: Final = (PaymentBody, LabelBody, MarkBody, Envelope, PaymentPayload, ContextPayload, LabelPayload, *ROWS.values())
-_ANSWERS: Final = (Outcome, Outcomes, Refusal, Decision, Marked, HealthState, Known, Live)
+_ANSWERS: Final = (Outcome, Outcomes, Refusal, Decision, DecideAnswer, Marked, HealthState, Known, Live)
 _REF: Final = "#/components/schemas/{name}"
 _ABOUT: Final = (
     "Payments, labels and other events come in here, and decisions are asked for here. Every refusal has one shape: code, what, where, "
@@ -99,6 +99,7 @@ def _operation(operation: Operation, examples: Mapping[str, Any]) -> dict[str, A
         made["security"] = [{scheme: []} for scheme in SCHEMES]
     posted = next(body["event_id"] for body in examples.values() if "event_id" in body)
     parameters = [_parameter(name, meaning, operation, posted) for name, meaning in operation.query.items()]
+    parameters += [{"name": name, "in": "header", "required": False, "schema": dict(form)} for name, form in operation.headers.items()]
     if "{event_id}" in operation.path:
         parameters.append({"name": "event_id", "in": "path", "required": True, "schema": {"type": "string"}, "example": posted})
     if parameters:

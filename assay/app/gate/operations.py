@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
-from assay.app.gate.answer_types import Decision, HealthState, Known, Live, Marked, Outcome, Outcomes
+from assay.app.gate.answer_types import DecideAnswer, Decision, HealthState, Known, Live, Marked, Outcome, Outcomes
 from assay.app.gate.border import Envelope
+from assay.app.gate.deadline import DEADLINE_HEADER
 from assay.app.gate.media_types import BATCH_TYPES
 from assay.app.gate.requests import MarkBody
 from assay.app.gate.row_examples import ROW_EXAMPLES
 from assay.app.gate.short_forms import LabelBody, PaymentBody
+from assay.contracts.limits import DEADLINE_MS_MAX, DEADLINE_MS_MIN
 from assay.contracts.reasons import Reason
 
 #: of every call with a key
@@ -86,7 +88,8 @@ class Answered(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One call. `one` and `many` are the types of a body that is one item or an array of them; `query` maps parameters to meanings.
+    """One call. `one` and `many` are the types of a body that is one item or an array of them; `query` maps parameters to meanings,
+    `headers` names those that may be sent to their schemas.
 
     `media` are types of a body beside JSON. `examples` are names of `examples.examples_of` and `row_examples`, `refusals` the reasons of a
     refusal of the call.
@@ -104,12 +107,18 @@ class Operation(NamedTuple):
     examples: tuple[str, ...] = ()
     keyed: bool = True
     media: tuple[str, ...] = ()
+    headers: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 _EXCEPTIONS: Final = {"results": "of an array: `exceptions` leaves out the results of what was admitted"}
 _DUPLICATE: Final = Answered(Outcome, "a duplicate: it was admitted before")
 _REFUSED: Final = Answered(Outcome, "the item is refused and set aside; `error` says why")
 _MANY: Final = Answered(Outcomes, "an array: how each item ended")
+#: the schema of the header that shortens a deadline
+DEADLINE: Final = MappingProxyType({
+    "type": "integer", "minimum": DEADLINE_MS_MIN, "maximum": DEADLINE_MS_MAX, "default": DEADLINE_MS_MAX,
+    "description": "milliseconds until the answer is the fallback",
+})  # fmt: skip
 _FOUND: Final = {200: Answered(Decision, "the decision")}
 _NONE: Final = (*_KEYED, Reason.DECISION_NOT_FOUND, Reason.DECISION_PENDING, Reason.EVENT_QUARANTINED, Reason.WORKER_UNAVAILABLE)
 
@@ -134,6 +143,12 @@ OPERATIONS: Final = (
     Operation(
         "GET", "/v1/decisions", "findDecision", "The same for an id that is no part of a path, such as `..`",
         _FOUND, (*_NONE, Reason.INDEX_UNAVAILABLE), query={"event_id": "the event_id of the payment"},
+    ),
+    Operation(
+        "POST", "/v1/decide", "decide", "Post one payment and wait for its decision; in runs ordered by arrival",
+        {200: Answered(DecideAnswer, "the decision, or at the deadline the fallback of the policy"), 422: _REFUSED},
+        (*_POSTED, Reason.DEADLINE_INVALID, Reason.ORDERING_NOT_ARRIVAL),
+        PaymentBody, None, {}, ("payment that waits",), headers={DEADLINE_HEADER: DEADLINE},
     ),
     Operation(
         "POST", "/v1/ingest/push", "pushEnvelope", "Post one envelope: a payment, a fact, a label or a row of a world",

@@ -21,6 +21,7 @@ from assay.agents.faust_shell.web_guard import LOOPBACK
 from assay.app.gate.admission import Examiner
 from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.callers import Callers, callers_of
+from assay.app.gate.deciding_wiring import deciding_of
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.examples import examples_of
 from assay.app.gate.health import Health
@@ -142,9 +143,10 @@ def build(
     examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
     taking = scope, tuple(policy.topics), callers or callers_of(run, load_settings()), clock, body_timeout_s
-    answers = Decisions(run, reach.asked, bus_properties), specification(__version__, examples)
+    deciding = deciding_of(run, decisions := Decisions(run, reach.asked, bus_properties), clock, reach.health.report, bus_properties)
+    answers = decisions, specification(__version__, examples)
     lookup = Lookup(run, reach.looked_up, reach.topics)
-    server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup)
+    server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup, deciding)
     return Gate(server, pipeline, reach, sealing, halted, ready, governance)
 
 

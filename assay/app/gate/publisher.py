@@ -20,11 +20,11 @@ from assay.contracts.reasons import Reason
 #: the producer gives a record up after this long, so a waiting call is answered before its client gives up
 DELIVERY_TIMEOUT_MS = 8_000
 WAIT_S = 12.0
+LINGER_MS = 2
 _PROBE_S = 2.0
 #: the components whose records this process writes
 WRITERS: Final = (INGESTION_GATE, LABEL_STORE)
 _PRODUCER = {
-    "linger.ms": 2,
     "batch.num.messages": 10_000,
     "batch.size": 1 << 20,
     "queue.buffering.max.messages": 1_000_000,
@@ -42,12 +42,14 @@ def check_declared(handle: str, record: str, writers: Sequence[ComponentSpec] = 
 
 class BusPublisher:
     """Produces from one thread, waits in one other. `names` maps topic handles to names on this broker;
-    `properties` are further librdkafka properties (TLS, SASL)."""
+    `properties` are further librdkafka properties (TLS, SASL); a record waits `linger_ms` for company."""
 
-    def __init__(self, bootstrap: str, names: Mapping[str, str], properties: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, bootstrap: str, names: Mapping[str, str], properties: Mapping[str, str] | None = None, *, linger_ms: int = LINGER_MS
+    ) -> None:
         self.names = dict(names)
         self._partitions: dict[str, int] = {}
-        self._producer = RecordProducer(bootstrap, properties, _PRODUCER)
+        self._producer = RecordProducer(bootstrap, properties, {**_PRODUCER, "linger.ms": linger_ms})
 
     def partitions(self, handle: str) -> int:
         """How many partitions a topic has, asked once. Raises Retry(BUS_UNAVAILABLE)."""

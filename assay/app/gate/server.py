@@ -10,7 +10,6 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from assay.agents.faust_shell.web_guard import LOOPBACK, asked_of, check
 from assay.agents.faust_shell.web_refusals import Handler, Refusing, refusing
@@ -21,8 +20,11 @@ from assay.app.gate.callers import CALLER, Callers, caller_in, given_of
 from assay.app.gate.calls import Answer, IngestCall
 from assay.app.gate.coding import unpacked
 from assay.app.gate.connections import Connections, CountedRunner
+from assay.app.gate.deadline import deadline_ms_of
+from assay.app.gate.deciding import Deciding, Waiting, not_by_arrival
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.health import GateState, Health
+from assay.app.gate.http_log import HTTP_LOG
 from assay.app.gate.item_answers import many, single
 from assay.app.gate.lookup import Lookup
 from assay.app.gate.media_types import batch_reader, check_json
@@ -49,31 +51,15 @@ ANSWER_WITHIN_S = 30
 _ID, _ANY_ID = "{event_id}", "{event_id:[^/]+}"
 T = TypeVar("T")
 log = logging.getLogger("assay.gate")
-
-
-class _NoHttp(logging.Filter):
-    """Bytes that are no call, which aiohttp answers with 400 by itself: counted here, and not logged.
-
-    Its log would hold a traceback and the sender's bytes for each, keys and payments among them, at the will of anybody who can connect.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, HttpProcessingError):
-            GATE_REFUSED_CALLS.add({Reason.BODY_INVALID.value: 1})
-        return not isinstance(error, HttpProcessingError | web.RequestPayloadError | ConnectionError)
-
-
 #: by itself, so that strangers cannot crowd out what else the gate has to say
 _callers_log = logging.getLogger("assay.gate.callers")
-_http_log = logging.getLogger("assay.gate.http")
-_http_log.addFilter(_NoHttp())
 
 
 class GateServer:
     """Routes of one gate. `pins` are the run's six and its `run_id`, `classes` those of its events.
 
-    `decisions` knows what became of payments. `callers` knows who may call now, `bind` is the address that it listens on.
+    `decisions` knows what became of payments, `deciding` answers who waits for a decision. `callers` knows who may call now, `bind` is the
+    address that it listens on.
     """
 
     def __init__(
@@ -91,6 +77,7 @@ class GateServer:
         bind: str = LOOPBACK,
         rates: Rates | None = None,
         lookup: Lookup | None = None,
+        deciding: Deciding | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
@@ -99,7 +86,7 @@ class GateServer:
         self._bind = bind
         self._clock = clock
         self._body_timeout_s = body_timeout_s
-        self._decisions = decisions
+        self._decisions, self._deciding = decisions, deciding
         self._specification = specification or {}
         self._connections = Connections(connections_max)
         self._aside = Aside()
@@ -112,6 +99,8 @@ class GateServer:
         for (method, path), handler in self._handlers().items():
             route = web.get if method == "GET" else web.post
             made.add_routes([route(path.replace(_ID, _ANY_ID), handler, expect_handler=answer_expectation)])
+        if self._deciding is not None:
+            made.on_startup.append(self._deciding.begin_soon)
         made.on_cleanup.append(self._close)
         made.on_response_prepare.append(self._warn)
         return made
@@ -120,6 +109,7 @@ class GateServer:
         """(method, path) → what answers it. `openapi.OPERATIONS` describes each."""
         return {
             ("POST", "/v1/payments"): self.payments,
+            ("POST", "/v1/decide"): self.decide,
             ("POST", "/v1/labels"): self.labels,
             ("GET", "/v1/decisions"): self.decision,
             ("GET", "/v1/decisions/{event_id}"): self.decision,
@@ -135,6 +125,8 @@ class GateServer:
     async def _close(self, _: web.Application) -> None:
         self._aside.close()
         self._ops.close()
+        if self._deciding is not None:
+            await self._deciding.close()
         if self._decisions is not None:
             await self._decisions.close()
 
@@ -143,7 +135,7 @@ class GateServer:
 
         aiohttp answers more than twice our headers by itself, as bytes that are no call.
         """
-        handler = {"access_log": None, "logger": _http_log, "keepalive_timeout": self._body_timeout_s, "lingering_time": lingering_time}
+        handler = {"access_log": None, "logger": HTTP_LOG, "keepalive_timeout": self._body_timeout_s, "lingering_time": lingering_time}
         handler |= {"auto_decompress": False, "max_field_size": 2 * HEADER_BYTES_MAX, "max_headers": 2 * HEADERS_MAX}
         return CountedRunner(self.application(), self._connections, **handler)
 
@@ -173,6 +165,17 @@ class GateServer:
     async def payments(self, request: web.Request) -> web.Response:
         """One payment in the short form, or an array of them."""
         return await self._short(request, payment_of)
+
+    async def decide(self, request: web.Request) -> web.Response:
+        """One payment in the short form, answered with its decision."""
+        began_s = time.perf_counter()
+        item = await self._read(request, lambda body: payment_of(body, self._pins, self._clock(), 0))
+        if self._deciding is None:
+            raise not_by_arrival()
+        waiting = Waiting(deadline_ms_of(request.headers), began_s, self._callers.key_of_run)
+        call = IngestCall([item], exceptions_only=False, short=True, caller=caller_in(request))
+        answer = await self._deciding.call(item, waiting, lambda: self._admit(call, began_s))
+        return single(answer, request) if isinstance(answer, Answer) else json_answer(200, answer)
 
     async def labels(self, request: web.Request) -> web.Response:
         """One label in the short form, or an array of them."""

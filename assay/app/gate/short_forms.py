@@ -64,7 +64,7 @@ class LabelBody(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 class Short:
     """An item that was posted in a short form: as it came, and the envelope it becomes.
 
-    `event_id` is that of a label, and `subject` the payment that it speaks of. `envelope` needs the time of that payment, in
+    `event_id` is its own, and `subject` the payment that a label speaks of. `envelope` needs the time of that payment, in
     microseconds, unless the label tells it (`timed`). `places` gives the names that fields of the envelope have in the short form.
     """
 
@@ -146,7 +146,7 @@ def payment_of(raw: bytes, pins: Mapping[str, str | int], now_us: int, number: i
     posted = {**head, "payload": payload, "posted_us": now_us, "item": number}
     event_id = given.event_id if given.event_id is not UNSET else hex64(posted)
     envelope = msgspec.json.encode({"event_id": event_id, **head, "payload": payload})
-    return Short(raw, lambda _: envelope, {})
+    return Short(raw, lambda _: envelope, {}, event_id)
 
 
 def label_of(raw: bytes, pins: Mapping[str, str | int], now_us: int, number: int) -> Short:

@@ -23,6 +23,7 @@ PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
         handles.FLOWS_BASELINE,
         handles.FLOWS_FRAUD,
         handles.RTDL,
+        handles.ANSWERS,
     ),
     "control": (handles.CONTROL, handles.POSTURE, handles.QUARANTINE),
     "case": (),  # no topic of cases yet

@@ -15,18 +15,13 @@ from assay.app.bus.record_view import plain
 from assay.app.report.decision_search import Found
 from assay.app.report.fitted_table import fitted
 from assay.app.report.paid import Paid
-from assay.app.report.rule_words import AMOUNT, is_amount, mixed_minor, money_of, number, rule_words
 from assay.app.run.directory import RunConfig
 from assay.contracts import instants
-from assay.contracts.outcomes import POSTURE_CLAMPED, POSTURE_MISSING
 from assay.contracts.visible import one_line
 from assay.tables.feature_document import parse_document
+from assay.tables.rule_words import AMOUNT, UNKNOWN_RULE, WORDS_OF_NO_RULE, is_amount, mixed_minor, money_of, number, rule_words
 
 FACT_WIDTH = 26
-_POSTURE_TEXT = {
-    POSTURE_MISSING: "no posture record was in force, so the fail-safe mode was",
-    POSTURE_CLAMPED: "the action posture turned ALLOW into STEP_UP",
-}
 
 
 class Fired(NamedTuple):
@@ -76,7 +71,7 @@ def explain(decision: Mapping[str, Any], config: RunConfig, paid: Paid, policy: 
 
 def _fired(code: str, rules: RulePlan, values: Mapping[str, int | float | None], words: Callable[[str], tuple[str, ...]]) -> Fired:
     if code not in rules.codes:
-        text = _POSTURE_TEXT.get(code, "not a rule of this run's policy")
+        text = WORDS_OF_NO_RULE.get(code, UNKNOWN_RULE)
         return Fired(code, None, text, {}, (text,))
     at = rules.codes.index(code)
     return Fired(code, int(rules.points[at]), rules.texts[at], {name: values[name] for name in rules.features[at]}, words(code))

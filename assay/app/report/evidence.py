@@ -129,6 +129,19 @@ class Entry(BaseModel):
     unasked: str = ""
 
 
+class AnswerCounts(BaseModel):
+    """Payments whose posters waited for a decision, by what they were told: the fallback, another outcome than that of the decision.
+
+    `undecided` ones have no decision: a lane refused them, or has not come to them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    told: int
+    fallbacks: int
+    differing: int
+    undecided: int
+
+
 class RunEvidence(_Evidence):
     """`quarantined` counts all dead letters by reason, gate and lanes together. `refused_calls` counts HTTP calls that the gate turned
     away as a whole, by reason, since its last start; None where it was not asked. `refused_triggers` counts payments among them:
@@ -151,6 +164,7 @@ class RunEvidence(_Evidence):
     refused_labels: int = 0
     admitted_triggers: int | None = None
     entry: Entry | None = None
+    answers: AnswerCounts | None = None
     duplicates: int | None = None
     latency_ms: dict[str, float] | None = None
     latency_utc: str = ""

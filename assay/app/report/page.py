@@ -78,6 +78,9 @@ def _tiles(summary: RunSummary) -> list[tuple[str, int | None]]:
         ("records in quarantine of gate and worker", sum(run.quarantined.values()) if run else None),
     ]
     tiles[:0] = [("rows set aside at import", sum(summary.aside.values()))] if summary.aside else []
+    told = None if run is None or run.answers is None or not run.answers.told else run.answers
+    tiles += [] if told is None else [("answered who waited", told.told), ("at the deadline", told.fallbacks)]
+    tiles += [] if told is None else [("answered other than decided", told.differing)]
     tiles += [] if run is None or run.refused_calls is None else [("refused calls", sum(run.refused_calls.values()))]
     return tiles if run is None or run.duplicates is None else [*tiles, ("duplicates dropped", run.duplicates)]
 

@@ -14,6 +14,7 @@ from assay.app.report.evidence import RunEvidence
 from assay.app.report.fitted_table import Bars, fitted
 from assay.app.report.money import Money
 from assay.app.report.summary import OutcomeRow, RunSummary
+from assay.app.report.told_answers import answers_text
 from assay.contracts.outcomes import OUTCOMES, Outcome
 
 NOT_PROVEN = "not proven"
@@ -150,5 +151,7 @@ def _quarantine(summary: RunSummary) -> Text:
     counts = " · ".join(f"{reason} {count:,}" for reason, count in sorted(summary.run.quarantined.items()))
     calls = " · ".join(f"{reason} {count:,}" for reason, count in sorted((summary.run.refused_calls or {}).items()))
     refused = f"\nrefused calls: {calls}" if calls else ""
+    answers = summary.run.answers
+    told = f"\n{answers_text(answers)}" if answers is not None and answers.told else ""
     aside = f"\n{set_aside_text(summary.aside)}, before the run began" if summary.aside else ""
-    return Text(f"quarantine of gate and worker: {counts or 'nothing'}{refused}{aside}", style="dim")
+    return Text(f"quarantine of gate and worker: {counts or 'nothing'}{refused}{told}{aside}", style="dim")

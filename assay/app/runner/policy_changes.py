@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from assay.agents.decision_policy import fallback_of
 from assay.contracts.outcomes import OUTCOMES
 
 
@@ -15,13 +16,24 @@ def fields_that_differ(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> li
 
 def changes_of(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
     """One line for each threshold and each rule that differs: `threshold DECLINE 90 -> 80`, `rule MANY points 30 -> 40`."""
-    return (*_thresholds(before["thresholds"], after["thresholds"]), *_rules(_by_code(before), _by_code(after)), *_order(before, after))
+    return (
+        *_thresholds(before["thresholds"], after["thresholds"]),
+        *_fallback(before, after),
+        *_rules(_by_code(before), _by_code(after)),
+        *_order(before, after),
+    )
 
 
 def _thresholds(before: Mapping[str, int], after: Mapping[str, int]) -> Iterator[str]:
     for name in OUTCOMES:
         if before.get(name) != after.get(name):
             yield f"threshold {name} {before.get(name, 'none')} -> {after.get(name, 'none')}"
+
+
+def _fallback(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
+    ours, theirs = fallback_of(before), fallback_of(after)
+    if ours != theirs:
+        yield f"fallback {ours} -> {theirs}"
 
 
 def _rules(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:

@@ -18,7 +18,18 @@ from assay.app.demo.new_run import wire
 from assay.app.run.directory import Run
 from assay.app.settings import load_settings
 from assay.contracts.errors import Stop
-from assay.contracts.handles import CONTEXT, CONTROL, FEATURE_SETS, GATE_PREFLIGHT, LABELS, POSTURE, QUARANTINE, TRAFFIC
+from assay.contracts.handles import (
+    ANSWERS,
+    CONTEXT,
+    CONTROL,
+    FEATURE_SETS,
+    GATE_PREFLIGHT,
+    LABELS,
+    POSTURE,
+    QUARANTINE,
+    RTDL,
+    TRAFFIC,
+)  # fmt: skip
 from assay.contracts.topics import topics
 
 GIVEN = "security.protocol=SSL\n"
@@ -34,9 +45,9 @@ def test_every_component_has_one_user() -> None:
 @pytest.mark.parametrize(
     ("user", "handles"),
     [
-        (BusUser.GATE, {TRAFFIC, CONTEXT, LABELS, GATE_PREFLIGHT, *ROWS}),
+        (BusUser.GATE, {TRAFFIC, CONTEXT, LABELS, ANSWERS, GATE_PREFLIGHT, *ROWS}),
         (BusUser.RUNNER, {CONTROL, POSTURE, FEATURE_SETS}),
-        (BusUser.WORKER, set(topics()) - {TRAFFIC, CONTEXT, LABELS, CONTROL, POSTURE, FEATURE_SETS, GATE_PREFLIGHT, *ROWS}),
+        (BusUser.WORKER, set(topics()) - {TRAFFIC, CONTEXT, LABELS, ANSWERS, CONTROL, POSTURE, FEATURE_SETS, GATE_PREFLIGHT, *ROWS}),
         (BusUser.STREAMER, set()),
         (BusUser.LABELS, set()),
         (BusUser.READER, set()),
@@ -55,7 +66,7 @@ def test_no_two_components_write_to_one_topic() -> None:
 @pytest.mark.parametrize(
     ("user", "handles"),
     [
-        (BusUser.GATE, {QUARANTINE, CONTROL}),
+        (BusUser.GATE, {QUARANTINE, CONTROL, RTDL, ANSWERS}),
         (BusUser.RUNNER, set()),
         (BusUser.STREAMER, {CONTROL}),
         (BusUser.LABELS, {CONTROL}),

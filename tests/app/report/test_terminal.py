@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from assay.app.report.evidence import AuditEvidence, PartClaim, ReplayEvidence, RunEvidence, Stage
+from assay.app.report.evidence import AnswerCounts, AuditEvidence, PartClaim, ReplayEvidence, RunEvidence, Stage
 from assay.app.report.fitted_table import Bars, fitted
 from assay.app.report.quality import Quality
 from assay.app.report.recheck import Held
@@ -129,3 +129,14 @@ def test_rows_set_aside_at_import_stand_apart_from_the_quarantine_of_the_run() -
     text = console.file.getvalue()
     assert "quarantine of gate and worker: LATE_BEYOND_WATERMARK 12,345" in text
     assert "\n5 rows set aside at import (INPUT_VALUE_INVALID 5), before the run began\n" in text
+
+
+def test_answers_to_who_waited_have_a_line_where_there_were_any() -> None:
+    given = summary()
+    assert "answers:" not in printed(100)
+    assert given.run is not None
+    answers = AnswerCounts(told=1_200, fallbacks=3, differing=2, undecided=0)
+    console = Console(file=io.StringIO(), width=100)
+    show(replace(given, run=given.run.model_copy(update={"answers": answers})), console)
+    assert isinstance(console.file, io.StringIO)
+    assert "answers: 1,200 told · 3 at the deadline · 2 other than the decision" in console.file.getvalue()

@@ -137,6 +137,7 @@ def test_a_dry_run_says_what_would_change_and_writes_nothing(scene: Scene) -> No
     )  # fmt: skip
     assert (scene.notes, scene.sent, kept(scene.world.store)) == (notes, [], [])
     assert scene.activate(DOCUMENT, dry_run=True).message == "in force already, nothing would be sent"
+    assert changes_of(DOCUMENT, {**DOCUMENT, "fallback": {"outcome": "DECLINE"}}) == ("fallback STEP_UP -> DECLINE",)
     assert changes_of(DOCUMENT, {**DOCUMENT, "rules": DOCUMENT["rules"][::-1]}) == ("rules stand in another order, and so do reasons",)
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from assay.contracts.currencies import amount_text
 from assay.contracts.instants import UNITS, duration_text
+from assay.contracts.outcomes import FALLBACK_REASON, POSTURE_CLAMPED, POSTURE_MISSING
 from assay.tables.feature_document import AMOUNT_OPS, Feature
 
 #: an amount of minor units → text
@@ -20,6 +21,15 @@ _YES_OR_NO = frozenset({"night", "weekend"})
 AMOUNT = "amount_minor"
 #: what `since_last` is for the first payment of an id
 NO_PAYMENT_BEFORE = -1
+
+
+#: reasons that are no rules
+WORDS_OF_NO_RULE: Final[Mapping[str, str]] = {
+    POSTURE_MISSING: "no posture record was in force, so the fail-safe mode was",
+    POSTURE_CLAMPED: "the action posture turned ALLOW into STEP_UP",
+    FALLBACK_REASON: "the deadline passed before the decision was there",
+}
+UNKNOWN_RULE: Final = "not a rule of this run's policy"
 
 
 def feature_words(feature: Feature) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from assay.app.report.paid import Paid
-from assay.app.report.rule_words import number, rule_words
 from assay.contracts.currencies import amount_text
 from assay.tables.feature_document import parse_document
+from assay.tables.rule_words import number, rule_words
 
 WINDOW = {"entity": "card", "window": "7d", "resolution": "1d"}
 DOCUMENT: dict[str, Any] = {

@@ -1,0 +1,82 @@
+"""Answers are found again by payment, and what the topic has beyond the index is taken with each new connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import psycopg
+import pytest
+
+from assay.app.gate.answer_index import AnswerIndex, Placed
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
+
+RUN = "platform_20260101T000000Z"
+
+
+def key(number: int) -> bytes:
+    return bytes([number]) * 32
+
+
+def placed(number: int, value: bytes = b"told", partition: int = 0) -> Placed:
+    return Placed(key(number), partition, number, value)
+
+
+class Topic:
+    """Answers on a topic, and what was asked of it."""
+
+    def __init__(self, *answers: Placed) -> None:
+        self.answers = list(answers)
+        self.asked: list[dict[int, int]] = []
+
+    def behind(self, first: Mapping[int, int]) -> Iterable[Placed]:
+        self.asked.append(dict(first))
+        return [one for one in self.answers if one.offset >= first.get(one.partition, 0)]
+
+
+def test_the_first_answer_to_a_payment_stands(dsn: str) -> None:
+    index = AnswerIndex(dsn, RUN)
+    assert not index.has_any()
+    assert index.add([placed(1, b"one"), placed(2, b"two")]) == {}
+    assert index.add([placed(2, b"other"), placed(3, b"three")]) == {key(2): b"two"}
+    assert [index.answer(key(number)) for number in range(1, 5)] == [b"one", b"two", b"three", None]
+    assert index.has_any()
+    assert not AnswerIndex(dsn, "platform_20270101T000000Z").has_any()
+
+
+def test_a_connection_takes_what_the_topic_has_beyond_the_index(dsn: str) -> None:
+    AnswerIndex(dsn, RUN).add([placed(1), placed(4, partition=1)])
+    topic = Topic(placed(0, b"before"), placed(2, b"first"), placed(5, b"five", 1), Placed(key(2), 0, 3, b"last"))
+    index = AnswerIndex(dsn, RUN, topic.behind)
+    assert index.answer(key(2)) == b"last", "the last answer to a payment is what was told"
+    assert (index.answer(key(5)), index.answer(key(0))) == (b"five", None)
+    assert topic.asked == [{0: 2, 1: 5}]
+    assert index.add([placed(6)]) == {}
+    assert len(topic.asked) == 1
+
+
+def test_rows_that_a_crash_lost_are_there_again_with_the_next_connection(dsn: str) -> None:
+    topic = Topic(placed(1), placed(2))
+    index = AnswerIndex(dsn, RUN, topic.behind)
+    assert index.answer(key(2)) == b"told"
+    with psycopg.connect(dsn, autocommit=True) as other:
+        other.execute('DELETE FROM ig_answers WHERE "offset" = 2')
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND query LIKE '%ig_answers%'")
+    assert index.add([placed(3)]) == {}
+    assert index.answer(key(2)) == b"told"
+    assert topic.asked == [{}, {0: 2}]
+
+
+def test_a_topic_that_cannot_be_read_is_asked_again(dsn: str) -> None:
+    answers = [placed(1)]
+
+    def behind(_: Mapping[int, int]) -> Iterable[Placed]:
+        if answers:
+            raise Retry(Reason.BROKER_UNREACHABLE, "away")
+        return []
+
+    index = AnswerIndex(dsn, RUN, behind)
+    with pytest.raises(Retry):
+        index.add([placed(1)])
+    answers.clear()
+    assert index.add([placed(1)]) == {}
