@@ -174,6 +174,7 @@ def test_rows_of_arrow_may_come_in_many_batches_with_columns_in_any_order_and_ti
     ("changes", "reason", "where"),
     [
         ({"ts_utc": None}, Reason.ENVELOPE_INVALID, "$.ts_utc"),
+        ({"ts_utc": pa.array([1522540831000000])}, Reason.ENVELOPE_INVALID, "$.ts_utc"),
         ({"colour": pa.array(["red"])}, Reason.ENVELOPE_INVALID, "$.colour"),
         ({"event_id": pa.array([5])}, Reason.ENVELOPE_INVALID, "$.event_id"),
         ({"payload": pa.array(["text"])}, Reason.ENVELOPE_INVALID, "$.payload"),
