@@ -99,3 +99,11 @@ def test_no_file_is_left_where_there_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(Stop, match="RUN_MISSING"):
         add(tmp_path, "switch-1", "SYSTEM", AT)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_second_fault_of_the_file_is_told_again(run: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made, key = add(run, "switch-1", "SYSTEM", AT)
+    known, good = CallerKeys(run / CALLER_KEYS), (run / CALLER_KEYS).read_text()
+    for held, faults in (("", 1), (good, 1), ("[]", 2)):
+        (run / CALLER_KEYS).write_text(held)
+        assert (known.caller_of(sha256(key)), len(caplog.records)) == (made.caller, faults)
