@@ -106,6 +106,7 @@ def test_a_card_number_has_a_network_a_length_and_a_check_digit(text: str, is_on
         f"1{VISA}",
         "4111-11111111x11111",
         "00411111-1111-4111-8111-111111111111",
+        "ab4111111111111111abcdefabcdefab",
         "4111  1111  1111  1111",
         "2018-04-01 00:00:31",
     ],
