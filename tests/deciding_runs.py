@@ -25,7 +25,7 @@ from assay.contracts.handles import ANSWERS
 from assay.testing import until
 
 LANE = TOPOLOGY.with_role(Role.DECIDE)
-DEADLINE_S = 120.0
+DEADLINE_S = 240.0
 #: rules that say at once which payment is large
 RULES = {
     "policy_id": "waiting",

@@ -23,7 +23,7 @@ from assay.codecs.single_object import unpack
 from assay.contracts.handles import RTDL
 from assay.testing import until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture
@@ -34,6 +34,7 @@ def run(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Run:
 @pytest.fixture
 def gate(run: Run) -> Iterator[GateProcess]:
     process = GateProcess(run)
+    until(lambda: process.get("/healthz")[0] == 200, DEADLINE_S)
     yield process
     process.kill()
 
@@ -166,6 +167,7 @@ def test_a_gate_that_starts_again_tells_what_the_one_before_told(gate: GateProce
             connection.execute("DELETE FROM ig_answers")
     later = GateProcess(run)
     try:
+        until(lambda: later.get("/healthz")[0] == 200, DEADLINE_S)
         other = decide(later, payment("other"), "10")[1]
         second = decide(later, payment("kept"), "300")[1]
     finally:
@@ -212,6 +214,7 @@ def test_an_answer_waits_for_the_broker_however_short_the_deadline(gate: GatePro
 def test_a_run_by_event_time_refuses_to_wait(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> None:
     process = GateProcess(run_by_arrival(tmp_path / "run", kafka.address, dsn, namespace, "event_time"))
     try:
+        until(lambda: process.get("/healthz")[0] == 200, DEADLINE_S)
         status, told = decide(process, payment("pay-1"))
         assert (status, told["error"], process.event_ids()) == (409, "ORDERING_NOT_ARRIVAL", {})
     finally:
