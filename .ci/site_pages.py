@@ -22,6 +22,7 @@ OUTSIDE = {
 }
 #: page of the API reference → packages and modules of assay on it
 API = {
+    "client": ("client",),
     "testing": ("testing_simulation", "testing_substrate"),
     "contracts": ("contracts",),
     "codecs": ("codecs",),

@@ -2,100 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from connect_gate import Fate, FatedStore, FedGate, Killed
-from gate_events import NOW_US
+from connect_gate import FedGate, Killed
+from fed_topic import RUN, FedTopic, filled
 from hypothesis import given
 from hypothesis import strategies as st
-from topic_records import TOPIC, MemoryTopic, mapping_of, record, value_of
+from topic_records import TOPIC, MemoryTopic, record, value_of
 
-from assay.app.connect.aside import SetAside, set_aside
-from assay.app.connect.partition_feed import FeedOptions, Route
-from assay.app.connect.positions import Begun, Positions, begun
-from assay.app.connect.topic_feed import FeedPlan, TopicFeed, starting
-from assay.app.connect.values import json_record
-from assay.app.stores.objects import DirectoryStore
-from assay.app.streamer.checkpoint import Checkpoint, Keeper
-from assay.app.streamer.watch import UNWATCHED
-from assay.app.streamer.world_streamer import Streamed
+from assay.app.connect.aside import set_aside
 from assay.contracts.errors import AssayError, Retry
 from assay.contracts.reasons import Reason
 
-RUN = "5c" * 16
-BAD = b"{"
-
-
-class StoreKeepers:
-    """Cursors in a store."""
-
-    def __init__(self, store: DirectoryStore) -> None:
-        self._store = store
-
-    def of(self, name: str) -> Keeper:
-        """The keeper of a partition."""
-        return Checkpoint(self._store, name, "scope", "kafka_connect")
-
-
-class Bank:
-    """A topic, a gate and a store; `feed` is one process over them."""
-
-    def __init__(self, folder: Path, topic: MemoryTopic) -> None:
-        self.mapping = mapping_of(folder)
-        self.topic, self.fate = topic, Fate()
-        self.gate, self.store = FedGate(self.fate), FatedStore(folder / "store", self.fate)
-        self.stop = asyncio.Event()
-        self.shown: list[tuple[int, str, int]] = []
-        self.now_s = 0.0
-
-    def feed(self, at: str = "earliest", *, until_end: bool = True, look_s: float = 0.01, **options: Any) -> Streamed:
-        """Feed until the end. Every call of the clock is a second, so each batch has a checkpoint."""
-        self.fate.reborn()
-        return asyncio.run(self._feed(at, FeedPlan(self.topic.look(), until_end, 3.0, look_s), FeedOptions(**options)))
-
-    async def _feed(self, at: str, plan: FeedPlan, options: FeedOptions) -> Streamed:
-        self.stop = asyncio.Event()
-        start = begun(self.store, RUN, TOPIC, Begun(plan.first.topic_id, starting(plan.first.bounds, at)))
-        positions = Positions(StoreKeepers(self.store), TOPIC, start)
-
-        def route(moved: Callable[[], None]) -> Route:
-            way = (TOPIC, self.mapping, json_record, self.gate, positions, options, UNWATCHED)
-            return Route(*way, lambda: NOW_US, self._clock, self.stop.is_set, moved)
-
-        def aside(partition: int, offset: int) -> SetAside:
-            return SetAside(self.store, RUN, TOPIC, partition, offset)
-
-        return await TopicFeed(self.topic, plan, route, aside, self.stop, lambda *told: self.shown.append(told)).run()
-
-    def _clock(self) -> float:
-        self.now_s += 1.0
-        return self.now_s
-
-    def position(self, partition: int = 0) -> int:
-        """The offset that is kept."""
-        return json.loads(self.store.read(f"kafka_connect/checkpoints/{TOPIC}/{partition}.json"))["position"]  # type: ignore[no-any-return]
-
-    def aside(self) -> list[tuple[int, int]]:
-        """Places that were set aside."""
-        return [(one["partition"], one["offset"]) for one in set_aside(self.store, RUN, TOPIC)]
-
-
-def filled(*sizes: int, bad: frozenset[tuple[int, int]] = frozenset(), gaps: int = 1, at_once: int = 3) -> MemoryTopic:
-    """Partitions of so many records; every `gaps`-th offset has one."""
-    partitions: list[list[tuple[int, bytes | None]]] = []
-    for partition, size in enumerate(sizes):
-        values = [BAD if (partition, n) in bad else value_of(record(n, id=f"{partition}-{n}")) for n in range(size)]
-        partitions.append([(n * gaps, value) for n, value in enumerate(values)])
-    return MemoryTopic(partitions, at_once)
-
 
 def test_every_record_is_fed_once_in_the_order_of_its_partition(tmp_path: Path) -> None:
-    bank = Bank(tmp_path, filled(7, 0, 4, gaps=3))
+    bank = FedTopic(tmp_path, filled(7, 0, 4, gaps=3))
     fed = bank.feed()
     assert (fed.complete, fed.counts["ADMIT"], fed.position) == (True, 11, fed.total)
     for partition, size in ((0, 7), (2, 4)):
@@ -112,7 +37,7 @@ def test_kills_anywhere_lose_nothing_and_do_nothing_twice(tmp_path_factory: pyte
     sizes = data.draw(st.lists(st.integers(0, 9), min_size=1, max_size=3))
     places = [(partition, n) for partition, size in enumerate(sizes) for n in range(size)]
     bad = data.draw(st.frozensets(st.sampled_from(places))) if places else frozenset[tuple[int, int]]()
-    bank = Bank(tmp_path_factory.mktemp("bank"), filled(*sizes, bad=bad, at_once=data.draw(st.integers(1, 5))))
+    bank = FedTopic(tmp_path_factory.mktemp("bank"), filled(*sizes, bad=bad, at_once=data.draw(st.integers(1, 5))))
     bank.gate.refused = {f"{p}-{n}" for p, n in data.draw(st.frozensets(st.sampled_from(places)))} if places else set()
     refused = bad | {(int(p), int(n)) for p, _, n in (event.partition("-") for event in bank.gate.refused)}
     bank.fate.kill_at = data.draw(st.dictionaries(st.integers(1, 30), st.sampled_from(["before", "after"]), max_size=8))
@@ -130,7 +55,7 @@ def test_kills_anywhere_lose_nothing_and_do_nothing_twice(tmp_path_factory: pyte
 
 
 def test_a_topic_that_is_told_to_stop_finishes_what_it_took(tmp_path: Path) -> None:
-    bank = Bank(tmp_path, filled(9))
+    bank = FedTopic(tmp_path, filled(9))
     taken = bank.gate.post
 
     class Stopping(FedGate):
@@ -145,7 +70,7 @@ def test_a_topic_that_is_told_to_stop_finishes_what_it_took(tmp_path: Path) -> N
 
 
 def test_latest_is_where_the_run_began_and_stays_it(tmp_path: Path) -> None:
-    bank = Bank(tmp_path, filled(4))
+    bank = FedTopic(tmp_path, filled(4))
     assert bank.feed("latest").position == 0
     bank.topic.partitions[0] += [(4, value_of(record(4, id="late")))]
     assert bank.feed("latest").counts == {"ADMIT": 1}
@@ -153,14 +78,14 @@ def test_latest_is_where_the_run_began_and_stays_it(tmp_path: Path) -> None:
 
 
 def test_a_partition_that_comes_later_is_fed_from_its_first_record(tmp_path: Path) -> None:
-    bank = Bank(tmp_path, filled(2))
+    bank = FedTopic(tmp_path, filled(2))
     bank.feed("latest")
     bank.topic.partitions.append(filled(0, 3).partitions[1])
     assert bank.feed("latest").counts == {"ADMIT": 3}
 
 
 def test_a_partition_that_comes_while_it_runs_is_fed(tmp_path: Path) -> None:
-    bank = Bank(tmp_path, filled(2))
+    bank = FedTopic(tmp_path, filled(2))
 
     class Growing(FedGate):
         async def post(self, path: str, body: bytes) -> dict[str, Any]:
@@ -178,7 +103,7 @@ def test_a_partition_that_comes_while_it_runs_is_fed(tmp_path: Path) -> None:
 
 def test_records_refused_one_after_the_other_end_it_and_a_corrected_mapping_takes_them(tmp_path: Path) -> None:
     bad = frozenset((0, n) for n in (1, 3, 4, 5, 6))
-    bank = Bank(tmp_path, filled(9, bad=bad, at_once=2))
+    bank = FedTopic(tmp_path, filled(9, bad=bad, at_once=2))
     with pytest.raises(AssayError, match="3 records were refused one after the other") as refused:
         bank.feed(refused_max=3)
     assert (refused.value.reason, refused.value.where) == (Reason.RECORDS_REFUSED, f"{TOPIC}-0@5")
@@ -190,7 +115,7 @@ def test_records_refused_one_after_the_other_end_it_and_a_corrected_mapping_take
 
 def test_a_record_that_is_set_aside_is_told_whole(tmp_path: Path) -> None:
     topic = MemoryTopic([[(0, value_of(record(1, amount="x"))), (1, b"\xff"), (2, value_of(record(2)))]])
-    bank = Bank(tmp_path, topic)
+    bank = FedTopic(tmp_path, topic)
     bank.gate.refused = {"p2"}
     assert bank.feed().counts == {"QUARANTINE": 3}
     first, second, third = set_aside(bank.store, RUN)
@@ -208,19 +133,19 @@ def test_a_record_that_is_set_aside_is_told_whole(tmp_path: Path) -> None:
     assert (third["error"], third["where"]) == ("PAYLOAD_HASH_MISMATCH", "$")
 
 
-def lose(bank: Bank) -> None:
+def lose(bank: FedTopic) -> None:
     bank.topic.first, bank.topic.partitions[0] = 5, bank.topic.partitions[0][5:]
 
 
-def cut(bank: Bank) -> None:
+def cut(bank: FedTopic) -> None:
     del bank.topic.partitions[0][1:]
 
 
-def remake(bank: Bank) -> None:
+def remake(bank: FedTopic) -> None:
     bank.topic.topic_id = "id-2"
 
 
-def spoil(bank: Bank) -> None:
+def spoil(bank: FedTopic) -> None:
     bank.store.replace(f"kafka_connect/begun/{RUN}/{TOPIC}.json", b'{"topic_id": 1}')
 
 
@@ -233,8 +158,8 @@ def spoil(bank: Bank) -> None:
         (spoil, "CHECKPOINT_MISMATCH", "the beginning of the topic cannot be read"),
     ],
 )
-def test_a_topic_that_lost_records_is_refused(tmp_path: Path, damage: Callable[[Bank], None], code: str, fault: str) -> None:
-    bank = Bank(tmp_path, filled(9))
+def test_a_topic_that_lost_records_is_refused(tmp_path: Path, damage: Callable[[FedTopic], None], code: str, fault: str) -> None:
+    bank = FedTopic(tmp_path, filled(9))
     bank.fate.kill_at = {4: "before"}  # begun, call, position, call
     with pytest.raises(Killed):
         bank.feed()
@@ -275,7 +200,7 @@ def passed(topic: Changing) -> None:
 
 @pytest.mark.parametrize(("then", "code"), [(away, "BROKER_UNREACHABLE"), (other, "INPUT_OFFSET_LOST"), (passed, "INPUT_OFFSET_LOST")])
 def test_a_topic_that_changes_while_it_is_fed_ends_it(tmp_path: Path, then: Callable[[Changing], None], code: str) -> None:
-    bank = Bank(tmp_path, Changing(then))
+    bank = FedTopic(tmp_path, Changing(then))
     with pytest.raises(AssayError) as refused:
         bank.feed(until_end=False)
     assert refused.value.reason.value == code
@@ -292,13 +217,13 @@ def test_a_kafka_that_comes_back_in_time_is_waited_for(tmp_path: Path) -> None:
         if next(looks, None) is None:
             bank.stop.set()
 
-    bank = Bank(tmp_path, Changing(then))
+    bank = FedTopic(tmp_path, Changing(then))
     assert not bank.feed(until_end=False).complete
     assert len(bank.gate.admitted) == 9
 
 
 def test_what_was_set_aside_is_known_after_two_kills(tmp_path: Path) -> None:
-    bank = Bank(tmp_path, filled(5, bad=frozenset((0, n) for n in range(5)), at_once=5))
+    bank = FedTopic(tmp_path, filled(5, bad=frozenset((0, n) for n in range(5)), at_once=5))
     bank.fate.kill_at = {3: "before", 6: "after"}  # at the first position, and at that after a smaller fetch
     for at_once in (5, 1):
         bank.topic.at_once = at_once
