@@ -133,6 +133,7 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
         extra_entities=extra_entities(manifest, policy.feature_plan.entities),
         extra_currencies=read.extra_currencies,
         earliest=read.time.earliest or "",
+        ids_in_clear=read.ids_in_clear or (),
         features=policy.features,
         policy=policy.rules,
         **delay,  # type: ignore[arg-type]

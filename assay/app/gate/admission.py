@@ -160,7 +160,7 @@ class Examiner:
         checks.check_version(envelope, rule)
         payload = checks.payload_of(envelope, rule, self._truth)
         if may_hold_card(raw):
-            check_cards(envelope, payload, of_engine=self.names.of_engine)
+            check_cards(envelope, payload, self.names.ids_in_clear, of_engine=self.names.of_engine)
         if type(payload) is PaymentPayload:
             checks.check_amount(payload)
         if ts_us > now_us + self.policy.future_tolerance_us:

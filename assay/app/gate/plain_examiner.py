@@ -6,7 +6,7 @@ the refusal that it deserves. So this may refuse too much and never too little.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from msgspec import UNSET
@@ -44,7 +44,7 @@ def _rule(examiner: Examiner, batch: PlainPayments, now_us: int) -> EventRule | 
         return None
     if int(batch.amount_minor.min()) < 0 or int(batch.amount_minor.max()) >= AMOUNT_MINOR_END:
         return None
-    if _holds_card(batch):
+    if _holds_card(batch, examiner.names.ids_in_clear):
         return None
     if int(batch.ts_us.max()) > now_us + examiner.policy.future_tolerance_us:
         return None
@@ -59,9 +59,10 @@ def _rule(examiner: Examiner, batch: PlainPayments, now_us: int) -> EventRule | 
     return rule
 
 
-def _holds_card(batch: PlainPayments) -> bool:
-    """Whether a card number stands in a text or in a name."""
-    told = [*batch.envelope.values(), batch.kind, batch.currency, *batch.entities.values(), *batch.attributes.values()]
+def _holds_card(batch: PlainPayments, in_clear: Collection[str]) -> bool:
+    """Whether a card number stands in a text or in a name, ids of the entities `in_clear` left out."""
+    ids = [texts for name, texts in batch.entities.items() if name not in in_clear]
+    told = [*batch.envelope.values(), batch.kind, batch.currency, *ids, *batch.attributes.values()]
     columns = [list(batch.entities), list(batch.attributes), *([texts] if isinstance(texts, str) else texts for texts in told if texts)]
     return any(may_hold_card("\n".join(texts).encode()) and any(map(has_card, texts)) for texts in columns if not isinstance(texts, int))
 

@@ -44,6 +44,8 @@ class RunNames:
     one_currency: bool = False
     #: whether the run's payments are of a bank that the data engine made: ids of its entities are integers
     of_engine: bool = False
+    #: entities whose ids may read as payment card numbers
+    ids_in_clear: frozenset[str] = frozenset()
     #: the first day in UTC of which items are taken
     earliest: str = EARLIEST
 
@@ -54,7 +56,8 @@ class RunNames:
         listed = () if isinstance(currencies, str) else tuple(currencies)  # a word says how many currencies there may be
         one = currencies in ((), ONE_CURRENCY) and any(row.get("op") in AMOUNT_OPS for row in config.features.get("features", ()))
         known = (config.extra_entities, config.extra_currencies, config.truth_columns, one)
-        return cls(tuple(entities), listed, *known, earliest=config.earliest or EARLIEST, of_engine=config.scenario_id == ENGINE_SCENARIO)
+        of_engine, in_clear = config.scenario_id == ENGINE_SCENARIO, frozenset(config.ids_in_clear)
+        return cls(tuple(entities), listed, *known, of_engine, in_clear, config.earliest or EARLIEST)
 
     @cached_property
     def entities(self) -> frozenset[str]:

@@ -36,9 +36,10 @@ class Mapping(Closed):
     `order` is a column of whole numbers that orders payments of one time; without it, the file's order counts.
     `currencies`: codes that the file may hold, or code → exponent, also for a currency that ISO 4217 does not have (crypto, points)
     or has with another exponent. Without it, a file holds one currency of ISO 4217.
+    `ids_in_clear`: entities whose ids the gate takes even where they read as payment card numbers.
     """
 
-    later = frozenset({"order", "currencies", "csv", "filter"})
+    later = frozenset({"order", "currencies", "csv", "filter", "ids_in_clear"})
     mapping: Name
     revision: str
     output_id: Name
@@ -56,6 +57,7 @@ class Mapping(Closed):
     currencies: Annotated[tuple[Code, ...], Field(min_length=1, strict=False)] | dict[Code, Exponent] | None = None
     csv: CsvForm | None = None
     filter: Annotated[tuple[RowFilter, ...], Field(min_length=1, strict=False)] | None = None
+    ids_in_clear: Annotated[tuple[Name, ...], Field(min_length=1, max_length=ENTITIES_MAX, strict=False)] | None = None
 
     @model_validator(mode="after")
     def _currencies_have_exponents(self) -> Mapping:
@@ -72,6 +74,13 @@ class Mapping(Closed):
             other = by_column.setdefault(column, name)
             if other != name:
                 raise ValueError(f"entities.{name}: the column '{column}' is entities.{other}, too; name one of them")
+        return self
+
+    @model_validator(mode="after")
+    def _ids_in_clear_are_of_entities(self) -> Mapping:
+        for name in self.ids_in_clear or ():
+            if name not in self.entities:
+                raise ValueError(f"ids_in_clear: there is no entity '{name}'; the entities are {', '.join(self.entities)}")
         return self
 
     @property
@@ -135,6 +144,7 @@ class Mapping(Closed):
         """The document without what only says how a file is written or may hold: the same rows are the same world."""
         document = self.document()
         document.pop("csv", None)
+        document.pop("ids_in_clear", None)
         if isinstance(self.currencies, tuple):  # these have the exponents of ISO 4217
             del document["currencies"]
         if self.amount.unit == "major":  # as without it

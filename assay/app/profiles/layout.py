@@ -25,7 +25,7 @@ PURPOSES: Final[Mapping[str, tuple[str, ...]]] = {
         handles.RTDL,
         handles.ANSWERS,
     ),
-    "control": (handles.CONTROL, handles.POSTURE, handles.QUARANTINE),
+    "control": (handles.CONTROL, handles.POSTURE, handles.QUARANTINE, handles.GATE_PREFLIGHT),
     "case": (),  # no topic of cases yet
     "labels": (handles.LABELS,),
     "audit": (handles.AUDIT,),

@@ -28,7 +28,7 @@ RUN_LAYOUT = 4
 
 
 #: fields that came after runs had digests
-_LATER = ("extra_entities", "extra_currencies", "earliest", "topic_layout", "profile_policy", "traffic")
+_LATER = ("extra_entities", "extra_currencies", "earliest", "ids_in_clear", "topic_layout", "profile_policy", "traffic")
 
 
 def live_key(platform_run_id: str) -> str:
@@ -64,6 +64,8 @@ class RunConfig(BaseModel):
     extra_currencies: tuple[str, ...] = ()
     #: the day in UTC before which the world has no payment, where its mapping says so
     earliest: str = ""
+    #: entities whose ids may read as payment card numbers, as the mapping of the world says
+    ids_in_clear: tuple[str, ...] = ()
     #: the traffic of a generated world that the run streams: its gate admits the rows of that world and no payments. Empty for none
     traffic: Literal["", "baseline", "fraud"] = ""
     idempotency_horizon: Horizon = Horizon()

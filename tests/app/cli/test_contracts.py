@@ -138,6 +138,7 @@ def test_the_text_picture_names_every_shard_and_its_steps() -> None:
         "act/1  action_layer: action_layer",
         "HTTP   world_streamer → ingestion_gate",
         "HTTP   label_delivery → ingestion_gate",
+        "HTTP   kafka_connect → ingestion_gate",
     ]
 
 

@@ -26,6 +26,8 @@ NO_JSON = {
     "gate serve": "a process; its facts are metrics",
     "stream": "a process of a run",
     "labels deliver": "a process of a run",
+    "connect kafka": "a process of a run",
+    "contracts schema": "a schema of Avro is JSON",
     "contracts topology": "its text is a golden file",
     "contracts docs": "writes files",
     "contracts release": "writes files",

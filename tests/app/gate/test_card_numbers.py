@@ -168,6 +168,13 @@ def test_ids_that_the_engine_gave_are_integers_and_no_cards() -> None:
     assert isinstance(examined(row("s3_event_stream_with_fraud_6B", flow_id=int(VISA)), traffic="fraud"), Admissible)
 
 
+def test_ids_of_entities_that_a_mapping_names_may_read_as_cards_and_nothing_else_may() -> None:
+    names = RunNames(ids_in_clear=frozenset({"customer"}))
+    assert isinstance(examined(event(payload=paid(entities={"customer": VISA})), names), Admissible)
+    for payload in (paid(entities={"customer": "c", "card": VISA}), paid(attributes={"note": VISA}), paid(entities={VISA: "c"})):
+        assert isinstance(examined(event(payload=payload), names), RefusedEvent)
+
+
 def test_the_first_look_passes_over_ordinary_items() -> None:
     assert not may_hold_card(raw(event()))
     assert may_hold_card(raw(event(event_id="4111-1111 1111")))
