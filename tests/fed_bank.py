@@ -10,6 +10,7 @@ from assay_command import assay, environment
 from confluent_kafka import Producer
 from gate_process import GateProcess, run_in
 from reasons_met import seen
+from said_ready import say_ready
 from topic_records import PAYMENTS
 
 
@@ -17,9 +18,10 @@ class Bank:
     """A run with its gate, and a topic of the bank's."""
 
     def __init__(self, folder: Path, kafka: str, dsn: str, namespace: str) -> None:
-        made = run_in(folder / "run", kafka, dsn, namespace)
+        made = run_in(folder / "run", kafka, dsn, namespace, ready=False)
         self.run = made.model_copy(update={"config": made.config.model_copy(update={"ordering": "arrival"})})
         self.run.save()
+        say_ready(self.run)
         self.gate = GateProcess(self.run)
         self.run = self.run.model_copy(update={"gate_url": self.gate.url})
         self.run.save()

@@ -122,7 +122,10 @@ def test_the_gate_takes_every_example_of_its_own_specification_and_answers_as_it
             methods.get("post", {}).get("requestBody", {}).get("content", {}).get("application/json", {}).get("examples", {}).values()
         ):
             status, answer = gate.post(path, example["value"])
-            assert status < 300, (path, answer)
+            if path == "/v1/decide":  # of a run that is ordered by arrival
+                assert (status, answer["error"]) == (409, "ORDERING_NOT_ARRIVAL")
+            else:
+                assert status < 300, (path, answer)
             assert set(answer.get("counts", {"ADMIT": 1})) == {"ADMIT"}, answer
             schema = methods["post"]["responses"][str(status)]["content"]["application/json"]["schema"]
             Draft202012Validator({**schema, "components": spec["components"]}).validate(answer)

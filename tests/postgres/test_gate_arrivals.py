@@ -21,6 +21,7 @@ from assay.app.gate.run_names import ANY_NAMES, RunNames
 from assay.app.gate.short_forms import Item, label_of, payment_of
 from assay.app.policy.documents import load_policy
 from assay.contracts import instants
+from assay.contracts.engine_events import ENGINE_EVENTS
 from assay.contracts.reasons import Reason
 
 RUN = str(SCOPE["platform_run_id"])
@@ -31,7 +32,7 @@ CARD = {"amount_minor": 1, "entities": {"customer": "7"}}
 
 def arrivals(dsn: str, names: RunNames = ANY_NAMES, traffic: str = "") -> Arrivals:
     examiner, index = Examiner(shipped_admission_policy(traffic), SCOPE, names), AdmissionIndex(dsn)
-    return Arrivals(examiner, index, names, RUN, LastMarks(index, RUN, 0), lambda: OPEN)
+    return Arrivals(examiner, index, names, RUN, LastMarks(index, RUN, 0), lambda: OPEN._replace(outputs=frozenset(ENGINE_EVENTS)))
 
 
 def admit(dsn: str, *items: Item, traffic: str = "") -> None:

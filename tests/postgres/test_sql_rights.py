@@ -93,7 +93,7 @@ def columns(dsn: str, table: str) -> list[str]:
 def test_no_component_changes_a_fact(home: Path, server: Server, runner: str, role: str, table: str, verb: str) -> None:
     dsn = f"{address(home, role, server.port)}&{WRITABLE}"
     said = {
-        "UPDATE": [f"UPDATE {table} SET {column} = {column}" for column in columns(server.address, table)],
+        "UPDATE": [f'UPDATE {table} SET "{column}" = "{column}"' for column in columns(server.address, table)],
         "DELETE": [f"DELETE FROM {table}"],
         "TRUNCATE": [f"TRUNCATE {table}"],
     }
