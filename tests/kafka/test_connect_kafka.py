@@ -15,6 +15,7 @@ import fastavro
 import pytest
 from assay_command import assay
 from confluent_kafka import Producer
+from effort import WHOLE
 from fed_bank import Bank
 from reasons_met import seen
 from topic_records import LABELS, record, value_of
@@ -119,7 +120,7 @@ def test_kills_at_any_time_lose_nothing_and_do_nothing_twice(bank: Bank, make_to
         bank.write(topic, *values, partition=partition)
         wanted += [f"{partition}-{n}" for n in range(4_000) if n % 97 != 5]
     chance = random.Random(7)
-    for _ in range(6):
+    for _ in range(6 if WHOLE else 2):
         killed_at(bank, bank.start(topic, "--batch", "200", "--refused-max", "0"), published(bank) + chance.randint(1, 1_800))
     code, told = bank.feed(topic, "--batch", "200", "--refused-max", "0")
     assert code == 0, told
@@ -152,7 +153,7 @@ def in_order(bank: Bank, partitions: int) -> None:
     assert len({partition for _, partition in found}) == partitions
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.long)])
 def test_a_signal_finishes_what_was_taken(bank: Bank, make_topic: Callable[..., str], number: int) -> None:
     topic = make_topic("signalled")
     bank.write(topic, *(value_of(record(n)) for n in range(20)))
@@ -165,6 +166,7 @@ def test_a_signal_finishes_what_was_taken(bank: Bank, make_topic: Callable[..., 
     assert "read 0 of 0" in bank.feed(topic)[1]
 
 
+@pytest.mark.long
 def test_records_that_retention_took_away_are_missed_loudly(bank: Bank, make_topic: Callable[..., str]) -> None:
     topic, admin = make_topic("lost"), KafkaAdmin(bank.kafka)
     bank.write(topic, *(value_of(record(n)) for n in range(5)))

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from assay.app.gate.policy import TOPIC_OF_CLASS
+
 
 class Place(msgspec.Struct, frozen=True):
     """Where an event lies on the bus."""
@@ -24,7 +26,7 @@ class Outcome(msgspec.Struct, frozen=True):
     admission: Literal["ADMIT", "DUPLICATE", "QUARANTINE", "RETRY"]
     reason_codes: list[str]
     receipt_id: str | UnsetType = UNSET
-    event_class: Literal["traffic", "context", "label"] | UnsetType = UNSET
+    event_class: Annotated[str, Meta(extra_json_schema={"enum": sorted(TOPIC_OF_CLASS)})] | UnsetType = UNSET
     eb_ref: Place | UnsetType = UNSET
     ts_utc: Annotated[str, Meta(description="of an item in the short form: the time that counts")] | UnsetType = UNSET
     effect: Annotated[str, Meta(description="of a label in the short form: what it does")] | UnsetType = UNSET
