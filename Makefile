@@ -21,7 +21,7 @@ MET := build/reasons_met
 TIER0_DONE := build/tier0_done
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-packages setup-site setup-kernels demo test test0 test1 test2 test3 test-tools test-long laws simulate fuzz mutants chaos engine lint docs site bench wheel clean
+.PHONY: help setup setup-packages setup-site setup-kernels demo test test0 test1 test2 test3 test-tools test-long parity laws simulate fuzz mutants chaos engine lint docs site bench wheel clean
 
 help: ## say what can be made
 	@echo "usage: make TARGET [ARGS='…'] [PYTHON=/path/to/python3.11] [VENV=.venv]"
@@ -68,6 +68,10 @@ test3: setup ## tests with large data, from the directory named by ASSAY_TIER3_D
 
 test-tools: setup ## tests that need programs which packages do not bring, where these are found: promtool
 	@$(PYTEST) -m tools $(ARGS)
+
+parity: setup ## the stack of production here: an S3 server, Kinesis, Kafka with a user per component; READY to the bus
+	@$(S3_SERVER)
+	@$(BIN)/python tests/parity.py
 
 test-long: setup ## the tests that take minutes, such as twenty interrupts of one run
 	@ASSAY_TEST_EFFORT=whole $(PYTEST) -m long $(ARGS)

@@ -178,6 +178,7 @@ def test_a_gate_that_starts_again_tells_what_the_one_before_told(gate: GateProce
     assert [one["source_event_id"] for one in answers(run)] == ["kept", "other"]
 
 
+@pytest.mark.long
 def test_while_a_standby_takes_over_every_call_is_answered(gate: GateProcess, run: Run) -> None:
     worker = deciding(run)
     standby = standby_of(run)
