@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
+from assay.contracts.strict_json import no_number, once
 
 #: a number with more digits than this before or behind its point stays as it was written, and is refused as an amount
 _DIGITS_MAX: Final = 40
@@ -90,16 +91,4 @@ def _number(text: str) -> Number:
     return Number(plain.rstrip("0").rstrip(".") if "." in plain else plain)
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} is given twice")
-    return found
-
-
-def _no_number(word: str) -> Any:
-    raise ValueError(f"{word} is no number of JSON")
-
-
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_int=Number, parse_float=_number, parse_constant=_no_number)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=once, parse_int=Number, parse_float=_number, parse_constant=no_number)

@@ -7,6 +7,7 @@ from typing import Any
 
 from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
+from assay.contracts.strict_json import no_number, once
 
 
 def object_of(data: bytes | str, where: str) -> dict[str, Any]:
@@ -15,21 +16,9 @@ def object_of(data: bytes | str, where: str) -> dict[str, Any]:
     Raises Quarantine(SCHEMA_FAIL) for what is not JSON or not an object, for a key given twice, and for NaN and Infinity.
     """
     try:
-        value = json.loads(data, object_pairs_hook=_once, parse_constant=_no_number)
+        value = json.loads(data, object_pairs_hook=once, parse_constant=no_number)
     except (ValueError, RecursionError) as error:
         raise Quarantine(Reason.SCHEMA_FAIL, f"the {where} is not JSON: {error}", where=where, remedy="Send JSON.") from None
     if not isinstance(value, dict):
         raise Quarantine(Reason.SCHEMA_FAIL, f"the {where} is not a JSON object", where=where, remedy="Send an object.")
     return value
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(f"the key '{next(name for name in names if names.count(name) > 1)}' is given twice")
-    return found
-
-
-def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number of JSON")
