@@ -50,6 +50,16 @@ def test_facts_that_ready_does_not_vouch_for_are_refused(tmp_path: Path, changes
     assert refused.value.reason is reason
 
 
+def test_a_gate_that_did_not_pass_is_refused_by_its_name(tmp_path: Path) -> None:
+    store = DirectoryStore(tmp_path)
+    located = [write_view(store, EVENTS, rows_of(EVENTS))]
+    (gate,) = facts_view(located, str(tmp_path))["gate_receipts"]
+    document = facts_view(located, str(tmp_path), gate_receipts=[{**gate, "status": "FAIL"}])
+    with pytest.raises(Stop, match=f"gates did not pass: {gate['gate_id']}") as refused:
+        facts_of(store, ready_for(store, document), PINS)
+    assert refused.value.reason is Reason.RUN_FACTS_INVALID
+
+
 def test_a_locator_that_was_changed_after_ready_is_refused(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path)
     document = _view(store)
