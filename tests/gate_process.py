@@ -110,6 +110,13 @@ class GateProcess:
         self._process.kill()
         self._process.wait(60)
 
+    def resolve(self, *options: str) -> tuple[int, str]:
+        """`assay gate resolve`: exit code and what it printed."""
+        command = [sys.executable, "-m", "assay", "gate", "resolve", "--run", str(self.run.directory), *options]
+        out, both = subprocess.PIPE, subprocess.STDOUT
+        ended = subprocess.run(command, check=False, stdout=out, stderr=both, text=True, env=environment({}), timeout=120)
+        return ended.returncode, seen(ended.stdout)
+
     def receipts(self, kind: str = "receipts") -> Iterator[dict[str, Any]]:
         """All sealed receipts or quarantine records."""
         for key in self.run.store.keys(f"ig/{kind}"):

@@ -13,11 +13,12 @@ from sample_decisions import FEATURES
 from small_worlds import ROWS, small_world
 
 from assay.agents.rule_plan import compile_rules
-from assay.app.gate.admission import RecordMetadata, RefusedEvent, Verdict
+from assay.app.gate.admission import RefusedEvent
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter, actor_json
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.spool import spool_of
+from assay.app.gate.standing import RecordMetadata, Verdict
 from assay.app.oracle.sealed_world import find_world
 from assay.app.report.paid import row_named
 from assay.app.run.directory import Run, RunConfig

@@ -9,7 +9,7 @@ from assay.contracts.errors import Quarantine
 from assay.contracts.reasons import Reason
 
 SourceType: TypeAlias = Literal["SYSTEM", "HUMAN"]
-AuthMode: TypeAlias = Literal["api_key", "service_token", "mtls"]
+AuthMode: TypeAlias = Literal["api_key", "service_token", "mtls", "bus"]
 #: a name of an actor that people give
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@/-]{0,63}")
 
@@ -30,6 +30,10 @@ def actor_id(source_type: SourceType, name: str) -> str:
 
 #: whoever holds the key of the run, which names nobody
 OF_RUN_KEY: Final = Caller(actor_id("SYSTEM", "run_key"), "SYSTEM", "api_key", "run_key")
+
+
+#: of an event that was found on the bus: its caller was never answered, and the bus does not name it
+BY_THE_BUS: Final = Caller(actor_id("SYSTEM", "gate"), "SYSTEM", "bus", "found on the bus")
 
 
 def check_actor_name(name: str) -> str:

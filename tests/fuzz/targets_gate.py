@@ -14,7 +14,7 @@ from gate_process import mark
 from oracles.examples import examples
 
 from assay.app.bench.bodies import arrow_body, avro_body
-from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, raw_of
+from assay.app.gate.admission import Admissible, Examiner, RefusedEvent, raw_of
 from assay.app.gate.body_arrow import arrow_items
 from assay.app.gate.body_avro import avro_items
 from assay.app.gate.border import items_of, one_item
@@ -29,6 +29,7 @@ from assay.app.gate.records import records_of
 from assay.app.gate.requests import mark_of
 from assay.app.gate.settling import _Outcomes
 from assay.app.gate.short_forms import Reader, label_of, payment_of
+from assay.app.gate.standing import RecordMetadata
 from assay.codecs.single_object import unpack
 from assay.contracts import envelope, instants
 from assay.contracts.caller import OF_RUN_KEY

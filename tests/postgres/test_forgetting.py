@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -11,9 +12,10 @@ from shown_runs import shown_run
 from assay.app.authority.migrate import migrate
 from assay.app.authority.store import open_authority
 from assay.app.cli import main
-from assay.app.gate.admission import RecordMetadata
 from assay.app.gate.forgetting import forget_run
-from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.index import AdmissionIndex, Claim, Process
+from assay.app.gate.index_marks import Mark, marks_of, marks_text, move_marks
+from assay.app.gate.standing import RecordMetadata
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
@@ -21,14 +23,15 @@ from assay.contracts.reasons import Reason
 
 def admit(dsn: str, run: str, *names: str) -> list[bytes]:
     """A gate of a run admits events, leaves the last one unsettled in a batch of its own, and marks."""
-    index = AdmissionIndex(dsn)
+    index = AdmissionIndex(dsn, process=Process(run))
     keys = [dedupe_key(run, "traffic", name) for name in names]
     for some in (keys[:-1], keys[-1:]):
         batch, first = index.next_batch(len(some))
-        index.claim([Claim(key, b"p" * 32, first, 0) for key in some], batch)
+        marks = marks_text(index.ask(lambda connection: marks_of(connection, run)))
+        index.claim([Claim(key, b"p" * 32, first, 0) for key in some], batch, marks=marks)
         if some is not keys[-1:] and len(some) > 1:
             index.settle(batch, [RecordMetadata(0, at) for at in range(len(some))])
-    index.mark(run, "traffic", 5, False)
+    AdmissionIndex(dsn).ask(partial(move_marks, platform_run_id=run, moved=partial(dict, traffic=Mark(5, False))))
     index.pin_currency(run, "EUR")
     index.close()
     return keys
@@ -36,7 +39,7 @@ def admit(dsn: str, run: str, *names: str) -> list[bytes]:
 
 def rows(dsn: str) -> dict[str, int]:
     with psycopg.connect(dsn) as connection:
-        tables = ("claims", "retakes", "batches", "marks", "currencies")
+        tables = ("claims", "begun", "retakes", "batches", "released", "epochs", "marks", "currencies")
         counts = {name: connection.execute(f"SELECT count(*) FROM ig_{name}").fetchone() for name in tables}
     return {name: row[0] for name, row in counts.items() if row is not None}
 
@@ -45,10 +48,12 @@ def test_every_row_of_a_run_goes_and_no_row_of_another(dsn: str) -> None:
     keys = admit(dsn, "one", "a", "b", "c")
     admit(dsn, "one", "d", "e", "f")  # a second session, of which no receipt is asked for
     admit(dsn, "two", "a", "b", "c")
-    assert rows(dsn) == {"claims": 9, "retakes": 0, "batches": 3, "marks": 2, "currencies": 2}
+    both = {"claims": 9, "begun": 6, "retakes": 0, "batches": 3, "released": 0, "epochs": 3, "marks": 2, "currencies": 2}
+    assert rows(dsn) == both
     more = [dedupe_key("one", "traffic", "d")]
-    assert forget_run(dsn, "one", iter([*keys[:1], *more])) == 6 + 2 + 1 + 1
-    assert rows(dsn) == {"claims": 3, "retakes": 0, "batches": 1, "marks": 1, "currencies": 1}
+    assert forget_run(dsn, "one", iter([*keys[:1], *more])) == 6 + 4 + 2 + 2 + 1 + 1
+    left = {"claims": 3, "begun": 2, "retakes": 0, "batches": 1, "released": 0, "epochs": 1, "marks": 1, "currencies": 1}
+    assert rows(dsn) == left
     assert forget_run(dsn, "one", iter(keys)) == 0
 
 
@@ -56,10 +61,12 @@ def test_claims_that_a_later_gate_took_again_go_with_both_gates_rows(dsn: str) -
     keys = admit(dsn, "one", "a", "b", "c")
     later = AdmissionIndex(dsn)
     batch, first = later.next_batch(1)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("INSERT INTO ig_released SELECT batch, 'test' FROM ig_begun ORDER BY batch DESC LIMIT 1")
     later.retake([(0, Claim(keys[2], b"p" * 32, first, 0))], batch)
     later.settle(batch, [RecordMetadata(0, 7)])
     later.close()
-    assert forget_run(dsn, "one", iter(keys[2:])) == 3 + 1 + 2 + 1 + 1
+    assert forget_run(dsn, "one", iter(keys[2:])) == 3 + 3 + 1 + 2 + 1 + 1 + 1 + 1
     assert set(rows(dsn).values()) == {0}
 
 

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 
 import psycopg
 import pytest
+from effort import drawn
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from assay.app.gate.admission import RecordMetadata, Standing
-from assay.app.gate.index import AdmissionIndex, Claim, _next_epoch
+from assay.app.gate.index import AdmissionIndex, Claim, MarksMoved, Process, _next_epoch
+from assay.app.gate.index_marks import Mark, marks_of, marks_text, move_marks
 from assay.app.gate.server import ANSWER_WITHIN_S
+from assay.app.gate.standing import Admission, RecordMetadata, Standing
 from assay.app.substrate import Server
-from assay.contracts.errors import Retry, Stop
+from assay.contracts.errors import Quarantine, Retry, Stop
 from assay.contracts.reasons import Reason
 
 #: what a statement waits for at most, as the server calls it
 WAITS = ("lock_timeout", "statement_timeout")
 
 
+IN_FLIGHT, AMBIGUOUS, RELEASED = Admission.IN_FLIGHT, Admission.AMBIGUOUS, Admission.RELEASED
+_RUNS = count()
 TS_US = 1_767_225_600_000_000
 
 
@@ -40,38 +48,88 @@ def test_new_keys_are_claimed_and_known_ones_come_back_with_their_place(dsn: str
     assert index.claim(claims("a", "b", first=2**62), first) == {}
     index.settle(first, [RecordMetadata(2, 40), None])
     again = index.claim(claims("c", "b", "a", first=7), index.next_batch(3)[0])
-    assert again == {1: Standing(digest("p"), 2**62 + 1, None, TS_US), 2: Standing(digest("p"), 2**62, RecordMetadata(2, 40), TS_US)}
+    assert again == {
+        1: Standing(digest("p"), 2**62 + 1, None, TS_US, AMBIGUOUS),
+        2: Standing(digest("p"), 2**62, RecordMetadata(2, 40), TS_US),
+    }
 
 
 def test_a_claim_that_was_never_settled_has_no_place(dsn: str) -> None:
     AdmissionIndex(dsn).claim(claims("a"), 1)
-    assert AdmissionIndex(dsn).claim(claims("a", payload="other"), 2) == {0: Standing(digest("p"), 0, None, TS_US)}
+    assert AdmissionIndex(dsn).claim(claims("a", payload="other"), 2) == {0: Standing(digest("p"), 0, None, TS_US, IN_FLIGHT)}
 
 
-def test_a_retaken_claim_is_settled_by_the_batch_that_took_it(dsn: str) -> None:
+def release(dsn: str, batch: int) -> None:
+    """As an operator does."""
+    with psycopg.connect(dsn) as connection:
+        connection.execute("INSERT INTO ig_released (batch, by) VALUES (%s, 'test')", (batch,))
+
+
+def test_only_a_released_claim_is_retaken_and_the_batch_that_took_it_settles_it(dsn: str) -> None:
     index = AdmissionIndex(dsn)
     index.claim(claims("a"), 1)
-    index.claim(claims("b", "a", first=5), 2)
-    index.retake([(1, claims("a", first=6)[0])], 2)
+    assert index.retake([(1, claims("a", first=6)[0])], 2) == set(), "it is in flight"
+    index.settle(1, [None], 1)
+    assert index.retake([(1, claims("a", first=6)[0])], 2) == set(), "it may be on the bus"
+    release(dsn, 1)
+    assert index.claim(claims("b", "a", first=5), 2) == {1: Standing(digest("p"), 0, None, TS_US, RELEASED)}
+    assert index.retake([(1, claims("a", first=6)[0])], 2) == {1}
     index.settle(2, [RecordMetadata(0, 1), RecordMetadata(0, 2)])
     assert index.claim(claims("a", first=9), 3) == {0: Standing(digest("p"), 0, RecordMetadata(0, 2), TS_US)}, "it keeps its first number"
 
 
-def test_of_batches_that_retook_a_claim_the_latest_has_it_and_the_first_row_stays(dsn: str) -> None:
+def test_a_released_claim_is_taken_by_one_batch_also_where_it_asks_twice(dsn: str) -> None:
     index = AdmissionIndex(dsn)
     index.claim(claims("a"), 1)
-    for batch in (2, 3):
-        index.retake([(0, claims("a")[0])], batch)
-        index.retake([(0, claims("a")[0])], batch)
-    index.settle(2, [None])
-    assert index.claim(claims("a"), 4) == {0: Standing(digest("p"), 0, None, TS_US)}
+    index.settle(1, [None], 1)
+    release(dsn, 1)
+    (claim,) = claims("a")
+    assert [index.retake([(0, claim)], batch) for batch in (2, 2, 3)] == [{0}, {0}, set()]
+    assert index.claim(claims("a"), 4) == {0: Standing(digest("p"), 0, None, TS_US, IN_FLIGHT)}
     assert index.admitted_since_s(digest("a")) == 0
-    index.settle(3, [RecordMetadata(0, 9)])
-    assert index.claim(claims("a"), 5) == {0: Standing(digest("p"), 0, RecordMetadata(0, 9), TS_US)}
+    index.settle(2, [None], 1)
+    release(dsn, 2)
+    assert index.retake([(0, claim)], 5) == {0}, "what failed again is released again"
+    index.settle(5, [RecordMetadata(0, 9)])
     with psycopg.connect(dsn) as connection:
         assert connection.execute("SELECT batch FROM ig_claims").fetchall() == [(1,)]
-        assert connection.execute("SELECT batch FROM ig_retakes ORDER BY batch").fetchall() == [(2,), (3,)]
+        assert connection.execute("SELECT batch, of_batch FROM ig_retakes ORDER BY batch").fetchall() == [(2, 1), (5, 2)]
         assert connection.execute('SELECT state, "offset" FROM ig_admissions').fetchall() == [("ADMITTED", 9)]
+
+
+def test_of_processes_that_race_for_a_released_claim_one_publishes_it(dsn: str) -> None:
+    index = AdmissionIndex(dsn)
+    mine = claims(*(f"e{i}" for i in range(100)))
+    index.claim(mine, 1)
+    index.settle(1, [None] * 100, 100)
+    release(dsn, 1)
+    start = threading.Barrier(4)
+
+    def race(number: int) -> set[int]:
+        other = AdmissionIndex(dsn)
+        other.ready()
+        start.wait()
+        return other.retake(list(enumerate(mine)), 2 + number)
+
+    with ThreadPoolExecutor(4) as threads:
+        won = list(threads.map(race, range(4)))
+    assert sum(map(len, won)) == 100
+    assert set().union(*won) == set(range(100))
+
+
+def test_a_batch_that_no_producer_took_is_released_at_once(dsn: str) -> None:
+    index = AdmissionIndex(dsn)
+    index.claim(claims("a"), 1)
+    index.settle(1, [None], 1, refused=True)
+    assert index.claim(claims("a"), 2) == {0: Standing(digest("p"), 0, None, TS_US, RELEASED)}
+
+
+def test_a_claim_of_a_version_that_noted_no_batches_may_be_sent_again(dsn: str) -> None:
+    index = AdmissionIndex(dsn)
+    index.claim(claims("a"), 1)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DELETE FROM ig_begun")
+    assert index.claim(claims("a"), 2) == {0: Standing(digest("p"), 0, None, TS_US, RELEASED)}
 
 
 def test_the_view_shows_every_state(dsn: str) -> None:
@@ -104,7 +162,7 @@ def test_a_table_of_before_items_were_numbered_gets_the_column(dsn: str) -> None
     AdmissionIndex(dsn).claim(claims("a", first=3), 1)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("ALTER TABLE ig_claims DROP COLUMN source_order CASCADE")
-    assert AdmissionIndex(dsn).claim(claims("a", "b", first=5), 2) == {0: Standing(digest("p"), 0, None, TS_US)}
+    assert AdmissionIndex(dsn).claim(claims("a", "b", first=5), 2) == {0: Standing(digest("p"), 0, None, TS_US, IN_FLIGHT)}
 
 
 def test_of_racing_claims_each_key_is_won_once(dsn: str) -> None:
@@ -126,25 +184,61 @@ def test_of_racing_claims_each_key_is_won_once(dsn: str) -> None:
         assert sum(threads.map(race, range(4))) == len(names)
 
 
+def moved(dsn: str, run: str, **marks: Mark) -> dict[str, Mark]:
+    return AdmissionIndex(dsn).ask(lambda connection: move_marks(connection, run, lambda _: marks))
+
+
 def test_marks_are_remembered_by_run_and_class(dsn: str) -> None:
-    index = AdmissionIndex(dsn)
-    index.mark("run-1", "traffic", 5, False)
-    index.mark("run-1", "traffic", 9, True)
-    index.mark("run-2", "traffic", 7, False)
-    assert index.marks("run-1") == {"traffic": (9, True)}
-    index.mark("run-1", "traffic", 12, False)
-    assert index.marks("run-1") == {"traffic": (12, True)}, "a final mark stays final"
+    moved(dsn, "run-1", traffic=Mark(5, False), label=Mark(2, False))
+    moved(dsn, "run-2", traffic=Mark(7, False))
+    assert moved(dsn, "run-1", traffic=Mark(9, True)) == {"traffic": (9, True), "label": (2, False)}
+    moved(dsn, "run-1", traffic=Mark(12, False))
+    assert AdmissionIndex(dsn).ask(lambda connection: marks_of(connection, "run-1"))["traffic"] == (12, True), "a final mark stays final"
 
 
-def test_one_gate_serves_a_run(dsn: str) -> None:
-    first = AdmissionIndex(dsn, guard="run-1")
+def test_a_mark_that_is_refused_moves_nothing(dsn: str) -> None:
+    moved(dsn, "run-1", traffic=Mark(5, False))
+
+    def refuse(_: Mapping[str, Mark]) -> dict[str, Mark]:
+        raise Quarantine(Reason.MARK_BACKWARDS, "what")
+
+    with pytest.raises(Quarantine):
+        AdmissionIndex(dsn).ask(lambda connection: move_marks(connection, "run-1", refuse))
+    assert moved(dsn, "run-1") == {"traffic": (5, False)}
+
+
+@given(
+    marks=st.dictionaries(
+        st.sampled_from(["traffic", "Traffic", "traffic_fraud", "label"]), st.builds(Mark, st.integers(0, 9), st.booleans())
+    )
+)
+@settings(max_examples=drawn(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_index_and_a_gate_write_the_same_marks_alike(dsn: str, marks: dict[str, Mark]) -> None:
+    run = f"run-{next(_RUNS)}"
+    index = AdmissionIndex(dsn, process=Process(run))
+    index.ask(lambda connection: move_marks(connection, run, lambda _: marks))
+    assert index.claim(claims(run), index.next_batch(1)[0], marks=marks_text(marks)) == {}
+    index.close()
+
+
+def test_nothing_is_claimed_under_marks_that_have_moved(dsn: str) -> None:
+    index = AdmissionIndex(dsn, process=Process("run-1"))
+    moved(dsn, "run-1", traffic=Mark(5, False))
+    with pytest.raises(MarksMoved):
+        index.claim(claims("a"), index.next_batch(1)[0], marks="")
+    assert index.claim(claims("a"), index.next_batch(1)[0], marks="traffic 5 false") == {}
+
+
+def test_one_process_of_a_number_serves_a_run(dsn: str) -> None:
+    first = AdmissionIndex(dsn, process=Process("run-1"))
     first.ready()
-    AdmissionIndex(dsn, guard="run-2").ready()
+    AdmissionIndex(dsn, process=Process("run-2")).ready()
+    AdmissionIndex(dsn, process=Process("run-1", 1)).ready()
     with pytest.raises(Stop) as refusal:
-        AdmissionIndex(dsn, guard="run-1", patience_ms=200).ready()
+        AdmissionIndex(dsn, process=Process("run-1"), patience_ms=200).ready()
     assert refusal.value.reason is Reason.GATE_ALREADY_RUNNING
     first.close()
-    AdmissionIndex(dsn, guard="run-1").ready()
+    AdmissionIndex(dsn, process=Process("run-1")).ready()
 
 
 def test_an_absent_database_is_to_be_tried_again(postgres: Server) -> None:
@@ -159,7 +253,7 @@ def test_a_connection_the_server_dropped_is_made_again(dsn: str) -> None:
     index.claim(claims("a"), 1)
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'to_be_dropped'")
-    assert index.claim(claims("a", "b"), 2) == {0: Standing(digest("p"), 0, None, TS_US)}
+    assert index.claim(claims("a", "b"), 2) == {0: Standing(digest("p"), 0, None, TS_US, IN_FLIGHT)}
 
 
 @pytest.mark.parametrize(("durable", "commits"), [(True, "on"), (False, "off")])
@@ -190,7 +284,7 @@ def test_an_epoch_is_durable_whatever_the_connection_is(dsn: str) -> None:
     with psycopg.connect(dsn, autocommit=True, cursor_factory=Noted) as connection:
         connection.execute("SET synchronous_commit = off")
         said.clear()
-        assert _next_epoch(connection) > 0
+        assert _next_epoch(connection, None) > 0
     assert said == ["SET LOCAL synchronous_commit = on", "SELECT nextval('ig_epoch')"]
 
 

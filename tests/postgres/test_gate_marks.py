@@ -44,8 +44,6 @@ class Opened:
     def mark(self, ts_us: int, *classes: str, final: bool = False) -> None:
         call = MarkCall(classes or ("traffic", "context", "label"), ts_us, final)
         self.last.take(call, NOW_US)
-        for name in call.classes:
-            self.index.mark(RUN, name, ts_us, final)
 
     def examine(self, *items: Item) -> list[Any]:
         return self._arrivals.examine(items, NOW_US, 0)

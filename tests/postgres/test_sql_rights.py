@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import psycopg
@@ -12,8 +13,9 @@ from assay.app.authority.port import Equivalence
 from assay.app.authority.store import open_authority
 from assay.app.database.prepare import prepare
 from assay.app.database.rights import COMPONENTS, GATE, HOLDINGS, READ_ONLY, READER, RUNNER, Kind
-from assay.app.gate.admission import RecordMetadata
-from assay.app.gate.index import AdmissionIndex, Claim, Mark
+from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.index_marks import Mark, marks_of, move_marks
+from assay.app.gate.standing import RecordMetadata
 from assay.app.settings import load_settings
 from assay.app.substrate import Server
 from assay.app.substrate.postgres import start_postgres
@@ -49,9 +51,9 @@ def server(home: Path) -> Iterator[Server]:
         index.retake([(0, claim)], 2)
         index.settle(2, [RecordMetadata(0, 7)])
         index.pin_currency("run", "EUR")
-        index.mark("run", "traffic", 5, False)
-        index.mark("run", "traffic", 6, False)
-        assert index.marks("run") == {"traffic": Mark(6, False)}
+        for ts_us in (5, 6):
+            index.ask(partial(move_marks, platform_run_id="run", moved=partial(dict, traffic=Mark(ts_us, False))))
+        assert index.ask(lambda connection: marks_of(connection, "run")) == {"traffic": Mark(6, False)}
         index.close()
         yield started
 

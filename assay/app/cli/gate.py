@@ -11,6 +11,7 @@ import typer
 
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.gate_preflight import preflight
+from assay.app.cli.gate_resolve import resolve
 from assay.app.cli.plain_app import plain_app
 from assay.app.gate.callers import callers_of
 from assay.app.gate.client_certificates import TlsFiles, tls_context
@@ -75,6 +76,7 @@ def serve_gate(
 
 
 app.command("preflight", short_help="whether a gate is ready, with evidence")(preflight)
+app.command("resolve", short_help="settle events of which nobody knows whether they are admitted")(resolve)
 
 
 def _serve(gate: Gate, host: str, port: int, tls: SSLContext | None, platform_run_id: str) -> None:

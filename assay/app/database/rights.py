@@ -54,6 +54,12 @@ HOLDINGS: Final = (
     Holding("ig_claims", Kind.FACTS, GATE),
     Holding("ig_retakes", Kind.FACTS, GATE),
     Holding("ig_batches", Kind.FACTS, GATE),
+    Holding("ig_epochs", Kind.FACTS, GATE),
+    Holding("ig_ended", Kind.FACTS, GATE),
+    Holding("ig_begun", Kind.FACTS, GATE),
+    Holding("ig_found", Kind.FACTS, GATE),
+    Holding("ig_scanned", Kind.FACTS, GATE),
+    Holding("ig_released", Kind.FACTS, GATE),
     Holding("ig_currencies", Kind.FACTS, GATE),
     Holding("ig_answers", Kind.FACTS, GATE),
     Holding("ig_marks", Kind.POSITIONS, GATE),
@@ -63,7 +69,7 @@ HOLDINGS: Final = (
     Holding("wsp_checkpoint", Kind.POSITIONS, STREAMER),
 )
 #: what is read besides: views, and the revision of the schema
-READ_ONLY: Final = ("ig_held", "ig_admissions", "sr_schema_version")
+READ_ONLY: Final = ("ig_held", "ig_standing", "ig_admissions", "sr_schema_version")
 #: numbers that the gate draws
 SEQUENCES: Final = ("ig_epoch",)
 

@@ -33,8 +33,7 @@ NAMED_MAX = 20
 ASKED_AT_ONCE = 5_000
 CONNECT_TIMEOUT_S = 5
 _EVENT_ID = frozenset({"event_id"})
-_STANDING = """SELECT c.dedupe_key, b.batch IS NOT NULL, b.partitions[c.ordinal + 1], b.offsets[c.ordinal + 1]
-  FROM ig_held c LEFT JOIN ig_batches b USING (batch) WHERE c.dedupe_key = ANY(%s)"""
+_STANDING = """SELECT dedupe_key, state IN ('ADMITTED', 'AMBIGUOUS'), partition, "offset" FROM ig_standing WHERE dedupe_key = ANY(%s)"""
 #: dedupe key → (settled, partition, offset) of the events that the index knows
 Standing = Mapping[bytes, tuple[bool, int | None, int | None]]
 

@@ -1,11 +1,9 @@
-"""Admission as pure decisions: examine one item, then judge it against what the index knows. No clock, no services."""
+"""Examination of one item as a pure decision. What the index makes of it then stands in `standing.py`. No clock, no services."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
 from functools import lru_cache
 from typing import Any
 
@@ -79,43 +77,6 @@ def without_cards(refused: RefusedEvent) -> RefusedEvent:
         return refused
     told = {name: masked(value) for name, value in msgspec.structs.asdict(refused).items() if type(value) is str}
     return msgspec.structs.replace(refused, raw=masked_json(refused.raw), **told)
-
-
-class Verdict(Enum):
-    """What the index's knowledge makes of an admissible item."""
-
-    ADMIT = "ADMIT"
-    REPUBLISH = "REPUBLISH"
-    DUPLICATE = "DUPLICATE"
-    MISMATCH = "MISMATCH"
-
-
-@dataclass(frozen=True, slots=True)
-class RecordMetadata:
-    """Where an event lies on the bus: partition and offset of its class's topic."""
-
-    partition: int
-    offset: int
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """What is known of an earlier event with this key. `place` is None until its publication was acknowledged and recorded, `ts_us`
-    (microseconds) where an older version made the claim."""
-
-    payload_hash: bytes
-    source_order: int
-    place: RecordMetadata | None
-    ts_us: int | None = None
-
-
-def judge(payload_hash: bytes, standing: Standing | None) -> Verdict:
-    """The state machine. What is not known to be published is published again under its own id (docs/decisions/0007)."""
-    if standing is None:
-        return Verdict.ADMIT
-    if standing.payload_hash != payload_hash:
-        return Verdict.MISMATCH
-    return Verdict.REPUBLISH if standing.place is None else Verdict.DUPLICATE
 
 
 class Examiner:

@@ -136,7 +136,7 @@ class Admission(msgspec.Struct, frozen=True):
 
     dedupe_key: str
     payload_hash: str
-    state: Literal["IN_FLIGHT", "AMBIGUOUS", "ADMITTED"]
+    state: Literal["IN_FLIGHT", "AMBIGUOUS", "RELEASED", "ADMITTED"]
     event_id: str | UnsetType = UNSET
     event_class: str | UnsetType = UNSET
     eb_ref: PlaceFound | UnsetType = UNSET

@@ -51,6 +51,8 @@ UNAVAILABLE: Final = frozenset(
         Reason.STORE_FULL,
         Reason.STORE_SILENT,
         Reason.PUBLISH_AMBIGUOUS,
+        Reason.ADMISSION_IN_FLIGHT,
+        Reason.ADMISSION_AMBIGUOUS,
         Reason.GATE_DRAINING,
         Reason.WORKER_UNAVAILABLE,
     )

@@ -90,7 +90,7 @@ class Arrivals:
                     check_mark(marks[item.event_class], item.event_class, item.ts_us)
                 except Quarantine as refusal:
                     late[i] = refusal
-        known = self._index.times([item.dedupe_key for i in late if isinstance(item := examined[i], Admissible)]) if late else {}
+        known = self._index.known([item.dedupe_key for i in late if isinstance(item := examined[i], Admissible)]) if late else set()
         return [
             _refused(item, late[i], items[i]) if isinstance(item, Admissible) and i in late and item.dedupe_key not in known else item
             for i, item in enumerate(examined)

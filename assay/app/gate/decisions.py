@@ -20,7 +20,7 @@ from assay.app.bus.topic_reader import reader_of
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.lane_letters import LaneLetters
 from assay.app.gate.receipts import QUARANTINE
-from assay.app.gate.spool import unsealed
+from assay.app.gate.spool import logs_here, unsealed
 from assay.app.run.directory import Run
 from assay.codecs.audit_segment import SEGMENTS, read_segment
 from assay.codecs.quarantine import LaneLetter
@@ -152,7 +152,7 @@ class Decisions:
     def _quarantined(self, event_id: str) -> Iterator[Mapping[str, Any]]:
         """Its quarantine records, the newest first."""
         needle = json.dumps({"event_id": event_id}, ensure_ascii=False, separators=(",", ":"))[1:-1].encode()
-        held = reversed(unsealed(self._run.directory, QUARANTINE))
+        held = reversed([data for log in logs_here(self._run.directory, QUARANTINE) for data in unsealed(self._run.directory, log)])
         sealed = (self._run.store.read(name) for name in sorted(self._run.store.keys(QUARANTINE), reverse=True))
         for data in (*held, *sealed):
             if needle in data:

@@ -20,7 +20,14 @@ _EPOCHS = (
     "SELECT batch >> 32 FROM ig_claims WHERE dedupe_key = ANY(%(keys)s)"
     " UNION SELECT batch >> 32 FROM ig_retakes WHERE dedupe_key = ANY(%(keys)s)"
 )
+_OWN_EPOCHS = "SELECT epoch FROM ig_epochs WHERE platform_run_id = %(run)s"
 _DELETE = (
+    ("DELETE FROM ig_begun WHERE (batch >> 32) = ANY(%(epochs)s)"),
+    ("DELETE FROM ig_found WHERE (batch >> 32) = ANY(%(epochs)s)"),
+    ("DELETE FROM ig_scanned WHERE (batch >> 32) = ANY(%(epochs)s)"),
+    ("DELETE FROM ig_released WHERE (batch >> 32) = ANY(%(epochs)s)"),
+    ("DELETE FROM ig_ended WHERE epoch = ANY(%(epochs)s)"),
+    ("DELETE FROM ig_epochs WHERE epoch = ANY(%(epochs)s)"),
     ("DELETE FROM ig_retakes WHERE (batch >> 32) = ANY(%(epochs)s)"),
     ("DELETE FROM ig_claims WHERE (batch >> 32) = ANY(%(epochs)s)"),
     ("DELETE FROM ig_batches WHERE (batch >> 32) = ANY(%(epochs)s)"),
@@ -45,6 +52,7 @@ def forget_run(dsn: str, platform_run_id: str, keys: Iterable[bytes]) -> int:
             make_tables(connection)  # one of an older version lacks some
             while some := list(islice(left, KEYS_MAX)):
                 epochs |= {int(row[0]) for row in connection.execute(_EPOCHS, {"keys": some})}
+            epochs |= {int(row[0]) for row in connection.execute(_OWN_EPOCHS, {"run": platform_run_id})}
             given = {"epochs": sorted(epochs), "run": platform_run_id}
             return sum(max(connection.execute(statement, given).rowcount, 0) for statement in _DELETE)
     except psycopg.Error as error:

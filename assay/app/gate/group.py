@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
-from assay.app.gate.admission import Admissible, RecordMetadata, RefusedEvent, Standing, Verdict, judge
+from assay.app.gate.admission import Admissible, RefusedEvent
 from assay.app.gate.publication import Publication
+from assay.app.gate.standing import RecordMetadata, Standing, Verdict, judge
 
 PUBLISHED = (Verdict.ADMIT, Verdict.REPUBLISH)
+#: another process has the event, or nobody knows where it is
+HELD = (Verdict.IN_FLIGHT, Verdict.AMBIGUOUS)
 
 
 class Leader(NamedTuple):
@@ -63,8 +66,8 @@ class Group:
                 item.source_order = known.source_order  # what is published again is the record of the first time
                 item.ts_us = item.ts_us if known.ts_us is None else known.ts_us
         for i, leader in self._followers.items():
-            same = leader.group.authority(leader.item) == self._hash(i)
-            self.verdicts[i] = Verdict.DUPLICATE if same else Verdict.MISMATCH
+            same, led_by = leader.group.authority(leader.item) == self._hash(i), leader.group.verdicts[leader.item]
+            self.verdicts[i] = Verdict.MISMATCH if not same else led_by if led_by in HELD else Verdict.DUPLICATE
             item, first = self.examined[i], leader.group.examined[leader.item]
             if isinstance(item, Admissible) and isinstance(first, Admissible):
                 item.ts_us = first.ts_us
@@ -78,8 +81,13 @@ class Group:
         return {item.dedupe_key: Leader(self, i) for i in self.fresh if isinstance(item := self.examined[i], Admissible)}
 
     def again(self) -> list[int]:
-        """Ordinals of claims that another batch made and this one publishes again."""
+        """Ordinals of claims that another batch made, and this one may publish again."""
         return [ordinal for ordinal, i in enumerate(self.fresh) if self.verdicts[i] is Verdict.REPUBLISH]
+
+    def retaken(self, ordinals: Collection[int]) -> None:
+        """Only these could be moved to this batch: another process publishes the others again."""
+        for ordinal in set(self.again()).difference(ordinals):
+            self.verdicts[self.fresh[ordinal]] = Verdict.IN_FLIGHT
 
     def outgoing(self) -> dict[str, list[int]]:
         """Event class → items to publish, in their order."""
@@ -95,6 +103,14 @@ class Group:
         for i, leader in self._followers.items():
             self.publication.places[i] = leader.group.publication.places[leader.item]
         return [self.publication.places[i] if self.verdicts[i] in PUBLISHED else None for i in self.fresh]
+
+    def unknown(self) -> int:
+        """How many of what this batch published have no place, once the publication is over."""
+        return sum(self.verdicts[i] in PUBLISHED and self.publication.places[i] is None for i in self.fresh)
+
+    def published(self) -> bool:
+        """Whether this batch has anything to settle."""
+        return any(self.verdicts[i] in PUBLISHED for i in self.fresh)
 
     def _hash(self, i: int) -> bytes:
         item = self.examined[i]

@@ -1,8 +1,8 @@
 """The admission index in PostgreSQL: which event was claimed by which batch, and where it lies on the bus.
 
-A claim (one row per event) is made before the event is published; one row per batch settles all its claims at once with the
-places they got. A claim whose batch row is absent is IN_FLIGHT, one without a place in it is AMBIGUOUS, any other ADMITTED.
-So admission costs one bulk insert and one row per batch, nothing is updated, and `ig_admissions` shows it row by row.
+Claims (one row per event) are made, durably, before their events are published; one row per batch settles all its claims at once with
+the places they got. So admission costs one bulk insert and one row per batch, and nothing is updated. `ig_admissions` shows it event by
+event: IN_FLIGHT without the row of its batch, AMBIGUOUS without a place in it, ADMITTED with one (docs/decisions/0035).
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
-from assay.app.gate.admission import RecordMetadata, Standing
-from assay.app.gate.index_tables import Connection, make_tables
+from assay.app.gate.index_marks import MARKS_TEXT, SHARE_MARKS
+from assay.app.gate.index_tables import LOCK_KEY, Connection, make_tables
+from assay.app.gate.standing import Admission, RecordMetadata, Standing
 from assay.app.sql_address import told
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
@@ -28,29 +29,36 @@ WITH incoming AS MATERIALIZED (
          substring(%(hashes)s::bytea FROM (at - 1)::int * 32 + 1 FOR 32) AS payload_hash, source_order, ts_us
   FROM unnest(%(orders)s::bigint[], %(times)s::bigint[]) WITH ORDINALITY AS given (source_order, ts_us, at))
 """
+#: nothing is claimed where the marks are others than those that the events were examined with
 _CLAIM = _INCOMING + (
+    ", told AS (SELECT 1 WHERE (" + MARKS_TEXT + ") = %(marks)s::text)"
     ", fresh AS (INSERT INTO ig_claims (dedupe_key, payload_hash, batch, ordinal, source_order, ts_us)"
-    " SELECT dedupe_key, payload_hash, %(batch)s::bigint, n, source_order, ts_us FROM incoming ORDER BY dedupe_key"
-    " ON CONFLICT DO NOTHING RETURNING 1) SELECT count(*) FROM fresh"
+    " SELECT dedupe_key, payload_hash, %(batch)s::bigint, n, source_order, ts_us FROM incoming WHERE EXISTS (SELECT FROM told)"
+    " ORDER BY dedupe_key ON CONFLICT DO NOTHING RETURNING 1)"
+    ", begun AS (INSERT INTO ig_begun (batch, records, bounds) SELECT %(batch)s::bigint, n, %(bounds)s::text"
+    " FROM (SELECT count(*) AS n FROM fresh) AS counted WHERE n > 0 ON CONFLICT DO NOTHING)"
+    " SELECT (SELECT count(*) FROM fresh), EXISTS (SELECT FROM told)"
 )
 _STANDING = _INCOMING + (
-    "SELECT i.n, c.payload_hash, c.source_order, c.ts_us, b.partitions[c.ordinal + 1], b.offsets[c.ordinal + 1]"
-    " FROM incoming i JOIN ig_held c USING (dedupe_key) LEFT JOIN ig_batches b USING (batch)"
-    " WHERE c.batch <> %(batch)s::bigint"
+    'SELECT i.n, c.payload_hash, c.source_order, c.ts_us, c.partition, c."offset", c.state'
+    " FROM incoming i JOIN ig_standing c USING (dedupe_key) WHERE c.batch <> %(batch)s::bigint"
 )
-_RETAKE = "INSERT INTO ig_retakes (batch, ordinal, dedupe_key) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING"
-_SETTLE = "INSERT INTO ig_batches (batch, partitions, offsets) VALUES (%s, %s::int[], %s::bigint[]) ON CONFLICT DO NOTHING"
+_BEGIN = "INSERT INTO ig_begun (batch, records, bounds) VALUES (%s, 0, %s) ON CONFLICT DO NOTHING"
+_RETAKE = (
+    "INSERT INTO ig_retakes (batch, ordinal, dedupe_key, of_batch) SELECT %s, given.n, given.k, c.batch"
+    " FROM unnest(%s::int[], %s::bytea[]) AS given (n, k) JOIN ig_standing c ON c.dedupe_key = given.k AND c.state = 'RELEASED'"
+    " ORDER BY given.k ON CONFLICT DO NOTHING"
+)
+_RETAKEN = "SELECT ordinal FROM ig_retakes WHERE batch = %s"
+_SETTLE = "INSERT INTO ig_batches (batch, partitions, offsets, unknown) VALUES (%s, %s::int[], %s::bigint[], %s) ON CONFLICT DO NOTHING"
+_RELEASE = "INSERT INTO ig_released (batch, by) VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _TIMES = "SELECT dedupe_key, ts_us FROM ig_claims WHERE dedupe_key = ANY(%s)"
-_SINCE = (
-    "SELECT coalesce(extract(epoch FROM now() - b.settled_at), 0)::float8 FROM ig_held c LEFT JOIN ig_batches b USING (batch)"
-    " WHERE c.dedupe_key = %s"
-)
+_KNOWN = "SELECT dedupe_key FROM ig_standing WHERE dedupe_key = ANY(%s) AND state <> 'RELEASED'"
+_SINCE = "SELECT coalesce(extract(epoch FROM now() - settled_at), 0)::float8 FROM ig_standing WHERE dedupe_key = %s"
 _PIN = "INSERT INTO ig_currencies VALUES (%s, %s) ON CONFLICT DO NOTHING"
 _PINNED = "SELECT currency FROM ig_currencies WHERE platform_run_id = %s"
-_MARK = (
-    "INSERT INTO ig_marks VALUES (%s, %s, %s, %s) ON CONFLICT (platform_run_id, event_class)"
-    " DO UPDATE SET ts_us = excluded.ts_us, final = ig_marks.final OR excluded.final"
-)
+_EPOCH = "INSERT INTO ig_epochs (epoch, platform_run_id, process) SELECT nextval('ig_epoch'), %s, %s RETURNING epoch"
+_ENDED = "INSERT INTO ig_ended (epoch) VALUES (%s) ON CONFLICT DO NOTHING"
 #: the claims table is only ever reached by its key, whatever a planner without statistics thinks of its size
 _SESSION = (
     b"SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;"
@@ -58,16 +66,26 @@ _SESSION = (
 )
 _CONNECT_TIMEOUT_S = 5
 #: below the epoch: batches of one gate, and items of one gate
-_BATCH_BITS, _ITEM_BITS = 32, 40
+BATCH_BITS, _ITEM_BITS = 32, 40
 #: a killed gate's connection is gone well before this
 GUARD_PATIENCE_MS = 8_000
 
 
-class Mark(NamedTuple):
-    """A watermark of one event class: everything before `ts_us` (microseconds) was posted; after a final one, everything at all."""
+class Process(NamedTuple):
+    """One process of a run's gate, by its number from 0."""
 
-    ts_us: int
-    final: bool
+    platform_run_id: str
+    number: int = 0
+
+    @property
+    def name(self) -> str:
+        """How its files and logs are called; those of the first process have no name."""
+        return f"p{self.number}" if self.number else ""
+
+    @property
+    def lock(self) -> str:
+        """The name of the lock that it holds while it lives. Two processes of one number are never alive at once."""
+        return f"{self.platform_run_id}:{self.number}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +98,21 @@ class Claim:
     ts_us: int
 
 
+class MarksMoved(Exception):
+    """The marks are others than those that events were examined with: they have to be examined again."""
+
+
 class AdmissionIndex:
     """One connection's view of the index; not shared between threads. Every failure of the server is Retry(INDEX_UNAVAILABLE).
 
-    `guard` names a run: the connection then holds that run's lock, and a second holder is refused. Claims need not be durable
-    before their batch is settled (`durable=False`): the settling commit flushes everything before it, and a claim lost with
-    the server was never answered.
+    `process` is that of the thread that claims: the connection then holds its lock, and a second holder is refused.
     """
 
-    def __init__(self, dsn: str, *, durable: bool = True, guard: str | None = None, patience_ms: int = GUARD_PATIENCE_MS) -> None:
+    def __init__(self, dsn: str, *, durable: bool = True, process: Process | None = None, patience_ms: int = GUARD_PATIENCE_MS) -> None:
         self._dsn = dsn
         self._durable = durable
-        self._guard = guard
+        self._process = process
+        self._run_id = process.platform_run_id if process else ""
         self._patience_ms = patience_ms
         self._connection: Connection | None = None
         self._epoch = 0
@@ -107,13 +128,27 @@ class AdmissionIndex:
         Both have an epoch from the server above and a counter below, so they rise from batch to batch and from gate to gate.
         """
         if not self._epoch:
-            self._epoch = self._run(_next_epoch)
+            self._epoch = self._run(lambda connection: _next_epoch(connection, self._process))
         self._batches += 1
         first, self._items = self._items, self._items + items
-        return (self._epoch << _BATCH_BITS) + self._batches, (self._epoch << _ITEM_BITS) + first
+        return (self._epoch << BATCH_BITS) + self._batches, (self._epoch << _ITEM_BITS) + first
 
-    def claim(self, claims: Sequence[Claim], batch: int) -> dict[int, Standing]:
-        """Claim every new key for a batch; what is known of the others, by position in `claims`. Keys are distinct."""
+    @property
+    def epoch(self) -> int:
+        """The number of this process among all that ever claimed, 0 before its first batch."""
+        return self._epoch
+
+    def ended(self) -> None:
+        """Say that every batch of this epoch is settled: nobody has to look into it again."""
+        if self._epoch:
+            self._run(lambda connection: connection.execute(_ENDED, (self._epoch,)))
+
+    def claim(self, claims: Sequence[Claim], batch: int, bounds: str = "{}", marks: str = "") -> dict[int, Standing]:
+        """Claim every new key for a batch; what is known of the others, by position in `claims`. Keys are distinct.
+
+        `bounds` say from where on its records may lie on the bus, `marks` is `marks_text` of those that the events were examined with.
+        Raises MarksMoved, with nothing claimed, where a mark has come since.
+        """
         given = {
             "keys": b"".join([claim.dedupe_key for claim in claims]),
             "hashes": b"".join([claim.payload_hash for claim in claims]),
@@ -121,23 +156,46 @@ class AdmissionIndex:
             "times": _array([claim.ts_us for claim in claims]),
             "count": len(claims),
             "batch": batch,
+            "bounds": bounds,
+            "marks": marks,
+            "run": self._run_id,
         }
         return self._run(lambda connection: _claim(connection, given))
 
-    def retake(self, claims: Sequence[tuple[int, Claim]], batch: int) -> None:
-        """Move claims whose publication is unknown to this batch, at these ordinals; `batch` is later than any that had them."""
-        rows = [(batch, ordinal, claim.dedupe_key) for ordinal, claim in claims]
-        self._run(lambda connection: connection.cursor().executemany(_RETAKE, rows))
+    def retake(self, claims: Sequence[tuple[int, Claim]], batch: int, bounds: str = "{}") -> set[int]:
+        """Move released claims to this batch, which is later than any that had them; the ordinals of those that no other batch took."""
 
-    def settle(self, batch: int, places: Sequence[RecordMetadata | None]) -> None:
-        """Record the place of every claim of a batch by ordinal, durably; None stays AMBIGUOUS."""
+        def move(connection: Connection) -> set[int]:
+            with connection.transaction():
+                connection.execute(_RETAKE, (batch, [n for n, _ in claims], [claim.dedupe_key for _, claim in claims]))
+                taken = {int(row[0]) for row in connection.execute(_RETAKEN, (batch,)).fetchall()}
+                if taken:
+                    connection.execute(_BEGIN, (batch, bounds))
+                return taken
+
+        return self._run(move)
+
+    def settle(self, batch: int, places: Sequence[RecordMetadata | None], unknown: int = 0, *, refused: bool = False) -> None:
+        """Record the place of every claim of a batch by ordinal, durably. `unknown` of those it published have none: they are AMBIGUOUS,
+        or RELEASED where all of them were `refused` by the producer, so that they cannot be on the bus."""
         partitions = _array([None if place is None else place.partition for place in places])
         offsets = _array([None if place is None else place.offset for place in places])
-        self._run(lambda connection: connection.execute(_SETTLE, (batch, partitions, offsets), prepare=True))
+
+        def record(connection: Connection) -> None:
+            with connection.transaction():
+                if refused:
+                    connection.execute(_RELEASE, (batch, "the gate: no record of it was handed to a producer"))
+                connection.execute(_SETTLE, (batch, partitions, offsets, unknown), prepare=True)
+
+        self._run(record)
 
     def times(self, keys: Sequence[bytes]) -> dict[bytes, int | None]:
         """Dedupe key → time of the event in microseconds, of those that were claimed. A claim of an older version has no time."""
         return dict(self._run(lambda connection: connection.execute(_TIMES, (list(keys),), binary=True).fetchall()))
+
+    def known(self, keys: Sequence[bytes]) -> set[bytes]:
+        """Dedupe keys of events that are admitted, or may be."""
+        return {row[0] for row in self._run(lambda connection: connection.execute(_KNOWN, (list(keys),), binary=True).fetchall())}
 
     def admitted_since_s(self, key: bytes) -> float | None:
         """Seconds since the event with this key was admitted, 0 while that is under way; None when nothing is known of it."""
@@ -154,18 +212,8 @@ class AdmissionIndex:
 
         return self._run(pin)
 
-    def marks(self, platform_run_id: str) -> dict[str, Mark]:
-        """The last mark of each event class of a run."""
-        query = "SELECT event_class, ts_us, final FROM ig_marks WHERE platform_run_id = %s"
-        rows = self._run(lambda connection: connection.execute(query, (platform_run_id,)).fetchall())
-        return {str(name): Mark(int(ts_us), bool(final)) for name, ts_us, final in rows}
-
-    def mark(self, platform_run_id: str, event_class: str, ts_us: int, final: bool) -> None:
-        """Remember a mark before it is published."""
-        self._run(lambda connection: connection.execute(_MARK, (platform_run_id, event_class, ts_us, final)))
-
     def ask(self, question: Callable[[Connection], T]) -> T:
-        """The answer to a question that changes nothing."""
+        """What `question` makes of the connection. It is asked again on a new connection if the old one is gone."""
         return self._run(question)
 
     def close(self) -> None:
@@ -196,39 +244,47 @@ class AdmissionIndex:
         connection = psycopg.connect(self._dsn, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
         connection.execute(_SESSION + (b"on" if self._durable else b"off"))
         make_tables(connection)
-        if self._guard is not None:
-            self._take_guard(connection)
+        if self._process is not None:
+            self._take_lock(connection, self._process)
+            self._epoch = self._batches = self._items = (
+                0  # the lock was free for a moment: what was begun under it has an epoch that is over
+            )
         return connection
 
-    def _take_guard(self, connection: Connection) -> None:
+    def _take_lock(self, connection: Connection, process: Process) -> None:
         try:
             connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{self._patience_ms}ms",))
-            connection.execute("SELECT pg_advisory_lock(hashtextextended('ig_gate:' || current_schema() || ':' || %s, 0))", (self._guard,))
+            connection.execute(f"SELECT pg_advisory_lock({LOCK_KEY})", (process.lock,))
         except psycopg.errors.LockNotAvailable:
             connection.close()
             raise Stop(
                 Reason.GATE_ALREADY_RUNNING,
-                f"another gate admits for {self._guard}",
-                remedy="One gate serves a run; stop the other one first.",
+                f"another gate admits for {process.platform_run_id}",
+                remedy="One gate serves a run, with as many processes as it needs (--processes); stop the other one first.",
             ) from None
 
 
-def _next_epoch(connection: Connection) -> int:
+def _next_epoch(connection: Connection, process: Process | None) -> int:
     """Durable whatever the session's setting: an epoch that a crashed server forgot would be given out twice."""
     with connection.transaction():
         connection.execute("SET LOCAL synchronous_commit = on")
-        row = connection.execute("SELECT nextval('ig_epoch')").fetchone()
+        row = connection.execute(*("SELECT nextval('ig_epoch')",) if process is None else (_EPOCH, process)).fetchone()
     return 0 if row is None else int(row[0])
 
 
 def _claim(connection: Connection, given: dict[str, Any]) -> dict[int, Standing]:
-    row = connection.execute(_CLAIM, given, prepare=True, binary=True).fetchone()
-    if row is not None and row[0] == given["count"]:
+    with connection.pipeline(), connection.transaction():
+        connection.execute(SHARE_MARKS, (given["run"],), prepare=True)
+        claimed = connection.execute(_CLAIM, given, prepare=True, binary=True)
+    row = claimed.fetchone()
+    if row is None or not row[1]:
+        raise MarksMoved
+    if row[0] == given["count"]:
         return {}
     rows = connection.execute(_STANDING, given, prepare=True, binary=True).fetchall()
     return {
-        n: Standing(hashed, source_order, None if offset is None else RecordMetadata(partition, offset), ts_us)
-        for n, hashed, source_order, ts_us, partition, offset in rows
+        n: Standing(hashed, source_order, None if offset is None else RecordMetadata(partition, offset), ts_us, Admission(state))
+        for n, hashed, source_order, ts_us, partition, offset, state in rows
     }
 
 

@@ -1,6 +1,7 @@
 """The tables of the admission index. Who owns the database makes them; a gate with less right finds them there.
 
 Facts are only ever inserted: a claim that is published again by a later batch is a row of `ig_retakes`, and its first row stays.
+What is known of an event is a row of `ig_standing` (docs/decisions/0035).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from assay.contracts.reasons import Reason
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
+#: the key of an advisory lock of one schema, from its name
+LOCK_KEY = "hashtextextended('ig_gate:' || current_schema() || ':' || %s, 0)"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ig_claims (
   dedupe_key bytea PRIMARY KEY, payload_hash bytea NOT NULL, batch bigint NOT NULL, ordinal int NOT NULL,
@@ -27,9 +30,36 @@ DO $$ BEGIN  -- of an older version; asked first, because a change locks the tab
   END IF;
 END $$;
 CREATE TABLE IF NOT EXISTS ig_retakes (
-  dedupe_key bytea, batch bigint, ordinal int NOT NULL, PRIMARY KEY (dedupe_key, batch));
+  dedupe_key bytea, batch bigint, ordinal int NOT NULL, of_batch bigint, PRIMARY KEY (dedupe_key, batch));
 CREATE TABLE IF NOT EXISTS ig_batches (
-  batch bigint PRIMARY KEY, partitions int[] NOT NULL, offsets bigint[] NOT NULL, settled_at timestamptz NOT NULL DEFAULT now());
+  batch bigint PRIMARY KEY, partitions int[] NOT NULL, offsets bigint[] NOT NULL, settled_at timestamptz NOT NULL DEFAULT now(),
+  unknown int NOT NULL DEFAULT 0);
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'ig_batches'::regclass AND attname = 'unknown') THEN
+    ALTER TABLE ig_batches ADD COLUMN unknown int NOT NULL DEFAULT 0;
+  END IF;
+  IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'ig_retakes'::regclass AND attname = 'of_batch') THEN
+    ALTER TABLE ig_retakes ADD COLUMN of_batch bigint;
+  END IF;
+END $$;
+-- what one batch left is taken up by one other: two processes that are sent the same event do not both publish it
+CREATE UNIQUE INDEX IF NOT EXISTS ig_retakes_once ON ig_retakes (dedupe_key, of_batch);
+CREATE INDEX IF NOT EXISTS ig_batches_unknown ON ig_batches (batch) WHERE unknown > 0;
+CREATE INDEX IF NOT EXISTS ig_retakes_batch ON ig_retakes (batch);
+-- an epoch is one process of a gate from its start to its end; a batch is begun when its claims are made
+CREATE TABLE IF NOT EXISTS ig_epochs (
+  epoch bigint PRIMARY KEY, platform_run_id text NOT NULL, process int NOT NULL, begun_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS ig_ended (epoch bigint PRIMARY KEY, ended_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS ig_begun (
+  batch bigint PRIMARY KEY, records int NOT NULL, bounds text NOT NULL, begun_at timestamptz NOT NULL DEFAULT now());
+CREATE INDEX IF NOT EXISTS ig_epochs_process ON ig_epochs (platform_run_id, process, epoch);
+-- of a batch whose fate nobody was told: what the bus was found to hold, up to which end it was read, and who let the rest be sent again
+CREATE TABLE IF NOT EXISTS ig_found (
+  dedupe_key bytea, batch bigint, partition int NOT NULL, "offset" bigint NOT NULL, PRIMARY KEY (dedupe_key, batch));
+CREATE INDEX IF NOT EXISTS ig_found_batch ON ig_found (batch);
+CREATE TABLE IF NOT EXISTS ig_scanned (
+  batch bigint PRIMARY KEY, found int NOT NULL, ends text NOT NULL, scanned_at timestamptz NOT NULL DEFAULT now());
+CREATE TABLE IF NOT EXISTS ig_released (batch bigint PRIMARY KEY, by text NOT NULL, released_at timestamptz NOT NULL DEFAULT now());
 CREATE TABLE IF NOT EXISTS ig_marks (
   platform_run_id text, event_class text, ts_us bigint NOT NULL, final boolean NOT NULL, PRIMARY KEY (platform_run_id, event_class));
 CREATE TABLE IF NOT EXISTS ig_currencies (platform_run_id text PRIMARY KEY, currency text NOT NULL);
@@ -42,15 +72,24 @@ CREATE OR REPLACE VIEW ig_held AS
     coalesce(r.batch, c.batch) AS batch, coalesce(r.ordinal, c.ordinal) AS ordinal
   FROM ig_claims c LEFT JOIN LATERAL (
     SELECT t.batch, t.ordinal FROM ig_retakes t WHERE t.dedupe_key = c.dedupe_key ORDER BY t.batch DESC LIMIT 1) r ON true;
-CREATE OR REPLACE VIEW ig_admissions AS
-  SELECT encode(c.dedupe_key, 'hex') AS dedupe_key, encode(c.payload_hash, 'hex') AS payload_hash,
-    CASE WHEN b.batch IS NULL THEN 'IN_FLIGHT' WHEN b.offsets[c.ordinal + 1] IS NULL THEN 'AMBIGUOUS' ELSE 'ADMITTED' END AS state,
-    b.partitions[c.ordinal + 1] AS partition, b.offsets[c.ordinal + 1] AS "offset", b.settled_at AS admitted_at
-  FROM ig_held c LEFT JOIN ig_batches b USING (batch);
+CREATE OR REPLACE VIEW ig_standing AS
+  SELECT c.dedupe_key, c.payload_hash, c.source_order, c.ts_us, c.batch, b.settled_at,
+    coalesce(b.partitions[c.ordinal + 1], f.partition) AS partition, coalesce(b.offsets[c.ordinal + 1], f."offset") AS "offset",
+    CASE WHEN b.offsets[c.ordinal + 1] IS NOT NULL OR f."offset" IS NOT NULL THEN 'ADMITTED'
+      WHEN r.batch IS NOT NULL THEN 'RELEASED'
+      WHEN b.batch IS NOT NULL THEN 'AMBIGUOUS'
+      WHEN g.batch IS NOT NULL THEN 'IN_FLIGHT'
+      ELSE 'RELEASED' END AS state  -- of a version that did not say when a batch began: its claims may be sent again
+  FROM ig_held c LEFT JOIN ig_batches b USING (batch) LEFT JOIN ig_found f USING (dedupe_key, batch)
+    LEFT JOIN ig_released r USING (batch) LEFT JOIN ig_begun g USING (batch);
+DROP VIEW IF EXISTS ig_admissions;
+CREATE VIEW ig_admissions AS
+  SELECT encode(dedupe_key, 'hex') AS dedupe_key, encode(payload_hash, 'hex') AS payload_hash, state, partition, "offset",
+    settled_at AS admitted_at FROM ig_standing;
 """
 #: whatever an older version did not have
 _COMPLETE = """
-SELECT to_regclass('ig_held') IS NOT NULL AND to_regclass('ig_answers') IS NOT NULL AND (SELECT count(*) = 2 FROM pg_attribute
+SELECT to_regclass('ig_standing') IS NOT NULL AND to_regclass('ig_answers') IS NOT NULL AND (SELECT count(*) = 2 FROM pg_attribute
   WHERE attrelid = to_regclass('ig_claims') AND attname IN ('source_order', 'ts_us'))
 """
 

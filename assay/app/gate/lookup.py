@@ -22,9 +22,8 @@ RECEIPTS_MAX: Final = 100
 NAMES: Final = ("event_id", "receipt_id", "dedupe_key")
 _HEX64: Final = re.compile("[0-9a-f]{64}")
 _ROWS: Final = (
-    "SELECT c.dedupe_key, c.payload_hash, b.batch IS NOT NULL, b.partitions[c.ordinal + 1], b.offsets[c.ordinal + 1],"
-    " (extract(epoch FROM b.settled_at) * 1000000)::bigint"
-    " FROM ig_held c LEFT JOIN ig_batches b USING (batch) WHERE c.dedupe_key = ANY(%s)"
+    'SELECT dedupe_key, payload_hash, state, partition, "offset", (extract(epoch FROM settled_at) * 1000000)::bigint'
+    " FROM ig_standing WHERE dedupe_key = ANY(%s)"
 )
 _REMEDY: Final = f"Ask with one of {', '.join(NAMES)}, as /v1/ops/lookup?event_id=EVENT_ID."
 
@@ -105,8 +104,7 @@ class Lookup:
 
     def _told(self, row: tuple[Any, ...], names: Mapping[str, str]) -> Line:
         """A row of the index in words. Its place has a topic where the class of the event is known."""
-        key, hashed, settled, partition, offset, settled_us = row
-        state = "ADMITTED" if offset is not None else "AMBIGUOUS" if settled else "IN_FLIGHT"
+        key, hashed, state, partition, offset, settled_us = row
         told: Line = {**names, "dedupe_key": bytes(key).hex(), "payload_hash": bytes(hashed).hex(), "state": state}
         if offset is None:
             return told

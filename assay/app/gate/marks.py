@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from assay.agents.specs import WATERMARK
 from assay.app.gate.calls import MarkCall
-from assay.app.gate.index import AdmissionIndex, Mark
+from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.index_marks import Mark, marks_of, move_marks
 from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.app.gate.publication import Publication
 from assay.app.gate.publisher import BusPublisher
@@ -28,11 +30,15 @@ class LastMarks:
     def of_classes(self) -> dict[str, Mark]:
         """Event class → its last mark, of those that have one. Raises Retry(INDEX_UNAVAILABLE)."""
         if self._last is None:
-            self._last = self._index.marks(self._run)
+            self._last = self._index.ask(lambda connection: marks_of(connection, self._run))
         return self._last
 
+    def forget(self) -> None:
+        """Another process has moved the marks: they are read again."""
+        self._last = None
+
     def take(self, call: MarkCall, now_us: int) -> None:
-        """Events that are examined from now on have to keep this mark.
+        """Events that are claimed from now on, by any process, have to keep this mark. It is remembered before it is published.
 
         Raises Quarantine(TIME_IN_FUTURE | MARK_BACKWARDS), with nothing changed, and Retry(INDEX_UNAVAILABLE).
         """
@@ -40,13 +46,15 @@ class LastMarks:
             what = f"the mark {instants.text(call.ts_us)} is ahead of the gate's clock {instants.text(now_us)}"
             remedy = "Mark what has been posted: a mark is not taken back, and every event behind it is refused."
             raise Quarantine(Reason.TIME_IN_FUTURE, what, where="$.ts_utc", remedy=remedy)
-        last = self.of_classes()
-        for name in call.classes:
-            if name in last and call.ts_us < last[name].ts_us:
-                what = f"the mark {instants.text(call.ts_us)} of class {name} is behind {instants.text(last[name].ts_us)}"
-                raise Quarantine(Reason.MARK_BACKWARDS, what, remedy="Marks only move forward; this one promises less than the last.")
-        for name in call.classes:
-            last[name] = Mark(call.ts_us, call.final or (name in last and last[name].final))
+        self._last = self._index.ask(lambda connection: move_marks(connection, self._run, lambda last: _moved(last, call)))
+
+
+def _moved(last: Mapping[str, Mark], call: MarkCall) -> dict[str, Mark]:
+    for name in call.classes:
+        if name in last and call.ts_us < last[name].ts_us:
+            what = f"the mark {instants.text(call.ts_us)} of class {name} is behind {instants.text(last[name].ts_us)}"
+            raise Quarantine(Reason.MARK_BACKWARDS, what, remedy="Marks only move forward; this one promises less than the last.")
+    return {name: Mark(call.ts_us, call.final or (name in last and last[name].final)) for name in call.classes}
 
 
 def check_mark(mark: Mark, event_class: str, ts_us: int) -> None:
@@ -61,24 +69,23 @@ def check_mark(mark: Mark, event_class: str, ts_us: int) -> None:
 
 
 class Marks:
-    """How a mark is written. Used by the thread that settles."""
+    """How a mark is written. Used by the thread that settles. `earlier` waits until every batch that any process of the gate began
+    before a mark was taken is settled."""
 
-    def __init__(self, index: AdmissionIndex, publisher: BusPublisher, pins: Pins) -> None:
-        self._index = index
-        self._publisher = publisher
-        self._pins = pins
+    def __init__(self, publisher: BusPublisher, pins: Pins, earlier: Callable[[], None]) -> None:
+        self._publisher, self._pins, self._earlier = publisher, pins, earlier
 
     def write(self, call: MarkCall) -> dict[str, Any]:
-        """Remember and publish a mark for each class of the call; what it was answered.
+        """Publish a mark for each class of the call; what it was answered.
 
-        Called in turn with the admission groups, so everything admitted before is acknowledged. Raises Retry when a part fails; the same
-        mark may be sent again.
+        Called in turn with the admission groups, so everything admitted before is acknowledged. Raises Retry when a part fails, or while
+        something before it is IN_FLIGHT or AMBIGUOUS; the same mark may be sent again.
         """
+        self._earlier()
         partitions = {name: self._publisher.partitions(TOPIC_OF_CLASS[name]) for name in call.classes}
         publication = Publication(sum(partitions.values()))
         start = 0
         for name, count in partitions.items():
-            self._index.mark(self._pins.platform_run_id, name, call.ts_us, call.final)
             records = self._records(TOPIC_OF_CLASS[name], count, call)
             self._publisher.publish(TOPIC_OF_CLASS[name], records, publication, range(start, start + count))
             start += count

@@ -89,7 +89,11 @@ def _schemas() -> dict[str, Any]:
     envelope["required"] = [*envelope["required"], "schema_version", *PIN_NAMES]
     envelope["description"] = "An event with everything around it. `run_id` may be left out of a label alone."
     made["Refusal"]["properties"]["error"]["enum"] = codes()
-    made["Outcome"]["properties"]["error"] |= {"enum": sorted(reason.value for reason in (*OF_ITEMS, Reason.PUBLISH_AMBIGUOUS))}
+    made["Outcome"]["properties"]["error"] |= {
+        "enum": sorted(
+            reason.value for reason in (*OF_ITEMS, Reason.PUBLISH_AMBIGUOUS, Reason.ADMISSION_IN_FLIGHT, Reason.ADMISSION_AMBIGUOUS)
+        )
+    }
     return made
 
 

@@ -36,6 +36,8 @@ _POSTED: Final = (
     Reason.RECEIPT_NOT_DURABLE,
     Reason.STORE_FULL,
     Reason.PUBLISH_AMBIGUOUS,
+    Reason.ADMISSION_IN_FLIGHT,
+    Reason.ADMISSION_AMBIGUOUS,
     Reason.GATE_DRAINING,
 )
 #: of every call at all, whatever its path

@@ -16,12 +16,14 @@ from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.calls import Call, IngestCall, MarkCall
 from assay.app.gate.group import Group, Leader
 from assay.app.gate.health import Health
-from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.index import AdmissionIndex, Claim, MarksMoved
+from assay.app.gate.index_marks import marks_text
 from assay.app.gate.marks import LastMarks, Marks
 from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.records import records_of
 from assay.app.gate.settling import Settler
+from assay.app.gate.short_forms import Item
 from assay.app.metrics import GATE_DECISIONS, GATE_GROUP_ITEMS, GATE_REASONS
 from assay.contracts.errors import AssayError, Retry, Stop
 from assay.contracts.pins import Pins
@@ -59,6 +61,8 @@ class Pipeline:
         self._begun: queue.Queue[tuple[Group, list[IngestCall]] | MarkCall | None] = queue.Queue(GROUPS_AHEAD)
         self._set_back: list[Call | None] = []
         self._flights: dict[bytes, Leader] = {}
+        #: batches that are on their way in this process
+        self.active: set[int] = set()
         self._backlog = 0
         self._backlog_lock = threading.Lock()
         self._taking = threading.Lock()
@@ -132,20 +136,40 @@ class Pipeline:
         GATE_GROUP_ITEMS.observe(sum(len(call.items) for call in calls))
         arrived = [item for call in calls for item in call.items]
         batch, first = self._index.next_batch(len(arrived))
-        group = Group(self._arrivals.examine(arrived, self._clock(), first), batch)
-        claiming = group.gather(self._flights)
-        claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order, item.ts_us) for item in claiming]
-        group.weigh(self._index.claim(claims, group.batch) if claims else {})
-        again = [(ordinal, claims[ordinal]) for ordinal in group.again()]
-        if again:
-            self._index.retake(again, group.batch)
+        self.active.add(batch)
+        try:
+            self._publish(group := self._claimed(arrived, batch, first))
+        except BaseException:
+            self.active.discard(batch)  # it may have begun: then it is lost, and resolved
+            raise
+        self._flights.update(group.leaders())
+        self._begun.put((group, calls))
+
+    def _publish(self, group: Group) -> None:
         for event_class, items in group.outgoing().items():
             handle = TOPIC_OF_CLASS[event_class]
             admissible = [item for i in items if isinstance(item := group.examined[i], Admissible)]
             records = records_of(event_class, admissible, self._pins, self._run_id, self._publisher.partitions(handle))
             self._publisher.publish(handle, records, group.publication, items)
-        self._flights.update(group.leaders())
-        self._begun.put((group, calls))
+
+    def _claimed(self, arrived: Sequence[Item], batch: int, first: int) -> Group:
+        """The items examined, and their ids claimed with the marks that they were examined with."""
+        while True:
+            group = Group(self._arrivals.examine(arrived, self._clock(), first), batch)
+            claiming = group.gather(self._flights)
+            claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order, item.ts_us) for item in claiming]
+            if not claims:
+                group.weigh({})
+                return group
+            bounds = self._publisher.bounds({TOPIC_OF_CLASS[item.event_class] for item in claiming})
+            try:
+                group.weigh(self._index.claim(claims, batch, bounds, marks_text(self._last.of_classes())))
+            except MarksMoved:  # by another process
+                self._last.forget()
+                continue
+            again = [(ordinal, claims[ordinal]) for ordinal in group.again()]
+            group.retaken(self._index.retake(again, batch, bounds) if again else ())
+            return group
 
     def _end_all(self) -> None:
         while True:
@@ -172,6 +196,7 @@ class Pipeline:
             group.publication.places = [None] * len(group.examined)  # nobody may be told of what was not settled
         for key in group.leaders():
             self._flights.pop(key, None)
+        self.active.discard(group.batch)
 
     def _mark(self, call: MarkCall) -> None:
         self._guarded([call], lambda: call.answer.set_result(self._marks.write(call)))

@@ -33,12 +33,14 @@ from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.rates import Limit, Rates
 from assay.app.gate.reach import Reach, reach_of
+from assay.app.gate.resolving_thread import Resolving, resolving_of
 from assay.app.gate.row_examples import row_examples
 from assay.app.gate.run_names import RunNames
 from assay.app.gate.sealing import Sealing
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
 from assay.app.gate.spike import spikes_of
+from assay.app.gate.unsettled import Unsettled
 from assay.app.gate.warming import warm
 from assay.app.governance import Governance
 from assay.app.run.directory import Run
@@ -76,6 +78,7 @@ class Gate:
     halted: Halted
     warm: Callable[[], object]
     governance: Governance
+    resolving: Resolving
 
     @property
     def health(self) -> Health:
@@ -95,16 +98,18 @@ class Gate:
         self.health.start()
         self.sealing.start()
         self.pipeline.start()
+        self.resolving.start()
 
     def stop(self) -> None:
         """Finish what was taken, seal the segments, give everything back."""
         self.pipeline.drain()
+        self.resolving.stop()
         self.health.stop()
         self.reach.control.stop()
         self.reach.publisher.close()
         self.sealing.stop()
         self.governance.close(GOVERNANCE_WITHIN_S)
-        for index in (self.reach.claims, self.reach.settled, self.reach.probed):
+        for index in (self.reach.claims, self.reach.settled, self.reach.probed, self.reach.resolved):
             index.close()
 
 
@@ -119,27 +124,31 @@ def build(
     seal_after_s: float = SEAL_AFTER_S,
     callers: Callers | None = None,
     limit: Limit | None = None,
+    number: int = 0,
 ) -> Gate:
-    """Wire a gate for a run that will listen on `bind`. Nothing is connected yet."""
+    """Wire process `number` of a run's gate, which will listen on `bind`. Nothing is connected yet."""
     policy, pins = policy or shipped_admission_policy(run.config.traffic), run.config.pins
-    scope, reach, halted = {**pins.as_json(), "run_id": run.config.run_id}, reach_of(run, policy, bus_properties), Halted()
+    scope, reach, halted = {**pins.as_json(), "run_id": run.config.run_id}, reach_of(run, policy, bus_properties, number), Halted()
     governance = Governance(run.store, run.config, "ingestion_gate", load_settings().profile, clock)
-    spikes, sealing = spikes_of(governance, policy.revision, clock), Sealing(run, reach.logs, seal_after_s)
+    spikes, sealing = spikes_of(governance, policy.revision, clock), Sealing(run, reach.logs, seal_after_s, process=reach.process.name)
     reach.health.warnings += [spikes.warning, sealing.warning]
     known, last = RunNames.of(run.config), LastMarks(reach.claims, pins.platform_run_id, policy.future_tolerance_us)
     examiner = Examiner(policy, scope, known)
+    earlier = Unsettled(reach.settled, pins.platform_run_id, lambda: pipeline.active)
     pipeline = Pipeline(
         arrivals=Arrivals(examiner, reach.claims, known, pins.platform_run_id, last, reach.control.current),
         index=reach.claims,
         publisher=reach.publisher,
         settler=Settler(reach.settled, reach.publisher, reach.writer, reach.logs, clock, lambda: reach.control.standing.policy),
-        marks=(last, Marks(reach.settled, reach.publisher, pins)),
+        marks=(last, Marks(reach.publisher, pins, earlier.wait)),
         health=reach.health,
         run=(pins, run.config.run_id),
         clock=clock,
         halt=halted,
         refused=spikes.note,
     )
+    resolving = resolving_of(run, policy, reach, lambda: pipeline.active, clock, bus_properties)
+    reach.health.warnings.append(resolving.warning)
     examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
     taking = scope, tuple(policy.topics), callers or callers_of(run, load_settings()), clock, body_timeout_s
@@ -147,7 +156,7 @@ def build(
     answers = decisions, specification(__version__, examples)
     lookup = Lookup(run, reach.looked_up, reach.topics)
     server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup, deciding)
-    return Gate(server, pipeline, reach, sealing, halted, ready, governance)
+    return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving)
 
 
 def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us: int) -> dict[str, Any]:

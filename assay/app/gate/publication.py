@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from assay.app.gate.admission import RecordMetadata
+from assay.app.gate.standing import RecordMetadata
 
 
 class Acknowledged(Protocol):
@@ -18,11 +18,12 @@ class Acknowledged(Protocol):
 
 
 class Publication:
-    """`places[i]` is set when record i is acknowledged; None is failed or unknown. `pending` records have no report yet."""
+    """`places[i]` is set when record i is acknowledged; None is failed or unknown. `pending` records have no report yet, `refused` were
+    not taken by the producer."""
 
     def __init__(self, size: int) -> None:
         self.places: list[RecordMetadata | None] = [None] * size
-        self.pending = 0
+        self.pending = self.refused = 0
         self._over = False
 
     def end(self) -> None:

@@ -7,23 +7,25 @@ from typing import Final, NamedTuple
 
 from assay.app.gate.control import Control
 from assay.app.gate.health import Health
-from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.index import AdmissionIndex, Process
 from assay.app.gate.policy import AdmissionPolicy
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
 from assay.app.gate.segments import SegmentLog
-from assay.app.gate.spool import spool_of
+from assay.app.gate.spool import log_of, spool_of
 from assay.app.run.directory import Run
 from assay.contracts.topics import topic
 
 PROBE_EVERY_S: Final = 1.0
+KINDS: Final = (RECEIPTS, QUARANTINE)
 
 
 class Reach(NamedTuple):
-    """Nothing of it is connected yet. Each index is one thread's own: who claims, who settles, who probes, who is asked for decisions
-    and who looks up. `topics` maps event classes to topic names.
+    """Nothing of it is connected yet. Each index is one thread's own: who claims, who settles, who probes, who is asked for decisions,
+    who looks up and who resolves. `topics` maps event classes to topic names, `process` is this one of the gate's.
     """
 
+    process: Process
     topics: Mapping[str, str]
     publisher: BusPublisher
     control: Control
@@ -32,19 +34,33 @@ class Reach(NamedTuple):
     probed: AdmissionIndex
     asked: AdmissionIndex
     looked_up: AdmissionIndex
+    resolved: AdmissionIndex
     logs: tuple[SegmentLog, SegmentLog]
     writer: ReceiptWriter
     health: Health
 
 
-def reach_of(run: Run, policy: AdmissionPolicy, bus_properties: Mapping[str, str] | None = None) -> Reach:
-    """The reach of a run's gate under a policy."""
+def reach_of(run: Run, policy: AdmissionPolicy, bus_properties: Mapping[str, str] | None = None, number: int = 0) -> Reach:
+    """The reach of one process of a run's gate under a policy."""
+    process = Process(run.platform_run_id, number)
     names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
-    topics = {event_class: names[handle] for event_class, handle in policy.topics.items()}
+    topics = topics_of_classes(run, policy)
     publisher, control = BusPublisher(run.bootstrap, names, bus_properties), Control(run, bus_properties)
-    claims = AdmissionIndex(run.sql_of_gate, durable=False, guard=run.platform_run_id)
-    settled, probed, asked, looked_up = (AdmissionIndex(run.sql_of_gate) for _ in range(4))
-    receipts, quarantine = (SegmentLog(run.store, prefix, spool_of(run.directory, prefix)) for prefix in (RECEIPTS, QUARANTINE))
+    claims = AdmissionIndex(run.sql_of_gate, process=process)
+    settled, probed, asked, looked_up, resolved = (AdmissionIndex(run.sql_of_gate) for _ in range(5))
+    receipts, quarantine = logs_of(run, process.name)
     writer = ReceiptWriter(policy, run.config.pins, topics, run.config.digest)
     health = Health({"bus": publisher.probe, "control": control.probe, "index": probed.ready, "receipts": receipts.probe}, PROBE_EVERY_S)
-    return Reach(topics, publisher, control, claims, settled, probed, asked, looked_up, (receipts, quarantine), writer, health)
+    logs = receipts, quarantine
+    return Reach(process, topics, publisher, control, claims, settled, probed, asked, looked_up, resolved, logs, writer, health)
+
+
+def topics_of_classes(run: Run, policy: AdmissionPolicy) -> dict[str, str]:
+    """Event class → name of its topic on the broker."""
+    return {event_class: topic(handle).name(run.namespace) for event_class, handle in policy.topics.items()}
+
+
+def logs_of(run: Run, process: str) -> tuple[SegmentLog, SegmentLog]:
+    """Receipts and refused items of the process with this name."""
+    receipts, quarantine = (SegmentLog(run.store, log := log_of(prefix, process), spool_of(run.directory, log)) for prefix in KINDS)
+    return receipts, quarantine

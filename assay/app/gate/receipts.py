@@ -12,9 +12,12 @@ from typing import Any
 
 import msgspec
 
-from assay.app.gate.admission import Admissible, RecordMetadata, RefusedEvent, Verdict, raw_of
+from assay.app.gate.admission import Admissible, RefusedEvent, raw_of
+from assay.app.gate.bus_search import FoundEvent
 from assay.app.gate.policy import AdmissionPolicy
-from assay.contracts.caller import Caller
+from assay.app.gate.standing import RecordMetadata, Verdict
+from assay.contracts import instants
+from assay.contracts.caller import BY_THE_BUS, Caller
 from assay.contracts.ids import receipt_id
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
@@ -37,6 +40,7 @@ class ReceiptWriter:
             "manifest_fingerprint": pins.manifest_fingerprint,
         }
         self._run_config_digest, self._admission_policy = run_config_digest.hex(), dict(policy.revision)
+        self._versions = {name: rule.schema_versions for name, rule in policy.events.items()}
         self._policy_rev: Mapping[str, str] = {}
         self._constant = ""
         self.under({"policy_id": "none", "revision": "0"})
@@ -70,6 +74,28 @@ class ReceiptWriter:
             f'"eb_ref":{self.eb_ref(item.event_class, place)},'
             f'"reason_codes":[{_DUPLICATE if duplicate else ""}],"admitted_at_utc":"{at}","actor":{actor},{self._constant}'
         )
+
+    def found(self, event: FoundEvent, at: str) -> str:
+        """The line of an ADMIT whose process died, or was told nothing: as the bus has it. It has the id that its own receipt has.
+
+        The bus keeps neither schema version nor actor: the line names the version where the policy takes only one.
+        """
+        versions = self._versions.get(event.event_type, ())
+        line = {
+            "receipt_id": receipt_id("ADMIT", event.event_id),
+            "decision": "ADMIT",
+            "event_id": event.event_id,
+            "event_type": event.event_type,
+            "event_class": event.event_class,
+            "ts_utc": instants.text(event.ts_us),
+            "schema_version": next(iter(versions)) if len(versions) == 1 else UNKNOWN_ID,
+            "payload_hash": event.payload_hash.hex(),
+            "eb_ref": msgspec.Raw(self.eb_ref(event.event_class, event.place).encode()),
+            "reason_codes": [],
+            "admitted_at_utc": at,
+            "actor": BY_THE_BUS._asdict(),
+        }
+        return f"{_json(line)[:-1]},{self._constant}"
 
     def eb_ref(self, event_class: str, place: RecordMetadata) -> str:
         """Where an event lies on the bus, as JSON; the offset is text, as in the reference."""

@@ -26,9 +26,13 @@ END_WITHIN_S: Final = 8.0
 
 
 class Sealing:
-    """Seals what is due. `after_s` is the age of a line that is sealed whatever else happens, 0 for none."""
+    """Seals what is due. `after_s` is the age of a line that is sealed whatever else happens, 0 for none; `process` is its name among
+    those that seal for one run."""
 
-    def __init__(self, run: Run, logs: Sequence[SegmentLog], after_s: float, now_s: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, run: Run, logs: Sequence[SegmentLog], after_s: float, now_s: Callable[[], float] = time.time, process: str = ""
+    ) -> None:
+        self._open = f"{OPEN}/{process or 'gate'}.json"
         self._run, self._logs, self._after_s, self._now_s = run, logs, after_s if run.store_root else 0.0, now_s
         self._stopping = threading.Event()
         self._away = False
@@ -49,7 +53,7 @@ class Sealing:
             return False
         whole = not [one for one in self._logs if not one.close()]  # each of them is closed
         if whole and self._run.store_root:
-            whole = self._tried(lambda: self._run.store.remove(OPEN))
+            whole = self._tried(lambda: self._run.store.remove(self._open))
         if not whole:
             log.warning("not all receipts are in the object store: start the gate on this machine again, it seals them")
         return whole
@@ -68,7 +72,7 @@ class Sealing:
 
     def _seal_due(self) -> None:
         if not self._said_open:
-            self._run.store.replace(OPEN, canonical({"since_us": int(self._now_s() * 1_000_000)}))
+            self._run.store.replace(self._open, canonical({"since_us": int(self._now_s() * 1_000_000)}))
             self._said_open = True
         for one in self._logs:
             if one.due(self._after_s):

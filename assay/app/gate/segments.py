@@ -140,7 +140,8 @@ class SegmentLog:
     def _look_for(self, data: bytes) -> bool:
         """Find the end of the log in the store; whether its last object holds these lines."""
         self._store.make_durable(self._prefix)  # a file goes because of what is found there
-        last = max(self._store.keys(self._prefix), default=None)
+        mine = (key for key in self._store.keys(self._prefix) if key.rpartition("/")[0] == self._prefix)  # others have logs below
+        last = max(mine, default=None)
         held = last is not None and self._store.read(last) == data
         self._end = 0 if last is None else _end_of(last)
         return held

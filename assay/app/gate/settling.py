@@ -8,14 +8,16 @@ from typing import Final
 
 import msgspec
 
-from assay.app.gate.admission import Admissible, RefusedEvent, Verdict
+from assay.app.gate.admission import Admissible, RefusedEvent
 from assay.app.gate.border import LabelPayload
 from assay.app.gate.calls import RETRY, Answer, IngestCall, ItemAnswer
 from assay.app.gate.group import PUBLISHED, Group
 from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.receipts import ReceiptWriter, actor_json, mismatch
 from assay.app.gate.segments import SegmentLog
+from assay.app.gate.standing import Verdict
 from assay.contracts import instants
 from assay.contracts.errors import AssayError, Retry, refusal_fields
 from assay.contracts.reasons import Reason
@@ -50,12 +52,15 @@ class Settler:
         """Bring a group to its end and answer its calls; the reasons met, counted. Raises Retry, with nothing answered."""
         self._publisher.wait(group.publication)
         places = group.landed()
+        for event_class, items in group.outgoing().items():
+            self._publisher.reached(TOPIC_OF_CLASS[event_class], [group.publication.places[i] for i in items])
         self._writer.under(self._policy_rev())
         outcomes = _Outcomes(group, self._writer, instants.text(self._clock()), calls)
         self._quarantine.append(outcomes.quarantine)
         self._receipts.append(outcomes.receipts)
-        if any(place is not None for place in places):
-            self._index.settle(group.batch, places)
+        if group.published():
+            unknown = group.unknown()
+            self._index.settle(group.batch, places, unknown, refused=0 < unknown == group.publication.refused)
         for call, answer in zip(calls, outcomes.answers, strict=True):
             call.answer.set_result(answer)
         return outcomes.reasons
@@ -89,7 +94,7 @@ class _Outcomes:
             if isinstance(item, RefusedEvent) or verdict is Verdict.MISMATCH:
                 outcome = self._quarantined(item if isinstance(item, RefusedEvent) else mismatch(item), actor)
             elif place is None or verdict is None:
-                retry = _ambiguous(item)
+                retry = _unknown(item, verdict)
                 outcome = {"event_id": item.envelope.event_id, "admission": RETRY, "reason_codes": [retry.reason.value]}
                 outcome |= refusal_fields(retry.reason.value, retry.what, retry.where, retry.remedy)
             else:
@@ -127,10 +132,22 @@ def in_short(item: Admissible) -> ItemAnswer:
     return {**told, "effect": EFFECTS[item.payload.label]} if isinstance(item.payload, LabelPayload) else told
 
 
-def _ambiguous(item: Admissible) -> Retry:
-    return Retry(
-        Reason.PUBLISH_AMBIGUOUS,
-        f"the bus did not acknowledge event {item.envelope.event_id}",
-        where=item.event_class,
-        remedy="Send the same call again: what was admitted comes back as a duplicate.",
+def _unknown(item: Admissible, verdict: Verdict | None) -> Retry:
+    """Why an event cannot be called admitted yet."""
+    event_id = item.envelope.event_id
+    reason, what, remedy = {
+        Verdict.IN_FLIGHT: (
+            Reason.ADMISSION_IN_FLIGHT,
+            f"event {event_id} is being admitted",
+            "Send the same call again: what was admitted comes back as a duplicate.",
+        ),
+        Verdict.AMBIGUOUS: (
+            Reason.ADMISSION_AMBIGUOUS,
+            f"nobody knows yet whether event {event_id} is on the bus",
+            "The gate looks for it there; send the same call again. An operator settles what it does not find: assay gate resolve.",
+        ),
+    }.get(
+        verdict or Verdict.ADMIT,
+        (Reason.PUBLISH_AMBIGUOUS, f"the bus did not acknowledge event {event_id}", "The gate looks for it; send the same call again."),
     )
+    return Retry(reason, what, where=item.event_class, remedy=remedy)

@@ -5,6 +5,7 @@ The open file takes lines. When it is full or old it is closed: its lines are th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -12,14 +13,27 @@ from typing import Final
 from assay.app.run.directory import Run
 from assay.app.stores.objects import ObjectStore
 
-#: an object that is there from the start of a gate until it has sealed its last line. Who finds it looks at a run whose last lines may
-#: be on the gate's machine only. Runs that keep their store in their own directory have none.
-OPEN: Final = "ig/open.json"
+#: a folder with an object for each process of a gate, from its start until it has sealed its last line. Who finds one looks at a run whose
+#: last lines may be on the gate's machine only. Runs that keep their store in their own directory have none.
+OPEN: Final = "ig/open"
+_CLOSED: Final = re.compile(r"\.closed-\d+$")
+
+
+def log_of(prefix: str, process: str) -> str:
+    """The log of one process of a gate below that of the first one, which has no name."""
+    return f"{prefix}/{process}" if process else prefix
 
 
 def spool_of(directory: Path, prefix: str) -> Path:
     """The open file of one of these logs, in the directory of its run."""
-    return directory / "spool" / f"{prefix.rpartition('/')[2]}.ndjson"
+    return directory / "spool" / f"{prefix.removeprefix('ig/').replace('/', '.')}.ndjson"
+
+
+def logs_here(directory: Path, prefix: str) -> list[str]:
+    """The logs of all processes that have files of this log on this machine, the first one first."""
+    first = spool_of(directory, prefix)
+    stems = {_CLOSED.sub("", path.stem) for path in first.parent.glob(f"{first.stem}*.ndjson")} | {first.stem}
+    return [log_of(prefix, stem.removeprefix(first.stem).removeprefix(".")) for stem in sorted(stems)]
 
 
 def closed_files(spool: Path) -> list[Path]:
@@ -37,14 +51,14 @@ def written(store: ObjectStore, directory: Path, prefix: str) -> Iterator[bytes]
 
     These are read first, as they may be sealed meanwhile: a line may come twice, and none is missed.
     """
-    here = unsealed(directory, prefix)
-    last = b""
+    here = {log: unsealed(directory, log) for log in logs_here(directory, prefix)}
+    last = dict.fromkeys(here, b"")
     for key in store.keys(prefix):
-        last = store.read(key)
-        yield last
-    if here and here[0] == last:  # its gate was killed before it could remove the file
-        del here[0]
-    yield from here
+        data = store.read(key)
+        last[key.rpartition("/")[0]] = data
+        yield data
+    for log, held in here.items():
+        yield from held[1:] if held and held[0] == last[log] else held  # its gate was killed before it could remove the file
 
 
 def unsealed(directory: Path, prefix: str) -> list[bytes]:
@@ -68,8 +82,6 @@ def unseen(run: Run) -> str:
     """Why there may be lines that cannot be seen from this machine, empty if there are none."""
     if not run.store_root or spool_of(run.directory, "receipts").exists():
         return ""
-    try:
-        run.store.read(OPEN)
-    except FileNotFoundError:
+    if not any(run.store.keys(OPEN)):
         return ""
     return "the gate runs on another machine, or was killed there: its last lines are not in the store yet"

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from oracles.examples import Example, examples
 
-from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, Standing, Verdict, judge
+from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.border import PAYLOADS
 from assay.app.gate.payload_hashes import payload_hash
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.run_names import RunNames
+from assay.app.gate.standing import Admission, RecordMetadata, Standing, Verdict, judge
 from assay.app.oracle.generator import SHAPES
 from assay.app.oracle.mapping import load_mapping
 from assay.contracts import envelope, instants
@@ -258,9 +259,11 @@ def test_the_fast_payload_hash_is_the_contracts(payload: dict[str, Any]) -> None
     [
         (None, Verdict.ADMIT),
         (Standing(b"h", 7, RecordMetadata(0, 5)), Verdict.DUPLICATE),
-        (Standing(b"h", 7, None), Verdict.REPUBLISH),
+        (Standing(b"h", 7, None, state=Admission.IN_FLIGHT), Verdict.IN_FLIGHT),
+        (Standing(b"h", 7, None, state=Admission.AMBIGUOUS), Verdict.AMBIGUOUS),
+        (Standing(b"h", 7, None, state=Admission.RELEASED), Verdict.REPUBLISH),
         (Standing(b"x", 7, RecordMetadata(0, 5)), Verdict.MISMATCH),
-        (Standing(b"x", 7, None), Verdict.MISMATCH),
+        (Standing(b"x", 7, None, state=Admission.RELEASED), Verdict.MISMATCH),
     ],
 )
 def test_what_is_known_of_an_id_decides(standing: Standing | None, verdict: Verdict) -> None:

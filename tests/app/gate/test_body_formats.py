@@ -16,12 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.app.bench.bodies import MEDIA_TYPES, arrow_body, avro_body, body_of
-from assay.app.gate.admission import Admissible, Examiner, RecordMetadata, RefusedEvent, Verdict
+from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.media_types import BATCH_TYPES
 from assay.app.gate.plain_examiner import made_of
 from assay.app.gate.plain_payments import PlainItem
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter, actor_json
+from assay.app.gate.standing import RecordMetadata, Verdict
 from assay.contracts.caller import Caller
 from assay.contracts.engine_events import ENGINE_EVENTS
 from assay.contracts.envelope import EVENT_TYPES

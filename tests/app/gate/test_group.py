@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from gate_events import admissible, event, paid
 
-from assay.app.gate.admission import Admissible, RecordMetadata, Standing, Verdict
+from assay.app.gate.admission import Admissible
 from assay.app.gate.group import Group
+from assay.app.gate.standing import Admission, RecordMetadata, Standing, Verdict
 
 A, B = admissible(event("a")), admissible(event("b"))
 OTHER_A = admissible(event("a", payload=paid(amount_minor=9)))
@@ -27,7 +28,9 @@ def begun(items: list[Admissible], standing: dict[int, Standing] | None = None, 
         ([A, A], {}, [Verdict.ADMIT, Verdict.DUPLICATE]),
         ([A, OTHER_A], {}, [Verdict.ADMIT, Verdict.MISMATCH]),
         ([A, B], {1: Standing(B.payload_hash, 7, SEEN)}, [Verdict.ADMIT, Verdict.DUPLICATE]),
-        ([A], {0: Standing(A.payload_hash, 7, None)}, [Verdict.REPUBLISH]),
+        ([A], {0: Standing(A.payload_hash, 7, None, state=Admission.RELEASED)}, [Verdict.REPUBLISH]),
+        ([A, A], {0: Standing(A.payload_hash, 7, None, state=Admission.IN_FLIGHT)}, [Verdict.IN_FLIGHT, Verdict.IN_FLIGHT]),
+        ([A, A], {0: Standing(A.payload_hash, 7, None, state=Admission.AMBIGUOUS)}, [Verdict.AMBIGUOUS, Verdict.AMBIGUOUS]),
         ([OTHER_A, A], {0: Standing(A.payload_hash, 7, SEEN)}, [Verdict.MISMATCH, Verdict.DUPLICATE]),
     ],
 )
@@ -53,11 +56,29 @@ def test_only_what_this_group_published_is_settled_by_it() -> None:
     assert group.landed() == [None, RecordMetadata(0, 7)]
 
 
-def test_what_another_batch_left_unknown_is_taken_over() -> None:
-    assert begun([B, A], {1: Standing(A.payload_hash, 7, None)}).again() == [1]
+def test_what_was_released_is_published_again_by_the_one_process_that_took_it() -> None:
+    group = begun([B, A, A], {1: Standing(A.payload_hash, 7, None, state=Admission.RELEASED)})
+    assert group.again() == [1]
+    group.retaken([1])
+    assert group.outgoing() == {"traffic": [0, 1]}
+    group.retaken([])
+    assert group.outgoing() == {"traffic": [0]}
+    assert group.verdicts == [Verdict.ADMIT, Verdict.IN_FLIGHT, Verdict.DUPLICATE]
+
+
+@pytest.mark.parametrize("state", [Admission.IN_FLIGHT, Admission.AMBIGUOUS])
+def test_what_another_process_has_or_nobody_knows_of_is_neither_published_nor_settled(state: Admission) -> None:
+    group = begun([A], {0: Standing(A.payload_hash, 7, None, state=state)})
+    assert (group.outgoing(), group.again(), group.published(), group.unknown()) == ({}, [], False, 0)
+
+
+def test_what_was_published_and_has_no_place_is_counted() -> None:
+    group = begun([A, B], {})
+    group.publication.places[1] = RecordMetadata(0, 7)
+    assert (group.published(), group.unknown()) == (True, 1)
 
 
 def test_what_is_published_again_keeps_the_number_of_the_first_time() -> None:
-    again = begun([admissible(event("a")), admissible(event("b"))], {1: Standing(B.payload_hash, 41, None)})
+    again = begun([admissible(event("a")), admissible(event("b"))], {1: Standing(B.payload_hash, 41, None, state=Admission.RELEASED)})
     numbers = [item.source_order for item in again.examined if isinstance(item, Admissible)]
     assert numbers == [0, 41]

@@ -81,11 +81,11 @@ def test_a_gate_knows_the_entities_and_currencies_of_its_runs_policy(tmp_path: P
     assert ended == [None, Reason.ENTITY_UNKNOWN, Reason.ENTITY_MISSING, Reason.CURRENCY_NOT_OF_POLICY, Reason.CURRENCY_UNKNOWN]
 
 
-def test_claims_hold_the_runs_lock_and_what_is_settled_is_durable(gate: Gate) -> None:
-    """A claim that a crashed server forgot was never answered; a settled batch was."""
+def test_claims_hold_the_lock_of_their_process_and_are_durable_as_what_is_settled_is(gate: Gate) -> None:
+    """A claim that a crashed server forgot would be published twice; a settled batch was answered."""
     claims, settled = gate.reach.claims, gate.reach.settled
-    assert (claims._durable, claims._guard) == (False, "platform_20260101T000000Z")
-    assert (settled._durable, settled._guard) == (True, None)
+    assert (claims._durable, claims._process) == (True, ("platform_20260101T000000Z", 0))
+    assert (settled._durable, settled._process) == (True, None)
     assert gate.pipeline._index is claims
     assert gate.pipeline._settler._index is settled
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from assay.app.gate.admission import RecordMetadata
 from assay.app.gate.publication import Publication
+from assay.app.gate.standing import RecordMetadata
 
 
 @dataclass

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from gate_events import SCOPE, admissible, event, examined, paid
 
-from assay.app.gate.admission import RecordMetadata, RefusedEvent, Verdict
+from assay.app.gate.admission import RefusedEvent
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter, actor_json, mismatch
+from assay.app.gate.standing import RecordMetadata, Verdict
 from assay.contracts.caller import Caller
 from assay.contracts.ids import receipt_id
 from assay.contracts.pins import Pins
