@@ -88,6 +88,7 @@ class Settings(BaseSettings):
     gate_tls_cert: Path | None = Field(None, description="PEM file with the gate's certificate; empty: plain HTTP")
     gate_tls_key: Path | None = Field(None, description="PEM file with its key")
     gate_client_ca: Path | None = Field(None, description="PEM file of the authorities whose client certificates the gate takes")
+    gate_processes: int = Field(1, ge=1, le=64, description="processes of the ingestion gate that admit on its port")
     gate_rate_per_s: float = Field(0.0, ge=0, description="items a second that the gate takes of one actor; 0: no limit")
     gate_rate_burst: int = Field(0, ge=0, description="items above that rate that an actor may send at once; 0: those of ten seconds")
     secrets: Path | None = Field(None, description="copy of a run's `secrets.json`, where the directory of the run does not hold it")

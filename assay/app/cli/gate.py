@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from ssl import SSLContext
 from typing import Annotated
@@ -16,7 +19,8 @@ from assay.app.cli.plain_app import plain_app
 from assay.app.gate.callers import callers_of
 from assay.app.gate.client_certificates import TlsFiles, tls_context
 from assay.app.gate.connections import connections_for, raise_file_limit
-from assay.app.gate.process import Gate, build, serve
+from assay.app.gate.process import Gate, build, claims_of, serve
+from assay.app.gate.processes import Processes
 from assay.app.gate.rates import limit_of
 from assay.app.run.directory import Run
 from assay.app.run.frozen import refuse_changed
@@ -51,13 +55,25 @@ def serve_gate(
     tls_cert: Annotated[Path | None, typer.Option(help="PEM file with the gate's certificate: it speaks TLS then")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="PEM file with its key")] = None,
     client_ca: Annotated[Path | None, typer.Option(help="PEM file of authorities; a client of theirs needs no key")] = None,
+    processes: Annotated[int | None, typer.Option(min=1, max=64, help="processes that admit on this port; 1 by default")] = None,
+    process: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
-    """Admit events over HTTP until SIGTERM; what was taken is finished first. GET /healthz says what is missing."""
+    """Admit events over HTTP until SIGTERM; what was taken is finished first. GET /healthz says what is missing.
+
+    Several processes share the port. One that dies is started again; what it had on its way is looked for on the bus.
+    """
     settings = load_settings()
     host = settings.gate_host if host is None else host
     wired = Run.load(run)
     refuse_without_key(wired.api_key, run)
     refuse_changed(wired)
+    count = settings.gate_processes if processes is None else processes
+    if count > 1 and not process:
+        given = {"--tls-cert": tls_cert, "--tls-key": tls_key, "--client-ca": client_ca}
+        options = ["--run", str(run), "--host", host, *(word for name, file in given.items() if file for word in (name, str(file)))]
+        code = Processes(count, host, partial(_command, options), say).run(settings.gate_port if port is None else port)
+        raise typer.Exit(code)
+    number, ports = _process_of(process)
     files = _tls_files(tls_cert or settings.gate_tls_cert, tls_key or settings.gate_tls_key, client_ca or settings.gate_client_ca)
     tls = None if files is None else tls_context(files)
     connections_max = connections_for(raise_file_limit(), settings.gate_connections_max)
@@ -71,12 +87,27 @@ def serve_gate(
         seal_after_s=settings.seal_after_s,
         callers=callers_of(wired, settings),
         limit=limit_of(settings.gate_rate_per_s, settings.gate_rate_burst),
+        claims=claims_of(wired, number),
+        ports=ports,
     )
     _serve(gate, host, settings.gate_port if port is None else port, tls, wired.platform_run_id)
 
 
 app.command("preflight", short_help="whether a gate is ready, with evidence")(preflight)
 app.command("resolve", short_help="settle events of which nobody knows whether they are admitted")(resolve)
+
+
+def _command(options: Sequence[str], number: int, port: int, ports: Sequence[int]) -> list[str]:
+    """How one of several processes is started: its number, and the ports at which all of them tell their metrics."""
+    process = f"{number}:{','.join(map(str, ports))}"
+    return [sys.executable, "-m", "assay", "gate", "serve", *options, "--port", str(port), "--processes", "1", "--process", process]
+
+
+def _process_of(said: str) -> tuple[int, list[int]]:
+    if not said:
+        return 0, []
+    number, _, ports = said.partition(":")
+    return int(number), [int(port) for port in ports.split(",")]
 
 
 def _serve(gate: Gate, host: str, port: int, tls: SSLContext | None, platform_run_id: str) -> None:

@@ -111,7 +111,7 @@ class AdmissionIndex:
     def __init__(self, dsn: str, *, durable: bool = True, process: Process | None = None, patience_ms: int = GUARD_PATIENCE_MS) -> None:
         self._dsn = dsn
         self._durable = durable
-        self._process = process
+        self.process = process
         self._run_id = process.platform_run_id if process else ""
         self._patience_ms = patience_ms
         self._connection: Connection | None = None
@@ -128,7 +128,7 @@ class AdmissionIndex:
         Both have an epoch from the server above and a counter below, so they rise from batch to batch and from gate to gate.
         """
         if not self._epoch:
-            self._epoch = self._run(lambda connection: _next_epoch(connection, self._process))
+            self._epoch = self._run(lambda connection: _next_epoch(connection, self.process))
         self._batches += 1
         first, self._items = self._items, self._items + items
         return (self._epoch << BATCH_BITS) + self._batches, (self._epoch << _ITEM_BITS) + first
@@ -244,8 +244,8 @@ class AdmissionIndex:
         connection = psycopg.connect(self._dsn, autocommit=True, connect_timeout=_CONNECT_TIMEOUT_S)
         connection.execute(_SESSION + (b"on" if self._durable else b"off"))
         make_tables(connection)
-        if self._process is not None:
-            self._take_lock(connection, self._process)
+        if self.process is not None:
+            self._take_lock(connection, self.process)
             self._epoch = self._batches = self._items = (
                 0  # the lock was free for a moment: what was begun under it has an epoch that is over
             )

@@ -7,7 +7,7 @@ import gc
 import logging
 import signal
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +25,7 @@ from assay.app.gate.deciding_wiring import deciding_of
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.examples import examples_of
 from assay.app.gate.health import Health
+from assay.app.gate.index import AdmissionIndex, Process
 from assay.app.gate.log_rate import LogRate, out_of_files
 from assay.app.gate.lookup import Lookup
 from assay.app.gate.marks import LastMarks, Marks
@@ -39,6 +40,7 @@ from assay.app.gate.run_names import RunNames
 from assay.app.gate.sealing import Sealing
 from assay.app.gate.server import GateServer, wall_clock_us
 from assay.app.gate.settling import Settler
+from assay.app.gate.siblings import Siblings, own_metrics
 from assay.app.gate.spike import spikes_of
 from assay.app.gate.unsettled import Unsettled
 from assay.app.gate.warming import warm
@@ -79,6 +81,7 @@ class Gate:
     warm: Callable[[], object]
     governance: Governance
     resolving: Resolving
+    siblings: Siblings | None = None
 
     @property
     def health(self) -> Health:
@@ -124,11 +127,15 @@ def build(
     seal_after_s: float = SEAL_AFTER_S,
     callers: Callers | None = None,
     limit: Limit | None = None,
-    number: int = 0,
+    claims: AdmissionIndex | None = None,
+    ports: Sequence[int] = (),
 ) -> Gate:
-    """Wire process `number` of a run's gate, which will listen on `bind`. Nothing is connected yet."""
+    """Wire a process of a run's gate, which will listen on `bind`. Nothing else is connected yet than `claims`, the index of this process.
+
+    `ports` are those at which its processes tell their metrics, none of a gate of one process.
+    """
     policy, pins = policy or shipped_admission_policy(run.config.traffic), run.config.pins
-    scope, reach, halted = {**pins.as_json(), "run_id": run.config.run_id}, reach_of(run, policy, bus_properties, number), Halted()
+    scope, reach, halted = {**pins.as_json(), "run_id": run.config.run_id}, reach_of(run, policy, bus_properties, claims), Halted()
     governance = Governance(run.store, run.config, "ingestion_gate", load_settings().profile, clock)
     spikes, sealing = spikes_of(governance, policy.revision, clock), Sealing(run, reach.logs, seal_after_s, process=reach.process.name)
     reach.health.warnings += [spikes.warning, sealing.warning]
@@ -154,9 +161,11 @@ def build(
     taking = scope, tuple(policy.topics), callers or callers_of(run, load_settings()), clock, body_timeout_s
     deciding = deciding_of(run, decisions := Decisions(run, reach.asked, bus_properties), clock, reach.health.report, bus_properties)
     answers = decisions, specification(__version__, examples)
+    siblings = Siblings(ports, reach.process.number) if ports else None
+    told = siblings.exposition if siblings else own_metrics
     lookup = Lookup(run, reach.looked_up, reach.topics)
-    server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup, deciding)
-    return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving)
+    server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup, deciding, told)
+    return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving, siblings)
 
 
 def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us: int) -> dict[str, Any]:
@@ -164,6 +173,17 @@ def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us:
     if run.config.traffic:
         return row_examples(scope, run.config.traffic, now_us)
     return examples_of(scope, names.policy_entities, next(iter(names.policy_currencies), "EUR"), now_us)
+
+
+def claims_of(run: Run, number: int = 0) -> AdmissionIndex:
+    """The index with which a process of a run's gate claims. Where the server answers, it has its lock before it opens a file of its own.
+
+    Raises Stop(GATE_ALREADY_RUNNING).
+    """
+    claims = AdmissionIndex(run.sql_of_gate, process=Process(run.platform_run_id, number))
+    with suppress(Retry):
+        claims.ready()
+    return claims
 
 
 async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], None], tls: SSLContext | None = None) -> None:
@@ -178,7 +198,8 @@ async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], Non
         loop.add_signal_handler(number, stopping.set)
     runner = gate.server.runner()
     await runner.setup()
-    site = web.TCPSite(runner, host, port, ssl_context=tls)
+    beside = None if gate.siblings is None else await gate.siblings.serve()
+    site = web.TCPSite(runner, host, port, ssl_context=tls, reuse_port=beside is not None)
     await loop.run_in_executor(None, gate.start)
     _calm_collector()
     await site.start()
@@ -186,6 +207,8 @@ async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], Non
     await stopping.wait()
     await loop.run_in_executor(None, gate.stop)
     await runner.cleanup()
+    if beside is not None:
+        await beside.cleanup()
     if gate.halted.stop is not None:
         raise gate.halted.stop
 

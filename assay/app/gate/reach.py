@@ -40,13 +40,15 @@ class Reach(NamedTuple):
     health: Health
 
 
-def reach_of(run: Run, policy: AdmissionPolicy, bus_properties: Mapping[str, str] | None = None, number: int = 0) -> Reach:
-    """The reach of one process of a run's gate under a policy."""
-    process = Process(run.platform_run_id, number)
+def reach_of(
+    run: Run, policy: AdmissionPolicy, bus_properties: Mapping[str, str] | None = None, claims: AdmissionIndex | None = None
+) -> Reach:
+    """The reach of one process of a run's gate under a policy. `claims` is its index, that of the only process by default."""
+    process = claims.process if claims and claims.process else Process(run.platform_run_id)
+    claims = claims or AdmissionIndex(run.sql_of_gate, process=process)
     names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
     topics = topics_of_classes(run, policy)
     publisher, control = BusPublisher(run.bootstrap, names, bus_properties), Control(run, bus_properties)
-    claims = AdmissionIndex(run.sql_of_gate, process=process)
     settled, probed, asked, looked_up, resolved = (AdmissionIndex(run.sql_of_gate) for _ in range(5))
     receipts, quarantine = logs_of(run, process.name)
     writer = ReceiptWriter(policy, run.config.pins, topics, run.config.digest)

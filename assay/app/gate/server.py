@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -34,7 +34,8 @@ from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.rates import Rates
 from assay.app.gate.requests import mark_of
 from assay.app.gate.short_forms import Reader, label_of, payment_of, short_items
-from assay.app.metrics import CONTENT_TYPE, GATE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS, exposition
+from assay.app.gate.siblings import own_metrics
+from assay.app.metrics import CONTENT_TYPE, GATE_CALL_SECONDS, GATE_RED, GATE_REFUSED_CALLS
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.limits import BODY_BYTES_MAX, BODY_TIMEOUT_S, GATE_CONNECTIONS_MAX, HEADER_BYTES_MAX, HEADERS_MAX, ITEMS_MAX
 from assay.contracts.reasons import Reason
@@ -58,8 +59,8 @@ _callers_log = logging.getLogger("assay.gate.callers")
 class GateServer:
     """Routes of one gate. `pins` are the run's six and its `run_id`, `classes` those of its events.
 
-    `decisions` knows what became of payments, `deciding` answers who waits for a decision. `callers` knows who may call now, `bind` is the
-    address that it listens on.
+    `decisions` knows what became of payments, `deciding` answers who waits for a decision, `callers` knows who may call now, `bind` is the
+    address that it listens on, `metrics` tells those of the gate.
     """
 
     def __init__(
@@ -78,15 +79,15 @@ class GateServer:
         rates: Rates | None = None,
         lookup: Lookup | None = None,
         deciding: Deciding | None = None,
+        metrics: Callable[[], Awaitable[bytes]] = own_metrics,
     ) -> None:
         self._pipeline = pipeline
         self._health = health
-        self._pins, self._classes = pins, classes
+        self._pins, self._classes, self._bind = pins, classes, bind
         self._callers, self._rates = callers, rates or Rates()
-        self._bind = bind
         self._clock = clock
         self._body_timeout_s = body_timeout_s
-        self._decisions, self._deciding = decisions, deciding
+        self._decisions, self._deciding, self._metrics = decisions, deciding, metrics
         self._specification = specification or {}
         self._connections = Connections(connections_max)
         self._aside = Aside()
@@ -187,7 +188,7 @@ class GateServer:
         self._pipeline.submit(call)
         return json_answer(200, await _answered(call.answer))
 
-    async def specification(self, request: web.Request) -> web.Response:
+    async def specification(self, _: web.Request) -> web.Response:
         """OpenAPI 3.1; it holds no secret, so it needs no key."""
         return json_answer(200, self._specification)
 
@@ -203,7 +204,7 @@ class GateServer:
         else:
             check(asked_of(request), self._bind, lambda _: False)
         GATE_RED.set(self._health.state is GateState.RED)
-        return web.Response(body=exposition(GATE), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=await self._metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _short(self, request: web.Request, read: Reader) -> web.Response:
         began_s = time.perf_counter()

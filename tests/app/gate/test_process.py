@@ -84,8 +84,8 @@ def test_a_gate_knows_the_entities_and_currencies_of_its_runs_policy(tmp_path: P
 def test_claims_hold_the_lock_of_their_process_and_are_durable_as_what_is_settled_is(gate: Gate) -> None:
     """A claim that a crashed server forgot would be published twice; a settled batch was answered."""
     claims, settled = gate.reach.claims, gate.reach.settled
-    assert (claims._durable, claims._process) == (True, ("platform_20260101T000000Z", 0))
-    assert (settled._durable, settled._process) == (True, None)
+    assert (claims._durable, claims.process) == (True, ("platform_20260101T000000Z", 0))
+    assert (settled._durable, settled.process) == (True, None)
     assert gate.pipeline._index is claims
     assert gate.pipeline._settler._index is settled
 
