@@ -165,6 +165,12 @@ def test_a_gate_of_processes_ends_as_one_and_says_what_it_cannot_do(gate: GatePr
     assert [one["event_id"] for one in held] == ["e-1"]
 
 
+def test_no_process_outlives_the_one_that_started_it(gate: GateProcess) -> None:
+    assert len(pids(gate)) == 3
+    gate.kill()
+    until(lambda: not pids(gate), 60)
+
+
 def _lines(gate: GateProcess) -> Iterator[bytes]:
     for key in gate.run.store.keys("ig/receipts"):
         yield from gate.run.store.read(key).splitlines()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import psycopg
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 
 from assay.agents.step import Chunk
 from assay.app.bus.topic_reader import read_topic
+from assay.app.gate.index_tables import Connection
 from assay.app.gate.spool import unseen
+from assay.app.gate.unsettled import unknown_events
 from assay.app.report.evidence import Entry
 from assay.app.report.receipted import Receipt, admitted_receipts
 from assay.app.run.directory import Run
@@ -29,6 +31,7 @@ from assay.contracts import handles
 from assay.contracts.event_classes import TRAFFIC
 from assay.contracts.ids import dedupe_key
 
+T = TypeVar("T")
 NAMED_MAX = 20
 ASKED_AT_ONCE = 5_000
 CONNECT_TIMEOUT_S = 5
@@ -55,7 +58,11 @@ def entry_of(run: Run, properties: Mapping[str, str] | None = None) -> Entry:
     def standing(events: Sequence[str]) -> Standing:
         return _standing(run, events)
 
-    return entry(admitted_receipts(run.store, run.directory), on_topic, standing, run.platform_run_id, unseen(run))
+    found = entry(admitted_receipts(run.store, run.directory), on_topic, standing, run.platform_run_id, unseen(run))
+    try:
+        return found.model_copy(update={"ambiguous": _ambiguous(run)})
+    except psycopg.Error as error:
+        return found.model_copy(update={"unasked": found.unasked or _silent(error)})
 
 
 def entry(
@@ -181,7 +188,7 @@ def _judge(
         try:
             known = standing([stray.event_id for stray in asked])
         except psycopg.Error as error:
-            return 0, [], [], f"the gate's index does not answer: {str(error).strip() or type(error).__name__}"
+            return 0, [], [], _silent(error)
         for stray in asked:
             claim = known.get(dedupe_key(run_id, TRAFFIC, stray.event_id))
             if claim is not None and (not claim[0] or claim[2] is None):
@@ -193,12 +200,24 @@ def _judge(
     return unsettled, gone, strangers, ""
 
 
+def _silent(error: psycopg.Error) -> str:
+    return f"the gate's index does not answer: {str(error).strip() or type(error).__name__}"
+
+
 def _standing(run: Run, events: Sequence[str]) -> Standing:
     keys = [dedupe_key(run.platform_run_id, TRAFFIC, event) for event in events]
+    rows = _asked(run, lambda connection: connection.execute(_STANDING, (keys,)).fetchall())
+    return {bytes(key): (settled, partition, offset) for key, settled, partition, offset in rows}
+
+
+def _ambiguous(run: Run) -> int:
+    return _asked(run, lambda connection: unknown_events(connection, run.platform_run_id))
+
+
+def _asked(run: Run, question: Callable[[Connection], T]) -> T:
     dsn = run.reader_dsn or run.dsn
     try:
         with psycopg.connect(dsn, autocommit=True, connect_timeout=CONNECT_TIMEOUT_S) as connection:
-            rows = connection.execute(_STANDING, (keys,)).fetchall()
+            return question(connection)
     except psycopg.Error as error:
         raise psycopg.OperationalError(told(error, dsn)) from None  # without the password
-    return {bytes(key): (settled, partition, offset) for key, settled, partition, offset in rows}

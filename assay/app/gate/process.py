@@ -32,6 +32,7 @@ from assay.app.gate.marks import LastMarks, Marks
 from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import AdmissionPolicy, shipped_admission_policy
+from assay.app.gate.processes import when_orphaned
 from assay.app.gate.rates import Limit, Rates
 from assay.app.gate.reach import Reach, reach_of
 from assay.app.gate.resolving_thread import Resolving, resolving_of
@@ -196,6 +197,8 @@ async def serve(gate: Gate, host: str, port: int, listening: Callable[[int], Non
     gate.halted.tell = partial(loop.call_soon_threadsafe, stopping.set)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    if gate.siblings is not None:
+        when_orphaned(partial(loop.call_soon_threadsafe, stopping.set))
     runner = gate.server.runner()
     await runner.setup()
     beside = None if gate.siblings is None else await gate.siblings.serve()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +21,16 @@ START_WITHIN_S: Final = 120.0
 #: a process that dies again and again is not started more often than this
 AGAIN_AFTER_S: Final = 1.0
 _LOOK_EVERY_S: Final = 0.1
+
+
+def when_orphaned(end: Callable[[], object]) -> None:
+    """Call `end` when whoever started this process is gone: its end of our standard input is closed then."""
+
+    def wait() -> None:
+        sys.stdin.buffer.read()
+        end()
+
+    threading.Thread(target=wait, name="gate-orphaned", daemon=True).start()
 
 
 class Processes:
@@ -65,7 +76,8 @@ class Processes:
 
     def _start(self, number: int, port: int, ports: Sequence[int]) -> None:
         self._listening.pop(number, None)
-        process = subprocess.Popen(self._command(number, port, ports), stdout=subprocess.PIPE, text=True)
+        command = self._command(number, port, ports)
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self._alive[number] = process
         assert process.stdout is not None
         threading.Thread(target=self._pass_on, args=(number, process.stdout), daemon=True).start()

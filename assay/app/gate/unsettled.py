@@ -49,6 +49,20 @@ WHERE missing > 0 ORDER BY batch
 """
 
 
+#: the same and what is begun, of a gate that does not admit
+_UNKNOWN: Final = """
+SELECT (
+  SELECT coalesce(sum(b.unknown - (SELECT count(*) FROM ig_found f WHERE f.batch = b.batch)), 0)
+  FROM ig_batches b JOIN ig_epochs e ON e.epoch = b.batch >> 32
+  WHERE b.unknown > 0 AND e.platform_run_id = %(run)s AND NOT EXISTS (SELECT FROM ig_released r WHERE r.batch = b.batch)
+) + (
+  SELECT coalesce(sum(g.records + (SELECT count(*) FROM ig_retakes t WHERE t.batch = g.batch)), 0)
+  FROM ig_epochs e JOIN ig_begun g ON g.batch >= e.epoch << 32 AND g.batch < (e.epoch + 1) << 32 LEFT JOIN ig_batches b USING (batch)
+  WHERE e.platform_run_id = %(run)s AND NOT EXISTS (SELECT FROM ig_ended d WHERE d.epoch = e.epoch) AND b.batch IS NULL
+)
+"""
+
+
 class Begun(NamedTuple):
     """A batch that is not settled, since `age_s` seconds."""
 
@@ -144,3 +158,9 @@ class Unsettled:
             self._settled[epoch] = rows[0][0] if rows else row[0]
             found += [Begun(int(batch), int(process), float(age_s)) for batch, age_s in rows]
         return found
+
+
+def unknown_events(connection: Connection, platform_run_id: str) -> int:
+    """Events of a run of which nobody knows whether they are on the bus. The gate must not be admitting meanwhile. Raises psycopg.Error."""
+    row = connection.execute(_UNKNOWN, {"run": platform_run_id}).fetchone()
+    return int(row[0]) if row else 0

@@ -114,8 +114,8 @@ class Entry(BaseModel):
     """How payments came in. `admitted` and `receipts` count distinct payments, the others records on the traffic topic.
 
     Of those `without_receipt`, the gate's index has `unsettled` ones (a gate that was killed in between), knows the place of
-    `receipts_gone`, and does not know `strangers`; `named` has a line for the first of the last two. `unasked` says why the index was
-    not asked.
+    `receipts_gone`, and does not know `strangers`; `named` has a line for the first of the last two. Of `ambiguous` events of any class
+    nobody knows whether they are on the bus. `unasked` says why the index was not asked.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -123,6 +123,7 @@ class Entry(BaseModel):
     receipts: int
     without_receipt: int
     unsettled: int = 0
+    ambiguous: int = 0
     receipts_gone: int = 0
     strangers: int = 0
     named: tuple[str, ...] = ()

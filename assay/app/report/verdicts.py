@@ -47,6 +47,8 @@ def came_in(entry: Entry | None, held: Held) -> Shown:
     figures = f"{came} · {entry.without_receipt:,} on the topic without one"
     if entry.strangers or entry.receipts_gone:
         return CAME_IN, False, f"{figures}, {entry.strangers:,} unknown to the gate, {entry.receipts_gone:,} whose receipt is gone"
+    if entry.ambiguous:
+        return CAME_IN, False, f"{figures}; {entry.ambiguous:,} may be on the bus or not: `assay gate resolve` settles them"
     if entry.without_receipt and entry.unasked:
         return CAME_IN, None, f"{figures}; {entry.unasked}"
     return CAME_IN, True if entry.admitted else None, figures

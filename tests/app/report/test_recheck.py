@@ -108,6 +108,7 @@ def _fewer_figures(store: SizedObjects) -> None:
         pytest.param(_edit(AuditEvidence, recomputed=9), GIVEN, "9 decisions recomputed from the journal", id="recomputed edited"),
         pytest.param(_entry(strangers=1), CAME_IN, "1 unknown to the gate", id="one came past the gate"),
         pytest.param(_entry(receipts_gone=2), CAME_IN, "2 whose receipt is gone", id="receipts deleted while it ran"),
+        pytest.param(_entry(ambiguous=3), CAME_IN, "3 may be on the bus or not", id="a gate was killed and nobody resolved"),
         pytest.param(_entry(receipts=9), CAME_IN, "the evidence says 9 receipts, there are 2,000", id="receipts edited"),
         pytest.param(lambda store: store.remove(RECEIPT_FILE), CAME_IN, "there are 0", id="receipts deleted"),
         pytest.param(_edit(AuditEvidence, verified=False), GIVEN, "recomputed from the journal", id="a verification that failed"),
