@@ -60,6 +60,13 @@ INGESTION_GATE: Final = ComponentSpec(
         handles.CONTROL: ("run_ready", "run_terminal_signal", "policy_revision"),
         handles.RTDL: ("decision_response",),
         handles.ANSWERS: ("decide_answer",),
+        # its own events, to find those whose fate nobody was told
+        handles.CONTEXT: ("context_fact", "arrival_entities"),
+        handles.TRAFFIC: ("payment", "flow_event"),
+        handles.TRAFFIC_BASELINE: ("flow_event",),
+        handles.ARRIVALS: ("arrival_event",),
+        handles.FLOWS_BASELINE: ("flow_anchor",),
+        handles.FLOWS_FRAUD: ("flow_anchor",),
     },
 )
 LABEL_STORE: Final = ComponentSpec(
@@ -67,6 +74,7 @@ LABEL_STORE: Final = ComponentSpec(
     pack="case_labels",
     about="publishes label assertions; runs in the gate's process",
     produces={handles.LABELS: ("label_assertion", "mark")},
+    consumes={handles.LABELS: ("label_assertion",)},
 )
 
 COMPONENTS: Final = (

@@ -127,6 +127,7 @@ class AdmissionIndex:
 
         Both have an epoch from the server above and a counter below, so they rise from batch to batch and from gate to gate.
         """
+        self._run(lambda _: None)  # a new connection begins a new epoch
         if not self._epoch:
             self._epoch = self._run(lambda connection: _next_epoch(connection, self.process))
         self._batches += 1

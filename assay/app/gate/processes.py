@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -27,7 +27,8 @@ def when_orphaned(end: Callable[[], object]) -> None:
     """Call `end` when whoever started this process is gone: its end of our standard input is closed then."""
 
     def wait() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 4096):  # not through `sys.stdin`, whose lock would be held when the interpreter ends
+            pass
         end()
 
     threading.Thread(target=wait, name="gate-orphaned", daemon=True).start()

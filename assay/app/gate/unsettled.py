@@ -88,8 +88,14 @@ class Ambiguous(NamedTuple):
 class Unsettled:
     """Batches of one run. `active` are those that this very process has on its way; it looks at the others."""
 
-    def __init__(self, index: AdmissionIndex, platform_run_id: str, active: Callable[[], Collection[int]] = tuple) -> None:
-        self._index, self._run, self._active = index, platform_run_id, active
+    def __init__(
+        self,
+        index: AdmissionIndex,
+        platform_run_id: str,
+        active: Callable[[], Collection[int]] = tuple,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
+        self._index, self._run, self._active, self._patience_s = index, platform_run_id, active, patience_s
         #: epoch → every batch below is settled
         self._settled: dict[int, int] = {}
 
@@ -126,7 +132,7 @@ class Unsettled:
 
         Raises Retry(ADMISSION_IN_FLIGHT | ADMISSION_AMBIGUOUS | INDEX_UNAVAILABLE).
         """
-        left, until = {one.batch for one in self.batches()}, time.monotonic() + PATIENCE_S
+        left, until = {one.batch for one in self.batches()}, time.monotonic() + self._patience_s
         while left:
             if time.monotonic() > until:
                 what = f"{len(left)} batches of this run's gate are not settled"

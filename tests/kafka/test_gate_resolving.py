@@ -1,0 +1,273 @@
+"""A gate's process that dies at each step of admission, and a broker that answers too late: what the bus holds is admitted with a receipt,
+and nothing else is published before an operator lets it."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from gate_events import NOW_US, SCOPE, event, raw
+from gate_process import run_in
+
+from assay.app.bus.topic_reader import read_records
+from assay.app.gate.admission import Admissible, Examiner
+from assay.app.gate.bus_search import BusSearch
+from assay.app.gate.group import Group
+from assay.app.gate.index import AdmissionIndex, Claim, Process
+from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
+from assay.app.gate.publisher import BusPublisher
+from assay.app.gate.reach import logs_of, topics_of_classes
+from assay.app.gate.receipts import RECEIPTS, ReceiptWriter, actor_json
+from assay.app.gate.records import records_of
+from assay.app.gate.resolving import EVIDENCE_AFTER_S, Resolution, Resolver
+from assay.app.gate.resolving_thread import FoundReceipts
+from assay.app.gate.spool import log_of, unsealed
+from assay.app.gate.standing import Verdict
+from assay.app.gate.unsettled import Unsettled, unknown_events
+from assay.app.run.directory import Run
+from assay.app.substrate import Server
+from assay.codecs.single_object import unpack
+from assay.contracts.caller import OF_RUN_KEY
+from assay.contracts.errors import Retry
+from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic
+
+pytestmark = pytest.mark.tier2
+POLICY = shipped_admission_policy()
+EVENTS = [event(f"e-{at}") for at in range(3)] + [event("c-0", "context_fact")]
+AT = "2026-01-01T00:00:00.000000Z"
+
+
+class OneProcess:
+    """One process of a gate, step by step."""
+
+    def __init__(self, run: Run, number: int = 0) -> None:
+        self.run, self.process = run, Process(run.platform_run_id, number)
+        self.index = AdmissionIndex(run.sql_of_gate, process=self.process)
+        self.publisher = BusPublisher(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in POLICY.topics.values()})
+        self.writer = ReceiptWriter(POLICY, run.config.pins, topics_of_classes(run, POLICY), run.config.digest)
+
+    def claim(self, events: Sequence[dict[str, Any]]) -> Group:
+        batch, first = self.index.next_batch(len(events))
+        found = [Examiner(POLICY, SCOPE).examine(raw(one), NOW_US, first + at) for at, one in enumerate(events)]
+        group = Group(found, batch)
+        mine = group.gather({})
+        claims = [Claim(one.dedupe_key, one.payload_hash, one.source_order, one.ts_us) for one in mine]
+        bounds = self.publisher.bounds({TOPIC_OF_CLASS[one.event_class] for one in mine})
+        group.weigh(self.index.claim(claims, batch, bounds))
+        again = [(ordinal, claims[ordinal]) for ordinal in group.again()]
+        group.retaken(self.index.retake(again, batch, bounds) if again else ())
+        return group
+
+    def publish(self, group: Group, items: Sequence[int]) -> None:
+        for event_class, outgoing in group.outgoing().items():
+            some, handle = [i for i in outgoing if i in items], TOPIC_OF_CLASS[event_class]
+            rows = [one for i in some if isinstance(one := group.examined[i], Admissible)]
+            if rows:
+                pins = self.run.config.pins, self.run.config.run_id
+                records = records_of(event_class, rows, *pins, self.publisher.partitions(handle))
+                self.publisher.publish(handle, records, group.publication, some)
+        self.publisher.wait(group.publication)
+
+    def write_receipts(self, group: Group) -> None:
+        places = zip(group.examined, group.publication.places, strict=True)
+        told = [(one, place) for one, place in places if isinstance(one, Admissible) and place is not None]
+        log, _ = logs_of(self.run, self.process.name)
+        log.append([self.writer.admitted(one, Verdict.ADMIT, place, AT, actor_json(OF_RUN_KEY))[1] for one, place in told])
+
+    def settle(self, group: Group) -> None:
+        self.index.settle(group.batch, group.landed(), group.unknown())
+
+    def die(self) -> None:
+        self.publisher.close()
+        self.index.close()
+
+
+class Looking:
+    """A resolver of the run, of no process or of one that lives."""
+
+    def __init__(self, run: Run, own: OneProcess | None = None, active: Sequence[int] = ()) -> None:
+        self.run, index = run, AdmissionIndex(run.sql_of_gate)
+        writer = ReceiptWriter(POLICY, run.config.pins, topics_of_classes(run, POLICY), run.config.digest)
+        receipts = FoundReceipts(writer, logs_of(run, "resolve")[0], lambda: {"policy_id": "p", "revision": "1"}, lambda: NOW_US)
+        bus = BusSearch(run, {handle: event_class for event_class, handle in POLICY.topics.items()})
+        unsettled = Unsettled(index, run.platform_run_id, lambda: active)
+        own_epoch = (lambda: own.index.epoch) if own else (lambda: 0)
+        self.resolver = Resolver(index, run.platform_run_id, unsettled, bus, receipts, own_epoch)
+
+    def look(self) -> Resolution:
+        found = self.resolver.look()
+        assert found is not None
+        return found
+
+
+@pytest.fixture
+def run(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Run:
+    return run_in(tmp_path / "run", kafka.address, dsn, namespace)
+
+
+def older(run: Run, seconds: float = EVIDENCE_AFTER_S + 1) -> None:
+    """All that was begun was begun so long ago."""
+    with psycopg.connect(run.dsn) as connection:
+        connection.execute("UPDATE ig_begun SET begun_at = begun_at - make_interval(secs => %s)", (seconds,))
+
+
+def on_bus(run: Run) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for handle in ("FP_BUS_TRAFFIC_FRAUD_V1", "FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1"):
+        found.update(unpack(one.value or b"")[1]["event_id"] for one in read_records(run.bootstrap, handle, run.namespace))
+    return found
+
+
+def receipts(run: Run) -> dict[str, set[str]]:
+    """Event id → its receipt ids, of all processes."""
+    found: dict[str, set[str]] = {}
+    for process in ("", "p1", "resolve"):
+        for data in unsealed(run.directory, log_of(RECEIPTS, process)):
+            for line in data.splitlines():
+                one = json.loads(line)
+                found.setdefault(one["event_id"], set()).add(one["receipt_id"])
+    return found
+
+
+def states(run: Run) -> Counter[str]:
+    with psycopg.connect(run.dsn) as connection:
+        return Counter(dict(connection.execute("SELECT state, count(*)::int FROM ig_admissions GROUP BY state").fetchall()))
+
+
+def unknown(run: Run) -> int:
+    with psycopg.connect(run.dsn) as connection:
+        return unknown_events(connection, run.platform_run_id)
+
+
+ALL = range(len(EVENTS))
+
+
+@pytest.mark.parametrize(
+    ("published", "receipted", "settled"),
+    [
+        pytest.param((), False, False, id="between insert and publish"),
+        pytest.param((0, 3), False, False, id="in the middle of publishing"),
+        pytest.param(ALL, False, False, id="between publish and receipt"),
+        pytest.param(ALL, True, False, id="between receipt and ADMITTED"),
+        pytest.param((1,), True, True, id="alive, and the bus told of one event only"),
+    ],
+)
+def test_after_each_step_the_bus_tells_what_is_admitted_and_the_rest_is_sent_again_once(
+    run: Run, published: Sequence[int], receipted: bool, settled: bool
+) -> None:
+    one = OneProcess(run)
+    group = one.claim(EVENTS)
+    one.publish(group, published)
+    if receipted:
+        one.write_receipts(group)
+    if settled:
+        one.settle(group)
+    one.die()
+    missing = len(EVENTS) - len(published)
+    assert unknown(run) == (missing if settled else len(EVENTS))
+    later = OneProcess(run)
+    assert not later.claim(EVENTS).published(), "nothing is published again by itself"
+    assert Looking(run).look()[1:4] == (0, 0, missing if settled else 0), "no evidence is complete"
+    older(run)
+    seen = Looking(run).look()
+    assert (seen.found, seen.absent, seen.waiting) == (0 if settled else len(published), missing, 0)
+    assert states(run) == Counter({"ADMITTED": len(published), "AMBIGUOUS": missing})
+    assert {name: len(ids) for name, ids in receipts(run).items()} == {EVENTS[i]["event_id"]: 1 for i in published}
+    assert not later.claim(EVENTS).published(), "an operator has to look"
+    assert Looking(run).resolver.release("an operator") == missing
+    again = later.claim(EVENTS)
+    later.publish(again, ALL)
+    later.write_receipts(again)
+    later.settle(again)
+    assert on_bus(run) == Counter(e["event_id"] for e in EVENTS)
+    assert (states(run), unknown(run)) == (Counter({"ADMITTED": len(EVENTS)}), 0)
+    assert {name: len(ids) for name, ids in receipts(run).items()} == {e["event_id"]: 1 for e in EVENTS}
+    assert Looking(run).look().is_settled
+
+
+def test_what_was_released_and_lost_again_is_found_again(run: Run) -> None:
+    one = OneProcess(run)
+    one.claim(EVENTS)
+    one.die()
+    older(run)
+    looking = Looking(run)
+    assert looking.look().absent == len(EVENTS)
+    looking.resolver.release("an operator")
+    other = OneProcess(run, 1)
+    other.publish(other.claim(EVENTS), (0, 1))
+    other.die()
+    older(run)
+    seen = looking.look()
+    assert (seen.found, seen.absent) == (2, 2)
+    assert sum(on_bus(run).values()) == 2
+
+
+def test_a_batch_is_lost_when_its_process_is_dead_or_has_forgotten_it_and_not_before(run: Run) -> None:
+    one = OneProcess(run)
+    first = one.claim(EVENTS[:1])
+    older(run)
+    assert Looking(run).look().in_flight == 1, "its process lives, whatever the age of the batch"
+    assert Looking(run, one, [first.batch]).look().in_flight == 0, "it is on its way in this process"
+    assert states(run) == Counter({"IN_FLIGHT": 1})
+    assert Looking(run, one).look()[:4] == (0, 0, 1, 0), "this process has forgotten it"
+    second = one.claim(EVENTS[1:2])
+    one.index.close()
+    assert one.claim(EVENTS[2:3]).batch >> 32 > second.batch >> 32, "a new connection is a new epoch"
+    older(run)
+    assert Looking(run).look().absent == 2, "the lock of the old epoch was free"
+
+
+def test_a_mark_waits_for_what_any_process_has_begun_and_is_refused_while_nobody_knows(run: Run) -> None:
+    one = OneProcess(run, 1)
+    group = one.claim(EVENTS)
+    index = AdmissionIndex(run.sql_of_gate)
+    with pytest.raises(Retry) as waits:
+        Unsettled(index, run.platform_run_id, patience_s=0.1).wait()
+    assert waits.value.reason is Reason.ADMISSION_IN_FLIGHT
+    one.publish(group, (0, 1, 2))
+    one.settle(group)
+    with pytest.raises(Retry) as refused:
+        Unsettled(index, run.platform_run_id).wait()
+    assert (refused.value.reason, "1 event" in refused.value.what) == (Reason.ADMISSION_AMBIGUOUS, True)
+    older(run)
+    Looking(run).look()
+    Looking(run).resolver.release("an operator")
+    Unsettled(index, run.platform_run_id).wait()
+
+
+def test_an_epoch_is_over_when_its_process_is_dead_and_all_it_began_is_settled(run: Run) -> None:
+    one, other = OneProcess(run), OneProcess(run, 1)
+    for process in (one, other):
+        group = process.claim(EVENTS[:2] if process is one else EVENTS[2:])
+        process.publish(group, ALL)
+        process.settle(group)
+    one.die()
+    older(run, 3_600)
+    Looking(run).look()
+    with psycopg.connect(run.dsn) as connection:
+        assert connection.execute("SELECT process FROM ig_epochs JOIN ig_ended USING (epoch)").fetchall() == [(0,)]
+
+
+def test_the_bus_is_read_from_where_the_batch_began(run: Run) -> None:
+    """What was acknowledged before is not read again: a run may have a long history."""
+    one = OneProcess(run)
+    before = one.claim([event(f"old-{at}") for at in range(30)])
+    one.publish(before, range(30))
+    one.publisher.reached("FP_BUS_TRAFFIC_FRAUD_V1", before.publication.places)
+    one.settle(before)
+    group = one.claim(EVENTS[:1])
+    one.publish(group, ALL)
+    one.die()
+    with psycopg.connect(run.dsn) as connection:
+        row = connection.execute("SELECT bounds FROM ig_begun WHERE batch = %s", (group.batch,)).fetchone()
+    assert row is not None
+    firsts = json.loads(row[0])
+    search = BusSearch(run, {handle: event_class for event_class, handle in POLICY.topics.items()})
+    seen = [one.event_id for part in search.events(firsts, search.ends(list(firsts))) for one in part]
+    assert seen == ["e-0"]
