@@ -112,10 +112,7 @@ class GateProcess:
 
     def resolve(self, *options: str) -> tuple[int, str]:
         """`assay gate resolve`: exit code and what it printed."""
-        command = [sys.executable, "-m", "assay", "gate", "resolve", "--run", str(self.run.directory), *options]
-        out, both = subprocess.PIPE, subprocess.STDOUT
-        ended = subprocess.run(command, check=False, stdout=out, stderr=both, text=True, env=environment({}), timeout=120)
-        return ended.returncode, seen(ended.stdout)
+        return resolve(self.run, *options)
 
     def receipts(self, kind: str = "receipts") -> Iterator[dict[str, Any]]:
         """All sealed receipts or quarantine records."""
@@ -133,6 +130,14 @@ class GateProcess:
     def event_ids(self, handle: str = "FP_BUS_TRAFFIC_FRAUD_V1") -> Counter[str]:
         """How often each event lies on a topic."""
         return Counter(record["event_id"] for _, _, name, record in self.on_bus(handle) if name != "mark")
+
+
+def resolve(run: Run, *options: str) -> tuple[int, str]:
+    """`assay gate resolve` of a run: exit code and what it printed."""
+    command = [sys.executable, "-m", "assay", "gate", "resolve", "--run", str(run.directory), *options]
+    out, both = subprocess.PIPE, subprocess.STDOUT
+    ended = subprocess.run(command, check=False, stdout=out, stderr=both, text=True, env=environment({}), timeout=120)
+    return ended.returncode, seen(ended.stdout)
 
 
 def mark(ts_utc: str, **changes: Any) -> dict[str, Any]:

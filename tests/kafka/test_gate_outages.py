@@ -62,6 +62,7 @@ def test_a_broker_that_is_away_is_waited_for(tmp_path: Path, own_kafka: Server, 
         assert "BUS_UNAVAILABLE" in gate.get("/healthz")[1]["reasons"][0]
         assert gate.batch(events(100))[0] == 503
         own_kafka.restart()
+        assert gate.resolve("--republish")[0] == 0
         assert set(taken(gate, events(100))) <= {"ADMIT", "DUPLICATE"}
         assert taken(gate, events(0)) == {"DUPLICATE": 100}
         assert set(gate.event_ids()) == {e["event_id"] for e in events(0, 200)}

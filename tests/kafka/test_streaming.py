@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from gate_process import resolve
 from reasons_met import seen
 from small_worlds import ROWS as SMALL
 from small_worlds import small_world
@@ -88,6 +89,7 @@ def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, pr
     gate.kill()
     gate.wait(30)
     gate = processes.gate()
+    assert resolve(run, "--republish")[0] == 0
     processes.reached(3_600)
     streamer.kill()
     streamer.wait(30)

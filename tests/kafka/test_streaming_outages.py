@@ -10,6 +10,7 @@ from random import Random
 
 import psycopg
 import pytest
+from gate_process import resolve
 from reasons_met import seen
 from streaming_runs import NOW_US, Processes, ended, on_topic, streaming_run
 
@@ -137,6 +138,8 @@ def test_a_bus_that_is_down_for_twenty_seconds_loses_no_event_of_a_stream_and_ad
         gate, streamer, labels = processes.gate(), processes.streamer(), processes.labels()
         processes.reached(Random(away.__name__).randrange(300, 2_500))
         away(own_kafka)
+        code, told = resolve(processes.run, "--republish")
+        assert code == 0, told
         assert [process.wait(DEADLINE_S) for process in (streamer, labels)] == [0, 0]
         gate.terminate()
         assert gate.wait(60) == 0

@@ -65,14 +65,14 @@ def test_a_worker_that_is_cut_off_while_another_takes_over_changes_nothing_in_ef
 
 
 @pytest.mark.parametrize("rows_max", [1, 10, 5_000])
-@pytest.mark.parametrize("partitions", [1, 3])
+@pytest.mark.parametrize("partitions", [1, 3, 6])
 def test_partitions_and_batch_sizes_give_one_digest(partitions: int, rows_max: int) -> None:
     finished = run(world(), partitions=partitions, rows_max=rows_max)
     assert_promises(world(), finished)
     assert decision_digest(finished.log) == decision_digest(undisturbed().log)
 
 
-@pytest.mark.parametrize("partitions", [1, 3])
+@pytest.mark.parametrize("partitions", [1, 3, 6])
 @pytest.mark.parametrize("delayed", INPUTS)
 def test_a_delayed_topic_gives_the_same_digest(partitions: int, delayed: str) -> None:
     finished = run(world(), [Planted(Delay(500_000, delayed))], partitions=partitions)

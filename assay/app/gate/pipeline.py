@@ -61,8 +61,7 @@ class Pipeline:
         self._begun: queue.Queue[tuple[Group, list[IngestCall]] | MarkCall | None] = queue.Queue(GROUPS_AHEAD)
         self._set_back: list[Call | None] = []
         self._flights: dict[bytes, Leader] = {}
-        #: batches that are on their way in this process
-        self.active: set[int] = set()
+        self._active: set[int] = set()
         self._backlog = 0
         self._backlog_lock = threading.Lock()
         self._taking = threading.Lock()
@@ -92,6 +91,11 @@ class Pipeline:
             self._weigh(size)
             call.answer.add_done_callback(lambda _: self._weigh(-size))
         self._arrived.put(call)
+
+    @property
+    def active(self) -> set[int]:
+        """Batches that are on their way in this process, or whose places it knows and the index does not."""
+        return {*tuple(self._active), *self._settler.owed}
 
     def drain(self) -> None:
         """Take nothing more, finish what was taken, stop the threads."""
@@ -136,11 +140,11 @@ class Pipeline:
         GATE_GROUP_ITEMS.observe(sum(len(call.items) for call in calls))
         arrived = [item for call in calls for item in call.items]
         batch, first = self._index.next_batch(len(arrived))
-        self.active.add(batch)
+        self._active.add(batch)
         try:
             self._publish(group := self._claimed(arrived, batch, first))
         except BaseException:
-            self.active.discard(batch)  # it may have begun: then it is lost, and resolved
+            self._active.discard(batch)  # it may have begun: then it is lost, and resolved
             raise
         self._flights.update(group.leaders())
         self._begun.put((group, calls))
@@ -196,7 +200,7 @@ class Pipeline:
             group.publication.places = [None] * len(group.examined)  # nobody may be told of what was not settled
         for key in group.leaders():
             self._flights.pop(key, None)
-        self.active.discard(group.batch)
+        self._active.discard(group.batch)
 
     def _mark(self, call: MarkCall) -> None:
         self._guarded([call], lambda: call.answer.set_result(self._marks.write(call)))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from contextlib import suppress
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -17,7 +18,7 @@ from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.receipts import ReceiptWriter, actor_json, mismatch
 from assay.app.gate.segments import SegmentLog
-from assay.app.gate.standing import Verdict
+from assay.app.gate.standing import RecordMetadata, Verdict
 from assay.contracts import instants
 from assay.contracts.errors import AssayError, Retry, refusal_fields
 from assay.contracts.reasons import Reason
@@ -27,6 +28,15 @@ EFFECTS: Final = {
     "FRAUD": "its payment counts as a fraud in the features of later payments, and in reports",
     "LEGIT": "kept for reports; features never take back a fraud that was counted",
 }
+
+
+class Settlement(NamedTuple):
+    """The row of a batch; see `AdmissionIndex.settle`."""
+
+    batch: int
+    places: Sequence[RecordMetadata | None]
+    unknown: int
+    refused: bool
 
 
 class Settler:
@@ -47,6 +57,7 @@ class Settler:
         self._writer = writer
         self._receipts, self._quarantine = logs
         self._clock, self._policy_rev = clock, policy_rev
+        self._owed = deque[Settlement]()
 
     def end(self, group: Group, calls: Sequence[IngestCall]) -> Counter[str]:
         """Bring a group to its end and answer its calls; the reasons met, counted. Raises Retry, with nothing answered."""
@@ -60,14 +71,28 @@ class Settler:
         self._receipts.append(outcomes.receipts)
         if group.published():
             unknown = group.unknown()
-            self._index.settle(group.batch, places, unknown, refused=0 < unknown == group.publication.refused)
+            self._owed.append(Settlement(group.batch, places, unknown, refused=0 < unknown == group.publication.refused))
+            self._pay()
         for call, answer in zip(calls, outcomes.answers, strict=True):
             call.answer.set_result(answer)
         return outcomes.reasons
 
     def rest(self) -> None:
-        """Nothing is on its way: refused items are to become readable in the store."""
+        """Nothing is on its way: what the index did not take is written again, and refused items are to become readable in the store."""
+        with suppress(Retry):
+            self._pay()
         self._quarantine.rest()
+
+    @property
+    def owed(self) -> set[int]:
+        """Batches whose places are known here and not in the index, which was away."""
+        return {one.batch for one in tuple(self._owed)}
+
+    def _pay(self) -> None:
+        while self._owed:
+            first = self._owed[0]
+            self._index.settle(first.batch, first.places, first.unknown, refused=first.refused)
+            self._owed.popleft()
 
 
 class _Outcomes:

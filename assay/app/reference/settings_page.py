@@ -57,7 +57,7 @@ database `assay` and its tables. Commands that people call use it: `assay db mig
 
 | role | is | facts: it may add rows | positions: it may move them |
 |---|---|---|---|
-| `assay_gate` | `assay gate serve` | `ig_claims`, `ig_retakes`, `ig_batches`, `ig_epochs`, `ig_ended`, `ig_begun`, `ig_found`, `ig_scanned`, `ig_released`, `ig_currencies`, `ig_answers` | `ig_marks`, `ig_epoch` |
+| `assay_gate` | `assay gate serve`, `assay gate resolve` | every table `ig_…` but `ig_marks` | `ig_marks`, `ig_epoch` |
 | `assay_runner` | `assay sr` | `sr_run_equivalence` | `sr_run_leases`, `sr_key_last_asked` |
 | `assay_streamer` | `assay stream` and `assay labels deliver` with `ASSAY_CHECKPOINTS=postgres` | | `wsp_checkpoint` |
 | `assay_reader` | reports and proofs | | |
