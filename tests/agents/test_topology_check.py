@@ -224,7 +224,7 @@ REFUSALS: dict[str, tuple[Callable[[], Planted], Reason, str]] = {
     ),
     "a topic that nobody consumes": (
         lambda: lane(RTDL, inputs={handle: given for handle, given in RTDL.inputs.items() if handle != handles.CONTEXT}),
-        Reason.TOPIC_ORPHANED, "no component consumes context_fact of FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1",
+        Reason.TOPIC_ORPHANED, "no component consumes mark of FP_BUS_CONTEXT_ARRIVAL_ENTITIES_V1",
     ),
     "a topic that only a planned component consumes": (
         lambda: (replace(TOPOLOGY, components=(*(one for one in COMPONENTS if one.name != "operator"), BLIND, *PLANNED)), topics()),

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from typing import Any
 
 import psycopg
 import pytest
-from effort import drawn
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
-from assay.app.gate.index import AdmissionIndex, Claim, MarksMoved, Process, _next_epoch
-from assay.app.gate.index_marks import Mark, marks_of, marks_text, move_marks
+from assay.app.gate.index import AdmissionIndex, Claim, Process, _next_epoch
 from assay.app.gate.server import ANSWER_WITHIN_S
 from assay.app.gate.standing import Admission, RecordMetadata, Standing
 from assay.app.substrate import Server
-from assay.contracts.errors import Quarantine, Retry, Stop
+from assay.contracts.errors import Retry, Stop
 from assay.contracts.reasons import Reason
 
 #: what a statement waits for at most, as the server calls it
@@ -182,51 +177,6 @@ def test_of_racing_claims_each_key_is_won_once(dsn: str) -> None:
 
     with ThreadPoolExecutor(4) as threads:
         assert sum(threads.map(race, range(4))) == len(names)
-
-
-def moved(dsn: str, run: str, **marks: Mark) -> dict[str, Mark]:
-    return AdmissionIndex(dsn).ask(lambda connection: move_marks(connection, run, lambda _: marks))
-
-
-def test_marks_are_remembered_by_run_and_class(dsn: str) -> None:
-    moved(dsn, "run-1", traffic=Mark(5, False), label=Mark(2, False))
-    moved(dsn, "run-2", traffic=Mark(7, False))
-    assert moved(dsn, "run-1", traffic=Mark(9, True)) == {"traffic": (9, True), "label": (2, False)}
-    moved(dsn, "run-1", traffic=Mark(12, False))
-    assert AdmissionIndex(dsn).ask(lambda connection: marks_of(connection, "run-1"))["traffic"] == (12, True), "a final mark stays final"
-
-
-def test_a_mark_that_is_refused_moves_nothing(dsn: str) -> None:
-    moved(dsn, "run-1", traffic=Mark(5, False))
-
-    def refuse(_: Mapping[str, Mark]) -> dict[str, Mark]:
-        raise Quarantine(Reason.MARK_BACKWARDS, "what")
-
-    with pytest.raises(Quarantine):
-        AdmissionIndex(dsn).ask(lambda connection: move_marks(connection, "run-1", refuse))
-    assert moved(dsn, "run-1") == {"traffic": (5, False)}
-
-
-@given(
-    marks=st.dictionaries(
-        st.sampled_from(["traffic", "Traffic", "traffic_fraud", "label"]), st.builds(Mark, st.integers(0, 9), st.booleans())
-    )
-)
-@settings(max_examples=drawn(20), suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_index_and_a_gate_write_the_same_marks_alike(dsn: str, marks: dict[str, Mark]) -> None:
-    run = f"run-{next(_RUNS)}"
-    index = AdmissionIndex(dsn, process=Process(run))
-    index.ask(lambda connection: move_marks(connection, run, lambda _: marks))
-    assert index.claim(claims(run), index.next_batch(1)[0], marks=marks_text(marks)) == {}
-    index.close()
-
-
-def test_nothing_is_claimed_under_marks_that_have_moved(dsn: str) -> None:
-    index = AdmissionIndex(dsn, process=Process("run-1"))
-    moved(dsn, "run-1", traffic=Mark(5, False))
-    with pytest.raises(MarksMoved):
-        index.claim(claims("a"), index.next_batch(1)[0], marks="")
-    assert index.claim(claims("a"), index.next_batch(1)[0], marks="traffic 5 false") == {}
 
 
 def test_one_process_of_a_number_serves_a_run(dsn: str) -> None:

@@ -97,7 +97,7 @@ def test_a_decision_its_receipt_and_a_refusal_are_shown_from_another_folder(run:
 
 def test_who_looks_from_another_folder_is_told_that_there_may_be_more(run: Run, tmp_path: Path) -> None:
     gate_wrote(run, ["e-1"], [event("e-2", ts_utc="2999-01-01T00:00:00.000000Z")], sealed=False)
-    run.store.create(OPEN, b"{}")
+    run.store.create(f"{OPEN}/gate.json", b"{}")
     folder = elsewhere(run, tmp_path)
     for command in (("receipt", "show", "e-1"), ("quarantine", "show", "e-2"), ("quarantine", "list")):
         ended = assay(*command, "--run", folder)

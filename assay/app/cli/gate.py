@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from ssl import SSLContext
@@ -63,24 +63,21 @@ def serve_gate(
     Several processes share the port. One that dies is started again; what it had on its way is looked for on the bus.
     """
     settings = load_settings()
-    host = settings.gate_host if host is None else host
+    host, port = settings.gate_host if host is None else host, settings.gate_port if port is None else port
     wired = Run.load(run)
     refuse_without_key(wired.api_key, run)
     refuse_changed(wired)
     count = settings.gate_processes if processes is None else processes
     if count > 1 and not process:
-        given = {"--tls-cert": tls_cert, "--tls-key": tls_key, "--client-ca": client_ca}
-        options = ["--run", str(run), "--host", host, *(word for name, file in given.items() if file for word in (name, str(file)))]
-        code = Processes(count, host, partial(_command, options), say).run(settings.gate_port if port is None else port)
-        raise typer.Exit(code)
+        given = {"--run": run, "--host": host, "--tls-cert": tls_cert, "--tls-key": tls_key, "--client-ca": client_ca}
+        raise typer.Exit(Processes(count, host, partial(_command, given), say).run(port))
     number, ports = _process_of(process)
     files = _tls_files(tls_cert or settings.gate_tls_cert, tls_key or settings.gate_tls_key, client_ca or settings.gate_client_ca)
     tls = None if files is None else tls_context(files)
     connections_max = connections_for(raise_file_limit(), settings.gate_connections_max)
-    properties = properties_of(wired, BusUser.GATE, settings)
     gate = build(
         wired,
-        properties,
+        properties_of(wired, BusUser.GATE, settings),
         body_timeout_s=settings.gate_body_timeout_s,
         connections_max=connections_max,
         bind=host,
@@ -90,16 +87,17 @@ def serve_gate(
         claims=claims_of(wired, number),
         ports=ports,
     )
-    _serve(gate, host, settings.gate_port if port is None else port, tls, wired.platform_run_id)
+    _serve(gate, host, port, tls, wired.platform_run_id)
 
 
 app.command("preflight", short_help="whether a gate is ready, with evidence")(preflight)
 app.command("resolve", short_help="settle events of which nobody knows whether they are admitted")(resolve)
 
 
-def _command(options: Sequence[str], number: int, port: int, ports: Sequence[int]) -> list[str]:
+def _command(given: Mapping[str, object], number: int, port: int, ports: Sequence[int]) -> list[str]:
     """How one of several processes is started: its number, and the ports at which all of them tell their metrics."""
     process = f"{number}:{','.join(map(str, ports))}"
+    options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     return [sys.executable, "-m", "assay", "gate", "serve", *options, "--port", str(port), "--processes", "1", "--process", process]
 
 

@@ -183,6 +183,7 @@ class Pipeline:
                 self._settler.rest()
                 continue
             if begun is None:
+                self._settler.rest()
                 return
             if isinstance(begun, MarkCall):
                 self._mark(begun)

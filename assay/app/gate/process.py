@@ -138,13 +138,38 @@ def build(
     policy, pins = policy or shipped_admission_policy(run.config.traffic), run.config.pins
     scope, reach, halted = {**pins.as_json(), "run_id": run.config.run_id}, reach_of(run, policy, bus_properties, claims), Halted()
     governance = Governance(run.store, run.config, "ingestion_gate", load_settings().profile, clock)
-    spikes, sealing = spikes_of(governance, policy.revision, clock), Sealing(run, reach.logs, seal_after_s, process=reach.process.name)
-    reach.health.warnings += [spikes.warning, sealing.warning]
-    known, last = RunNames.of(run.config), LastMarks(reach.claims, pins.platform_run_id, policy.future_tolerance_us)
+    spikes = spikes_of(governance, policy.revision, clock)
+    sealing = Sealing(run, reach.logs, seal_after_s, process=reach.process.name)
+    known = RunNames.of(run.config)
     examiner = Examiner(policy, scope, known)
-    earlier = Unsettled(reach.settled, pins.platform_run_id, lambda: pipeline.active)
+    pipeline = _pipeline(run, reach, examiner, clock, halted, spikes.note)
+    resolving = resolving_of(run, policy, reach, lambda: pipeline.active, clock, bus_properties)
+    reach.health.warnings += [spikes.warning, sealing.warning, resolving.warning]
+    examples = _examples(run, scope, known, clock())
+    ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
+    taking = scope, tuple(policy.topics), callers or callers_of(run, load_settings()), clock, body_timeout_s
+    deciding = deciding_of(run, decisions := Decisions(run, reach.asked, bus_properties), clock, reach.health.report, bus_properties)
+    answers = decisions, specification(__version__, examples)
+    siblings = Siblings(ports, reach.process.number) if ports else None
+    lookup, told = Lookup(run, reach.looked_up, reach.topics), siblings.exposition if siblings else own_metrics
+    server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup, deciding, told)
+    return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving, siblings)
+
+
+def _pipeline(
+    run: Run,
+    reach: Reach,
+    examiner: Examiner,
+    clock: Callable[[], int],
+    halted: Halted,
+    refused: Callable[[int], None],
+) -> Pipeline:
+    """What admits in this process."""
+    pins, of_run = run.config.pins, run.platform_run_id
+    last = LastMarks(reach.claims, of_run, examiner.policy.future_tolerance_us)
+    earlier = Unsettled(reach.settled, of_run, lambda: pipeline.active)
     pipeline = Pipeline(
-        arrivals=Arrivals(examiner, reach.claims, known, pins.platform_run_id, last, reach.control.current),
+        arrivals=Arrivals(examiner, reach.claims, examiner.names, of_run, last, reach.control.current),
         index=reach.claims,
         publisher=reach.publisher,
         settler=Settler(reach.settled, reach.publisher, reach.writer, reach.logs, clock, lambda: reach.control.standing.policy),
@@ -153,20 +178,9 @@ def build(
         run=(pins, run.config.run_id),
         clock=clock,
         halt=halted,
-        refused=spikes.note,
+        refused=refused,
     )
-    resolving = resolving_of(run, policy, reach, lambda: pipeline.active, clock, bus_properties)
-    reach.health.warnings.append(resolving.warning)
-    examples = _examples(run, scope, known, clock())
-    ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
-    taking = scope, tuple(policy.topics), callers or callers_of(run, load_settings()), clock, body_timeout_s
-    deciding = deciding_of(run, decisions := Decisions(run, reach.asked, bus_properties), clock, reach.health.report, bus_properties)
-    answers = decisions, specification(__version__, examples)
-    siblings = Siblings(ports, reach.process.number) if ports else None
-    told = siblings.exposition if siblings else own_metrics
-    lookup = Lookup(run, reach.looked_up, reach.topics)
-    server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup, deciding, told)
-    return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving, siblings)
+    return pipeline
 
 
 def _examples(run: Run, scope: Mapping[str, str | int], names: RunNames, now_us: int) -> dict[str, Any]:

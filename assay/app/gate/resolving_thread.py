@@ -112,4 +112,5 @@ def resolving_of(
     classes = {handle: event_class for event_class, handle in policy.topics.items()}
     bus = BusSearch(run, classes, bus_properties)
     resolver = Resolver(reach.resolved, run.platform_run_id, unsettled, bus, receipts, lambda: reach.claims.epoch)
-    return Resolving(resolver, unsettled, lambda: reach.claims.epoch, reach.claims.ended)
+    everything = Unsettled(reach.resolved, run.platform_run_id)  # a drained process has nothing on its way
+    return Resolving(resolver, everything, lambda: reach.claims.epoch, reach.claims.ended)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
@@ -39,6 +40,15 @@ class Settlement(NamedTuple):
     refused: bool
 
 
+@dataclass
+class _Owed:
+    """Lines and row of a group that are not written yet."""
+
+    quarantine: list[str]
+    receipts: list[str]
+    settlement: Settlement | None
+
+
 class Settler:
     """Ends admission groups in the order they were begun. Receipts come before the index: a crash between leads to a repeated
     receipt, never to an admission without one."""
@@ -57,7 +67,7 @@ class Settler:
         self._writer = writer
         self._receipts, self._quarantine = logs
         self._clock, self._policy_rev = clock, policy_rev
-        self._owed = deque[Settlement]()
+        self._owed = deque[_Owed]()
 
     def end(self, group: Group, calls: Sequence[IngestCall]) -> Counter[str]:
         """Bring a group to its end and answer its calls; the reasons met, counted. Raises Retry, with nothing answered."""
@@ -67,31 +77,38 @@ class Settler:
             self._publisher.reached(TOPIC_OF_CLASS[event_class], [group.publication.places[i] for i in items])
         self._writer.under(self._policy_rev())
         outcomes = _Outcomes(group, self._writer, instants.text(self._clock()), calls)
-        self._quarantine.append(outcomes.quarantine)
-        self._receipts.append(outcomes.receipts)
+        settlement = None
         if group.published():
             unknown = group.unknown()
-            self._owed.append(Settlement(group.batch, places, unknown, refused=0 < unknown == group.publication.refused))
-            self._pay()
+            settlement = Settlement(group.batch, places, unknown, refused=0 < unknown == group.publication.refused)
+        self._owed.append(_Owed(outcomes.quarantine, outcomes.receipts, settlement))
+        self._pay()
         for call, answer in zip(calls, outcomes.answers, strict=True):
             call.answer.set_result(answer)
         return outcomes.reasons
 
     def rest(self) -> None:
-        """Nothing is on its way: what the index did not take is written again, and refused items are to become readable in the store."""
+        """Nothing is on its way: what disk or index did not take is written again, and refused items are to become readable."""
         with suppress(Retry):
             self._pay()
         self._quarantine.rest()
 
     @property
     def owed(self) -> set[int]:
-        """Batches whose places are known here and not in the index, which was away."""
-        return {one.batch for one in tuple(self._owed)}
+        """Batches whose places are known here and not in the index: it was away, or the disk of receipts was."""
+        return {one.settlement.batch for one in tuple(self._owed) if one.settlement is not None}
 
     def _pay(self) -> None:
+        """Write what is owed, the oldest first, each part once. Raises Retry; what was not written stays owed."""
         while self._owed:
             first = self._owed[0]
-            self._index.settle(first.batch, first.places, first.unknown, refused=first.refused)
+            self._quarantine.append(first.quarantine)
+            first.quarantine = []
+            self._receipts.append(first.receipts)
+            first.receipts = []
+            if first.settlement is not None:
+                batch, places, unknown, refused = first.settlement
+                self._index.settle(batch, places, unknown, refused=refused)
             self._owed.popleft()
 
 

@@ -68,7 +68,7 @@ def test_no_two_components_write_to_one_topic() -> None:
 @pytest.mark.parametrize(
     ("user", "handles"),
     [
-        (BusUser.GATE, {QUARANTINE, CONTROL, RTDL, ANSWERS}),
+        (BusUser.GATE, {QUARANTINE, CONTROL, RTDL, ANSWERS, TRAFFIC, CONTEXT, LABELS, *ROWS}),
         (BusUser.RUNNER, set()),
         (BusUser.STREAMER, {CONTROL}),
         (BusUser.LABELS, {CONTROL}),
