@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,8 @@ from gate_process import run_in
 
 from assay.app.gate.calls import Answer, IngestCall
 from assay.app.gate.process import Gate, build
+from assay.app.gate.receipts import RECEIPTS
+from assay.app.gate.spool import unsealed
 from assay.app.substrate import Server
 from assay.contracts.caller import OF_RUN_KEY
 from assay.contracts.errors import Retry
@@ -78,15 +81,20 @@ def test_an_event_that_waits_for_a_group_that_could_not_be_settled_has_to_be_sen
     assert later.answer.result(0).counts == {"ADMIT": 1}
 
 
-def test_after_a_group_that_could_not_be_settled_its_event_is_admitted_again(gate: Gate) -> None:
-    """Published once more under its own id, which the lanes fold once; and nothing waits for the failed group any more."""
+def test_what_the_disk_did_not_take_is_written_when_it_is_back_and_nothing_is_published_twice(gate: Gate) -> None:
+    """The process knows its place: nobody has to look for it on the bus. Nothing waits for the failed group any more."""
     begun(gate, "e-1")
     with full_disk():
         end(gate)
+    assert len(gate.pipeline.active) == 1, "no resolver takes it for lost"
     again = begun(gate, "e-1")
+    assert gate.pipeline._flights.keys() != set()
     end(gate)
-    assert [one["admission"] for one in again.answer.result(0).results] == ["ADMIT"]
+    assert [one["error"] for one in again.answer.result(0).results] == ["ADMISSION_IN_FLIGHT"]
+    assert gate.pipeline.active == set()
     duplicate = begun(gate, "e-1")
     end(gate)
     assert [one["admission"] for one in duplicate.answer.result(0).results] == ["DUPLICATE"]
+    receipts = [json.loads(line) for data in unsealed(gate.reach.control._run.directory, RECEIPTS) for line in data.splitlines()]
+    assert [(one["decision"], one["event_id"]) for one in receipts] == [("ADMIT", "e-1"), ("DUPLICATE", "e-1")]
     assert gate.pipeline._flights == {}
