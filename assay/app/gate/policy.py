@@ -16,6 +16,7 @@ from assay.contracts.engine_events import ENGINE_EVENTS, engine_events
 from assay.contracts.envelope import EVENT_TYPES
 from assay.contracts.event_classes import LABEL, TRAFFIC
 from assay.contracts.pins import PIN_NAMES
+from assay.contracts.topics import topic
 from assay.contracts.truth_names import plain_name
 
 #: event class → handle of the topic its events end on. No run has all of them: see `AdmissionPolicy.topics`
@@ -83,9 +84,16 @@ class AdmissionPolicy:
         return instants.duration_us(self.document["future_tolerance"])
 
     @cached_property
+    def covered(self) -> dict[str, Any]:
+        """All that says what this run's gate admits and where it goes: this document, the class map, and the key rules of the topics."""
+        classes = {name: {**EVENT_TYPES[name]._asdict(), "pins": sorted(rule.required_pins)} for name, rule in self.events.items()}
+        partitioning = {handle: dict(topic(handle).records) for handle in sorted(set(self.topics.values()))}
+        return {"schema_policy": dict(self.document), "class_map": classes, "partitioning": partitioning}
+
+    @cached_property
     def digest(self) -> str:
-        """hex64 of the document."""
-        return document_digest(self.document).hex()
+        """hex64 of what is `covered`."""
+        return document_digest(self.covered).hex()
 
     @cached_property
     def revision(self) -> dict[str, str]:

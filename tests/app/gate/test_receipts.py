@@ -34,7 +34,7 @@ def test_a_receipt_of_an_admission_is_one_line_with_all_required_fields(event_id
     assert read["eb_ref"] == {"topic": "ns.traffic", "partition": 2, "offset": "77", "offset_kind": "kafka_offset"}
     assert read["run_config_digest"] == bytes(32).hex()
     assert read["policy_rev"] == {"policy_id": "none", "revision": "0"}
-    assert read["admission_policy"] == {"policy_id": "ig_policy", "revision": "2", "content_digest": shipped_admission_policy().digest}
+    assert read["admission_policy"] == {"policy_id": "ig_policy", "revision": "3", "content_digest": shipped_admission_policy().digest}
     expected = {"decision": "ADMIT", "event_id": event_id, "event_class": "traffic", "admitted_at_utc": AT, "reason_codes": []}
     pins = {name: SCOPE[name] for name in ("platform_run_id", "scenario_run_id", "manifest_fingerprint")}
     assert {**read, **expected, **pins} == read
