@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,35 @@ def test_the_same_payment_again_is_a_duplicate_also_for_a_gate_that_starts_again
         assert later.batch([payment("e-1")])[1]["counts"] == {"DUPLICATE": 1}
     finally:
         later.kill()
+
+
+def test_the_processes_of_a_gate_agree_on_tokens_and_all_see_an_erasure(run: Run) -> None:
+    gate = GateProcess(run, options=["--processes", "2"], variables=VARIABLES)
+    people = [f"{SEEN}-{number}" for number in range(12)]
+
+    def post(first: int) -> dict[str, int]:
+        events = [payment(f"e-{first + number}", person) for number, person in enumerate(people)]
+        return dict(gate.batch(events)[1]["counts"])
+
+    def tokens(first: int, last: int) -> dict[str, set[str]]:
+        """Person → tokens, of the events in this range."""
+        found: dict[str, set[str]] = {}
+        for one in gate.on_bus(TRAFFIC):
+            number = int(one[3]["event_id"].removeprefix("e-"))
+            if first <= number < last:
+                found.setdefault(people[number % 100], set()).add(token_of(one))
+        return found
+
+    try:
+        with ThreadPoolExecutor(8) as callers:
+            assert list(callers.map(post, range(0, 1600, 100))) == [{"ADMIT": 12}] * 16
+            assert vault(run, "erase", people[0]).code == 0
+            assert list(callers.map(post, range(1600, 3200, 100))) == [{"ADMIT": 12}] * 16
+    finally:
+        gate.stop()
+    before, after = tokens(0, 1600), tokens(1600, 3200)
+    assert {len(found) for found in (*before.values(), *after.values())} == {1}
+    assert [person for person in people if before[person] != after[person]] == people[:1]
 
 
 def test_a_gate_without_the_key_of_the_vault_does_not_serve(run: Run, gate: GateProcess) -> None:

@@ -90,6 +90,7 @@ def test_columns_in_which_ids_differ_and_ids_are_shared_have_the_tokens_of_their
     documents = [event(f"e-{n}", payload=paid(entities={"card": f"c-{n % 3}", "customer": "same", "terminal": "t"})) for n in range(7)]
     columns = arrow_items(body_of("arrow", "payment", documents), 9)
     assert {type(item) for item in columns} == {PlainItem}
+    assert len(arrivals(dsn, declared=()).examine(columns, NOW_US, 0)) == 7, "looked at before, in clear"
     found = admitted(dsn, *columns, *map(raw, documents))
     assert [item.payload_hash for item in found[:7]] == [item.payload_hash for item in found[7:]]
     assert len({item.payload.entities["card"] for item in found}) == 3

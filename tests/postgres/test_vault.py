@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from assay.app.gate.index import AdmissionIndex
 from assay.app.vault import operating
+from assay.app.vault import tables as tables_of_vault
 from assay.app.vault.key import Subject, VaultKey
 from assay.app.vault.memory import Memory
 from assay.app.vault.tables import PREFIX
@@ -140,6 +141,19 @@ def test_a_call_looks_at_the_vault_once_whatever_it_remembers(dsn: str) -> None:
         assert len(looks) == 1
     looks.clear()
     assert (asked.tokens([]), looks) == ({}, [])
+
+
+def test_a_token_is_on_disk_before_it_is_told_also_where_claims_are_not(dsn: str) -> None:
+    """The log's end is flushed right behind a commit that waits for the disk; behind one that does not it lies ahead for a while."""
+    query = "SELECT pg_current_wal_insert_lsn() <= pg_current_wal_flush_lsn()"
+    vault(dsn).check_key()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SET synchronous_commit = off")
+        flushed = []
+        for number in range(20):
+            tables_of_vault.add(connection, {bytes([number]) * 32: b"b" * 16})
+            flushed.append(connection.execute(query).fetchone())
+    assert flushed.count((True,)) >= 15, "another session may have written since"
 
 
 def test_more_subjects_than_are_remembered_have_their_tokens_all_the_same(dsn: str) -> None:

@@ -41,7 +41,9 @@ def test_the_same_subjects_again_push_nothing_out() -> None:
 
 
 def test_after_an_erasure_nothing_is_remembered() -> None:
-    memory = Memory(10)
-    memory.add({subject(1): "t1"})
+    """Neither of the young nor of the old."""
+    memory = Memory(4)
+    memory.add({subject(number): "t" for number in range(4)})
+    assert len(memory) == 4
     memory.forget(7)
-    assert (memory.erasures, len(memory), memory.of([subject(1)])) == (7, 0, {})
+    assert (memory.erasures, len(memory), memory.of(map(subject, range(4)))) == (7, 0, {})
