@@ -27,14 +27,17 @@ def tools(folder: Path) -> str:
 
 
 @contextmanager
-def live(folder: Path, kafka: str, dsn: str) -> Iterator[tuple[dict[str, str], str]]:
-    """The environment of a reader in `folder/home`, and the address of the gate of `runs/live`; the log of `assay up` is `up.log`."""
+def live(folder: Path, kafka: str, dsn: str, *options: str, **more: str) -> Iterator[tuple[dict[str, str], str]]:
+    """The environment of a reader in `folder/home`, and the address of the gate of `runs/live`; the log of `assay up` is `up.log`.
+
+    `options` are further ones of `assay up`, `more` further variables.
+    """
     home = folder / "home"
     (home / "runs").mkdir(parents=True)
-    variables = environment({"ASSAY_BUS": kafka, "ASSAY_SQL": dsn, "PATH": tools(folder / "bin"), "PYTHONPATH": str(ROOT)})
+    variables = environment({"ASSAY_BUS": kafka, "ASSAY_SQL": dsn, "PATH": tools(folder / "bin"), "PYTHONPATH": str(ROOT), **more})
     log = folder / "up.log"
     with log.open("wb") as written:
-        up = subprocess.Popen(["assay", "up", "--run", "runs/live"], cwd=home, env=variables, stdout=written, stderr=written)
+        up = subprocess.Popen(["assay", "up", "--run", "runs/live", *options], cwd=home, env=variables, stdout=written, stderr=written)
     try:
         until(lambda: "post a payment" in log.read_text() or up.poll() is not None, 120)
         yield variables, Run.load(home / "runs" / "live").gate_url

@@ -84,6 +84,10 @@ class Settings(BaseSettings):
         description="variable with the secrets of service tokens, separated by commas, each of 32 characters or more; the first signs",
     )
     token_audience: str = Field("", description="whom a service token must be for; empty: the run, by its `platform_run_id`")
+    vault_key_variable: str = Field(
+        "IG_VAULT_KEY",
+        description="variable with the secret of the vault of [pseudonyms](pseudonyms.md), of 32 characters or more",
+    )
     principals: str = Field("", description="actors whose tokens and certificates the gate takes, separated by commas; empty: any")
     gate_tls_cert: Path | None = Field(None, description="PEM file with the gate's certificate; empty: plain HTTP")
     gate_tls_key: Path | None = Field(None, description="PEM file with its key")

@@ -56,6 +56,7 @@ BY_REASON: Final[dict[Reason, int]] = {
     Reason.TRAFFIC_MODES_MIXED: USAGE,
     Reason.ACTOR_NAME_INVALID: USAGE,
     Reason.CALLER_KEY_UNKNOWN: MISSING,
+    **dict.fromkeys((Reason.VAULT_KEY_MISSING, Reason.VAULT_SUBJECT_UNKNOWN), MISSING),
     **dict.fromkeys((Reason.FILE_REFUSED, Reason.ACCESS_DENIED), FILE),
     **dict.fromkeys((Reason.BROKER_UNREACHABLE, Reason.SERVER_SILENT, Reason.DOCKER_SILENT, Reason.JAR_UNREACHABLE), AGAIN),
     Reason.DIRECTORY_BUSY: AGAIN,

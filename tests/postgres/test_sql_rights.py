@@ -105,7 +105,7 @@ def test_no_component_changes_a_fact(home: Path, server: Server, runner: str, ro
 
 @pytest.mark.parametrize("table", [one.table for one in HOLDINGS])
 def test_of_the_components_only_its_writer_inserts_into_a_table_and_nobody_alters_it(home: Path, server: Server, table: str) -> None:
-    writer = next(one.writer for one in HOLDINGS if one.table == table)
+    writer, secret = next((one.writer, one.secret) for one in HOLDINGS if one.table == table)
     for role in COMPONENTS:
         dsn = f"{address(home, role, server.port)}&{WRITABLE}"
         statement = f"INSERT INTO {table} SELECT * FROM {table} LIMIT 0"
@@ -113,7 +113,14 @@ def test_of_the_components_only_its_writer_inserts_into_a_table_and_nobody_alter
         granted = f"GRANT ALL ON {table} TO {role}; DELETE FROM {table}"  # a grant that one may not make is a warning only
         for change in (f"ALTER TABLE {table} ADD COLUMN more int", f"DROP TABLE {table}", granted):
             assert tried(dsn, change) == "InsufficientPrivilege"
-        assert tried(dsn, f"SELECT * FROM {table}") == ""
+        assert tried(dsn, f"SELECT * FROM {table}") == ("InsufficientPrivilege" if secret and role != writer else "")
+
+
+@pytest.mark.parametrize("role", COMPONENTS)
+@pytest.mark.parametrize("change", ["INSERT INTO ig_vault_erasures VALUES (1, '')", "DELETE FROM ig_vault_erasures"])
+def test_no_component_says_that_a_subject_was_erased_or_was_not(home: Path, server: Server, role: str, change: str) -> None:
+    assert tried(f"{address(home, role, server.port)}&{WRITABLE}", change) == "InsufficientPrivilege"
+    assert tried(server.address, change) == ""
 
 
 def test_every_table_of_ours_is_on_the_list(server: Server) -> None:

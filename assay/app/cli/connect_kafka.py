@@ -29,7 +29,7 @@ from assay.app.connect.avro_values import read_schemas
 from assay.app.connect.partition_feed import FILTERED, REFUSED, TOMBSTONE, FeedOptions, Route
 from assay.app.connect.positions import FOLDER, Begun, Positions, begun
 from assay.app.connect.topic_feed import FeedPlan, TopicFeed, starting
-from assay.app.connect.topic_mapping import Payments, TopicMapping, topic_mapping
+from assay.app.connect.topic_mapping import Payments, TopicMapping, refuse_ids_told, topic_mapping
 from assay.app.connect.values import json_record
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.progress import PLAIN_EVERY_S
@@ -123,16 +123,17 @@ class Connecting(NamedTuple):
             return Route(*way, now_us, time.monotonic, stop.is_set, moved)
 
         def aside(partition: int, offset: int) -> SetAside:
-            return SetAside(store, run_id, topic, partition, offset)
+            return SetAside(store, run_id, topic, partition, offset, with_values=not self.run.config.pseudonymise)
 
         return TopicFeed(self.source, self.plan, route, aside, stop, show)
 
 
 def _reading(run: Run, topic: str, mapping: str, schema: Sequence[str]) -> Reading:
-    """Raises as `read_schemas` and `topic_mapping`."""
+    """Raises as `read_schemas`, `topic_mapping` and `refuse_ids_told`."""
     schemas = read_schemas(schema) if schema else None
     future_us, fields = shipped_admission_policy().future_tolerance_us, schemas.columns() if schemas else None
     read = topic_mapping(mapping, topic, run.config.pins, run.config.run_id, future_us, fields)
+    refuse_ids_told(read, run.config.pseudonymise, mapping)
     if isinstance(read, Payments) and read.mapping.truth is not None:
         Screen().print("the mapping's truth is not read: labels come from a topic of their own, with a mapping of labels", highlight=False)
     return Reading(read, schemas.record if schemas else json_record)

@@ -15,6 +15,7 @@ import typer
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.gate_preflight import preflight
 from assay.app.cli.gate_resolve import resolve
+from assay.app.cli.gate_vault import app as vault
 from assay.app.cli.plain_app import plain_app
 from assay.app.gate.callers import callers_of
 from assay.app.gate.client_certificates import TlsFiles, tls_context
@@ -92,6 +93,7 @@ def serve_gate(
 
 app.command("preflight", short_help="whether a gate is ready, with evidence")(preflight)
 app.command("resolve", short_help="settle events of which nobody knows whether they are admitted")(resolve)
+app.add_typer(vault, name="vault", short_help="tokens of ids, and their end")
 
 
 def _command(given: Mapping[str, object], number: int, port: int, ports: Sequence[int]) -> list[str]:

@@ -23,6 +23,7 @@ from assay.app.database.prepare import prepare
 from assay.app.demo import processes
 from assay.app.demo.compiled import compile_kernels
 from assay.app.demo.finalisation import reopen, utc_now
+from assay.app.demo.id_terms import IdTerms, id_terms, refuse_other_ids
 from assay.app.demo.live_run import LiveRun, conclude, serve
 from assay.app.demo.new_run import as_profiled, claim_topics, live_config, open_topics, refuse_other_policy, run_id_at, wire
 from assay.app.demo.stages import Stages
@@ -30,7 +31,7 @@ from assay.app.demo.watch import audited
 from assay.app.pace import pace_of
 from assay.app.policy.documents import Policy, load_policy
 from assay.app.run.begun import begun_in
-from assay.app.run.directory import Run
+from assay.app.run.directory import Run, RunConfig
 from assay.app.run.own_command import own_command
 from assay.app.runner.of_run import runner_of
 from assay.app.runner.patience import submitted
@@ -41,6 +42,7 @@ from assay.app.settled import refuse_where_managed
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
 from assay.app.substrate.state import refuse_running
+from assay.app.vault.key import key_for
 from assay.contracts.api_key import KEY_HEADER
 
 app = plain_app()
@@ -57,13 +59,14 @@ def up(
     policy: Annotated[
         str, typer.Option(help="a shipped policy, or a folder or file of your own (see `assay policy`); empty takes handbook")
     ] = "",
+    pseudonymise: Annotated[list[str] | None, typer.Option(help="entity whose ids are replaced by tokens of the vault; repeat it")] = None,
+    ids_in_clear: Annotated[list[str] | None, typer.Option(help="entity whose ids may read as card numbers; repeat it")] = None,
 ) -> int:
     """Start everything and decide what is posted, until SIGINT or SIGTERM; then prove it. A second signal leaves out the proof."""
     settings, console = load_settings(), Screen()
     read_bus_properties(settings.bus_properties)  # one that cannot be read is refused before anything is started
     directory, loaded = run or settings.runs / "live", load_policy(policy or "handbook")
-    if policy:
-        refuse_other_policy(directory, loaded)
+    config = _config(directory, loaded, settings, id_terms(pseudonymise, ids_in_clear), named=bool(policy))
     refuse_where_managed(settings)
     stop, stages, started_utc = threading.Event(), Stages(console, pace=pace_of(settings)), utc_now()
     with ExitStack() as stack:
@@ -74,7 +77,7 @@ def up(
         with stages.stage("start PostgreSQL and Kafka", starts=True):
             servers = stack.enter_context(Substrate(directory, settings))
         fresh = not (directory / "run.json").is_file()
-        wired = _wired(directory, loaded, settings, servers)
+        wired = _wired(directory, config, settings, servers)
         with stages.stage("start gate and worker", starts=True):
             open_topics(wired, settings)
             prepare(wired.dsn)
@@ -98,9 +101,22 @@ def _on_signals(handler: Callable[[int, FrameType | None], object]) -> None:
         signal.signal(number, handler)
 
 
-def _wired(directory: Path, policy: Policy, settings: Settings, servers: Substrate) -> Run:
+def _config(directory: Path, policy: Policy, settings: Settings, ids: IdTerms, *, named: bool) -> RunConfig:
+    """That of the run which goes on, else of a new one. `named`: somebody said this policy, and the run must have it.
+
+    Raises Stop(POLICY_CHANGED_MID_RUN, RUN_SCOPE_MISMATCH, ENTITY_UNKNOWN, VAULT_KEY_MISSING).
+    """
+    if named:
+        refuse_other_policy(directory, policy)
+    refuse_other_ids(directory, ids)
     known = Run.load(directory) if (directory / "run.json").is_file() else None
-    config = as_profiled(known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy), directory, settings)
+    config = known.config if known else live_config(run_id_at(time.time_ns() // 1_000), policy, ids)
+    key_for(config.pseudonymise, settings)
+    return config
+
+
+def _wired(directory: Path, config: RunConfig, settings: Settings, servers: Substrate) -> Run:
+    config = as_profiled(config, directory, settings)
     claim_topics(directory, config, settings, servers.bootstrap, read_bus_properties(settings.bus_properties))
     ports = settings.gate_port or free_port(), settings.web_port or free_port()
     return wire(directory, config, settings, servers.bootstrap, servers.dsn, *ports, servers.sql_roles, servers.bus_users)

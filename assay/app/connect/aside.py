@@ -15,18 +15,23 @@ from assay.app.stores.objects import ObjectExists, ObjectStore
 
 
 class SetAside:
-    """The records of one partition that were set aside from an offset on. One object holds those of one checkpoint."""
+    """The records of one partition that were set aside from an offset on. One object holds those of one checkpoint.
 
-    def __init__(self, store: ObjectStore, run_id: str, topic: str, partition: int, offset: int) -> None:
+    `with_values`: their values are kept, too. A run that pseudonymises ids keeps none: nobody knows where in a value an id stands.
+    """
+
+    def __init__(self, store: ObjectStore, run_id: str, topic: str, partition: int, offset: int, *, with_values: bool = True) -> None:
         self._store, self._topic, self._partition = store, topic, partition
         self._folder = f"{folder_of(run_id, topic)}/{partition}"
         self._known = set(self._from(offset))
         self._lines: dict[int, bytes] = {}
+        self._with_values = with_values
 
     def add(self, fault: Fault, value: bytes | None) -> None:
         """Note a record, without card numbers in clear; one that an earlier process wrote is left as it stands."""
         if fault.offset not in self._known:
-            told = {"topic": self._topic, "partition": self._partition, **fault._asdict(), **_as_it_came(masked_json(value or b""))}
+            held = _as_it_came(masked_json(value or b"")) if self._with_values else {"value_bytes": len(value or b"")}
+            told = {"topic": self._topic, "partition": self._partition, **fault._asdict(), **held}
             self._lines[fault.offset] = json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
     def flush(self) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 
 from assay.app.labels.label_file import LabelMapping, load_label_mapping, told_labels
 from assay.app.oracle.live_columns import live_frame
-from assay.app.oracle.mapping import Mapping, load_mapping
+from assay.app.oracle.mapping import Mapping, load_mapping, parse_document
 from assay.app.oracle.mapping_csv import CsvForm
 from assay.app.oracle.reading import declared
 from assay.app.oracle.refusing import ROW, refuse_row
@@ -124,6 +124,23 @@ class Labels(NamedTuple):
         known_at = pl.col("known_us").cast(pl.Datetime("us")).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
         body = pl.struct("payment", "label", known_at.alias("known_at"), pl.lit(self.mapping.source).alias("source")).struct.json_encode()
         return told.select(pl.col("row").alias(ROW), pl.col("payment").alias("id"), body.alias("body"))
+
+
+def refuse_ids_told(found: TopicMapping, pseudonymise: Collection[str], where: str) -> None:
+    """Refuse payments whose ids a run would tell in clear: it replaces those of the entities `pseudonymise`.
+
+    Raises Stop(MAPPING_INVALID) for a mapping that declares other ones, or has the column of such an entity at another place.
+    """
+    if not isinstance(found, Payments):
+        return
+    others = sorted(set(found.mapping.pseudonymise or ()).difference(pseudonymise))
+    if others:
+        what = f"pseudonymise: the run does not replace the ids of {', '.join(others)}"
+        remedy = f"Begin the run with them: `assay up {' '.join(f'--pseudonymise {name}' for name in others)}`."
+        raise Stop(Reason.MAPPING_INVALID, what, where=where, remedy=remedy)
+    named = [name for name in pseudonymise if name in found.mapping.entities]
+    if named:
+        parse_document({**found.mapping.document(), "pseudonymise": named}, where)
 
 
 def topic_mapping(given: str, topic: str, pins: Pins, run_id: str, future_us: int, fields: Collection[str] | None) -> TopicMapping:

@@ -37,16 +37,17 @@ class Kind(StrEnum):
 
 
 class Holding(NamedTuple):
-    """A table: what it holds, and the one component that writes it."""
+    """A table: what it holds, and the one component that writes it. `secret`: no other component reads it."""
 
     table: str
     kind: Kind
     writer: str
+    secret: bool = False
 
     def rights_of(self, role: str) -> str:
-        """Privileges of a role as SQL names them."""
+        """Privileges of a role as SQL names them, empty for none."""
         if role != self.writer:
-            return "SELECT"
+            return "" if self.secret else "SELECT"
         return "SELECT, INSERT" if self.kind is Kind.FACTS else "SELECT, INSERT, UPDATE"
 
 
@@ -62,14 +63,16 @@ HOLDINGS: Final = (
     Holding("ig_released", Kind.FACTS, GATE),
     Holding("ig_currencies", Kind.FACTS, GATE),
     Holding("ig_answers", Kind.FACTS, GATE),
+    Holding("ig_vault", Kind.FACTS, GATE, secret=True),
+    Holding("ig_vault_key", Kind.FACTS, GATE, secret=True),
     Holding("ig_marks", Kind.POSITIONS, GATE),
     Holding("sr_run_equivalence", Kind.FACTS, RUNNER),
     Holding("sr_key_last_asked", Kind.POSITIONS, RUNNER),
     Holding("sr_run_leases", Kind.POSITIONS, RUNNER),
     Holding("wsp_checkpoint", Kind.POSITIONS, STREAMER),
 )
-#: what is read besides: views, and the revision of the schema
-READ_ONLY: Final = ("ig_held", "ig_standing", "ig_admissions", "sr_schema_version")
+#: what is read besides: erasures, which the owner records, views, and the revision of the schema
+READ_ONLY: Final = ("ig_vault_erasures", "ig_held", "ig_standing", "ig_admissions", "sr_schema_version")
 #: numbers that the gate draws
 SEQUENCES: Final = ("ig_epoch",)
 
@@ -94,7 +97,8 @@ def give_rights(connection: psycopg.Connection[Any]) -> list[str]:
             if table in there:
                 name = sql.Identifier(table)
                 connection.execute(sql.SQL("REVOKE ALL ON {} FROM {}, PUBLIC").format(name, to))
-                connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(privileges), name, to))
+                if privileges:
+                    connection.execute(sql.SQL("GRANT {} ON {} TO {}").format(sql.SQL(privileges), name, to))
         for sequence in there.intersection(SEQUENCES):
             name = sql.Identifier(sequence)
             connection.execute(sql.SQL("REVOKE ALL ON SEQUENCE {} FROM {}, PUBLIC").format(name, to))

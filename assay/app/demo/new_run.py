@@ -15,6 +15,7 @@ from assay.app.bus.rights import grant
 from assay.app.bus.topics import claim_namespace, create_topics
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.database.rights import NO_ROLES, SqlAddresses
+from assay.app.demo.id_terms import AS_THEY_COME, IdTerms, refuse_unknown
 from assay.app.oracle import mapping
 from assay.app.oracle.sealed_world import SealedWorld
 from assay.app.oracle.unnamed import rows_without
@@ -134,6 +135,7 @@ def world_config(platform_run_id: str, manifest: WorldManifest, policy: Policy, 
         extra_currencies=read.extra_currencies,
         earliest=read.time.earliest or "",
         ids_in_clear=read.ids_in_clear or (),
+        pseudonymise=read.pseudonymise or (),
         features=policy.features,
         policy=policy.rules,
         **delay,  # type: ignore[arg-type]
@@ -178,8 +180,9 @@ def extra_entities(manifest: WorldManifest, of_policy: Iterable[str]) -> tuple[s
     return tuple(sorted(set(manifest.entities).difference(of_policy)))
 
 
-def live_config(platform_run_id: str, policy: Policy) -> RunConfig:
-    """Config of a run over whatever is posted: its world is the policy it is decided under."""
+def live_config(platform_run_id: str, policy: Policy, ids: IdTerms = AS_THEY_COME) -> RunConfig:
+    """Config of a run over whatever is posted: its world is the policy it is decided under. Raises Stop(ENTITY_UNKNOWN)."""
+    refuse_unknown(ids, policy)
     world = hashlib.sha256(f"live|{platform_run_id}".encode()).hexdigest()
     run = scenario_run_id(live_key(platform_run_id))
     return RunConfig(
@@ -191,6 +194,8 @@ def live_config(platform_run_id: str, policy: Policy) -> RunConfig:
         seed=0,
         run_id=run,
         ordering="arrival",
+        ids_in_clear=ids.in_clear,
+        pseudonymise=ids.pseudonymise,
         features=policy.features,
         policy=policy.rules,
     )

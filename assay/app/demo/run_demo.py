@@ -55,6 +55,7 @@ from assay.app.settings import Settings
 from assay.app.settled import refuse_where_managed
 from assay.app.substrate import Substrate
 from assay.app.substrate.ports import free_port
+from assay.app.vault.key import key_for
 from assay.contracts.handles import RTDL
 
 
@@ -81,7 +82,7 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     refuse_where_managed(settings)
     stages, started_utc = Stages(console, pace=pace_of(settings)), utc_now()
     world = _seal(wanted, settings, stages)
-    config = as_profiled(world_config(wanted.platform_run_id, world.manifest, wanted.policy), wanted.directory, settings)
+    config = _config(wanted, world, settings)
     unnamed = refuse_unnamed(world, wanted.policy, go_on=wanted.let_gate_refuse)
     refuse_other_config(wanted.directory, config)  # before anything is started
     read_bus_properties(settings.bus_properties)  # one that cannot be read is refused, too
@@ -116,6 +117,13 @@ def run_demo(wanted: Wanted, settings: Settings, console: Console) -> bool:
     verdict = verdict_of(seen, world.manifest.rows, admitted=admitted, proven=proven and reported)
     _conclude(run, stages, verdict=verdict)
     return proven and reported
+
+
+def _config(wanted: Wanted, world: SealedWorld, settings: Settings) -> RunConfig:
+    """Raises as `world_config` and `as_profiled`, and Stop(VAULT_KEY_MISSING)."""
+    config = as_profiled(world_config(wanted.platform_run_id, world.manifest, wanted.policy), wanted.directory, settings)
+    key_for(config.pseudonymise, settings)
+    return config
 
 
 def _seal(wanted: Wanted, settings: Settings, stages: Stages) -> SealedWorld:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +14,7 @@ from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks, check_mark
 from assay.app.gate.plain_examiner import made_of
 from assay.app.gate.plain_payments import PlainItem
+from assay.app.gate.pseudonyms import Pseudonyms
 from assay.app.gate.run_names import RunNames
 from assay.app.gate.run_standing import RunStanding
 from assay.app.gate.short_forms import LABEL_TYPE, Item, Short
@@ -37,24 +39,33 @@ class Arrivals:
         platform_run_id: str,
         marks: LastMarks,
         standing: Callable[[], RunStanding],
+        pseudonyms: Pseudonyms | None = None,
     ) -> None:
         self._examiner, self._index, self._names, self._run, self._marks = examiner, index, names, platform_run_id, marks
-        self._standing = standing
+        self._standing, self._pseudonyms = standing, pseudonyms
         self._currency: str | None = None
 
     def examine(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined]:
         """Every item admissible or refused, in their order. `first` is the number of the first one in order of arrival.
 
-        A refused item holds no card number in clear. Raises Retry(INDEX_UNAVAILABLE | BUS_UNAVAILABLE).
+        Where the run pseudonymises ids, tokens stand in their place from here on. A refused item holds no card number in clear.
+        Raises Retry(INDEX_UNAVAILABLE | BUS_UNAVAILABLE), Stop(VAULT_KEY_WRONG).
         """
+        if self._pseudonyms is not None:
+            items = self._pseudonyms.of(items, partial(self._examiner.examine, now_us=now_us, arrived=first))
         found = self._in_scope(self._known(items, now_us, first), items)
-        return [without_cards(item) if isinstance(item, RefusedEvent) else item for item in found]
+        return [self._as_kept(item, given) if isinstance(item, RefusedEvent) else item for item, given in zip(found, items, strict=True)]
 
     def refuse_unready(self) -> None:
         """Raises Quarantine(RUN_NOT_READY) for a mark of a run that is not READY, Retry(BUS_UNAVAILABLE)."""
         refusal = self._standing().refusal("")
         if refusal is not None:
             raise refusal
+
+    def _as_kept(self, refused: RefusedEvent, given: Item) -> RefusedEvent:
+        """A refused item as it may be kept and told. One that was refused before it was examined holds no id any more."""
+        without_ids = refused if self._pseudonyms is None or refused is given else self._pseudonyms.kept(refused)
+        return without_cards(without_ids)
 
     def _in_scope(self, examined: list[Examined], items: Sequence[Item]) -> list[Examined]:
         """Refuse what the run's READY does not open the gate for."""

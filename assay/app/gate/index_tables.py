@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import psycopg
 
+from assay.app.vault.tables import SCHEMA as VAULT
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
@@ -89,7 +90,8 @@ CREATE VIEW ig_admissions AS
 """
 #: whatever an older version did not have
 _COMPLETE = """
-SELECT to_regclass('ig_standing') IS NOT NULL AND to_regclass('ig_answers') IS NOT NULL AND (SELECT count(*) = 2 FROM pg_attribute
+SELECT to_regclass('ig_standing') IS NOT NULL AND to_regclass('ig_answers') IS NOT NULL AND to_regclass('ig_vault_erasures') IS NOT NULL
+  AND (SELECT count(*) = 2 FROM pg_attribute
   WHERE attrelid = to_regclass('ig_claims') AND attname IN ('source_order', 'ts_us'))
 """
 
@@ -104,7 +106,7 @@ def make_tables(connection: Connection) -> bool:
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('ig_schema', 0))")
             if connection.execute(_COMPLETE).fetchone() == (True,):
                 return False
-            connection.execute(_SCHEMA)
+            connection.execute(_SCHEMA + VAULT)
             return True
     except psycopg.errors.InsufficientPrivilege:
         what = "the tables of the admission index are missing or of an older version, and this role may not make them"

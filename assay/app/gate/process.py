@@ -33,6 +33,7 @@ from assay.app.gate.openapi import specification
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.processes import when_orphaned
+from assay.app.gate.pseudonyms import Pseudonyms, pseudonyms_of
 from assay.app.gate.rates import Limit, Rates
 from assay.app.gate.reach import Reach, reach_of
 from assay.app.gate.resolving_thread import Resolving, resolving_of
@@ -83,6 +84,7 @@ class Gate:
     governance: Governance
     resolving: Resolving
     siblings: Siblings | None = None
+    pseudonyms: Pseudonyms | None = None
 
     @property
     def health(self) -> Health:
@@ -92,11 +94,13 @@ class Gate:
     def start(self) -> None:
         """Begin to look and to admit. A missing broker or database is not an error here: the gate is RED until it comes.
 
-        Raises Stop(GATE_ALREADY_RUNNING).
+        Raises Stop(GATE_ALREADY_RUNNING, VAULT_KEY_WRONG).
         """
         self.reach.control.start()
         with suppress(Retry):
             self.reach.claims.ready()
+            if self.pseudonyms is not None:
+                self.pseudonyms.vault.check_key()
         self.health.look()
         self.warm()
         self.health.start()
@@ -140,9 +144,9 @@ def build(
     governance = Governance(run.store, run.config, "ingestion_gate", load_settings().profile, clock)
     spikes = spikes_of(governance, policy.revision, clock)
     sealing = Sealing(run, reach.logs, seal_after_s, process=reach.process.name)
-    known = RunNames.of(run.config)
-    examiner = Examiner(policy, scope, known)
-    pipeline = _pipeline(run, reach, examiner, clock, halted, spikes.note)
+    examiner = Examiner(policy, scope, known := RunNames.of(run.config))
+    pseudonyms = pseudonyms_of(run.config, load_settings(), examiner, reach.claims.ask)
+    pipeline = _pipeline(run, reach, examiner, clock, halted, spikes.note, pseudonyms)
     resolving = resolving_of(run, policy, reach, lambda: pipeline.active, clock, bus_properties)
     reach.health.warnings += [spikes.warning, sealing.warning, resolving.warning]
     examples = _examples(run, scope, known, clock())
@@ -153,7 +157,7 @@ def build(
     siblings = Siblings(ports, reach.process.number) if ports else None
     lookup, told = Lookup(run, reach.looked_up, reach.topics), siblings.exposition if siblings else own_metrics
     server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup, deciding, told)
-    return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving, siblings)
+    return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving, siblings, pseudonyms)
 
 
 def _pipeline(
@@ -163,13 +167,14 @@ def _pipeline(
     clock: Callable[[], int],
     halted: Halted,
     refused: Callable[[int], None],
+    pseudonyms: Pseudonyms | None,
 ) -> Pipeline:
     """What admits in this process."""
     pins, of_run = run.config.pins, run.platform_run_id
     last = LastMarks(reach.claims, of_run, examiner.policy.future_tolerance_us)
     earlier = Unsettled(reach.settled, of_run, lambda: pipeline.active)
     pipeline = Pipeline(
-        arrivals=Arrivals(examiner, reach.claims, examiner.names, of_run, last, reach.control.current),
+        arrivals=Arrivals(examiner, reach.claims, examiner.names, of_run, last, reach.control.current, pseudonyms),
         index=reach.claims,
         publisher=reach.publisher,
         settler=Settler(reach.settled, reach.publisher, reach.writer, reach.logs, clock, lambda: reach.control.standing.policy),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, TypeAlias
@@ -26,6 +27,9 @@ PAYMENTS, LABELS = "payments_endpoint", "labels_endpoint"
 PAYMENT_TYPE, LABEL_TYPE = "AUTH_REQUEST", "label_assertion"
 _BRACKET: Final = b"["
 _BLANKS: Final = b" \t\r\n"
+
+#: makes an id that the gate gives out one that tells nothing of the payment: it is a digest of its ids and of this, which nobody knows
+_SALT: Final = secrets.token_hex(16)
 
 #: the bounds of an amount; the examiner refuses others with a code of their own
 AMOUNT: Final = {"minimum": 0, "exclusiveMaximum": AMOUNT_MINOR_END}
@@ -143,7 +147,7 @@ def payment_of(raw: bytes, pins: Mapping[str, str | int], now_us: int, number: i
     }
     ts_us = now_us if given.ts_utc is UNSET else _instant(given.ts_utc, "ts_utc")
     head = {"event_type": PAYMENT_TYPE, "schema_version": "v1", "ts_utc": instants.text(ts_us), "producer": PAYMENTS, **pins}
-    posted = {**head, "payload": payload, "posted_us": now_us, "item": number}
+    posted = {**head, "payload": payload, "posted_us": now_us, "item": number, "salt": _SALT}
     event_id = given.event_id if given.event_id is not UNSET else hex64(posted)
     envelope = msgspec.json.encode({"event_id": event_id, **head, "payload": payload})
     return Short(raw, lambda _: envelope, {}, event_id)

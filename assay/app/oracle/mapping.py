@@ -26,6 +26,7 @@ from assay.contracts.yaml_documents import read_document
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=LABEL_CHARS_MAX)]
 Exponent = Annotated[int, Field(ge=0, le=EXPONENT_MAX)]
 Code = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
+Names = Annotated[tuple[Name, ...], Field(min_length=1, max_length=ENTITIES_MAX, strict=False)]
 #: what stands for a value that somebody still has to say
 TODO: Final = "TODO"
 
@@ -37,9 +38,10 @@ class Mapping(Closed):
     `currencies`: codes that the file may hold, or code → exponent, also for a currency that ISO 4217 does not have (crypto, points)
     or has with another exponent. Without it, a file holds one currency of ISO 4217.
     `ids_in_clear`: entities whose ids the gate takes even where they read as payment card numbers.
+    `pseudonymise`: entities whose ids the gate replaces by tokens of its vault.
     """
 
-    later = frozenset({"order", "currencies", "csv", "filter", "ids_in_clear"})
+    later = frozenset({"order", "currencies", "csv", "filter", "ids_in_clear", "pseudonymise"})
     mapping: Name
     revision: str
     output_id: Name
@@ -57,7 +59,8 @@ class Mapping(Closed):
     currencies: Annotated[tuple[Code, ...], Field(min_length=1, strict=False)] | dict[Code, Exponent] | None = None
     csv: CsvForm | None = None
     filter: Annotated[tuple[RowFilter, ...], Field(min_length=1, strict=False)] | None = None
-    ids_in_clear: Annotated[tuple[Name, ...], Field(min_length=1, max_length=ENTITIES_MAX, strict=False)] | None = None
+    ids_in_clear: Names | None = None
+    pseudonymise: Names | None = None
 
     @model_validator(mode="after")
     def _currencies_have_exponents(self) -> Mapping:
@@ -77,10 +80,20 @@ class Mapping(Closed):
         return self
 
     @model_validator(mode="after")
-    def _ids_in_clear_are_of_entities(self) -> Mapping:
-        for name in self.ids_in_clear or ():
-            if name not in self.entities:
-                raise ValueError(f"ids_in_clear: there is no entity '{name}'; the entities are {', '.join(self.entities)}")
+    def _names_are_of_entities(self) -> Mapping:
+        for field, names in (("ids_in_clear", self.ids_in_clear), ("pseudonymise", self.pseudonymise)):
+            for name in names or ():
+                if name not in self.entities:
+                    raise ValueError(f"{field}: there is no entity '{name}'; the entities are {', '.join(self.entities)}")
+        return self
+
+    @model_validator(mode="after")
+    def _pseudonymised_ids_stand_nowhere_else(self) -> Mapping:
+        for name in self.pseudonymise or ():
+            column = self.entities[name]
+            for place, columns in (("id", self.id_columns), ("attributes", self.attribute_names)):
+                if column in columns:
+                    raise ValueError(f"pseudonymise: '{column}' is the column of '{name}' and of {place}, where no token replaces it")
         return self
 
     @property

@@ -52,20 +52,22 @@ scrape_configs:
 ## PostgreSQL
 
 A PostgreSQL that assay starts has six roles, each with a password file of its own in the server's directory. `assay_owner` owns the
-database `assay` and its tables. Commands that people call use it: `assay db migrate`, `assay runs remove`, `assay sr rebuild-index`.
+database `assay` and its tables. Commands that people call use it: `assay db migrate`, `assay runs remove`, `assay sr rebuild-index`,
+`assay gate vault`.
 `postgres` makes the other five at start; nothing else uses it. A directory that an earlier version began with one role keeps that one.
 
 | role | is | facts: it may add rows | positions: it may move them |
 |---|---|---|---|
-| `assay_gate` | `assay gate serve`, `assay gate resolve` | every table `ig_…` but `ig_marks` | `ig_marks`, `ig_epoch` |
+| `assay_gate` | `assay gate serve`, `assay gate resolve` | `ig_…` but `ig_marks` and `ig_vault_erasures` | `ig_marks`, `ig_epoch` |
 | `assay_runner` | `assay sr` | `sr_run_equivalence` | `sr_run_leases`, `sr_key_last_asked` |
 | `assay_streamer` | `assay stream` and `assay labels deliver` with `ASSAY_CHECKPOINTS=postgres` | | `wsp_checkpoint` |
 | `assay_reader` | reports and proofs | | |
 
-Every role may read every table. **No role of a component may update, delete or truncate a fact**, and none owns a table. A fact is what
-was claimed, where it lies on the bus, and what a key means. A position is a lease, a mark, or the time of a last request: it moves. A
-claim that a later batch publishes again is a new row of `ig_retakes`; its first row stays. Labels have no table: they are claims, and
-records on Kafka. The list is `assay/app/database/rights.py`, and tests try every verb with every role on every table.
+Every role may read every table but `ig_vault` and `ig_vault_key`, which only the gate reads. **No role of a component may update, delete or
+truncate a fact**, and none owns a table. A fact is what was claimed, where it lies on the bus, and what a key means. A position is a lease,
+a mark, or the time of a last request: it moves. A claim that a later batch publishes again is a new row of `ig_retakes`; its first row
+stays. Labels have no table: they are claims, and records on Kafka. The owner alone erases a subject of the [vault](pseudonyms.md), and
+records it in `ig_vault_erasures`. The list is `assay/app/database/rights.py`, and tests try every verb with every role on every table.
 
 The roles keep components apart. They do not protect against a person who may read the run's directory: the files of all passwords are
 there.

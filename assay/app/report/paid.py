@@ -45,13 +45,17 @@ class Paid(NamedTuple):
 
 
 def paid_of(run: Run, decision: Mapping[str, Any], properties: Mapping[str, str] | None = None) -> Paid:
-    """The payment of a decision: what the decision says, then the sealed world, then the record on the bus if neither knows."""
+    """The payment of a decision: what the decision says, then the sealed world, then the record on the bus if neither knows.
+
+    An id that the run replaces by a token is not told from the world, which has it in clear.
+    """
     told, source = told_by(decision), decision["source_event"]
     world = find_world(run.store, run.config.manifest_fingerprint)
     row = None if world is None else row_at(world, source["ts_utc"], source["event_id"])
     if world is not None and row is not None:
         of_file = _of_row(row, world)
-        return of_file._replace(entities={**of_file.entities, **told.entities})
+        in_clear = {name: id_ for name, id_ in of_file.entities.items() if name not in run.config.pseudonymise}
+        return of_file._replace(entities={**in_clear, **told.entities})
     if told.currency:
         return told
     return _on_bus(run, source, properties) or told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
@@ -35,23 +36,29 @@ class Labels:
     frauds: int
 
 
-def judged(decisions: pl.DataFrame, world: SealedWorld | None, posted: pl.DataFrame | None) -> tuple[pl.DataFrame, Labels]:
+def judged(
+    decisions: pl.DataFrame, world: SealedWorld | None, posted: pl.DataFrame | None, pseudonymise: Collection[str] = ()
+) -> tuple[pl.DataFrame, Labels]:
     """Decisions with columns `fraud`, source_id, kind, amount_minor, currency and entity.<name>, in their order.
 
-    What is known of payments is from the sealed world; of a run without one, from the decisions themselves, which have no kind.
+    What is known of payments is from the sealed world; of a run without one, from the decisions themselves, which have no kind. Ids of the
+    entities `pseudonymise` are always those of decisions: the world has them in clear.
     """
     truth, source = _labels(world, posted)
-    frame = _of_decisions(decisions) if world is None else _of_world(decisions, world)
+    frame = _of_decisions(decisions) if world is None else _of_world(decisions, world, pseudonymise)
     frame = frame.join(truth, on="event_id", how="left", maintain_order="left")
     labelled = int(frame["fraud"].is_not_null().sum())
     frame = frame.with_columns(pl.col("fraud").fill_null(value=False))
     return frame, Labels(source if labelled or source == "file" else "", labelled, int(frame["fraud"].sum()))
 
 
-def _of_world(decisions: pl.DataFrame, world: SealedWorld) -> pl.DataFrame:
-    columns = ["event_id", *_PAYMENT, *(f"{ENTITY}{name}" for name in world.manifest.entities)]
+def _of_world(decisions: pl.DataFrame, world: SealedWorld, pseudonymise: Collection[str]) -> pl.DataFrame:
+    columns = ["event_id", *_PAYMENT, *(f"{ENTITY}{name}" for name in world.manifest.entities if name not in pseudonymise)]
     payments = pl.concat([world.stream_part(part).select(columns) for part in world.manifest.stream_view])
     own = decisions.drop(_OWN, strict=False)
+    if pseudonymise:
+        told = _of_decisions(decisions)
+        own = own.with_columns(told[name] for name in told.columns if name in {f"{ENTITY}{one}" for one in pseudonymise})
     return own.join(payments.with_columns(pl.col("source_id").cast(pl.String)), on="event_id", how="left", maintain_order="left")
 
 

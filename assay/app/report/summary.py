@@ -182,7 +182,7 @@ def summarize(run: Run) -> RunSummary:
     world, decisions = find_world(run.store, run.config.manifest_fingerprint), read_decisions(store)
     held, places = recheck(store, audit, replay, decisions)
     held = held._replace(receipts=_receipts(run, evidence))
-    frame, labels = (None, NOTHING.labels) if decisions is None else judged(decisions, world, read_labels(store))
+    frame, labels = (None, NOTHING.labels) if decisions is None else judged(decisions, world, read_labels(store), run.config.pseudonymise)
     known = labels.source != ""
     sealed = world.manifest.rows if world else None
     return RunSummary(

@@ -28,7 +28,7 @@ RUN_LAYOUT = 4
 
 
 #: fields that came after runs had digests
-_LATER = ("extra_entities", "extra_currencies", "earliest", "ids_in_clear", "topic_layout", "profile_policy", "traffic")
+_LATER = ("extra_entities", "extra_currencies", "earliest", "ids_in_clear", "pseudonymise", "topic_layout", "profile_policy", "traffic")
 
 
 def live_key(platform_run_id: str) -> str:
@@ -66,6 +66,8 @@ class RunConfig(BaseModel):
     earliest: str = ""
     #: entities whose ids may read as payment card numbers, as the mapping of the world says
     ids_in_clear: tuple[str, ...] = ()
+    #: entities whose ids the gate replaces by tokens of its vault before anything else, as the mapping or the command that began it says
+    pseudonymise: tuple[str, ...] = ()
     #: the traffic of a generated world that the run streams: its gate admits the rows of that world and no payments. Empty for none
     traffic: Literal["", "baseline", "fraud"] = ""
     idempotency_horizon: Horizon = Horizon()

@@ -24,6 +24,7 @@ NO_JSON = {
     "profile settle": "says nothing, or refuses",
     "worker": "a process; its facts are metrics",
     "gate serve": "a process; its facts are metrics",
+    "gate vault": "a group: `show` and `erase` have it",
     "stream": "a process of a run",
     "labels deliver": "a process of a run",
     "connect kafka": "a process of a run",

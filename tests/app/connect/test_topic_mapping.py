@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from topic_records import LABELS, PAYMENTS, mapping_of
 
+from assay.app.connect.topic_mapping import refuse_ids_told
 from assay.contracts.errors import AssayError
 
 FIELDS = frozenset({"id", "at", "amount", "who", "terminal", "channel", "V1", "V2"})
@@ -46,3 +47,23 @@ def test_currencies_that_are_declared_are_taken(tmp_path: Path) -> None:
 def test_truth_is_never_read(tmp_path: Path) -> None:
     text = PAYMENTS + "truth: {column: bad, positive: [1], delay: 7d}\n"
     assert "bad" not in mapping_of(tmp_path, text).columns
+
+
+@pytest.mark.parametrize(
+    ("text", "of_run", "fault"),
+    [
+        (PAYMENTS + "pseudonymise: [customer, terminal]\n", ("customer",), "does not replace the ids of terminal"),
+        (PAYMENTS.replace("[channel]", "[who.customer]"), ("customer",), "'who.customer' is the column of 'customer' and of attributes"),
+        (PAYMENTS.replace("id: id", "id: terminal"), ("card", "terminal"), "'terminal' is the column of 'terminal' and of id"),
+    ],
+)
+def test_ids_that_a_run_replaces_are_told_nowhere_else(tmp_path: Path, text: str, of_run: tuple[str, ...], fault: str) -> None:
+    with pytest.raises(AssayError) as refused:
+        refuse_ids_told(mapping_of(tmp_path, text), of_run, "mapping.yaml")
+    assert refused.value.reason.value == "MAPPING_INVALID"
+    assert fault in refused.value.what
+
+
+@pytest.mark.parametrize("text", [PAYMENTS, PAYMENTS + "pseudonymise: [customer]\n", LABELS])
+def test_a_mapping_that_tells_no_id_is_taken(tmp_path: Path, text: str) -> None:
+    refuse_ids_told(mapping_of(tmp_path, text), ("card", "customer"), "mapping.yaml")

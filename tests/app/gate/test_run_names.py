@@ -122,13 +122,14 @@ def test_a_run_over_a_world_has_the_currencies_that_only_its_mapping_declares(
 
 def test_a_run_without_extra_names_has_the_digest_that_it_had_before_there_were_any() -> None:
     plain = live_config("platform_20260101T000000Z", load_policy("handbook"))
-    later = {"extra_entities", "extra_currencies", "earliest", "ids_in_clear", "topic_layout", "profile_policy", "traffic"}
+    later = {"extra_entities", "extra_currencies", "earliest", "ids_in_clear", "pseudonymise", "topic_layout", "profile_policy", "traffic"}
     before = {name: value for name, value in plain.model_dump(mode="json").items() if name not in later}
     text = json.dumps(before, sort_keys=True, separators=(",", ":"))
     assert plain.digest == hashlib.sha256(text.encode()).digest()
     assert plain.model_copy(update={"extra_entities": ("place",)}).digest != plain.digest
     assert plain.model_copy(update={"extra_currencies": ("BTC",)}).digest != plain.digest
     assert plain.model_copy(update={"ids_in_clear": ("card",)}).digest != plain.digest
+    assert plain.model_copy(update={"pseudonymise": ("card",)}).digest != plain.digest
     assert plain.model_copy(update={"earliest": "1950-01-01"}).digest != plain.digest
     assert plain.model_copy(update={"topic_layout": {"FP_BUS_CONTROL_V1": (1, -1)}}).digest != plain.digest
     assert plain.model_copy(update={"profile_policy": "f" * 64}).digest != plain.digest

@@ -39,6 +39,10 @@ def test_every_generated_shape_has_a_shipped_mapping() -> None:
     ("change", "reason", "named"),
     [
         ({"surprise": 1}, Reason.MAPPING_INVALID, "surprise"),
+        ({"ids_in_clear": ["card"]}, Reason.MAPPING_INVALID, "ids_in_clear: there is no entity 'card'"),
+        ({"pseudonymise": ["card"]}, Reason.MAPPING_INVALID, "pseudonymise: there is no entity 'card'"),
+        ({"pseudonymise": ["customer"], "attributes": ["who"]}, Reason.MAPPING_INVALID, "of 'customer' and of attributes"),
+        ({"pseudonymise": ["customer"], "id": {"columns": ["who", "at"]}}, Reason.MAPPING_INVALID, "of 'customer' and of id"),
         ({"id": None}, Reason.MAPPING_INVALID, "id"),
         ({"time": {"column": "at", "zone": "Mars/North"}}, Reason.MAPPING_INVALID, "Mars/North"),
         ({"time": {"column": "at", "unit": "minutes"}}, Reason.MAPPING_INVALID, "time.unit"),
