@@ -5,6 +5,9 @@ VENV ?= .venv
 PYTHON ?=
 ARGS ?=
 
+# thousands of processes start in the tests: each compiles nothing again, also where the environment forbids to keep byte code
+export PYTHONDONTWRITEBYTECODE :=
+
 BIN := $(VENV)/bin
 SETUP := python=$$(sh .ci/find-python $(VENV) "$(PYTHON)") && "$$python" .ci/setup.py $(VENV)
 PYTEST := $(BIN)/python -m pytest
@@ -74,10 +77,10 @@ parity: setup ## the stack of production here: an S3 server, Kinesis, Kafka with
 	@$(BIN)/python tests/parity.py
 
 test-long: setup ## the tests that take minutes, such as twenty interrupts of one run
-	@ASSAY_TEST_EFFORT=whole $(PYTEST) -m long $(ARGS)
+	@TEST_EFFORT=whole $(PYTEST) -m long $(ARGS)
 
 laws: setup-kernels ## tier 0 with all examples of its laws; the usual run draws a third
-	@ASSAY_TEST_EFFORT=whole $(PYTEST) -m tier0 $(SIDE_BY_SIDE) $(ARGS)
+	@TEST_EFFORT=whole $(PYTEST) -m tier0 $(SIDE_BY_SIDE) $(ARGS)
 
 simulate: setup-kernels ## 1,000 seeded runs of all lanes with faults, on every core
 	@$(BIN)/python tests/simulate.py $(ARGS)
