@@ -8,6 +8,12 @@ ARGS ?=
 # thousands of processes start in the tests: each compiles nothing again, also where the environment forbids to keep byte code
 export PYTHONDONTWRITEBYTECODE :=
 
+# the folders of tests are in memory where it has 8 GB free: tests write some hundred thousand files and wait for the disk each time
+MEMORY := $(shell [ "$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}')" -ge 8000000 ] 2>/dev/null && echo /dev/shm)
+ifneq ($(MEMORY),)
+export PYTEST_DEBUG_TEMPROOT ?= $(MEMORY)
+endif
+
 BIN := $(VENV)/bin
 SETUP := python=$$(sh .ci/find-python $(VENV) "$(PYTHON)") && "$$python" .ci/setup.py $(VENV)
 PYTEST := $(BIN)/python -m pytest
