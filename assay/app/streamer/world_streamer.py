@@ -208,7 +208,7 @@ class WorldStreamer:
 
     async def _keep_and_mark(self) -> None:
         """Checkpoint first: marks never go backwards when the same run is streamed again from it."""
-        self._keep(Cursor(self._position, next_us=self._next_us))
+        await self._keep(Cursor(self._position, next_us=self._next_us))
         self._since_mark = 0
         await self._mark()
 
@@ -221,10 +221,16 @@ class WorldStreamer:
 
     async def _finish(self) -> None:
         await self._keep_and_mark()
-        self._keep(Cursor(self._position, complete=True))
+        await self._keep(Cursor(self._position, complete=True))
 
-    def _keep(self, cursor: Cursor) -> None:
-        self._checkpoint.save(cursor)
+    async def _keep(self, cursor: Cursor) -> None:
+        """Write in a thread: other sequences and calls on their way go on. Who is cancelled waits for it, so writes keep their order."""
+        saved = asyncio.ensure_future(asyncio.to_thread(self._checkpoint.save, cursor))
+        try:
+            await asyncio.shield(saved)
+        except asyncio.CancelledError:
+            await asyncio.wait([saved])
+            raise
         self._alongside.watch.kept(self._alongside.name, cursor.position)
 
     async def _let_go(self) -> None:
@@ -233,7 +239,7 @@ class WorldStreamer:
         self._flying.clear()
         await asyncio.gather(*calls, return_exceptions=True)
         if self._since_mark:
-            self._keep(Cursor(self._position, next_us=self._next_us))
+            await self._keep(Cursor(self._position, next_us=self._next_us))
 
     def _streamed(self, *, complete: bool) -> Streamed:
         self._alongside.watch.ended(self._alongside.name, self._position, complete=complete)
