@@ -105,7 +105,7 @@ def test_the_actor_is_the_name_in_the_certificate_whatever_the_call_says(room: R
     path = f"/v1/runs/{room.run_id}/reemit"
     status, answer = room.http(path, {"X-SR-Actor": "ann", "X-IG-Api-Key": KEY}, room.rob, REEMIT)
     assert (status, answer["error"], answer["detail"]) == (403, "ACTOR_NOT_ALLOWED", "'rob' may not reemit")
-    assert room.http(path, {"X-SR-Actor": "rob"}, room.ann, REEMIT)[0] != 403
+    assert room.http(path, {"X-SR-Actor": "rob"}, room.ann, REEMIT)[0] not in (401, 403), "she may, and there is nothing to say again"
 
 
 def test_without_a_certificate_of_its_authority_grpc_answers_nobody(room: Room, tmp_path: Path) -> None:
