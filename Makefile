@@ -5,6 +5,15 @@ VENV ?= .venv
 PYTHON ?=
 ARGS ?=
 
+# thousands of processes start in the tests: each compiles nothing again, also where the environment forbids to keep byte code
+export PYTHONDONTWRITEBYTECODE :=
+
+# the folders of tests are in memory where it has 8 GB free: tests write some hundred thousand files and wait for the disk each time
+MEMORY := $(shell [ "$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}')" -ge 8000000 ] 2>/dev/null && echo /dev/shm)
+ifneq ($(MEMORY),)
+export PYTEST_DEBUG_TEMPROOT ?= $(MEMORY)
+endif
+
 BIN := $(VENV)/bin
 SETUP := python=$$(sh .ci/find-python $(VENV) "$(PYTHON)") && "$$python" .ci/setup.py $(VENV)
 PYTEST := $(BIN)/python -m pytest
@@ -74,10 +83,10 @@ parity: setup ## the stack of production here: an S3 server, Kinesis, Kafka with
 	@$(BIN)/python tests/parity.py
 
 test-long: setup ## the tests that take minutes, such as twenty interrupts of one run
-	@ASSAY_TEST_EFFORT=whole $(PYTEST) -m long $(ARGS)
+	@TEST_EFFORT=whole $(PYTEST) -m long $(ARGS)
 
 laws: setup-kernels ## tier 0 with all examples of its laws; the usual run draws a third
-	@ASSAY_TEST_EFFORT=whole $(PYTEST) -m tier0 $(SIDE_BY_SIDE) $(ARGS)
+	@TEST_EFFORT=whole $(PYTEST) -m tier0 $(SIDE_BY_SIDE) $(ARGS)
 
 simulate: setup-kernels ## 1,000 seeded runs of all lanes with faults, on every core
 	@$(BIN)/python tests/simulate.py $(ARGS)

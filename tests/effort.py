@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-WHOLE = os.environ.get("ASSAY_TEST_EFFORT") == "whole"
+WHOLE = os.environ.get("TEST_EFFORT") == "whole"
 
 
 def drawn(number: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -34,6 +35,12 @@ def functions(text: str, name: str) -> Iterator[Function]:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             decorators = frozenset(ast.unparse(decorator) for decorator in node.decorator_list)
             yield Function(f"{name}:{node.name}", (node.end_lineno or node.lineno) - node.lineno + 1, decorators)
+
+
+@cache
+def called(text: str) -> frozenset[str]:
+    """The dotted names of all that a source text calls."""
+    return frozenset(name for name, _ in calls(text))
 
 
 def calls(text: str) -> Iterator[tuple[str, ast.Call]]:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from source_tree import ROOT, calls, name_of, sources
+from source_tree import ROOT, called, name_of, sources
 
 BANNED = [
     "from datetime import datetime\n\nNOW = datetime.now()",
@@ -52,7 +52,7 @@ def test_the_shell_may_read_the_clock() -> None:
 
 def environment_read(text: str) -> bool:
     """Whether a source text reads the environment."""
-    return "os.environ" in text or any(name.endswith("getenv") for name, _ in calls(text))
+    return "os.environ" in text or any(name.endswith("getenv") for name in called(text))
 
 
 def test_only_the_settings_read_the_environment() -> None:
@@ -70,7 +70,7 @@ ASKS_BY_NAME: frozenset[str] = frozenset()
 
 def asks_by_name(text: str) -> bool:
     """Whether a source text asks for an attribute by a name that the type checker cannot see."""
-    return any(name == "getattr" for name, _ in calls(text))
+    return "getattr" in called(text)
 
 
 def test_attributes_are_asked_for_where_the_type_checker_sees_them() -> None:
@@ -99,7 +99,7 @@ PRINTS = frozenset({
 
 def prints_past_the_edge(text: str) -> bool:
     """Whether a source text prints, or makes a console, in another way than by `assay.app.screen`."""
-    return any(name in {"print", "typer.echo", "Console", "rich.print", "sys.stdout.write", "sys.stderr.write"} for name, _ in calls(text))
+    return not called(text).isdisjoint({"print", "typer.echo", "Console", "rich.print", "sys.stdout.write", "sys.stderr.write"})
 
 
 def test_whatever_is_printed_passes_the_edge_that_writes_out_control_characters() -> None:

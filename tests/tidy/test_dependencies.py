@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
@@ -52,12 +53,14 @@ BUILD = ("hatchling", "editables")
 
 def done_without(names: Iterable[str]) -> list[str]:
     """The names that stand for something the platform decided to do without, each with its kind."""
-    found = []
-    for name in sorted({canonicalize_name(name) for name in names}):
-        for kind, refused in DONE_WITHOUT.items():
-            if any(name == word or name.startswith(f"{word}-") for word in refused):
-                found.append(f"{name}: {kind}")
-    return found
+    return [line for name in sorted({canonicalize_name(name) for name in names}) for line in kinds_of(name)]
+
+
+@cache
+def kinds_of(name: str) -> tuple[str, ...]:
+    """What a canonical name stands for, if that is something the platform decided to do without."""
+    refused = DONE_WITHOUT.items()
+    return tuple(f"{name}: {kind}" for kind, words in refused if any(name == word or name.startswith(f"{word}-") for word in words))
 
 
 def declared(pyproject: str) -> set[str]:
@@ -87,6 +90,12 @@ def imported(text: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
     return names
+
+
+@cache
+def imported_by(path: Path) -> frozenset[str]:
+    """`imported` of a file, which is read once."""
+    return frozenset(imported(path.read_text(encoding="utf-8")))
 
 
 def undeclared(modules: Iterable[str], known: set[str], comes_with: Mapping[str, str] = COMES_WITH) -> list[str]:
@@ -143,13 +152,13 @@ def test_nothing_the_platform_does_without_is_declared_or_pinned() -> None:
 
 def test_nothing_the_platform_does_without_is_imported() -> None:
     files = sources("assay", "tests", ".ci")
-    found = {name_of(path): done_without(imported(path.read_text(encoding="utf-8"))) for path in files}
+    found = {name_of(path): done_without(imported_by(path)) for path in files}
     assert {name: names for name, names in found.items() if names} == {}
 
 
 def test_every_import_of_the_package_is_declared() -> None:
-    files = sources("assay")
-    found = {name_of(path): undeclared(imported(path.read_text(encoding="utf-8")), declared(PYPROJECT)) for path in files}
+    files, known = sources("assay"), declared(PYPROJECT)
+    found = {name_of(path): undeclared(imported_by(path), known) for path in files}
     assert {name: names for name, names in found.items() if names} == {}
 
 

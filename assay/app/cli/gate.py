@@ -18,7 +18,7 @@ from assay.app.cli.gate_resolve import resolve
 from assay.app.cli.gate_vault import app as vault
 from assay.app.cli.plain_app import plain_app
 from assay.app.gate.callers import callers_of
-from assay.app.gate.client_certificates import TlsFiles, tls_context
+from assay.app.gate.client_certificates import tls_context, tls_files
 from assay.app.gate.connections import connections_for, raise_file_limit
 from assay.app.gate.process import Gate, build, claims_of, serve
 from assay.app.gate.processes import Processes
@@ -73,7 +73,7 @@ def serve_gate(
         given = {"--run": run, "--host": host, "--tls-cert": tls_cert, "--tls-key": tls_key, "--client-ca": client_ca}
         raise typer.Exit(Processes(count, host, partial(_command, given), say).run(port))
     number, ports = _process_of(process)
-    files = _tls_files(tls_cert or settings.gate_tls_cert, tls_key or settings.gate_tls_key, client_ca or settings.gate_client_ca)
+    files = tls_files(tls_cert or settings.gate_tls_cert, tls_key or settings.gate_tls_key, client_ca or settings.gate_client_ca)
     tls = None if files is None else tls_context(files)
     connections_max = connections_for(raise_file_limit(), settings.gate_connections_max)
     gate = build(
@@ -126,13 +126,3 @@ def _serve(gate: Gate, host: str, port: int, tls: SSLContext | None, platform_ru
         what = f"the gate cannot listen there: {error.strerror or error}"
         remedy = "Choose another --host or --port, or ASSAY_GATE_HOST and ASSAY_GATE_PORT; port 0 takes a free one."
         raise Stop(Reason.PORT_UNAVAILABLE, what, where=f"{host}:{port}", remedy=remedy) from None
-
-
-def _tls_files(cert: Path | None, key: Path | None, client_ca: Path | None) -> TlsFiles | None:
-    """The files of TLS, None for plain HTTP. Raises Stop(SETTING_INVALID) where some are given and others are missing."""
-    if cert is not None and key is not None:
-        return TlsFiles(cert, key, client_ca)
-    if (cert, key, client_ca) == (None, None, None):
-        return None
-    what, remedy = "TLS needs the gate's certificate and its key", "Give --tls-cert and --tls-key, or neither of them and no --client-ca."
-    raise Stop(Reason.SETTING_INVALID, what, where="--tls-cert, --tls-key", remedy=remedy)

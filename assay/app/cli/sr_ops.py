@@ -20,6 +20,7 @@ from assay.app.bus.publisher import KafkaPublisher
 from assay.app.bus.users import BusUser, properties_of
 from assay.app.cli.plain_app import plain_app
 from assay.app.cli.sr_answers import AuthorityOption, JsonOption, RunIdOption, RunOption, document_of, refuse_unready, tell
+from assay.app.gate.client_certificates import TlsFiles, tls_context, tls_files
 from assay.app.run.directory import Run
 from assay.app.run.keys import RunKeys
 from assay.app.runner.access import Access
@@ -104,9 +105,14 @@ def serve(
     grpc_port: Annotated[int, typer.Option(min=0, max=65_535, help="port for gRPC beside it; 0 for none")] = 0,
     actor: Annotated[list[str] | None, typer.Option(help="who may submit; repeat it; without it, all with a key")] = None,
     reemitter: Annotated[list[str] | None, typer.Option(help="who may re-emit; without it, the actors")] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file with the runner's certificate: TLS on both ports")] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file with its key")] = None,
+    client_ca: Annotated[Path | None, typer.Option(help="PEM file of authorities; a client of theirs needs no key")] = None,
     authority: AuthorityOption = "",
 ) -> None:
-    """Answer over HTTP as the commands do, and over gRPC where it has a port, until SIGINT or SIGTERM. Every call sends a key of the run.
+    """Answer over HTTP as the commands do, and over gRPC where it has a port, until SIGINT or SIGTERM.
+
+    Every call sends a key of the run, or shows a client certificate.
 
     Example: assay sr serve --run runs/bank --grpc-port 8091
     """
@@ -114,7 +120,8 @@ def serve(
     from assay.app.runner.server import RunnerServer
     from assay.app.runner.server import serve as listen
 
-    wired = Run.load(run)
+    wired, files = Run.load(run), tls_files(tls_cert, tls_key, client_ca, "runner")
+    tls = None if files is None else tls_context(files, "runner")
     access = Access(RunKeys(wired).accepts, frozenset(actor or ()), frozenset(reemitter or ()))
     telemetry = Telemetry([RunMetrics(time.monotonic), log_to("assay.sr")], KINDS)
     runner = replace(runner_of(wired, publisher_of(wired), authority), telemetry=telemetry)
@@ -125,22 +132,22 @@ def serve(
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
-        with _over_grpc(service, host, grpc_port):
-            say(f"the Scenario Runner answers at http://{host}:{port}/v1/runs")
-            await listen(RunnerServer(service), host, port, stopped)
+        with _over_grpc(service, host, grpc_port, files):
+            say(f"the Scenario Runner answers at {'http' if tls is None else 'https'}://{host}:{port}/v1/runs")
+            await listen(RunnerServer(service), host, port, stopped, tls)
 
     asyncio.run(until_a_signal())
 
 
 @contextmanager
-def _over_grpc(service: RunnerService, host: str, port: int) -> Iterator[None]:
+def _over_grpc(service: RunnerService, host: str, port: int, tls: TlsFiles | None) -> Iterator[None]:
     """Answer over gRPC meanwhile, where a port is given. Calls on their way have some seconds at the end."""
     if not port:
         yield
         return
     from assay.app.runner.grpc_server import grpc_server
 
-    server, _ = grpc_server(service, host, port)
+    server, _ = grpc_server(service, host, port, tls)
     server.start()
     say(f"the Scenario Runner answers over gRPC at {host}:{port}")
     try:

@@ -1,4 +1,4 @@
-"""TLS at the gate, and the actor that a client's certificate names."""
+"""TLS at the gate and at the Scenario Runner, and the actor that a client's certificate names."""
 
 from __future__ import annotations
 
@@ -19,14 +19,24 @@ WHERE: Final = "client certificate"
 
 
 class TlsFiles(NamedTuple):
-    """PEM files: the gate's certificate and key, and the authorities whose clients are known; None for no client certificates."""
+    """PEM files: the server's certificate and key, and the authorities whose clients are known; None for no client certificates."""
 
     cert: Path
     key: Path
     client_ca: Path | None = None
 
 
-def tls_context(files: TlsFiles) -> ssl.SSLContext:
+def tls_files(cert: Path | None, key: Path | None, client_ca: Path | None, whose: str = "gate") -> TlsFiles | None:
+    """The files of TLS, None for none of them. Raises Stop(SETTING_INVALID) where some are given and others are missing."""
+    if cert is not None and key is not None:
+        return TlsFiles(cert, key, client_ca)
+    if (cert, key, client_ca) == (None, None, None):
+        return None
+    remedy = "Give --tls-cert and --tls-key, or neither of them and no --client-ca."
+    raise Stop(Reason.SETTING_INVALID, f"TLS needs the {whose}'s certificate and its key", where="--tls-cert, --tls-key", remedy=remedy)
+
+
+def tls_context(files: TlsFiles, whose: str = "gate") -> ssl.SSLContext:
     """TLS 1.2 or later. A client may come without a certificate, and then needs a key; a certificate of others is refused at once.
 
     Raises Stop(SETTING_INVALID) naming the file that cannot be used.
@@ -36,7 +46,7 @@ def tls_context(files: TlsFiles) -> ssl.SSLContext:
     try:
         context.load_cert_chain(files.cert, files.key)
     except OSError as error:
-        raise _unusable("the certificate and key of the gate", f"{files.cert}, {files.key}", error) from None
+        raise _unusable(f"the certificate and key of the {whose}", f"{files.cert}, {files.key}", error) from None
     if files.client_ca is not None:
         try:
             context.load_verify_locations(files.client_ca)

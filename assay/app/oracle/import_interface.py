@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final
 
 import yaml
@@ -16,6 +17,8 @@ SEGMENT: Final = "IMPORT"
 BUNDLE: Final = "validation/manifest_fingerprint={manifest_fingerprint}"
 STREAM_VIEW, TRUTH = "stream_view", "truth"
 _TRUTH_PREFIX = "truth."
+#: documents that are kept: the rows of one import ask for the same again and again
+_KEPT: Final = 8
 _INTEGERS = frozenset({"ts_us", "source_order", "amount_minor", "label", "observed_ts_us"})
 _NULLABLE = ("entity.", "attribute.", "observed_ts_us")
 
@@ -27,6 +30,11 @@ def truth_output(output_id: str) -> str:
 
 def documents(output_id: str, columns: Iterable[str]) -> tuple[bytes, bytes]:
     """Catalogue and gate map as YAML. `columns`: those of a live row and of its label, as they are digested."""
+    return _documents(output_id, tuple(columns))
+
+
+@lru_cache(maxsize=_KEPT)
+def _documents(output_id: str, columns: tuple[str, ...]) -> tuple[bytes, bytes]:
     live = ["event_id", *sorted(name for name in columns if not name.startswith(_TRUTH_PREFIX))]
     told = sorted(name.removeprefix(_TRUTH_PREFIX) for name in columns if name.startswith(_TRUTH_PREFIX))
     outputs = [_output(output_id, STREAM_VIEW, "behavioural_streams", "payments: traffic", live)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -12,6 +13,7 @@ from assay.contracts.gates import GateMethod, method_of
 
 CATALOGUE, GATE_MAP = "interface/engine_outputs.catalogue.yaml", "interface/engine_gates.map.yaml"
 TRUTH_ROLE = "truth_products"
+_KEPT = 8
 
 
 @dataclass(frozen=True)
@@ -53,10 +55,14 @@ class Interface:
         return [gate for gate_id, gate in self.gates.items() if gate_id in found]
 
 
+@lru_cache(maxsize=_KEPT)
 def interface_of(catalogue: bytes, gate_map: bytes) -> Interface:
-    """The two documents. Raises ValueError, KeyError, TypeError or YAMLError where they are of another form."""
-    outputs = [_output(entry) for entry in yaml.safe_load(catalogue)["outputs"]]
-    gates = [_gate(entry) for entry in yaml.safe_load(gate_map)["gates"]]
+    """The two documents. Raises ValueError, KeyError, TypeError or YAMLError where they are of another form.
+
+    The last ones are kept: a pack is opened several times in the life of a run.
+    """
+    outputs = [_output(entry) for entry in yaml.load(catalogue, yaml.CSafeLoader)["outputs"]]
+    gates = [_gate(entry) for entry in yaml.load(gate_map, yaml.CSafeLoader)["gates"]]
     return Interface({one.output_id: one for one in outputs}, {one.gate_id: one for one in gates})
 
 

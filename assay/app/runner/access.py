@@ -19,8 +19,8 @@ class Access:
     actors: frozenset[str] = frozenset()
     reemitters: frozenset[str] = frozenset()
 
-    def refuse(self, store: ObjectStore, action: str, run_id: str, key: bytes, actor: str, now_us: int) -> None:
-        """Raises Quarantine(UNAUTHORISED, ACTOR_NOT_ALLOWED) after a note in the run's record.
+    def refuse(self, store: ObjectStore, action: str, run_id: str, key: bytes | None, actor: str, now_us: int) -> None:
+        """Raises Quarantine(UNAUTHORISED, ACTOR_NOT_ALLOWED) after a note in the run's record. `key`: None for a caller that needs none.
 
         Without a valid key nothing is noted of runs that do not exist: a stranger fills no store.
         """
@@ -36,8 +36,8 @@ class Access:
             raise Quarantine(reason, "the call has no key of the run", where=record_ref(run_id), remedy=remedy)
         raise Quarantine(reason, f"'{actor}' may not {action}", where=record_ref(run_id), remedy="Ask somebody on the list.")
 
-    def _reason(self, action: str, key: bytes, actor: str) -> Reason | None:
-        if not self.accepts_key(key):
+    def _reason(self, action: str, key: bytes | None, actor: str) -> Reason | None:
+        if key is not None and not self.accepts_key(key):
             return Reason.UNAUTHORISED
         allowed = (self.reemitters or self.actors) if action == "reemit" else self.actors
         return Reason.ACTOR_NOT_ALLOWED if allowed and actor not in allowed else None

@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import grpc
 
+from assay.app.gate.client_certificates import TlsFiles
 from assay.app.runner.activation_request import with_documents
+from assay.app.runner.certified import over_grpc
 from assay.app.runner.service import CALL_BYTES_MAX, Caller, RunnerService, http_status
 from assay.app.runner.wire_model import CALLS, PACKAGE, SERVICE
 from assay.app.runner.wire_types import document_of, message_of, types_of
@@ -40,17 +42,27 @@ def code_of(refusal: AssayError) -> grpc.StatusCode:
     return grpc.StatusCode.ALREADY_EXISTS if taken else _CODES[http_status(refusal)]
 
 
-def grpc_server(service: RunnerService, host: str, port: int) -> tuple[grpc.Server, int]:
-    """A server that is not started yet, and its port; 0 takes a free one. Raises OSError for a port that is taken."""
+def grpc_server(service: RunnerService, host: str, port: int, tls: TlsFiles | None = None) -> tuple[grpc.Server, int]:
+    """A server that is not started yet, and its port; 0 takes a free one. Raises OSError for a port that is taken.
+
+    With `tls` it speaks TLS. gRPC knows no optional certificates: where authorities of clients are given, every client has to show one.
+    """
     options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", CALL_BYTES_MAX)]
     server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix="sr-grpc"), options=options)
     handlers = {call.name: _handler(call.name, call.answer, work) for call, work in zip(CALLS, _works(service), strict=True)}
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(f"{PACKAGE}.{SERVICE}", handlers),))
     try:
-        bound = server.add_insecure_port(f"{host}:{port}")
+        place = f"{host}:{port}"
+        bound = server.add_insecure_port(place) if tls is None else server.add_secure_port(place, _credentials(tls))
     except RuntimeError as error:
         raise OSError(errno.EADDRINUSE, f"{host}:{port} cannot be listened on: {error}") from None
     return server, bound
+
+
+def _credentials(files: TlsFiles) -> grpc.ServerCredentials:
+    pair = files.key.read_bytes(), files.cert.read_bytes()
+    known = None if files.client_ca is None else files.client_ca.read_bytes()
+    return grpc.ssl_server_credentials([pair], root_certificates=known, require_client_auth=known is not None)
 
 
 def _works(service: RunnerService) -> Iterable[_Work]:
@@ -72,7 +84,7 @@ def _handler(call: str, answer: str, work: _Work) -> grpc.RpcMethodHandler:
     def handle(message: Any, context: grpc.ServicerContext) -> Any:
         told = {str(name): str(value) for name, value in context.invocation_metadata() if isinstance(value, str)}
         headers = {KEY_HEADER: told.get(KEY_HEADER.lower(), ""), "Authorization": told.get("authorization", "")}
-        caller = Caller(key_of(headers), told.get(ACTOR, "").strip())
+        caller = over_grpc(context.auth_context(), key_of(headers), told.get(ACTOR, "").strip())
         try:
             return message_of(answer, work(caller, document_of(message)))
         except AssayError as refusal:

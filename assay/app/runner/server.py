@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from ssl import SSLContext
 from typing import Any, Final
 
 from aiohttp import web
 
 from assay.app.metrics import CONTENT_TYPE, RUNNER, exposition
 from assay.app.runner.answers import RunAnswer
+from assay.app.runner.certified import over_http
 from assay.app.runner.json_object import object_of
 from assay.app.runner.service import CALL_BYTES_MAX, Caller, RunnerService, http_status, is_over
 from assay.contracts.api_key import key_of
@@ -90,19 +92,20 @@ async def _document(call: web.Request) -> dict[str, Any]:
 
 
 def _caller(call: web.Request) -> Caller:
-    return Caller(key_of(call.headers), call.headers.get(ACTOR_HEADER, "").strip())
+    certificate = None if call.transport is None else call.transport.get_extra_info("peercert")
+    return over_http(certificate, key_of(call.headers), call.headers.get(ACTOR_HEADER, "").strip())
 
 
 def _run_id(call: web.Request) -> str:
     return call.match_info["run_id"]
 
 
-async def serve(server: RunnerServer, host: str, port: int, stopped: asyncio.Event) -> None:
-    """Listen, and look again at what waits, until `stopped`. Raises OSError for a port that is taken."""
+async def serve(server: RunnerServer, host: str, port: int, stopped: asyncio.Event, tls: SSLContext | None = None) -> None:
+    """Listen, over TLS where it is given, and look again at what waits, until `stopped`. Raises OSError for a port that is taken."""
     listening = web.AppRunner(server.app, access_log=None)
     await listening.setup()
     try:
-        await web.TCPSite(listening, host, port).start()
+        await web.TCPSite(listening, host, port, ssl_context=tls).start()
         await server.watch(stopped)
     finally:
         await listening.cleanup()

@@ -37,10 +37,14 @@ log = logging.getLogger("assay.sr")
 
 
 class Caller(NamedTuple):
-    """Who asks: the key of the run that the call carries, empty for none, and the actor that it names."""
+    """Who asks: the key of the run that the call carries, empty for none, and the actor that it names.
+
+    `certified`: the actor is the name in a client certificate of an authority of ours. Such a caller needs no key.
+    """
 
     key: bytes
     actor: str = ""
+    certified: bool = False
 
 
 class RunnerService:
@@ -117,7 +121,8 @@ class RunnerService:
                 self._waiting.pop(run_id, None)
 
     def _refuse(self, caller: Caller, action: str, run_id: str) -> None:
-        self._access.refuse(self.runner.store, action, run_id, caller.key, caller.actor, self.runner.clock())
+        key = None if caller.certified else caller.key
+        self._access.refuse(self.runner.store, action, run_id, key, caller.actor, self.runner.clock())
 
     @contextmanager
     def _told(self, document: Mapping[str, Any]) -> Iterator[None]:
@@ -136,8 +141,8 @@ class RunnerService:
             raise Stop(Reason.RUN_MISSING, f"this runner has the run {own}", where=record_ref(run_id), remedy=remedy)
 
     def refuse_stranger(self, caller: Caller, where: str) -> None:
-        """Raises Quarantine(UNAUTHORISED) for a caller without a key of the run."""
-        if not self._access.accepts_key(caller.key):
+        """Raises Quarantine(UNAUTHORISED) for a caller without a key of the run and without a certificate."""
+        if not caller.certified and not self._access.accepts_key(caller.key):
             raise Quarantine(Reason.UNAUTHORISED, "the call has no key of the run", where=where, remedy="Send a key of the run.")
 
 

@@ -5,21 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from assay.app.streamer.checkpoint import Keeper
+from assay.app.streamer.checkpoint import Cursor, Keeper
 from assay.app.streamer.lanes import REFRESH_US
+from assay.app.streamer.pacing import END_OF_TIME
 
 #: for how long a lane may stand still while a due row waits for it, before that is said
 SILENT_US: Final = 5_000_000
 
-#: positions of a lane in the outputs of context
+#: positions of a lane in its outputs
 Positions = tuple[int, ...]
 
 
 class LaneNews(NamedTuple):
-    """`lane` stands still and is waited for; or, where `waited` is False, it goes on or is not waited for any more."""
+    """`lane` stands still and is waited for; or, where `waited` is False, it goes on or is not waited for any more.
+
+    `marks_only`: rows of this process wait for nothing of it, only its marks do.
+    """
 
     lane: int
     waited: bool
+    marks_only: bool = False
 
 
 class LaneWait:
@@ -49,49 +54,65 @@ class LaneWait:
         return news
 
 
-class ContextOfLane(NamedTuple):
-    """An output of context in a lane: its checkpoint, the rows of the output, and the time of the first one in microseconds."""
+class OutputOfLane(NamedTuple):
+    """An output in a lane: its checkpoint, its rows, and the time of the first one in microseconds. `context`: traffic waits for it."""
 
+    name: str
     keeper: Keeper
     total: int
     first_us: int
+    context: bool = True
+
+    def next_us(self, at: Cursor) -> int:
+        """The time of the first row that the lane has not sent."""
+        if at.position >= self.total:
+            return END_OF_TIME
+        return self.first_us if at.next_us is None else at.next_us
 
 
 class LanesAwaited:
-    """Told of rows that wait for context; reads the checkpoints of the other lanes, and tells `tell` of what `LaneWait` finds.
+    """Told of rows that wait for context, and of marks; reads the checkpoints of the other lanes. `tell` is told of what `LaneWait` finds.
 
-    `others`: lane → its outputs of context. `steady_us` is the clock. Checkpoints are read at most every `REFRESH_US`.
+    `others`: lane → its outputs. `steady_us` is the clock. Checkpoints are read at most every `REFRESH_US`.
     """
 
     def __init__(
-        self, others: Mapping[int, Sequence[ContextOfLane]], steady_us: Callable[[], int], tell: Callable[[LaneNews], object]
+        self, others: Mapping[int, Sequence[OutputOfLane]], steady_us: Callable[[], int], tell: Callable[[LaneNews], object]
     ) -> None:
         self._others, self._steady_us, self._tell = others, steady_us, tell
-        self._wait, self._rows = LaneWait(), dict[str, int]()
+        self._wait, self._rows, self._marks = LaneWait(), dict[str, int](), dict[str, int]()
         self._read_us: int | None = None
 
     def __call__(self, output: str, row_us: int | None) -> None:
         """The next row of an output is due and waits for context: its event time. None: no row of it waits."""
-        if row_us is not None:
-            self._rows[output] = row_us
-        else:
-            self._rows.pop(output, None)
-        now_us = self._steady_us()
-        if self._rows and self._read_us is not None and now_us - self._read_us < REFRESH_US:
-            return
-        standing = {}
-        if self._rows:
-            self._read_us = now_us
-            standing = self._behind(max(self._rows.values()))
-        for news in self._wait.look(standing, now_us):
-            self._tell(news)
+        self._note(self._rows, output, row_us)
 
-    def _behind(self, row_us: int) -> dict[int, Positions]:
-        """Lanes with context of this time or before that they have not sent."""
-        found = {}
+    def marks(self, output: str, next_us: int | None) -> None:
+        """An output could be marked with this time, and another lane has not come so far. None: nobody holds its marks back."""
+        self._note(self._marks, output, next_us)
+
+    def _note(self, waiting: dict[str, int], output: str, ts_us: int | None) -> None:
+        if ts_us is not None:
+            waiting[output] = ts_us
+        else:
+            waiting.pop(output, None)
+        now_us, any_waits = self._steady_us(), bool(self._rows or self._marks)
+        if any_waits and self._read_us is not None and now_us - self._read_us < REFRESH_US:
+            return
+        standing, for_rows = dict[int, Positions](), set[int]()
+        if any_waits:
+            self._read_us = now_us
+            standing, for_rows = self._behind(max(self._rows.values(), default=-END_OF_TIME))
+        for news in self._wait.look(standing, now_us):
+            self._tell(news._replace(marks_only=news.waited and news.lane not in for_rows))
+
+    def _behind(self, row_us: int) -> tuple[dict[int, Positions], set[int]]:
+        """Lanes that hold something back with their positions; and those that have not sent context of this time or before."""
+        found, for_rows = dict[int, Positions](), set[int]()
         for lane, outputs in self._others.items():
             cursors = [(one, one.keeper.load(one.total)) for one in outputs]
-            times = [one.first_us if at.next_us is None else at.next_us for one, at in cursors if at.position < one.total]
-            if min(times, default=row_us + 1) <= row_us:
+            if any(one.context and one.next_us(at) <= row_us for one, at in cursors):
+                for_rows.add(lane)
+            if lane in for_rows or any(one.next_us(at) < self._marks.get(one.name, -END_OF_TIME) for one, at in cursors):
                 found[lane] = tuple(at.position for _, at in cursors)
-        return found
+        return found, for_rows

@@ -12,7 +12,7 @@ from assay.app.progress import unseen
 from assay.app.streamer.checkpoint import Keeper
 from assay.app.streamer.frontiers import Frontiers
 from assay.app.streamer.gate_port import Gate
-from assay.app.streamer.lane_wait import ContextOfLane, LanesAwaited
+from assay.app.streamer.lane_wait import LanesAwaited, OutputOfLane
 from assay.app.streamer.lanes import ALONE, Floor, GateOfLanes, Lane, Limit
 from assay.app.streamer.pacing import StreamPace
 from assay.app.streamer.rate_plan import Rate, RateStep
@@ -92,7 +92,7 @@ class OutputsStreamer:
     def _streamer(self, stream: OutputStream, frontiers: Frontiers, pace: StreamPace, rate: Rate, awaits: LanesAwaited) -> WorldStreamer:
         sequence, alongside = stream.sequence, Alongside(stream.name, frontiers, pace_from=pace, watch=self._plan.watch)
         if self._plan.lane.lanes > 1:
-            alongside = alongside._replace(floor_us=self._floor(stream))
+            alongside = alongside._replace(floor_us=self._floor(stream), marks_held=awaits.marks)
         if not stream.context:
             alongside = alongside._replace(limit_us=self._limit(frontiers), is_held=frontiers.is_held, awaits=awaits)
 
@@ -110,14 +110,12 @@ class OutputsStreamer:
         return Floor(others, stream.sequence.total, stream.sequence.next_us(0) or 0)
 
     def _awaited(self) -> LanesAwaited:
-        context = [stream for stream in self._streams if stream.context]
-        others = {
-            lane.number: [
-                ContextOfLane(self._keeper_of(stream.name, lane), stream.sequence.total, stream.sequence.next_us(0) or 0)
-                for stream in context
-            ]
-            for lane in self._plan.lane.others
-        }
+        def of(stream: OutputStream, lane: Lane) -> OutputOfLane:
+            sequence = stream.sequence
+            keeper, first_us = self._keeper_of(stream.name, lane), sequence.next_us(0) or 0
+            return OutputOfLane(stream.name, keeper, sequence.total, first_us, context=stream.context)
+
+        others = {lane.number: [of(stream, lane) for stream in self._streams] for lane in self._plan.lane.others}
         return LanesAwaited(others, self._wall_us, self._plan.watch.lane)
 
     def _limit(self, frontiers: Frontiers) -> Callable[[], int]:

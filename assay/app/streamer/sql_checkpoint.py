@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from threading import Timer
+from threading import Lock, Timer
 from typing import Any, Final, TypeAlias, TypeVar
 
 import psycopg
@@ -41,7 +41,7 @@ ANSWER_S: Final = 10.0
 
 
 class Cursors:
-    """The connection of one process. A server that is started again is waited for, at most `patience_s`; other work waits meanwhile.
+    """The connection of one process, for one thread after another. A server that is started again is waited for, at most `patience_s`.
 
     One whose port is open and that says nothing for `answer_s` counts as away.
     """
@@ -49,6 +49,7 @@ class Cursors:
     def __init__(self, dsn: str, patience_s: float = PATIENCE_S, answer_s: float = ANSWER_S) -> None:
         self._dsn, self._patience_s, self._answer_s = dsn, patience_s, answer_s
         self._connection: Connection | None = None
+        self._lock = Lock()
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -58,6 +59,10 @@ class Cursors:
 
     def ask(self, query: Callable[[Connection], T]) -> T:
         """Run a query and commit. Raises Retry(DATABASE_SILENT), Stop(DATABASE_NOT_MIGRATED)."""
+        with self._lock:
+            return self._patiently(query)
+
+    def _patiently(self, query: Callable[[Connection], T]) -> T:
         ends_s, tries = time.monotonic() + self._patience_s, 0
         while True:
             tries += 1

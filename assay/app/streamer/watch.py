@@ -110,7 +110,8 @@ class Watching(Watch):
         STREAM_LANE_AWAITED.labels(str(news.lane)).set(int(news.waited))
         command = self._lane_command(news.lane)
         if news.waited:
-            self._told(f"lane {news.lane} stands still, and this lane waits for its context: {command}")
+            waiting = "holds back the marks of this lane" if news.marks_only else "this lane waits for its context"
+            self._told(f"lane {news.lane} stands still, and {waiting}: {command}")
             self._telemetry.say("LANE_AWAITED", self._run_id, {"lane": news.lane, "command": command})
         else:
             self._told(f"lane {news.lane} goes on")

@@ -62,7 +62,7 @@ class Alongside(NamedTuple):
     event time that was due when the process began, None for the first row of the sequence. `floor_us(next_us)`: the time that may be
     marked when the next row is of that time; None says that this was the last row, and that nobody else has one. `is_held(next_us)`:
     whether a row of that time waits for rows that this process does not send. `awaits(name, next_us)` is told of a due row that waits
-    for context, with None when none does. `watch` is told of all.
+    for context, with None when none does; `marks_held(name, next_us)` of marks that another lane holds back. `watch` is told of all.
     """
 
     name: str
@@ -72,6 +72,7 @@ class Alongside(NamedTuple):
     floor_us: Callable[[int | None], int | None] = lambda next_us: next_us
     is_held: Callable[[int], bool] = lambda _: False
     awaits: Callable[[str, int | None], None] = lambda _, __: None
+    marks_held: Callable[[str, int | None], None] = lambda _, __: None
     watch: Watch = UNWATCHED
 
 
@@ -207,22 +208,29 @@ class WorldStreamer:
 
     async def _keep_and_mark(self) -> None:
         """Checkpoint first: marks never go backwards when the same run is streamed again from it."""
-        self._keep(Cursor(self._position, next_us=self._next_us))
+        await self._keep(Cursor(self._position, next_us=self._next_us))
         self._since_mark = 0
         await self._mark()
 
     async def _mark(self) -> None:
         """Mark the classes of the sequence with the time of the first row that is not acknowledged."""
-        next_us = self._alongside.floor_us(self._next_us)
+        next_us, own_us = self._alongside.floor_us(self._next_us), END_OF_TIME if self._next_us is None else self._next_us
+        self._alongside.marks_held(self._alongside.name, own_us if next_us is not None and next_us < own_us else None)
         ts_us = self._sequence.end_us if next_us is None else next_us
         await self._gate.mark(ts_us, self._sequence.classes, final=next_us is None)
 
     async def _finish(self) -> None:
         await self._keep_and_mark()
-        self._keep(Cursor(self._position, complete=True))
+        await self._keep(Cursor(self._position, complete=True))
 
-    def _keep(self, cursor: Cursor) -> None:
-        self._checkpoint.save(cursor)
+    async def _keep(self, cursor: Cursor) -> None:
+        """Write in a thread: other sequences and calls on their way go on. Who is cancelled waits for it, so writes keep their order."""
+        saved = asyncio.ensure_future(asyncio.to_thread(self._checkpoint.save, cursor))
+        try:
+            await asyncio.shield(saved)
+        except asyncio.CancelledError:
+            await asyncio.wait([saved])
+            raise
         self._alongside.watch.kept(self._alongside.name, cursor.position)
 
     async def _let_go(self) -> None:
@@ -231,7 +239,7 @@ class WorldStreamer:
         self._flying.clear()
         await asyncio.gather(*calls, return_exceptions=True)
         if self._since_mark:
-            self._keep(Cursor(self._position, next_us=self._next_us))
+            await self._keep(Cursor(self._position, next_us=self._next_us))
 
     def _streamed(self, *, complete: bool) -> Streamed:
         self._alongside.watch.ended(self._alongside.name, self._position, complete=complete)

@@ -14,9 +14,10 @@ from assay.app.metrics import STREAMER
 from assay.app.stores.objects import DirectoryStore
 from assay.app.streamer.checkpoint import Checkpoint, Cursor
 from assay.app.streamer.event_kinds import KINDS
-from assay.app.streamer.lane_wait import SILENT_US, ContextOfLane, LaneNews, LanesAwaited, LaneWait
+from assay.app.streamer.lane_wait import SILENT_US, LaneNews, LanesAwaited, LaneWait, OutputOfLane
 from assay.app.streamer.lanes import REFRESH_US, Lane
-from assay.app.streamer.outputs import Plan
+from assay.app.streamer.outputs import OutputsStreamer, Plan
+from assay.app.streamer.pacing import END_OF_TIME
 from assay.app.streamer.watch import Watching
 from assay.app.telemetry import Line, Telemetry
 
@@ -77,7 +78,7 @@ def test_a_lane_is_waited_for_while_it_has_context_of_the_row_or_before(
     if cursor is not None:
         keeper.save(cursor)
     clock = iter([0, SILENT_US, SILENT_US + 1])
-    awaits = LanesAwaited({1: [ContextOfLane(keeper, 5, 10)]}, lambda: next(clock), news.append)
+    awaits = LanesAwaited({1: [OutputOfLane("context", keeper, 5, 10)]}, lambda: next(clock), news.append)
     awaits("a", row_us)
     awaits("a", row_us)
     assert news == ([waited(1)] if held else [])
@@ -117,3 +118,55 @@ def test_a_lane_that_was_never_started_is_named_with_its_command_and_again_when_
     assert awaited(1) == 0
     all_taken(gate)
     context_was_ahead(gate)
+
+
+@pytest.mark.parametrize(
+    ("cursor", "mark_us", "held"),
+    [
+        pytest.param(None, 11, True, id="never started, and its first row is before the mark"),
+        pytest.param(None, 10, False, id="never started, and its first row is of that time"),
+        pytest.param(Cursor(2, next_us=20), 21, True, id="its next row is before the mark"),
+        pytest.param(Cursor(5), END_OF_TIME, False, id="it has sent all"),
+    ],
+)
+def test_a_lane_holds_marks_back_while_it_has_rows_before_them(tmp_path: Path, cursor: Cursor | None, mark_us: int, held: bool) -> None:
+    keeper, news = Checkpoint(DirectoryStore(tmp_path), "traffic", "scope"), list[LaneNews]()
+    if cursor is not None:
+        keeper.save(cursor)
+    clock = iter([0, SILENT_US, SILENT_US + 1])
+    awaits = LanesAwaited({1: [OutputOfLane("traffic", keeper, 5, 10, context=False)]}, lambda: next(clock), news.append)
+    awaits.marks("traffic", mark_us)
+    awaits.marks("traffic", mark_us)
+    assert news == ([LaneNews(1, waited=True, marks_only=True)] if held else [])
+    awaits.marks("traffic", None)
+    assert news[1:] == ([over(1)] if held else [])
+
+
+def test_marks_of_one_output_wait_for_no_row_of_another(tmp_path: Path) -> None:
+    keeper, news = Checkpoint(DirectoryStore(tmp_path), "other", "scope"), list[LaneNews]()
+    clock = iter([0, SILENT_US])
+    awaits = LanesAwaited({1: [OutputOfLane("other", keeper, 5, 10, context=False)]}, lambda: next(clock), news.append)
+    awaits.marks("traffic", 20)
+    awaits.marks("traffic", 20)
+    assert news == []
+
+
+def test_a_stopped_lane_that_holds_back_nothing_but_marks_is_named(tmp_path: Path) -> None:
+    bank, gate, said = Bank(tmp_path), MarkedGate(), list[str]()
+    watch = Watching(Telemetry([], KINDS), "5" * 32, lambda: 0, "assay stream --lane {}".format, said.append)
+    clock_us, lane = iter(range(0, 10**12, SILENT_US)), Lane(0, 2)
+    traffic = [stream for stream in bank.streams(lane) if not stream.context]
+    plan = Plan(SMALL, lane=lane, watch=watch)
+    streamer = OutputsStreamer(traffic, gate, bank.keeper, plan, asyncio.Event(), wall_us=lambda: next(clock_us))
+    done = asyncio.run(streamer.run())
+    assert done.complete, "no row waits for context"
+    assert said == ["lane 1 stands still, and holds back the marks of this lane: assay stream --lane 1"]
+
+
+def test_a_row_waits_for_context_of_other_lanes_and_not_for_their_traffic(tmp_path: Path) -> None:
+    keeper, news = Checkpoint(DirectoryStore(tmp_path), "traffic", "scope"), list[LaneNews]()
+    clock = iter([0, SILENT_US])
+    awaits = LanesAwaited({1: [OutputOfLane("traffic", keeper, 5, 10, context=False)]}, lambda: next(clock), news.append)
+    awaits("traffic", 20)
+    awaits("traffic", 20)
+    assert news == []
