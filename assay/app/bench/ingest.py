@@ -63,6 +63,7 @@ def run(arguments: list[str]) -> dict[str, Any]:
         "items_per_call": given.batch,
         "format": given.format,
         "connections": given.connections,
+        "processes": given.processes,
         "rounds": rounds,
         "admitted_per_s": {"min": min(rates), "median": statistics.median(rates), "max": max(rates)},
         "parts": {"bus": "Apache Kafka", "sql": "PostgreSQL", "objects": "directory"},
@@ -76,24 +77,25 @@ def _arguments(arguments: list[str]) -> Namespace:
     parser.add_argument("--batch", type=int, default=1_000, help="events per call")
     parser.add_argument("--format", choices=MEDIA_TYPES, default="json", help="what a body is")
     parser.add_argument("--connections", type=int, default=8, help="calls at a time")
+    parser.add_argument("--processes", type=int, default=1, help="processes of the gate")
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args(arguments)
 
 
 def _round(given: Namespace, directory: Path, servers: dict[str, Server], number: int) -> dict[str, Any]:
-    bench = _bench_run(directory, servers, number)
+    bench = bench_run(directory, servers, number)
     create_topics(bench.bootstrap, bench.namespace, properties=properties_of(bench, BusUser.ADMIN))
     grant(bench)
     say_ready(bench)
     bodies = list(_bodies(bench, given.items, given.batch, given.format))
-    with gate_of(bench) as (process, url):
-        watched = {"gate": psutil.Process(process.pid), "client": psutil.Process(), **_processes(servers)}
+    with gate_of(bench, given.processes) as (process, url):
+        watched = {"gate": psutil.Process(process.pid), "client": psutil.Process(), **server_processes(servers)}
         before = {name: family_cpu_s(one) for name, one in watched.items()}
         started = time.perf_counter()
         admitted = asyncio.run(_post_all(url, bodies, given.connections, MEDIA_TYPES[given.format]))
         wall_s = time.perf_counter() - started
         cpu_s = {name: round(family_cpu_s(one) - before[name], 3) for name, one in watched.items()}
-    on_bus = _records_on_bus(bench)
+    on_bus = records_on_bus(bench)
     if not admitted == on_bus == given.items:
         raise Stop(Reason.BENCH_INVALID, f"{given.items} events were posted, {admitted} admitted, {on_bus} lie on the bus")
     rate, gate_us = admitted / wall_s, 1e6 * cpu_s["gate"] / admitted
@@ -101,7 +103,8 @@ def _round(given: Namespace, directory: Path, servers: dict[str, Server], number
     return {"admitted": admitted, "wall_s": round(wall_s, 3), "cpu_s": cpu_s, **figures}
 
 
-def _bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
+def bench_run(directory: Path, servers: dict[str, Server], number: int) -> Run:
+    """A run over these servers that is not READY yet."""
     config = RunConfig(
         platform_run_id=numbered_run(number),
         scenario_run_id="5" * 32,
@@ -130,10 +133,11 @@ def _bodies(bench: Run, items: int, batch: int, form: str) -> Iterator[bytes]:
     """Payments shaped as the Handbook's, ids as a streamer makes them."""
     scope = {**bench.config.pins.as_json(), "run_id": bench.config.run_id, "producer": "world_streamer"}
     for start in range(0, items, batch):
-        yield body_of(form, "payment", [_envelope(i, scope) for i in range(start, min(start + batch, items))])
+        yield body_of(form, "payment", [envelope_of(i, scope) for i in range(start, min(start + batch, items))])
 
 
-def _envelope(i: int, scope: dict[str, Any]) -> dict[str, Any]:
+def envelope_of(i: int, scope: dict[str, Any]) -> dict[str, Any]:
+    """Payment number `i` in a run's scope."""
     spread = (i * 2_654_435_761) % (1 << 32)
     return {
         "event_id": hashlib.sha256(str(i).encode()).hexdigest(),
@@ -152,9 +156,9 @@ def _envelope(i: int, scope: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def gate_of(bench: Run) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """A gate process for a run, and its address. Raises Stop(BENCH_INVALID) when it does not start."""
-    command = [sys.executable, "-m", "assay", "gate", "serve", "--run", str(bench.directory), "--port", "0"]
+def gate_of(bench: Run, processes: int = 1) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A gate for a run, and its address. Raises Stop(BENCH_INVALID) when it does not start."""
+    command = [sys.executable, "-m", "assay", "gate", "serve", "--run", str(bench.directory), "--port", "0", "--processes", str(processes)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
@@ -188,10 +192,12 @@ async def _post_all(url: str, bodies: list[bytes], connections: int, media_type:
         return sum(await asyncio.gather(*(post_some() for _ in range(connections))))
 
 
-def _processes(servers: dict[str, Server]) -> dict[str, psutil.Process]:
+def server_processes(servers: dict[str, Server]) -> dict[str, psutil.Process]:
+    """The processes of servers that are ours."""
     return {name: psutil.Process(server.pid) for name, server in servers.items() if server.pid}
 
 
-def _records_on_bus(bench: Run) -> int:
+def records_on_bus(bench: Run) -> int:
+    """Records on the traffic topic of a run."""
     bounds = bounds_of(bench.bootstrap, TRAFFIC, bench.namespace, properties_of(bench, BusUser.READER))
     return sum(end for _, end in bounds.values())

@@ -16,7 +16,7 @@ from assay.app.cli.paths import refuse_unwritable
 from assay.app.screen import Screen, say
 
 #: what can be measured → module with `run(arguments) -> figures`
-NAMES = ("lane", "latency", "ingest", "recovery", "replay", "scale", "small", "sort", "stream", "takeover", "world")
+NAMES = ("lane", "latency", "ingest", "posts", "recovery", "replay", "scale", "small", "sort", "stream", "takeover", "world")
 BENCHES = {name: f"assay.app.bench.{name}" for name in NAMES}
 
 
