@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from source_tree import ROOT
 
 from assay.app.bus.properties import aiokafka_arguments, read_bus_properties
@@ -47,3 +48,13 @@ def test_the_container_sets_settings_that_exist() -> None:
     named = set(re.findall(r"\bASSAY_([A-Z0-9_]+)=", DOCKERFILE))
     assert named
     assert named <= {name.upper() for name in Settings.model_fields}
+
+
+def test_the_services_of_the_compose_file_listen_where_the_wirings_look_for_them() -> None:
+    services = yaml.safe_load((ROOT / "infra/compose.yaml").read_text(encoding="utf-8"))["services"]
+    published = {name: port.rsplit(":", 1)[0] for name, service in services.items() for port in service["ports"]}
+    for name, wiring in (("kafka", "local_parity"), ("postgres", "local_parity"), ("kinesis", "local_kinesis")):
+        text = (ROOT / f"assay/contracts/profiles/wirings/{wiring}.yaml").read_text(encoding="utf-8")
+        assert published[name] in text, name
+    user, database = (services["postgres"]["environment"][name] for name in ("POSTGRES_USER", "POSTGRES_DB"))
+    assert f"postgresql://{user}@{published['postgres']}/{database}" in text
