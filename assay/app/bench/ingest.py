@@ -46,15 +46,7 @@ KEY = "bench-key"
 def run(arguments: list[str]) -> dict[str, Any]:
     """Measure and give the figures: wall and CPU seconds per process and round, items admitted, rates with their spread."""
     given = _arguments(arguments)
-    settings = load_settings()
-    with ExitStack() as stack:
-        room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
-        stack.callback(shutil.rmtree, room, ignore_errors=True)
-        kafka = kafka_at(room / "kafka", settings, secured=True)
-        stack.callback(kafka.stop)
-        postgres = postgres_at(room / "postgres", settings)
-        stack.callback(postgres.stop)
-        servers = {"kafka": kafka, "postgres": postgres}
+    with bench_servers() as (room, servers):
         rounds = [_round(given, room / f"round{n}", servers, n) for n in range(given.rounds)]
     rates = [float(one["admitted_per_s"]) for one in rounds]
     return {
@@ -69,6 +61,20 @@ def run(arguments: list[str]) -> dict[str, Any]:
         "parts": {"bus": "Apache Kafka", "sql": "PostgreSQL", "objects": "directory"},
         "counted": "ADMIT answers, each with an fsynced receipt and a settled index row; the topics hold exactly as many records",
     }
+
+
+@contextmanager
+def bench_servers() -> Iterator[tuple[Path, dict[str, Server]]]:
+    """A folder, and Kafka and PostgreSQL in it, which go with it in the end."""
+    settings = load_settings()
+    with ExitStack() as stack:
+        room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
+        stack.callback(shutil.rmtree, room, ignore_errors=True)
+        kafka = kafka_at(room / "kafka", settings, secured=True)
+        stack.callback(kafka.stop)
+        postgres = postgres_at(room / "postgres", settings)
+        stack.callback(postgres.stop)
+        yield room, {"kafka": kafka, "postgres": postgres}
 
 
 def _arguments(arguments: list[str]) -> Namespace:

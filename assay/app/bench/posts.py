@@ -9,13 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import shutil
-import tempfile
 import time
 from argparse import ArgumentParser, Namespace
 from collections import Counter
-from contextlib import ExitStack
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -23,7 +19,7 @@ import numpy as np
 import psutil
 
 from assay.app.bench.contestants import family_cpu_s
-from assay.app.bench.ingest import KEY, bench_run, envelope_of, gate_of, records_on_bus, server_processes
+from assay.app.bench.ingest import KEY, bench_run, bench_servers, envelope_of, gate_of, records_on_bus, server_processes
 from assay.app.bench.readiness import say_ready
 from assay.app.bench.stats import percentiles
 from assay.app.bench.wire import WirePool
@@ -33,8 +29,6 @@ from assay.app.bus.users import BusUser, properties_of
 from assay.app.progress import ProgressLine
 from assay.app.run.directory import Run
 from assay.app.screen import Screen
-from assay.app.settings import load_settings
-from assay.app.substrate import kafka_at, postgres_at
 from assay.codecs.columns import I64
 from assay.contracts.api_key import KEY_HEADER
 from assay.contracts.errors import Stop
@@ -49,15 +43,7 @@ _ID: Final = "0" * 64
 def run(arguments: list[str]) -> dict[str, Any]:
     """Measure and give the figures: percentiles before, in and after the burst, and the CPU time of each process."""
     given = _arguments(arguments)
-    settings = load_settings()
-    with ExitStack() as stack:
-        room = Path(tempfile.mkdtemp(prefix="assay-bench-"))
-        stack.callback(shutil.rmtree, room, ignore_errors=True)
-        kafka = kafka_at(room / "kafka", settings, secured=True)
-        stack.callback(kafka.stop)
-        postgres = postgres_at(room / "postgres", settings)
-        stack.callback(postgres.stop)
-        servers = {"kafka": kafka, "postgres": postgres}
+    with bench_servers() as (room, servers):
         bench = bench_run(room / "run", servers, 0)
         create_topics(bench.bootstrap, bench.namespace, properties=properties_of(bench, BusUser.ADMIN))
         grant(bench)
