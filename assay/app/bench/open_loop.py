@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import threading
 import time
 from abc import abstractmethod
@@ -15,11 +16,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-import aiohttp
 import numpy as np
 
 from assay.app.bench.bus import BenchBus
 from assay.app.bench.contestants import Pairs
+from assay.app.bench.wire import WirePool
 from assay.app.bus.producer import RecordProducer
 from assay.codecs.columns import I64
 from assay.contracts.api_key import KEY_HEADER
@@ -27,6 +28,8 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 
 FLUSH_S = 60.0
+#: a gate that is late must not be given more connections than it takes: it would close some
+CONNECTIONS_MAX: Final = 512
 #: Each record leaves at once, one request at a time, in order. Not idempotent: that client spins while a request is under way and
 #: more records wait, which took a core from the processes that are measured.
 _FEEDING: Final = {"linger.ms": 0, "enable.idempotence": False, "max.in.flight.requests.per.connection": 1}
@@ -115,77 +118,71 @@ class Feeder(Schedule):
         self._producer.flush(FLUSH_S)
 
 
-class Caller(Schedule):
-    """Posts bodies to a gate, each as a call of its own beside those that are still unanswered."""
+class Calls(Schedule):
+    """HTTP calls to a gate, each by itself beside those that are still unanswered. `bodies` are JSON."""
 
-    def __init__(self, url: str, key: str, bodies: Sequence[bytes], per_s: float) -> None:
-        super().__init__("caller", len(bodies), per_s)
-        self._url, self._key, self._bodies = f"{url}/v1/ingest/batch?results=exceptions", key, bodies
-        self.admitted = 0
+    def __init__(self, name: str, url: str, key: str, bodies: Sequence[bytes], per_s: float) -> None:
+        super().__init__(name, len(bodies), per_s)
+        host, path = url.removeprefix("http://").split("/", 1)
+        self._host, self._head = host, f"POST /{path} HTTP/1.1\r\nHost: {host}\r\n{KEY_HEADER}: {key}\r\nContent-Type: application/json\r\n"
+        self._bodies = bodies
         self.failure: BaseException | None = None
 
     def _send(self) -> None:
         try:
-            asyncio.run(self._post_all())
-        except (Stop, aiohttp.ClientError, OSError, TimeoutError) as error:
+            asyncio.run(self._call_all())
+        except (Stop, OSError, TimeoutError) as error:
             self.failure = error
 
-    async def _post_all(self) -> None:
-        async with aiohttp.ClientSession(headers={KEY_HEADER: self._key}, connector=aiohttp.TCPConnector(limit=0)) as session:
-            calls: list[asyncio.Task[None]] = []
-            self._begin()
-            wait_s = 0.0
-            while self.sent < self.count and not self._over.is_set():
-                await asyncio.sleep(wait_s)
-                due, wait_s = self._next()
-                calls += [asyncio.create_task(self._post(session, self._bodies[item])) for item in due]
-            await asyncio.gather(*calls)
+    async def _call_all(self) -> None:
+        host, _, port = self._host.partition(":")
+        pool, calls = WirePool(host, int(port), CONNECTIONS_MAX), list[asyncio.Task[None]]()
+        self._begin()
+        wait_s = 0.0
+        while self.sent < self.count and not self._over.is_set():
+            await asyncio.sleep(wait_s)
+            due, wait_s = self._next()
+            calls += [asyncio.create_task(self._call(pool, item)) for item in due]
+        await asyncio.gather(*calls)
+        pool.close()
 
-    async def _post(self, session: aiohttp.ClientSession, body: bytes) -> None:
-        async with session.post(self._url, data=body) as response:
-            answer = await response.json()
-            if response.status != 200:
-                raise Stop(Reason.BENCH_INVALID, f"the gate answered {response.status}: {answer}")
-            self.admitted += answer["counts"].get("ADMIT", 0)
+    async def _call(self, pool: WirePool, item: int) -> None:
+        body = self._bodies[item]
+        answer = await pool.ask(f"{self._head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        if answer.status != 200:
+            raise Stop(Reason.BENCH_INVALID, f"the gate answered {answer.status}: {answer.body.decode(errors='replace')}")
+        self._answered(item, answer.body)
+
+    @abstractmethod
+    def _answered(self, item: int, body: bytes) -> None:
+        """Take the answer to a call."""
 
 
-class Asker(Schedule):
-    """Posts payments to `/v1/decide`, each as a call of its own beside those that are still unanswered, as banks do that wait."""
+class Caller(Calls):
+    """Posts batches; `admitted` counts their events."""
 
     def __init__(self, url: str, key: str, bodies: Sequence[bytes], per_s: float) -> None:
-        super().__init__("asker", len(bodies), per_s)
-        self._url, self._key, self._bodies = f"{url}/v1/decide", key, bodies
+        super().__init__("caller", f"{url}/v1/ingest/batch?results=exceptions", key, bodies, per_s)
+        self.admitted = 0
+
+    def _answered(self, item: int, body: bytes) -> None:
+        self.admitted += json.loads(body)["counts"].get("ADMIT", 0)
+
+
+class Asker(Calls):
+    """Posts payments to `/v1/decide`, as banks do that wait."""
+
+    def __init__(self, url: str, key: str, bodies: Sequence[bytes], per_s: float) -> None:
+        super().__init__("asker", f"{url}/v1/decide", key, bodies, per_s)
         self._answered_us = np.zeros(self.count, np.int64)
         self.answered = 0
         self.fallbacks = 0
-        self.failure: BaseException | None = None
 
     def answered_us(self) -> I64:
         """Wall time at which each answer had arrived; 0 for none."""
         return self._answered_us
 
-    def _send(self) -> None:
-        try:
-            asyncio.run(self._ask_all())
-        except (Stop, aiohttp.ClientError, OSError, TimeoutError) as error:
-            self.failure = error
-
-    async def _ask_all(self) -> None:
-        async with aiohttp.ClientSession(headers={KEY_HEADER: self._key}, connector=aiohttp.TCPConnector(limit=0)) as session:
-            calls: list[asyncio.Task[None]] = []
-            self._begin()
-            wait_s = 0.0
-            while self.sent < self.count and not self._over.is_set():
-                await asyncio.sleep(wait_s)
-                due, wait_s = self._next()
-                calls += [asyncio.create_task(self._ask(session, item)) for item in due]
-            await asyncio.gather(*calls)
-
-    async def _ask(self, session: aiohttp.ClientSession, item: int) -> None:
-        async with session.post(self._url, data=self._bodies[item]) as response:
-            text = await response.read()
-            self._answered_us[item] = time.time_ns() // 1_000
-            if response.status != 200:
-                raise Stop(Reason.BENCH_INVALID, f"the gate answered {response.status}: {text.decode(errors='replace')}")
-            self.answered += 1
-            self.fallbacks += b'"answered":"FALLBACK"' in text
+    def _answered(self, item: int, body: bytes) -> None:
+        self._answered_us[item] = time.time_ns() // 1_000
+        self.answered += 1
+        self.fallbacks += b'"answered":"FALLBACK"' in body
