@@ -18,6 +18,7 @@ PAGE = (ROOT / "docs" / "connect-kafka.md").read_text(encoding="utf-8")
 BUS, TOPIC = "127.0.0.1:9092", "bank.payments"
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_works_as_it_says(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> None:
     topic = f"{namespace}{TOPIC}"
     KafkaAdmin(kafka.address).create([TopicShape(topic, 2)])

@@ -17,6 +17,7 @@ PAGE = (ROOT / "docs" / "pseudonyms.md").read_text(encoding="utf-8")
 GATE, OPTION, SEEN = "http://127.0.0.1:8080", "--pseudonymise customer", "anna-4711"
 
 
+@pytest.mark.long
 def test_every_command_of_the_page_works_as_it_says(tmp_path: Path, kafka: Server, dsn: str) -> None:
     with live(tmp_path, kafka.address, dsn, *OPTION.split(), IG_VAULT_KEY="k" * 64) as (variables, gate):
         todo = [Step(step.script.replace(GATE, gate), step.output, step.needs_servers) for step in steps(PAGE)]

@@ -35,6 +35,7 @@ def bank(tmp_path_factory: pytest.TempPathFactory) -> DirectoryStore:
     return store
 
 
+@pytest.mark.long
 def test_two_lanes_of_which_one_is_killed_have_every_row_and_label_admitted_once(
     tmp_path: Path, bank: DirectoryStore, kafka: Server, dsn: str, namespace: str
 ) -> None:

@@ -112,6 +112,7 @@ def test_only_what_a_transaction_committed_is_fed(bank: Bank, make_topic: Callab
     producer.abort_transaction(30)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 def test_kills_at_any_time_lose_nothing_and_do_nothing_twice(bank: Bank, make_topic: Callable[..., str]) -> None:
     topic, wanted = make_topic("killed", 3), []

@@ -107,7 +107,7 @@ def run(tmp_path: Path, kafka: Server, namespace: str, given: GatedWorld) -> Run
     return filled_run(tmp_path, kafka.address, namespace, first)
 
 
-@pytest.mark.parametrize("point", [POINTS[0], POINTS[2], *(pytest.param(POINTS[n], marks=pytest.mark.long) for n in (1, 3))])
+@pytest.mark.parametrize("point", [POINTS[0], *(pytest.param(POINTS[n], marks=pytest.mark.long) for n in (1, 2, 3))])
 def test_killed_at_its_first_and_a_later_turn_nothing_is_lost_and_nothing_is_done_twice(
     point: str, run: Run, given: GatedWorld, undisturbed: str
 ) -> None:

@@ -133,6 +133,7 @@ def memory_kb(gate: GateProcess) -> int:
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0])
 
 
+@pytest.mark.long
 def test_bad_bytes_over_the_socket_lose_nothing_and_stop_nothing(gate: GateProcess) -> None:
     rng = Random(SEED)
     port, wrong = int(gate.url.rpartition(":")[2]), wrong_requests(rng)

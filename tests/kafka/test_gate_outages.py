@@ -119,6 +119,7 @@ def test_a_frozen_database_turns_the_gate_red(tmp_path: Path, kafka: Server, own
         gate.kill()
 
 
+@pytest.mark.long
 def test_what_cannot_be_made_durable_is_not_acknowledged(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> None:
     run = run_in(tmp_path / "run", kafka.address, dsn, namespace)
     gate = GateProcess(run, file_bytes_max=200_000)

@@ -139,6 +139,7 @@ def test_a_store_that_was_forged_and_a_payment_past_the_gate_are_refuted(up: Up)
     assert "against 4 audit records on the bus; 4 decisions recomputed from the journal" in verified.out
 
 
+@pytest.mark.long
 def test_a_second_up_is_refused_while_the_first_lives_and_takes_over_when_it_was_killed(up: Up) -> None:
     pid = up.start()
     assert up.post("pay-1") == "ADMIT"

@@ -135,6 +135,7 @@ def test_as_root_a_directory_closed_to_others_stays_closed(room: Path) -> None:
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 
+@pytest.mark.long
 def test_kafka_killed_and_started_again_keeps_its_topics_and_its_port(room: Path, namespace: str) -> None:
     with start_kafka(room / "kafka", load_settings()) as server:
         admin = AdminClient({"bootstrap.servers": server.address})

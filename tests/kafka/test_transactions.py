@@ -24,6 +24,7 @@ IN_TRANSACTION, GIVEN_UP = 40, 20
 Records = list[tuple[str, OutboundRecord]]
 
 
+@pytest.mark.long
 @pytest.mark.tier2
 def test_of_transactions_what_was_committed_is_decided_and_nothing_else(tmp_path: Path, kafka: Server, namespace: str) -> None:
     """Ends of transactions and records given up take offsets: before a worker starts, under it, and before the one that follows it."""

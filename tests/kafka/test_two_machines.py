@@ -175,6 +175,7 @@ def the_bucket_is(trouble: Trouble, machines: Machines, gate: subprocess.Popen[b
 Disturb = Callable[[Machines, subprocess.Popen[bytes]], subprocess.Popen[bytes]]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("disturb", "late"),
     [
