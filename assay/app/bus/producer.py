@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
@@ -55,8 +56,9 @@ class RecordProducer:
         return True
 
     def poll(self, wait_s: float) -> None:
-        """Serve delivery reports; wait for one up to so long."""
-        self._producer.poll(wait_s)
+        """Serve delivery reports; wait for one up to so long. A fatal error is no error here: `failed` tells it."""
+        with suppress(KafkaException):
+            self._producer.poll(wait_s)
 
     def flush(self, wait_s: float) -> int:
         """Wait until every record has its report; how many have none when the time is up.
@@ -79,7 +81,7 @@ class RecordProducer:
 
     def refusal(self, where: str, error: KafkaError | None = None) -> Stop | None:
         """The refusal of this client's user, where an error is one, or where Kafka told of one beside errors."""
-        self._producer.poll(0)
+        self.poll(0)
         return self._denials.refusal(where, error)
 
     @property
