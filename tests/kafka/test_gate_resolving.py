@@ -11,7 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from gate_events import NOW_US, SCOPE, event, raw
+from gate_events import NOW_US, SCOPE, event, paid, raw
 from gate_process import run_in
 
 from assay.app.bus.topic_reader import read_records
@@ -206,6 +206,21 @@ def test_what_was_released_and_lost_again_is_found_again(run: Run) -> None:
     seen = looking.look()
     assert (seen.found, seen.absent) == (2, 2)
     assert sum(on_bus(run).values()) == 2
+
+
+def test_a_record_of_another_payload_under_the_same_id_is_no_evidence(run: Run) -> None:
+    """As one that came past the gate: what was claimed is not on the bus."""
+    stranger, one = OneProcess(run, 1), OneProcess(run)
+    other = Group([Examiner(POLICY, SCOPE).examine(raw(event("e-0", payload=paid(amount_minor=9))), NOW_US, 0)], 1)
+    other.gather({})
+    stranger.publisher.bounds({"FP_BUS_TRAFFIC_FRAUD_V1"})
+    one.claim(EVENTS[:1])
+    stranger.publish(other, ALL)
+    one.die()
+    older(run)
+    seen = Looking(run).look()
+    assert (seen.found, seen.absent) == (0, 1)
+    assert receipts(run) == {}
 
 
 def test_a_batch_is_lost_when_its_process_is_dead_or_has_forgotten_it_and_not_before(run: Run) -> None:

@@ -6,14 +6,15 @@ import hashlib
 from collections.abc import Mapping
 from itertools import count
 
+import psycopg
 import pytest
 from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.app.gate.index import AdmissionIndex, Claim, MarksMoved, Process
-from assay.app.gate.index_marks import Mark, marks_of, marks_text, move_marks
-from assay.contracts.errors import Quarantine
+from assay.app.gate.index_marks import SHARE_MARKS, Mark, marks_of, marks_text, move_marks
+from assay.contracts.errors import Quarantine, Retry
 from assay.contracts.reasons import Reason
 
 _RUNS = count()
@@ -66,3 +67,21 @@ def test_nothing_is_claimed_under_marks_that_have_moved(dsn: str) -> None:
     with pytest.raises(MarksMoved):
         index.claim(claims("a"), index.next_batch(1)[0], marks="")
     assert index.claim(claims("a"), index.next_batch(1)[0], marks="traffic 5 false") == {}
+
+
+def test_a_mark_waits_for_claims_that_are_being_made_and_claims_for_a_mark(dsn: str) -> None:
+    """Else a claim could be made with marks that move before it is there, and nobody would wait for its batch."""
+    index = AdmissionIndex(dsn, process=Process("run-1"))
+    batch, _ = index.next_batch(1)
+    index.ask(lambda connection: connection.execute("SET lock_timeout = '200ms'"))
+    with psycopg.connect(dsn) as other, psycopg.connect(dsn, autocommit=True) as marking:
+        marking.execute("SET lock_timeout = '200ms'")
+        other.execute(SHARE_MARKS, ("run-1",))
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            move_marks(marking, "run-1", lambda _: {"traffic": Mark(5, False)})
+        other.rollback()
+        other.execute(SHARE_MARKS.replace("_shared", ""), ("run-1",))
+        with pytest.raises(Retry):
+            index.claim(claims("a"), batch)
+        other.rollback()
+        assert move_marks(marking, "run-1", lambda _: {"traffic": Mark(5, False)}) == {"traffic": (5, False)}
