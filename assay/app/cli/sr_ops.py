@@ -127,14 +127,14 @@ def serve(
     runner = replace(runner_of(wired, publisher_of(wired), authority), telemetry=telemetry)
     service = RunnerService(runner, access)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
+    url = f"{'http' if tls is None else 'https'}://{host}:{port}/v1/runs"
 
     async def until_a_signal() -> None:
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         with _over_grpc(service, host, grpc_port, files):
-            say(f"the Scenario Runner answers at {'http' if tls is None else 'https'}://{host}:{port}/v1/runs")
-            await listen(RunnerServer(service), host, port, stopped, tls)
+            await listen(RunnerServer(service), (host, port), stopped, lambda: say(f"the Scenario Runner answers at {url}"), tls)
 
     asyncio.run(until_a_signal())
 

@@ -100,12 +100,18 @@ def _run_id(call: web.Request) -> str:
     return call.match_info["run_id"]
 
 
-async def serve(server: RunnerServer, host: str, port: int, stopped: asyncio.Event, tls: SSLContext | None = None) -> None:
-    """Listen, over TLS where it is given, and look again at what waits, until `stopped`. Raises OSError for a port that is taken."""
+async def serve(
+    server: RunnerServer, address: tuple[str, int], stopped: asyncio.Event, up: Callable[[], None], tls: SSLContext | None = None
+) -> None:
+    """Listen, over TLS where it is given, and look again at what waits, until `stopped`. Raises OSError for a port that is taken.
+
+    `up` is called once clients can connect.
+    """
     listening = web.AppRunner(server.app, access_log=None)
     await listening.setup()
     try:
-        await web.TCPSite(listening, host, port, ssl_context=tls).start()
+        await web.TCPSite(listening, *address, ssl_context=tls).start()
+        up()
         await server.watch(stopped)
     finally:
         await listening.cleanup()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -23,8 +24,9 @@ from assay.app.runner.record import Record
 from assay.app.runner.reemit import ReemitPolicy
 from assay.app.runner.request import read_request, request_of_run
 from assay.app.runner.run_metrics import RunMetrics
-from assay.app.runner.server import ACTOR_HEADER, RunnerServer
+from assay.app.runner.server import ACTOR_HEADER, RunnerServer, serve
 from assay.app.runner.service import RunnerService
+from assay.app.substrate.ports import free_port
 from assay.app.telemetry import Telemetry
 from assay.contracts.api_key import KEY_HEADER
 
@@ -149,6 +151,17 @@ def test_a_server_looks_again_until_the_evidence_is_there(served: Served) -> Non
         assert (await call("GET", f"/v1/runs/{served.run_id}"))[1]["state"] == "READY"
 
     served.calls(scenario, server=server)
+
+
+def test_a_server_is_called_up_once_clients_can_connect(served: Served) -> None:
+    address, stopped = ("127.0.0.1", free_port()), asyncio.Event()
+
+    def up() -> None:
+        socket.create_connection(address, timeout=60).close()
+        stopped.set()
+
+    asyncio.run(serve(RunnerServer(RunnerService(served.runner, ACCESS)), address, stopped, up))
+    assert stopped.is_set()
 
 
 def test_a_run_whose_evidence_is_missing_is_accepted_and_not_waited_for(served: Served) -> None:
