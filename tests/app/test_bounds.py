@@ -15,7 +15,7 @@ from assay.agents.faust_shell.agents import Shell
 from assay.agents.merge import Merge
 from assay.app.bus import consumer, finished_batch, kafka_journal
 from assay.app.effects.webhook import Webhook
-from assay.app.gate import answers, health, index, pipeline, process, publisher, segments, server
+from assay.app.gate import answers, health, index, pipeline, process, publisher, replies, segments
 from assay.app.lane import driver as lane_driver
 from assay.app.snapshots import store
 from assay.app.stores import segment_journal
@@ -88,8 +88,8 @@ NOT_MORE = [
     ("what waits in the gate fits its memory", pipeline.BACKLOG_ITEMS, 1_000_000),
     ("groups on their way share the bus", 2, pipeline.GROUPS_AHEAD),
     ("the producer has given up before the gate does", publisher.DELIVERY_TIMEOUT_MS / 1e3 + 2, publisher.WAIT_S),
-    ("the gate has given up before its caller is told", publisher.WAIT_S + 2, server.ANSWER_WITHIN_S),
-    ("a caller is told before the streamer gives the call up", server.ANSWER_WITHIN_S + 2, gate_client.CALL_TIMEOUT_S),
+    ("the gate has given up before its caller is told", publisher.WAIT_S + 2, replies.ANSWER_WITHIN_S),
+    ("a caller is told before the streamer gives the call up", replies.ANSWER_WITHIN_S + 2, gate_client.CALL_TIMEOUT_S),
     ("a caller waits a moment and not long before the next try", 1, answers.RETRY_AFTER_S),
     ("and is not sent away for long", answers.RETRY_AFTER_S, 10),
     ("the gate looks at its parts before they are missed", process.PROBE_EVERY_S, health.PROBE_WITHIN_S),

@@ -13,7 +13,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from assay.app.gate.index import AdmissionIndex, Claim, Process, _next_epoch
-from assay.app.gate.server import ANSWER_WITHIN_S
+from assay.app.gate.replies import ANSWER_WITHIN_S
 from assay.app.gate.standing import Admission, RecordMetadata, Standing
 from assay.app.substrate import Server
 from assay.contracts.errors import Retry, Stop

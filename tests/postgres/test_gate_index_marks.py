@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 
 import psycopg
@@ -13,9 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assay.app.gate.index import AdmissionIndex, Claim, MarksMoved, Process
-from assay.app.gate.index_marks import SHARE_MARKS, Mark, marks_of, marks_text, move_marks
+from assay.app.gate.index_marks import Mark, marks_of, marks_text, move_marks
 from assay.contracts.errors import Quarantine, Retry
 from assay.contracts.reasons import Reason
+from assay.testing import until
 
 _RUNS = count()
 
@@ -71,17 +73,33 @@ def test_nothing_is_claimed_under_marks_that_have_moved(dsn: str) -> None:
 
 def test_a_mark_waits_for_claims_that_are_being_made_and_claims_for_a_mark(dsn: str) -> None:
     """Else a claim could be made with marks that move before it is there, and nobody would wait for its batch."""
-    index = AdmissionIndex(dsn, process=Process("run-1"))
+    index = AdmissionIndex(dsn, process=Process("run-1"), patience_ms=200)
     batch, _ = index.next_batch(1)
-    index.ask(lambda connection: connection.execute("SET lock_timeout = '200ms'"))
     with psycopg.connect(dsn) as other, psycopg.connect(dsn, autocommit=True) as marking:
         marking.execute("SET lock_timeout = '200ms'")
-        other.execute(SHARE_MARKS, ("run-1",))
+        other.execute("SELECT ig_claim('run-1', '', %s, '{}', %s, %s, '{0}', '{0}')", (batch, b"k" * 32, b"h" * 32))
         with pytest.raises(psycopg.errors.LockNotAvailable):
             move_marks(marking, "run-1", lambda _: {"traffic": Mark(5, False)})
         other.rollback()
-        other.execute(SHARE_MARKS.replace("_shared", ""), ("run-1",))
+        other.execute("SELECT 1")  # its transaction stays open
+        move_marks(other, "run-1", lambda _: {"traffic": Mark(5, False)})
         with pytest.raises(Retry):
             index.claim(claims("a"), batch)
         other.rollback()
         assert move_marks(marking, "run-1", lambda _: {"traffic": Mark(5, False)}) == {"traffic": (5, False)}
+
+
+def test_a_claim_that_waited_for_a_mark_is_refused_by_that_mark(dsn: str) -> None:
+    """What it looks at has to be read after the wait, not when the call began."""
+    index = AdmissionIndex(dsn, process=Process("run-1"))
+    batch, _ = index.next_batch(1)
+    asking = index.ask(lambda connection: connection.info.backend_pid)
+    with psycopg.connect(dsn) as other, psycopg.connect(dsn, autocommit=True) as watching, ThreadPoolExecutor(1) as thread:
+        other.execute("SELECT 1")  # its transaction stays open
+        move_marks(other, "run-1", lambda _: {"traffic": Mark(5, False)})
+        claimed = thread.submit(index.claim, claims("a"), batch)
+        until(lambda: watching.execute("SELECT 1 FROM pg_locks WHERE pid = %s AND NOT granted", (asking,)).fetchone() is not None)
+        other.commit()
+        with pytest.raises(MarksMoved):
+            claimed.result()
+    assert index.claim(claims("a"), batch, marks="traffic 5 false") == {}

@@ -46,6 +46,8 @@ NETWORKS: Final = (
     Network("UnionPay", "81", "81", _lengths(16, 19)),
     *(Network("Maestro", p, p, _lengths(12, 19)) for p in ("5018", "5020", "5038", "5893", "6304", "6759", "6761", "6762", "6763")),
 )
+#: first digit → the networks whose numbers may have it
+_BY_FIRST: Final = {str(digit): [one for one in NETWORKS if one.first[0] <= str(digit) <= one.last[0]] for digit in range(10)}
 #: digit, blank or hyphen → 0, any other byte → x
 _FORM: Final = bytes(ord("0") if chr(byte) in "0123456789 -" else ord("x") for byte in range(256))
 _BACKSLASH: Final = 0x5C
@@ -58,12 +60,14 @@ _GROUP: Final = re.compile(r"[0-9]+")
 _NAMES: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9a-fA-F]{64}|[0-9a-fA-F]{32}|[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})(?![0-9A-Za-z])"
 )
+#: more than a name has, and the characters around it
+_NAME_CHARS: Final = 128
 _DOUBLED: Final = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
 
 
 def may_hold_card(raw: bytes) -> bool:
-    """The first look: whether bytes of JSON hold enough digits beside each other, or an escape that may hide them."""
-    return _ENOUGH in raw.translate(_FORM) or (_BACKSLASH in raw and b"\\u00" in raw)
+    """The first look: whether bytes of JSON hold a card number wherever it stands, or an escape that may hide a part of one."""
+    return has_card(raw.decode("latin-1")) or (_BACKSLASH in raw and b"\\u00" in raw)
 
 
 def has_card(text: str) -> bool:
@@ -89,7 +93,8 @@ def masked_json(raw: bytes) -> bytes:
 
 def is_card(digits: str) -> bool:
     """Whether digits are a card number: prefix and length of a network, and a valid check digit."""
-    return any(len(digits) in one.lengths and one.first <= digits[: len(one.first)] <= one.last for one in NETWORKS) and luhn(digits) == 0
+    near = _BY_FIRST.get(digits[:1], ())
+    return any(len(digits) in one.lengths and one.first <= digits[: len(one.first)] <= one.last for one in near) and luhn(digits) == 0
 
 
 def luhn(digits: str) -> int:
@@ -98,20 +103,33 @@ def luhn(digits: str) -> int:
 
 
 def _cards(text: str) -> Iterator[tuple[int, int]]:
-    """Begin and end of each card number: whole groups of digits, one after the other."""
-    names: list[tuple[int, int]] | None = None
-    for run in _RUN.finditer(text):
-        if run.end() - run.start() < _SHORTEST:
-            continue
-        names = [name.span() for name in _NAMES.finditer(text)] if names is None else names
-        groups = [(group.start() + run.start(), group.end() + run.start()) for group in _GROUP.finditer(run[0])]
-        at = 0
-        while at < len(groups):
-            size = _card_from(text, groups, at)
-            begin, end = groups[at][0], groups[at + max(size, 1) - 1][1]
-            if size and not any(first < end and begin < last for first, last in names):
-                yield begin, end
-            at += max(size, 1)
+    """Begin and end of each card number: whole groups of digits, one after the other.
+
+    Most texts have no place with so many digits, and nothing of them is looked at but their bytes.
+    """
+    form = text.encode("latin-1", "replace").translate(_FORM)  # a byte for each character
+    end, size = 0, len(form)
+    while (at := form.find(_ENOUGH, end)) >= 0:
+        end = form.find(b"x", at)
+        end = size if end < 0 else end
+        for run in _RUN.finditer(text, form.rfind(b"x", 0, at) + 1, end):
+            if run.end() - run.start() >= _SHORTEST:
+                yield from _cards_in(text, [group.span() for group in _GROUP.finditer(text, *run.span())])
+
+
+def _cards_in(text: str, groups: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    at = 0
+    while at < len(groups):
+        size = _card_from(text, groups, at)
+        if size and not _in_name(text, groups[at][0], groups[at + size - 1][1]):
+            yield groups[at][0], groups[at + size - 1][1]
+        at += max(size, 1)
+
+
+def _in_name(text: str, begin: int, end: int) -> bool:
+    """Whether a part of it belongs to a digest or a UUID."""
+    names = _NAMES.finditer(text, max(0, begin - _NAME_CHARS), end + _NAME_CHARS)
+    return any(name.start() < end and begin < name.end() for name in names)
 
 
 def _card_from(text: str, groups: list[tuple[int, int]], at: int) -> int:

@@ -34,13 +34,14 @@ class Group:
         self.fresh: list[int] = []
         self.verdicts: list[Verdict | None] = [None] * len(examined)
         self.publication = Publication(len(examined))
+        #: dedupe key → item for everything this group has on its way
+        self.leaders: dict[bytes, Leader] = {}
         self._followers: dict[int, Leader] = {}
         self._authority: dict[int, bytes] = {}
 
     def gather(self, flights: Mapping[bytes, Leader]) -> list[Admissible]:
         """The items that claim their id: the first of each id that is not on its way already."""
-        mine: dict[bytes, Leader] = {}
-        claiming = []
+        mine, claiming = self.leaders, []
         for i, item in enumerate(self.examined):
             if isinstance(item, RefusedEvent):
                 continue
@@ -75,10 +76,6 @@ class Group:
     def authority(self, i: int) -> bytes:
         """The payload hash that counts for item i's id: the first one's."""
         return self._authority.get(i) or self._hash(i)
-
-    def leaders(self) -> dict[bytes, Leader]:
-        """Dedupe key → item for everything this group has on its way."""
-        return {item.dedupe_key: Leader(self, i) for i in self.fresh if isinstance(item := self.examined[i], Admissible)}
 
     def again(self) -> list[int]:
         """Ordinals of claims that another batch made, and this one may publish again."""

@@ -8,12 +8,12 @@ event: IN_FLIGHT without the row of its batch, AMBIGUOUS without a place in it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
 
-from assay.app.gate.index_marks import MARKS_TEXT, SHARE_MARKS
 from assay.app.gate.index_tables import LOCK_KEY, Connection, make_tables
 from assay.app.gate.standing import Admission, RecordMetadata, Standing
 from assay.app.sql_address import told
@@ -25,19 +25,12 @@ T = TypeVar("T")
 #: keys and hashes come as one run of bytes each, cut into 32 bytes by row number: no array of them is built on either side
 _INCOMING = """
 WITH incoming AS MATERIALIZED (
-  SELECT (at - 1)::int AS n, substring(%(keys)s::bytea FROM (at - 1)::int * 32 + 1 FOR 32) AS dedupe_key,
-         substring(%(hashes)s::bytea FROM (at - 1)::int * 32 + 1 FOR 32) AS payload_hash, source_order, ts_us
-  FROM unnest(%(orders)s::bigint[], %(times)s::bigint[]) WITH ORDINALITY AS given (source_order, ts_us, at))
+  SELECT (at - 1)::int AS n, substring(%(keys)s::bytea FROM (at - 1)::int * 32 + 1 FOR 32) AS dedupe_key
+  FROM generate_series(1, octet_length(%(keys)s::bytea) / 32) AS at)
 """
-#: nothing is claimed where the marks are others than those that the events were examined with
-_CLAIM = _INCOMING + (
-    ", told AS (SELECT 1 WHERE (" + MARKS_TEXT + ") = %(marks)s::text)"
-    ", fresh AS (INSERT INTO ig_claims (dedupe_key, payload_hash, batch, ordinal, source_order, ts_us)"
-    " SELECT dedupe_key, payload_hash, %(batch)s::bigint, n, source_order, ts_us FROM incoming WHERE EXISTS (SELECT FROM told)"
-    " ORDER BY dedupe_key ON CONFLICT DO NOTHING RETURNING 1)"
-    ", begun AS (INSERT INTO ig_begun (batch, records, bounds) SELECT %(batch)s::bigint, n, %(bounds)s::text"
-    " FROM (SELECT count(*) AS n FROM fresh) AS counted WHERE n > 0 ON CONFLICT DO NOTHING)"
-    " SELECT (SELECT count(*) FROM fresh), EXISTS (SELECT FROM told)"
+_CLAIM = (
+    "SELECT ig_claim(%(run)s::text, %(marks)s::text, %(batch)s::bigint, %(bounds)s::text, %(keys)s::bytea, %(hashes)s::bytea,"
+    " %(orders)s::bigint[], %(times)s::bigint[])"
 )
 _STANDING = _INCOMING + (
     'SELECT i.n, c.payload_hash, c.source_order, c.ts_us, c.partition, c."offset", c.state'
@@ -183,7 +176,7 @@ class AdmissionIndex:
         offsets = _array([None if place is None else place.offset for place in places])
 
         def record(connection: Connection) -> None:
-            with connection.transaction():
+            with connection.transaction() if refused else nullcontext():
                 if refused:
                     connection.execute(_RELEASE, (batch, "the gate: no record of it was handed to a producer"))
                 connection.execute(_SETTLE, (batch, partitions, offsets, unknown), prepare=True)
@@ -274,11 +267,9 @@ def _next_epoch(connection: Connection, process: Process | None) -> int:
 
 
 def _claim(connection: Connection, given: dict[str, Any]) -> dict[int, Standing]:
-    with connection.pipeline(), connection.transaction():
-        connection.execute(SHARE_MARKS, (given["run"],), prepare=True)
-        claimed = connection.execute(_CLAIM, given, prepare=True, binary=True)
-    row = claimed.fetchone()
-    if row is None or not row[1]:
+    """See `ig_claim` in the tables: one call, one transaction, one answer."""
+    row = connection.execute(_CLAIM, given, prepare=True, binary=True).fetchone()
+    if row is None or row[0] < 0:
         raise MarksMoved
     if row[0] == given["count"]:
         return {}

@@ -11,13 +11,7 @@ from typing import Final, NamedTuple
 
 from assay.app.gate.index_tables import LOCK_KEY, Connection
 
-#: the marks of a run in one text, equal where they are
-MARKS_TEXT: Final = (
-    "SELECT coalesce(string_agg(event_class || ' ' || ts_us || ' ' || final, ';' ORDER BY event_class COLLATE \"C\"), '')"
-    " FROM ig_marks WHERE platform_run_id = %(run)s::text"
-)
-SHARE_MARKS: Final = "SELECT pg_advisory_xact_lock_shared(@key)".replace("@key", LOCK_KEY.replace("%s", "'marks:' || %s::text"))
-_HOLD_MARKS: Final = SHARE_MARKS.replace("_shared", "")
+_HOLD_MARKS: Final = "SELECT pg_advisory_xact_lock(@key)".replace("@key", LOCK_KEY.replace("%s", "'marks:' || %s::text"))
 _MARKS: Final = "SELECT event_class, ts_us, final FROM ig_marks WHERE platform_run_id = %s"
 _MOVE: Final = (
     "INSERT INTO ig_marks VALUES (%s, %s, %s, %s) ON CONFLICT (platform_run_id, event_class)"
@@ -33,7 +27,7 @@ class Mark(NamedTuple):
 
 
 def marks_text(marks: Mapping[str, Mark]) -> str:
-    """The text of these marks as `MARKS_TEXT` gives it."""
+    """These marks in one text, as `ig_marks_text` of the tables gives it: equal where the marks are."""
     return ";".join(f"{name} {mark.ts_us} {str(mark.final).lower()}" for name, mark in sorted(marks.items()))
 
 

@@ -88,9 +88,35 @@ CREATE VIEW ig_admissions AS
   SELECT encode(dedupe_key, 'hex') AS dedupe_key, encode(payload_hash, 'hex') AS payload_hash, state, partition, "offset",
     settled_at AS admitted_at FROM ig_standing;
 """
+#: the steps of one claim as one call. Each statement of it sees what was committed before it began: so the marks are those that hold once
+#: their lock is shared, and a key that another process claimed meanwhile is known. Keys and hashes come as one run of 32 bytes each.
+_FUNCTIONS = """
+CREATE OR REPLACE FUNCTION ig_marks_text(run text) RETURNS text LANGUAGE sql STABLE AS $$
+  SELECT coalesce(string_agg(event_class || ' ' || ts_us || ' ' || final, ';' ORDER BY event_class COLLATE "C"), '')
+  FROM ig_marks WHERE platform_run_id = run $$;
+CREATE OR REPLACE FUNCTION ig_claim(
+  run text, marks text, of_batch bigint, bounds text, keys bytea, hashes bytea, orders bigint[], times bigint[]
+) RETURNS int LANGUAGE plpgsql AS $$
+-- How many keys were new and are claimed now; -1, with nothing claimed, where the marks are others than these.
+DECLARE fresh int;
+BEGIN
+  PERFORM pg_advisory_xact_lock_shared(@marks);
+  IF ig_marks_text(run) <> marks THEN RETURN -1; END IF;
+  INSERT INTO ig_claims (dedupe_key, payload_hash, batch, ordinal, source_order, ts_us)
+    SELECT substring(keys FROM (at - 1)::int * 32 + 1 FOR 32) AS dedupe_key, substring(hashes FROM (at - 1)::int * 32 + 1 FOR 32),
+      of_batch, (at - 1)::int, source_order, ts_us
+    FROM unnest(orders, times) WITH ORDINALITY AS given (source_order, ts_us, at) ORDER BY dedupe_key ON CONFLICT DO NOTHING;
+  GET DIAGNOSTICS fresh = ROW_COUNT;
+  IF fresh > 0 THEN
+    INSERT INTO ig_begun (batch, records, bounds) VALUES (of_batch, fresh, bounds) ON CONFLICT DO NOTHING;
+  END IF;
+  RETURN fresh;
+END $$;
+""".replace("@marks", LOCK_KEY.replace("%s", "'marks:' || run"))
 #: whatever an older version did not have
 _COMPLETE = """
-SELECT to_regclass('ig_standing') IS NOT NULL AND to_regclass('ig_answers') IS NOT NULL AND to_regclass('ig_vault_erasures') IS NOT NULL
+SELECT to_regproc('ig_claim') IS NOT NULL AND to_regclass('ig_standing') IS NOT NULL
+  AND to_regclass('ig_answers') IS NOT NULL AND to_regclass('ig_vault_erasures') IS NOT NULL
   AND (SELECT count(*) = 2 FROM pg_attribute
   WHERE attrelid = to_regclass('ig_claims') AND attname IN ('source_order', 'ts_us'))
 """
@@ -106,7 +132,7 @@ def make_tables(connection: Connection) -> bool:
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('ig_schema', 0))")
             if connection.execute(_COMPLETE).fetchone() == (True,):
                 return False
-            connection.execute(_SCHEMA + VAULT)
+            connection.execute(_SCHEMA + _FUNCTIONS + VAULT)
             return True
     except psycopg.errors.InsufficientPrivilege:
         what = "the tables of the admission index are missing or of an older version, and this role may not make them"

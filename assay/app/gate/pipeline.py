@@ -146,7 +146,7 @@ class Pipeline:
         except BaseException:
             self._active.discard(batch)  # it may have begun: then it is lost, and resolved
             raise
-        self._flights.update(group.leaders())
+        self._flights.update(group.leaders)
         self._begun.put((group, calls))
 
     def _publish(self, group: Group) -> None:
@@ -199,7 +199,7 @@ class Pipeline:
 
         if not self._guarded(calls, settle):
             group.publication.places = [None] * len(group.examined)  # nobody may be told of what was not settled
-        for key in group.leaders():
+        for key in group.leaders:
             self._flights.pop(key, None)
         self._active.discard(group.batch)
 

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from aiohttp import web
@@ -32,6 +31,7 @@ from assay.app.gate.openapi import page
 from assay.app.gate.ops import HEALTH_HEADER, Ops, refuse_retired
 from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.rates import Rates
+from assay.app.gate.replies import Replies
 from assay.app.gate.requests import mark_of
 from assay.app.gate.short_forms import Reader, label_of, payment_of, short_items
 from assay.app.gate.siblings import own_metrics
@@ -47,7 +47,6 @@ PAGE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
 }
-ANSWER_WITHIN_S = 30
 #: a part of a path, and the same for aiohttp, which would leave out braces
 _ID, _ANY_ID = "{event_id}", "{event_id:[^/]+}"
 T = TypeVar("T")
@@ -90,7 +89,7 @@ class GateServer:
         self._decisions, self._deciding, self._metrics = decisions, deciding, metrics
         self._specification = specification or {}
         self._connections = Connections(connections_max)
-        self._aside = Aside()
+        self._aside, self._replies = Aside(), Replies()
         self._ops = Ops(health, lookup, self._check_key)
 
     def application(self) -> web.Application:
@@ -149,12 +148,12 @@ class GateServer:
 
     async def decision(self, request: web.Request) -> web.Response:
         """The decision on one payment, whose id stands in the path or in the query."""
-        key = self._check_key(request)
+        self._check_key(request)
         event_id = request.match_info.get("event_id") or request.query.get("event_id", "")
         if not event_id or self._decisions is None:
             what = "no payment is named" if not event_id else "this gate knows no decisions"
             raise Quarantine(Reason.DECISION_NOT_FOUND, what, where="event_id", remedy="Ask for /v1/decisions/EVENT_ID.")
-        return json_answer(200, await self._decisions.of(event_id, key))
+        return json_answer(200, await self._decisions.of(event_id, self._callers.key_of_run))
 
     async def push(self, request: web.Request) -> web.Response:
         """One envelope."""
@@ -186,7 +185,7 @@ class GateServer:
         """A watermark; see `requests.MarkBody`."""
         call = await self._read(request, lambda body: mark_of(body, self._pins, self._classes))
         self._pipeline.submit(call)
-        return json_answer(200, await _answered(call.answer))
+        return json_answer(200, await self._replies.of(call.answer))
 
     async def specification(self, _: web.Request) -> web.Response:
         """OpenAPI 3.1; it holds no secret, so it needs no key."""
@@ -227,15 +226,14 @@ class GateServer:
         try:
             self._rates.take(call.caller.actor_id, len(call.items), time.monotonic())
             self._pipeline.submit(call)
-            return await _answered(call.answer)
+            return await self._replies.of(call.answer)
         finally:
             GATE_CALL_SECONDS.observe(time.perf_counter() - began_s)
 
-    def _check_key(self, request: web.Request) -> str:
-        """Let somebody who may call pass, and keep who it is; the key with which to ask the worker. Raises Quarantine(UNAUTHORISED)."""
+    def _check_key(self, request: web.Request) -> None:
+        """Let somebody who may call pass, and keep who it is. Raises Quarantine(UNAUTHORISED)."""
         request[CALLER] = self._callers.caller(given_of(request))
         self._connections.known(request.protocol)
-        return self._callers.key_of_run
 
     async def _body(self, request: web.Request) -> bytes:
         """The body of somebody who may post, as it came, while the gate can take it."""
@@ -243,6 +241,8 @@ class GateServer:
         if self._health.state is GateState.RED:
             raise self._health.first_fault()
         try:
+            if request.content.is_eof():  # it came with its headers, as most do
+                return await request.read()
             async with asyncio.timeout(self._body_timeout_s):
                 return await request.read()
         except TimeoutError:
@@ -284,15 +284,6 @@ def _said(request: web.Request) -> str:
 
 def _exceptions_only(request: web.Request) -> bool:
     return request.query.get("results") == "exceptions"
-
-
-async def _answered(answer: Future[T]) -> T:
-    """The answer, or Retry(GATE_OVERLOADED) when it takes longer than a client waits; what was taken is admitted all the same."""
-    waiting = asyncio.wrap_future(answer)
-    if not (await asyncio.wait([waiting], timeout=ANSWER_WITHIN_S))[0]:
-        what = f"no answer within {ANSWER_WITHIN_S} s"
-        raise Retry(Reason.GATE_OVERLOADED, what, remedy="Send the same call again: what was admitted comes back as a duplicate.")
-    return await waiting
 
 
 def wall_clock_us() -> int:

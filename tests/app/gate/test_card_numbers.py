@@ -177,4 +177,12 @@ def test_ids_of_entities_that_a_mapping_names_may_read_as_cards_and_nothing_else
 
 def test_the_first_look_passes_over_ordinary_items() -> None:
     assert not may_hold_card(raw(event()))
-    assert may_hold_card(raw(event(event_id="4111-1111 1111")))
+    assert may_hold_card(raw(event(event_id="4111-1111 1111 1111")))
+
+
+@given(
+    text=st.text(st.sampled_from("0123456789 -.\naé€\x00"), max_size=40).map(lambda around: f"{around}4111111111111111{around[::-1]}"),
+    plain=st.booleans(),
+)
+def test_the_first_look_passes_over_no_text_that_holds_a_card(text: str, plain: bool) -> None:
+    assert not has_card(text) or may_hold_card(json.dumps({text: 1, "b": text}, ensure_ascii=plain).encode())

@@ -97,6 +97,9 @@ class Slowly:
     def set_read_chunk_size(self, _: int) -> None:
         """What aiohttp asks of a body."""
 
+    def is_eof(self) -> bool:
+        return not self.left
+
     async def readany(self) -> bytes:
         began_s = time.perf_counter()
         while (took_s := time.perf_counter() - began_s) < 0.05:
