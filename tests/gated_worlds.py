@@ -19,7 +19,7 @@ from assay.app.effects.recorder import Recorder
 from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.border import items_of
 from assay.app.gate.policy import shipped_admission_policy
-from assay.app.gate.records import records_of
+from assay.app.gate.records import RecordFramer
 from assay.app.gate.run_names import RunNames
 from assay.app.labels.known_labels import LabelSequence
 from assay.app.labels.label_envelopes import LabelFramer
@@ -110,11 +110,12 @@ def merged(*sequences: EventSequence) -> list[tuple[int, bytes]]:
 
 def _published(admitted: Sequence[Admissible], config: RunConfig, counts: Mapping[str, int]) -> Iterator[tuple[str, OutboundRecord]]:
     by_class: dict[str, list[Admissible]] = defaultdict(list)
+    framer = RecordFramer(config.pins, config.run_id)
     for item in admitted:
         by_class[item.event_class].append(item)
     for name, items in by_class.items():
         handle = TOPICS[name]
-        made = records_of(name, items, config.pins, config.run_id, counts[handle])
+        made = framer.framed(name, items, counts[handle])
         for key, value, tp in zip(made.keys, made.values, made.partitions, strict=True):
             yield handle, OutboundRecord(key, value, tp)
 

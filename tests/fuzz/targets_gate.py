@@ -25,7 +25,7 @@ from assay.app.gate.plain_examiner import made_of
 from assay.app.gate.plain_payments import PlainItem
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter
-from assay.app.gate.records import records_of
+from assay.app.gate.records import RecordFramer
 from assay.app.gate.requests import mark_of
 from assay.app.gate.settling import _Outcomes
 from assay.app.gate.short_forms import Reader, label_of, payment_of
@@ -40,7 +40,7 @@ from assay.contracts.pins import Pins
 from assay.contracts.traffic_modes import TrafficName
 
 PINS: Final = Pins.of(SCOPE)
-RUN_ID: Final = str(SCOPE["run_id"])
+FRAMER: Final = RecordFramer(PINS, str(SCOPE["run_id"]))
 WORLD: Final = {name: SCOPE[name] for name in envelope.ROW_PINS}
 BEFORE, AFTER = raw(event("before")), raw(event("after", "context_fact"))
 ROWS: Final = [event.output_id for event in engine_events(TrafficName.FRAUD)]
@@ -132,7 +132,7 @@ def _admitted(examined: list[Admissible | RefusedEvent]) -> tuple[dict[str, int]
     published: dict[str, bytes] = {}
     for event_class, items in group.outgoing().items():
         chosen = [item for i in items if isinstance(item := examined[i], Admissible)]
-        made = records_of(event_class, chosen, PINS, RUN_ID, PARTITIONS)
+        made = FRAMER.framed(event_class, chosen, PARTITIONS)
         assert len(made.values) == len(made.keys) == len(made.partitions) == len(items)
         published |= {item.envelope.event_id: value for item, value in zip(chosen, made.values, strict=True)}
         for i, partition in zip(items, made.partitions, strict=True):

@@ -23,7 +23,7 @@ from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.reach import logs_of, topics_of_classes
 from assay.app.gate.receipts import RECEIPTS, ReceiptWriter, actor_json
-from assay.app.gate.records import records_of
+from assay.app.gate.records import RecordFramer
 from assay.app.gate.resolving import EVIDENCE_AFTER_S, Resolution, Resolver
 from assay.app.gate.resolving_thread import FoundReceipts
 from assay.app.gate.spool import log_of, unsealed
@@ -69,8 +69,8 @@ class OneProcess:
             some, handle = [i for i in outgoing if i in items], TOPIC_OF_CLASS[event_class]
             rows = [one for i in some if isinstance(one := group.examined[i], Admissible)]
             if rows:
-                pins = self.run.config.pins, self.run.config.run_id
-                records = records_of(event_class, rows, *pins, self.publisher.partitions(handle))
+                framer = RecordFramer(self.run.config.pins, self.run.config.run_id)
+                records = framer.framed(event_class, rows, self.publisher.partitions(handle))
                 self.publisher.publish(handle, records, group.publication, some)
         self.publisher.wait(group.publication)
 

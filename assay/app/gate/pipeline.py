@@ -21,7 +21,7 @@ from assay.app.gate.index_marks import marks_text
 from assay.app.gate.marks import LastMarks, Marks
 from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.app.gate.publisher import BusPublisher
-from assay.app.gate.records import records_of
+from assay.app.gate.records import RecordFramer
 from assay.app.gate.settling import Settler
 from assay.app.gate.short_forms import Item
 from assay.app.metrics import GATE_DECISIONS, GATE_GROUP_ITEMS, GATE_REASONS
@@ -55,7 +55,7 @@ class Pipeline:
     ) -> None:
         self._arrivals, self._index, self._publisher = arrivals, index, publisher
         self._settler, (self._last, self._marks), self._health = settler, marks, health
-        self._pins, self._run_id = run
+        self._framer = RecordFramer(*run)
         self._clock, self._halt, self._refused = clock, halt, refused
         self._arrived: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
         self._begun: queue.Queue[tuple[Group, list[IngestCall]] | MarkCall | None] = queue.Queue(GROUPS_AHEAD)
@@ -153,7 +153,7 @@ class Pipeline:
         for event_class, items in group.outgoing().items():
             handle = TOPIC_OF_CLASS[event_class]
             admissible = [item for i in items if isinstance(item := group.examined[i], Admissible)]
-            records = records_of(event_class, admissible, self._pins, self._run_id, self._publisher.partitions(handle))
+            records = self._framer.framed(event_class, admissible, self._publisher.partitions(handle))
             self._publisher.publish(handle, records, group.publication, items)
 
     def _claimed(self, arrived: Sequence[Item], batch: int, first: int) -> Group:

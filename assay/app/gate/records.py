@@ -31,16 +31,28 @@ class BusRecords(NamedTuple):
     partitions: list[int]
 
 
-def records_of(event_class: str, items: Sequence[Admissible], pins: Pins, run_id: str, partitions: int) -> BusRecords:
-    """The bus form of events of one class in one run. `partitions` is how many the class's topic has."""
-    columns, keys = _COLUMNS[event_class](items)
-    columns |= _head(items)
-    name = RECORD_OF_CLASS[event_class]
-    packed = _encoder(name, pins, run_id).encode(columns)
-    data, starts = packed.data.tobytes(), packed.starts.tolist()
-    ends = (packed.starts + packed.lengths).tolist()
-    values = [data[start:end] for start, end in zip(starts, ends, strict=True)]
-    return BusRecords(name, keys, values, partitions_of(Strings.of(keys), partitions).tolist())
+class RecordFramer:
+    """Makes the records of one run. It keeps an encoder for each record type, and belongs to one thread."""
+
+    def __init__(self, pins: Pins, run_id: str) -> None:
+        self._constants = {"pins": pins_body(pins.as_avro()), "run_id": bytes.fromhex(run_id)}
+        self._encoders: dict[str, Encoder] = {}
+
+    def framed(self, event_class: str, items: Sequence[Admissible], partitions: int) -> BusRecords:
+        """The bus form of events of one class. `partitions` is how many the class's topic has."""
+        columns, keys = _COLUMNS[event_class](items)
+        columns |= _head(items)
+        name = RECORD_OF_CLASS[event_class]
+        packed = self._encoder(name).encode(columns)
+        data, starts = packed.data.tobytes(), packed.starts.tolist()
+        ends = (packed.starts + packed.lengths).tolist()
+        values = [data[start:end] for start, end in zip(starts, ends, strict=True)]
+        return BusRecords(name, keys, values, partitions_of(Strings.of(keys), partitions).tolist())
+
+    def _encoder(self, name: str) -> Encoder:
+        if name not in self._encoders:
+            self._encoders[name] = encoder_of(name, self._constants)
+        return self._encoders[name]
 
 
 def _payments(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
@@ -82,11 +94,6 @@ def _head(items: Sequence[Admissible]) -> Columns:
         "payload_hash": hashes,
         "source_order": np.array([item.source_order for item in items], np.int64),
     }
-
-
-def _encoder(name: str, pins: Pins, run_id: str) -> Encoder:
-    """Of the records of one type in one run. Events of a run come in batches from several threads, so each batch has its own."""
-    return encoder_of(name, {"pins": pins_body(pins.as_avro()), "run_id": bytes.fromhex(run_id)})
 
 
 def _texts(values: list[str]) -> Strings:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from assay.app.gate.admission import Admissible, Examiner
-from assay.app.gate.records import records_of
+from assay.app.gate.records import RecordFramer
 from assay.contracts.pins import Pins
 
 #: two, because a single partition needs no partitioner
@@ -18,7 +18,8 @@ PARTITIONS = 2
 def warm(examples: Mapping[str, Any], examiner: Examiner, run: tuple[Pins, str], now_us: int) -> int:
     """Bring examples of every class into the form of the bus, and forget them; how many. Nothing is claimed and nothing is published."""
     taken = [examiner.examine(msgspec.json.encode(body), now_us, 0) for name, body in examples.items() if name.startswith("envelope of")]
+    framer = RecordFramer(*run)
     for event_class in examiner.policy.topics:
         items = [item for item in taken if isinstance(item, Admissible) and item.event_class == event_class]
-        records_of(event_class, items, *run, PARTITIONS)
+        framer.framed(event_class, items, PARTITIONS)
     return len(taken)

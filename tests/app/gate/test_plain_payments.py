@@ -20,7 +20,7 @@ from assay.app.gate.body_avro import avro_items
 from assay.app.gate.plain_examiner import made_of
 from assay.app.gate.plain_payments import PlainItem, written
 from assay.app.gate.policy import shipped_admission_policy
-from assay.app.gate.records import records_of
+from assay.app.gate.records import RecordFramer
 from assay.app.gate.run_names import RunNames
 from assay.contracts import instants
 from assay.contracts.pins import Pins
@@ -66,9 +66,9 @@ def test_plain_payments_are_examined_together_and_end_as_each_by_itself(form: st
     found, together = examined(form, events)
     assert together
     assert [told(item) for item in found] == [told(item) for item in alone(events)]
+    framer = RecordFramer(Pins.of(SCOPE), str(SCOPE["run_id"]))
     made, single = (
-        records_of("traffic", [item for item in items if isinstance(item, Admissible)], Pins.of(SCOPE), str(SCOPE["run_id"]), 3)
-        for items in (found, alone(events))
+        framer.framed("traffic", [item for item in items if isinstance(item, Admissible)], 3) for items in (found, alone(events))
     )
     assert made == single
 

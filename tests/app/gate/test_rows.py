@@ -16,7 +16,7 @@ from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.openapi import specification
 from assay.app.gate.policy import RECORD_OF_CLASS, shipped_admission_policy
 from assay.app.gate.process import build
-from assay.app.gate.records import records_of
+from assay.app.gate.records import RecordFramer
 from assay.app.gate.requests import mark_of
 from assay.app.gate.row_examples import row_examples
 from assay.app.gate.warming import warm
@@ -121,7 +121,7 @@ def test_on_the_bus_a_row_is_what_was_posted_under_the_key_of_its_topic(traffic:
     given[1]["event_id"] = "another"
     if "event_type" in given[1]["payload"]:
         given[1]["payload"]["event_type"] = "AUTH_RESPONSE"
-    made = records_of(known.event_class, [admitted(one, traffic) for one in given], PINS, RUN_ID, 3)
+    made = RecordFramer(PINS, RUN_ID).framed(known.event_class, [admitted(one, traffic) for one in given], 3)
     assert made.record == RECORD_OF_CLASS[known.event_class] == known.record
     for document, key, value, partition in zip(given, made.keys, made.values, made.partitions, strict=True):
         name, record = unpack(value)
@@ -151,7 +151,7 @@ def test_every_flow_goes_through_unchanged(flow_id: int, party_id: int, minor: i
     document = row(FRAUD.flow_anchors, flow_id=flow_id, party_id=party_id, amount=amount, counterparty_account_id=counterparty)
     item = admitted(document, "fraud")
     assert item.payload_hash == envelope.payload_hash(FRAUD.flow_anchors, "v1", document["payload"])
-    _, record = unpack(records_of(item.event_class, [item], PINS, RUN_ID, 1).values[0])
+    _, record = unpack(RecordFramer(PINS, RUN_ID).framed(item.event_class, [item], 1).values[0])
     told = record["flow_id"], record["party_id"], record["amount_minor"], record["counterparty_account_id"]
     assert told == (flow_id, party_id, minor, counterparty)
 
