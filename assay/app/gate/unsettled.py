@@ -39,28 +39,23 @@ SELECT EXISTS (SELECT FROM ig_epochs e WHERE e.platform_run_id = %s AND e.proces
     AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND (l.classid::bigint << 32) | l.objid::bigint = @key)
 """.replace("@key", LOCK_KEY)
+#: settled batches that nobody released, and how many of their events were found nowhere
+_MISSING: Final = """
+  SELECT b.batch, b.unknown - (SELECT count(*)::int FROM ig_found f WHERE f.batch = b.batch) AS missing
+  FROM ig_batches b JOIN ig_epochs e ON e.epoch = b.batch >> 32
+  WHERE b.unknown > 0 AND e.platform_run_id = %(run)s AND NOT EXISTS (SELECT FROM ig_released r WHERE r.batch = b.batch)"""
 _AMBIGUOUS: Final = """
-SELECT batch, missing, age_s, scanned FROM (
-  SELECT b.batch, b.unknown - (SELECT count(*)::int FROM ig_found f WHERE f.batch = b.batch) AS missing,
-    extract(epoch FROM now() - g.begun_at)::float8 AS age_s, s.batch IS NOT NULL AS scanned
-  FROM ig_batches b JOIN ig_epochs e ON e.epoch = b.batch >> 32 JOIN ig_begun g USING (batch) LEFT JOIN ig_scanned s USING (batch)
-  WHERE b.unknown > 0 AND e.platform_run_id = %s AND NOT EXISTS (SELECT FROM ig_released r WHERE r.batch = b.batch)) AS open
-WHERE missing > 0 ORDER BY batch
-"""
-
-
+SELECT batch, missing, extract(epoch FROM now() - g.begun_at)::float8, s.batch IS NOT NULL
+FROM (@missing) AS m JOIN ig_begun g USING (batch) LEFT JOIN ig_scanned s USING (batch) WHERE missing > 0 ORDER BY batch
+""".replace("@missing", _MISSING)
 #: the same and what is begun, of a gate that does not admit
 _UNKNOWN: Final = """
-SELECT (
-  SELECT coalesce(sum(b.unknown - (SELECT count(*) FROM ig_found f WHERE f.batch = b.batch)), 0)
-  FROM ig_batches b JOIN ig_epochs e ON e.epoch = b.batch >> 32
-  WHERE b.unknown > 0 AND e.platform_run_id = %(run)s AND NOT EXISTS (SELECT FROM ig_released r WHERE r.batch = b.batch)
-) + (
+SELECT (SELECT coalesce(sum(missing), 0) FROM (@missing) AS m) + (
   SELECT coalesce(sum(g.records + (SELECT count(*) FROM ig_retakes t WHERE t.batch = g.batch)), 0)
   FROM ig_epochs e JOIN ig_begun g ON g.batch >= e.epoch << 32 AND g.batch < (e.epoch + 1) << 32 LEFT JOIN ig_batches b USING (batch)
   WHERE e.platform_run_id = %(run)s AND NOT EXISTS (SELECT FROM ig_ended d WHERE d.epoch = e.epoch) AND b.batch IS NULL
 )
-"""
+""".replace("@missing", _MISSING)
 
 
 class Begun(NamedTuple):
@@ -124,7 +119,7 @@ class Unsettled:
 
     def ambiguous(self) -> list[Ambiguous]:
         """Settled batches with events that have no place and that no operator released. Raises Retry(INDEX_UNAVAILABLE)."""
-        rows = self._index.ask(lambda connection: connection.execute(_AMBIGUOUS, (self._run,)).fetchall())
+        rows = self._index.ask(lambda connection: connection.execute(_AMBIGUOUS, {"run": self._run}).fetchall())
         return [Ambiguous(int(batch), int(missing), float(age_s), bool(scanned)) for batch, missing, age_s, scanned in rows]
 
     def wait(self) -> None:
