@@ -10,7 +10,6 @@ from msgspec import UNSET
 
 from assay.app.gate.border import Envelope, Payload
 from assay.app.gate.card_numbers import has_card
-from assay.app.gate.row_payloads import Row
 from assay.contracts.errors import Quarantine
 from assay.contracts.json_schema import place
 from assay.contracts.reasons import Reason
@@ -25,13 +24,11 @@ Path = tuple[str | int, ...]
 def check_cards(envelope: Envelope, payload: Payload, in_clear: Collection[str] = (), *, of_engine: bool) -> None:
     """Refuse a card number in a text, or in the name of an entity or attribute.
 
-    `of_engine`: the run is over a bank that the data engine made. Then the whole numbers that are ids of its entities are none, and so is
-    nothing in a row of a generated world, whose columns are closed. Ids of the entities `in_clear` are not looked at.
+    `of_engine`: the run is over a bank that the data engine made. Then the whole numbers that are ids of its entities are none. Ids of the
+    entities `in_clear` are not looked at. A row of a generated world is not asked about: its columns are closed.
 
     Raises Quarantine(PAN_IN_CLEAR) with the place.
     """
-    if isinstance(payload, Row):
-        return
     told: dict[str, Any] = msgspec.to_builtins(payload)
     if in_clear and "entities" in told:
         told["entities"] = {name: "" if name in in_clear else value for name, value in told["entities"].items()}
