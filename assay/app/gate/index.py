@@ -8,7 +8,6 @@ event: IN_FLIGHT without the row of its batch, AMBIGUOUS without a place in it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -176,10 +175,9 @@ class AdmissionIndex:
         offsets = _array([None if place is None else place.offset for place in places])
 
         def record(connection: Connection) -> None:
-            with connection.transaction() if refused else nullcontext():
-                if refused:
-                    connection.execute(_RELEASE, (batch, "the gate: no record of it was handed to a producer"))
-                connection.execute(_SETTLE, (batch, partitions, offsets, unknown), prepare=True)
+            if refused:  # first: a batch that is over and not released waits for an operator
+                connection.execute(_RELEASE, (batch, "the gate: no record of it was handed to a producer"))
+            connection.execute(_SETTLE, (batch, partitions, offsets, unknown), prepare=True)
 
         self._run(record)
 

@@ -13,10 +13,10 @@ from msgspec import UNSET
 
 from assay.app.gate import checks
 from assay.app.gate.admission import Admissible, Examiner
-from assay.app.gate.border import Envelope, PaymentPayload
+from assay.app.gate.border import Envelope
 from assay.app.gate.card_numbers import has_card
 from assay.app.gate.payload_hashes import around_payload
-from assay.app.gate.plain_payments import RECORD, PlainItem, PlainPayments, digests, per_row
+from assay.app.gate.plain_payments import RECORD, PlainItem, PlainPayments, digests
 from assay.app.gate.policy import EventRule
 from assay.contracts.errors import Quarantine
 from assay.contracts.limits import AMOUNT_MINOR_END
@@ -68,17 +68,14 @@ def _holds_card(batch: PlainPayments, in_clear: Collection[str]) -> bool:
 
 
 def _admissible(examiner: Examiner, batch: PlainPayments, rule: EventRule, first: int) -> list[Admissible]:
-    n, event_class = len(batch), rule.event_class
+    event_class = rule.event_class
     event_type, version = str(batch.shared("event_type")), str(batch.shared("schema_version"))
-    ids = batch.envelope["event_id"]
-    assert not isinstance(ids, int)
-    event_ids = per_row(ids, n)
+    event_ids = batch.event_ids
     hashes = batch.hashes(*around_payload(event_type, version))
     keys = digests(examiner.prefixes[event_class], event_ids)
-    rows = zip(_envelopes(batch, event_ids), _payloads(batch), batch.ts_us.tolist(), hashes, keys, strict=True)
+    rows = zip(batch.items(), _envelopes(batch, event_ids), batch.ts_us.tolist(), hashes, keys, strict=True)
     return [
-        Admissible(PlainItem(batch, row), event_class, envelope, payload, ts_us, hashed, key, first + row)
-        for row, (envelope, payload, ts_us, hashed, key) in enumerate(rows)
+        Admissible(item, event_class, envelope, item, ts_us, hashed, key, first + item.row) for item, envelope, ts_us, hashed, key in rows
     ]
 
 
@@ -91,14 +88,3 @@ def _envelopes(batch: PlainPayments, event_ids: Sequence[str]) -> list[Envelope]
         build(event_id, event_type, ts_utc, None, UNSET, version, *pins, producer)
         for event_id, ts_utc, producer in zip(event_ids, batch.ts_utc, producers, strict=True)
     ]
-
-
-def _payloads(batch: PlainPayments) -> list[PaymentPayload]:
-    n = len(batch)
-    groups = []
-    for members in (batch.entities, batch.attributes):
-        names = tuple(members)
-        rows: Any = zip(*(per_row(texts, n) for texts in members.values()), strict=True) if members else [()] * n
-        groups.append([dict(zip(names, values, strict=True)) for values in rows])
-    told = zip(per_row(batch.kind, n), batch.amount_minor.tolist(), per_row(batch.currency, n), *groups, strict=True)
-    return [PaymentPayload(*values) for values in told]

@@ -41,6 +41,13 @@ class PlainPayments:
         """Each row as an item."""
         return [PlainItem(self, row) for row in range(len(self))]
 
+    @property
+    def event_ids(self) -> list[str]:
+        """The id of each row."""
+        ids = self.envelope["event_id"]
+        assert not isinstance(ids, int)
+        return per_row(ids, len(self))
+
     def shared(self, name: str) -> str | int | None:
         """The value of a field that all rows share; None where it is not there, or differs."""
         value = self.envelope.get(name)
@@ -62,7 +69,7 @@ class PlainPayments:
 
 
 class PlainItem(NamedTuple):
-    """One row of plain payments, as an item of a call."""
+    """One row of plain payments: an item of a call, and its own payload."""
 
     batch: PlainPayments
     row: int
@@ -71,6 +78,50 @@ class PlainItem(NamedTuple):
     def raw(self) -> bytes:
         """The envelope in JSON that it is equal to."""
         return self.batch.raw(self.row)
+
+    @property
+    def kind(self) -> str:
+        """As in a payload, and so are the others: an object per row would cost more than all that is done with it."""
+        return _at(self.batch.kind, self.row)
+
+    @property
+    def amount_minor(self) -> int:
+        """In integer minor units."""
+        return int(self.batch.amount_minor[self.row])
+
+    @property
+    def currency(self) -> str:
+        """Its code."""
+        return _at(self.batch.currency, self.row)
+
+    @property
+    def entities(self) -> dict[str, str]:
+        """Ids by name."""
+        return {name: _at(texts, self.row) for name, texts in self.batch.entities.items()}
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Values by name."""
+        return {name: _at(texts, self.row) for name, texts in self.batch.attributes.items()}
+
+
+def whole_batches(items: Sequence[object]) -> list[PlainPayments] | None:
+    """The batches that these are all rows of, in their order; None where one is no row, or rows are missing.
+
+    Each row is there once at most, and those of a batch follow one another: where the n-th from its first one is of it, too, all are there.
+    """
+    found, at = list[PlainPayments](), 0
+    while at < len(items):
+        first = items[at]
+        if not isinstance(first, PlainItem):
+            return None
+        end = at + len(first.batch)
+        last = items[end - 1] if end <= len(items) else None
+        if not isinstance(last, PlainItem) or last.batch is not first.batch:
+            return None
+        found.append(first.batch)
+        at = end
+    return found
 
 
 def per_row(texts: Texts, n: int) -> list[str]:

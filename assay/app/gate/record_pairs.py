@@ -18,11 +18,15 @@ def pairs_of(objects: Sequence[Mapping[str, str]], first: str, second: str) -> R
     names = _shared_names(objects)
     if names is None:
         return _each(objects, first, second)
-    n, width = len(objects), len(names)
-    values = Strings.of([members[name] for members in objects for name in names])
-    said = Strings.of(names)
-    repeated = Strings(said.data, np.tile(said.starts, n), np.tile(said.lengths, n))
-    return Ragged(np.arange(n + 1, dtype=np.int64) * width, {first: repeated, second: values})
+    return _rows_of(names, [members[name] for members in objects for name in names], len(objects), first, second)
+
+
+def pairs_of_columns(members: Mapping[str, Sequence[str]], n: int, first: str, second: str) -> Ragged:
+    """The same of n objects that came as a column for each name."""
+    names, values = sorted(members), [""] * (n * len(members))
+    for at, name in enumerate(names):
+        values[at :: len(names)] = members[name]
+    return _rows_of(names, values, n, first, second)
 
 
 def keys_of(entities: Sequence[Mapping[str, str]], event_ids: Sequence[str]) -> list[bytes]:
@@ -30,8 +34,25 @@ def keys_of(entities: Sequence[Mapping[str, str]], event_ids: Sequence[str]) -> 
     names = _shared_names(entities)
     if not names:
         return [entity_key(named, event_id) for named, event_id in zip(entities, event_ids, strict=True)]
-    chosen = next((name for name in ENTITY_PRECEDENCE if name in names), names[0])
+    chosen = _chosen(names)
     return [named[chosen].encode() for named in entities]
+
+
+def keys_of_columns(entities: Mapping[str, Sequence[str]], event_ids: Sequence[str]) -> list[bytes]:
+    """The same of events whose entities came as a column for each name."""
+    ids = entities[_chosen(sorted(entities))] if entities else event_ids
+    return [one.encode() for one in ids]
+
+
+def _chosen(names: Sequence[str]) -> str:
+    return next((name for name in ENTITY_PRECEDENCE if name in names), names[0])
+
+
+def _rows_of(names: Sequence[str], values: Sequence[str], n: int, first: str, second: str) -> Ragged:
+    """n lists of the same names; `values` are those of one list after another."""
+    said = Strings.of(names)
+    repeated = Strings(said.data, np.tile(said.starts, n), np.tile(said.lengths, n))
+    return Ragged(np.arange(n + 1, dtype=np.int64) * len(names), {first: repeated, second: Strings.of(values)})
 
 
 def _shared_names(objects: Sequence[Mapping[str, str]]) -> list[str] | None:

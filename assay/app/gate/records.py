@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple, cast
 
 import numpy as np
 from msgspec import UNSET
 
 from assay.app.gate.admission import Admissible
+from assay.app.gate.plain_payments import PlainPayments, per_row, whole_batches
 from assay.app.gate.policy import RECORD_OF_CLASS
-from assay.app.gate.record_pairs import keys_of, pairs_of
+from assay.app.gate.record_pairs import keys_of, keys_of_columns, pairs_of, pairs_of_columns
 from assay.app.gate.row_records import rows_of
 from assay.app.labels.store import accept
 from assay.codecs.avro_encode import Encoder
-from assay.codecs.columns import Columns, Strings
+from assay.codecs.columns import Columns, Strings, concat
 from assay.codecs.partitioner import partitions_of
 from assay.codecs.single_object import encoder_of, pins_body
 from assay.contracts.engine_events import ENGINE_EVENTS
@@ -56,6 +58,28 @@ class RecordFramer:
 
 
 def _payments(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
+    """Of columns that came as such, columns are made without a look at each row."""
+    batches = whole_batches([item.payload for item in items])
+    if batches is not None:
+        columns, keys = zip(*map(_plain, batches), strict=True)
+        return concat(columns), list(chain.from_iterable(keys))
+    return _each(items)
+
+
+def _plain(batch: PlainPayments) -> tuple[Columns, list[bytes]]:
+    n = len(batch)
+    entities, attributes = ({name: per_row(texts, n) for name, texts in group.items()} for group in (batch.entities, batch.attributes))
+    columns: Columns = {
+        "entities": pairs_of_columns(entities, n, "name", "id"),
+        "attributes": pairs_of_columns(attributes, n, "key", "value"),
+        "kind": _texts(per_row(batch.kind, n)),
+        "amount_minor": batch.amount_minor,
+        "currency": _texts(per_row(batch.currency, n)),
+    }
+    return columns, keys_of_columns(entities, batch.event_ids)
+
+
+def _each(items: Sequence[Admissible]) -> tuple[Columns, list[bytes]]:
     columns, keys = _facts(items)
     columns["kind"] = _texts([item.payload.kind for item in items])
     columns["amount_minor"] = np.array([item.payload.amount_minor for item in items], np.int64)

@@ -18,10 +18,11 @@ from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.body_arrow import arrow_items
 from assay.app.gate.body_avro import avro_items
 from assay.app.gate.plain_examiner import made_of
-from assay.app.gate.plain_payments import PlainItem, written
+from assay.app.gate.plain_payments import PlainItem, whole_batches, written
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.records import RecordFramer
 from assay.app.gate.run_names import RunNames
+from assay.codecs.single_object import unpack
 from assay.contracts import instants
 from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
@@ -57,7 +58,9 @@ def told(item: Admissible | RefusedEvent) -> Any:
     if isinstance(item, RefusedEvent):
         return item.reason
     envelope = {name: value for name, value in msgspec.structs.asdict(item.envelope).items() if name != "payload"}
-    return item.event_class, envelope, item.payload, item.ts_us, item.payload_hash, item.dedupe_key, item.source_order
+    of = item.payload  # a payload of its own, or a row of a batch
+    payload = of.kind, of.amount_minor, of.currency, of.entities, of.attributes or {}
+    return item.event_class, envelope, payload, item.ts_us, item.payload_hash, item.dedupe_key, item.source_order
 
 
 @pytest.mark.parametrize("form", READERS)
@@ -71,6 +74,48 @@ def test_plain_payments_are_examined_together_and_end_as_each_by_itself(form: st
         framer.framed("traffic", [item for item in items if isinstance(item, Admissible)], 3) for items in (found, alone(events))
     )
     assert made == single
+
+
+def without(*names: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The event without these entities."""
+
+    def changed(one: dict[str, Any]) -> dict[str, Any]:
+        entities = {name: value for name, value in one["payload"]["entities"].items() if name not in names}
+        return {**one, "payload": {**one["payload"], "entities": entities}}
+
+    return changed
+
+
+@given(data=st.data())
+@settings(max_examples=drawn(60), deadline=None)
+def test_rows_of_several_bodies_whole_or_in_part_are_the_records_that_each_is_by_itself(data: st.DataObject) -> None:
+    events, found = list[Any](), list[Admissible | RefusedEvent]()
+    for number in range(data.draw(st.integers(1, 4))):
+        shape = data.draw(st.sampled_from([without(), without("customer"), without("terminal")]))
+        body = [shape(good(100 * number + at)) for at in range(data.draw(st.integers(1, 5)))]
+        by_column = data.draw(st.booleans())
+        ended = examined("arrow", body)[0] if by_column else alone(body)
+        kept = data.draw(st.lists(st.booleans(), min_size=len(body), max_size=len(body)) | st.just([True] * len(body)))
+        events += [one for one, taken in zip(body, kept, strict=True) if taken]
+        found += [one for one, taken in zip(ended, kept, strict=True) if taken]
+    if not events:
+        return
+    framer = RecordFramer(Pins.of(SCOPE), str(SCOPE["run_id"]))
+    made, single = (framer.framed("traffic", [one for one in items if isinstance(one, Admissible)], 3) for items in (found, alone(events)))
+    assert (made.keys, made.partitions) == (single.keys, single.partitions)
+    assert [_unordered(value) for value in made.values] == [_unordered(value) for value in single.values]
+
+
+def test_rows_that_only_stand_where_those_of_a_whole_body_would_are_taken_one_by_one() -> None:
+    first, second = (list(arrow_items(body_of("arrow", "payment", [good(at) for at in range(3)]), ITEMS_MAX)) for _ in "ab")
+    assert whole_batches([*first, *second]) is not None
+    for rows in ([first[0], first[2], second[2]], [*first[1:], *second], [*first, *second[:2]], [*first, b"{}"], [b"{}", *first]):
+        assert whole_batches(rows) is None
+
+
+def _unordered(value: bytes) -> dict[str, Any]:
+    """A record without its number in order of arrival, which differs where others came before."""
+    return {**unpack(value)[1], "source_order": None}
 
 
 def changed(**changes: Any) -> Callable[[dict[str, Any]], None]:
