@@ -6,13 +6,16 @@ import json
 import resource
 import sys
 from collections.abc import Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
+import psycopg
 import pytest
 from gate_events import event, raw
 from gate_process import run_in
 
+from assay.app.bus.offsets import log_bounds
 from assay.app.gate.calls import Answer, IngestCall
 from assay.app.gate.process import Gate, build
 from assay.app.gate.receipts import RECEIPTS
@@ -21,6 +24,8 @@ from assay.app.substrate import Server
 from assay.contracts.caller import OF_RUN_KEY
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
+from assay.contracts.topics import topic
+from assay.testing import until
 
 pytestmark = [pytest.mark.tier2, pytest.mark.skipif(sys.platform != "linux", reason="limits of a running process are Linux's")]
 
@@ -98,3 +103,26 @@ def test_what_the_disk_did_not_take_is_written_when_it_is_back_and_nothing_is_pu
     receipts = [json.loads(line) for data in unsealed(gate.reach.control._run.directory, RECEIPTS) for line in data.splitlines()]
     assert [(one["decision"], one["event_id"]) for one in receipts] == [("ADMIT", "e-1"), ("DUPLICATE", "e-1")]
     assert gate.pipeline._flights == {}
+
+
+def test_claims_whose_answer_was_lost_are_released_since_nothing_was_published(gate: Gate, kafka: Server, dsn: str, namespace: str) -> None:
+    """The view that is asked for what is known of `e-1` is away: `e-2` is claimed by then. No resolver runs here, and no operator."""
+
+    def submitted(*ids: str) -> Future[Answer]:
+        call = IngestCall([raw(event(one)) for one in ids], exceptions_only=False, caller=OF_RUN_KEY)
+        gate.pipeline.submit(call)
+        return call.answer
+
+    gate.pipeline.start()
+    assert submitted("e-1").result(60).counts == {"ADMIT": 1}
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        owner.execute("ALTER VIEW ig_standing RENAME TO ig_away")
+        lost = submitted("e-1", "e-2").exception(60)
+        assert isinstance(lost, Retry)
+        assert lost.reason is Reason.INDEX_UNAVAILABLE
+        assert owner.execute("SELECT count(*) FROM ig_claims").fetchone() == (2,)
+    until(lambda: submitted("e-1", "e-2").result(60).counts == {"ADMIT": 1, "DUPLICATE": 1}, 60)
+    gate.pipeline.drain()
+    assert gate.pipeline.active == set()
+    bounds = log_bounds(kafka.address, topic("FP_BUS_TRAFFIC_FRAUD_V1").name(namespace))
+    assert sum(end - first for first, end in bounds.values()) == 2

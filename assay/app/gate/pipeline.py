@@ -58,7 +58,8 @@ class Pipeline:
         self._framer = RecordFramer(*run)
         self._clock, self._halt, self._refused = clock, halt, refused
         self._arrived: queue.SimpleQueue[Call | None] = queue.SimpleQueue()
-        self._begun: queue.Queue[tuple[Group, list[IngestCall]] | MarkCall | None] = queue.Queue(GROUPS_AHEAD)
+        #: groups that are on their way, marks behind them, and numbers of batches whose claims failed
+        self._begun: queue.Queue[tuple[Group, list[IngestCall]] | MarkCall | int | None] = queue.Queue(GROUPS_AHEAD)
         self._set_back: list[Call | None] = []
         self._flights: dict[bytes, Leader] = {}
         self._active: set[int] = set()
@@ -142,9 +143,14 @@ class Pipeline:
         batch, first = self._index.next_batch(len(arrived))
         self._active.add(batch)
         try:
-            self._publish(group := self._claimed(arrived, batch, first))
+            group = self._claimed(arrived, batch, first)
         except BaseException:
-            self._active.discard(batch)  # it may have begun: then it is lost, and resolved
+            self._begun.put(batch)  # some may be claimed, and nothing of it was handed to a producer
+            raise
+        try:
+            self._publish(group)
+        except BaseException:
+            self._active.discard(batch)  # it is lost, and resolved
             raise
         self._flights.update(group.leaders)
         self._begun.put((group, calls))
@@ -185,7 +191,10 @@ class Pipeline:
             if begun is None:
                 self._settler.rest()
                 return
-            if isinstance(begun, MarkCall):
+            if isinstance(begun, int):
+                self._settler.abandon(begun)
+                self._active.discard(begun)
+            elif isinstance(begun, MarkCall):
                 self._mark(begun)
             else:
                 self._end(*begun)

@@ -87,6 +87,12 @@ class Settler:
             call.answer.set_result(answer)
         return outcomes.reasons
 
+    def abandon(self, batch: int) -> None:
+        """A batch of which nothing was handed to a producer: whoever sends its events again may have them published."""
+        self._owed.append(_Owed([], [], Settlement(batch, (), unknown=0, refused=True)))
+        with suppress(Retry):
+            self._pay()
+
     def rest(self) -> None:
         """Nothing is on its way: what disk or index did not take is written again, and refused items are to become readable."""
         with suppress(Retry):
