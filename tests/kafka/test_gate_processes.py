@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -163,6 +164,37 @@ def test_a_gate_of_processes_ends_as_one_and_says_what_it_cannot_do(gate: GatePr
     assert all(ended for _, ended in rows)
     held = [json.loads(line) for line in _lines(gate)]
     assert [one["event_id"] for one in held] == ["e-1"]
+
+
+def test_a_caller_has_one_limit_over_all_processes_and_a_killed_one_gives_nothing_back(
+    tmp_path: Path, kafka: Server, dsn: str, namespace: str
+) -> None:
+    """Every call has a connection of its own, so each process gets some."""
+    run, began_s = run_in(tmp_path / "run", kafka.address, dsn, namespace), time.monotonic()
+    limit = {"ASSAY_GATE_RATE_PER_S": "1", "ASSAY_GATE_RATE_BURST": "60"}
+    gate = GateProcess(run, options=("--processes", "3"), variables=limit)
+
+    def post(number: int) -> int:
+        status, answer = gate.batch([event(f"l-{number}-{i}") for i in range(3)])
+        assert status in (200, 429), answer
+        return status
+
+    try:
+        with ThreadPoolExecutor(6) as threads:
+            first = Counter(threads.map(post, range(80)))
+            assert first[429], "the limit was met"
+            counts = [value for value in metric(gate, "assay_gate_decisions_total").values() if value]
+            before = pids(gate)
+            os.kill(before[1], signal.SIGKILL)
+            until(lambda: another(gate, 1, before[1]), 60)
+            until(lambda: metric(gate, "assay_gate_process_up").get("1") == 1.0, 60)
+            second = Counter(threads.map(post, range(80, 160)))
+        taken = 3 * (first[200] + second[200])
+        assert 60 <= taken <= 60 + (time.monotonic() - began_s) + 1
+        assert len(counts) > 1, "more than one process took some"
+        assert sum(gate.event_ids().values()) == taken
+    finally:
+        gate.stop()
 
 
 def test_no_process_outlives_the_one_that_started_it(gate: GateProcess) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from ssl import SSLContext
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -22,12 +22,13 @@ from assay.app.gate.client_certificates import tls_context, tls_files
 from assay.app.gate.connections import connections_for, raise_file_limit
 from assay.app.gate.process import Gate, build, claims_of, serve
 from assay.app.gate.processes import Processes
-from assay.app.gate.rates import limit_of
+from assay.app.gate.rates import Rates, limit_of
+from assay.app.gate.shared_buckets import SharedBuckets, new_table
 from assay.app.run.directory import Run
 from assay.app.run.frozen import refuse_changed
 from assay.app.run.secrets_file import refuse_without_key
 from assay.app.screen import say
-from assay.app.settings import load_settings
+from assay.app.settings import Settings, load_settings
 from assay.contracts.errors import Stop
 from assay.contracts.exit_codes import USAGE
 from assay.contracts.reasons import Reason
@@ -71,22 +72,22 @@ def serve_gate(
     count = settings.gate_processes if processes is None else processes
     if count > 1 and not process:
         given = {"--run": run, "--host": host, "--tls-cert": tls_cert, "--tls-key": tls_key, "--client-ca": client_ca}
-        raise typer.Exit(Processes(count, host, partial(_command, given), say).run(port))
-    number, ports = _process_of(process)
+        table = [new_table()] if settings.gate_rate_per_s else []
+        raise typer.Exit(Processes(count, host, partial(_command, given, table), say, table).run(port))
+    one = _process_of(process)
     files = tls_files(tls_cert or settings.gate_tls_cert, tls_key or settings.gate_tls_key, client_ca or settings.gate_client_ca)
     tls = None if files is None else tls_context(files)
-    connections_max = connections_for(raise_file_limit(), settings.gate_connections_max)
     gate = build(
         wired,
         properties_of(wired, BusUser.GATE, settings),
         body_timeout_s=settings.gate_body_timeout_s,
-        connections_max=connections_max,
+        connections_max=connections_for(raise_file_limit(), settings.gate_connections_max),
         bind=host,
         seal_after_s=settings.seal_after_s,
         callers=callers_of(wired, settings),
-        limit=limit_of(settings.gate_rate_per_s, settings.gate_rate_burst),
-        claims=claims_of(wired, number),
-        ports=ports,
+        rates=_rates(settings, one.table),
+        claims=claims_of(wired, one.number),
+        ports=one.ports,
     )
     _serve(gate, host, port, tls, wired.platform_run_id)
 
@@ -96,18 +97,33 @@ app.command("resolve", short_help="settle events of which nobody knows whether t
 app.add_typer(vault, name="vault", short_help="tokens of ids, and their end")
 
 
-def _command(given: Mapping[str, object], number: int, port: int, ports: Sequence[int]) -> list[str]:
-    """How one of several processes is started: its number, and the ports at which all of them tell their metrics."""
-    process = f"{number}:{','.join(map(str, ports))}"
+class _OneOf(NamedTuple):
+    """Which of several processes this is: its number, the ports at which all of them tell their metrics, and the descriptor of the table of
+    rates, if there is one. Without ports it is the only one."""
+
+    number: int = 0
+    ports: Sequence[int] = ()
+    table: int | None = None
+
+
+def _command(given: Mapping[str, object], table: Sequence[int], number: int, port: int, ports: Sequence[int]) -> list[str]:
+    """How one of several processes is started."""
+    process = ":".join([str(number), ",".join(map(str, ports)), *map(str, table)])
     options = [word for name, value in given.items() if value is not None for word in (name, str(value))]
     return [sys.executable, "-m", "assay", "gate", "serve", *options, "--port", str(port), "--processes", "1", "--process", process]
 
 
-def _process_of(said: str) -> tuple[int, list[int]]:
+def _process_of(said: str) -> _OneOf:
     if not said:
-        return 0, []
-    number, _, ports = said.partition(":")
-    return int(number), [int(port) for port in ports.split(",")]
+        return _OneOf()
+    number, ports, *table = said.split(":")
+    return _OneOf(int(number), [int(port) for port in ports.split(",")], int(table[0]) if table else None)
+
+
+def _rates(settings: Settings, table: int | None) -> Rates:
+    """The limit of each caller, which counts over all processes of the gate."""
+    limit = limit_of(settings.gate_rate_per_s, settings.gate_rate_burst)
+    return Rates(limit, None if table is None else SharedBuckets(table))
 
 
 def _serve(gate: Gate, host: str, port: int, tls: SSLContext | None, platform_run_id: str) -> None:

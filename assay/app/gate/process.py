@@ -35,7 +35,7 @@ from assay.app.gate.pipeline import Pipeline
 from assay.app.gate.policy import AdmissionPolicy, shipped_admission_policy
 from assay.app.gate.processes import when_orphaned
 from assay.app.gate.pseudonyms import Pseudonyms, pseudonyms_of
-from assay.app.gate.rates import Limit, Rates
+from assay.app.gate.rates import Rates
 from assay.app.gate.reach import Reach, reach_of
 from assay.app.gate.resolving_thread import Resolving, resolving_of
 from assay.app.gate.row_examples import row_examples
@@ -132,7 +132,7 @@ def build(
     bind: str = LOOPBACK,
     seal_after_s: float = SEAL_AFTER_S,
     callers: Callers | None = None,
-    limit: Limit | None = None,
+    rates: Rates | None = None,
     claims: AdmissionIndex | None = None,
     ports: Sequence[int] = (),
 ) -> Gate:
@@ -157,7 +157,7 @@ def build(
     answers = decisions, specification(__version__, examples)
     siblings = Siblings(ports, reach.process.number) if ports else None
     lookup, told = Lookup(run, reach.looked_up, reach.topics), siblings.exposition if siblings else own_metrics
-    server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, Rates(limit), lookup, deciding, told)
+    server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, rates, lookup, deciding, told)
     return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving, siblings, pseudonyms)
 
 

@@ -37,13 +37,19 @@ def when_orphaned(end: Callable[[], object]) -> None:
 class Processes:
     """`command` gives the arguments of process number i from the port of all and the ports at which each tells its metrics.
 
-    `say` prints a line. Used by the main thread of the process that starts the others.
+    `say` prints a line. Each process has the open files of `handed` under the same numbers. Used by the main thread of the process that
+    starts the others.
     """
 
     def __init__(
-        self, count: int, host: str, command: Callable[[int, int, Sequence[int]], list[str]], say: Callable[[str], object]
+        self,
+        count: int,
+        host: str,
+        command: Callable[[int, int, Sequence[int]], list[str]],
+        say: Callable[[str], object],
+        handed: Sequence[int] = (),
     ) -> None:
-        self._count, self._host, self._command, self._say = count, host, command, say
+        self._count, self._host, self._command, self._say, self._handed = count, host, command, say, tuple(handed)
         self._alive: dict[int, subprocess.Popen[str]] = {}
         self._listening: dict[int, str] = {}
         self._changed = threading.Condition()
@@ -78,7 +84,8 @@ class Processes:
     def _start(self, number: int, port: int, ports: Sequence[int]) -> None:
         self._listening.pop(number, None)
         command = self._command(number, port, ports)
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, pass_fds=self._handed)
         self._alive[number] = process
         assert process.stdout is not None
         threading.Thread(target=self._pass_on, args=(number, process.stdout), daemon=True).start()
