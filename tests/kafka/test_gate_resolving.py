@@ -238,6 +238,17 @@ def test_a_batch_is_lost_when_its_process_is_dead_or_has_forgotten_it_and_not_be
     assert Looking(run).look().absent == 2, "the lock of the old epoch was free"
 
 
+def test_a_process_that_took_the_place_of_a_dead_one_need_not_admit_anything_for_that_to_be_known(run: Run) -> None:
+    one, successor = OneProcess(run), OneProcess(run)
+    group = one.claim(EVENTS)
+    one.publish(group, (0, 1))
+    one.die()
+    successor.index.ready()
+    older(run)
+    seen = Looking(run).look()
+    assert (seen.found, seen.absent, seen.in_flight) == (2, len(EVENTS) - 2, 0)
+
+
 def test_a_mark_waits_for_what_any_process_has_begun_and_is_refused_while_nobody_knows(run: Run) -> None:
     one = OneProcess(run, 1)
     group = one.claim(EVENTS)

@@ -237,18 +237,23 @@ class AdmissionIndex:
         connection.execute(_SESSION + (b"on" if self._durable else b"off"))
         make_tables(connection)
         if self.process is not None:
-            self._take_lock(connection, self.process)
-            self._epoch = self._batches = self._items = (
-                0  # the lock was free for a moment: what was begun under it has an epoch that is over
-            )
+            self._begin_epoch(connection, self.process)
         return connection
+
+    def _begin_epoch(self, connection: Connection, process: Process) -> None:
+        """The lock was free for a moment: what was begun under it is over, and a later epoch says so before anything is admitted."""
+        try:
+            self._take_lock(connection, process)
+            self._epoch, self._batches, self._items = _next_epoch(connection, process), 0, 0
+        except BaseException:
+            connection.close()
+            raise
 
     def _take_lock(self, connection: Connection, process: Process) -> None:
         try:
             connection.execute("SELECT set_config('lock_timeout', %s, false)", (f"{self._patience_ms}ms",))
             connection.execute(f"SELECT pg_advisory_lock({LOCK_KEY})", (process.lock,))
         except psycopg.errors.LockNotAvailable:
-            connection.close()
             raise Stop(
                 Reason.GATE_ALREADY_RUNNING,
                 f"another gate admits for {process.platform_run_id}",
