@@ -36,10 +36,11 @@ class Logs:
         self.made: list[AnswerLog] = []
         self.met: list[AssayError] = []
 
-    def one(self, dsn: str = "", topic_name: str = "") -> AnswerLog:
+    def one(self, dsn: str = "", topic_name: str = "", *, shared: bool = False) -> AnswerLog:
         run = self._run
         publisher = BusPublisher(run.bootstrap, {ANSWERS: topic_name or topic(ANSWERS).name(run.namespace)}, linger_ms=0)
-        log = AnswerLog(publisher, AnswerIndex(dsn or run.dsn, run.platform_run_id), run.platform_run_id, self.met.append)
+        index = AnswerIndex(dsn or run.dsn, run.platform_run_id)
+        log = AnswerLog(publisher, index, run.platform_run_id, self.met.append, shared=shared)
         log.start()
         self.made.append(log)
         return log
@@ -73,6 +74,29 @@ def test_of_two_gates_the_second_tells_what_the_first_told_and_the_last_record_s
     assert second.write("pay-1", b"second").result(60) == b"first"
     assert second.remembered("pay-1") == b"first"
     assert [value for _, value in logs.on_topic()] == [b"first", b"second", b"first"]
+
+
+def test_of_two_processes_the_second_writes_what_the_first_wrote_and_nothing_else(logs: Logs) -> None:
+    first, second = (logs.one(shared=True) for _ in range(2))
+    assert first.write("pay-1", b"first").result(60) == b"first"
+    assert second.write("pay-1", b"second").result(60) == b"first"
+    assert second.remembered("pay-1") == b"first"
+    assert logs.on_topic() == [(b"pay-1", b"first")] * 2
+
+
+def test_an_answer_that_a_process_claimed_and_could_not_write_is_written_by_the_next_one(logs: Logs) -> None:
+    with pytest.raises(Retry):
+        logs.one(topic_name="a.topic.that.is.not.there", shared=True).write("pay-1", b"first").result(60)
+    assert logs.on_topic() == []
+    assert logs.one(shared=True).write("pay-1", b"second").result(60) == b"first"
+    assert logs.on_topic() == [(b"pay-1", b"first")]
+
+
+def test_one_of_several_processes_tells_nothing_while_it_cannot_claim(logs: Logs) -> None:
+    log = logs.one(dsn="postgresql://nobody@127.0.0.1:1/none", shared=True)
+    with pytest.raises(Retry) as refusal:
+        log.write("pay-1", b"answer").result(60)
+    assert (refusal.value.reason, logs.on_topic()) == (Reason.INDEX_UNAVAILABLE, [])
 
 
 def test_an_answer_is_told_while_its_index_is_away_and_the_gate_hears_of_it(logs: Logs) -> None:

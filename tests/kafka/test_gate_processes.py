@@ -18,6 +18,7 @@ from typing import Any
 import psycopg
 import pytest
 from gate_events import event
+from gate_lines import pids
 from gate_process import GateProcess, mark, run_in
 
 from assay.app.substrate import Server
@@ -50,19 +51,6 @@ def posted(gate: GateProcess, body: list[dict[str, Any]]) -> Counter[str]:
         return Counter(answer["counts"]) if status == 200 else Counter()
 
     return until(post, 90, every_s=0.1)
-
-
-def pids(gate: GateProcess) -> dict[int, int]:
-    """Process number → its pid."""
-    found = {}
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().decode().split("\0")
-        except OSError:
-            continue
-        if str(gate.run.directory) in words and "--process" in words:
-            found[int(words[words.index("--process") + 1].partition(":")[0])] = int(folder.name)
-    return found
 
 
 def another(gate: GateProcess, number: int, before: int) -> bool:

@@ -44,6 +44,35 @@ def test_the_first_answer_to_a_payment_stands(dsn: str) -> None:
     assert not AnswerIndex(dsn, "platform_20270101T000000Z").has_any()
 
 
+def test_the_first_claim_of_an_answer_stands_and_gives_way_to_one_that_was_told(dsn: str) -> None:
+    one, other = AnswerIndex(dsn, RUN), AnswerIndex(dsn, RUN)
+    assert one.claim_answers({key(1): b"one", key(2): b"two"}) == {key(1): b"one", key(2): b"two"}
+    assert other.claim_answers({key(3): b"three", key(2): b"other"}) == {key(3): b"three", key(2): b"two"}
+    assert one.claim_answers({key(1): b"one again"}) == {key(1): b"one"}
+    assert (one.answer(key(1)), one.has_any()) == (None, False), "a claim is not told"
+    one.add([placed(4, b"told before there were several processes")])
+    assert other.claim_answers({key(4): b"four"}) == {key(4): b"told before there were several processes"}
+
+
+def test_a_claim_is_on_disk_before_it_is_told_though_the_rows_of_answers_need_not_be(dsn: str) -> None:
+    """A claim that a crash of PostgreSQL forgot could be made again with another answer."""
+    seen = list[str]()
+    index = AnswerIndex(dsn, RUN)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE noted (how text)")
+        connection.execute(
+            "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN INSERT INTO noted VALUES (current_setting('synchronous_commit')); RETURN NEW; END $$"
+        )
+        index.ready()
+        for table in ("ig_answer_claims", "ig_answers"):
+            connection.execute(f"CREATE TRIGGER noting BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION note()".encode())
+        index.claim_answers({key(1): b"one"})
+        index.add([placed(1)])
+        seen += [str(row[0]) for row in connection.execute("SELECT how FROM noted").fetchall()]
+    assert seen == ["on", "off"]
+
+
 def test_a_connection_takes_what_the_topic_has_beyond_the_index(dsn: str) -> None:
     AnswerIndex(dsn, RUN).add([placed(1), placed(4, partition=1)])
     topic = Topic(placed(0, b"before"), placed(2, b"first"), placed(5, b"five", 1), Placed(key(2), 0, 3, b"last"))

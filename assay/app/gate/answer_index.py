@@ -17,6 +17,12 @@ _ADD = (
     " SELECT k, %(run)s, p, o, a FROM unnest(%(keys)s::bytea[], %(partitions)s::int[], %(offsets)s::bigint[], %(values)s::bytea[])"
     " AS given (k, p, o, a) ORDER BY k ON CONFLICT DO NOTHING RETURNING dedupe_key"
 )
+_CLAIM = (
+    "INSERT INTO ig_answer_claims (dedupe_key, platform_run_id, answer)"
+    " SELECT k, %(run)s, a FROM unnest(%(keys)s::bytea[], %(values)s::bytea[]) AS given (k, a) ORDER BY k ON CONFLICT DO NOTHING"
+)
+_CLAIMED = "SELECT dedupe_key, answer FROM ig_answer_claims WHERE dedupe_key = ANY(%s)"
+_IN_FLIGHT = "SELECT EXISTS (SELECT FROM ig_standing WHERE dedupe_key = %s AND state = 'IN_FLIGHT')"
 _OF = "SELECT dedupe_key, answer FROM ig_answers WHERE dedupe_key = ANY(%s)"
 _PLACES = 'SELECT partition, max("offset") + 1 FROM ig_answers WHERE platform_run_id = %s GROUP BY partition'
 
@@ -45,6 +51,17 @@ class AnswerIndex(AdmissionIndex):
     def __init__(self, dsn: str, platform_run_id: str, behind: Behind = nothing_behind) -> None:
         super().__init__(dsn, durable=False)
         self._of_run, self._behind = platform_run_id, behind
+
+    def claim_answers(self, answers: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        """Dedupe key → the answer that is to be written, durably: the one that any process gave first.
+
+        Raises Retry(INDEX_UNAVAILABLE | BROKER_UNREACHABLE).
+        """
+        return self._run(lambda connection: self._claim_answers(connection, answers))
+
+    def is_in_flight(self, key: bytes) -> bool:
+        """Whether the payment with this dedupe key is being admitted. Raises Retry(INDEX_UNAVAILABLE)."""
+        return bool(self._run(lambda connection: connection.execute(_IN_FLIGHT, (key,)).fetchone()) == (True,))
 
     def add(self, answers: Sequence[Placed]) -> dict[bytes, bytes]:
         """Key → the answer that stands, for those that had one. Keys are distinct.
@@ -75,6 +92,14 @@ class AnswerIndex(AdmissionIndex):
 
     def _places(self, connection: Connection) -> dict[int, int]:
         return dict(connection.execute(_PLACES, (self._of_run,)).fetchall())
+
+    def _claim_answers(self, connection: Connection, answers: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+        keys = list(answers)
+        with connection.transaction():
+            connection.execute("SET LOCAL synchronous_commit = on")  # a claim that a crashed server forgot would be made again
+            connection.execute(_CLAIM, {"run": self._of_run, "keys": keys, "values": list(answers.values())})
+        claimed, written = (connection.execute(which, (keys,), binary=True).fetchall() for which in (_CLAIMED, _OF))
+        return dict([*claimed, *written])
 
     def _add(self, connection: Connection, answers: Sequence[Placed]) -> dict[bytes, bytes]:
         given = {

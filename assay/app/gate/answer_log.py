@@ -38,11 +38,20 @@ class _Written(NamedTuple):
 class AnswerLog:
     """Writes the answers of one run. `publisher` and `index` belong to its thread; `report` is told what it met on the way.
 
-    What was told is the last record of a payment: who lost against another gate writes the other's answer behind its own.
+    One of several processes (`shared`) claims each answer before it writes it, and writes what another has claimed. What was told is the
+    last record of a payment: who finds an earlier answer behind its own record writes that once more.
     """
 
-    def __init__(self, publisher: BusPublisher, index: AnswerIndex, platform_run_id: str, report: Callable[[AssayError], object]) -> None:
-        self._publisher, self._index, self._run, self._report = publisher, index, platform_run_id, report
+    def __init__(
+        self,
+        publisher: BusPublisher,
+        index: AnswerIndex,
+        platform_run_id: str,
+        report: Callable[[AssayError], object],
+        *,
+        shared: bool = False,
+    ) -> None:
+        self._publisher, self._index, self._run, self._report, self._shared = publisher, index, platform_run_id, report, shared
         self._waiting: queue.SimpleQueue[_Written | None] = queue.SimpleQueue()
         self._remembered: dict[str, bytes] = {}
         self._thread = threading.Thread(target=self._write_all, name="gate-answers", daemon=True)
@@ -63,7 +72,7 @@ class AnswerLog:
     def write(self, event_id: str, value: bytes) -> Future[bytes]:
         """The answer that stands for a payment, once the broker has it: `value`, or an earlier one.
 
-        The future raises Retry(PUBLISH_AMBIGUOUS | BUS_UNAVAILABLE), with nothing told.
+        The future raises Retry(PUBLISH_AMBIGUOUS | BUS_UNAVAILABLE), and of several processes INDEX_UNAVAILABLE, with nothing told.
         """
         stands: Future[bytes] = Future()
         stands.set_running_or_notify_cancel()
@@ -87,6 +96,9 @@ class AnswerLog:
 
     def _write(self, answers: Sequence[_Written]) -> None:
         try:
+            if self._shared:
+                claimed = self._index.claim_answers({one.key: one.value for one in answers})
+                answers = [one._replace(value=claimed[one.key]) for one in answers]
             placed = self._publish(answers)
             standing = self._index_of([one for one in placed if one is not None])
             earlier = [one._replace(value=known) for one in answers if (known := standing.get(one.key, one.value)) != one.value]

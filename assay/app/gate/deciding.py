@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -17,6 +17,7 @@ from assay.app.gate.answer_log import AnswerLog
 from assay.app.gate.answer_record import RECORD, Asked, Said, record_of, said_by, said_without, told
 from assay.app.gate.answer_types import DecideAnswer
 from assay.app.gate.calls import Answer, ItemAnswer
+from assay.app.gate.deadline import deadline_ms_of
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.decisions_to_come import DecisionsToCome
 from assay.app.gate.reason_words import ReasonWords
@@ -30,6 +31,8 @@ from assay.contracts.pins import Pins
 from assay.contracts.reasons import Reason
 
 _TAKEN = ("ADMIT", "DUPLICATE")
+#: the pause between looks at an admission in another process
+_LOOK_EVERY_S = 0.01
 Admit = Callable[[], Awaitable[Answer]]
 
 
@@ -44,6 +47,11 @@ class Waiting(NamedTuple):
     def left_s(self) -> float:
         """Seconds that are left, none below 0."""
         return max(0.0, self.began_s + self.deadline_ms / 1_000 - time.perf_counter())
+
+
+def waiting_of(headers: Mapping[str, str], began_s: float, key: str) -> Waiting:
+    """Who waits with these headers. Raises Quarantine(DEADLINE_INVALID)."""
+    return Waiting(deadline_ms_of(headers), began_s, key)
 
 
 class Deciding:
@@ -78,13 +86,16 @@ class Deciding:
     async def call(self, item: Short, waiting: Waiting, admit: Admit) -> DecideAnswer | Answer:
         """The answer to a payment, or how its admission ended when it was not admitted.
 
-        Raises Retry(PUBLISH_AMBIGUOUS | BUS_UNAVAILABLE) when the bus does not acknowledge the answer, and as `admit` does.
+        `admit` is called again where another process has just admitted the payment.
+        Raises Retry(PUBLISH_AMBIGUOUS | BUS_UNAVAILABLE | INDEX_UNAVAILABLE) when the answer is not acknowledged, and as `admit` does.
         """
         event_id = item.event_id or ""
         await self._begin(waiting.left_s)
         try:
             with self._coming.expected(event_id):
                 admitted = await admit()
+                if _is_elsewhere(admitted) and await self._ended_elsewhere(event_id, waiting):
+                    admitted = await admit()
                 outcome = admitted.results[0]
                 if outcome["admission"] not in _TAKEN:
                     return admitted
@@ -92,6 +103,16 @@ class Deciding:
                 return told(record, outcome["admission"])
         finally:
             GATE_DECIDE_SECONDS.observe(time.perf_counter() - waiting.began_s)
+
+    async def _ended_elsewhere(self, event_id: str, waiting: Waiting) -> bool:
+        """Whether the admission that another process began has ended before the deadline."""
+        key = dedupe_key(self._run, TRAFFIC, event_id)
+        with suppress(AssayError):
+            while waiting.left_s:
+                await asyncio.sleep(min(_LOOK_EVERY_S, waiting.left_s))
+                if not await asyncio.get_running_loop().run_in_executor(self._looking, self._index.is_in_flight, key):
+                    return True
+        return False
 
     async def _begin_if_used(self) -> None:
         with suppress(AssayError):
@@ -169,6 +190,10 @@ class Deciding:
             return await self._earlier.row_of(event_id, key)
         except AssayError:
             return None
+
+
+def _is_elsewhere(admitted: Answer) -> bool:
+    return admitted.retry is not None and admitted.retry.reason is Reason.ADMISSION_IN_FLIGHT
 
 
 def not_by_arrival() -> Quarantine:

@@ -27,8 +27,13 @@ def deciding_of(
     clock: Callable[[], int],
     report: Callable[[AssayError], object],
     properties: Mapping[str, str] | None = None,
+    *,
+    shared: bool = False,
 ) -> Deciding | None:
-    """What answers posters who wait; None in a run that is not ordered by arrival. `report` is told what the answers' thread meets."""
+    """What answers posters who wait; None in a run that is not ordered by arrival. `report` is told what the answers' thread meets.
+
+    `shared`: other processes of the gate answer, too.
+    """
     if run.config.ordering != "arrival":
         return None
     publisher = BusPublisher(run.bootstrap, {ANSWERS: topic(ANSWERS).name(run.namespace)}, properties, linger_ms=0)
@@ -41,7 +46,8 @@ def deciding_of(
                 key = dedupe_key(run.platform_run_id, TRAFFIC, record.key.decode())
                 yield Placed(key, record.partition, record.offset, record.value)
 
-    log = AnswerLog(publisher, AnswerIndex(run.sql_of_gate, run.platform_run_id, behind), run.platform_run_id, report)
+    written = AnswerIndex(run.sql_of_gate, run.platform_run_id, behind)
+    log = AnswerLog(publisher, written, run.platform_run_id, report, shared=shared)
     index = AnswerIndex(run.sql_of_gate, run.platform_run_id)
     coming = DecisionsToCome(TopicTail(run.bootstrap, RTDL, run.namespace, properties, at_end=True).batches)
     return Deciding(coming, log, index, decisions, ReasonWords(run), run.config.pins, clock)

@@ -34,6 +34,7 @@ _DELETE = (
     ("DELETE FROM ig_marks WHERE platform_run_id = %(run)s"),
     ("DELETE FROM ig_currencies WHERE platform_run_id = %(run)s"),
     ("DELETE FROM ig_answers WHERE platform_run_id = %(run)s"),
+    ("DELETE FROM ig_answer_claims WHERE platform_run_id = %(run)s"),
 )
 
 

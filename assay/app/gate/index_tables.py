@@ -67,6 +67,8 @@ CREATE TABLE IF NOT EXISTS ig_currencies (platform_run_id text PRIMARY KEY, curr
 CREATE TABLE IF NOT EXISTS ig_answers (
   dedupe_key bytea PRIMARY KEY, platform_run_id text NOT NULL, partition int NOT NULL, "offset" bigint NOT NULL, answer bytea NOT NULL);
 CREATE INDEX IF NOT EXISTS ig_answers_places ON ig_answers (platform_run_id, partition, "offset");
+-- of several processes: which answer to a payment is written, whichever of them writes it (docs/decisions/0038)
+CREATE TABLE IF NOT EXISTS ig_answer_claims (dedupe_key bytea PRIMARY KEY, platform_run_id text NOT NULL, answer bytea NOT NULL);
 CREATE SEQUENCE IF NOT EXISTS ig_epoch;
 CREATE OR REPLACE VIEW ig_held AS
   SELECT c.dedupe_key, c.payload_hash, c.source_order, c.ts_us,
@@ -116,7 +118,7 @@ END $$;
 #: whatever an older version did not have
 _COMPLETE = """
 SELECT to_regproc('ig_claim') IS NOT NULL AND to_regclass('ig_standing') IS NOT NULL
-  AND to_regclass('ig_answers') IS NOT NULL AND to_regclass('ig_vault_erasures') IS NOT NULL
+  AND to_regclass('ig_answer_claims') IS NOT NULL AND to_regclass('ig_vault_erasures') IS NOT NULL
   AND (SELECT count(*) = 2 FROM pg_attribute
   WHERE attrelid = to_regclass('ig_claims') AND attname IN ('source_order', 'ts_us'))
 """

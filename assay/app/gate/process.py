@@ -153,7 +153,8 @@ def build(
     examples = _examples(run, scope, known, clock())
     ready = partial(warm, examples, examiner, (pins, run.config.run_id), clock())
     taking = scope, tuple(policy.topics), callers or callers_of(run, load_settings()), clock, body_timeout_s
-    deciding = deciding_of(run, decisions := Decisions(run, reach.asked, bus_properties), clock, reach.health.report, bus_properties)
+    decisions, noticed = Decisions(run, reach.asked, bus_properties), reach.health.report
+    deciding = deciding_of(run, decisions, clock, noticed, bus_properties, shared=bool(ports))
     answers = decisions, specification(__version__, examples)
     siblings = Siblings(ports, reach.process.number) if ports else None
     lookup, told = Lookup(run, reach.looked_up, reach.topics), siblings.exposition if siblings else own_metrics

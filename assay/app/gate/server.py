@@ -19,8 +19,7 @@ from assay.app.gate.callers import CALLER, Callers, caller_in, given_of
 from assay.app.gate.calls import Answer, IngestCall
 from assay.app.gate.coding import unpacked
 from assay.app.gate.connections import Connections, CountedRunner
-from assay.app.gate.deadline import deadline_ms_of
-from assay.app.gate.deciding import Deciding, Waiting, not_by_arrival
+from assay.app.gate.deciding import Deciding, not_by_arrival, waiting_of
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.health import GateState, Health
 from assay.app.gate.http_log import HTTP_LOG
@@ -172,9 +171,10 @@ class GateServer:
         item = await self._read(request, lambda body: payment_of(body, self._pins, self._clock(), 0))
         if self._deciding is None:
             raise not_by_arrival()
-        waiting = Waiting(deadline_ms_of(request.headers), began_s, self._callers.key_of_run)
-        call = IngestCall([item], exceptions_only=False, short=True, caller=caller_in(request))
-        answer = await self._deciding.call(item, waiting, lambda: self._admit(call, began_s))
+        waiting = waiting_of(request.headers, began_s, self._callers.key_of_run)
+        answer = await self._deciding.call(
+            item, waiting, lambda: self._admit(IngestCall([item], exceptions_only=False, short=True, caller=caller_in(request)), began_s)
+        )
         return single(answer, request) if isinstance(answer, Answer) else json_answer(200, answer)
 
     async def labels(self, request: web.Request) -> web.Response:
