@@ -7,114 +7,35 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 from gate_events import NOW_US, SCOPE, event, paid, raw
 from gate_process import run_in
+from lost_batches import POLICY, Looking, OneProcess, older
 
 from assay.app.bus.topic_reader import read_records
-from assay.app.gate.admission import Admissible, Examiner
+from assay.app.gate.admission import Examiner
 from assay.app.gate.bus_search import BusSearch
 from assay.app.gate.group import Group
-from assay.app.gate.index import AdmissionIndex, Claim, Process
-from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
-from assay.app.gate.publisher import BusPublisher
-from assay.app.gate.reach import logs_of, topics_of_classes
-from assay.app.gate.receipts import RECEIPTS, ReceiptWriter, actor_json
-from assay.app.gate.records import RecordFramer
-from assay.app.gate.resolving import EVIDENCE_AFTER_S, Resolution, Resolver
-from assay.app.gate.resolving_thread import FoundReceipts
+from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.receipts import RECEIPTS
+from assay.app.gate.resolving import EVIDENCE_AFTER_S
 from assay.app.gate.spool import log_of, unsealed
-from assay.app.gate.standing import Verdict
 from assay.app.gate.unsettled import Unsettled, unknown_events
 from assay.app.run.directory import Run
 from assay.app.substrate import Server
 from assay.codecs.single_object import unpack
-from assay.contracts.caller import OF_RUN_KEY
 from assay.contracts.errors import Retry
 from assay.contracts.reasons import Reason
-from assay.contracts.topics import topic
 
 pytestmark = pytest.mark.tier2
-POLICY = shipped_admission_policy()
 EVENTS = [event(f"e-{at}") for at in range(3)] + [event("c-0", "context_fact")]
-AT = "2026-01-01T00:00:00.000000Z"
-
-
-class OneProcess:
-    """One process of a gate, step by step."""
-
-    def __init__(self, run: Run, number: int = 0) -> None:
-        self.run, self.process = run, Process(run.platform_run_id, number)
-        self.index = AdmissionIndex(run.sql_of_gate, process=self.process)
-        self.publisher = BusPublisher(run.bootstrap, {handle: topic(handle).name(run.namespace) for handle in POLICY.topics.values()})
-        self.writer = ReceiptWriter(POLICY, run.config.pins, topics_of_classes(run, POLICY), run.config.digest)
-
-    def claim(self, events: Sequence[dict[str, Any]]) -> Group:
-        batch, first = self.index.next_batch(len(events))
-        found = [Examiner(POLICY, SCOPE).examine(raw(one), NOW_US, first + at) for at, one in enumerate(events)]
-        group = Group(found, batch)
-        mine = group.gather({})
-        claims = [Claim(one.dedupe_key, one.payload_hash, one.source_order, one.ts_us) for one in mine]
-        bounds = self.publisher.bounds({TOPIC_OF_CLASS[one.event_class] for one in mine})
-        group.weigh(self.index.claim(claims, batch, bounds))
-        again = [(ordinal, claims[ordinal]) for ordinal in group.again()]
-        group.retaken(self.index.retake(again, batch, bounds) if again else ())
-        return group
-
-    def publish(self, group: Group, items: Sequence[int]) -> None:
-        for event_class, outgoing in group.outgoing().items():
-            some, handle = [i for i in outgoing if i in items], TOPIC_OF_CLASS[event_class]
-            rows = [one for i in some if isinstance(one := group.examined[i], Admissible)]
-            if rows:
-                framer = RecordFramer(self.run.config.pins, self.run.config.run_id)
-                records = framer.framed(event_class, rows, self.publisher.partitions(handle))
-                self.publisher.publish(handle, records, group.publication, some)
-        self.publisher.wait(group.publication)
-
-    def write_receipts(self, group: Group) -> None:
-        places = zip(group.examined, group.publication.places, strict=True)
-        told = [(one, place) for one, place in places if isinstance(one, Admissible) and place is not None]
-        log, _ = logs_of(self.run, self.process.name)
-        log.append([self.writer.admitted(one, Verdict.ADMIT, place, AT, actor_json(OF_RUN_KEY))[1] for one, place in told])
-
-    def settle(self, group: Group) -> None:
-        self.index.settle(group.batch, group.landed(), group.unknown())
-
-    def die(self) -> None:
-        self.publisher.close()
-        self.index.close()
-
-
-class Looking:
-    """A resolver of the run, of no process or of one that lives."""
-
-    def __init__(self, run: Run, own: OneProcess | None = None, active: Sequence[int] = ()) -> None:
-        self.run, index = run, AdmissionIndex(run.sql_of_gate)
-        writer = ReceiptWriter(POLICY, run.config.pins, topics_of_classes(run, POLICY), run.config.digest)
-        receipts = FoundReceipts(writer, logs_of(run, "resolve")[0], lambda: {"policy_id": "p", "revision": "1"}, lambda: NOW_US)
-        bus = BusSearch(run, {handle: event_class for event_class, handle in POLICY.topics.items()})
-        unsettled = Unsettled(index, run.platform_run_id, lambda: active)
-        own_epoch = (lambda: own.index.epoch) if own else (lambda: 0)
-        self.resolver = Resolver(index, run.platform_run_id, unsettled, bus, receipts, own_epoch)
-
-    def look(self) -> Resolution:
-        found = self.resolver.look()
-        assert found is not None
-        return found
 
 
 @pytest.fixture
 def run(tmp_path: Path, kafka: Server, dsn: str, namespace: str) -> Run:
     return run_in(tmp_path / "run", kafka.address, dsn, namespace)
-
-
-def older(run: Run, seconds: float = EVIDENCE_AFTER_S + 1) -> None:
-    """All that was begun was begun so long ago."""
-    with psycopg.connect(run.dsn) as connection:
-        connection.execute("UPDATE ig_begun SET begun_at = begun_at - make_interval(secs => %s)", (seconds,))
 
 
 def on_bus(run: Run) -> Counter[str]:
@@ -203,7 +124,7 @@ def test_what_was_released_and_lost_again_is_found_again(run: Run) -> None:
     other.publish(other.claim(EVENTS), (0, 1))
     other.die()
     older(run)
-    seen = looking.look()
+    seen = Looking(run).look()
     assert (seen.found, seen.absent) == (2, 2)
     assert sum(on_bus(run).values()) == 2
 
@@ -247,6 +168,28 @@ def test_a_process_that_took_the_place_of_a_dead_one_need_not_admit_anything_for
     older(run)
     seen = Looking(run).look()
     assert (seen.found, seen.absent, seen.in_flight) == (2, len(EVENTS) - 2, 0)
+
+
+def test_a_clock_that_jumps_makes_evidence_neither_early_nor_late(run: Run) -> None:
+    """The clock of the database, by which batches begin: an hour ahead, then an hour back."""
+    now_s = [1_000.0]
+    looking, one = Looking(run, now_s=lambda: now_s[0]), OneProcess(run)
+    assert looking.look().is_settled
+    one.claim(EVENTS[:1])
+    one.die()
+    older(run, 3_600)
+    for later_s, waits in ((1.0, True), (EVIDENCE_AFTER_S + 0.5, True), (EVIDENCE_AFTER_S + 1.5, False)):
+        now_s[0] = 1_000.0 + later_s
+        seen = looking.look()
+        assert (seen.in_flight, seen.absent) == ((1, 0) if waits else (0, 1)), later_s
+    other = OneProcess(run, 1)
+    other.claim(EVENTS[1:2])
+    other.die()
+    older(run, -3_600)
+    fresh = Looking(run, now_s=lambda: now_s[0])
+    assert fresh.look().in_flight == 1
+    now_s[0] += EVIDENCE_AFTER_S + 0.5
+    assert (fresh.look().in_flight, looking.look().absent) == (0, 2)
 
 
 def test_a_mark_waits_for_what_any_process_has_begun_and_is_refused_while_nobody_knows(run: Run) -> None:

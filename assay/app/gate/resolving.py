@@ -7,9 +7,11 @@ from where the batch began to the end that it has then: what is found there is A
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple, TypeVar
 
+from assay.app.gate.batch_ages import BatchAges
 from assay.app.gate.bus_search import BusSearch, FoundEvent
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.index_tables import LOCK_KEY, Connection
@@ -60,7 +62,7 @@ class Resolution(NamedTuple):
 
 class Resolver:
     """Settles the lost batches of one run. `own_epoch` is that of the process it runs in, 0 for a command; `receipts` makes the receipts of
-    events durable before the index names them."""
+    events durable before the index names them; `now_s` never goes back."""
 
     def __init__(
         self,
@@ -70,9 +72,11 @@ class Resolver:
         bus: BusSearch,
         receipts: Callable[[Sequence[FoundEvent]], None],
         own_epoch: Callable[[], int] = lambda: 0,
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._index, self._run, self._unsettled, self._bus = index, platform_run_id, unsettled, bus
-        self._receipts, self._own_epoch = receipts, own_epoch
+        self._receipts, self._own_epoch, self._now_s = receipts, own_epoch, now_s
+        self._ages = BatchAges()
 
     def look(self) -> Resolution | None:
         """Settle what the evidence settles; None while another resolver of this run is at it.
@@ -99,14 +103,15 @@ class Resolver:
             self._index.ask(lambda connection: connection.execute(_LET_GO, (name,)))
 
     def _look(self) -> Resolution:
-        begun = self._unsettled.batches()
+        self._ages.look(self._now_s())
+        begun = self._begun()
         lost = [one for one in begun if one.age_s > EVIDENCE_AFTER_S and self._is_lost(one)]
         if lost:
             self._ask(_CLOSE, [one.batch for one in lost])
-        ambiguous = self._unsettled.ambiguous()
+        ambiguous = self._ambiguous()
         ripe = [one for one in ambiguous if not one.scanned and one.age_s > EVIDENCE_AFTER_S]
         found = self._scan(ripe) if ripe else 0
-        after = self._unsettled.ambiguous() if ripe else ambiguous
+        after = self._ambiguous() if ripe else ambiguous
         young = [one for one in after if not one.scanned]
         ages = [one.age_s for one in young] + [one.age_s for one in begun]
         self._unsettled.end_dead()
@@ -117,6 +122,16 @@ class Resolver:
             waiting=sum(one.missing for one in young),
             wait_s=max(0.0, EVIDENCE_AFTER_S - min(ages, default=EVIDENCE_AFTER_S)),
         )
+
+    def _begun(self) -> list[Begun]:
+        every, others = self._unsettled.looked()
+        ages = self._ages.of({one.batch: one.age_s for one in every})
+        return [one._replace(age_s=ages[one.batch]) for one in others]
+
+    def _ambiguous(self) -> list[Ambiguous]:
+        found = self._unsettled.ambiguous()
+        ages = self._ages.of({one.batch: one.age_s for one in found})
+        return [one._replace(age_s=ages[one.batch]) for one in found]
 
     def _is_lost(self, one: Begun) -> bool:
         """Its own process has it no more on its way (`Unsettled` leaves those out), or is dead."""

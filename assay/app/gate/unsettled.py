@@ -95,9 +95,17 @@ class Unsettled:
         self._settled: dict[int, int] = {}
 
     def batches(self) -> list[Begun]:
-        """All that are begun and not settled, the oldest of each process first. Raises Retry(INDEX_UNAVAILABLE)."""
+        """What is begun and not settled, apart from what this process has on its way. Raises Retry(INDEX_UNAVAILABLE)."""
+        return self.looked()[1]
+
+    def looked(self) -> tuple[list[Begun], list[Begun]]:
+        """All that are begun and not settled, the oldest of each process first, and of these what this process has not on its way.
+
+        Raises Retry(INDEX_UNAVAILABLE).
+        """
         active = set(self._active())  # looked at first: what ends meanwhile is settled in the rows
-        return [one for one in self._index.ask(self._begun) if one.batch not in active]
+        every = list(self._index.ask(self._begun))
+        return every, [one for one in every if one.batch not in active]
 
     def is_gone(self, one: Begun) -> bool:
         """Whether the process of a batch is known to be dead. Raises Retry(INDEX_UNAVAILABLE)."""
