@@ -12,7 +12,7 @@ UNTIL_KILLED_S = 60
 
 #: a time that passes is what is tested, or part of what a planted server does; nothing here waits for a state
 PASSING_TIME = {
-    "time.sleep(AWAY_S)": "tests/kafka/test_resume_outages.py, test_streaming_outages.py: how long the server is away",
+    "time.sleep(AWAY_S)": "tests/kafka/test_resume_outages.py, test_streaming_outages.py, test_gate_faults.py: how long the server is away",
     "time.sleep(away_s)": "tests/chaos/scenarios.py: how long the broker or a worker is away",
     "asyncio.sleep(3 * TIMEOUT_S)": "tests/app/effects/test_webhook.py: a server that answers too late",
 }
