@@ -101,7 +101,9 @@ class Table(NamedTuple):
 
 
 #: the debts of the others in the set, by key; a set may be full of them
-OTHERS = st.dictionaries(st.integers(2, 99), st.floats(0.0, 10.0), max_size=WAYS)
+OTHERS = st.sampled_from((0, 5, WAYS - 1, WAYS)).flatmap(
+    lambda count: st.dictionaries(st.integers(2, 99), st.floats(0.0, 10.0), min_size=count, max_size=count)
+)
 
 
 @settings(max_examples=drawn(300))
@@ -111,7 +113,7 @@ def test_a_process_that_dies_at_any_store_leaves_its_call_taken_or_not_and_nobod
 ) -> None:
     held = {**({1: debt_s} if known else {}), **dict(list(others.items())[: WAYS - known])}
     free = WAYS - len(held)
-    table = Table(Dying([*held, *[0] * free]), Dying([*held.values(), *[0.0] * free]))
+    table = Table(Dying([*held, *[0] * free]), Dying([*held.values(), *[9.0] * free]))  # an empty place has the time of who had it
     before = {key: table.wait_s(key, items, 0.0) for key in held}
     own = OwnBuckets()
     own._full_s["it"] = held.get(1, FULL)
@@ -125,9 +127,10 @@ def test_a_process_that_dies_at_any_store_leaves_its_call_taken_or_not_and_nobod
     finally:
         Dying.stores = -1
     assert table.wait_s(1, items, 0.0) in allowed, "the bucket of before or of after"
-    changed = {key for key, wait_s in before.items() if key != 1 and table.wait_s(key, items, 0.0) != wait_s}
+    changed = {key: wait_s for key in before if key != 1 and (wait_s := table.wait_s(key, items, 0.0)) != before[key]}
     fullest = {key for key, full_s in held.items() if full_s == min(held.values())}
-    assert changed <= (set() if known or free else fullest), "nobody else's bucket, but that whose place it takes"
+    assert changed.keys() <= (set() if known or free else fullest), "nobody else's bucket, but that whose place it takes"
+    assert set(changed.values()) <= {0.0}, "who has no place any more is forgotten, and pays nobody's debt"
 
 
 def test_in_a_full_set_the_bucket_that_is_full_first_makes_place() -> None:
@@ -143,6 +146,12 @@ def test_any_name_has_a_key_and_no_two_of_many_the_same() -> None:
     assert len(keys) == 10_000
     assert 0 not in keys
     assert key_of("\udcff") != key_of("")
+
+
+def test_ten_thousand_actors_are_remembered(table: int) -> None:
+    buckets = SharedBuckets(table)
+    assert [buckets.take(f"a{number}", 20, 0.0, TEN) for number in range(10_000)] == [0.0] * 10_000
+    assert [buckets.take(f"a{number}", 20, 0.0, TEN) for number in range(10_000)] == [2.0] * 10_000
 
 
 @contextmanager
@@ -180,6 +189,7 @@ def test_processes_that_take_as_fast_as_they_can_get_one_limit_together_though_t
 def test_a_process_that_was_stopped_with_the_lock_is_passed_by_and_one_that_was_killed_has_it_no_more(table: int) -> None:
     buckets = SharedBuckets(table)
     actor = next(name for name in map(str, range(100_000)) if key_of(name) % 4_096 == 0)
+    assert buckets.take(actor, 0, 0.0, TEN) == 0, "the lock is given back behind a call"
     with running(HOLDING, fd=table) as holder:
         assert out_of(holder).read(1)
         assert not buckets._lock(0)
