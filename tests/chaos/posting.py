@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import threading
 import time
@@ -62,6 +63,8 @@ class Poster(threading.Thread):
                 continue
             if status == TAKEN:
                 self.acknowledged.update(one["event_id"] for one in body)
+                if sum(answer["counts"].get(name, 0) for name in ("ADMIT", "DUPLICATE")) != len(body):
+                    self.problems.append(f"the gate did not admit all of a call: {answer}")
                 return
             self.refused[f"{status} {answer.get('error')}"] += 1
             if status not in AGAIN:
@@ -77,7 +80,7 @@ class Poster(threading.Thread):
             yield [
                 {
                     **pins,
-                    "event_id": name,
+                    "event_id": hashlib.sha256(name.encode()).hexdigest(),
                     "ts_utc": instants.text(int(payments.ts_us[row])),
                     "payload": {
                         "kind": "purchase",

@@ -20,6 +20,7 @@ from lane_worker import committed
 
 from assay.agents.topology import TOPOLOGY
 from assay.app.bench.lane import bench_config
+from assay.app.bench.readiness import as_live, say_ready
 from assay.app.bus.rights import grant
 from assay.app.bus.topics import create_topics
 from assay.app.bus.users import BusUser, properties_of
@@ -232,8 +233,10 @@ def new_scene(servers: Servers, directory: Path, namespace: str, seed: int, per_
         "api_key": KEY,
         "partitions": PARTITIONS,
     }
-    run = Run(directory=directory, config=bench_config(), **wiring)
+    run = Run(directory=directory, config=as_live(bench_config()) if posted else bench_config(), **wiring)
     run.save()
     create_topics(run.bootstrap, run.namespace, PARTITIONS, properties_of(run, BusUser.ADMIN))
     grant(run)
+    if posted:
+        say_ready(run)
     return Scene(servers, run, Poster(run, per_s) if posted else Feeder(run, per_s), Random(seed))
