@@ -54,6 +54,13 @@ def test_the_first_claim_of_an_answer_stands_and_gives_way_to_one_that_was_told(
     assert other.claim_answers({key(4): b"four"}) == {key(4): b"told before there were several processes"}
 
 
+def test_a_database_of_before_there_were_claims_gets_their_table(dsn: str) -> None:
+    AnswerIndex(dsn, RUN).ready()
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("DROP TABLE ig_answer_claims")
+    assert AnswerIndex(dsn, RUN).claim_answers({key(1): b"one"}) == {key(1): b"one"}
+
+
 def test_a_claim_is_on_disk_before_it_is_told_though_the_rows_of_answers_need_not_be(dsn: str) -> None:
     """A claim that a crash of PostgreSQL forgot could be made again with another answer."""
     seen = list[str]()
