@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
+import psycopg
 import pytest
 from assay_command import assay
 from gate_events import SCOPE, event, paid
@@ -17,6 +18,7 @@ from gate_process import KEY, GateProcess, run_in
 from planted_secrets import files_with, told_with
 
 from assay.app.gate.ops import HEALTH_HEADER
+from assay.app.gate.receipts import RECEIPTS
 from assay.app.gate.service_token import Principal, token_of
 from assay.app.governance import events
 from assay.app.run.caller_keys import add
@@ -138,6 +140,24 @@ def test_an_event_is_found_by_each_of_its_ids_and_a_refused_one_too(plain: GateP
     assert (aside["admissions"], aside["receipts"][0]["receipt_id"]) == ([], refused["receipt_id"])
     for name, value in (("event_id", "nobody's"), ("receipt_id", "e-1"), ("dedupe_key", "0" * 64)):
         assert (look(name, value)[0], look(name, value)[1]["error"]) == (404, "RECEIPT_NOT_FOUND")
+
+
+def test_an_event_of_a_sealed_segment_is_found_by_its_row_of_the_index(plain: GateProcess) -> None:
+    for name in ("e-0", "e-1"):
+        posted = plain.post("/v1/ingest/push", event(name))[1]
+    assert "segment" not in plain.get("/v1/ops/lookup?event_id=e-1", KEY)[1]["receipts"][0], "it is not sealed yet"
+    assert plain.stop() == 0
+    (key,) = plain.run.store.keys(RECEIPTS)
+    with psycopg.connect(plain.run.dsn) as connection:
+        assert connection.execute("SELECT key, lines FROM ig_segments").fetchall() == [(key, 2)]
+    again = GateProcess(plain.run)
+    try:
+        (found,) = again.get("/v1/ops/lookup?event_id=e-1", KEY)[1]["receipts"]
+    finally:
+        again.kill()
+    assert (found["receipt_id"], found["segment"], found["row"]) == (posted["receipt_id"], key, 1)
+    shown = assay("receipt", "show", "e-1", "--run", plain.run.directory)
+    assert f"{key}, row 1" in shown.out
 
 
 def test_many_refused_items_make_the_gate_amber_and_are_one_fact_of_the_run(plain: GateProcess) -> None:

@@ -10,15 +10,21 @@ from pathlib import Path
 import pytest
 from faulty_proxy import Trouble
 from proven_runs import make_run
+from receipt_lines import lines_of
 from troubled_store import Troubled
 
+from assay.app.gate.index import AdmissionIndex
+from assay.app.gate.receipt_search import receipts_at
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS
 from assay.app.gate.sealing import Sealing
+from assay.app.gate.segment_names import SegmentNames
+from assay.app.gate.segment_rows import by_index_of
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.spool import OPEN, closed_files, closed_name, spool_of, unseen, written
 from assay.app.run.directory import Run
 from assay.app.stores.objects import ObjectStore
 from assay.contracts.errors import Retry
+from assay.tables.receipt_names import ID, probe_of
 from assay.testing import until
 
 PREFIX = "ig/receipts"
@@ -195,3 +201,23 @@ def test_a_gate_that_ends_while_the_store_is_away_leaves_its_lines_to_the_next_s
     assert Sealing(run, (again,), 0.1).stop()
     assert sealed(run.store) == ["one"]
     assert not any(run.store.keys(OPEN))
+
+
+def test_a_look_up_reads_of_a_bucket_what_the_index_does_not_rule_out(run: Run, troubled: Troubled, dsn: str) -> None:
+    """Rows of what is sealed while the bucket is away come with the objects."""
+    indexed = run.model_copy(update={"dsn": dsn})
+    names = SegmentNames(AdmissionIndex(dsn), indexed)
+    receipts = SegmentLog(run.store, RECEIPTS, spool_of(run.directory, RECEIPTS), 10, sealed=names.sealed)
+    sealing = Sealing(run, (receipts,), 0.1, names=names)
+    troubled.proxy.become(Trouble.UNAVAILABLE)
+    sealing.start()
+    for at in range(6):
+        receipts.append(lines_of(f"e-{at}", 0, at))
+    until(lambda: troubled.proxy.met > 0, 60)
+    troubled.proxy.become(Trouble.NONE)
+    until(lambda: sum(1 for _ in run.store.keys(RECEIPTS)) == 6, 60)
+    assert sealing.stop()
+    keys, out = list(run.store.keys(RECEIPTS)), by_index_of(indexed)
+    for at in range(6):
+        assert [(one["segment"], one["row"]) for one in receipts_at(indexed, 0, at, out)] == [(keys[at], row) for row in range(3)]
+        assert len(out([probe_of(f"e-{at}".encode(), ID)])) == 5

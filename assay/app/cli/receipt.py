@@ -9,6 +9,7 @@ import typer
 
 from assay.app.cli.plain_app import plain_app
 from assay.app.gate.receipt_search import receipts_named
+from assay.app.gate.segment_rows import by_index_of, none_ruled_out
 from assay.app.gate.spool import unseen
 from assay.app.report.paid import event_id_of
 from assay.app.run.directory import Run
@@ -44,7 +45,7 @@ def show(
     Example: assay receipt show pay-1 --run runs/live
     """
     wired = Run.load(run)
-    found = list(receipts_named(wired, wanted)) or list(receipts_named(wired, event_id_of(wired, wanted)))
+    found = _found(wired, wanted)
     if not found:
         what, remedy = (
             f"the gate has no receipt with the id {wanted!r}",
@@ -60,6 +61,18 @@ def show(
         _show(one)
 
 
+def _found(run: Run, wanted: str) -> list[dict[str, Any]]:
+    """Receipts of an id. Before there are none, the segments are read that the index rules out."""
+    event_id = wanted
+    for out in (by_index_of(run), none_ruled_out):
+        if found := list(receipts_named(run, wanted, out)):
+            return found
+        event_id = event_id_of(run, wanted) if event_id == wanted else event_id
+        if event_id != wanted and (found := list(receipts_named(run, event_id, out))):
+            return found
+    return []
+
+
 def _show(one: dict[str, Any]) -> None:
     place = one.get("eb_ref")
     facts = {
@@ -68,6 +81,7 @@ def _show(one: dict[str, Any]) -> None:
         "event time": one["ts_utc"],
         "sent by": _actor(one),
         "place": f"{place['topic']}[{place['partition']}]@{place['offset']}" if place else "",
+        "line": f"{one['segment']}, row {one['row']}" if "segment" in one else "",
         "payload hash": one.get("payload_hash"),
         "because": ", ".join(one["reason_codes"]),
         "detail": one.get("detail"),

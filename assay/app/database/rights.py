@@ -64,6 +64,7 @@ HOLDINGS: Final = (
     Holding("ig_currencies", Kind.FACTS, GATE),
     Holding("ig_answers", Kind.FACTS, GATE),
     Holding("ig_answer_claims", Kind.FACTS, GATE),
+    Holding("ig_segments", Kind.FACTS, GATE),
     Holding("ig_vault", Kind.FACTS, GATE, secret=True),
     Holding("ig_vault_key", Kind.FACTS, GATE, secret=True),
     Holding("ig_marks", Kind.POSITIONS, GATE),

@@ -143,8 +143,23 @@ class Admission(msgspec.Struct, frozen=True):
     admitted_at_utc: str | UnsetType = UNSET
 
 
+class ReceiptFound(msgspec.Struct, frozen=True):
+    """A receipt as it was written, and where its line lies once it is sealed. Further fields are those of the receipt."""
+
+    receipt_id: str
+    decision: Literal["ADMIT", "DUPLICATE", "QUARANTINE"]
+    event_id: str
+    event_type: str
+    event_class: str
+    ts_utc: str
+    reason_codes: list[str]
+    admitted_at_utc: str
+    segment: Annotated[str, Meta(description="key of the object in the run's store that holds its line")] | UnsetType = UNSET
+    row: Annotated[int, Meta(description="number of the line in the segment, from 0", ge=0)] | UnsetType = UNSET
+
+
 class Known(msgspec.Struct, frozen=True):
     """What the gate knows of one id: a row for each class that has it, and up to 100 receipts in their order."""
 
     admissions: list[Admission]
-    receipts: list[dict[str, Any]]
+    receipts: list[ReceiptFound]

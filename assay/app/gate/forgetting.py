@@ -35,11 +35,12 @@ _DELETE = (
     ("DELETE FROM ig_currencies WHERE platform_run_id = %(run)s"),
     ("DELETE FROM ig_answers WHERE platform_run_id = %(run)s"),
     ("DELETE FROM ig_answer_claims WHERE platform_run_id = %(run)s"),
+    ("DELETE FROM ig_segments WHERE platform_run_id = %(run)s"),
 )
 
 
 def forget_run(dsn: str, platform_run_id: str, keys: Iterable[bytes]) -> int:
-    """Delete claims, batches, marks, answers and the currency of a run, all or none; the number of rows.
+    """Delete claims, batches, marks, answers, segments and the currency of a run, all or none; the number of rows.
 
     `keys` are the dedupe keys of what it admitted.
 

@@ -69,6 +69,15 @@ CREATE TABLE IF NOT EXISTS ig_answers (
 CREATE INDEX IF NOT EXISTS ig_answers_places ON ig_answers (platform_run_id, partition, "offset");
 -- of several processes: which answer to a payment is written, whichever of them writes it (docs/decisions/0038)
 CREATE TABLE IF NOT EXISTS ig_answer_claims (dedupe_key bytea PRIMARY KEY, platform_run_id text NOT NULL, answer bytea NOT NULL);
+-- which names a sealed segment of receipts may hold, one row each (docs/decisions/0039); not packed, so that a part of it is read by itself
+CREATE TABLE IF NOT EXISTS ig_segments (
+  platform_run_id text, key text, digest bytea, form smallint NOT NULL, lines int NOT NULL, names bytea NOT NULL,
+  PRIMARY KEY (platform_run_id, key, digest));
+DO $$ BEGIN
+  IF (SELECT attstorage <> 'e' FROM pg_attribute WHERE attrelid = 'ig_segments'::regclass AND attname = 'names') THEN
+    ALTER TABLE ig_segments ALTER COLUMN names SET STORAGE EXTERNAL;
+  END IF;
+END $$;
 CREATE SEQUENCE IF NOT EXISTS ig_epoch;
 CREATE OR REPLACE VIEW ig_held AS
   SELECT c.dedupe_key, c.payload_hash, c.source_order, c.ts_us,
@@ -117,7 +126,7 @@ END $$;
 """.replace("@marks", LOCK_KEY.replace("%s", "'marks:' || run"))
 #: whatever an older version did not have
 _COMPLETE = """
-SELECT to_regproc('ig_claim') IS NOT NULL AND to_regclass('ig_standing') IS NOT NULL
+SELECT to_regproc('ig_claim') IS NOT NULL AND to_regclass('ig_standing') IS NOT NULL AND to_regclass('ig_segments') IS NOT NULL
   AND to_regclass('ig_answer_claims') IS NOT NULL AND to_regclass('ig_vault_erasures') IS NOT NULL
   AND (SELECT count(*) = 2 FROM pg_attribute
   WHERE attrelid = to_regclass('ig_claims') AND attname IN ('source_order', 'ts_us'))

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.receipt_search import Line, receipts_at, receipts_named
+from assay.app.gate.segment_rows import RuledOut, none_ruled_out, ruled_out
+from assay.app.gate.standing import Admission
 from assay.app.run.directory import Run
 from assay.contracts import instants
 from assay.contracts.errors import AssayError, Quarantine, Retry
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
+from assay.tables.receipt_names import Probe
 
 #: an event may have been sent again very often
 RECEIPTS_MAX: Final = 100
@@ -67,30 +70,47 @@ class Lookup:
         admissions, receipts = self._by_key(bytes.fromhex(asked.value)) if by_key else self._by_name(asked)
         if not admissions and not receipts:
             what = f"the gate knows nothing with the {asked.name} {asked.value[:300]!r}"
-            remedy = "Take an id of an answer of this gate. Receipts of a gate on another machine are in the store when it has sealed them."
+            remedy = (
+                "Take an id of an answer of this gate. Receipts of a gate on another machine are in the store when it has sealed them."
+                " `assay receipt show` reads all of them."
+            )
             raise Quarantine(Reason.RECEIPT_NOT_FOUND, what, where=asked.name, remedy=remedy)
         return {"admissions": admissions, "receipts": receipts}
 
     def _by_name(self, asked: Asked) -> tuple[list[Line], list[Line]]:
-        receipts = self._receipts(one for one in receipts_named(self._run, asked.value) if one[asked.name] == asked.value)
+        def found(out: RuledOut) -> Iterator[Line]:
+            return (one for one in receipts_named(self._run, asked.value, out) if one[asked.name] == asked.value)
+
+        receipts = self._receipts(found(self._ruled_out))
         ids = {asked.value} if asked.name == "event_id" else {one["event_id"] for one in receipts}
         of_run = self._run.platform_run_id
         known = {dedupe_key(of_run, name, one): {"event_id": one, "event_class": name} for one in ids for name in self._topics}
-        return [self._told(row, known[bytes(row[0])]) for row in self._rows(list(known))], receipts
+        admissions = [self._told(row, known[bytes(row[0])]) for row in self._rows(list(known))]
+        return admissions, receipts if self._have_receipts(admissions, receipts) else self._receipts(found(none_ruled_out))
 
     def _by_key(self, key: bytes) -> tuple[list[Line], list[Line]]:
         """The key tells neither id nor class: a receipt does, which is found by the place of the event."""
         rows = self._rows([key])
         places = [(row[3], row[4]) for row in rows if row[4] is not None]
         of_run = self._run.platform_run_id
-        receipts = self._receipts(
-            one
-            for place in places
-            for one in receipts_at(self._run, *place)
-            if dedupe_key(of_run, one["event_class"], one["event_id"]) == key
-        )
+
+        def found(out: RuledOut) -> Iterator[Line]:
+            at = (one for place in places for one in receipts_at(self._run, *place, out))
+            return (one for one in at if dedupe_key(of_run, one["event_class"], one["event_id"]) == key)
+
+        receipts = self._receipts(found(self._ruled_out)) or self._receipts(found(none_ruled_out))
         names = {name: receipts[0][name] for name in ("event_id", "event_class")} if receipts else {}
         return [self._told(row, names) for row in rows], receipts
+
+    def _ruled_out(self, probes: Sequence[Probe]) -> Collection[str]:
+        return self._index.ask(lambda connection: ruled_out(connection, self._run.platform_run_id, probes))
+
+    def _have_receipts(self, admissions: Sequence[Line], receipts: Sequence[Line]) -> bool:
+        """Whether each admitted event has a receipt among these. Where it has none, rows of segments may be wrong."""
+        there = {(one["event_class"], one["event_id"]) for one in receipts if one["decision"] == "ADMIT"}
+        return len(receipts) == RECEIPTS_MAX or all(
+            (one["event_class"], one["event_id"]) in there for one in admissions if one["state"] == Admission.ADMITTED
+        )
 
     def _receipts(self, found: Iterable[Line]) -> list[Line]:
         try:

@@ -144,7 +144,7 @@ def build(
     scope, reach, halted = {**pins.as_json(), "run_id": run.config.run_id}, reach_of(run, policy, bus_properties, claims), Halted()
     governance = Governance(run.store, run.config, "ingestion_gate", load_settings().profile, clock)
     spikes = spikes_of(governance, policy.revision, clock)
-    sealing = Sealing(run, reach.logs, seal_after_s, process=reach.process.name)
+    sealing = Sealing(run, reach.logs, seal_after_s, process=reach.process.name, names=reach.names)
     examiner = Examiner(policy, scope, known := RunNames.of(run.config))
     pseudonyms = pseudonyms_of(run.config, load_settings(), examiner, reach.claims.ask)
     pipeline = _pipeline(run, reach, examiner, clock, halted, spikes.note, pseudonyms)

@@ -11,13 +11,13 @@ from assay.app.gate.index import AdmissionIndex, Process
 from assay.app.gate.policy import AdmissionPolicy
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.receipts import QUARANTINE, RECEIPTS, ReceiptWriter
+from assay.app.gate.segment_names import SegmentNames
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.spool import log_of, spool_of
 from assay.app.run.directory import Run
 from assay.contracts.topics import topic
 
 PROBE_EVERY_S: Final = 1.0
-KINDS: Final = (RECEIPTS, QUARANTINE)
 
 
 class Reach(NamedTuple):
@@ -35,6 +35,7 @@ class Reach(NamedTuple):
     asked: AdmissionIndex
     looked_up: AdmissionIndex
     resolved: AdmissionIndex
+    names: SegmentNames
     logs: tuple[SegmentLog, SegmentLog]
     writer: ReceiptWriter
     health: Health
@@ -50,11 +51,14 @@ def reach_of(
     topics = topics_of_classes(run, policy)
     publisher, control = BusPublisher(run.bootstrap, names, bus_properties), Control(run, bus_properties)
     settled, probed, asked, looked_up, resolved = (AdmissionIndex(run.sql_of_gate) for _ in range(5))
-    receipts, quarantine = logs_of(run, process.name)
+    segment_names = SegmentNames(AdmissionIndex(run.sql_of_gate), run, log_of(RECEIPTS, process.name))
+    receipts, quarantine = logs_of(run, process.name, segment_names)
     writer = ReceiptWriter(policy, run.config.pins, topics, run.config.digest)
     health = Health({"bus": publisher.probe, "control": control.probe, "index": probed.ready, "receipts": receipts.probe}, PROBE_EVERY_S)
     logs = receipts, quarantine
-    return Reach(process, topics, publisher, control, claims, settled, probed, asked, looked_up, resolved, logs, writer, health)
+    return Reach(
+        process, topics, publisher, control, claims, settled, probed, asked, looked_up, resolved, segment_names, logs, writer, health
+    )
 
 
 def topics_of_classes(run: Run, policy: AdmissionPolicy) -> dict[str, str]:
@@ -62,7 +66,10 @@ def topics_of_classes(run: Run, policy: AdmissionPolicy) -> dict[str, str]:
     return {event_class: topic(handle).name(run.namespace) for event_class, handle in policy.topics.items()}
 
 
-def logs_of(run: Run, process: str) -> tuple[SegmentLog, SegmentLog]:
-    """Receipts and refused items of the process with this name."""
-    receipts, quarantine = (SegmentLog(run.store, log := log_of(prefix, process), spool_of(run.directory, log)) for prefix in KINDS)
-    return receipts, quarantine
+def logs_of(run: Run, process: str, names: SegmentNames | None = None) -> tuple[SegmentLog, SegmentLog]:
+    """Receipts and refused items of the process with this name. `names` is told which segments of receipts are sealed."""
+    receipts, quarantine = (log_of(prefix, process) for prefix in (RECEIPTS, QUARANTINE))
+    return (
+        SegmentLog(run.store, receipts, spool_of(run.directory, receipts), sealed=names.sealed if names else None),
+        SegmentLog(run.store, quarantine, spool_of(run.directory, quarantine)),
+    )

@@ -12,9 +12,11 @@ from assay.app.gate.control import Control
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.reach import logs_of, topics_of_classes
-from assay.app.gate.receipts import ReceiptWriter
+from assay.app.gate.receipts import RECEIPTS, ReceiptWriter
 from assay.app.gate.resolving import EVIDENCE_AFTER_S, Resolution, Resolver
 from assay.app.gate.resolving_thread import FoundReceipts
+from assay.app.gate.segment_names import SegmentNames
+from assay.app.gate.spool import log_of
 from assay.app.gate.unsettled import Unsettled
 from assay.app.progress import unseen
 from assay.app.run.directory import Run
@@ -75,7 +77,9 @@ def _tried(work: Callable[[], T | None]) -> T:
 @contextmanager
 def _resolver(run: Run, bus_properties: Mapping[str, str] | None) -> Iterator[Resolver]:
     policy = shipped_admission_policy(run.config.traffic)
-    index, control, logs = AdmissionIndex(run.sql_of_gate), Control(run, bus_properties), logs_of(run, PROCESS)
+    index, control = AdmissionIndex(run.sql_of_gate), Control(run, bus_properties)
+    names = SegmentNames(AdmissionIndex(run.sql_of_gate), run, log_of(RECEIPTS, PROCESS))
+    logs = logs_of(run, PROCESS, names)
     control.start()
     try:
         standing = control.read_up()
@@ -88,3 +92,4 @@ def _resolver(run: Run, bus_properties: Mapping[str, str] | None) -> Iterator[Re
         index.close()
         for one in logs:
             one.close()
+        names.close()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from assay.app.gate.segment_names import SegmentNames
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.spool import OPEN
 from assay.app.metrics import GATE_UNSEALED_FILES
@@ -19,6 +20,8 @@ from assay.contracts.reasons import Reason
 log = logging.getLogger("assay.gate.sealing")
 
 LOOK_EVERY_S: Final = 0.25
+#: the pause while older segments have no row in the index
+MORE_AFTER_S: Final = 0.05
 #: the pause after a store that did not answer
 AGAIN_AFTER_S: Final = 3.0
 #: a store that answers nothing must not keep a gate from ending; what is unsealed then is sealed by the next start
@@ -27,13 +30,20 @@ END_WITHIN_S: Final = 8.0
 
 class Sealing:
     """Seals what is due. `after_s` is the age of a line that is sealed whatever else happens, 0 for none; `process` is its name among
-    those that seal for one run."""
+    those that seal for one run. `names` makes the rows of the index for what is sealed."""
 
     def __init__(
-        self, run: Run, logs: Sequence[SegmentLog], after_s: float, now_s: Callable[[], float] = time.time, process: str = ""
+        self,
+        run: Run,
+        logs: Sequence[SegmentLog],
+        after_s: float,
+        now_s: Callable[[], float] = time.time,
+        process: str = "",
+        names: SegmentNames | None = None,
     ) -> None:
         self._open = f"{OPEN}/{process or 'gate'}.json"
         self._run, self._logs, self._after_s, self._now_s = run, logs, after_s if run.store_root else 0.0, now_s
+        self._names = names
         self._stopping = threading.Event()
         self._away = False
         self._said_open = not run.store_root
@@ -56,6 +66,8 @@ class Sealing:
             whole = self._tried(lambda: self._run.store.remove(self._open))
         if not whole:
             log.warning("not all receipts are in the object store: start the gate on this machine again, it seals them")
+        if self._names is not None:
+            self._names.close()
         return whole
 
     def warning(self) -> Retry | None:
@@ -69,6 +81,8 @@ class Sealing:
         pause_s = 0.0
         while not self._stopping.wait(pause_s):
             pause_s = LOOK_EVERY_S if self._tried(self._seal_due) else AGAIN_AFTER_S
+            if self._names is not None and not self._away and self._names.look():
+                pause_s = MORE_AFTER_S
 
     def _seal_due(self) -> None:
         if not self._said_open:

@@ -26,7 +26,10 @@ SEGMENT_BYTES = 8 << 20
 
 
 class SegmentLog:
-    """Lines under one prefix of an object store. One writer appends; one other thread may seal meanwhile."""
+    """Lines under one prefix of an object store. One writer appends; one other thread may seal meanwhile.
+
+    `sealed` is told the key and the lines of each segment that is in the store; it raises nothing.
+    """
 
     def __init__(
         self,
@@ -35,8 +38,9 @@ class SegmentLog:
         spool: Path,
         segment_bytes: int = SEGMENT_BYTES,
         now_s: Callable[[], float] = time.monotonic,
+        sealed: Callable[[str, bytes], object] | None = None,
     ) -> None:
-        self._store, self._prefix = store, prefix
+        self._store, self._prefix, self._sealed = store, prefix, sealed
         self._path = spool
         self._segment_bytes = segment_bytes
         self._now_s = now_s
@@ -132,9 +136,11 @@ class SegmentLog:
                 return
             assert self._end is not None
             begun, self._end = self._end, None  # after a failure nobody knows whether it is there
+            key = f"{self._prefix}/seg-{begun:012d}-{count:06d}.ndjson"
             with suppress(ObjectExists):  # by a gate of this run on another machine, or by a try of ours whose answer was lost
-                self._store.create(f"{self._prefix}/seg-{begun:012d}-{count:06d}.ndjson", data)
+                self._store.create(key, data)
                 self._end = begun + count
+                self._tell(key, data)
                 return
 
     def _look_for(self, data: bytes) -> bool:
@@ -144,7 +150,13 @@ class SegmentLog:
         last = max(mine, default=None)
         held = last is not None and self._store.read(last) == data
         self._end = 0 if last is None else _end_of(last)
+        if last is not None and held:
+            self._tell(last, data)
         return held
+
+    def _tell(self, key: str, data: bytes) -> None:
+        if self._sealed is not None:
+            self._sealed(key, data)
 
     def _write(self, data: bytes) -> None:
         if self._file < 0:

@@ -6,7 +6,7 @@ The open file takes lines. When it is full or old it is closed: its lines are th
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -47,18 +47,26 @@ def closed_name(spool: Path, number: int) -> Path:
 
 
 def written(store: ObjectStore, directory: Path, prefix: str) -> Iterator[bytes]:
-    """Whole lines of one log, file by file, the oldest first; the files of this machine come last.
+    """Whole lines of one log, file by file, the oldest first; the files of this machine come last."""
+    return (data for _, data in placed(store, directory, prefix))
 
-    These are read first, as they may be sealed meanwhile: a line may come twice, and none is missed.
+
+def placed(store: ObjectStore, directory: Path, prefix: str, without: Collection[str] = ()) -> Iterator[tuple[str, bytes]]:
+    """The same as (key in the store, lines), `without` the segments of these keys. The key of a file of this machine is empty.
+
+    Files are read first, as they may be sealed meanwhile: a line may come twice, and none is missed.
     """
     here = {log: unsealed(directory, log) for log in logs_here(directory, prefix)}
     last = dict.fromkeys(here, b"")
     for key in store.keys(prefix):
+        if key in without:
+            continue
         data = store.read(key)
         last[key.rpartition("/")[0]] = data
-        yield data
+        yield key, data
     for log, held in here.items():
-        yield from held[1:] if held and held[0] == last[log] else held  # its gate was killed before it could remove the file
+        first = 1 if held and held[0] == last[log] else 0  # its gate was killed before it could remove the file
+        yield from (("", data) for data in held[first:])
 
 
 def unsealed(directory: Path, prefix: str) -> list[bytes]:

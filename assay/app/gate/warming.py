@@ -10,6 +10,7 @@ import msgspec
 from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.records import RecordFramer
 from assay.contracts.pins import Pins
+from assay.tables.receipt_names import names_of
 
 #: two, because a single partition needs no partitioner
 PARTITIONS = 2
@@ -22,4 +23,5 @@ def warm(examples: Mapping[str, Any], examiner: Examiner, run: tuple[Pins, str],
     for event_class in examiner.policy.topics:
         items = [item for item in taken if isinstance(item, Admissible) and item.event_class == event_class]
         framer.framed(event_class, items, PARTITIONS)
+    names_of(b"")  # the first seal of a gate compiles nothing
     return len(taken)

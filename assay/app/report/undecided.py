@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from assay.app.gate.receipt_search import receipts_named
+from assay.app.gate.segment_rows import by_index_of, none_ruled_out
 from assay.app.report.gate_lines import Refused, refused_items
 from assay.app.run.directory import Run
 from assay.app.run.own_command import own_command
@@ -73,4 +74,5 @@ def why_not(run: Run, wanted: str, event_id: str, unsearched: Retry | None, *, o
 
 
 def _admitted(run: Run, event_id: str) -> bool:
-    return any(receipt["decision"] in ("ADMIT", "DUPLICATE") for receipt in receipts_named(run, event_id))
+    told = (receipt["decision"] for out in (by_index_of(run), none_ruled_out) for receipt in receipts_named(run, event_id, out))
+    return any(decision in ("ADMIT", "DUPLICATE") for decision in told)

@@ -37,6 +37,7 @@ from assay.contracts.errors import Stop
 from assay.contracts.handles import RTDL, TRAFFIC
 from assay.contracts.reasons import Reason
 from assay.tables.feature_plan import compile_plan
+from assay.tables.receipt_names import ID, names_of, probe_of
 
 #: compiled only where a processor has no instruction for it
 OTHER_MACHINES = {"assay.codecs.crc32c_kernel._step_by_tables"}
@@ -59,6 +60,7 @@ def warm() -> int:
         _as_it_arrives(config, log)
         check(_replay(config, log), policy)
     sort_a_view()
+    _look_up_receipts()
     return sum(1 for kernel in kernels().values() if kernel.signatures)
 
 
@@ -99,6 +101,13 @@ def _through_all_lanes(config: RunConfig, log: ModelLog) -> None:
         simulator = Simulator(simulated_lanes(config, PARTITIONS, recorder.record), log)
         simulator.run()
     _frame(simulator)
+
+
+def _look_up_receipts() -> None:
+    """What a gate does with a segment of receipts, and a look-up with a name."""
+    line = b'{"receipt_id":"r","decision":"ADMIT","event_id":"e","eb_ref":{"topic":"t","partition":0,"offset":"0"}}\n'
+    names_of(line)
+    probe_of(b"e", ID)
 
 
 def _frame(simulator: Simulator) -> None:
