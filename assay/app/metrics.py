@@ -55,6 +55,7 @@ GATE_UNSEALED_FILES: Final = Gauge(
     "assay_gate_unsealed_files", "Closed files of receipts and refused items that the object store has not taken yet.", registry=GATE
 )
 GATE_AMBIGUOUS: Final = Gauge("assay_gate_ambiguous_events", "Events of which nobody knows yet whether they are on the bus.", registry=GATE)
+GATE_FORGOTTEN: Final = Counter("assay_gate_forgotten_ids", "Event ids that were forgotten behind the idempotency horizon.", registry=GATE)
 GATE_RED: Final = Gauge("assay_gate_red", "1 while the gate cannot admit, else 0.", registry=GATE)
 
 # lanes

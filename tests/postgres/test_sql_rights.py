@@ -123,6 +123,25 @@ def test_no_component_says_that_a_subject_was_erased_or_was_not(home: Path, serv
     assert tried(server.address, change) == ""
 
 
+@pytest.mark.parametrize("call", ["ig_forget_up_to('run')", "ig_forget('run', 10)"])
+def test_only_the_gate_calls_what_forgets_ids_and_it_forgets_what_is_beyond_the_horizon_alone(
+    home: Path, server: Server, call: str
+) -> None:
+    for role in COMPONENTS:
+        dsn = f"{address(home, role, server.port)}&{WRITABLE}"
+        assert tried(dsn, f"SELECT {call}") == ("" if role == GATE else "InsufficientPrivilege")
+    gate = f"{address(home, GATE, server.port)}&{WRITABLE}"
+    planted = "CREATE TEMP TABLE ig_forgotten AS SELECT 'run'::text AS platform_run_id, 2::bigint ^ 62 AS before_us"
+    with psycopg.connect(gate) as connection:
+        connection.execute("INSERT INTO ig_horizons VALUES ('run', 1000000, 0, NULL) ON CONFLICT DO NOTHING")
+        if connection.execute("SELECT has_database_privilege(current_database(), 'TEMP')").fetchone() == (True,):
+            connection.execute(planted)
+        before = connection.execute("SELECT count(*) FROM ig_claims").fetchone()
+        assert connection.execute(f"SELECT {call}").fetchone() == (None,)
+        assert connection.execute("SELECT count(*) FROM ig_claims").fetchone() == before
+        connection.rollback()
+
+
 def test_every_table_of_ours_is_on_the_list(server: Server) -> None:
     query = "SELECT relname FROM pg_class WHERE relkind IN ('r', 'v', 'p', 'm') AND relnamespace = 'public'::regnamespace"
     with psycopg.connect(server.address) as connection:

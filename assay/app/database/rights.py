@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import StrEnum
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, LiteralString, NamedTuple
 
 import psycopg
 from psycopg import sql
+
+from assay.app.gate.horizon_tables import CALLED
 
 GATE, RUNNER, STREAMER, READER = "assay_gate", "assay_runner", "assay_streamer", "assay_reader"
 COMPONENTS: Final = (GATE, RUNNER, STREAMER, READER)
@@ -64,6 +66,7 @@ HOLDINGS: Final = (
     Holding("ig_currencies", Kind.FACTS, GATE),
     Holding("ig_answers", Kind.FACTS, GATE),
     Holding("ig_answer_claims", Kind.FACTS, GATE),
+    Holding("ig_horizons", Kind.FACTS, GATE),
     Holding("ig_segments", Kind.FACTS, GATE),
     Holding("ig_vault", Kind.FACTS, GATE, secret=True),
     Holding("ig_vault_key", Kind.FACTS, GATE, secret=True),
@@ -73,8 +76,18 @@ HOLDINGS: Final = (
     Holding("sr_run_leases", Kind.POSITIONS, RUNNER),
     Holding("wsp_checkpoint", Kind.POSITIONS, STREAMER),
 )
-#: what is read besides: erasures, which the owner records, views, and the revision of the schema
-READ_ONLY: Final = ("ig_vault_erasures", "ig_held", "ig_standing", "ig_admissions", "sr_schema_version")
+#: what is read besides: what the owner records (erasures, what was forgotten), views, and the revision of the schema
+READ_ONLY: Final = (
+    "ig_vault_erasures",
+    "ig_forgotten",
+    "ig_answers_forgotten",
+    "ig_held",
+    "ig_standing",
+    "ig_admissions",
+    "sr_schema_version",
+)
+#: functions of the owner that the gate calls: they delete what is beyond the horizon of a run
+FUNCTIONS: Final = CALLED
 #: numbers that the gate draws
 SEQUENCES: Final = ("ig_epoch",)
 
@@ -106,7 +119,18 @@ def give_rights(connection: psycopg.Connection[Any]) -> list[str]:
             connection.execute(sql.SQL("REVOKE ALL ON SEQUENCE {} FROM {}, PUBLIC").format(name, to))
             if role == GATE:
                 connection.execute(sql.SQL("GRANT USAGE ON SEQUENCE {} TO {}").format(name, to))
+        for function in _functions_there(connection):
+            connection.execute(sql.SQL("REVOKE ALL ON FUNCTION {} FROM {}, PUBLIC").format(sql.SQL(function), to))
+            if role == GATE:
+                connection.execute(sql.SQL("GRANT EXECUTE ON FUNCTION {} TO {}").format(sql.SQL(function), to))
     return roles
+
+
+def _functions_there(connection: psycopg.Connection[Any]) -> list[LiteralString]:
+    row = connection.execute(
+        "SELECT count(*) FROM unnest(%s::text[]) AS given (name) WHERE to_regprocedure(name) IS NOT NULL", (list(FUNCTIONS),)
+    ).fetchone()
+    return list(FUNCTIONS) if row and row[0] == len(FUNCTIONS) else []
 
 
 def _there(connection: psycopg.Connection[Any], names: Collection[str]) -> set[str]:

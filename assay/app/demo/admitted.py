@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from assay.agents.step import Chunk
 from assay.app.bus.topic_reader import read_topic
+from assay.app.gate.horizon import Forgotten, forgotten_of
 from assay.app.gate.index_tables import Connection
 from assay.app.gate.spool import unseen
 from assay.app.gate.unsettled import unknown_events
@@ -27,7 +28,7 @@ from assay.codecs.avro_decode import decode
 from assay.codecs.columns import Strings
 from assay.codecs.keyed_digest import SUMS, Key, among, joined, keyed_digests
 from assay.codecs.single_object import HEADER_BYTES, plan_of, resolve, split, type_index
-from assay.contracts import handles
+from assay.contracts import handles, instants
 from assay.contracts.event_classes import TRAFFIC
 from assay.contracts.ids import dedupe_key
 
@@ -35,18 +36,23 @@ T = TypeVar("T")
 NAMED_MAX = 20
 ASKED_AT_ONCE = 5_000
 CONNECT_TIMEOUT_S = 5
-_EVENT_ID = frozenset({"event_id"})
+_FIELDS = frozenset({"event_id", "ts_utc"})
 _STANDING = """SELECT dedupe_key, state IN ('ADMITTED', 'AMBIGUOUS'), partition, "offset" FROM ig_standing WHERE dedupe_key = ANY(%s)"""
 #: dedupe key → (settled, partition, offset) of the events that the index knows
 Standing = Mapping[bytes, tuple[bool, int | None, int | None]]
 
 
+#: in place of the time of what is no payment: later than all
+NO_PAYMENT_US = 2**62
+
+
 class Stray(NamedTuple):
-    """A record on the traffic topic that no receipt speaks of."""
+    """A record on the traffic topic that no receipt speaks of. `ts_us` is the time of its payment, microseconds."""
 
     event_id: str
     partition: int
     offset: int
+    ts_us: int = NO_PAYMENT_US
 
 
 def entry_of(run: Run, properties: Mapping[str, str] | None = None) -> Entry:
@@ -58,11 +64,16 @@ def entry_of(run: Run, properties: Mapping[str, str] | None = None) -> Entry:
     def standing(events: Sequence[str]) -> Standing:
         return _standing(run, events)
 
-    found = entry(admitted_receipts(run.store, run.directory), on_topic, standing, run.platform_run_id, unseen(run))
+    forgotten, silent = None, ""
     try:
-        return found.model_copy(update={"ambiguous": _ambiguous(run)})
+        forgotten = _asked(run, lambda connection: forgotten_of(connection, run.platform_run_id))
     except psycopg.Error as error:
-        return found.model_copy(update={"unasked": found.unasked or _silent(error)})
+        silent = _silent(error)
+    found = entry(admitted_receipts(run.store, run.directory), on_topic, standing, run.platform_run_id, unseen(run), forgotten)
+    try:
+        return found.model_copy(update={"ambiguous": _ambiguous(run), "unasked": found.unasked or silent})
+    except psycopg.Error as error:
+        return found.model_copy(update={"unasked": found.unasked or silent or _silent(error)})
 
 
 def entry(
@@ -71,9 +82,11 @@ def entry(
     standing: Callable[[Sequence[str]], Standing],
     run_id: str,
     away: str = "",
+    forgotten: Forgotten | None = None,
 ) -> Entry:
     """The same from its parts. Memory holds about 100 bytes per record; `standing` asks the index of some events. `away` says why some
-    receipts may not be seen from here: none is called gone then.
+    receipts may not be seen from here: none is called gone then. `forgotten` is what the index has forgotten: a payment that came
+    again after that was admitted and decided again, and counts as often as it has places.
 
     `admitted` are distinct payments with a receipt, or on the topic without one: a gate that was killed may have published before it
     wrote. A receipt whose payment is not on the topic counts, so that a lost payment shows as one that was not decided.
@@ -82,11 +95,13 @@ def entry(
     for chunk in on_topic():
         topic.take(chunk)
     strays = topic.strays()
-    unsettled, gone, strangers, unasked = _judge(strays, standing, run_id)
+    unsettled, gone, unknown, unasked = _judge(strays, standing, run_id)
+    before_us = forgotten.before_us if forgotten else -NO_PAYMENT_US
+    strangers = [stray for stray in unknown if stray.ts_us >= before_us]
     if gone and away:
         gone, unasked = [], away
     return Entry(
-        admitted=topic.admitted(),
+        admitted=topic.admitted() + (topic.again() if forgotten else 0),
         receipts=topic.receipts,
         without_receipt=len(strays),
         unsettled=unsettled,
@@ -94,6 +109,9 @@ def entry(
         strangers=len(strangers),
         named=tuple([*map(_stranger, strangers), *map(_gone, gone)][:NAMED_MAX]),
         unasked=unasked,
+        forgotten=forgotten.ids if forgotten else 0,
+        forgotten_before_utc=instants.text(forgotten.before_us) if forgotten else "",
+        beyond=len(unknown) - len(strangers),
     )
 
 
@@ -126,9 +144,13 @@ class _Topic:
         """Distinct payments with a receipt or on the topic."""
         return len(np.union1d(self._told_ids, joined(self._ids, 32)))
 
+    def again(self) -> int:
+        """How many places more than payments the receipts name."""
+        return len(self._told_places) - len(self._told_ids)
+
     def take(self, chunk: Chunk) -> None:
         """Look at the records of a chunk; marks are the gate's own and are passed over."""
-        rows, ids = _events(chunk)
+        rows, ids, times = _events(chunk)
         if not len(rows):
             return
         digests = keyed_digests(self._key, ids)
@@ -139,7 +161,8 @@ class _Topic:
         self._good.append(values[known])
         texts = ids.text()
         for row in np.flatnonzero(~known).tolist():
-            self._others.append((Stray(texts[row] or "", chunk.tp[1], int(chunk.offsets[rows[row]])), values[row : row + 1]))
+            stray = Stray(texts[row] or "", chunk.tp[1], int(chunk.offsets[rows[row]]), int(times[row]))
+            self._others.append((stray, values[row : row + 1]))
 
     def strays(self) -> list[Stray]:
         """Records without a receipt, but for repeats: a record published again after a crash has the bytes of the one with a receipt."""
@@ -162,20 +185,22 @@ def _placed(ids: NDArray[Any], partitions: NDArray[Any], offsets: NDArray[Any]) 
     return together.view("V40").reshape(-1)
 
 
-def _events(chunk: Chunk) -> tuple[NDArray[np.int64], Strings]:
-    """Rows of the chunk that are no mark, with their event ids; what is no payment goes by its place, as the lane's dead letters do."""
+def _events(chunk: Chunk) -> tuple[NDArray[np.int64], Strings, NDArray[np.int64]]:
+    """Rows of the chunk that are no mark, with their event ids and times; what is no payment goes by its place, as the lane's dead letters
+    do."""
     values = resolve(chunk.values)
     types = split(values)
-    decoded = decode(plan_of("payment", _EVENT_ID), values.data, values.starts, values.lengths, HEADER_BYTES)
+    decoded = decode(plan_of("payment", _FIELDS), values.data, values.starts, values.lengths, HEADER_BYTES)
     found = decoded.columns["event_id"]
     assert isinstance(found, Strings)
     payment = (types == type_index("payment")) & (decoded.verdict == 0)
     rows = np.flatnonzero(payment | ((types != type_index("mark")) & (values.lengths >= 0)))
+    times = np.where(payment, np.asarray(decoded.columns["ts_utc"]), NO_PAYMENT_US)[rows]
     if payment[rows].all():
-        return rows, found.take(rows)
-    texts = found.take(np.flatnonzero(payment)).text()
-    named = dict(zip(np.flatnonzero(payment).tolist(), texts, strict=True))
-    return rows, Strings.of([named.get(row) or f"{chunk.tp}@{chunk.offsets[row]}" for row in rows.tolist()])
+        return rows, found.take(rows), times
+    paid = np.flatnonzero(payment)
+    named = dict(zip(paid.tolist(), found.take(paid).text(), strict=True))
+    return rows, Strings.of([named.get(row) or f"{chunk.tp}@{chunk.offsets[row]}" for row in rows.tolist()]), times
 
 
 def _judge(

@@ -24,7 +24,11 @@ _CLAIM = (
 _CLAIMED = "SELECT dedupe_key, answer FROM ig_answer_claims WHERE dedupe_key = ANY(%s)"
 _IN_FLIGHT = "SELECT EXISTS (SELECT FROM ig_standing WHERE dedupe_key = %s AND state = 'IN_FLIGHT')"
 _OF = "SELECT dedupe_key, answer FROM ig_answers WHERE dedupe_key = ANY(%s)"
-_PLACES = 'SELECT partition, max("offset") + 1 FROM ig_answers WHERE platform_run_id = %s GROUP BY partition'
+#: a forgotten answer is not taken from the topic again
+_PLACES = (
+    'SELECT partition, max("offset") + 1 FROM (SELECT partition, "offset" FROM ig_answers WHERE platform_run_id = %(run)s'
+    ' UNION ALL SELECT partition, "offset" FROM ig_answers_forgotten WHERE platform_run_id = %(run)s) AS known GROUP BY partition'
+)
 
 
 class Placed(NamedTuple):
@@ -91,7 +95,7 @@ class AnswerIndex(AdmissionIndex):
         return connection
 
     def _places(self, connection: Connection) -> dict[int, int]:
-        return dict(connection.execute(_PLACES, (self._of_run,)).fetchall())
+        return dict(connection.execute(_PLACES, {"run": self._of_run}).fetchall())
 
     def _claim_answers(self, connection: Connection, answers: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
         keys = list(answers)

@@ -163,3 +163,9 @@ class Known(msgspec.Struct, frozen=True):
 
     admissions: list[Admission]
     receipts: list[ReceiptFound]
+    forgotten_before_utc: (
+        Annotated[
+            str, Meta(description="there where the index has forgotten an admitted event of these receipts: so it has ids of events before")
+        ]
+        | UnsetType
+    ) = UNSET

@@ -181,7 +181,8 @@ def _unknown(given: Short, payment: str) -> RefusedEvent:
         Reason.LABEL_SUBJECT_UNKNOWN,
         f"no payment with the event_id {payment!r} was admitted in this run",
         "$.payment",
-        "Post the payment first, or correct the id. A payment of a run begun by an older version needs its payment_ts_utc.",
+        "Post the payment first, or correct the id. A payment of a run begun by an older version needs its payment_ts_utc."
+        " A payment beyond the idempotency horizon is forgotten, by lanes, too.",
         given.event_id,
         LABEL_TYPE,
         LABEL,

@@ -17,6 +17,7 @@ import aiohttp
 from yarl import URL
 
 from assay.app.bus.topic_reader import reader_of
+from assay.app.gate.horizon import forgotten_of
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.lane_letters import LaneLetters
 from assay.app.gate.receipts import QUARANTINE
@@ -79,13 +80,16 @@ class Decisions:
         """
         loop = asyncio.get_running_loop()
         admitted_s = await loop.run_in_executor(self._asking, self._admitted_since_s, event_id)
-        if admitted_s is None:
+        forgets = admitted_s is None and await loop.run_in_executor(self._asking, self._has_forgotten)
+        if admitted_s is None and not forgets:
             raise await loop.run_in_executor(self._reading, self._why_not, event_id)
         row, fault = await self._from_worker(event_id, key)
-        if row is None and (fault is not None or admitted_s > NEW_S):
+        if row is None and (fault is not None or admitted_s is None or admitted_s > NEW_S):
             row = await loop.run_in_executor(self._reading, self._audited, event_id)
         if row is not None:
             return row
+        if admitted_s is None:
+            raise fault if fault is not None else await loop.run_in_executor(self._reading, self._why_not, event_id)
         why = await self._why_late(event_id) if admitted_s > WAITS_S else _pending(event_id)
         raise fault if fault is not None and isinstance(why, Retry) else why
 
@@ -102,6 +106,10 @@ class Decisions:
 
     def _admitted_since_s(self, event_id: str) -> float | None:
         return self._index.admitted_since_s(dedupe_key(self._run.platform_run_id, TRAFFIC, event_id))
+
+    def _has_forgotten(self) -> bool:
+        """Whether there may be decisions of payments that the index does not know any more."""
+        return self._index.ask(lambda connection: forgotten_of(connection, self._run.platform_run_id)) is not None
 
     async def _from_worker(self, event_id: str, key: str) -> tuple[dict[str, Any] | None, Retry | None]:
         """The row of the worker's table, or why it could not be asked."""

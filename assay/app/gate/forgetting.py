@@ -36,6 +36,9 @@ _DELETE = (
     ("DELETE FROM ig_answers WHERE platform_run_id = %(run)s"),
     ("DELETE FROM ig_answer_claims WHERE platform_run_id = %(run)s"),
     ("DELETE FROM ig_segments WHERE platform_run_id = %(run)s"),
+    ("DELETE FROM ig_horizons WHERE platform_run_id = %(run)s"),
+    ("DELETE FROM ig_forgotten WHERE platform_run_id = %(run)s"),
+    ("DELETE FROM ig_answers_forgotten WHERE platform_run_id = %(run)s"),
 )
 
 

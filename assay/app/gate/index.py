@@ -33,7 +33,7 @@ _CLAIM = (
 )
 _STANDING = _INCOMING + (
     'SELECT i.n, c.payload_hash, c.source_order, c.ts_us, c.partition, c."offset", c.state'
-    " FROM incoming i JOIN ig_standing c USING (dedupe_key) WHERE c.batch <> %(batch)s::bigint"
+    " FROM incoming i LEFT JOIN ig_standing c USING (dedupe_key) WHERE c.batch IS DISTINCT FROM %(batch)s::bigint"
 )
 _BEGIN = "INSERT INTO ig_begun (batch, records, bounds) VALUES (%s, 0, %s) ON CONFLICT DO NOTHING"
 _RETAKE = (
@@ -278,9 +278,16 @@ def _claim(connection: Connection, given: dict[str, Any]) -> dict[int, Standing]
         return {}
     rows = connection.execute(_STANDING, given, prepare=True, binary=True).fetchall()
     return {
-        n: Standing(hashed, source_order, None if offset is None else RecordMetadata(partition, offset), ts_us, Admission(state))
+        n: _forgotten_meanwhile(given["hashes"], n)
+        if hashed is None
+        else Standing(hashed, source_order, None if offset is None else RecordMetadata(partition, offset), ts_us, Admission(state))
         for n, hashed, source_order, ts_us, partition, offset, state in rows
     }
+
+
+def _forgotten_meanwhile(hashes: bytes, n: int) -> Standing:
+    """Its claim was there, and was forgotten before it was read. Who sends it again is told what it is by then."""
+    return Standing(hashes[n * 32 : n * 32 + 32], 0, None, None, Admission.IN_FLIGHT)
 
 
 def _array(values: Sequence[int | None]) -> str:

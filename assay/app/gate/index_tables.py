@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 
 import psycopg
 
+from assay.app.gate.horizon_tables import FUNCTIONS as HORIZON_FUNCTIONS
+from assay.app.gate.horizon_tables import TABLES as TABLES_OF_HORIZON
 from assay.app.vault.tables import SCHEMA as VAULT
 from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
@@ -18,6 +20,13 @@ Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 #: the key of an advisory lock of one schema, from its name
 LOCK_KEY = "hashtextextended('ig_gate:' || current_schema() || ':' || %s, 0)"
+
+
+def lock_key(name: str) -> str:
+    """The key of the lock with this name, an SQL expression."""
+    return LOCK_KEY.replace("%s", name)
+
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ig_claims (
   dedupe_key bytea PRIMARY KEY, payload_hash bytea NOT NULL, batch bigint NOT NULL, ordinal int NOT NULL,
@@ -101,32 +110,38 @@ CREATE VIEW ig_admissions AS
 """
 #: the steps of one claim as one call. Each statement of it sees what was committed before it began: so the marks are those that hold once
 #: their lock is shared, and a key that another process claimed meanwhile is known. Keys and hashes come as one run of 32 bytes each.
-_FUNCTIONS = """
+_CLAIM = """
 CREATE OR REPLACE FUNCTION ig_marks_text(run text) RETURNS text LANGUAGE sql STABLE AS $$
   SELECT coalesce(string_agg(event_class || ' ' || ts_us || ' ' || final, ';' ORDER BY event_class COLLATE "C"), '')
   FROM ig_marks WHERE platform_run_id = run $$;
 CREATE OR REPLACE FUNCTION ig_claim(
   run text, marks text, of_batch bigint, bounds text, keys bytea, hashes bytea, orders bigint[], times bigint[]
 ) RETURNS int LANGUAGE plpgsql AS $$
--- How many keys were new and are claimed now; -1, with nothing claimed, where the marks are others than these.
-DECLARE fresh int;
+-- How many keys were new and are claimed now; -1, with nothing claimed, where the marks are others than these. An event that the index may
+-- have forgotten, and that is behind a mark, is no new one.
+DECLARE fresh int; late_us bigint;
 BEGIN
   PERFORM pg_advisory_xact_lock_shared(@marks);
   IF ig_marks_text(run) <> marks THEN RETURN -1; END IF;
+  SELECT f.late_us INTO late_us FROM ig_forgotten f WHERE f.platform_run_id = run;
   INSERT INTO ig_claims (dedupe_key, payload_hash, batch, ordinal, source_order, ts_us)
     SELECT substring(keys FROM (at - 1)::int * 32 + 1 FOR 32) AS dedupe_key, substring(hashes FROM (at - 1)::int * 32 + 1 FOR 32),
       of_batch, (at - 1)::int, source_order, ts_us
-    FROM unnest(orders, times) WITH ORDINALITY AS given (source_order, ts_us, at) ORDER BY dedupe_key ON CONFLICT DO NOTHING;
+    FROM unnest(orders, times) WITH ORDINALITY AS given (source_order, ts_us, at)
+    WHERE late_us IS NULL OR ts_us >= late_us ORDER BY dedupe_key ON CONFLICT DO NOTHING;
   GET DIAGNOSTICS fresh = ROW_COUNT;
   IF fresh > 0 THEN
-    INSERT INTO ig_begun (batch, records, bounds) VALUES (of_batch, fresh, bounds) ON CONFLICT DO NOTHING;
+    INSERT INTO ig_begun (batch, records, bounds, latest_us)
+      SELECT of_batch, fresh, bounds, max(ts_us) FROM unnest(times) AS given (ts_us) ON CONFLICT DO NOTHING;
   END IF;
   RETURN fresh;
 END $$;
-""".replace("@marks", LOCK_KEY.replace("%s", "'marks:' || run"))
+"""
+_FUNCTIONS = (_CLAIM + HORIZON_FUNCTIONS).replace("@marks", lock_key("'marks:' || run")).replace("@forget", lock_key("'forget:' || run"))
 #: whatever an older version did not have
 _COMPLETE = """
-SELECT to_regproc('ig_claim') IS NOT NULL AND to_regclass('ig_standing') IS NOT NULL AND to_regclass('ig_segments') IS NOT NULL
+SELECT to_regproc('ig_claim') IS NOT NULL AND to_regclass('ig_standing') IS NOT NULL
+  AND to_regclass('ig_segments') IS NOT NULL AND to_regclass('ig_forgotten') IS NOT NULL
   AND to_regclass('ig_answer_claims') IS NOT NULL AND to_regclass('ig_vault_erasures') IS NOT NULL
   AND (SELECT count(*) = 2 FROM pg_attribute
   WHERE attrelid = to_regclass('ig_claims') AND attname IN ('source_order', 'ts_us'))
@@ -143,7 +158,7 @@ def make_tables(connection: Connection) -> bool:
             connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('ig_schema', 0))")
             if connection.execute(_COMPLETE).fetchone() == (True,):
                 return False
-            connection.execute(_SCHEMA + _FUNCTIONS + VAULT)
+            connection.execute(_SCHEMA + TABLES_OF_HORIZON + _FUNCTIONS + VAULT)
             return True
     except psycopg.errors.InsufficientPrivilege:
         what = "the tables of the admission index are missing or of an older version, and this role may not make them"

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
+from assay.app.gate.horizon import forgotten_of
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.receipt_search import Line, receipts_at, receipts_named
 from assay.app.gate.segment_rows import RuledOut, none_ruled_out, ruled_out
@@ -68,14 +69,19 @@ class Lookup:
     def _found(self, asked: Asked) -> dict[str, Any]:
         by_key = asked.name == "dedupe_key"
         admissions, receipts = self._by_key(bytes.fromhex(asked.value)) if by_key else self._by_name(asked)
+        forgotten = self._index.ask(lambda connection: forgotten_of(connection, self._run.platform_run_id))
         if not admissions and not receipts:
             what = f"the gate knows nothing with the {asked.name} {asked.value[:300]!r}"
+            what += f"; ids of events before {instants.text(forgotten.before_us)} are forgotten" if forgotten else ""
             remedy = (
                 "Take an id of an answer of this gate. Receipts of a gate on another machine are in the store when it has sealed them."
                 " `assay receipt show` reads all of them."
             )
             raise Quarantine(Reason.RECEIPT_NOT_FOUND, what, where=asked.name, remedy=remedy)
-        return {"admissions": admissions, "receipts": receipts}
+        found = {"admissions": admissions, "receipts": receipts}
+        if forgotten is None or not _without_row(admissions, receipts):
+            return found
+        return {**found, "forgotten_before_utc": instants.text(forgotten.before_us)}
 
     def _by_name(self, asked: Asked) -> tuple[list[Line], list[Line]]:
         def found(out: RuledOut) -> Iterator[Line]:
@@ -131,3 +137,9 @@ class Lookup:
         place = {"partition": partition, "offset": str(offset), "offset_kind": "kafka_offset"}
         topic = {"topic": self._topics[names["event_class"]]} if names else {}
         return {**told, "eb_ref": {**topic, **place}, "admitted_at_utc": instants.text(settled_us)}
+
+
+def _without_row(admissions: Sequence[Line], receipts: Sequence[Line]) -> bool:
+    """Whether one of these receipts is of an admitted event that the index does not know."""
+    known = {(one.get("event_class"), one.get("event_id")) for one in admissions}
+    return any(one["decision"] == "ADMIT" and (one["event_class"], one["event_id"]) not in known for one in receipts)

@@ -25,7 +25,9 @@ from assay.app.gate.callers import Callers, callers_of
 from assay.app.gate.deciding_wiring import deciding_of
 from assay.app.gate.decisions import Decisions
 from assay.app.gate.examples import examples_of
+from assay.app.gate.forgetting_thread import Forgetting
 from assay.app.gate.health import Health
+from assay.app.gate.horizon import horizon_of
 from assay.app.gate.index import AdmissionIndex, Process
 from assay.app.gate.log_rate import LogRate, out_of_files
 from assay.app.gate.lookup import Lookup
@@ -84,6 +86,7 @@ class Gate:
     warm: Callable[[], object]
     governance: Governance
     resolving: Resolving
+    forgetting: Forgetting
     siblings: Siblings | None = None
     pseudonyms: Pseudonyms | None = None
 
@@ -108,11 +111,13 @@ class Gate:
         self.sealing.start()
         self.pipeline.start()
         self.resolving.start()
+        self.forgetting.start()
 
     def stop(self) -> None:
         """Finish what was taken, seal the segments, give everything back."""
         self.pipeline.drain()
         self.resolving.stop()
+        self.forgetting.stop()
         self.health.stop()
         self.reach.control.stop()
         self.reach.publisher.close()
@@ -159,7 +164,8 @@ def build(
     siblings = Siblings(ports, reach.process.number) if ports else None
     lookup, told = Lookup(run, reach.looked_up, reach.topics), siblings.exposition if siblings else own_metrics
     server = GateServer(pipeline, reach.health, *taking, *answers, connections_max, bind, rates, lookup, deciding, told)
-    return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving, siblings, pseudonyms)
+    forgetting = Forgetting(reach.forgets, run.platform_run_id, horizon_of(run.config, policy.topics))
+    return Gate(server, pipeline, reach, sealing, halted, ready, governance, resolving, forgetting, siblings, pseudonyms)
 
 
 def _pipeline(

@@ -22,7 +22,7 @@ PROBE_EVERY_S: Final = 1.0
 
 class Reach(NamedTuple):
     """Nothing of it is connected yet. Each index is one thread's own: who claims, who settles, who probes, who is asked for decisions,
-    who looks up and who resolves. `topics` maps event classes to topic names, `process` is this one of the gate's.
+    who looks up, who resolves and who forgets. `topics` maps event classes to topic names, `process` is this one of the gate's.
     """
 
     process: Process
@@ -35,6 +35,7 @@ class Reach(NamedTuple):
     asked: AdmissionIndex
     looked_up: AdmissionIndex
     resolved: AdmissionIndex
+    forgets: AdmissionIndex
     names: SegmentNames
     logs: tuple[SegmentLog, SegmentLog]
     writer: ReceiptWriter
@@ -50,14 +51,28 @@ def reach_of(
     names = {handle: topic(handle).name(run.namespace) for handle in policy.topics.values()}
     topics = topics_of_classes(run, policy)
     publisher, control = BusPublisher(run.bootstrap, names, bus_properties), Control(run, bus_properties)
-    settled, probed, asked, looked_up, resolved = (AdmissionIndex(run.sql_of_gate) for _ in range(5))
+    settled, probed, asked, looked_up, resolved, forgets = (AdmissionIndex(run.sql_of_gate) for _ in range(6))
     segment_names = SegmentNames(AdmissionIndex(run.sql_of_gate), run, log_of(RECEIPTS, process.name))
     receipts, quarantine = logs_of(run, process.name, segment_names)
     writer = ReceiptWriter(policy, run.config.pins, topics, run.config.digest)
     health = Health({"bus": publisher.probe, "control": control.probe, "index": probed.ready, "receipts": receipts.probe}, PROBE_EVERY_S)
     logs = receipts, quarantine
     return Reach(
-        process, topics, publisher, control, claims, settled, probed, asked, looked_up, resolved, segment_names, logs, writer, health
+        process,
+        topics,
+        publisher,
+        control,
+        claims,
+        settled,
+        probed,
+        asked,
+        looked_up,
+        resolved,
+        forgets,
+        segment_names,
+        logs,
+        writer,
+        health,
     )
 
 

@@ -115,7 +115,8 @@ class Entry(BaseModel):
 
     Of those `without_receipt`, the gate's index has `unsettled` ones (a gate that was killed in between), knows the place of
     `receipts_gone`, and does not know `strangers`; `named` has a line for the first of the last two. Of `ambiguous` events of any class
-    nobody knows whether they are on the bus. `unasked` says why the index was not asked.
+    nobody knows whether they are on the bus. `unasked` says why the index was not asked. It has `forgotten` so many ids of events before
+    `forgotten_before_utc`; `beyond` of those without a receipt are older, and it does not know them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -128,6 +129,9 @@ class Entry(BaseModel):
     strangers: int = 0
     named: tuple[str, ...] = ()
     unasked: str = ""
+    forgotten: int = 0
+    forgotten_before_utc: str = ""
+    beyond: int = 0
 
 
 class AnswerCounts(BaseModel):

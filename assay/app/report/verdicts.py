@@ -45,12 +45,16 @@ def came_in(entry: Entry | None, held: Held) -> Shown:
         return CAME_IN, False, f"the evidence says {counted(entry.receipts, 'receipt')}, there are {held.receipts:,}"
     came = f"{counted(entry.admitted, 'payment')} · {counted(entry.receipts, 'receipt')}"
     figures = f"{came} · {entry.without_receipt:,} on the topic without one"
+    if entry.forgotten:
+        figures += f" · {counted(entry.forgotten, 'id')} of events before {entry.forgotten_before_utc} forgotten by the index"
     if entry.strangers or entry.receipts_gone:
         return CAME_IN, False, f"{figures}, {entry.strangers:,} unknown to the gate, {entry.receipts_gone:,} whose receipt is gone"
     if entry.ambiguous:
         return CAME_IN, False, f"{figures}; {entry.ambiguous:,} may be on the bus or not: `assay gate resolve` settles them"
     if entry.without_receipt and entry.unasked:
         return CAME_IN, None, f"{figures}; {entry.unasked}"
+    if entry.beyond:
+        return CAME_IN, None, f"{figures}; {entry.beyond:,} of those without a receipt are so old, and nobody knows who admitted them"
     return CAME_IN, True if entry.admitted else None, figures
 
 

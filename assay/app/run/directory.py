@@ -37,7 +37,7 @@ def live_key(platform_run_id: str) -> str:
 
 
 class Horizon(BaseModel):
-    """How long a lane remembers an event id. The gate forgets none."""
+    """How long a lane remembers an event id: so many days of event time, and so many ids at most. The gate remembers it for these days."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     days: int = 45

@@ -11,6 +11,7 @@ import pytest
 from records import PINS, TRAFFIC, chunk, label, mark, payment
 
 from assay.app.demo.admitted import NAMED_MAX, Standing, entry
+from assay.app.gate.horizon import Forgotten
 from assay.app.gate.receipts import RECEIPTS
 from assay.app.gate.spool import spool_of
 from assay.app.report.evidence import Entry
@@ -36,12 +37,16 @@ def index(claims: Mapping[str, tuple[bool, int | None, int | None]]) -> Callable
 
 
 def counted(
-    folder: Path, receipts: Sequence[bytes], on_topic: Sequence[bytes], claims: Mapping[str, tuple[bool, int | None, int | None]]
+    folder: Path,
+    receipts: Sequence[bytes],
+    on_topic: Sequence[bytes],
+    claims: Mapping[str, tuple[bool, int | None, int | None]],
+    forgotten: Forgotten | None = None,
 ) -> Entry:
     """What is counted of a run with these receipts and this topic of one partition."""
     store = DirectoryStore(folder / "store")
     store.create(f"{RECEIPTS}/seg-000000000000-000006.ndjson", b"".join(receipts))
-    return entry(admitted_receipts(store, folder), lambda: [chunk(TRAFFIC, list(on_topic))], index(claims), RUN_ID)
+    return entry(admitted_receipts(store, folder), lambda: [chunk(TRAFFIC, list(on_topic))], index(claims), RUN_ID, "", forgotten)
 
 
 def test_every_payment_with_a_receipt_or_on_the_topic_counts_once(tmp_path: Path) -> None:
@@ -126,3 +131,28 @@ def test_an_index_that_does_not_answer_leaves_the_number_and_the_reason(tmp_path
     found = entry(admitted_receipts(DirectoryStore(tmp_path), tmp_path), lambda: [chunk(TRAFFIC, [payment("a", T_US)])], away, RUN_ID)
     assert (found.without_receipt, found.strangers) == (1, 0)
     assert found.unasked == "the gate's index does not answer: connection refused"
+
+
+@pytest.mark.parametrize(
+    ("before_us", "beyond", "strangers"),
+    [(T_US, 0, 2), (T_US + 1, 1, 1), (T_US + 10**12, 1, 1)],
+)
+def test_a_record_older_than_what_the_index_has_forgotten_is_no_stranger(
+    tmp_path: Path, before_us: int, beyond: int, strangers: int
+) -> None:
+    on_topic = [payment("receipted", T_US), payment("of nobody", T_US), b"what is no record", payment("settled", T_US)]
+    known = {"settled": (True, 0, 3)}
+    found = counted(tmp_path, [receipt("receipted", 0)], on_topic, known, Forgotten(before_us, 5))
+    assert (found.beyond, found.strangers, found.receipts_gone) == (beyond, strangers, 1)
+    assert found.forgotten == 5 and found.forgotten_before_utc.startswith("2026-01-")
+    assert len(found.named) == strangers + 1
+
+
+@pytest.mark.parametrize(("forgotten", "admitted"), [(None, 2), (Forgotten(T_US, 1), 3)])
+def test_a_payment_that_was_admitted_again_after_it_was_forgotten_counts_again(
+    tmp_path: Path, forgotten: Forgotten | None, admitted: int
+) -> None:
+    on_topic = [payment("a", T_US), payment("b", T_US), payment("a", T_US)]
+    receipts = [receipt("a", 0), receipt("a", 0), receipt("b", 1), receipt("a", 2)]
+    found = counted(tmp_path, receipts, on_topic, {}, forgotten)
+    assert (found.admitted, found.receipts, found.without_receipt) == (admitted, 2, 0)

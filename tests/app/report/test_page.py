@@ -276,3 +276,22 @@ def test_the_test_week_is_explained_only_where_there_is_one() -> None:
     week = replace(whole, quality=(replace(whole.quality[0], test_week=True),))
     assert "7 days of training" not in page(whole)
     assert "7 days of training" in page(week)
+
+
+@pytest.mark.parametrize(
+    ("beyond", "strangers", "proven", "told"),
+    [
+        (0, 0, True, " · 1,200 ids of events before 2026-01-02T00:00:00.000000Z forgotten by the index"),
+        (2, 0, None, "; 2 of those without a receipt are so old, and nobody knows who admitted them"),
+        (2, 1, False, "1 unknown to the gate"),
+    ],
+)
+def test_what_the_index_has_forgotten_is_told_and_neither_proven_nor_refuted(
+    beyond: int, strangers: int, proven: bool | None, told: str
+) -> None:
+    entry = Entry(
+        admitted=9, receipts=9, without_receipt=beyond + strangers, strangers=strangers, beyond=beyond,
+        forgotten=1_200, forgotten_before_utc="2026-01-02T00:00:00.000000Z",
+    )  # fmt: skip
+    _, verdict, figures = came_in(entry, Held(9, "", "", 9))
+    assert (verdict, told in figures) == (proven, True)
