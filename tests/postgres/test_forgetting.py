@@ -14,6 +14,7 @@ from assay.app.authority.store import open_authority
 from assay.app.cli import main
 from assay.app.gate.answer_index import AnswerIndex, Placed
 from assay.app.gate.forgetting import forget_run
+from assay.app.gate.horizon import RunHorizon, set_horizon
 from assay.app.gate.index import AdmissionIndex, Claim, Process
 from assay.app.gate.index_marks import Mark, marks_of, marks_text, move_marks
 from assay.app.gate.segment_rows import SegmentRow, add_rows
@@ -21,6 +22,9 @@ from assay.app.gate.standing import RecordMetadata
 from assay.contracts.errors import Retry, Stop
 from assay.contracts.ids import dedupe_key
 from assay.contracts.reasons import Reason
+
+#: one row for each run
+OF_RUN = ("segments", "horizons", "forgotten", "answers_forgotten")
 
 
 def admit(dsn: str, run: str, *names: str) -> list[bytes]:
@@ -36,16 +40,20 @@ def admit(dsn: str, run: str, *names: str) -> list[bytes]:
     AdmissionIndex(dsn).ask(partial(move_marks, platform_run_id=run, moved=partial(dict, traffic=Mark(5, False))))
     index.pin_currency(run, "EUR")
     index.ask(partial(add_rows, platform_run_id=run, rows=[SegmentRow("key", b"digest", 1, 2, b"names")]))
+    index.ask(partial(set_horizon, platform_run_id=run, horizon=RunHorizon(1, 0, None)))
     index.close()
     answers = AnswerIndex(dsn, run)
     answers.claim_answers({keys[0]: b"told"})
     answers.add([Placed(keys[0], 0, 0, b"told")])
+    with psycopg.connect(dsn) as connection:  # as the owner's functions do
+        connection.execute("INSERT INTO ig_forgotten VALUES (%s, 0, NULL, now(), 1) ON CONFLICT DO NOTHING", (run,))
+        connection.execute("INSERT INTO ig_answers_forgotten VALUES (%s, 0, 1) ON CONFLICT DO NOTHING", (run,))
     return keys
 
 
 def rows(dsn: str) -> dict[str, int]:
     with psycopg.connect(dsn) as connection:
-        tables = ("claims", "begun", "retakes", "batches", "released", "epochs", "marks", "currencies", "answers", "answer_claims", "segments")
+        tables = ("claims", "begun", "retakes", "batches", "released", "epochs", "marks", "currencies", "answers", "answer_claims", *OF_RUN)
         counts = {name: connection.execute(f"SELECT count(*) FROM ig_{name}").fetchone() for name in tables}
     return {name: row[0] for name, row in counts.items() if row is not None}
 
@@ -55,12 +63,12 @@ def test_every_row_of_a_run_goes_and_no_row_of_another(dsn: str) -> None:
     admit(dsn, "one", "d", "e", "f")  # a second session, of which no receipt is asked for
     admit(dsn, "two", "a", "b", "c")
     both = {"claims": 9, "begun": 6, "retakes": 0, "batches": 3, "released": 0, "epochs": 3, "marks": 2, "currencies": 2}
-    both |= {"answers": 3, "answer_claims": 3, "segments": 2}
+    both |= {"answers": 3, "answer_claims": 3, **dict.fromkeys(OF_RUN, 2)}
     assert rows(dsn) == both
     more = [dedupe_key("one", "traffic", "d")]
-    assert forget_run(dsn, "one", iter([*keys[:1], *more])) == 6 + 4 + 2 + 2 + 1 + 1 + 2 + 2 + 1
+    assert forget_run(dsn, "one", iter([*keys[:1], *more])) == 6 + 4 + 2 + 2 + 1 + 1 + 2 + 2 + len(OF_RUN)
     left = {"claims": 3, "begun": 2, "retakes": 0, "batches": 1, "released": 0, "epochs": 1, "marks": 1, "currencies": 1}
-    assert rows(dsn) == left | {"answers": 1, "answer_claims": 1, "segments": 1}
+    assert rows(dsn) == left | {"answers": 1, "answer_claims": 1, **dict.fromkeys(OF_RUN, 1)}
     assert forget_run(dsn, "one", iter(keys)) == 0
 
 
@@ -73,7 +81,7 @@ def test_claims_that_a_later_gate_took_again_go_with_both_gates_rows(dsn: str) -
     later.retake([(0, Claim(keys[2], b"p" * 32, first, 0))], batch)
     later.settle(batch, [RecordMetadata(0, 7)])
     later.close()
-    assert forget_run(dsn, "one", iter(keys[2:])) == 3 + 3 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + 1
+    assert forget_run(dsn, "one", iter(keys[2:])) == 3 + 3 + 1 + 2 + 1 + 1 + 1 + 1 + 1 + 1 + len(OF_RUN)
     assert set(rows(dsn).values()) == {0}
 
 

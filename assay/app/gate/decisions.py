@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
@@ -20,7 +21,9 @@ from assay.app.bus.topic_reader import reader_of
 from assay.app.gate.horizon import forgotten_of
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.lane_letters import LaneLetters
+from assay.app.gate.receipt_search import receipts_named
 from assay.app.gate.receipts import QUARANTINE
+from assay.app.gate.segment_rows import ruled_out
 from assay.app.gate.spool import logs_here, unsealed
 from assay.app.run.directory import Run
 from assay.codecs.audit_segment import SEGMENTS, read_segment
@@ -80,16 +83,15 @@ class Decisions:
         """
         loop = asyncio.get_running_loop()
         admitted_s = await loop.run_in_executor(self._asking, self._admitted_since_s, event_id)
-        forgets = admitted_s is None and await loop.run_in_executor(self._asking, self._has_forgotten)
-        if admitted_s is None and not forgets:
-            raise await loop.run_in_executor(self._reading, self._why_not, event_id)
+        if admitted_s is None:
+            if not await loop.run_in_executor(self._asking, self._was_forgotten, event_id):
+                raise await loop.run_in_executor(self._reading, self._why_not, event_id)
+            admitted_s = math.inf
         row, fault = await self._from_worker(event_id, key)
-        if row is None and (fault is not None or admitted_s is None or admitted_s > NEW_S):
+        if row is None and (fault is not None or admitted_s > NEW_S):
             row = await loop.run_in_executor(self._reading, self._audited, event_id)
         if row is not None:
             return row
-        if admitted_s is None:
-            raise fault if fault is not None else await loop.run_in_executor(self._reading, self._why_not, event_id)
         why = await self._why_late(event_id) if admitted_s > WAITS_S else _pending(event_id)
         raise fault if fault is not None and isinstance(why, Retry) else why
 
@@ -107,9 +109,13 @@ class Decisions:
     def _admitted_since_s(self, event_id: str) -> float | None:
         return self._index.admitted_since_s(dedupe_key(self._run.platform_run_id, TRAFFIC, event_id))
 
-    def _has_forgotten(self) -> bool:
-        """Whether there may be decisions of payments that the index does not know any more."""
-        return self._index.ask(lambda connection: forgotten_of(connection, self._run.platform_run_id)) is not None
+    def _was_forgotten(self, event_id: str) -> bool:
+        """Whether a payment that the index does not know was admitted: its receipt says so, if the index has forgotten anything."""
+        of_run = self._run.platform_run_id
+        if self._index.ask(lambda connection: forgotten_of(connection, of_run)) is None:
+            return False
+        found = receipts_named(self._run, event_id, lambda probes: self._index.ask(lambda one: ruled_out(one, of_run, probes)))
+        return any(one["event_id"] == event_id and (one["decision"], one["event_class"]) == ("ADMIT", TRAFFIC) for one in found)
 
     async def _from_worker(self, event_id: str, key: str) -> tuple[dict[str, Any] | None, Retry | None]:
         """The row of the worker's table, or why it could not be asked."""

@@ -19,8 +19,14 @@ from assay.contracts.errors import Stop
 from assay.contracts.reasons import Reason
 from assay.tables.feature_plan import compile_plan
 
-#: called by commands and by policies with other features, not by a payment under this one
-OF_OTHERS = ("assay.codecs.keyed_digest.", "assay.tables.distinct.", "assay.tables.entity_index.", "assay.app.stream_view.")
+#: called by commands, by a gate and by policies with other features, not by a payment under this one
+OF_OTHERS = (
+    "assay.codecs.keyed_digest.",
+    "assay.tables.distinct.",
+    "assay.tables.entity_index.",
+    "assay.tables.receipt_names.",
+    "assay.app.stream_view.",
+)
 #: compiled by `assay warm --world`; loaded here where another test of the same process makes a world
 OF_THE_ENGINE = "assay.engine."
 
