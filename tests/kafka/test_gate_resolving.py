@@ -20,6 +20,7 @@ from assay.app.gate.bus_search import BusSearch
 from assay.app.gate.group import Group
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.receipts import RECEIPTS
+from assay.app.gate.resolve_run import PROCESS, settle
 from assay.app.gate.resolving import EVIDENCE_AFTER_S
 from assay.app.gate.spool import log_of, unsealed
 from assay.app.gate.unsettled import Unsettled, unknown_events
@@ -240,3 +241,14 @@ def test_the_bus_is_read_from_where_the_batch_began(run: Run) -> None:
     search = BusSearch(run, {handle: event_class for event_class, handle in POLICY.topics.items()})
     seen = [one.event_id for part in search.events(firsts, search.ends(list(firsts))) for one in part]
     assert seen == ["e-0"]
+
+
+def test_receipts_that_a_command_wrote_have_a_row_in_the_index(run: Run) -> None:
+    one = OneProcess(run)
+    one.publish(one.claim(EVENTS[:2]), ALL)
+    one.die()
+    older(run)
+    assert settle(run, "").found == 2
+    (key,) = run.store.keys(log_of(RECEIPTS, PROCESS))
+    with psycopg.connect(run.dsn) as connection:
+        assert connection.execute("SELECT key, lines FROM ig_segments").fetchall() == [(key, 2)]

@@ -12,10 +12,11 @@ from forgetting_gate import BY_MARKS, HORIZON, RUN, S_US, Gate, an_hour_later, c
 
 from assay.app.gate.answer_index import AnswerIndex, Placed
 from assay.app.gate.forgetting_thread import AT_ONCE, TELL_EVERY_S, Forgetting
-from assay.app.gate.horizon import forget_some, forget_up_to, set_horizon
+from assay.app.gate.horizon import Forgotten, forget_some, forget_up_to, forgotten_of, set_horizon
 from assay.app.gate.index import AdmissionIndex, MarksMoved
 from assay.app.gate.standing import Admission
 from assay.contracts.errors import Retry
+from assay.testing import until
 
 
 @pytest.fixture
@@ -40,6 +41,7 @@ def test_many_batches_of_several_processes_go_in_small_parts(dsn: str, gate: Gat
         parts.append(some)
     assert parts == [9] * 5 + [6]
     assert rows(dsn)["claims"] == 1 and AT_ONCE >= 1_000
+    assert index.ask(partial(forgotten_of, platform_run_id=RUN)) == Forgotten(990 * S_US, 60), "all parts together"
 
 
 def test_two_processes_do_not_forget_at_once(dsn: str, gate: Gate) -> None:
@@ -71,8 +73,7 @@ def test_a_claim_that_meets_a_row_being_forgotten_makes_a_new_one(dsn: str, gate
         assert forget_some(deleting, RUN, 10) == 1
         asks.start()
         waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"
-        while not sql(dsn, waiting)[0][0]:
-            pass
+        until(lambda: sql(dsn, waiting)[0][0], 30)
     asks.join(30)
     assert found == {"known": {}}, "both are claimed by this batch"
     assert gate.known("a", "c") == {"a", "c"}
@@ -105,8 +106,7 @@ def test_claims_under_way_end_before_it_is_said_what_may_be_forgotten(dsn: str, 
         given = (RUN, gate.marks, (999 << 32) + 1, "{}", key("x"), b"p" * 32, [0], [S_US * 200])
         claiming.execute("SELECT ig_claim(%s, %s, %s, %s, %s, %s, %s::bigint[], %s::bigint[])", given)
         asks.start()
-        while not sql(dsn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")[0][0]:
-            pass
+        until(lambda: sql(dsn, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")[0][0], 30)
         assert told == [] and sql(dsn, "SELECT * FROM ig_forgotten") == []
     asks.join(30)
     assert told == [90 * S_US]
@@ -115,9 +115,9 @@ def test_claims_under_way_end_before_it_is_said_what_may_be_forgotten(dsn: str, 
 
 
 def test_answers_go_with_their_ids_and_are_not_taken_from_the_topic_again(dsn: str, gate: Gate) -> None:
-    gate.admit(a=0)
+    gate.admit(a=0, a2=0)
     gate.admit(b=100)
-    topic = [Placed(key("a"), 0, 7, b"old"), Placed(key("b"), 1, 3, b"new")]
+    topic = [Placed(key("a"), 0, 7, b"old"), Placed(key("a2"), 0, 9, b"old"), Placed(key("b"), 1, 3, b"new")]
 
     def behind(places: object) -> Sequence[Placed]:
         assert isinstance(places, dict)
@@ -126,10 +126,10 @@ def test_answers_go_with_their_ids_and_are_not_taken_from_the_topic_again(dsn: s
     answers = AnswerIndex(dsn, RUN, behind)
     assert answers.answer(key("a")) == b"old"
     an_hour_later(dsn)
-    assert forgetting(dsn).look() == 1
+    assert forgetting(dsn).look() == 2
     again = AnswerIndex(dsn, RUN, behind)
-    assert (again.answer(key("a")), again.answer(key("b")), again.has_any()) == (None, b"new", True)
-    again.add([Placed(key("a"), 0, 8, b"of the new payment")])
+    assert [again.answer(key(name)) for name in ("a", "a2", "b")] == [None, None, b"new"]
+    again.add([Placed(key("a"), 0, 10, b"of the new payment")])
     assert again.answer(key("a")) == b"of the new payment"
     assert rows(dsn)["answers"] == 2
 

@@ -129,6 +129,7 @@ ALL_OUT = SEGMENTS * 4 * (SEGMENTS - 1)
 
 def test_each_sealed_segment_of_each_process_has_a_row_and_a_look_up_reads_one(sealed: Run) -> None:
     assert rows(sealed) == set(keys(sealed)) and len(keys(sealed)) == SEGMENTS
+    assert not names_for(sealed).look(), "nothing is left to be made"
     assert check(sealed) >= ALL_OUT - 3, "one name in 9,000 is not ruled out"
     read = Read(sealed)
     assert list(receipts_named(sealed, "nobody", read)) == []
@@ -249,6 +250,11 @@ def test_of_more_segments_than_wait_in_memory_the_rows_are_made_again(run: Run) 
         pass
     names.close()
     assert rows(run) == set(keys(run)) and len(keys(run)) == WAITING_MAX + 3
+
+
+def test_a_line_that_is_not_sealed_lies_in_no_segment(run: Run) -> None:
+    SegmentLog(run.store, RECEIPTS, spool_of(run.directory, RECEIPTS)).append(lines(0))
+    assert not {"segment", "row"}.intersection(*receipts_named(run, "again", by_index_of(run)))
 
 
 def test_a_segment_of_lines_that_read_otherwise_has_no_row_and_is_read(run: Run) -> None:

@@ -99,6 +99,18 @@ def test_a_closed_file_that_is_in_the_store_is_read_once(log: SegmentLog, tmp_pa
     assert closed_files(spool_of(tmp_path, RECEIPTS)) == []
 
 
+def test_each_segment_is_told_also_one_that_was_there_already(tmp_path: Path) -> None:
+    """The second time its gate was killed before it could remove the file."""
+    store, spool = DirectoryStore(tmp_path / "store"), spool_of(tmp_path, RECEIPTS)
+    told: list[tuple[str, bytes]] = []
+    for turn in range(2):
+        log = SegmentLog(store, RECEIPTS, spool, sealed=lambda key, lines: told.append((key, lines)))
+        log.append(["sealed"] if turn == 0 else [])
+        assert log.close()
+        closed_name(spool, 1).write_bytes(b"sealed\n")
+    assert told == [(f"{RECEIPTS}/seg-000000000000-000001.ndjson", b"sealed\n")] * 2
+
+
 @pytest.mark.parametrize("shared", [True, False])
 def test_age_counts_in_a_store_that_others_read(tmp_path: Path, shared: bool) -> None:
     """A store in the run's own directory has the open file beside it."""
