@@ -125,8 +125,10 @@ def test_answers_go_with_their_ids_and_are_not_taken_from_the_topic_again(dsn: s
 
     answers = AnswerIndex(dsn, RUN, behind)
     assert answers.answer(key("a")) == b"old"
+    answers.claim_answers({key("a"): b"old", key("b"): b"new"})
     an_hour_later(dsn)
     assert forgetting(dsn).look() == 2
+    assert sql(dsn, "SELECT answer FROM ig_answer_claims") == [(b"new",)]
     again = AnswerIndex(dsn, RUN, behind)
     assert [again.answer(key(name)) for name in ("a", "a2", "b")] == [None, None, b"new"]
     again.add([Placed(key("a"), 0, 10, b"of the new payment")])
