@@ -65,7 +65,7 @@ def test_an_id_beyond_the_horizon_is_a_new_event_or_a_late_one_and_its_receipts_
         assert "forgotten_before_utc" not in gate.get("/v1/ops/lookup?event_id=later", KEY)[1]
         unknown = gate.get("/v1/ops/lookup?event_id=nobody", KEY)[1]
         assert "ids of events before 2018-04-1" in unknown["detail"] and "are forgotten" in unknown["detail"]
-        assert gate.get("/v1/decisions/old", KEY)[1]["error"] == "DECISION_NOT_FOUND"
+        assert gate.get("/v1/decisions/old", KEY)[1]["error"] == "DECISION_PENDING", "it was admitted"
         again = gate.post("/v1/ingest/push", event("old", ts_utc=DAY_1))[1]
         assert (again["admission"], again["reason_codes"]) == (("QUARANTINE", ["LATE_BEYOND_WATERMARK"]) if by_marks else ("ADMIT", []))
         assert gate.post("/v1/ingest/push", event("later", ts_utc=DAY_60))[1]["admission"] == "DUPLICATE"

@@ -93,6 +93,19 @@ def test_an_old_event_that_came_late_is_remembered_as_long_as_what_came_before_i
     assert gate.known("b", "c", "d", "e") == {"d", "e"}
 
 
+def test_a_batch_is_as_young_as_its_latest_event(dsn: str, gate: Gate) -> None:
+    gate.admit(a=0, b=50)
+    gate.admit(c=60)
+    gate.admit(d=61)
+    an_hour_later(dsn)
+    assert forgetting(dsn).look() == 2
+    gate.admit(e=62, f=100)
+    gate.admit(g=109)
+    an_hour_later(dsn)
+    assert forgetting(dsn).look() == 2
+    assert gate.known(*"abcdefg") == set("efg")
+
+
 @pytest.mark.parametrize(("newest", "left"), [(0, "ef"), (1, "ef"), (2, "ef"), (3, "def"), (4, "bcdef"), (9, "abcdef")])
 def test_the_newest_ids_stay_however_old_they_are(dsn: str, gate: Gate, newest: int, left: str) -> None:
     gate.admit(a=0)

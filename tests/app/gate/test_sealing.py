@@ -11,7 +11,7 @@ from proven_runs import make_run
 from assay.app.gate.receipts import RECEIPTS
 from assay.app.gate.sealing import Sealing
 from assay.app.gate.segments import SegmentLog
-from assay.app.gate.spool import OPEN, closed_files, closed_name, spool_of, unsealed, unseen, written
+from assay.app.gate.spool import OPEN, closed_files, closed_name, placed, spool_of, unsealed, unseen, written
 from assay.app.run.directory import Run
 from assay.app.stores.objects import DirectoryStore
 from assay.testing import until
@@ -85,6 +85,9 @@ def test_lines_are_read_in_their_order_wherever_they_are(log: SegmentLog, tmp_pa
         file.write("torn" + "\0" * 8 + "behind a gap\n")
     assert list(written(store, tmp_path, RECEIPTS)) == [b"sealed\n", b"closed, and longer\n", b"open\n"]
     assert unsealed(tmp_path, RECEIPTS) == [b"closed, and longer\n", b"open\n"]
+    (key,) = store.keys(RECEIPTS)
+    assert [at for at, _ in placed(store, tmp_path, RECEIPTS)] == [key, "", ""]
+    assert [at for at, _ in placed(store, tmp_path, RECEIPTS, {key})] == ["", ""], "what is ruled out is not read"
 
 
 def test_a_closed_file_that_is_in_the_store_is_read_once(log: SegmentLog, tmp_path: Path) -> None:
