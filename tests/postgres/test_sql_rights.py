@@ -131,11 +131,10 @@ def test_only_the_gate_calls_what_forgets_ids_and_it_forgets_what_is_beyond_the_
         dsn = f"{address(home, role, server.port)}&{WRITABLE}"
         assert tried(dsn, f"SELECT {call}") == ("" if role == GATE else "InsufficientPrivilege")
     gate = f"{address(home, GATE, server.port)}&{WRITABLE}"
-    planted = "CREATE TEMP TABLE ig_forgotten AS SELECT 'run'::text AS platform_run_id, 2::bigint ^ 62 AS before_us"
     with psycopg.connect(gate) as connection:
         connection.execute("INSERT INTO ig_horizons VALUES ('run', 1000000, 0, NULL) ON CONFLICT DO NOTHING")
-        if connection.execute("SELECT has_database_privilege(current_database(), 'TEMP')").fetchone() == (True,):
-            connection.execute(planted)
+        path = "SELECT DISTINCT proconfig FROM pg_proc WHERE proname IN ('ig_forget', 'ig_forget_up_to')"
+        assert connection.execute(path).fetchall() == [(["search_path=public, pg_temp"],)], "nobody's tables stand in place of these"
         before = connection.execute("SELECT count(*) FROM ig_claims").fetchone()
         assert connection.execute(f"SELECT {call}").fetchone() == (None,)
         assert connection.execute("SELECT count(*) FROM ig_claims").fetchone() == before
