@@ -186,13 +186,15 @@ def _examined(item: bytes | PlainItem, at: int) -> Admissible | RefusedEvent:
     if made is None:
         return alone
     assert isinstance(alone, Admissible), "taken as a column, and refused by itself"
-    assert (made.payload_hash, made.dedupe_key, made.ts_us, made.payload) == (
-        alone.payload_hash,
-        alone.dedupe_key,
-        alone.ts_us,
-        alone.payload,
-    )
+    assert _told(made) == _told(alone)
     return made
+
+
+def _told(item: Admissible) -> tuple[Any, ...]:
+    """What an item says, whether its payload is an object of its own or a row of columns."""
+    of = item.payload
+    payload = of.kind, of.amount_minor, of.currency, of.entities, of.attributes or {}
+    return item.payload_hash, item.dedupe_key, item.ts_us, payload
 
 
 def _met_body(body: bytes, read: BodyReader) -> Any:

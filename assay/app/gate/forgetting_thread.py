@@ -13,7 +13,7 @@ from assay.app.gate.horizon import RunHorizon, forget_some, forget_up_to, set_ho
 from assay.app.gate.index import AdmissionIndex
 from assay.app.metrics import GATE_FORGOTTEN
 from assay.contracts import instants
-from assay.contracts.errors import AssayError
+from assay.contracts.errors import AssayError, Retry
 
 log = logging.getLogger("assay.gate.forgetting")
 
@@ -84,9 +84,11 @@ class Forgetting:
             try:
                 self.look()
                 self._away = False
-            except AssayError as away:
+            except Retry:  # the gate's health tells of an index that is away
+                pass
+            except AssayError as fault:
                 if not self._away:
-                    log.warning("nothing can be forgotten until the index answers: %s", away)
+                    log.warning("nothing can be forgotten: %s", fault)
                 self._away = True
             if self._stopping.wait(LOOK_EVERY_S):
                 return

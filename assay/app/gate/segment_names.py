@@ -71,6 +71,12 @@ class SegmentNames:
         finally:
             self._index.close()
 
+    def _without_rows(self) -> list[str]:
+        """Segments without a row. A run that has no segment yet needs no PostgreSQL to know that."""
+        keys = list(self._run.store.keys(self._prefix))
+        there = self._index.ask(partial(keys_with_rows, platform_run_id=self._run.platform_run_id)) if keys else ()
+        return [key for key in keys if key not in there]
+
     def _write(self) -> None:
         if self._rows:
             rows = list(self._rows)
@@ -81,8 +87,7 @@ class SegmentNames:
         if self._looked:
             return False
         if self._missing is None:
-            there = self._index.ask(partial(keys_with_rows, platform_run_id=self._run.platform_run_id))
-            self._missing = iter([key for key in self._run.store.keys(self._prefix) if key not in there])
+            self._missing = iter(self._without_rows())
         key = next(self._missing, None)
         if key is None:
             self._missing, self._looked = None, True
