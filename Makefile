@@ -85,7 +85,7 @@ parity: setup ## the stack of production here: an S3 server, Kinesis, Kafka with
 test-long: setup ## the tests that take minutes, such as twenty interrupts of one run
 	@TEST_EFFORT=whole $(PYTEST) -m long $(ARGS)
 
-laws: setup-kernels ## tier 0 with all examples of its laws; the usual run draws a third
+laws: setup-kernels ## tier 0 with all examples of its laws; the usual run draws a fifth
 	@TEST_EFFORT=whole $(PYTEST) -m tier0 $(SIDE_BY_SIDE) $(ARGS)
 
 simulate: setup-kernels ## 1,000 seeded runs of all lanes with faults, on every core

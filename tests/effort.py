@@ -11,8 +11,8 @@ WHOLE = os.environ.get("TEST_EFFORT") == "whole"
 
 
 def drawn(number: int) -> int:
-    """How many examples of a law are drawn: `number` in the whole, a third in the usual run."""
-    return number if WHOLE else max(6, number // 3)
+    """How many examples of a law are drawn: `number` in the whole, a fifth in the usual run."""
+    return number if WHOLE else max(6, number // 5)
 
 
 def seeds(number: int, usual: int = 1) -> list[Any]:

@@ -54,6 +54,6 @@ def test_one_run_survives_one_of_each_fault_of_workers_and_broker(servers: Serve
     assert "\n".join(played("one of each", scene, 1, [SCENARIOS[name] for name in SURVIVED]).problems) == ""
 
 
-@pytest.mark.parametrize("name", ["postgres_restarted", "journal_recreated"])
+@pytest.mark.parametrize("name", [pytest.param("postgres_restarted", marks=pytest.mark.long), "journal_recreated"])
 def test_no_promise_is_broken(name: str, servers: Servers, tmp_path: Path, namespace: str) -> None:
     assert "\n".join(play(name, servers, tmp_path, namespace, seed=2).problems) == ""

@@ -216,6 +216,7 @@ def test_a_body_that_does_not_arrive_in_the_time_set_takes_nothing(
         gate.kill()
 
 
+@pytest.mark.long
 def test_of_a_killed_gate_the_bus_tells_what_it_admitted_and_an_operator_lets_the_rest_be_sent_again(gate: GateProcess) -> None:
     bodies = [[event(f"e-{n}-{i}") for i in range(200)] for n in range(30)]
 

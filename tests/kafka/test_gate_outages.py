@@ -51,6 +51,7 @@ def taken(gate: GateProcess, body: list[dict[str, Any]]) -> dict[str, int]:
 
 
 @pytest.mark.tier2
+@pytest.mark.long
 def test_a_broker_that_is_away_is_waited_for(tmp_path: Path, own_kafka: Server, dsn: str, namespace: str) -> None:
     gate = GateProcess(run_in(tmp_path / "run", own_kafka.address, dsn, namespace))
     try:

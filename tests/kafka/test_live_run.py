@@ -74,6 +74,7 @@ def read_elsewhere(directory: Path, events: Sequence[str]) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_live_run_is_proven_when_it_is_stopped_and_again_by_hand(up: Up) -> None:
     up.start()
     assert [up.post(f"pay-{number}") for number in range(7)] == ["ADMIT"] * 7

@@ -72,6 +72,7 @@ def wide_processes(wide_run: Run) -> Iterator[Processes]:
     yield from ended(Processes(wide_run))
 
 
+@pytest.mark.long
 def test_interrupted_and_killed_the_stream_ends_with_every_row_once(run: Run, processes: Processes) -> None:
     gate = processes.gate()
     assert processes.streamer("--max-events", "300", "--metrics-port", "0", "--log-level", "info").wait(60) == 0

@@ -151,7 +151,7 @@ class ReceiptFound(msgspec.Struct, frozen=True):
     event_id: str
     event_type: str
     event_class: str
-    ts_utc: str
+    ts_utc: Annotated[str, Meta(description="of the event; null where a refused item tells none")] | None
     reason_codes: list[str]
     admitted_at_utc: str
     segment: Annotated[str, Meta(description="key of the object in the run's store that holds its line")] | UnsetType = UNSET

@@ -6,10 +6,12 @@ import base64
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from gate_events import SCOPE, admissible, event, examined, paid
 
 from assay.app.gate.admission import RefusedEvent
+from assay.app.gate.answer_types import ReceiptFound
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.receipts import ReceiptWriter, actor_json, mismatch
 from assay.app.gate.standing import RecordMetadata, Verdict
@@ -83,6 +85,15 @@ NAMELESS = [
     event("unknown", surprise=1),
 ]
 CUT = [event("x" * 256 + last) for last in "ab"]
+
+
+def test_a_receipt_that_is_looked_up_has_the_form_that_the_specification_tells() -> None:
+    refused = [examined(document) for document in [*NAMELESS, *CUT, event("e-1", payload=paid(amount_minor=-1))]]
+    lines = [WRITER.quarantined(one, AT, ACTOR)[1] for one in refused if isinstance(one, RefusedEvent)]
+    lines.append(WRITER.admitted(admissible(event("e-2")), Verdict.ADMIT, RecordMetadata(2, 77), AT, ACTOR)[1])
+    found = [msgspec.json.decode(line, type=ReceiptFound) for line in lines]
+    assert {one.decision for one in found} == {"ADMIT", "QUARANTINE"}
+    assert {one.ts_utc is None for one in found} == {True, False}
 
 
 def test_no_two_refused_items_without_an_id_share_one() -> None:
