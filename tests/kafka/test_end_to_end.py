@@ -45,7 +45,8 @@ def assert_stamped_by_the_wall_clock(run: Run, began_ms: int) -> None:
     assert latest_event_us // 1_000 < began_ms - YEAR_MS, "events of today could not tell event time from wall time"
 
 
-@pytest.mark.parametrize(("speedup", "partitions"), [("0", 3), pytest.param("800000", 1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize(("speedup", "partitions"), [("0", 3), ("800000", 1)])
 def test_pace_and_partitions_do_not_change_a_decision(
     speedup: str, partitions: int, tmp_path: Path, world: World, kafka: Server, dsn: str
 ) -> None:
