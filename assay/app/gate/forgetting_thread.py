@@ -38,7 +38,7 @@ class Forgetting:
     ) -> None:
         self._index, self._run, self._horizon, self._pause_s, self._now_s = index, platform_run_id, horizon, pause_s, now_s
         self._untold, self._tell_from_s = 0, now_s()
-        self._said = self._away = False
+        self._said = self._faulty = False
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._look_often, name="gate-forgetting", daemon=True)
 
@@ -83,12 +83,12 @@ class Forgetting:
         while True:
             try:
                 self.look()
-                self._away = False
+                self._faulty = False
             except Retry:  # the gate's health tells of an index that is away
                 pass
             except AssayError as fault:
-                if not self._away:
+                if not self._faulty:
                     log.warning("nothing can be forgotten: %s", fault)
-                self._away = True
+                self._faulty = True
             if self._stopping.wait(LOOK_EVERY_S):
                 return
