@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from faulty_proxy import FaultyProxy
@@ -14,11 +14,16 @@ from assay.app.stores.s3 import S3Store, client_of
 
 
 class Troubled(NamedTuple):
-    """The same objects: through the proxy, whose calls are made twice and end soon, and around it."""
+    """The same objects: through the proxy, by a client that soon gives up, and around it."""
 
     proxy: FaultyProxy
     store: S3Store
     around: S3Store
+
+
+def impatient_client() -> Any:
+    """A client that soon gives up. One trouble may cost a call two tries: the connection that it used ends, and the next one is in trouble."""
+    return client_of(tries=3, within_s=1)
 
 
 def port_of(address: str) -> int:
@@ -33,4 +38,4 @@ def troubled_store(bucket: str, address: str, point_to: Callable[[str], object])
     around = S3Store(bucket, prefix, client_of())
     with FaultyProxy(port_of(address)) as proxy:
         point_to(proxy.address)
-        yield Troubled(proxy, S3Store(bucket, prefix, client_of(tries=2, within_s=0.5)), around)
+        yield Troubled(proxy, S3Store(bucket, prefix, impatient_client()), around)

@@ -13,7 +13,7 @@ from oracles.examples import examples
 from scenario_runs import refuse_two_effects, request_for, runner_over, sqlite_authority
 from small_runs import KeptRecords, config_of
 from small_worlds import NOW_US, small_world
-from troubled_store import Troubled
+from troubled_store import Troubled, impatient_client
 
 from assay.app.run.directory import RunConfig
 from assay.app.runner.answers import show
@@ -44,7 +44,7 @@ class StoreInTrouble(S3Store):
     """A store whose server begins to make trouble at the n-th write."""
 
     def __init__(self, troubled: Troubled, trouble: Trouble, at: int) -> None:
-        super().__init__(troubled.store.bucket, troubled.store.prefix, client_of(tries=2, within_s=0.5))
+        super().__init__(troubled.store.bucket, troubled.store.prefix, impatient_client())
         self._proxy, self._trouble, self._begins, self.writes = troubled.proxy, trouble, at, 0
 
     def _put(self, key: str, data: bytes, condition: dict[str, str]) -> bool:
