@@ -6,10 +6,11 @@ import hashlib
 from functools import partial
 
 import psycopg
+from claims import Claim
 
 from assay.app.gate.forgetting_thread import Forgetting
 from assay.app.gate.horizon import RunHorizon
-from assay.app.gate.index import AdmissionIndex, Claim, Process
+from assay.app.gate.index import AdmissionIndex, Process
 from assay.app.gate.index_marks import Mark, marks_of, marks_text, move_marks
 from assay.app.gate.standing import RecordMetadata
 

@@ -12,7 +12,7 @@ from gate_events import NOW_US, SCOPE, raw
 from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.bus_search import BusSearch
 from assay.app.gate.group import Group
-from assay.app.gate.index import AdmissionIndex, Claim, Process
+from assay.app.gate.index import AdmissionIndex, Process
 from assay.app.gate.policy import TOPIC_OF_CLASS, shipped_admission_policy
 from assay.app.gate.publisher import BusPublisher
 from assay.app.gate.reach import logs_of, topics_of_classes
@@ -44,10 +44,9 @@ class OneProcess:
         found = [Examiner(POLICY, SCOPE).examine(raw(one), NOW_US, first + at) for at, one in enumerate(events)]
         group = Group(found, batch)
         mine = group.gather({})
-        claims = [Claim(one.dedupe_key, one.payload_hash, one.source_order, one.ts_us) for one in mine]
         bounds = self.publisher.bounds({TOPIC_OF_CLASS[one.event_class] for one in mine})
-        group.weigh(self.index.claim(claims, batch, bounds))
-        again = [(ordinal, claims[ordinal]) for ordinal in group.again()]
+        group.weigh(self.index.claim(mine, batch, bounds))
+        again = [(ordinal, mine[ordinal]) for ordinal in group.again()]
         group.retaken(self.index.retake(again, batch, bounds) if again else ())
         return group
 

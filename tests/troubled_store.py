@@ -22,7 +22,7 @@ class Troubled(NamedTuple):
 
 
 def impatient_client() -> Any:
-    """A client that soon gives up. One trouble may cost a call two tries: the connection that it used ends, and the next one is in trouble."""
+    """A client that soon gives up. A trouble may cost a call two tries: its connection ends, and the next one is in trouble."""
     return client_of(tries=3, within_s=1)
 
 

@@ -15,6 +15,7 @@ from assay.contracts.pins import Pins
 
 #: one action domain for all outcomes of a payment: two conflicting actions on one event share a key and cannot both execute
 ACTION_DOMAIN = b"txn_disposition\0"
+RECEIPT_ID_CHARS = 32
 
 
 def scenario_run_id(run_equivalence_key: str) -> str:
@@ -79,7 +80,7 @@ def receipt_id(decision: str, event_id: str) -> str:
     For a refused item, which shares its event id with others, the gate gives `event_id:sha256 of its bytes` in place of the id, with
     `unknown` for an event id that cannot be read.
     """
-    return hashlib.sha256(f"{decision}:{event_id}".encode()).hexdigest()[:32]
+    return hashlib.sha256(f"{decision}:{event_id}".encode()).hexdigest()[:RECEIPT_ID_CHARS]
 
 
 def dedupe_prefix(platform_run_id: str, event_class: str) -> bytes:

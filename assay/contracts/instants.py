@@ -67,7 +67,7 @@ def read(text: str) -> int:
 
 def text(ts_us: int) -> str:
     """RFC 3339 UTC with six fraction digits; the inverse of `parse` for years 1 to 9999."""
-    return (_EPOCH + ts_us * _US).strftime("%Y-%m-%dT%H:%M:%S.%fZ").zfill(27)
+    return (_EPOCH + ts_us * _US).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def day_us(day: str) -> int:

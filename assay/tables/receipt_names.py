@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from assay.codecs.columns import I64, U8
 from assay.codecs.intrinsics import load64
 from assay.codecs.kernel import Int, inlined, kernel
+from assay.codecs.lines import lines_in
 from assay.tables.text_hash import hash128
 
 #: the number of this form of the filter; another form is another number
@@ -148,7 +149,7 @@ def _of_name(data: U8, space: int, positions: I64) -> None:
 
 def names_of(segment: bytes) -> bytes | None:
     """The filter over the names of whole lines; None where a line is no receipt as this version reads them."""
-    lines = segment.count(b"\n")
+    lines = lines_in(segment)
     blocks = max(1, -(-lines * _NAMES_A_LINE * NAME_BITS // _BLOCK_BITS))
     names: NDArray[np.uint8] = np.zeros(blocks * BLOCK_BYTES, np.uint8)
     found = _read(np.frombuffer(segment, np.uint8), _HEAD, _AROUND, names)

@@ -141,14 +141,15 @@ def _admitted(examined: list[Admissible | RefusedEvent]) -> tuple[dict[str, int]
     assert len(group.landed()) == len(claiming)
     outcomes = _Outcomes(group, _writer(), instants.text(NOW_US), [IngestCall([b""] * len(examined), False, caller=OF_RUN_KEY)])
     counts = dict(outcomes.answers[0].counts)
-    assert sum(counts.values()) == len(examined) == len(outcomes.receipts) == len(outcomes.answers[0].results)
+    lines = outcomes.receipts.data.splitlines()
+    assert sum(counts.values()) == len(examined) == len(lines) == outcomes.receipts.lines == len(outcomes.answers[0].results)
     assert len(outcomes.quarantine) == counts.get("QUARANTINE", 0)
-    for line in outcomes.receipts:
-        assert "\n" not in line and json.loads(line)["receipt_id"]
+    for line in lines:
+        assert json.loads(line)["receipt_id"]
     quarantined = [i for i, told in enumerate(outcomes.answers[0].results) if told["admission"] == "QUARANTINE"]
-    for line, i in zip(outcomes.quarantine, quarantined, strict=True):
+    for kept, i in zip(outcomes.quarantine, quarantined, strict=True):
         item = examined[i]
-        _kept_whole(line, item.raw if isinstance(item, RefusedEvent) else raw_of(item))
+        _kept_whole(kept, item.raw if isinstance(item, RefusedEvent) else raw_of(item))
     return counts, published
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from claims import Claim
 from shown_runs import shown_run
 
 from assay.app.authority.migrate import migrate
@@ -15,7 +16,7 @@ from assay.app.cli import main
 from assay.app.gate.answer_index import AnswerIndex, Placed
 from assay.app.gate.forgetting import forget_run
 from assay.app.gate.horizon import RunHorizon, set_horizon
-from assay.app.gate.index import AdmissionIndex, Claim, Process
+from assay.app.gate.index import AdmissionIndex, Process
 from assay.app.gate.index_marks import Mark, marks_of, marks_text, move_marks
 from assay.app.gate.segment_rows import SegmentRow, add_rows
 from assay.app.gate.standing import RecordMetadata

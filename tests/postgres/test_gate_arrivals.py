@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from claims import Claim
 from gate_events import LABEL, NOW_US, SCOPE, event, paid, raw
 from said_ready import OPEN
 
@@ -13,7 +14,7 @@ from assay.app.demo.new_run import live_config
 from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.group import Group
-from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.row_examples import ROW_EXAMPLES, row_examples
@@ -38,7 +39,7 @@ def arrivals(dsn: str, names: RunNames = ANY_NAMES, traffic: str = "") -> Arriva
 def admit(dsn: str, *items: Item, traffic: str = "") -> None:
     """Examine and claim, as one group."""
     index, found = AdmissionIndex(dsn), arrivals(dsn, traffic=traffic).examine(items, NOW_US, 0)
-    claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order, item.ts_us) for item in found if isinstance(item, Admissible)]
+    claims = [item for item in found if isinstance(item, Admissible)]
     assert index.claim(claims, index.next_batch(len(claims))[0]) == {}
 
 
@@ -119,7 +120,7 @@ def test_a_payment_that_is_published_again_keeps_its_first_time(dsn: str) -> Non
     later_us = NOW_US + 60_000_000
     again = payment_of(raw({**CARD, "currency": "EUR", "event_id": "mine"}), SCOPE, later_us, 0)
     group, index = Group(arrivals(dsn).examine([again], later_us, 0), 9), AdmissionIndex(dsn)
-    claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order, item.ts_us) for item in group.gather({})]
+    claims = group.gather({})
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("INSERT INTO ig_released SELECT batch, 'test' FROM ig_begun")
     group.weigh(index.claim(claims, 9))

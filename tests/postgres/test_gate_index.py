@@ -10,9 +10,10 @@ from typing import Any
 
 import psycopg
 import pytest
+from claims import Claim
 from psycopg.conninfo import make_conninfo
 
-from assay.app.gate.index import AdmissionIndex, Claim, Process, _next_epoch
+from assay.app.gate.index import AdmissionIndex, Process, _next_epoch
 from assay.app.gate.replies import ANSWER_WITHIN_S
 from assay.app.gate.standing import Admission, RecordMetadata, Standing
 from assay.app.substrate import Server

@@ -9,11 +9,12 @@ from itertools import count
 
 import psycopg
 import pytest
+from claims import Claim
 from effort import drawn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assay.app.gate.index import AdmissionIndex, Claim, MarksMoved, Process
+from assay.app.gate.index import AdmissionIndex, MarksMoved, Process
 from assay.app.gate.index_marks import Mark, marks_of, marks_text, move_marks
 from assay.contracts.errors import Quarantine, Retry
 from assay.contracts.reasons import Reason

@@ -13,7 +13,7 @@ from assay.app.gate.admission import Admissible, Examiner, RefusedEvent
 from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.calls import MarkCall
 from assay.app.gate.examples import examples_of
-from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks
 from assay.app.gate.policy import shipped_admission_policy
 from assay.app.gate.requests import mark_of
@@ -53,8 +53,7 @@ class Opened:
 
     def admit(self, *items: Item) -> None:
         taken = [item for item in self.examine(*items) if isinstance(item, Admissible)]
-        claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order, item.ts_us) for item in taken]
-        assert self.index.claim(claims, self.index.next_batch(len(claims))[0]) == {}
+        assert self.index.claim(taken, self.index.next_batch(len(taken))[0]) == {}
 
 
 @pytest.fixture

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from claims import Claim
 
 from assay.app.database.prepare import prepare
 from assay.app.database.rights import COMPONENTS, GATE, RUNNER
-from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.index import AdmissionIndex
 from assay.app.settings import load_settings
 from assay.app.substrate import Server
 from assay.app.substrate.postgres import start_postgres

@@ -9,10 +9,11 @@ from typing import Any
 
 import psycopg
 import pytest
+from claims import Claim
 from receipt_lines import lines_of, may_hold, segment_of
 from shown_runs import run_at
 
-from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.lookup import Asked, Lookup
 from assay.app.gate.receipt_search import receipts_at, receipts_named
 from assay.app.gate.receipts import RECEIPTS

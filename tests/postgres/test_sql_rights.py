@@ -8,12 +8,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from claims import Claim
 
 from assay.app.authority.port import Equivalence
 from assay.app.authority.store import open_authority
 from assay.app.database.prepare import prepare
 from assay.app.database.rights import COMPONENTS, GATE, HOLDINGS, READ_ONLY, READER, RUNNER, Kind
-from assay.app.gate.index import AdmissionIndex, Claim
+from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.index_marks import Mark, marks_of, move_marks
 from assay.app.gate.standing import RecordMetadata
 from assay.app.settings import load_settings

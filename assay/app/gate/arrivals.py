@@ -12,7 +12,7 @@ from assay.app.gate.admission import Admissible, Examiner, RefusedEvent, raw_of,
 from assay.app.gate.border import LabelPayload
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.marks import LastMarks, check_mark
-from assay.app.gate.plain_examiner import made_of
+from assay.app.gate.plain_examiner import all_made_of, made_of
 from assay.app.gate.plain_payments import PlainItem
 from assay.app.gate.pseudonyms import Pseudonyms
 from assay.app.gate.run_names import RunNames
@@ -82,7 +82,7 @@ class Arrivals:
         ]
 
     def _known(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined]:
-        examined = self._on_time([None if _waits(item) else self._one(item, 0, now_us, at) for at, item in enumerate(items, first)], items)
+        examined = self._on_time(self._each(items, now_us, first), items)
         if self._names.one_currency:
             examined = [item and self._in_the_currency(item, given) for item, given in zip(examined, items, strict=True)]
         spoken_of = {name for item, given in zip(examined, items, strict=True) if (name := _subject(item, given)) is not None}
@@ -91,6 +91,17 @@ class Arrivals:
         times = self._times(spoken_of, examined)
         complete = [self._with_subject(item, items[i], times, now_us, first + i) for i, item in enumerate(examined)]
         return self._on_time(complete, items)
+
+    def _each(self, items: Sequence[Item], now_us: int, first: int) -> list[Examined | None]:
+        """Every item by itself, rows of one body together; None for one that waits for the time of its payment."""
+        found: list[Examined | None] = []
+        while (at := len(found)) < len(items):
+            rows = all_made_of(self._examiner, items, at, now_us, first + at)
+            if rows:
+                found += rows
+            else:
+                found.append(None if _waits(items[at]) else self._one(items[at], 0, now_us, first + at))
+        return found
 
     def _on_time(self, examined: Sequence[E], items: Sequence[Item]) -> list[E | RefusedEvent]:
         """Refuse what is behind the last mark of its class, unless it was admitted before: then it is a duplicate."""
@@ -101,7 +112,9 @@ class Arrivals:
                     check_mark(marks[item.event_class], item.event_class, item.ts_us)
                 except Quarantine as refusal:
                     late[i] = refusal
-        known = self._index.known([item.dedupe_key for i in late if isinstance(item := examined[i], Admissible)]) if late else set()
+        if not late:
+            return list(examined)
+        known = self._index.known([item.dedupe_key for i in late if isinstance(item := examined[i], Admissible)])
         return [
             _refused(item, late[i], items[i]) if isinstance(item, Admissible) and i in late and item.dedupe_key not in known else item
             for i, item in enumerate(examined)

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 #: digits of the shortest and the longest card number
 _SHORTEST, _LONGEST = 12, 19
 _SHOWN_FIRST, _SHOWN_LAST = 6, 4
+#: digits of the longest group on a card: 4-4-4-4, 4-6-5 and 4-6-4 are printed
+_PRINTED_GROUP: Final = 6
 
 
 class Network(NamedTuple):
@@ -121,8 +123,9 @@ def _cards_in(text: str, groups: list[tuple[int, int]]) -> Iterator[tuple[int, i
     at = 0
     while at < len(groups):
         size = _card_from(text, groups, at)
-        if size and not _in_name(text, groups[at][0], groups[at + size - 1][1]):
-            yield groups[at][0], groups[at + size - 1][1]
+        begin, end = groups[at][0], groups[at + size - 1][1]
+        if size and not _in_name(text, begin, end) and not _glued(text, groups[at : at + size]):
+            yield begin, end
         at += max(size, 1)
 
 
@@ -130,6 +133,12 @@ def _in_name(text: str, begin: int, end: int) -> bool:
     """Whether a part of it belongs to a digest or a UUID."""
     names = _NAMES.finditer(text, max(0, begin - _NAME_CHARS), end + _NAME_CHARS)
     return any(name.start() < end and begin < name.end() for name in names)
+
+
+def _glued(text: str, groups: list[tuple[int, int]]) -> bool:
+    """Whether several groups touch a letter and are longer than a card has them: the end of an id and a number behind it."""
+    touches = text[groups[0][0] - 1 : groups[0][0]].isalpha() or text[groups[-1][1] : groups[-1][1] + 1].isalpha()
+    return touches and len(groups) > 1 and max(end - start for start, end in groups) > _PRINTED_GROUP
 
 
 def _card_from(text: str, groups: list[tuple[int, int]], at: int) -> int:

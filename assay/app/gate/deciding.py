@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from assay.app.gate.answer_index import AnswerIndex
 from assay.app.gate.answer_log import AnswerLog
-from assay.app.gate.answer_record import RECORD, Asked, Said, record_of, said_by, said_without, told
+from assay.app.gate.answer_record import RECORD, Asked, Said, record_of, said_by, told
 from assay.app.gate.answer_types import DecideAnswer
 from assay.app.gate.calls import Answer, ItemAnswer
 from assay.app.gate.deadline import deadline_ms_of
@@ -161,7 +161,7 @@ class Deciding:
     async def _said(self, event_id: str, waiting: Waiting, *, again: bool) -> Said:
         row = await self._decision(event_id, waiting, again=again)
         if row is None:
-            return said_without(self._words.in_force)
+            return self._words.without()
         words = self._words.of(row) if self._words.knows(row) else await asyncio.to_thread(self._words.of, row)
         return said_by(row, words)
 

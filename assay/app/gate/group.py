@@ -35,24 +35,27 @@ class Group:
         self.verdicts: list[Verdict | None] = [None] * len(examined)
         self.publication = Publication(len(examined))
         #: dedupe key → item for everything this group has on its way
-        self.leaders: dict[bytes, Leader] = {}
+        self.leaders: dict[bytes, int] = {}
         self._followers: dict[int, Leader] = {}
         self._authority: dict[int, bytes] = {}
 
-    def gather(self, flights: Mapping[bytes, Leader]) -> list[Admissible]:
-        """The items that claim their id: the first of each id that is not on its way already."""
-        mine, claiming = self.leaders, []
+    def gather(self, flights: Mapping[bytes, Group]) -> list[Admissible]:
+        """The items that claim their id: the first of each id that is not on its way already, in one of the groups of `flights`."""
+        mine, claiming = self.leaders, list[Admissible]()
         for i, item in enumerate(self.examined):
             if isinstance(item, RefusedEvent):
                 continue
-            leader = flights.get(item.dedupe_key) or mine.get(item.dedupe_key)
-            if leader is not None:
-                self._followers[i] = leader
-                continue
-            mine[item.dedupe_key] = Leader(self, i)
-            self.fresh.append(i)
-            self.verdicts[i] = Verdict.ADMIT
-            claiming.append(item)
+            key = item.dedupe_key
+            ahead = flights.get(key)
+            if ahead is not None:
+                self._followers[i] = Leader(ahead, ahead.leaders[key])
+            elif key in mine:
+                self._followers[i] = Leader(self, mine[key])
+            else:
+                mine[key] = i
+                self.fresh.append(i)
+                self.verdicts[i] = Verdict.ADMIT
+                claiming.append(item)
         return claiming
 
     def weigh(self, standing: Mapping[int, Standing]) -> None:

@@ -8,8 +8,7 @@ event: IN_FLIGHT without the row of its batch, AMBIGUOUS without a place in it, 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import psycopg
 
@@ -80,9 +79,8 @@ class Process(NamedTuple):
         return f"{self.platform_run_id}:{self.number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """One event asking for its place: both digests are 32 bytes. The first claim of a key keeps its `source_order` and its time."""
+class Claim(Protocol):
+    """An event that asks for its place: both digests are 32 bytes. The first claim of a key keeps its `source_order` and its time."""
 
     dedupe_key: bytes
     payload_hash: bytes

@@ -14,9 +14,9 @@ from functools import partial
 from assay.app.gate.admission import Admissible
 from assay.app.gate.arrivals import Arrivals
 from assay.app.gate.calls import Call, IngestCall, MarkCall
-from assay.app.gate.group import Group, Leader
+from assay.app.gate.group import Group
 from assay.app.gate.health import Health
-from assay.app.gate.index import AdmissionIndex, Claim, MarksMoved
+from assay.app.gate.index import AdmissionIndex, MarksMoved
 from assay.app.gate.index_marks import marks_text
 from assay.app.gate.marks import LastMarks, Marks
 from assay.app.gate.policy import TOPIC_OF_CLASS
@@ -61,7 +61,8 @@ class Pipeline:
         #: groups that are on their way, marks behind them, and numbers of batches whose claims failed
         self._begun: queue.Queue[tuple[Group, list[IngestCall]] | MarkCall | int | None] = queue.Queue(GROUPS_AHEAD)
         self._set_back: list[Call | None] = []
-        self._flights: dict[bytes, Leader] = {}
+        #: dedupe key → group of every event that is on its way
+        self._flights: dict[bytes, Group] = {}
         self._active: set[int] = set()
         self._backlog = 0
         self._backlog_lock = threading.Lock()
@@ -152,7 +153,7 @@ class Pipeline:
         except BaseException:
             self._active.discard(batch)  # it is lost, and resolved
             raise
-        self._flights.update(group.leaders)
+        self._flights.update(dict.fromkeys(group.leaders, group))
         self._begun.put((group, calls))
 
     def _publish(self, group: Group) -> None:
@@ -167,17 +168,17 @@ class Pipeline:
         while True:
             group = Group(self._arrivals.examine(arrived, self._clock(), first), batch)
             claiming = group.gather(self._flights)
-            claims = [Claim(item.dedupe_key, item.payload_hash, item.source_order, item.ts_us) for item in claiming]
-            if not claims:
+            if not claiming:
                 group.weigh({})
                 return group
             bounds = self._publisher.bounds({TOPIC_OF_CLASS[item.event_class] for item in claiming})
             try:
-                group.weigh(self._index.claim(claims, batch, bounds, marks_text(self._last.of_classes())))
+                standing = self._index.claim(claiming, batch, bounds, marks_text(self._last.of_classes()))
             except MarksMoved:  # by another process
                 self._last.forget()
                 continue
-            again = [(ordinal, claims[ordinal]) for ordinal in group.again()]
+            group.weigh(standing)
+            again = [(ordinal, claiming[ordinal]) for ordinal in group.again()] if standing else ()
             group.retaken(self._index.retake(again, batch, bounds) if again else ())
             return group
 

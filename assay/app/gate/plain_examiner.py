@@ -16,7 +16,7 @@ from assay.app.gate.admission import Admissible, Examiner
 from assay.app.gate.border import Envelope
 from assay.app.gate.card_numbers import has_card
 from assay.app.gate.payload_hashes import around_payload
-from assay.app.gate.plain_payments import RECORD, PlainItem, PlainPayments, digests
+from assay.app.gate.plain_payments import RECORD, PlainItem, PlainPayments, digests, whole_batch
 from assay.app.gate.policy import EventRule
 from assay.contracts.errors import Quarantine
 from assay.contracts.limits import AMOUNT_MINOR_END
@@ -33,6 +33,15 @@ def made_of(examiner: Examiner, item: PlainItem, now_us: int, arrived: int) -> A
         batch.made = None if rule is None else _admissible(examiner, batch, rule, arrived - item.row)
         batch.looked = True
     return None if batch.made is None else batch.made[item.row]
+
+
+def all_made_of(examiner: Examiner, items: Sequence[object], at: int, now_us: int, arrived: int) -> Sequence[Admissible]:
+    """What the rows of the batch that begins at item `at` are; empty where none does, or each is to be examined by itself."""
+    batch = whole_batch(items, at)
+    if batch is None:
+        return ()
+    made_of(examiner, PlainItem(batch, 0), now_us, arrived)
+    return batch.made or ()
 
 
 def _rule(examiner: Examiner, batch: PlainPayments, now_us: int) -> EventRule | None:

@@ -106,22 +106,28 @@ class PlainItem(NamedTuple):
 
 
 def whole_batches(items: Sequence[object]) -> list[PlainPayments] | None:
-    """The batches that these are all rows of, in their order; None where one is no row, or rows are missing.
+    """The batches that these are all rows of, in their order; None where one is no row, or rows are missing."""
+    found, at = list[PlainPayments](), 0
+    while at < len(items):
+        batch = whole_batch(items, at)
+        if batch is None:
+            return None
+        found.append(batch)
+        at += len(batch)
+    return found
+
+
+def whole_batch(items: Sequence[object], at: int) -> PlainPayments | None:
+    """The batch that the items from this one on are all rows of, None where they are not.
 
     Each row is there once at most, and those of a batch follow one another: where the n-th from its first one is of it, too, all are there.
     """
-    found, at = list[PlainPayments](), 0
-    while at < len(items):
-        first = items[at]
-        if not isinstance(first, PlainItem):
-            return None
-        end = at + len(first.batch)
-        last = items[end - 1] if end <= len(items) else None
-        if not isinstance(last, PlainItem) or last.batch is not first.batch:
-            return None
-        found.append(first.batch)
-        at = end
-    return found
+    first = items[at]
+    if not isinstance(first, PlainItem):
+        return None
+    end = at + len(first.batch)
+    last = items[end - 1] if end <= len(items) else None
+    return first.batch if isinstance(last, PlainItem) and last.batch is first.batch else None
 
 
 def per_row(texts: Texts, n: int) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from assay.app.gate.answer_record import Said, said_without
 from assay.app.run.directory import Run
 from assay.app.run.policy_revisions import kept, rules_of
 from assay.codecs.single_object import unpack
@@ -22,12 +23,20 @@ class ReasonWords:
         self._run = run
         self._rules: dict[str, Mapping[str, Any]] = {}
         self.in_force: Mapping[str, Any] = run.config.policy
+        self._without: tuple[Mapping[str, Any], Said] | None = None
 
     def begin(self) -> None:
         """Take the last revision of the policy that the run's store has. Raises Stop(RUN_RECORD_DAMAGED), and as the store does."""
         revisions = kept(self._run.store)
         if revisions:
             self.in_force = json.loads(revisions[-1].document)
+
+    def without(self) -> Said:
+        """What is said of a payment that is not decided in time. Many may be told so at once: it is made once for a rules document."""
+        rules = self.in_force
+        if self._without is None or self._without[0] is not rules:
+            self._without = rules, said_without(rules)
+        return self._without[1]
 
     def row_of(self, value: bytes) -> dict[str, Any]:
         """What is told of a decision, and what its words need, from its value on the bus: the same fields as of `decision_json`."""

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii as quoted
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -24,6 +24,24 @@ from assay.contracts.reasons import Reason
 
 RECEIPTS, QUARANTINE = "ig/receipts", "ig/quarantine"
 UNKNOWN_ID = "unknown"
+ADMIT, DUPLICATE = "ADMIT", "DUPLICATE"
+
+
+class LineShape(NamedTuple):
+    """What many lines of admitted events share."""
+
+    decision: str
+    event_type: str
+    event_class: str
+    schema_version: Any
+    partition: int
+    actor: str
+
+
+def shape_of(item: Admissible, verdict: Verdict, place: RecordMetadata, actor: str) -> LineShape:
+    """The shape of the line of an event that is on the bus."""
+    decision, envelope = DUPLICATE if verdict is Verdict.DUPLICATE else ADMIT, item.envelope
+    return LineShape(decision, envelope.event_type, item.event_class, envelope.schema_version, place.partition, actor)
 
 
 class ReceiptWriter:
@@ -61,18 +79,25 @@ class ReceiptWriter:
     def admitted(self, item: Admissible, verdict: Verdict, place: RecordMetadata, at: str, actor: str) -> tuple[str, str]:
         """(receipt id, line) of an ADMIT or, with the place of the first, a DUPLICATE. `at` is an instant's text.
 
-        `actor` is `actor_json` of the call: put into words once for all its items.
+        `actor` is `actor_json` of the call: put into words once for all its items. `receipt_lines` makes those of many items.
         """
-        duplicate = verdict is Verdict.DUPLICATE
-        decision = "DUPLICATE" if duplicate else "ADMIT"
-        envelope = item.envelope
-        receipt = receipt_id(decision, envelope.event_id)
-        return receipt, (
-            f'{{"receipt_id":"{receipt}","decision":"{decision}","event_id":{quoted(envelope.event_id)},'
-            f'"event_type":"{envelope.event_type}","event_class":"{item.event_class}","ts_utc":"{envelope.ts_utc}",'
-            f'"schema_version":"{envelope.schema_version}","payload_hash":"{item.payload_hash.hex()}",'
-            f'"eb_ref":{self.eb_ref(item.event_class, place)},'
-            f'"reason_codes":[{_DUPLICATE if duplicate else ""}],"admitted_at_utc":"{at}","actor":{actor},{self._constant}'
+        shape, envelope = shape_of(item, verdict, place, actor), item.envelope
+        receipt = receipt_id(shape.decision, envelope.event_id)
+        own = receipt, quoted(envelope.event_id), envelope.ts_utc, item.payload_hash.hex(), str(place.offset)
+        begin, *others = self.around(shape, at)
+        return receipt, begin + "".join([part for pair in zip(own, others, strict=True) for part in pair])
+
+    def around(self, shape: LineShape, at: str) -> tuple[str, ...]:
+        """What stands around the parts of a line that are its own: receipt id, event id (with its quotes), time, payload hash, offset."""
+        topic = self._topics[shape.event_class]
+        reasons = _DUPLICATE if shape.decision == DUPLICATE else ""
+        return (
+            '{"receipt_id":"',
+            f'","decision":"{shape.decision}","event_id":',
+            f',"event_type":"{shape.event_type}","event_class":"{shape.event_class}","ts_utc":"',
+            f'","schema_version":"{shape.schema_version}","payload_hash":"',
+            f'","eb_ref":{{"topic":"{topic}","partition":{shape.partition},"offset":"',
+            f'","offset_kind":"kafka_offset"}},"reason_codes":[{reasons}],"admitted_at_utc":"{at}","actor":{shape.actor},{self._constant}',
         )
 
     def found(self, event: FoundEvent, at: str) -> str:

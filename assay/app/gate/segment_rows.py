@@ -13,6 +13,7 @@ import psycopg
 
 from assay.app.gate.index_tables import Connection
 from assay.app.run.directory import Run
+from assay.codecs.lines import lines_in
 from assay.tables.receipt_names import BITS, BLOCK_BYTES, FORM, Probe, names_of
 
 #: probes → keys of the segments that hold none of these names
@@ -47,7 +48,7 @@ class SegmentRow(NamedTuple):
 def row_of(key: str, segment: bytes) -> SegmentRow | None:
     """The row of a segment; None where its lines do not read as receipts: it is always read."""
     names = names_of(segment)
-    return None if names is None else SegmentRow(key, hashlib.sha256(names).digest(), FORM, segment.count(b"\n"), names)
+    return None if names is None else SegmentRow(key, hashlib.sha256(names).digest(), FORM, lines_in(segment), names)
 
 
 def add_rows(connection: Connection, platform_run_id: str, rows: Sequence[SegmentRow]) -> None:

@@ -19,6 +19,7 @@ from assay.app.gate.spool import closed_files, closed_name
 from assay.app.stores.durable import make_directory, sync_directory
 from assay.app.stores.full import FULL
 from assay.app.stores.objects import ObjectExists, ObjectStore
+from assay.codecs.lines import lines_in
 from assay.contracts.errors import AssayError, Retry
 from assay.contracts.reasons import Reason
 
@@ -58,20 +59,23 @@ class SegmentLog:
 
     def append(self, lines: Sequence[str]) -> None:
         """Write lines (no newline in them) and return when they are durable; all or none. Raises Retry(RECEIPT_NOT_DURABLE, STORE_FULL)."""
-        if not lines:
+        self.append_whole("".join([f"{line}\n" for line in lines]).encode(), len(lines))
+
+    def append_whole(self, data: bytes, count: int) -> None:
+        """The same with so many lines that have their ends."""
+        if not count:
             return
-        data = ("\n".join(lines) + "\n").encode()
         with self._appending:
             try:
                 self._write(data)
             except OSError as error:
                 self._cut_back()
-                what = f"{len(lines)} lines under {self._prefix} could not be made durable: {error.strerror}"
+                what = f"{count} lines under {self._prefix} could not be made durable: {error.strerror}"
                 remedy = "Nothing was acknowledged; free space, leave the files of the run in place, and send the call again."
                 raise Retry(_reason_of(error), what, where=str(self._path), remedy=remedy) from None
             self._since_s = self._since_s if self._lines else self._now_s()
             self._bytes += len(data)
-            self._lines += len(lines)
+            self._lines += count
             self._rests = False
 
     def probe(self) -> None:
@@ -130,7 +134,7 @@ class SegmentLog:
 
     def _create(self, data: bytes) -> None:
         """An object with these lines behind the last one, if the last one does not have them already."""
-        count = data.count(b"\n")
+        count = lines_in(data)
         while count:
             if self._end is None and self._look_for(data):
                 return

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from typing import Final, NamedTuple
 
 import msgspec
@@ -17,6 +18,7 @@ from assay.app.gate.group import PUBLISHED, Group
 from assay.app.gate.index import AdmissionIndex
 from assay.app.gate.policy import TOPIC_OF_CLASS
 from assay.app.gate.publisher import BusPublisher
+from assay.app.gate.receipt_lines import NO_LINES, Lines, Placed, lines_of
 from assay.app.gate.receipts import ReceiptWriter, actor_json, mismatch
 from assay.app.gate.segments import SegmentLog
 from assay.app.gate.standing import RecordMetadata, Verdict
@@ -45,7 +47,7 @@ class _Owed:
     """Lines and row of a group that are not written yet."""
 
     quarantine: list[str]
-    receipts: list[str]
+    receipts: Lines
     settlement: Settlement | None
 
 
@@ -89,7 +91,7 @@ class Settler:
 
     def abandon(self, batch: int) -> None:
         """A batch of which nothing was handed to a producer: whoever sends its events again may have them published."""
-        self._owed.append(_Owed([], [], Settlement(batch, (), unknown=0, refused=True)))
+        self._owed.append(_Owed([], NO_LINES, Settlement(batch, (), unknown=0, refused=True)))
         with suppress(Retry):
             self._pay()
 
@@ -110,8 +112,8 @@ class Settler:
             first = self._owed[0]
             self._quarantine.append(first.quarantine)
             first.quarantine = []
-            self._receipts.append(first.receipts)
-            first.receipts = []
+            self._receipts.append_whole(*first.receipts)
+            first.receipts = NO_LINES
             if first.settlement is not None:
                 batch, places, unknown, refused = first.settlement
                 self._index.settle(batch, places, unknown, refused=refused)
@@ -122,15 +124,25 @@ class _Outcomes:
     """Receipt lines, quarantine lines and answers of one group."""
 
     def __init__(self, group: Group, writer: ReceiptWriter, at: str, calls: Sequence[IngestCall]) -> None:
-        self.receipts: list[str] = []
         self.quarantine: list[str] = []
-        self.answers: list[Answer] = []
         self.reasons: Counter[str] = Counter()
         self._group, self._writer, self._at = group, writer, at
-        start = 0
-        for call in calls:
-            self.answers.append(self._answer(range(start, start + len(call.items)), call))
-            start += len(call.items)
+        self._refused: list[str] = []
+        starts = list(accumulate([len(call.items) for call in calls], initial=0))
+        ranges = [range(start, end) for start, end in pairwise(starts)]
+        placed = [(i, one) for items, call in zip(ranges, calls, strict=True) for i, one in self._placed(items, actor_json(call.caller))]
+        ids, lines = lines_of(writer, [one for _, one in placed], at)
+        self._receipts = dict(zip([i for i, _ in placed], ids, strict=True))
+        self.answers = [self._answer(items, call) for items, call in zip(ranges, calls, strict=True)]
+        self.receipts = lines.and_texts(self._refused)
+
+    def _placed(self, items: range, actor: str) -> Iterator[tuple[int, Placed]]:
+        """The events of a call that are on the bus, by the numbers of their items."""
+        verdicts, places = self._group.verdicts, self._group.publication.places
+        for i in items:
+            item, verdict, place = self._group.examined[i], verdicts[i], places[i]
+            if place is not None and verdict is not None and verdict is not Verdict.MISMATCH and isinstance(item, Admissible):
+                yield i, Placed(item, verdict, place, actor)
 
     def _answer(self, items: range, call: IngestCall) -> Answer:
         counts: Counter[str] = Counter()
@@ -146,13 +158,11 @@ class _Outcomes:
                 outcome = {"event_id": item.envelope.event_id, "admission": RETRY, "reason_codes": [retry.reason.value]}
                 outcome |= refusal_fields(retry.reason.value, retry.what, retry.where, retry.remedy)
             else:
-                receipt, line = self._writer.admitted(item, verdict, place, self._at, actor)
-                self.receipts.append(line)
                 if verdict in PUBLISHED:
                     admitted += 1
                     if call.exceptions_only:
                         continue
-                outcome = self._told(item, verdict, receipt, self._writer.eb_ref(item.event_class, place))
+                outcome = self._told(item, verdict, self._receipts[i], self._writer.eb_ref(item.event_class, place))
                 outcome |= in_short(item) if call.short else {}
             counts[outcome["admission"]] += 1
             self.reasons.update(outcome["reason_codes"])
@@ -168,7 +178,7 @@ class _Outcomes:
 
     def _quarantined(self, refused: RefusedEvent, actor: str) -> ItemAnswer:
         receipt, line, record = self._writer.quarantined(refused, self._at, actor)
-        self.receipts.append(line)
+        self._refused.append(line)
         self.quarantine.append(record)
         outcome = {"event_id": refused.event_id, "admission": "QUARANTINE", "reason_codes": [refused.reason.value], "receipt_id": receipt}
         return {**outcome, **refusal_fields(refused.reason.value, refused.detail, refused.where, refused.remedy)}

@@ -83,3 +83,11 @@ def test_every_reason_of_a_decision_has_words(decided: tuple[Run, list[bytes]]) 
     assert any(one.reasons for one in said)
     assert all(text and "no longer at hand" not in text and "not a rule" not in text for one in said for _, text in one.reasons)
     assert all(one.decision_id and one.policy["content_digest"] == document_digest(run.config.policy) for one in said)
+
+
+def test_what_is_told_without_a_decision_follows_the_rules_in_force(decided: tuple[Run, list[bytes]]) -> None:
+    words = ReasonWords(decided[0])
+    first = words.without()
+    assert words.without() is first
+    words.in_force = {**RULES, "revision": "3"}
+    assert (first.policy["content_digest"], words.without()) == (document_digest(decided[0].config.policy), said_without(words.in_force))

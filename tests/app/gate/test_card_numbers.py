@@ -109,11 +109,26 @@ def test_a_card_number_has_a_network_a_length_and_a_check_digit(text: str, is_on
         "ab4111111111111111abcdefabcdefab",
         "4111  1111  1111  1111",
         "2018-04-01 00:00:31",
+        "bbeb7dcc8fb4411111-11111111111",
+        "4411111-11111111111b",
     ],
 )
 def test_other_digits_are_none(text: str) -> None:
     assert not has_card(text)
     assert masked(text) == text
+
+
+@given(st.text("0123456789abcdef", min_size=16, max_size=40), st.integers(0, 10**9), st.sampled_from(["-", " "]))
+def test_an_id_with_a_number_behind_it_is_none(name: str, number: int, between: str) -> None:
+    name = f"{name}f{VISA[:5]}"
+    assert not has_card(f"{name}{between}{number:011d}")
+
+
+@pytest.mark.parametrize(
+    "text", [f"x{VISA}", f"x{grouped(VISA, '-')}", f"{grouped(AMEX, ' ')}x", "x3782-822463-10005", "41111111-11111111"]
+)
+def test_a_number_that_touches_a_letter_is_found_in_one_piece_and_in_the_groups_of_a_card(text: str) -> None:
+    assert has_card(text)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ SEEN = RecordMetadata(1, 41)
 
 def begun(items: list[Admissible], standing: dict[int, Standing] | None = None, ahead: Group | None = None) -> Group:
     group = Group(items, 1)
-    group.gather(ahead.leaders if ahead else {})
+    group.gather(dict.fromkeys(ahead.leaders, ahead) if ahead else {})
     group.weigh(standing or {})
     return group
 
