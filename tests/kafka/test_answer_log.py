@@ -38,7 +38,7 @@ class Logs:
 
     def one(self, dsn: str = "", topic_name: str = "", *, shared: bool = False) -> AnswerLog:
         run = self._run
-        publisher = BusPublisher(run.bootstrap, {ANSWERS: topic_name or topic(ANSWERS).name(run.namespace)}, linger_ms=0)
+        publisher = BusPublisher(run.bootstrap, {ANSWERS: topic_name or topic(ANSWERS).name(run.namespace)})
         index = AnswerIndex(dsn or run.dsn, run.platform_run_id)
         log = AnswerLog(publisher, index, run.platform_run_id, self.met.append, shared=shared)
         log.start()

@@ -36,7 +36,7 @@ def deciding_of(
     """
     if run.config.ordering != "arrival":
         return None
-    publisher = BusPublisher(run.bootstrap, {ANSWERS: topic(ANSWERS).name(run.namespace)}, properties, linger_ms=0)
+    publisher = BusPublisher(run.bootstrap, {ANSWERS: topic(ANSWERS).name(run.namespace)}, properties)
 
     def behind(first: Mapping[int, int]) -> Iterator[Placed]:
         reader = reader_of(run.bootstrap, ANSWERS, run.namespace, properties)
