@@ -67,6 +67,7 @@ def type_index(name: str) -> int:
     raise Stop(Reason.SCHEMA_UNKNOWN, f"no schema of a {name} ships with this version")
 
 
+@cache
 def record_type(name: str) -> RecordType:
     """The record type of a name under today's schema. Raises Stop(SCHEMA_UNKNOWN)."""
     return record_types()[type_index(name)]

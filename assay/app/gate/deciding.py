@@ -37,11 +37,11 @@ Admit = Callable[[], Awaitable[Answer]]
 
 
 class Waiting(NamedTuple):
-    """Who waits: until `deadline_ms` after `began_s`, by `time.perf_counter`. `key` is that with which the worker is asked."""
+    """Who waits: until `deadline_ms` after `began_s`, by `time.perf_counter`. `key` gives that with which the worker is asked."""
 
     deadline_ms: int
     began_s: float
-    key: str
+    key: Callable[[], str]
 
     @property
     def left_s(self) -> float:
@@ -49,7 +49,7 @@ class Waiting(NamedTuple):
         return max(0.0, self.began_s + self.deadline_ms / 1_000 - time.perf_counter())
 
 
-def waiting_of(headers: Mapping[str, str], began_s: float, key: str) -> Waiting:
+def waiting_of(headers: Mapping[str, str], began_s: float, key: Callable[[], str]) -> Waiting:
     """Who waits with these headers. Raises Quarantine(DEADLINE_INVALID)."""
     return Waiting(deadline_ms_of(headers), began_s, key)
 
@@ -168,9 +168,10 @@ class Deciding:
     async def _decision(self, event_id: str, waiting: Waiting, *, again: bool) -> dict[str, Any] | None:
         """The decision, if it comes in time. That on a payment which was posted before may be there already."""
         with self._coming.expected(event_id) as coming:
+            if not again:
+                return await self._arrived_within(coming, waiting.left_s)
             asked: set[asyncio.Task[dict[str, Any] | None]] = {asyncio.create_task(self._arrived(coming))}
-            if again:
-                asked.add(asyncio.create_task(self._known(event_id, waiting.key)))
+            asked.add(asyncio.create_task(self._known(event_id, waiting.key())))
             try:
                 while asked:
                     done, asked = await asyncio.wait(asked, timeout=waiting.left_s, return_when=asyncio.FIRST_COMPLETED)
@@ -181,6 +182,13 @@ class Deciding:
             finally:
                 for one in asked:
                     one.cancel()
+
+    async def _arrived_within(self, coming: asyncio.Future[bytes], within_s: float) -> dict[str, Any] | None:
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._arrived(coming)
+        except TimeoutError:
+            return None
 
     async def _arrived(self, coming: asyncio.Future[bytes]) -> dict[str, Any] | None:
         return self._words.row_of(await asyncio.shield(coming))

@@ -70,9 +70,14 @@ class Health:
             self._faults[part] = fault
 
     @property
+    def is_red(self) -> bool:
+        """Whether a part failed: nothing is admitted."""
+        return bool(self._known_faults())
+
+    @property
     def state(self) -> GateState:
         """The worst of the parts."""
-        if self._known_faults():
+        if self.is_red:
             return GateState.RED
         return GateState.AMBER if len(self._faults) < len(self._probes) or self._warnings() else GateState.GREEN
 

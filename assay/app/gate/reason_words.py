@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from assay.app.gate.answer_record import Said, said_without
 from assay.app.run.directory import Run
@@ -16,12 +16,19 @@ from assay.tables.feature_document import Feature, FeatureDocument, parse_docume
 from assay.tables.rule_words import AMOUNT, UNKNOWN_RULE, WORDS_OF_NO_RULE, rule_words
 
 
+class _Rules(NamedTuple):
+    """A rules document, and what each of its reason codes is told for."""
+
+    document: Mapping[str, Any]
+    when: Mapping[str, Any]
+
+
 class ReasonWords:
     """Knows the rules documents of one run by their digest (hex). `in_force` is the newest that a decision was made by."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._rules: dict[str, Mapping[str, Any]] = {}
+        self._rules: dict[str, _Rules] = {}
         self.in_force: Mapping[str, Any] = run.config.policy
         self._without: tuple[Mapping[str, Any], Said] | None = None
 
@@ -40,9 +47,9 @@ class ReasonWords:
 
     def row_of(self, value: bytes) -> dict[str, Any]:
         """What is told of a decision, and what its words need, from its value on the bus: the same fields as of `decision_json`."""
-        record, document = unpack(value)[1], self._document
+        record = unpack(value)[1]
         values, policy = record["features"], record["policy"]
-        features = zip((*document.long_names, *document.double_names), (*values["longs"], *values["doubles"]), strict=True)
+        features = zip(self._names, (*values["longs"], *values["doubles"]), strict=True)
         return {
             **{name: record[name] for name in ("outcome", "score", "reasons", "amount_minor", "currency")},
             "features": dict(features),
@@ -58,9 +65,9 @@ class ReasonWords:
         """Reason code → words, of one decision."""
         digest = row["policy"]["content_digest"]
         if digest not in self._rules:
-            self._rules[digest] = rules_of(self._run.store, self._run.config, bytes.fromhex(digest))
-        self.in_force = self._rules[digest]
-        when = {rule["code"]: rule["when"] for rule in self.in_force["rules"]}
+            document = rules_of(self._run.store, self._run.config, bytes.fromhex(digest))
+            self._rules[digest] = _Rules(document, {rule["code"]: rule["when"] for rule in document["rules"]})
+        self.in_force, when = self._rules[digest]
         return {code: self._words(when[code], row) if code in when else WORDS_OF_NO_RULE.get(code, UNKNOWN_RULE) for code in row["reasons"]}
 
     def _words(self, when: Any, row: Mapping[str, Any]) -> str:
@@ -74,6 +81,11 @@ class ReasonWords:
     @cached_property
     def _document(self) -> FeatureDocument:
         return parse_document(self._run.config.features)
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        """Names of the features in the order of a decision's values."""
+        return (*self._document.long_names, *self._document.double_names)
 
     @cached_property
     def _features(self) -> dict[str, Feature]:

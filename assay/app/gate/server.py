@@ -171,7 +171,7 @@ class GateServer:
         item = await self._read(request, lambda body: payment_of(body, self._pins, self._clock(), 0))
         if self._deciding is None:
             raise not_by_arrival()
-        waiting = waiting_of(request.headers, began_s, self._callers.key_of_run)
+        waiting = waiting_of(request.headers, began_s, lambda: self._callers.key_of_run)
         answer = await self._deciding.call(
             item, waiting, lambda: self._admit(IngestCall([item], exceptions_only=False, short=True, caller=caller_in(request)), began_s)
         )
@@ -202,7 +202,7 @@ class GateServer:
             self._callers.caller(given)
         else:
             check(asked_of(request), self._bind, lambda _: False)
-        GATE_RED.set(self._health.state is GateState.RED)
+        GATE_RED.set(self._health.is_red)
         return web.Response(body=await self._metrics(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _short(self, request: web.Request, read: Reader) -> web.Response:
@@ -238,7 +238,7 @@ class GateServer:
     async def _body(self, request: web.Request) -> bytes:
         """The body of somebody who may post, as it came, while the gate can take it."""
         self._check_key(request)
-        if self._health.state is GateState.RED:
+        if self._health.is_red:
             raise self._health.first_fault()
         try:
             if request.content.is_eof():  # it came with its headers, as most do
