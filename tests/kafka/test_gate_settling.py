@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from gate_events import event, raw
+from gate_events import event, paid, raw
 from gate_process import run_in
 
 from assay.app.bus.offsets import log_bounds
@@ -126,3 +126,33 @@ def test_claims_whose_answer_was_lost_are_released_since_nothing_was_published(g
     assert gate.pipeline.active == set()
     bounds = log_bounds(kafka.address, topic("FP_BUS_TRAFFIC_FRAUD_V1").name(namespace))
     assert sum(end - first for first, end in bounds.values()) == 2
+
+
+def receipts_of(gate: Gate) -> list[tuple[str, str]]:
+    """(decision, event id) of every line on this machine."""
+    lines = [line for data in unsealed(gate.reach.control._run.directory, RECEIPTS) for line in data.splitlines()]
+    return [(read["decision"], read["event_id"]) for read in map(json.loads, lines)]
+
+
+def test_another_payload_under_a_known_id_has_the_receipt_of_its_refusal_alone(gate: Gate) -> None:
+    """Also where it comes in one group with the first one, whose place is known."""
+    other = raw(event("e-1", payload=paid(amount_minor=9)))
+    for items in ([raw(event("e-1")), other], [other]):
+        gate.pipeline._begin([IngestCall(items, exceptions_only=True, caller=OF_RUN_KEY)])
+        end(gate)
+    assert receipts_of(gate) == [("ADMIT", "e-1"), ("QUARANTINE", "e-1"), ("QUARANTINE", "e-1")]
+
+
+def test_receipts_are_written_once_where_the_index_takes_the_settlement_later(gate: Gate, dsn: str) -> None:
+    call = begun(gate, "e-1")
+    with psycopg.connect(dsn, autocommit=True) as owner:
+        owner.execute("ALTER TABLE ig_batches RENAME TO ig_batches_away")
+        end(gate)
+        owner.execute("ALTER TABLE ig_batches_away RENAME TO ig_batches")
+    refused = call.answer.exception(0)
+    assert isinstance(refused, Retry)
+    assert refused.reason is Reason.INDEX_UNAVAILABLE
+    begun(gate, "e-2")
+    end(gate)
+    assert receipts_of(gate) == [("ADMIT", "e-1"), ("ADMIT", "e-2")]
+    assert gate.pipeline.active == set()
