@@ -89,15 +89,15 @@ class ReceiptWriter:
 
     def around(self, shape: LineShape, at: str) -> tuple[str, ...]:
         """What stands around the parts of a line that are its own: receipt id, event id (with its quotes), time, payload hash, offset."""
-        topic = self._topics[shape.event_class]
+        before, behind = self._around_offset(shape.event_class, shape.partition)
         reasons = _DUPLICATE if shape.decision == DUPLICATE else ""
         return (
             '{"receipt_id":"',
             f'","decision":"{shape.decision}","event_id":',
             f',"event_type":"{shape.event_type}","event_class":"{shape.event_class}","ts_utc":"',
             f'","schema_version":"{shape.schema_version}","payload_hash":"',
-            f'","eb_ref":{{"topic":"{topic}","partition":{shape.partition},"offset":"',
-            f'","offset_kind":"kafka_offset"}},"reason_codes":[{reasons}],"admitted_at_utc":"{at}","actor":{shape.actor},{self._constant}',
+            f'","eb_ref":{before}',
+            f'{behind},"reason_codes":[{reasons}],"admitted_at_utc":"{at}","actor":{shape.actor},{self._constant}',
         )
 
     def found(self, event: FoundEvent, at: str) -> str:
@@ -124,8 +124,11 @@ class ReceiptWriter:
 
     def eb_ref(self, event_class: str, place: RecordMetadata) -> str:
         """Where an event lies on the bus, as JSON; the offset is text, as in the reference."""
-        topic = self._topics[event_class]
-        return f'{{"topic":"{topic}","partition":{place.partition},"offset":"{place.offset}","offset_kind":"kafka_offset"}}'
+        before, behind = self._around_offset(event_class, place.partition)
+        return f"{before}{place.offset}{behind}"
+
+    def _around_offset(self, event_class: str, partition: int) -> tuple[str, str]:
+        return f'{{"topic":"{self._topics[event_class]}","partition":{partition},"offset":"', '","offset_kind":"kafka_offset"}'
 
     def quarantined(self, refused: RefusedEvent, at: str, actor: str) -> tuple[str, str, str]:
         """(receipt id, receipt line, quarantine line). The quarantine line holds the whole item as it came.
